@@ -1,0 +1,1 @@
+//! Lambda: functions, their processes behind the Runtime API, and event source mappings.
