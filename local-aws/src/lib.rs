@@ -2,6 +2,14 @@
 //!
 //! One HTTP listener answers all services, as AWS's own wire protocols word them. A function is the uploaded zip, run
 //! as a process behind the real Runtime API. Nothing here knows the function's code: it is run, never linked.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! println!("AWS_ENDPOINT_URL=http://{}", listener.local_addr()?);
+//! local_aws::run(listener, local_aws::Config::default(), std::future::pending()).await
+//! # }
+//! ```
 
 mod http_api;
 mod identity;
@@ -9,7 +17,25 @@ mod kinesis;
 mod lambda;
 mod logs;
 
+use std::future::{Future, IntoFuture};
+use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use identity::Identity;
+use kinesis::Kinesis;
+use lambda::Lambda;
+use logs::Logs;
+
+/// The endpoint's own credentials, for clients and for the functions it runs.
+pub const ACCESS_KEY_ID: &str = "local";
+/// Goes with [`ACCESS_KEY_ID`].
+pub const SECRET_ACCESS_KEY: &str = "local";
+
+/// How long a client may take to end its connection once the endpoint stops.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
@@ -18,6 +44,62 @@ pub struct Config {
     pub region: String,
     /// The 12-digit account in every ARN.
     pub account_id: String,
-    /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`.
+    /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".into(),
+            account_id: "000000000000".into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }
+    }
+}
+
+/// The services behind the one listener.
+#[derive(Clone)]
+struct Services {
+    kinesis: Kinesis,
+    lambda: Lambda,
+    logs: Logs,
+    identity: Identity,
+}
+
+/// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
+///
+/// # Errors
+/// A listener that is not on a loopback address is refused: the endpoint runs uploaded code.
+pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        let reason = format!("{address} is not a loopback address, and the endpoint runs uploaded code");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    let config = Config { address, ..config };
+    let logs = Logs::new(&config.region, &config.account_id);
+    let kinesis = Kinesis::new(&config);
+    let identity = Identity::new(&config.region, &config.account_id);
+    let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
+    let services = Services { kinesis, lambda: lambda.clone(), logs, identity };
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, http_api::router(services))
+        .with_graceful_shutdown(async {
+            stopped.await.ok();
+        })
+        .into_future();
+    let mut server = tokio::spawn(server);
+    shutdown.await;
+    stop.send(()).ok();
+    lambda.shutdown().await;
+    match tokio::time::timeout(DRAIN, &mut server).await {
+        Ok(ended) => ended.unwrap_or_else(|error| Err(io::Error::other(error))),
+        Err(_) => {
+            // A client that holds its connection open (a subscription, a live tail) does not keep the endpoint alive.
+            server.abort();
+            Ok(())
+        }
+    }
 }
