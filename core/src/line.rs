@@ -4,7 +4,8 @@
 //! `{"timestamp":"2026-11-23T16:56:00.123Z","level":"INFO","v":1,"requestId":"…","stream":"…","shard":"shardId-…",`
 //! `"sequenceNumber":"…","partitionKey":"…","arrival":"…Z","lagMs":12,"type":"json","data":{…}}`.
 //! `type` is `json`, `text` (`data` is a string), `binary` (`bytes` is the length, `data` base64) or `undecodable`
-//! (`error` says why, `data` is what was there). `timestamp` and `level` are where Lambda looks for them:
+//! (`error` says why, `data` is what was there). JSON data is embedded as it was written, but for the whitespace around
+//! it, line breaks and tabs between its tokens (spaces here), and control characters in its strings (escapes here). `timestamp` and `level` are where Lambda looks for them:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
 //!
 //! Text, the same fields separated by spaces, always in this order, missing ones `-`:
@@ -132,7 +133,7 @@ impl Record<'_> {
 ///     String::from_utf8(lines).unwrap(),
 ///     concat!(
 ///         r#"{"timestamp":"2026-11-23T16:56:00.123Z","level":"INFO","v":1,"requestId":"3f1c","stream":"orders","#,
-///         r#""partitionKey":"a\nb","arrival":"2026-11-23T16:56:00.111Z","lagMs":12,"type":"json","data":{"n": 1} }"#,
+///         r#""partitionKey":"a\nb","arrival":"2026-11-23T16:56:00.111Z","lagMs":12,"type":"json","data":{"n": 1}}"#,
 ///         "\n"
 ///     )
 /// );
@@ -208,7 +209,7 @@ impl LineWriter {
         }
         push(out, ",\"data\":");
         match record.data {
-            Data::Payload(Payload::Json(json)) => push_json(out, json),
+            Data::Payload(Payload::Json(json)) => push_json(out, json.trim_ascii()),
             Data::Payload(Payload::Text(text)) | Data::Undecodable(text) => push_string(out, text),
             Data::Payload(Payload::Binary(bytes)) => {
                 push(out, "\"");
@@ -237,7 +238,7 @@ impl LineWriter {
         }
         push(out, " data=");
         match record.data {
-            Data::Payload(Payload::Json(json)) => push_json(out, json),
+            Data::Payload(Payload::Json(json)) => push_json(out, json.trim_ascii()),
             Data::Payload(Payload::Text(text)) => push_string(out, text),
             Data::Payload(Payload::Binary(bytes)) => {
                 push(out, "base64:");
