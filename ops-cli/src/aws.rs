@@ -63,7 +63,7 @@ impl Aws {
         }
         let region = global.region.clone().unwrap_or_else(|| local_aws::Config::default().region);
         let credentials =
-            Credentials::from_keys(local_aws::ACCESS_KEY_ID, local_aws::SECRET_ACCESS_KEY, None);
+            Credentials::new(local_aws::ACCESS_KEY_ID, local_aws::SECRET_ACCESS_KEY, None, None, "local endpoint");
         let config = loader
             .region(Region::new(region.clone()))
             .credentials_provider(credentials)
@@ -147,15 +147,15 @@ async fn check_profile(global: &Global) -> Result<()> {
 fn region_of(config: &SdkConfig) -> Result<String> {
     let region = config.region().map(ToString::to_string);
     region.ok_or_else(|| {
-        Error::usage("no AWS region is set")
-            .hint("give --region, set AWS_REGION, or put `region` into your profile; for the local endpoint use --local")
+        Error::usage("no AWS region is set").hint(
+            "give --region, set AWS_REGION, or put `region` into your profile; for the local endpoint use --local",
+        )
     })
 }
 
 async fn check_credentials(config: &SdkConfig) -> Result<()> {
-    let provider: SharedCredentialsProvider = config
-        .credentials_provider()
-        .ok_or_else(|| Error::usage("no AWS credentials are configured"))?;
+    let provider: SharedCredentialsProvider =
+        config.credentials_provider().ok_or_else(|| Error::usage("no AWS credentials are configured"))?;
     let error = match provider.provide_credentials().await {
         Ok(_) => return Ok(()),
         Err(error) => error,

@@ -1,6 +1,5 @@
 //! Errors as a person reads them: what failed, the cause, and what to do.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 
@@ -88,15 +87,22 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
             "your credentials have expired: sign in again (for SSO: aws sso login --profile PROFILE)"
         }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidSignatureException"
-        | "SignatureDoesNotMatch" | "MissingAuthenticationTokenException" => {
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationTokenException" => {
             "AWS does not accept these credentials: check the profile, and that no stale AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN is set"
         }
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
             "your credentials lack that permission: the README lists what each command needs"
         }
-        "ResourceNotFoundException" => "make it with `ops-cli provision --zip FILE`, or check --app, --stage, --region and the names",
-        "LimitExceededException" => "the account has reached a limit of the service: delete something, or ask AWS to raise it",
+        "ResourceNotFoundException" => {
+            "make it with `ops-cli provision --zip FILE`, or check --app, --stage, --region and the names"
+        }
+        "LimitExceededException" => {
+            "the account has reached a limit of the service: delete something, or ask AWS to raise it"
+        }
         _ => return None,
     })
 }
@@ -124,6 +130,7 @@ impl From<io::Error> for Error {
 
 impl From<kinesis_event_logger_core::names::NameError> for Error {
     fn from(error: kinesis_event_logger_core::names::NameError) -> Self {
-        Self::usage(error.to_string()).hint("set names with --app, --stage, --stream, --function, --role and --log-group")
+        Self::usage(error.to_string())
+            .hint("set names with --app, --stage, --stream, --function, --role and --log-group")
     }
 }

@@ -18,11 +18,7 @@ const SHORTEST: Duration = Duration::from_millis(4);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Looks until it is ready or `deadline` has passed. `what` completes the sentence "waited 60 s for …".
-pub async fn until<T>(
-    what: &str,
-    deadline: Duration,
-    mut look: impl AsyncFnMut() -> Result<Look<T>>,
-) -> Result<T> {
+pub async fn until<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut() -> Result<Look<T>>) -> Result<T> {
     let begun = Instant::now();
     let mut pause = SHORTEST;
     loop {

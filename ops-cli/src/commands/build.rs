@@ -65,7 +65,8 @@ fn executable(message: &str) -> Option<PathBuf> {
 
 fn checkout() -> Result<PathBuf> {
     let here = std::env::current_dir()?;
-    let is_checkout = |folder: &&Path| folder.join("logger-fn/Cargo.toml").is_file() && folder.join("Cargo.toml").is_file();
+    let is_checkout =
+        |folder: &&Path| folder.join("logger-fn/Cargo.toml").is_file() && folder.join("Cargo.toml").is_file();
     here.ancestors().find(is_checkout).map(Path::to_owned).ok_or_else(|| {
         Error::usage("the working directory is not in a checkout of this project, so there is no function to build")
             .hint("run it in the checkout, or give a zip that was built there")
@@ -106,7 +107,8 @@ mod tests {
 
     #[test]
     fn cargo_tells_where_the_binary_is() {
-        let message = r#"{"reason":"compiler-artifact","target":{"name":"bootstrap"},"executable":"/t/lambda/bootstrap"}"#;
+        let message =
+            r#"{"reason":"compiler-artifact","target":{"name":"bootstrap"},"executable":"/t/lambda/bootstrap"}"#;
         assert_eq!(executable(message), Some("/t/lambda/bootstrap".into()));
         assert_eq!(executable(r#"{"target":{"name":"serde"},"executable":null}"#), None);
         assert_eq!(executable("not json"), None);

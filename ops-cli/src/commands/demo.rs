@@ -16,13 +16,13 @@ use crate::error::{Error, Result};
 use crate::output::{Output, Render, printable};
 use crate::progress::{note, seconds};
 use crate::provision::apply::apply;
-use crate::provision::desired::Desired;
+use crate::provision::desired::{Desired, Package};
 use crate::provision::observed::observe;
 use crate::provision::plan::plan;
 use crate::publish::send::{Receipt, Sender};
 use crate::publish::source::Record;
 use crate::tail::follow::Follower;
-use crate::tail::sweep::Reader;
+use crate::tail::sweep::{Event, Reader};
 use crate::wait::{self, Look};
 
 const MESSAGE: &str = "Hello, Lambda CLI World";
@@ -68,10 +68,23 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     let begun = Instant::now();
     let endpoint = Endpoint::start(global).await?;
     let global = endpoint.global(global);
-    let names = aws::names(&global)?;
-    let aws = Aws::connect(&global).await?;
     clock.done("start the endpoint");
+    let walked = tokio::select! {
+        walked = walk(&global, package, &mut clock) => walked,
+        () = local::interrupted() => Err(Error::interrupted()),
+    };
+    // However the walk ended: no function process stays behind.
+    endpoint.stop().await?;
+    let (line, receipt) = walked?;
+    let Receipt { shard_id, sequence_number } = receipt;
+    let total_ms = milliseconds(begun.elapsed());
+    output.show(&Outcome { line, shard_id, sequence_number, steps: clock.steps, total_ms })
+}
 
+/// Provisions, publishes, waits for the line, tears down.
+async fn walk(global: &Global, package: Package, clock: &mut Clock) -> Result<(String, Receipt)> {
+    let names = aws::names(global)?;
+    let aws = Aws::connect(global).await?;
     let desired = Desired::new(&cli::Provision::of_zip("bootstrap.zip"), names, aws.location().await?, package);
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     apply(&aws, &desired, &plan(&desired, &observed)?).await?;
@@ -83,11 +96,8 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     clock.done("record → log line");
 
     teardown::all(&aws, &desired.names, &desired.location).await?;
-    endpoint.stop().await?;
     clock.done("tear down");
-    let total_ms = milliseconds(begun.elapsed());
-    let Receipt { shard_id, sequence_number } = receipt;
-    output.show(&Outcome { line, shard_id, sequence_number, steps: clock.steps, total_ms })
+    Ok((line, receipt))
 }
 
 struct Clock {
@@ -124,7 +134,7 @@ async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<S
     wait::until("the record's log line", LINE_DEADLINE, async || {
         let mut line = None;
         let now = Timestamp::now().as_millisecond();
-        let take = |events: &[crate::tail::sweep::Event]| {
+        let take = |events: &[Event]| {
             line = events.first().map(|event| event.message.clone());
             Ok(())
         };

@@ -58,8 +58,9 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
 pub async fn listen(port: u16) -> Result<TcpListener> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => Error::failed(format!("port {port} is in use"))
-            .hint("another endpoint may be running there; take another port with --port N, or a free one with --port 0"),
+        io::ErrorKind::AddrInUse => Error::failed(format!("port {port} is in use")).hint(
+            "another endpoint may be running there; take another port with --port N, or a free one with --port 0",
+        ),
         io::ErrorKind::PermissionDenied => Error::failed(format!("port {port} may not be used: {error}"))
             .hint("take a port from 1024 up with --port N"),
         _ => Error::failed(format!("could not listen on {address}: {error}")),
@@ -72,7 +73,8 @@ pub fn config(global: &Global) -> local_aws::Config {
     local_aws::Config { region: global.region.clone().unwrap_or(default.region), ..default }
 }
 
-async fn interrupted() {
+/// Resolves on Ctrl-C and on SIGTERM.
+pub async fn interrupted() {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
     let terminated = async {
         match &mut terminate {

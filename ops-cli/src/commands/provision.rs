@@ -10,10 +10,10 @@ use crate::cli::{Global, Provision};
 use crate::error::Result;
 use crate::output::{Output, Render};
 use crate::progress::note;
+use crate::provision::apply::apply;
 use crate::provision::desired::Desired;
 use crate::provision::observed::observe;
 use crate::provision::plan::{Described, Foreign, plan};
-use crate::provision::apply::apply;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

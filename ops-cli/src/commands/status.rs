@@ -75,10 +75,15 @@ struct LastEvent {
 impl Render for Status {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let bold = anstyle::Style::new().bold();
-        let mut row = |part: &str, name: &str, what: String| writeln!(to, "{bold}{part:<9}{bold:#} {name}\n          {what}");
+        let mut row =
+            |part: &str, name: &str, what: String| writeln!(to, "{bold}{part:<9}{bold:#} {name}\n          {what}");
         let missing = || "missing: `ops-cli provision --zip FILE` makes it".to_owned();
         row("stream", &self.names.stream, self.stream.as_ref().map_or_else(missing, Stream::summary))?;
-        row("mapping", &self.mapping.as_ref().map_or("-", |mapping| &mapping.uuid), self.mapping.as_ref().map_or_else(missing, Mapping::summary))?;
+        row(
+            "mapping",
+            &self.mapping.as_ref().map_or("-", |mapping| &mapping.uuid),
+            self.mapping.as_ref().map_or_else(missing, Mapping::summary),
+        )?;
         row("function", &self.names.function, self.function.as_ref().map_or_else(missing, Function::summary))?;
         let last = self.last_event.as_ref().map_or_else(|| "nothing logged yet".to_owned(), LastEvent::summary);
         row("log", &self.names.log_group, last)
@@ -99,7 +104,9 @@ impl Stream {
 impl Function {
     fn summary(&self) -> String {
         let Self { state, last_update, runtime, memory_mb, code_sha256, last_modified } = self;
-        format!("{state}, last update {last_update}, {runtime}, {memory_mb} MB, code {code_sha256}, modified {last_modified}")
+        format!(
+            "{state}, last update {last_update}, {runtime}, {memory_mb} MB, code {code_sha256}, modified {last_modified}"
+        )
     }
 }
 
@@ -156,7 +163,9 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
     }
     Ok(Some(Stream {
         status: summary.stream_status.as_str().to_owned(),
-        mode: summary.stream_mode_details.map_or("PROVISIONED".into(), |details| details.stream_mode.as_str().to_owned()),
+        mode: summary
+            .stream_mode_details
+            .map_or("PROVISIONED".into(), |details| details.stream_mode.as_str().to_owned()),
         retention_hours: summary.retention_period_hours,
         open_shards,
     }))

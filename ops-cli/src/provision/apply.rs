@@ -210,7 +210,9 @@ impl Applier<'_> {
         wait::until(&format!("the function {name} to be Active"), DEADLINE, async || {
             let request = self.aws.lambda().get_function_configuration().function_name(name);
             let function = request.send().await.map_err(|error| self.failed("look at the function", error))?;
-            if function.state() == Some(&State::Failed) || function.last_update_status() == Some(&LastUpdateStatus::Failed) {
+            if function.state() == Some(&State::Failed)
+                || function.last_update_status() == Some(&LastUpdateStatus::Failed)
+            {
                 let reason = function.state_reason().or(function.last_update_status_reason());
                 let reason = reason.unwrap_or("no reason given");
                 return Err(Error::failed(format!("the function {name} has failed: {reason}")));
@@ -319,7 +321,10 @@ mod tests {
     #[test]
     fn only_lambdas_three_wordings_mean_wait() {
         assert!(not_yet_usable(Some("The role defined for the function cannot be assumed by Lambda.")).is_some());
-        assert!(not_yet_usable(Some("The provided execution role does not have permissions to call GetRecords on KINESIS")).is_some());
+        assert!(
+            not_yet_usable(Some("The provided execution role does not have permissions to call GetRecords on KINESIS"))
+                .is_some()
+        );
         assert!(not_yet_usable(Some("Please ensure the role can perform the GetRecords action")).is_some());
         assert!(not_yet_usable(Some("Role arn:aws:iam::1:role/x not found")).is_none());
         assert!(not_yet_usable(None).is_none());

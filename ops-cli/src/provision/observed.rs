@@ -67,9 +67,10 @@ pub struct Mapping {
 
 /// Looks at every part of the path.
 pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Observed> {
+    let policy_arn = policy_arn(location);
     let (stream, role, log_group, function) = tokio::try_join!(
         stream(aws, names),
-        role(aws, names, &policy_arn(location)),
+        role(aws, names, &policy_arn),
         log_group(aws, names),
         function(aws, names),
     )?;
@@ -129,12 +130,8 @@ async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
         return Ok(None);
     };
     let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
-    let tags = logs
-        .list_tags_for_resource()
-        .resource_arn(arn)
-        .send()
-        .await
-        .map_err(|error| Error::aws(doing(), error))?;
+    let tags =
+        logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(|error| Error::aws(doing(), error))?;
     let tags = tags.tags.unwrap_or_default();
     Ok(Some(LogGroup { is_ours: names.owns(tags), retention_days: group.retention_in_days.unwrap_or(0) }))
 }
@@ -195,4 +192,3 @@ async fn mapping(aws: &Aws, names: &Names, stream_arn: &str) -> Result<Option<Ma
             .contains(&FunctionResponseType::ReportBatchItemFailures),
     }))
 }
-

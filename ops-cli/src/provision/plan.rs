@@ -119,8 +119,10 @@ fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function
         return Ok(());
     };
     if !function.is_ours {
-        return Err(Error::failed(format!("the function {name} is there and does not carry our tags: its code stays as it is"))
-            .hint("choose another name with --app, --stage or --function"));
+        return Err(Error::failed(format!(
+            "the function {name} is there and does not carry our tags: its code stays as it is"
+        ))
+        .hint("choose another name with --app, --stage or --function"));
     }
     if function.state == "Failed" {
         return Err(Error::failed(format!("the function {name} has failed: {}", function.state_reason))
@@ -320,12 +322,7 @@ mod tests {
         there.mapping.as_mut().unwrap().state = "Creating".into();
         assert_eq!(
             steps(&desired(), &there),
-            [
-                Step::AwaitStream,
-                Step::AttachPolicy,
-                Step::AwaitFunction,
-                Step::AwaitMapping { uuid: "u".into() }
-            ]
+            [Step::AwaitStream, Step::AttachPolicy, Step::AwaitFunction, Step::AwaitMapping { uuid: "u".into() }]
         );
     }
 

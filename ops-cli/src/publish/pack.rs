@@ -14,8 +14,8 @@ pub struct Packer {
 impl Packer {
     /// Takes a record; the request that has no room for it, if it was the last one to fit.
     pub fn push(&mut self, record: Record) -> Option<Vec<Record>> {
-        let is_full = self.records.len() == limits::PUT_RECORDS_RECORDS
-            || self.bytes + record.size() > limits::PUT_RECORDS_BYTES;
+        let is_full =
+            self.records.len() == limits::PUT_RECORDS_RECORDS || self.bytes + record.size() > limits::PUT_RECORDS_BYTES;
         let full = if is_full { self.finish() } else { None };
         self.bytes += record.size();
         self.records.push(record);

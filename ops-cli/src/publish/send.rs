@@ -59,7 +59,9 @@ impl Sender {
                     receipts.len(),
                     DEADLINE.as_secs()
                 ))
-                .hint("the stream takes 1 MB and 1,000 records a second and shard: add shards, or publish more slowly"));
+                .hint(
+                    "the stream takes 1 MB and 1,000 records a second and shard: add shards, or publish more slowly",
+                ));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

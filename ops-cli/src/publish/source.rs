@@ -46,13 +46,15 @@ impl Source {
         }))
     }
 
-    /// The records, each with the key given, or one of its own.
-    pub fn records(self, key: Option<String>) -> Records {
+    /// The records, each with the key given, or one of its own. A record has `max_bytes` at most, its key included.
+    pub fn records(self, key: Option<String>, max_bytes: usize) -> Records {
         match self.0 {
-            Input::Argument(data) => Records { lines: None, argument: Some(data), key, line: 0, name: "the argument".into() },
-            Input::Stdin => Records::from_lines(BufReader::new(tokio::io::stdin()), "stdin".into(), key),
+            Input::Argument(data) => {
+                Records { lines: None, argument: Some(data), key, max_bytes, line: 0, name: "the argument".into() }
+            }
+            Input::Stdin => Records::from_lines(BufReader::new(tokio::io::stdin()), "stdin".into(), key, max_bytes),
             Input::File(file, name) => {
-                Records::from_lines(BufReader::with_capacity(256 * 1024, File::from_std(file)), name, key)
+                Records::from_lines(BufReader::with_capacity(256 * 1024, File::from_std(file)), name, key, max_bytes)
             }
         }
     }
@@ -63,7 +65,10 @@ fn check_key(key: Option<&str>) -> Result<()> {
     if limits::PARTITION_KEY_CHARS.contains(&chars) {
         return Ok(());
     }
-    Err(Error::usage(format!("--key has {chars} characters, a partition key has 1 to {}", limits::PARTITION_KEY_CHARS.end())))
+    Err(Error::usage(format!(
+        "--key has {chars} characters, a partition key has 1 to {}",
+        limits::PARTITION_KEY_CHARS.end()
+    )))
 }
 
 /// Records as they are read, one at a time.
@@ -71,13 +76,19 @@ pub struct Records {
     lines: Option<Box<dyn AsyncBufRead + Unpin + Send>>,
     argument: Option<Vec<u8>>,
     key: Option<String>,
+    max_bytes: usize,
     line: u64,
     name: String,
 }
 
 impl Records {
-    fn from_lines(lines: impl AsyncBufRead + Unpin + Send + 'static, name: String, key: Option<String>) -> Self {
-        Self { lines: Some(Box::new(lines)), argument: None, key, line: 0, name }
+    fn from_lines(
+        lines: impl AsyncBufRead + Unpin + Send + 'static,
+        name: String,
+        key: Option<String>,
+        max_bytes: usize,
+    ) -> Self {
+        Self { lines: Some(Box::new(lines)), argument: None, key, max_bytes, line: 0, name }
     }
 
     /// The next record, `None` at the end. Line endings are not part of the data; empty lines are no records.
@@ -98,7 +109,7 @@ impl Records {
         let Some(lines) = &mut self.lines else { return Ok(None) };
         self.line += 1;
         let mut data = Vec::new();
-        let limit = limits::RECORD_MAX_BYTES as u64 + 2;
+        let limit = self.max_bytes as u64 + 2;
         let read = lines.take(limit).read_until(b'\n', &mut data).await;
         let read = read.map_err(|error| Error::usage(format!("could not read {}: {error}", self.name)))?;
         if read == 0 {
@@ -116,12 +127,15 @@ impl Records {
     fn record(&self, data: Vec<u8>) -> Result<Record> {
         let partition_key = self.key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let record = Record { data, partition_key };
-        if record.size() <= limits::RECORD_MAX_BYTES {
+        if record.size() <= self.max_bytes {
             return Ok(record);
         }
         let place = if self.line > 0 { format!("line {} of {}", self.line, self.name) } else { self.name.clone() };
-        Err(Error::usage(format!("{place} is too large: a record has {} bytes at most, its key included", limits::RECORD_MAX_BYTES))
-            .hint("what came before it has been published; split the record, or compress it"))
+        Err(Error::usage(format!(
+            "{place} is too large: a record has {} bytes at most, its key included",
+            self.max_bytes
+        ))
+        .hint("what came before it has been published; split the record, or compress it"))
     }
 }
 
@@ -130,7 +144,7 @@ mod tests {
     use super::*;
 
     async fn all(input: &'static [u8]) -> Vec<Vec<u8>> {
-        let mut records = Records::from_lines(BufReader::new(input), "test".into(), Some("k".into()));
+        let mut records = Records::from_lines(BufReader::new(input), "test".into(), Some("k".into()), 100);
         let mut all = Vec::new();
         while let Some(record) = records.next().await.unwrap() {
             all.push(record.data);
@@ -147,10 +161,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_over_the_limit_is_named() {
-        let mut input = vec![b'x'; limits::RECORD_MAX_BYTES];
+        let mut input = vec![b'x'; 100];
         input.insert(0, b'\n');
         let input: &'static [u8] = input.leak();
-        let mut records = Records::from_lines(input, "big.txt".into(), None);
+        let mut records = Records::from_lines(input, "big.txt".into(), None, 100);
         let error = records.next().await.unwrap_err();
         assert!(error.message.starts_with("line 2 of big.txt is too large"), "{}", error.message);
     }
