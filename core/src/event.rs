@@ -1,8 +1,9 @@
 //! The event Lambda sends for a Kinesis batch, borrowed from its bytes and read leniently, record by record.
 //!
 //! Shape: <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>. Fields that are not read here (a tumbling
-//! window's `window` and `state`, `encryptionType`, whatever the future adds) may hold anything. Of duplicate keys the
-//! last counts, as in most JSON readers.
+//! window's `window` and `state`, `encryptionType`, whatever the future adds) may hold anything. Of duplicate keys in a
+//! record the last counts, as in most JSON readers; of more than one `Records` the first, so that what follows it need
+//! not be read.
 
 mod source_record;
 
@@ -12,6 +13,8 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::json::{JsonKind, Value};
+
+use source_record::Records;
 
 pub use source_record::{Problem, SourceRecord};
 
@@ -105,7 +108,7 @@ impl<'a> Event<'a> {
         if event.kind() != JsonKind::Object {
             return Err(EventError::NotAnObject { found: event.kind() });
         }
-        let Some((_, records)) = event.members().filter(|(key, _)| key == "Records").last() else {
+        let Some((_, records)) = event.members().find(|(key, _)| key == "Records") else {
             return Err(EventError::NoRecords { keys: in_words(event.members().map(|(key, _)| key)) });
         };
         if records.kind() != JsonKind::Array {
@@ -119,7 +122,7 @@ impl<'a> Event<'a> {
 
     /// The records in order. Each is yielded, whatever is wrong with it.
     pub fn records(&self) -> impl Iterator<Item = SourceRecord<'a>> + use<'a> {
-        self.records.elements().map(SourceRecord::read)
+        Records(self.records.elements())
     }
 }
 
@@ -305,6 +308,21 @@ mod tests {
         let (record, problem) =
             records(r#"{"kinesis":{"data":"","partitionKey":null,"approximateArrivalTimestamp":null}}"#).remove(0);
         assert_eq!((problem, record.partition_key, record.arrival_ms), (None, None, None));
+    }
+
+    #[test]
+    fn of_duplicate_keys_one_counts_and_nothing_is_mixed() {
+        let (record, _) =
+            records(r#"{"kinesis":{"data":"YQ==","partitionKey":"a"},"eventID":"s:1","kinesis":{"data":"Yg=="}}"#)
+                .remove(0);
+        assert_eq!(
+            (record.data.as_deref(), record.partition_key, record.shard_id.as_deref()),
+            (Some("Yg=="), None, Some("s"))
+        );
+        let (_, problem) = records(r#"{"kinesis":{"data":"YQ=="},"kinesis":7}"#).remove(0);
+        assert_eq!(problem.as_deref(), Some("kinesis is a number, not an object"));
+        let event = Event::parse(r#"{"Records":[],"Records":[null]}"#).unwrap();
+        assert_eq!(event.records().count(), 0);
     }
 
     #[test]

@@ -43,19 +43,25 @@ impl fmt::Display for JsonKind {
     }
 }
 
-/// The text of one JSON value, without the whitespace around it.
+/// A JSON value by where it begins: the text from there on. Where it ends is looked for only when that matters, so that
+/// walking into a value does not mean reading it twice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value<'a>(&'a str);
 
 impl<'a> Value<'a> {
     /// The value that `text` is; `text` is valid JSON.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self(text.trim_matches([' ', '\t', '\n', '\r']))
+        Self(text.trim_start_matches([' ', '\t', '\n', '\r']))
     }
 
     /// The value as it is written.
     pub(crate) fn text(self) -> &'a str {
-        self.0
+        self.beginning(end_of_value(self.0.as_bytes(), 0))
+    }
+
+    /// The first `length` bytes of the value and what follows it.
+    pub(crate) fn beginning(self, length: usize) -> &'a str {
+        self.0.get(..length).unwrap_or(self.0)
     }
 
     pub(crate) fn kind(self) -> JsonKind {
@@ -71,7 +77,7 @@ impl<'a> Value<'a> {
 
     /// The string's value, borrowed unless it holds escapes. A lone surrogate becomes U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        let inner = self.text().strip_prefix('"')?.strip_suffix('"')?;
         Some(unescape::unescape(inner))
     }
 
@@ -91,27 +97,39 @@ impl<'a> Value<'a> {
 struct Items<'a> {
     text: &'a str,
     position: usize,
+    /// `position` is where the last value begins, and its end is not known yet.
+    inside: bool,
 }
 
 impl<'a> Items<'a> {
     fn of(value: Value<'a>, kind: JsonKind) -> Self {
         let text = if value.kind() == kind { value.0 } else { "" };
-        Self { text, position: 1 }
+        Self { text, position: 1, inside: false }
     }
 
     /// The next value, past separators; `None` at the end of the container.
     fn next_value(&mut self) -> Option<Value<'a>> {
         let bytes = self.text.as_bytes();
-        let mut start = self.position;
-        while let Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':') = bytes.get(start) {
-            start += 1;
+        if self.inside {
+            self.position = end_of_value(bytes, self.position);
+            self.inside = false;
         }
-        if matches!(bytes.get(start), None | Some(b'}' | b']')) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':') = bytes.get(self.position) {
+            self.position += 1;
+        }
+        if matches!(bytes.get(self.position), None | Some(b'}' | b']')) {
             return None;
         }
-        let end = end_of_value(bytes, start);
-        self.position = end;
-        self.text.get(start..end).map(Value)
+        self.inside = true;
+        self.text.get(self.position..).map(Value)
+    }
+
+    /// Says that the last value is `length` bytes long, for a caller who has walked through it.
+    fn passed(&mut self, length: usize) {
+        if self.inside {
+            self.position += length;
+            self.inside = false;
+        }
     }
 }
 
@@ -128,6 +146,18 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+impl Members<'_> {
+    /// Says that the last value is `length` bytes long, for a caller who has walked through it.
+    pub(crate) fn passed(&mut self, length: usize) {
+        self.0.passed(length);
+    }
+
+    /// How many bytes long the object is, once every member has been given.
+    pub(crate) fn length(&self) -> usize {
+        self.0.position + 1
+    }
+}
+
 /// The elements of an array.
 #[derive(Debug, Clone)]
 pub(crate) struct Elements<'a>(Items<'a>);
@@ -137,6 +167,13 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Value<'a>> {
         self.0.next_value()
+    }
+}
+
+impl Elements<'_> {
+    /// Says that the last element is `length` bytes long, for a caller who has walked through it.
+    pub(crate) fn passed(&mut self, length: usize) {
+        self.0.passed(length);
     }
 }
 
@@ -219,6 +256,20 @@ mod tests {
         let kinds = ["null", "false", "-1", "\"\"", "[]", "{}"].map(|text| Value::new(text).kind());
         use JsonKind::*;
         assert_eq!(kinds, [Null, Boolean, Number, String, Array, Object]);
+    }
+
+    #[test]
+    fn a_value_that_was_walked_through_is_not_read_again() {
+        let object = Value::new(r#" {"a": {"b": [1, 2], "c": {}} , "d": 3} "#);
+        let mut members = object.members();
+        let (_, inner) = members.next().unwrap();
+        let mut inner_members = inner.members();
+        assert_eq!(inner_members.by_ref().count(), 2);
+        assert_eq!(inner.beginning(inner_members.length()), inner.text());
+        members.passed(inner_members.length());
+        assert_eq!(members.next().map(|(_, value)| value.text()), Some("3"));
+        assert!(members.next().is_none());
+        assert_eq!(object.beginning(members.length()), object.text());
     }
 
     #[test]

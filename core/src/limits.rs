@@ -41,7 +41,7 @@ pub const STREAM_CONSUMERS: usize = 20;
 
 /// Bytes in the event of one invocation (Lambda quotas).
 pub const INVOCATION_PAYLOAD_BYTES: usize = 6 * MIB;
-/// MiB of memory a function can have (Lambda quotas).
+/// MiB of memory a function can have; Managed Instances, which the API model allows for, take more (Lambda quotas).
 pub const FUNCTION_MEMORY_MIB: RangeInclusive<u32> = 128..=10_240;
 /// Seconds a function can run (Lambda quotas).
 pub const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<u32> = 1..=900;

@@ -3,6 +3,8 @@
 //! After an intended change, `UPDATE_GOLDEN=1 cargo test -p kinesis-event-logger-core --test lines` writes the files
 //! anew; read the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use std::path::Path;
 
 use kinesis_event_logger_core::{

@@ -6,7 +6,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use super::excerpt;
-use crate::json::{JsonKind, Value};
+use crate::json::{Elements, JsonKind, Value};
 use crate::timestamp::WRITABLE_MS;
 
 /// What is wrong with one record.
@@ -74,32 +74,65 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn find(record: Value<'a>) -> Self {
+    /// Walks once through a record, which is an object: its fields, and its length in bytes.
+    fn find(record: Value<'a>) -> (Self, usize) {
         let mut fields = Self::default();
-        for (key, value) in record.members() {
+        let mut members = record.members();
+        while let Some((key, value)) = members.next() {
             match key.as_ref() {
-                "kinesis" => fields.kinesis = Some(value),
+                "kinesis" => {
+                    let (event_id, event_source_arn) = (fields.event_id, fields.event_source_arn);
+                    fields = Self { kinesis: Some(value), event_id, event_source_arn, ..Self::default() };
+                    if value.kind() == JsonKind::Object {
+                        members.passed(fields.find_in_kinesis(value));
+                    }
+                }
                 "eventID" => fields.event_id = Some(value),
                 "eventSourceARN" => fields.event_source_arn = Some(value),
                 _ => {}
             }
         }
-        for (key, value) in fields.kinesis.into_iter().flat_map(Value::members) {
+        (fields, members.length())
+    }
+
+    /// Walks through the member `kinesis`, which is an object; gives its length in bytes.
+    fn find_in_kinesis(&mut self, kinesis: Value<'a>) -> usize {
+        let mut members = kinesis.members();
+        for (key, value) in members.by_ref() {
             match key.as_ref() {
-                "sequenceNumber" => fields.sequence_number = Some(value),
-                "partitionKey" => fields.partition_key = Some(value),
-                "approximateArrivalTimestamp" => fields.arrival = Some(value),
-                "data" => fields.data = Some(value),
+                "sequenceNumber" => self.sequence_number = Some(value),
+                "partitionKey" => self.partition_key = Some(value),
+                "approximateArrivalTimestamp" => self.arrival = Some(value),
+                "data" => self.data = Some(value),
                 _ => {}
             }
         }
-        fields
+        members.length()
+    }
+}
+
+/// The records of an event, in order.
+#[derive(Debug, Clone)]
+pub(super) struct Records<'a>(pub(super) Elements<'a>);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = SourceRecord<'a>;
+
+    fn next(&mut self) -> Option<SourceRecord<'a>> {
+        let record = SourceRecord::read(self.0.next()?);
+        self.0.passed(record.raw.len());
+        Some(record)
     }
 }
 
 impl<'a> SourceRecord<'a> {
-    pub(super) fn read(record: Value<'a>) -> Self {
-        let fields = Fields::find(record);
+    fn read(record: Value<'a>) -> Self {
+        let (fields, raw) = if record.kind() == JsonKind::Object {
+            let (fields, length) = Fields::find(record);
+            (fields, record.beginning(length))
+        } else {
+            (Fields::default(), record.text())
+        };
         let mut problems = Problems(None);
         let data = problems.note(data(record, &fields));
         let (shard_id, id_sequence) = split_event_id(problems.note(text("eventID", fields.event_id)));
@@ -111,7 +144,7 @@ impl<'a> SourceRecord<'a> {
             sequence_number: sequence_number.or(id_sequence),
             partition_key: problems.note(text("kinesis.partitionKey", fields.partition_key)),
             arrival_ms: problems.note(arrival_ms(fields.arrival)),
-            raw: record.text(),
+            raw,
             problem: problems.0,
         }
     }
