@@ -1,5 +1,7 @@
 //! CloudWatch Logs: groups, streams, events.
 
+pub mod filter_pattern;
+
 use crate::http_api::AwsError;
 
 /// One event to store.
