@@ -16,7 +16,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use error::{PatternError, Problem};
+pub use error::PatternError;
 
 use cursor::Cursor;
 
