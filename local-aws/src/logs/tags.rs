@@ -75,7 +75,7 @@ impl Logs {
 
     pub(super) fn tag_log_group(&self, input: TagLogGroup) -> Result<(), AwsError> {
         let group = self.required_group_name(input.log_group_name)?;
-        self.tag(&group, input.tags, |text| invalid_parameter(text))
+        self.tag(&group, input.tags, invalid_parameter)
     }
 
     pub(super) fn untag_log_group(&self, input: UntagLogGroup) -> Result<(), AwsError> {

@@ -27,22 +27,28 @@ impl SpaceDelimited {
         cursor.bump();
         let mut pattern = Self { first: vec![], last: None };
         cursor.skip_space();
-        let empty = cursor.eat("]");
-        while !empty {
-            cursor.skip_space();
-            pattern.parse_field(cursor)?;
-            cursor.skip_space();
-            if cursor.eat("]") {
-                break;
-            }
-            if !cursor.eat(",") {
-                return cursor.unexpected("a comma or the closing bracket");
-            }
+        if !cursor.eat("]") {
+            pattern.parse_fields(cursor)?;
         }
         if cursor.peek().is_some() {
             return cursor.unexpected("nothing after the closing bracket");
         }
         Ok(pattern)
+    }
+
+    /// The fields and the closing bracket.
+    fn parse_fields(&mut self, cursor: &mut Cursor<'_>) -> Result<(), PatternError> {
+        loop {
+            cursor.skip_space();
+            self.parse_field(cursor)?;
+            cursor.skip_space();
+            if cursor.eat("]") {
+                return Ok(());
+            }
+            if !cursor.eat(",") {
+                return cursor.unexpected("a comma or the closing bracket");
+            }
+        }
     }
 
     fn parse_field(&mut self, cursor: &mut Cursor<'_>) -> Result<(), PatternError> {
