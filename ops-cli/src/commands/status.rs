@@ -81,7 +81,7 @@ impl Render for Status {
         row("stream", &self.names.stream, self.stream.as_ref().map_or_else(missing, Stream::summary))?;
         row(
             "mapping",
-            &self.mapping.as_ref().map_or("-", |mapping| &mapping.uuid),
+            self.mapping.as_ref().map_or("-", |mapping| &mapping.uuid),
             self.mapping.as_ref().map_or_else(missing, Mapping::summary),
         )?;
         row("function", &self.names.function, self.function.as_ref().map_or_else(missing, Function::summary))?;

@@ -48,7 +48,7 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp> {
             .hint("durations look like 30s, 5m, 2h or 1d; times like 2026-11-23T10:00:00Z")
     };
     let ago = match text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
-        Some(days) => days.checked_mul(24).map(SignedDuration::from_hours).ok_or_else(wrong)?,
+        Some(days) => days.checked_mul(86_400).map(SignedDuration::from_secs).ok_or_else(wrong)?,
         None => text.parse().map_err(|_| wrong())?,
     };
     if ago.is_negative() {

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::error::SdkError;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use serde::Serialize;
 
@@ -55,7 +57,7 @@ impl Reader {
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(|error| Error::aws(format!("read the log group {}", self.log_group), error))?;
+                .map_err(|error| self.failed(error))?;
             let events: Vec<Event> = page
                 .events
                 .unwrap_or_default()
@@ -71,6 +73,18 @@ impl Reader {
             if token.is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    fn failed(&self, error: SdkError<FilterLogEventsError>) -> Error {
+        let is_about_pattern =
+            error.as_service_error().is_some_and(FilterLogEventsError::is_invalid_parameter_exception);
+        let error = Error::aws(format!("read the log group {}", self.log_group), error);
+        match &self.filter {
+            Some(pattern) if is_about_pattern => error.hint(format!(
+                "the pattern is {pattern}; terms with other characters than letters, digits and _ need double quotes: '\"user-42\"'"
+            )),
+            _ => error,
         }
     }
 }

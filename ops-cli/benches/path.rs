@@ -1,0 +1,193 @@
+//! `cargo make bench`: the speed and size of the path on this machine, as the table in the README.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_kinesis::primitives::Blob;
+use serde_json::Value;
+
+const OPS_CLI: &str = env!("CARGO_BIN_EXE_ops-cli");
+
+#[tokio::main]
+async fn main() {
+    let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench.zip");
+    let binary: PathBuf = json(&["build"])["binary"].as_str().unwrap().into();
+    let packed = json(&["zip", "--binary", binary.to_str().unwrap(), "--out", zip.to_str().unwrap()]);
+
+    println!("machine: {}\n", machine());
+    println!("| what | goal | measured |\n|---|---|---|");
+    row("`demo`, start to torn down", "< 2 s", &format!("{:.0} ms", median(demos(5))));
+    let (start, resident) = endpoint_start(10);
+    row("`local`, start to first answer", "≤ 100 ms", &format!("{:.1} ms", median(start)));
+    row("`local`, resident when idle", "< 30 MiB", &format!("{:.1} MiB", median(resident)));
+    let mut latencies = put_to_line(&zip, 500).await;
+    latencies.sort_by(f64::total_cmp);
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    row("put → log line readable, p50", "< 10 ms", &format!("{:.2} ms", at(0.50)));
+    row("put → log line readable, p99", "< 50 ms", &format!("{:.2} ms", at(0.99)));
+    row("function, zip", "< 1.5 MB", &format!("{:.2} MB", packed["bytes"].as_f64().unwrap() / 1e6));
+    row("function, spawn to first `/next`", "≤ 5 ms", &format!("{:.2} ms", median(spawn_to_next(&binary, 51))));
+}
+
+fn row(what: &str, goal: &str, measured: &str) {
+    println!("| {what} | {goal} | {measured} |");
+}
+
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let count = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{count} cores, {}", model.trim_start_matches([' ', '\t', ':']))
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn json(args: &[&str]) -> Value {
+    let output = Command::new(OPS_CLI).args(["--output", "json"]).args(args).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{args:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn demos(runs: usize) -> Vec<f64> {
+    let demo = || {
+        let output = Command::new(OPS_CLI).args(["--output", "json", "demo"]).stderr(Stdio::null()).output().unwrap();
+        let outcome: Value = serde_json::from_slice(&output.stdout).unwrap();
+        outcome["totalMs"].as_f64().unwrap()
+    };
+    (0..runs).map(|_| demo()).collect()
+}
+
+struct Endpoint {
+    child: Child,
+    url: String,
+}
+
+impl Endpoint {
+    fn start() -> Self {
+        let mut child = Command::new(OPS_CLI)
+            .args(["--output", "json", "local", "--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let exports: Value = serde_json::from_str(&line).unwrap();
+        Self { child, url: exports["endpointUrl"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Milliseconds from spawn to the first answer, and MiB resident after it.
+fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
+    let run = |_| {
+        let begun = Instant::now();
+        let endpoint = Endpoint::start();
+        let address = endpoint.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(
+            &mut stream,
+            b"GET /_local/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let took = milliseconds(begun.elapsed());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.child.id())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kib: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+        (took, kib / 1024.0)
+    };
+    (0..runs).map(run).unzip()
+}
+
+/// Milliseconds from the begin of a PutRecord until FilterLogEvents finds its line, one record at a time.
+async fn put_to_line(zip: &Path, records: usize) -> Vec<f64> {
+    let endpoint = Endpoint::start();
+    let connected = ["--local", "--endpoint-url", &endpoint.url, "--output", "json"];
+    let provision = ["provision", "--zip", zip.to_str().unwrap()];
+    let run = Command::new(OPS_CLI).args(connected).args(provision).output().unwrap();
+    assert!(run.status.success());
+    let outcome: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let (stream, group) = (outcome["stream"].as_str().unwrap(), outcome["logGroup"].as_str().unwrap());
+
+    let credentials = aws_credential_types::Credentials::new(
+        local_aws::ACCESS_KEY_ID,
+        local_aws::SECRET_ACCESS_KEY,
+        None,
+        None,
+        "bench",
+    );
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(&endpoint.url)
+        .region("us-east-1")
+        .credentials_provider(credentials)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .load()
+        .await;
+    let (kinesis, logs) = (aws_sdk_kinesis::Client::new(&config), aws_sdk_cloudwatchlogs::Client::new(&config));
+    let mut latencies = Vec::with_capacity(records);
+    for n in 0..records + 20 {
+        let begun = Instant::now();
+        let put = kinesis.put_record().stream_name(stream).partition_key("k").data(Blob::new(format!("record {n}")));
+        let pattern = format!("\"{}\"", put.send().await.unwrap().sequence_number);
+        let since = jiff::Timestamp::now().as_millisecond() - 1000;
+        loop {
+            let query = logs.filter_log_events().log_group_name(group).filter_pattern(&pattern).start_time(since);
+            if !query.send().await.unwrap().events().is_empty() {
+                break;
+            }
+        }
+        // The first ones start the function and warm every cache.
+        if n >= 20 {
+            latencies.push(milliseconds(begun.elapsed()));
+        }
+    }
+    latencies
+}
+
+/// Milliseconds from spawning the function until its first request for an invocation arrives.
+fn spawn_to_next(binary: &Path, runs: usize) -> Vec<f64> {
+    let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = runtime_api.local_addr().unwrap().to_string();
+    let run = |_| {
+        let begun = Instant::now();
+        let mut function = Command::new(binary)
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", &address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "bench")
+            .spawn()
+            .unwrap();
+        let (mut stream, _) = runtime_api.accept().unwrap();
+        let mut head = [0; 64];
+        let read = stream.read(&mut head).unwrap();
+        let took = milliseconds(begun.elapsed());
+        assert!(head[..read].starts_with(b"GET /2018-06-01/runtime/invocation/next"));
+        function.kill().unwrap();
+        function.wait().unwrap();
+        took
+    };
+    (0..runs).map(run).collect()
+}

@@ -1,0 +1,233 @@
+//! Bad input: one clear error, a hint, the right exit code, and nothing lost.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use common::{Endpoint, Run, ops_cli};
+
+fn file(name: &str, content: &[u8]) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn an_unknown_stream() {
+    let endpoint = Endpoint::start();
+    endpoint.run(["publish", "x"]).failed(1, "there is no stream test-dev in us-east-1", "ops-cli provision");
+}
+
+#[test]
+fn an_unknown_log_group() {
+    let endpoint = Endpoint::start();
+    endpoint.run(["tail"]).failed(1, "/aws/lambda/test-dev", "ops-cli provision");
+}
+
+#[test]
+fn no_credentials() {
+    let run = Run::of(ops_cli().args(["--region", "us-east-1", "status"]));
+    run.failed(2, "no AWS credentials were found", "--profile");
+}
+
+#[test]
+fn no_region() {
+    let run = Run::of(ops_cli().arg("status").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b"));
+    run.failed(2, "no AWS region is set", "AWS_REGION");
+}
+
+#[test]
+fn a_profile_that_is_not_there() {
+    let config = file("config", b"[profile one]\nregion = eu-central-1\n[default]\nregion = us-east-1\n");
+    let run = Run::of(ops_cli().args(["--profile", "two", "status"]).env("AWS_CONFIG_FILE", &config));
+    run.failed(2, "the profile two is not in the AWS configuration files", "default, one");
+    let run = Run::of(ops_cli().arg("status").env("AWS_PROFILE", "two").env("AWS_CONFIG_FILE", &config));
+    run.failed(2, "the profile two is not in the AWS configuration files", "default, one");
+}
+
+#[test]
+fn a_profile_that_is_there_is_used() {
+    let endpoint = Endpoint::start();
+    let config = file("profile", b"[profile one]\nregion = eu-central-1\n");
+    let credentials = file("credentials", b"[one]\naws_access_key_id = local\naws_secret_access_key = local\n");
+    let run = Run::of(
+        ops_cli()
+            .args(["--profile", "one", "--endpoint-url", &endpoint.url, "--output", "json", "status"])
+            .env("AWS_CONFIG_FILE", &config)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &credentials),
+    );
+    assert_eq!(run.ok().json()[0]["region"], "eu-central-1");
+}
+
+#[test]
+fn the_environment_variables_of_the_aws_cli_are_honoured() {
+    let endpoint = Endpoint::start();
+    let run = Run::of(
+        ops_cli()
+            .args(["--output", "json", "status"])
+            .env("AWS_ENDPOINT_URL", &endpoint.url)
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_REGION", "eu-west-1"),
+    );
+    assert_eq!(run.ok().json()[0]["region"], "eu-west-1");
+}
+
+/// A server that answers every request as AWS answers expired credentials.
+#[test]
+fn expired_credentials() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 16 * 1024];
+            let _head = stream.read(&mut request).unwrap();
+            let body = r#"{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}"#;
+            let head = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.1";
+            write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).ok();
+        }
+    });
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &url, "publish", "x"]));
+    run.failed(1, "ExpiredTokenException", "sign in again");
+}
+
+#[test]
+fn an_endpoint_that_nothing_answers_at() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &format!("http://{free}"), "publish", "x"]));
+    run.failed(1, "Connection refused", "ops-cli local");
+}
+
+#[test]
+fn an_endpoint_url_that_is_none() {
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "localhost:4566", "status"]));
+    run.failed(2, "--endpoint-url localhost:4566 is not an address", "http://127.0.0.1:4566");
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let run = Run::of(ops_cli().args(["local", "--port", &port.to_string()]));
+    run.failed(1, &format!("port {port} is in use"), "--port 0");
+}
+
+#[test]
+fn a_zip_without_bootstrap_or_no_zip_at_all() {
+    let endpoint = Endpoint::start();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("index.js", zip::write::SimpleFileOptions::default()).unwrap();
+    let without = file("without.zip", &zip.finish().unwrap().into_inner());
+    endpoint.run(["provision", "--zip", without.to_str().unwrap()]).failed(
+        2,
+        "no file \"bootstrap\" at its root",
+        "ops-cli zip",
+    );
+    let text = file("text.zip", b"this is no zip");
+    endpoint.run(["provision", "--zip", text.to_str().unwrap()]).failed(2, "text.zip", "ops-cli zip");
+    endpoint.run(["provision", "--zip", "/no/such.zip"]).failed(2, "could not read /no/such.zip", "ops-cli zip");
+    let status = endpoint.run(["--output", "json", "status"]).ok().json().remove(0);
+    assert!(status["stream"].is_null(), "nothing is made for a zip that cannot run");
+}
+
+#[test]
+fn a_record_over_the_limit() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let mut input = b"first\n".to_vec();
+    input.extend(vec![b'x'; 1024 * 1024]);
+    input.extend(b"\nlast\n");
+    let run = Run::with_stdin(&mut endpoint.ops(["publish", "--key", "k"]), &input);
+    let run = run.failed(2, "line 2 of stdin is too large", "split the record");
+    assert_eq!(run.stdout.lines().count(), 1, "what came before it was published: {}", run.stdout);
+
+    // Exactly at the limit, key included, is taken.
+    let mut input = vec![b'x'; 1024 * 1024 - 1];
+    input.push(b'\n');
+    let run = Run::with_stdin(&mut endpoint.ops(["publish", "--key", "k"]), &input).ok();
+    assert_eq!(run.stdout.lines().count(), 1);
+}
+
+#[test]
+fn an_empty_stdin() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    for input in ["", "\n\n"] {
+        let run = Run::with_stdin(&mut endpoint.ops(["publish"]), input.as_bytes());
+        run.failed(2, "the input has no records", "one record a line");
+    }
+}
+
+#[test]
+fn an_unreadable_file() {
+    let endpoint = Endpoint::start();
+    endpoint.run(["publish", "--file", "/no/such/file"]).failed(2, "could not read /no/such/file", "");
+    endpoint.run(["publish", "--file", "/"]).failed(2, "could not read /", "");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let input: String = "x\n".repeat(20_000);
+    let input = file("many", input.as_bytes());
+    let mut child = endpoint
+        .ops(["publish", "--file", input.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 10]).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn names_that_a_service_does_not_take() {
+    let run = Run::of(ops_cli().args(["--local", "--stream", "a b", "status"]));
+    run.failed(2, "stream", "--stream");
+    let run = Run::of(ops_cli().args(["--local", "--app", &"a".repeat(70), "status"]));
+    run.failed(2, "64", "--app");
+}
+
+#[test]
+fn teardown_does_not_delete_unasked() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    endpoint.run(["teardown"]).failed(2, "stdin is not a terminal", "--yes");
+    assert!(endpoint.provision(&[]).stdout.starts_with("nothing to do"));
+}
+
+#[test]
+fn a_since_that_is_no_time() {
+    Run::of(ops_cli().args(["--local", "tail", "--since", "yesterday"])).failed(2, "--since yesterday", "5m");
+}
+
+#[test]
+fn a_filter_that_is_no_pattern() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    endpoint.run(["tail", "--filter", "{ $.a = }"]).failed(1, "InvalidParameterException", "double quotes");
+}
+
+#[test]
+fn build_outside_a_checkout() {
+    let run = Run::of(ops_cli().arg("build").current_dir("/"));
+    run.failed(2, "not in a checkout", "checkout");
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "x", "status"]).env("NO_COLOR", "1"));
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "x", "status"]).env("CLICOLOR_FORCE", "1"));
+    assert!(run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+}

@@ -1,0 +1,176 @@
+//! A real endpoint process on a free port, and `ops-cli` run against it as a person would.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub const OPS_CLI: &str = env!("CARGO_BIN_EXE_ops-cli");
+
+/// `ops-cli` with none of the caller's AWS settings, and a home of its own without any configuration.
+pub fn ops_cli() -> Command {
+    let mut command = Command::new(OPS_CLI);
+    command.env_clear();
+    for name in ["PATH", "CARGO", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    let nowhere = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-aws-folder");
+    command
+        .env("AWS_CONFIG_FILE", nowhere.join("config"))
+        .env("AWS_SHARED_CREDENTIALS_FILE", nowhere.join("credentials"))
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a run printed, and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    pub fn of(command: &mut Command) -> Self {
+        Self::from(command.output().unwrap())
+    }
+
+    /// Runs the command with `input` on its stdin.
+    pub fn with_stdin(command: &mut Command, input: &[u8]) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // The child may end before it has read everything.
+        let writer = std::thread::spawn(move || stdin.write_all(&input).ok());
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Self::from(output)
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The run failed with this code, one `error:` line and a hint.
+    #[track_caller]
+    pub fn failed(self, code: i32, error: &str, hint: &str) -> Self {
+        let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error:")).collect();
+        let hints: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("hint:")).collect();
+        let all = format!("exit code {}\nstdout:\n{}\nstderr:\n{}", self.code, self.stdout, self.stderr);
+        assert_eq!(self.code, code, "{all}");
+        assert_eq!(errors.len(), 1, "{all}");
+        assert!(errors[0].contains(error), "no {error:?} in the error: {all}");
+        assert!(hints.iter().any(|line| line.contains(hint)), "no {hint:?} in a hint: {all}");
+        self
+    }
+
+    /// stdout as lines of JSON.
+    #[track_caller]
+    pub fn json(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// `ops-cli local` in a process of its own; stopped when dropped.
+pub struct Endpoint {
+    child: Child,
+    pub url: String,
+}
+
+impl Endpoint {
+    pub fn start() -> Self {
+        let mut child = ops_cli()
+            .args(["--output", "json", "local", "--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let exports: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { child, url: exports["endpointUrl"].as_str().unwrap().to_owned() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `ops-cli` connected to this endpoint, with names of the test's own.
+    pub fn ops<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = ops_cli();
+        command.args(["--local", "--endpoint-url", &self.url, "--app", "test"]).args(args);
+        command
+    }
+
+    pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Run {
+        Run::of(&mut self.ops(args))
+    }
+
+    /// Provisions the default path with the real function.
+    #[track_caller]
+    pub fn provision(&self, more: &[&str]) -> Run {
+        let zip = function_zip().to_str().unwrap();
+        self.run(["provision", "--zip", zip].iter().chain(more)).ok()
+    }
+
+    /// Sends a signal and waits for the end; the exit code.
+    pub fn stop(&mut self, signal: &str) -> Option<i32> {
+        Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        // An interrupt first, so that it stops its function processes.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop("-INT");
+        }
+    }
+}
+
+/// The real function, built and packed once for all tests of a file.
+pub fn function_zip() -> &'static Path {
+    static ZIP: OnceLock<PathBuf> = OnceLock::new();
+    ZIP.get_or_init(|| {
+        let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bootstrap-{}.zip", std::process::id()));
+        Run::of(ops_cli().args(["zip", "--out"]).arg(&zip)).ok();
+        zip
+    })
+}
+
+/// Looks until `look` finds something.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited 30 s for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,49 @@
+//! Every command explains itself, with examples.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Run, ops_cli};
+
+const COMMANDS: [&str; 10] =
+    ["provision", "publish", "tail", "status", "teardown", "local", "demo", "build", "zip", "completions"];
+
+#[test]
+fn every_command_has_examples() {
+    for command in COMMANDS {
+        let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
+        let examples = help.split("Examples:\n").nth(1).unwrap_or_else(|| panic!("{command} has no examples:\n{help}"));
+        assert!(examples.contains("ops-cli"), "{command}: {examples}");
+    }
+}
+
+#[test]
+fn the_help_names_every_command() {
+    let help = Run::of(ops_cli().arg("--help")).ok().stdout;
+    let listed: Vec<_> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        // A line that is further in goes on with the one above.
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .filter(|command| *command != "help")
+        .collect();
+    assert_eq!(listed, COMMANDS);
+}
+
+#[test]
+fn completions_know_the_options() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = Run::of(ops_cli().args(["completions", shell])).ok().stdout;
+        assert!(script.contains("starting-position"), "{shell}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    assert_eq!(Run::of(ops_cli().arg("publsh")).code, 2);
+    assert_eq!(Run::of(ops_cli().args(["provision"])).code, 2);
+    assert_eq!(Run::of(ops_cli().args(["--local", "--profile", "x", "status"])).code, 2);
+}
