@@ -166,8 +166,8 @@ fn an_empty_stdin() {
 #[test]
 fn an_unreadable_file() {
     let endpoint = Endpoint::start();
-    endpoint.run(["publish", "--file", "/no/such/file"]).failed(2, "could not read /no/such/file", "");
-    endpoint.run(["publish", "--file", "/"]).failed(2, "could not read /", "");
+    endpoint.run(["publish", "--file", "/no/such/file"]).failed(2, "could not read /no/such/file", "check the path");
+    endpoint.run(["publish", "--file", "/"]).failed(2, "could not read /", "check the path");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Where records come from: the argument, or the lines of a file or of stdin.
 
+use std::fmt;
+use std::io;
 use std::path::Path;
 
 use kinesis_event_logger_core::limits;
@@ -38,8 +40,7 @@ impl Source {
         Ok(Self(match (&args.data, &args.file) {
             (Some(data), _) => Input::Argument(data.clone().into_bytes()),
             (None, Some(file)) if file != Path::new("-") => {
-                let opened = std::fs::File::open(file)
-                    .map_err(|error| Error::usage(format!("could not read {}: {error}", file.display())))?;
+                let opened = std::fs::File::open(file).map_err(|error| unreadable(&file.display(), &error))?;
                 Input::File(opened, file.display().to_string())
             }
             (None, _) => Input::Stdin,
@@ -58,6 +59,11 @@ impl Source {
             }
         }
     }
+}
+
+fn unreadable(name: &dyn fmt::Display, error: &io::Error) -> Error {
+    Error::usage(format!("could not read {name}: {error}"))
+        .hint("check the path and that you may read it; `--file -` is stdin")
 }
 
 fn check_key(key: Option<&str>) -> Result<()> {
@@ -111,7 +117,7 @@ impl Records {
         let mut data = Vec::new();
         let limit = self.max_bytes as u64 + 2;
         let read = lines.take(limit).read_until(b'\n', &mut data).await;
-        let read = read.map_err(|error| Error::usage(format!("could not read {}: {error}", self.name)))?;
+        let read = read.map_err(|error| unreadable(&self.name, &error))?;
         if read == 0 {
             return Ok(None);
         }
