@@ -1,5 +1,12 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
+mod elf;
+mod names;
+pub mod package;
+mod platform;
+mod routes;
+mod validation;
+
 use bytes::Bytes;
 use http::{Request, Response};
 
