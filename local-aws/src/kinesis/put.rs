@@ -135,7 +135,7 @@ fn hash_key(entry: &Entry) -> Result<u128, AwsError> {
 
 fn check_entry(entry: &Entry, max_record: usize) -> Result<(), AwsError> {
     let key_chars = entry.partition_key.chars().count();
-    if key_chars == 0 || key_chars > limits::PARTITION_KEY_MAX_CHARS {
+    if !limits::PARTITION_KEY_CHARS.contains(&key_chars) {
         let bound = if key_chars == 0 { "greater than or equal to 1" } else { "less than or equal to 256" };
         return Err(AwsError::bad_request(
             "ValidationException",
@@ -159,7 +159,7 @@ fn check_entry(entry: &Entry, max_record: usize) -> Result<(), AwsError> {
 
 fn check_batch(entries: &[Entry]) -> Result<(), AwsError> {
     let count = entries.len();
-    if count == 0 || count > limits::PUT_RECORDS_MAX_RECORDS {
+    if count == 0 || count > limits::PUT_RECORDS_RECORDS {
         let bound = if count == 0 { "greater than or equal to 1" } else { "less than or equal to 500" };
         return Err(AwsError::bad_request(
             "ValidationException",
@@ -169,7 +169,7 @@ fn check_batch(entries: &[Entry]) -> Result<(), AwsError> {
         ));
     }
     let bytes: usize = entries.iter().map(|entry| entry.data.len + entry.partition_key.len()).sum();
-    if bytes > limits::PUT_RECORDS_MAX_BYTES {
+    if bytes > limits::PUT_RECORDS_BYTES {
         return Err(AwsError::bad_request("InvalidArgumentException", "Records size exceeds 10 MB limit"));
     }
     Ok(())

@@ -354,8 +354,8 @@ fn is_role_arn(role: &str) -> bool {
         })
 }
 
-/// Clients send members they do not set as null, as "" or as empty lists.
-fn is_set(value: &Value) -> bool {
+/// Whether a client means a member: what it leaves unset it may send as null, as "" or as an empty list.
+pub fn is_set(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),

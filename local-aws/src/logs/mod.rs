@@ -1,6 +1,35 @@
 //! CloudWatch Logs: groups, streams, events.
+//!
+//! Synchronous state behind [`Logs`], a handle that clones share. Nothing here knows HTTP: an operation's name and body
+//! come in, its answer goes out. Shapes and constraints are those of botocore's service model `logs` 2014-03-28; texts
+//! of errors are AWS's own where they are known.
+
+mod describe_streams;
+mod event_store;
+mod filter_events;
+pub mod filter_pattern;
+mod get_events;
+mod groups;
+mod identifier;
+mod page_token;
+mod put_events;
+mod state;
+mod streams;
+mod tags;
+mod validation;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
+use state::State;
 
 /// One event to store.
 #[derive(Debug, Clone)]
@@ -12,27 +41,112 @@ pub struct InputEvent {
 
 /// A handle on the log groups; clones share them.
 #[derive(Clone)]
-pub struct Logs;
+pub struct Logs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    region: String,
+    account_id: String,
+    /// Epoch milliseconds.
+    clock: Box<dyn Fn() -> i64 + Send + Sync>,
+    state: RwLock<State>,
+}
 
 impl Logs {
+    /// No groups yet, on the system's clock.
     pub fn new(region: &str, account_id: &str) -> Self {
-        let _ = (region, account_id);
-        Self
+        Self::with_clock(region, account_id, system_clock)
+    }
+
+    /// As [`Logs::new`], on a clock that says epoch milliseconds.
+    pub fn with_clock(region: &str, account_id: &str, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                region: region.to_owned(),
+                account_id: account_id.to_owned(),
+                clock: Box::new(clock),
+                state: RwLock::default(),
+            }),
+        }
     }
 
     /// Answers operation `operation` of `Logs_20140328` on its awsJson body.
-    pub fn call(&self, operation: &str, body: &[u8]) -> Result<serde_json::Value, AwsError> {
-        let _ = body;
-        Err(AwsError::bad_request("UnknownOperationException", operation))
+    ///
+    /// # Errors
+    /// The operation's modelled errors; `SerializationException` for a body that is not its input, and
+    /// `UnknownOperationException` for an operation that is not answered here.
+    pub fn call(&self, operation: &str, body: &[u8]) -> Result<Value, AwsError> {
+        match operation {
+            "CreateLogGroup" => answer(body, |input| self.create_log_group(input)),
+            "DescribeLogGroups" => answer(body, |input| self.describe_log_groups(input)),
+            "DeleteLogGroup" => answer(body, |input| self.delete_log_group(input)),
+            "PutRetentionPolicy" => answer(body, |input| self.put_retention_policy(input)),
+            "DeleteRetentionPolicy" => answer(body, |input| self.delete_retention_policy(input)),
+            "PutLogGroupDeletionProtection" => answer(body, |input| self.put_deletion_protection(input)),
+            "CreateLogStream" => answer(body, |input| self.create_log_stream(input)),
+            "DescribeLogStreams" => answer(body, |input| self.describe_log_streams(input)),
+            "DeleteLogStream" => answer(body, |input| self.delete_log_stream(input)),
+            "PutLogEvents" => answer(body, |input| self.put_log_events(input)),
+            "GetLogEvents" => answer(body, |input| self.get_log_events(input)),
+            "FilterLogEvents" => answer(body, |input| self.filter_log_events(input)),
+            "TagResource" => answer(body, |input| self.tag_resource(input)),
+            "UntagResource" => answer(body, |input| self.untag_resource(input)),
+            "ListTagsForResource" => answer(body, |input| self.list_tags_for_resource(input)),
+            "TagLogGroup" => answer(body, |input| self.tag_log_group(input)),
+            "UntagLogGroup" => answer(body, |input| self.untag_log_group(input)),
+            "ListTagsLogGroup" => answer(body, |input| self.list_tags_log_group(input)),
+            unknown => Err(AwsError::bad_request(
+                "UnknownOperationException",
+                format!("The local endpoint does not answer the CloudWatch Logs operation {unknown}."),
+            )),
+        }
     }
 
     /// Makes the stream, and its group, unless they exist: what Lambda does for a function's process.
     pub fn ensure_stream(&self, group: &str, stream: &str) {
-        let _ = (group, stream);
+        let now = self.now();
+        self.write().group_or_new(group, now).stream_or_new(stream, now);
     }
 
-    /// Appends a function's lines. Unlike PutLogEvents it takes any number and refuses none.
+    /// Appends a function's lines. Unlike PutLogEvents it takes any number and refuses none, in any order; a group or
+    /// stream deleted meanwhile comes back, as on Lambda. The next read sees them.
     pub fn append(&self, group: &str, stream: &str, events: Vec<InputEvent>) {
-        let _ = (group, stream, events);
+        let now = self.now();
+        let mut state = self.write();
+        let sequence = state.take_sequences(events.len());
+        state.group_or_new(group, now).stream_or_new(stream, now).events.append(events, sequence, now);
     }
+
+    fn now(&self) -> i64 {
+        (self.shared.clock)()
+    }
+
+    // A panic while the lock was held leaves whole values behind: no method keeps a half-made change across a call that
+    // can panic. So a poisoned lock is not a reason to refuse every later request.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.shared.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn system_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Reads an operation's input, runs it, writes its output; one without output answers `{}`.
+fn answer<I: DeserializeOwned, O: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(I) -> Result<O, AwsError>,
+) -> Result<Value, AwsError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let input = serde_json::from_slice(body)
+        .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+    let output = serde_json::to_value(operation(input)?)
+        .map_err(|error| AwsError::new(500, "ServiceUnavailableException", error.to_string()))?;
+    Ok(if output.is_null() { json!({}) } else { output })
 }

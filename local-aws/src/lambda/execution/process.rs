@@ -29,7 +29,6 @@ use crate::logs::Logs;
 /// What every process of one function version is started from.
 pub struct Spec {
     pub name: String,
-    pub arn: String,
     pub settings: Settings,
     /// The unpacked package.
     pub folder: PathBuf,

@@ -147,27 +147,26 @@ function contextOf(headers) {
   };
 }
 
-// A handler answers with a promise, through its callback, or through the context's older functions.
+// A handler answers with a promise, through its callback, or through the context's older functions; one that does none
+// of these has answered with null once nothing is left to do.
 function run(handler, event, context) {
-  return new Promise((resolve, reject) => {
-    const afterLoop = (settle) => {
-      if (!context.callbackWaitsForEmptyEventLoop) return settle();
-      process.once('beforeExit', settle);
-    };
-    const callback = (error, result) => afterLoop(() => (error ? reject(error) : resolve(result)));
-    context.done = (error, result) => (error ? reject(error) : resolve(result));
+  let onIdle;
+  const idle = () => onIdle();
+  const answer = new Promise((resolve, reject) => {
+    const settle = (error, result) => (error ? reject(error) : resolve(result));
+    onIdle = () => resolve(null);
+    context.done = settle;
     context.succeed = resolve;
     context.fail = reject;
+    const callback = (error, result) => {
+      if (!context.callbackWaitsForEmptyEventLoop) return settle(error, result);
+      onIdle = () => settle(error, result);
+    };
     const result = handler(event, context, callback);
-    if (typeof result?.then === 'function') {
-      result.then(resolve, reject);
-    } else if (handler.length < 3 && result !== undefined) {
-      resolve(result);
-    } else if (handler.length < 3) {
-      // A handler that is not async, takes no callback and returns nothing has answered once nothing is left to do.
-      process.once('beforeExit', () => resolve(null));
-    }
+    if (typeof result?.then === 'function') result.then(resolve, reject);
   });
+  process.on('beforeExit', idle);
+  return answer.finally(() => process.off('beforeExit', idle));
 }
 
 async function invoke(handler, { headers, body }) {

@@ -1,0 +1,231 @@
+//! One record of an event, and what is wrong with it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use thiserror::Error;
+
+use super::excerpt;
+use crate::json::{Elements, JsonKind, Value};
+use crate::timestamp::WRITABLE_MS;
+
+/// What is wrong with one record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A field without which there is nothing to log is not there.
+    #[error("{field} is missing")]
+    Missing {
+        /// The field's path, for instance `kinesis.data`.
+        field: &'static str,
+    },
+    /// A field is there with another JSON type.
+    #[error("{field} is {found}, not {expected}")]
+    WrongType {
+        /// The field's path; the record itself is `the record`.
+        field: &'static str,
+        /// What it is.
+        found: JsonKind,
+        /// What it should be.
+        expected: JsonKind,
+    },
+    /// A time that is not epoch seconds in the years 0 to 9999.
+    #[error("{field} is {found:?}, not a time in epoch seconds")]
+    NotATime {
+        /// The field's path.
+        field: &'static str,
+        /// The beginning of what it is.
+        found: String,
+    },
+}
+
+/// One record as the event holds it, with what could be read of it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SourceRecord<'a> {
+    /// The stream's name, from `eventSourceARN`.
+    pub stream: Option<Cow<'a, str>>,
+    /// The shard's id, from `eventID`.
+    pub shard_id: Option<Cow<'a, str>>,
+    /// `kinesis.sequenceNumber`, or else what `eventID` says.
+    pub sequence_number: Option<Cow<'a, str>>,
+    /// `kinesis.partitionKey`. Streams that distribute records themselves have none.
+    pub partition_key: Option<Cow<'a, str>>,
+    /// `kinesis.approximateArrivalTimestamp` in epoch milliseconds, within the years 0 to 9999.
+    pub arrival_ms: Option<i64>,
+    /// `kinesis.data`, still base64.
+    pub data: Option<Cow<'a, str>>,
+    /// The record's JSON as it is in the event.
+    pub raw: &'a str,
+    /// The gravest thing wrong: if there is no data, the reason for that.
+    pub problem: Option<Problem>,
+}
+
+/// A record's fields as they were found, before any is judged.
+#[derive(Default)]
+struct Fields<'a> {
+    kinesis: Option<Value<'a>>,
+    event_id: Option<Value<'a>>,
+    event_source_arn: Option<Value<'a>>,
+    sequence_number: Option<Value<'a>>,
+    partition_key: Option<Value<'a>>,
+    arrival: Option<Value<'a>>,
+    data: Option<Value<'a>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Walks once through a record, which is an object: its fields, and its length in bytes.
+    fn find(record: Value<'a>) -> (Self, usize) {
+        let mut fields = Self::default();
+        let mut members = record.members();
+        while let Some((key, value)) = members.next() {
+            match key.as_ref() {
+                "kinesis" => {
+                    let (event_id, event_source_arn) = (fields.event_id, fields.event_source_arn);
+                    fields = Self { kinesis: Some(value), event_id, event_source_arn, ..Self::default() };
+                    if value.kind() == JsonKind::Object {
+                        members.passed(fields.find_in_kinesis(value));
+                    }
+                }
+                "eventID" => fields.event_id = Some(value),
+                "eventSourceARN" => fields.event_source_arn = Some(value),
+                _ => {}
+            }
+        }
+        (fields, members.length())
+    }
+
+    /// Walks through the member `kinesis`, which is an object; gives its length in bytes.
+    fn find_in_kinesis(&mut self, kinesis: Value<'a>) -> usize {
+        let mut members = kinesis.members();
+        for (key, value) in members.by_ref() {
+            match key.as_ref() {
+                "sequenceNumber" => self.sequence_number = Some(value),
+                "partitionKey" => self.partition_key = Some(value),
+                "approximateArrivalTimestamp" => self.arrival = Some(value),
+                "data" => self.data = Some(value),
+                _ => {}
+            }
+        }
+        members.length()
+    }
+}
+
+/// The records of an event, in order.
+#[derive(Debug, Clone)]
+pub(super) struct Records<'a>(pub(super) Elements<'a>);
+
+impl<'a> Iterator for Records<'a> {
+    type Item = SourceRecord<'a>;
+
+    fn next(&mut self) -> Option<SourceRecord<'a>> {
+        let record = SourceRecord::read(self.0.next()?);
+        self.0.passed(record.raw.len());
+        Some(record)
+    }
+}
+
+impl<'a> SourceRecord<'a> {
+    fn read(record: Value<'a>) -> Self {
+        let (fields, raw) = if record.kind() == JsonKind::Object {
+            let (fields, length) = Fields::find(record);
+            (fields, record.beginning(length))
+        } else {
+            (Fields::default(), record.text())
+        };
+        let mut problems = Problems(None);
+        let data = problems.note(data(record, &fields));
+        let (shard_id, id_sequence) = split_event_id(problems.note(text("eventID", fields.event_id)));
+        let sequence_number = problems.note(text("kinesis.sequenceNumber", fields.sequence_number));
+        Self {
+            data,
+            stream: problems.note(text("eventSourceARN", fields.event_source_arn)).map(stream_name),
+            shard_id,
+            sequence_number: sequence_number.or(id_sequence),
+            partition_key: problems.note(text("kinesis.partitionKey", fields.partition_key)),
+            arrival_ms: problems.note(arrival_ms(fields.arrival)),
+            raw,
+            problem: problems.0,
+        }
+    }
+}
+
+/// Keeps the first problem of a record.
+struct Problems(Option<Problem>);
+
+impl Problems {
+    fn note<T>(&mut self, field: Result<Option<T>, Problem>) -> Option<T> {
+        field.unwrap_or_else(|problem| {
+            self.0.get_or_insert(problem);
+            None
+        })
+    }
+}
+
+/// The data, or why there is none: the outermost reason.
+fn data<'a>(record: Value<'a>, fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
+    let wrong = |field, found: Value<'_>, expected| Problem::WrongType { field, found: found.kind(), expected };
+    if record.kind() != JsonKind::Object {
+        return Err(wrong("the record", record, JsonKind::Object));
+    }
+    let kinesis = fields.kinesis.ok_or(Problem::Missing { field: "kinesis" })?;
+    if kinesis.kind() != JsonKind::Object {
+        return Err(wrong("kinesis", kinesis, JsonKind::Object));
+    }
+    let data = fields.data.ok_or(Problem::Missing { field: "kinesis.data" })?;
+    data.string().map(Some).ok_or_else(|| wrong("kinesis.data", data, JsonKind::String))
+}
+
+/// A field that describes the record: absent and null are the same, and a number is as good as its digits.
+fn text<'a>(field: &'static str, value: Option<Value<'a>>) -> Result<Option<Cow<'a, str>>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    match value.kind() {
+        JsonKind::Null => Ok(None),
+        JsonKind::String => Ok(value.string()),
+        JsonKind::Number => Ok(Some(Cow::Borrowed(value.text()))),
+        found => Err(Problem::WrongType { field, found, expected: JsonKind::String }),
+    }
+}
+
+/// Epoch seconds with a fraction, as a number or as a string, to the nearest millisecond.
+fn arrival_ms(value: Option<Value<'_>>) -> Result<Option<i64>, Problem> {
+    const FIELD: &str = "kinesis.approximateArrivalTimestamp";
+    let Some(value) = value else { return Ok(None) };
+    let seconds = match value.kind() {
+        JsonKind::Null => return Ok(None),
+        JsonKind::Number => Cow::Borrowed(value.text()),
+        JsonKind::String => value.string().unwrap_or_default(),
+        found => return Err(Problem::WrongType { field: FIELD, found, expected: JsonKind::Number }),
+    };
+    let ms = seconds.parse::<f64>().unwrap_or(f64::NAN) * 1000.0;
+    let writable = *WRITABLE_MS.start() as f64..=*WRITABLE_MS.end() as f64;
+    if writable.contains(&ms) {
+        Ok(Some(ms.round() as i64))
+    } else {
+        Err(Problem::NotATime { field: FIELD, found: excerpt(&seconds).into_owned() })
+    }
+}
+
+/// `shardId-000000000006:4959…` as shard and sequence number.
+fn split_event_id(event_id: Option<Cow<'_, str>>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
+    let Some(id) = event_id else { return (None, None) };
+    let Some(colon) = id.find(':') else { return (Some(id), None) };
+    (Some(part(&id, 0..colon)), Some(part(&id, colon + 1..id.len())))
+}
+
+/// The stream in `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` or in a consumer's ARN, which goes on
+/// `/consumer/NAME:TIME`; of a text that is no such ARN, all of it.
+fn stream_name(arn: Cow<'_, str>) -> Cow<'_, str> {
+    const BEFORE: &str = ":stream/";
+    let start = arn.find(BEFORE).map_or(0, |found| found + BEFORE.len());
+    let end = arn[start..].find("/consumer/").map_or(arn.len(), |found| start + found);
+    part(&arn, start..end)
+}
+
+/// A part of a text, borrowed from where the text is borrowed from.
+fn part<'a>(text: &Cow<'a, str>, range: Range<usize>) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
+        Cow::Owned(text) => Cow::Owned(text[range].to_owned()),
+    }
+}

@@ -1,0 +1,289 @@
+//! JSON read by its spans: text already known to be valid is walked and sliced, never built into values.
+//!
+//! Every function here is total: on text that is not JSON it gives some span or none, and never panics.
+
+mod unescape;
+mod validate;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memchr2;
+
+pub use validate::MAX_JSON_DEPTH;
+pub(crate) use validate::is_container;
+
+/// What sort of JSON value was found where another was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonKind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Boolean,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl fmt::Display for JsonKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Boolean => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        })
+    }
+}
+
+/// A JSON value by where it begins: the text from there on. Where it ends is looked for only when that matters, so that
+/// walking into a value does not mean reading it twice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Value<'a>(&'a str);
+
+impl<'a> Value<'a> {
+    /// The value that `text` is; `text` is valid JSON.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self(text.trim_start_matches([' ', '\t', '\n', '\r']))
+    }
+
+    /// The value as it is written.
+    pub(crate) fn text(self) -> &'a str {
+        self.beginning(end_of_value(self.0.as_bytes(), 0))
+    }
+
+    /// The first `length` bytes of the value and what follows it.
+    pub(crate) fn beginning(self, length: usize) -> &'a str {
+        self.0.get(..length).unwrap_or(self.0)
+    }
+
+    pub(crate) fn kind(self) -> JsonKind {
+        match self.0.as_bytes().first() {
+            Some(b'{') => JsonKind::Object,
+            Some(b'[') => JsonKind::Array,
+            Some(b'"') => JsonKind::String,
+            Some(b't' | b'f') => JsonKind::Boolean,
+            Some(b'-' | b'0'..=b'9') => JsonKind::Number,
+            _ => JsonKind::Null,
+        }
+    }
+
+    /// The string's value, borrowed unless it holds escapes. A lone surrogate becomes U+FFFD.
+    pub(crate) fn string(self) -> Option<Cow<'a, str>> {
+        let inner = self.text().strip_prefix('"')?.strip_suffix('"')?;
+        Some(unescape::unescape(inner))
+    }
+
+    /// Key and value of each member in order, duplicates included; nothing unless this is an object.
+    pub(crate) fn members(self) -> Members<'a> {
+        Members(Items::of(self, JsonKind::Object))
+    }
+
+    /// Each element in order; nothing unless this is an array.
+    pub(crate) fn elements(self) -> Elements<'a> {
+        Elements(Items::of(self, JsonKind::Array))
+    }
+}
+
+/// Walks the inside of a container, one value at a time.
+#[derive(Debug, Clone)]
+struct Items<'a> {
+    text: &'a str,
+    position: usize,
+    /// `position` is where the last value begins, and its end is not known yet.
+    inside: bool,
+}
+
+impl<'a> Items<'a> {
+    fn of(value: Value<'a>, kind: JsonKind) -> Self {
+        let text = if value.kind() == kind { value.0 } else { "" };
+        Self { text, position: 1, inside: false }
+    }
+
+    /// The next value, past separators; `None` at the end of the container.
+    fn next_value(&mut self) -> Option<Value<'a>> {
+        let bytes = self.text.as_bytes();
+        if self.inside {
+            self.position = end_of_value(bytes, self.position);
+            self.inside = false;
+        }
+        while let Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':') = bytes.get(self.position) {
+            self.position += 1;
+        }
+        if matches!(bytes.get(self.position), None | Some(b'}' | b']')) {
+            return None;
+        }
+        self.inside = true;
+        self.text.get(self.position..).map(Value)
+    }
+
+    /// Says that the last value is `length` bytes long, for a caller who has walked through it.
+    fn passed(&mut self, length: usize) {
+        if self.inside {
+            self.position += length;
+            self.inside = false;
+        }
+    }
+}
+
+/// The members of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Members<'a>(Items<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Cow<'a, str>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.0.next_value()?.string()?;
+        Some((key, self.0.next_value()?))
+    }
+}
+
+impl Members<'_> {
+    /// Says that the last value is `length` bytes long, for a caller who has walked through it.
+    pub(crate) fn passed(&mut self, length: usize) {
+        self.0.passed(length);
+    }
+
+    /// How many bytes long the object is, once every member has been given.
+    pub(crate) fn length(&self) -> usize {
+        self.0.position + 1
+    }
+}
+
+/// The elements of an array.
+#[derive(Debug, Clone)]
+pub(crate) struct Elements<'a>(Items<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        self.0.next_value()
+    }
+}
+
+impl Elements<'_> {
+    /// Says that the last element is `length` bytes long, for a caller who has walked through it.
+    pub(crate) fn passed(&mut self, length: usize) {
+        self.0.passed(length);
+    }
+}
+
+/// Where the value that begins at `start` ends. Always beyond `start`, so that a walk over text that is not JSON ends.
+fn end_of_value(bytes: &[u8], start: usize) -> usize {
+    match bytes.get(start) {
+        Some(b'"') => end_of_string(bytes, start),
+        Some(b'{' | b'[') => end_of_container(bytes, start),
+        _ => {
+            let rest = bytes.get(start + 1..).unwrap_or_default();
+            let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b':' | b' ' | b'\t' | b'\n' | b'\r');
+            start + 1 + rest.iter().position(ends).unwrap_or(rest.len())
+        }
+    }
+}
+
+/// Where the string whose opening quote is at `start` ends.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut position = start + 1;
+    while let Some(rest) = bytes.get(position..) {
+        match memchr2(b'"', b'\\', rest) {
+            Some(found) if rest[found] == b'"' => return position + found + 1,
+            Some(found) => position += found + 2,
+            None => break,
+        }
+    }
+    bytes.len()
+}
+
+/// Where the container that opens at `start` ends: a count of brackets, not recursion, so that depth costs nothing.
+fn end_of_container(bytes: &[u8], start: usize) -> usize {
+    let mut depth = 0_usize;
+    let mut position = start;
+    while let Some(byte) = bytes.get(position) {
+        match byte {
+            b'"' => {
+                position = end_of_string(bytes, position);
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        position += 1;
+        if depth == 0 {
+            return position;
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts<'a>(values: impl Iterator<Item = Value<'a>>) -> Vec<&'a str> {
+        values.map(Value::text).collect()
+    }
+
+    #[test]
+    fn elements_are_sliced_as_written() {
+        let array = Value::new(" [ 1 ,\"a]\\\"\",[2,{\"x\":\"}\"}], null,true ]\n");
+        assert_eq!(texts(array.elements()), ["1", "\"a]\\\"\"", "[2,{\"x\":\"}\"}]", "null", "true"]);
+        assert_eq!(texts(Value::new("[]").elements()), Vec::<&str>::new());
+        assert_eq!(texts(Value::new("{\"a\":1}").elements()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn members_keep_order_and_duplicates() {
+        let object = Value::new(r#"{ "a" : 1 , "b":{"c":[]}, "a" :"z", "\u0061":-2.5e3 }"#);
+        let members: Vec<_> = object.members().map(|(key, value)| (key.into_owned(), value.text())).collect();
+        let expected = [("a", "1"), ("b", "{\"c\":[]}"), ("a", "\"z\""), ("a", "-2.5e3")];
+        assert_eq!(members, expected.map(|(key, value)| (key.to_owned(), value)));
+    }
+
+    #[test]
+    fn kinds_are_told_by_the_first_byte() {
+        let kinds = ["null", "false", "-1", "\"\"", "[]", "{}"].map(|text| Value::new(text).kind());
+        use JsonKind::*;
+        assert_eq!(kinds, [Null, Boolean, Number, String, Array, Object]);
+    }
+
+    #[test]
+    fn a_value_that_was_walked_through_is_not_read_again() {
+        let object = Value::new(r#" {"a": {"b": [1, 2], "c": {}} , "d": 3} "#);
+        let mut members = object.members();
+        let (_, inner) = members.next().unwrap();
+        let mut inner_members = inner.members();
+        assert_eq!(inner_members.by_ref().count(), 2);
+        assert_eq!(inner.beginning(inner_members.length()), inner.text());
+        members.passed(inner_members.length());
+        assert_eq!(members.next().map(|(_, value)| value.text()), Some("3"));
+        assert!(members.next().is_none());
+        assert_eq!(object.beginning(members.length()), object.text());
+    }
+
+    #[test]
+    fn deep_nesting_is_walked_without_recursion() {
+        let deep = format!("[{}{}]", "[".repeat(500_000), "]".repeat(500_000));
+        assert_eq!(Value::new(&deep).elements().count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_walked_to_an_end(text in "\\PC{0,8}[\\[{\"\\\\,:\\]} a1é]{0,40}") {
+            let value = Value::new(&text);
+            prop_assert!(value.elements().count() <= text.len());
+            prop_assert!(value.members().count() <= text.len());
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Is this text a JSON object or array that every reader can read?
+
+use crate::scan;
+
+/// Deepest nesting taken for JSON. The line nests a payload one level deeper, and common readers stop at 127 levels
+/// (`serde_json`'s recursion limit of 128), so that a line with deeper data could not be read again.
+pub const MAX_JSON_DEPTH: u32 = 100;
+
+/// Whether `text` is one JSON object or array (RFC 8259), and readable everywhere (after RFC 7493, I-JSON): no lone
+/// surrogate escapes, no number beyond a double, no more than [`MAX_JSON_DEPTH`] levels. Runs without recursion.
+pub(crate) fn is_container(text: &str) -> bool {
+    let mut validator = Validator { text, position: 0, kinds: 0, depth: 0 };
+    validator.whitespace();
+    matches!(validator.peek(), Some(b'{' | b'[')) && validator.value().is_some()
+}
+
+struct Validator<'a> {
+    text: &'a str,
+    position: usize,
+    /// One bit for each open container, the innermost lowest: 1 is an object, 0 an array.
+    kinds: u128,
+    depth: u32,
+}
+
+impl Validator<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.position).copied()
+    }
+
+    fn take(&mut self, wanted: impl Fn(u8) -> bool) -> Option<u8> {
+        let byte = self.peek().filter(|&byte| wanted(byte))?;
+        self.position += 1;
+        Some(byte)
+    }
+
+    fn whitespace(&mut self) {
+        while self.take(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).is_some() {}
+    }
+
+    /// Reads the whole text: one value, everything inside it, and nothing after it but whitespace.
+    fn value(&mut self) -> Option<()> {
+        loop {
+            match self.peek()? {
+                b'{' => self.open(1)?,
+                b'[' => self.open(0)?,
+                b'"' => self.string()?,
+                b't' => self.literal("true")?,
+                b'f' => self.literal("false")?,
+                b'n' => self.literal("null")?,
+                _ => self.number()?,
+            }
+            if !self.advance()? {
+                return Some(());
+            }
+        }
+    }
+
+    /// Enters a container; stands after its opening bracket.
+    fn open(&mut self, kind: u128) -> Option<()> {
+        if self.depth == MAX_JSON_DEPTH {
+            return None;
+        }
+        self.position += 1;
+        self.depth += 1;
+        self.kinds = self.kinds << 1 | kind;
+        Some(())
+    }
+
+    /// Moves from the end of a value, or from an opening bracket, to the next value: `false` at the end of the text.
+    fn advance(&mut self) -> Option<bool> {
+        let mut first = self.position.checked_sub(1).map(|before| self.text.as_bytes()[before]);
+        loop {
+            self.whitespace();
+            if self.depth == 0 {
+                return (self.position == self.text.len()).then_some(false);
+            }
+            let object = self.kinds & 1 == 1;
+            let opened = matches!(first.take(), Some(b'{' | b'['));
+            match self.peek()? {
+                b'}' if object => {}
+                b']' if !object => {}
+                b',' if !opened => {
+                    self.position += 1;
+                    self.whitespace();
+                    return self.key(object);
+                }
+                _ if opened => return self.key(object),
+                _ => return None,
+            }
+            self.position += 1;
+            self.depth -= 1;
+            self.kinds >>= 1;
+        }
+    }
+
+    /// In an object, reads a key and its colon; stands at the value.
+    fn key(&mut self, object: bool) -> Option<bool> {
+        if object {
+            self.take_exactly(b'"').map(|()| self.position -= 1)?;
+            self.string()?;
+            self.whitespace();
+            self.take_exactly(b':')?;
+            self.whitespace();
+        }
+        Some(true)
+    }
+
+    fn take_exactly(&mut self, wanted: u8) -> Option<()> {
+        self.take(|byte| byte == wanted).map(|_| ())
+    }
+
+    fn literal(&mut self, word: &str) -> Option<()> {
+        self.text.get(self.position..)?.starts_with(word).then(|| self.position += word.len())
+    }
+
+    fn string(&mut self) -> Option<()> {
+        self.position += 1;
+        loop {
+            let rest = self.text.as_bytes().get(self.position..)?;
+            let found = scan::find(rest, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))?;
+            self.position += found + 1;
+            match rest[found] {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        match self.take(|_| true)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => match self.code_unit()? {
+                0xD800..=0xDBFF => {
+                    self.literal("\\u")?;
+                    matches!(self.code_unit()?, 0xDC00..=0xDFFF).then_some(())
+                }
+                0xDC00..=0xDFFF => None,
+                _ => Some(()),
+            },
+            _ => None,
+        }
+    }
+
+    fn code_unit(&mut self) -> Option<u32> {
+        let digits = self.text.get(self.position..self.position + 4)?;
+        self.position += 4;
+        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
+        u32::from_str_radix(digits, 16).ok()
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.position;
+        while self.take(|byte| byte.is_ascii_digit()).is_some() {}
+        self.position - start
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let start = self.position;
+        self.take(|byte| byte == b'-');
+        if self.take(|byte| byte == b'0').is_none() && self.digits() == 0 {
+            return None;
+        }
+        if self.take(|byte| byte == b'.').is_some() && self.digits() == 0 {
+            return None;
+        }
+        let exponent = self.take(|byte| matches!(byte, b'e' | b'E')).is_some();
+        if exponent {
+            self.take(|byte| matches!(byte, b'+' | b'-'));
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        // Only these can be beyond a double, whose largest has 309 digits.
+        if exponent || self.position - start > 300 {
+            let value: f64 = self.text.get(start..self.position)?.parse().ok()?;
+            // Readers round the last decimal differently: a margin keeps clear of where some find infinity.
+            return (value.abs() < 1.7e308).then_some(());
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What serde_json makes of it: an independent judge of the same question, but for the depth.
+    fn judged(text: &str) -> bool {
+        serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object() || value.is_array())
+    }
+
+    #[test]
+    fn containers_are_json_and_scalars_are_not() {
+        for json in ["{}", "[]", " [ ] ", "{\"a\":[1,{\"b\":null}],\"a\":-0.5e-3}", "[[],[{}],\"\\ud83d\\ude00\"]\r\n"]
+        {
+            assert!(is_container(json), "{json}");
+        }
+        for other in ["", " ", "42", "\"x\"", "true", "null", "plain", "\u{feff}{}"] {
+            assert!(!is_container(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_almost_json_is_not() {
+        let almost = [
+            "{",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{]",
+            "[}",
+            "{}}",
+            "[] []",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{,}",
+            "[01]",
+            "[1.]",
+            "[.5]",
+            "[-]",
+            "[1e]",
+            "[+1]",
+            "[tru]",
+            "[truee]",
+            "[nul",
+            "[\"\n\"]",
+            "[\"\t\"]",
+            "[\"\\x\"]",
+            "[\"\\u12g4\"]",
+            "[\"\\u+123\"]",
+            "[\"",
+            "[\"\\",
+            "[\"\\u12",
+            "[\u{a0}]",
+            "{1:2}",
+            "[NaN]",
+            "[\"a\":1]",
+        ];
+        for text in almost {
+            assert!(!is_container(text), "{text}");
+            assert!(!judged(text), "serde_json takes {text}");
+        }
+    }
+
+    #[test]
+    fn what_some_readers_cannot_read_is_not_json() {
+        let unreadable =
+            [r#"["\ud800"]"#, r#"["\ud800\u0041"]"#, r#"["\udc00"]"#, r#"["\ud800\ud800"]"#, "[1e999]", "[-1e400]"];
+        for text in unreadable {
+            assert!(!is_container(text), "{text}");
+            assert!(!judged(text), "serde_json takes {text}");
+        }
+        assert!(!is_container(&format!("[{}]", "9".repeat(400))));
+        assert!(is_container("[0e999,1e-999,1e307]"));
+        assert!(is_container(&format!("[{}]", "9".repeat(300))));
+    }
+
+    #[test]
+    fn depth_ends_at_the_limit_and_never_overflows_the_stack() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_container(&nested(MAX_JSON_DEPTH as usize)));
+        assert!(!is_container(&nested(MAX_JSON_DEPTH as usize + 1)));
+        assert!(!is_container(&nested(1_000_000)));
+        assert!(!is_container(&"{\"a\":".repeat(1_000_000)));
+    }
+
+    /// Where the margin below the largest double makes the two judges differ.
+    fn at_the_limit(text: &str) -> bool {
+        text.contains("308")
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((any::<String>(), inner), 0..5)
+                    .prop_map(|members| Value::from_iter(members.into_iter().collect::<serde_json::Map<_, _>>())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_on_json(value in json(), pretty: bool) {
+            let text = if pretty { format!("{value:#}") } else { value.to_string() };
+            prop_assume!(!at_the_limit(&text));
+            prop_assert_eq!(is_container(&text), judged(&text));
+        }
+
+        #[test]
+        fn agrees_with_serde_json_on_broken_json(value in json(), at: prop::sample::Index, with in "[\\[\\]{}\",:\\\\0-9eE.+ tn-]?") {
+            let mut text = value.to_string();
+            let at = (0..=at.index(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+            let length = text[at..].chars().next().map_or(0, char::len_utf8);
+            text.replace_range(at..at + length, &with);
+            prop_assume!(!at_the_limit(&text));
+            prop_assert_eq!(is_container(&text), judged(&text), "{}", text);
+        }
+
+        #[test]
+        fn agrees_with_serde_json_on_soup(text in "[\\[{][\\[\\]{}\",:\\\\0-9eu. -]{0,30}") {
+            prop_assert_eq!(is_container(&text), judged(&text), "{}", text);
+        }
+    }
+}

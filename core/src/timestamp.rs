@@ -1,0 +1,82 @@
+//! Instants as RFC 3339 text.
+//!
+//! Two are written for every record, so this is arithmetic on integers rather than a calendar library; a property test
+//! holds it to one.
+
+use std::ops::RangeInclusive;
+
+/// The instants that RFC 3339 can write, in milliseconds since the epoch: the years 0000 to 9999.
+pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest inside.
+pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
+    let epoch_ms = epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
+    let (year, month, day) = civil_from_days(epoch_ms.div_euclid(DAY_MS));
+    let in_day = epoch_ms.rem_euclid(DAY_MS);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    put(&mut text[0..4], year);
+    put(&mut text[5..7], month);
+    put(&mut text[8..10], day);
+    put(&mut text[11..13], in_day / 3_600_000);
+    put(&mut text[14..16], in_day / 60_000 % 60);
+    put(&mut text[17..19], in_day / 1000 % 60);
+    put(&mut text[20..23], in_day % 1000);
+    out.extend_from_slice(&text);
+}
+
+/// Writes the decimal digits of `value` right-aligned over `digits`.
+fn put(digits: &mut [u8], mut value: i64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+/// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar (Howard Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, eras are 400 years).
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rfc3339(epoch_ms: i64) -> String {
+        let mut out = Vec::new();
+        push_rfc3339(&mut out, epoch_ms);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn known_instants() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(1_545_084_650_987), "2018-12-17T22:10:50.987Z");
+        assert_eq!(rfc3339(1_709_164_800_000), "2024-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339(i64::MIN), "0000-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_calendar_library(epoch_ms in WRITABLE_MS) {
+            let timestamp = jiff::Timestamp::from_millisecond(epoch_ms);
+            // The library's range ends a day short of the year 9999's end.
+            prop_assume!(timestamp.is_ok());
+            prop_assert_eq!(rfc3339(epoch_ms), format!("{:.3}", timestamp.unwrap()));
+        }
+    }
+}

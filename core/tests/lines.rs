@@ -1,0 +1,194 @@
+//! The line contract: golden files for every kind of record in both formats, and what holds for any record.
+//!
+//! After an intended change, `UPDATE_GOLDEN=1 cargo test -p kinesis-event-logger-core --test lines` writes the files
+//! anew; read the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+use std::path::Path;
+
+use kinesis_event_logger_core::{
+    Data, Event, Level, LineFormat, LineWriter, Payload, Record, append_message, classify, decode,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// 2018-12-17T22:10:51.000Z, 13 ms after the first record's arrival and before the second's.
+const NOW_MS: i64 = 1_545_084_651_000;
+const REQUEST_ID: &str = "c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f";
+
+fn lines_of_the_golden_event(format: LineFormat) -> String {
+    let writer = LineWriter::new(format, REQUEST_ID, NOW_MS);
+    let (mut lines, mut scratch) = (Vec::new(), Vec::new());
+    for source in Event::parse(include_str!("golden/event.json")).unwrap().records() {
+        writer.append(&decode(&source, &mut scratch), &mut lines);
+    }
+    append_message(format, NOW_MS, Level::Warn, "set \"X\"\nto y", &mut lines);
+    String::from_utf8(lines).unwrap()
+}
+
+fn assert_golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, actual).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    for (number, (actual, golden)) in actual.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(actual, golden, "{name}, line {}", number + 1);
+    }
+    assert_eq!(actual.lines().count(), golden.lines().count(), "{name}");
+}
+
+#[test]
+fn text_lines_are_as_agreed() {
+    assert_golden("lines.txt", &lines_of_the_golden_event(LineFormat::Text));
+}
+
+#[test]
+fn json_lines_are_as_agreed() {
+    let lines = lines_of_the_golden_event(LineFormat::Json);
+    for line in lines.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+    assert_golden("lines.jsonl", &lines);
+}
+
+/// What no line may hold, in the words of the contract: control characters, line separators, and what reorders text.
+fn harmful(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn line(format: LineFormat, request_id: &str, record: &Record<'_>) -> String {
+    let mut out = b"earlier line\n".to_vec();
+    LineWriter::new(format, request_id, NOW_MS).append(record, &mut out);
+    let line = String::from_utf8(out.split_off(b"earlier line\n".len())).unwrap();
+    assert_eq!(out, b"earlier line\n");
+    line
+}
+
+/// Text in which what is harmful is common.
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        "[\\x00-\\x20\u{7f}-\u{a0}\u{2020}-\u{2070}\u{feff}\"\\\\=-]{0,10}",
+        Just("\n2018-12-17T22:10:51.000Z ERROR".to_owned()),
+        Just("\u{1b}[2J\r\n".to_owned()),
+    ];
+    prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1e300..1e300).prop_map(Value::from),
+        hostile().prop_map(Value::from),
+    ];
+    let container = |inner: BoxedStrategy<Value>| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((hostile(), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    };
+    container(leaf.prop_recursive(3, 20, 4, move |inner| container(inner.boxed())).boxed())
+}
+
+prop_compose! {
+    fn names()(names in prop::collection::vec(prop::option::of(hostile()), 5), arrival_ms in any::<Option<i64>>())
+        -> (Vec<Option<String>>, Option<i64>) {
+        (names, arrival_ms)
+    }
+}
+
+fn record<'a>((names, arrival_ms): &'a (Vec<Option<String>>, Option<i64>), data: Data<'a>) -> Record<'a> {
+    Record {
+        stream: names[0].as_deref(),
+        shard_id: names[1].as_deref(),
+        sequence_number: names[2].as_deref(),
+        partition_key: names[3].as_deref(),
+        arrival_ms: *arrival_ms,
+        error: names[4].clone(),
+        data,
+    }
+}
+
+/// What a line in JSON format says must be what the record says.
+fn assert_says(line: &Value, record: &Record<'_>) {
+    let text = |key: &str| line.get(key).map(|value| value.as_str().unwrap());
+    assert_eq!(text("stream"), record.stream);
+    assert_eq!(text("shard"), record.shard_id);
+    assert_eq!(text("sequenceNumber"), record.sequence_number);
+    assert_eq!(text("partitionKey"), record.partition_key);
+    assert_eq!(text("error"), record.error.as_deref());
+    assert_eq!(line.get("arrival").is_some(), record.arrival_ms.is_some());
+    match record.data {
+        Data::Payload(Payload::Json(json)) => {
+            assert_eq!((text("type"), &line["data"]), (Some("json"), &serde_json::from_str::<Value>(json).unwrap()));
+        }
+        Data::Payload(Payload::Text(data)) => assert_eq!((text("type"), text("data")), (Some("text"), Some(data))),
+        Data::Payload(Payload::Binary(bytes)) => {
+            let decoded = base64_simd::STANDARD.decode_to_vec(text("data").unwrap()).unwrap();
+            assert_eq!((text("type"), &line["bytes"]), (Some("binary"), &Value::from(bytes.len())));
+            assert_eq!(decoded, bytes);
+        }
+        Data::Undecodable(data) => assert_eq!((text("type"), text("data")), (Some("undecodable"), Some(data))),
+    }
+}
+
+/// One line, harmless; in JSON format it says what the record says.
+fn assert_contract(request_id: &str, record: &Record<'_>) {
+    for format in [LineFormat::Text, LineFormat::Json] {
+        let line = line(format, request_id, record);
+        let inside = line.strip_suffix('\n').expect("a newline at the end");
+        assert_eq!(inside.chars().find(|&character| harmful(character)), None, "{line}");
+        if format == LineFormat::Json {
+            let value: Value = serde_json::from_str(inside).unwrap();
+            assert_eq!(value["requestId"], *request_id);
+            assert_says(&value, record);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_become_one_harmless_line(names in names(), request_id in hostile(), bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        assert_contract(&request_id, &record(&names, Data::Payload(classify(&bytes))));
+    }
+
+    #[test]
+    fn any_text_becomes_one_harmless_line(names in names(), request_id in hostile(), text in hostile(), decodable: bool) {
+        let data = if decodable { Data::Payload(classify(text.as_bytes())) } else { Data::Undecodable(&text) };
+        assert_contract(&request_id, &record(&names, data));
+    }
+
+    #[test]
+    fn json_keeps_its_value_on_the_line(names in names(), value in json(), pretty: bool) {
+        let text = if pretty { format!("{value:#}\r\n") } else { value.to_string() };
+        let payload = classify(text.as_bytes());
+        prop_assert_eq!(payload, Payload::Json(&text));
+        assert_contract("r", &record(&names, Data::Payload(payload)));
+    }
+
+    #[test]
+    fn a_text_line_has_its_fields_in_order(names in names(), text in hostile()) {
+        let record = record(&names, Data::Payload(Payload::Text(&text)));
+        let line = line(LineFormat::Text, REQUEST_ID, &record);
+        let mut rest = line.as_str();
+        for key in [" stream=", " shard=", " seq=", " key=", " arrival=", " lagMs=", " data="] {
+            let (_, after) = rest.split_once(key).expect(key);
+            rest = after;
+        }
+    }
+
+    #[test]
+    fn messages_are_one_harmless_line(message in hostile()) {
+        for format in [LineFormat::Text, LineFormat::Json] {
+            let mut out = Vec::new();
+            append_message(format, NOW_MS, Level::Error, &message, &mut out);
+            let line = String::from_utf8(out).unwrap();
+            prop_assert!(!line.strip_suffix('\n').unwrap().contains(harmful));
+        }
+    }
+}

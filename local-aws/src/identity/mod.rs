@@ -1,0 +1,107 @@
+//! IAM and STS: the little that provisioning needs.
+//!
+//! Roles with their policies and tags, and who the caller is; no request is refused for want of a permission. An action
+//! and its parameters come in, the body of the answer in the query protocol goes out. Shapes are those of botocore's
+//! service models `iam` 2010-05-08 and `sts` 2011-06-15; texts of errors are AWS's own where they are known.
+
+mod page;
+mod parameters;
+mod policies;
+mod policy_document;
+mod roles;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::http_api::AwsError;
+use parameters::Parameters;
+use roles::Role;
+use xml::Xml;
+
+const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+/// A handle on the account's roles; clones share them.
+#[derive(Clone)]
+pub struct Identity {
+    account_id: String,
+    roles: Arc<Mutex<BTreeMap<String, Role>>>,
+}
+
+impl Identity {
+    /// No roles yet. IAM is the same in every region, so `region` is in no name or ARN.
+    pub fn new(region: &str, account_id: &str) -> Self {
+        let _ = region;
+        Self { account_id: account_id.to_owned(), roles: Arc::default() }
+    }
+
+    /// Answers an action of IAM (`Version=2010-05-08`) with the whole XML body.
+    ///
+    /// # Errors
+    /// The action's modelled errors, and `InvalidAction` for one that is not answered here.
+    pub fn iam(&self, action: &str, params: &BTreeMap<String, String>) -> Result<String, AwsError> {
+        let parameters = Parameters(params);
+        let result = match action {
+            "CreateRole" => self.create_role(&parameters).map(Some),
+            "GetRole" => self.get_role(&parameters).map(Some),
+            "ListRoles" => self.list_roles(&parameters).map(Some),
+            "DeleteRole" => self.delete_role(&parameters).map(|()| None),
+            "AttachRolePolicy" => self.attach_role_policy(&parameters).map(|()| None),
+            "DetachRolePolicy" => self.detach_role_policy(&parameters).map(|()| None),
+            "ListAttachedRolePolicies" => self.list_attached_role_policies(&parameters).map(Some),
+            "PutRolePolicy" => self.put_role_policy(&parameters).map(|()| None),
+            "GetRolePolicy" => self.get_role_policy(&parameters).map(Some),
+            "ListRolePolicies" => self.list_role_policies(&parameters).map(Some),
+            "DeleteRolePolicy" => self.delete_role_policy(&parameters).map(|()| None),
+            "ListInstanceProfilesForRole" => self.list_instance_profiles_for_role(&parameters).map(Some),
+            "TagRole" => self.tag_role(&parameters).map(|()| None),
+            "UntagRole" => self.untag_role(&parameters).map(|()| None),
+            "ListRoleTags" => self.list_role_tags(&parameters).map(Some),
+            unknown => Err(unknown_action("IAM", unknown)),
+        }?;
+        Ok(xml::response(action, IAM_NAMESPACE, result))
+    }
+
+    /// Answers an action of STS (`Version=2011-06-15`) with the whole XML body.
+    ///
+    /// # Errors
+    /// `InvalidAction` for an action that is not answered here.
+    pub fn sts(&self, action: &str, params: &BTreeMap<String, String>) -> Result<String, AwsError> {
+        let _ = params;
+        match action {
+            "GetCallerIdentity" => {
+                let mut result = Xml::default();
+                result.text("Arn", &format!("arn:aws:iam::{}:root", self.account_id));
+                result.text("UserId", &self.account_id);
+                result.text("Account", &self.account_id);
+                Ok(xml::response(action, STS_NAMESPACE, Some(result)))
+            }
+            unknown => Err(unknown_action("STS", unknown)),
+        }
+    }
+
+    /// Whether there is a role with this ARN.
+    pub fn role_exists(&self, arn: &str) -> bool {
+        self.roles().values().any(|role| role.arn == arn)
+    }
+
+    /// Whether the role with this ARN exists and its trust policy lets Lambda assume it.
+    pub fn assumable_by_lambda(&self, arn: &str) -> bool {
+        let roles = self.roles();
+        let role = roles.values().find(|role| role.arn == arn);
+        role.is_some_and(|role| policy_document::lets_assume(&role.trust_policy, "lambda.amazonaws.com"))
+    }
+
+    // No method panics halfway through a change, so the roles are whole even if a panic poisoned their lock.
+    fn roles(&self) -> MutexGuard<'_, BTreeMap<String, Role>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unknown_action(service: &str, action: &str) -> AwsError {
+    AwsError::new(400, "InvalidAction", format!("The local endpoint does not answer the {service} action {action}."))
+}

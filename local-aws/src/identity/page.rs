@@ -1,0 +1,50 @@
+//! Pages of lists: `MaxItems` and `Marker` in, `IsTruncated` and `Marker` out.
+
+use crate::http_api::AwsError;
+
+use super::parameters::{Parameters, validation_error};
+use super::xml::Xml;
+
+/// One page of a list.
+pub(super) struct Page<T> {
+    items: Vec<T>,
+    /// The name of the last item, if there are more after it.
+    marker: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page that the parameters ask for, of items sorted by what `name` says. A marker is the name of the last item
+    /// of the page before, in hexadecimal digits so that nobody takes it for a name.
+    pub(super) fn of(
+        items: impl Iterator<Item = T>,
+        parameters: &Parameters<'_>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<Self, AwsError> {
+        let size = parameters.number("MaxItems", 1, 1000)?.unwrap_or(100) as usize;
+        let after = parameters.get("Marker").map(decode).transpose()?;
+        let mut items = items.skip_while(|item| after.as_deref().is_some_and(|after| name(item) <= after)).peekable();
+        let page: Vec<T> = items.by_ref().take(size).collect();
+        let marker = page.last().filter(|_| items.peek().is_some()).map(|last| encode(name(last)));
+        Ok(Self { items: page, marker })
+    }
+
+    /// Writes the page as the list `list`, and whether there is more.
+    pub(super) fn write(self, list: &str, xml: &mut Xml, write: impl Fn(&mut Xml, T)) {
+        xml.list(list, self.items, write);
+        xml.text("IsTruncated", if self.marker.is_some() { "true" } else { "false" });
+        if let Some(marker) = &self.marker {
+            xml.text("Marker", marker);
+        }
+    }
+}
+
+fn encode(name: &str) -> String {
+    name.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decode(marker: &str) -> Result<String, AwsError> {
+    let pairs = marker.as_bytes().chunks(2);
+    let bytes = pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect::<Option<_>>();
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.ok_or_else(|| validation_error(format!("Invalid Marker: {marker}")))
+}

@@ -1,0 +1,104 @@
+//! A role's policies: managed ones attached to it, and inline ones it carries.
+
+use crate::http_api::AwsError;
+
+use super::Identity;
+use super::page::Page;
+use super::parameters::Parameters;
+use super::policy_document::check_permissions_policy;
+use super::roles::{encode_document, find};
+use super::xml::Xml;
+
+/// AWS's own managed policies. None are stored: any well-formed name is taken for one.
+const MANAGED: &str = "arn:aws:iam::aws:policy/";
+
+impl Identity {
+    pub(super) fn attach_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let role = parameters.role_name()?;
+        let arn = parameters.required("PolicyArn", 20, 2048)?;
+        let mut roles = self.roles();
+        let role = find(&mut roles, role)?;
+        if !is_managed(arn) {
+            return Err(no_such_entity(format!("Policy {arn} does not exist or is not attachable.")));
+        }
+        role.attached.insert(arn.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn detach_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let role = parameters.role_name()?;
+        let arn = parameters.required("PolicyArn", 20, 2048)?;
+        if find(&mut self.roles(), role)?.attached.remove(arn) {
+            return Ok(());
+        }
+        Err(no_such_entity(format!("Policy {arn} was not found.")))
+    }
+
+    pub(super) fn list_attached_role_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        let role = parameters.role_name()?;
+        let prefix = parameters.optional("PathPrefix", 1, 512)?.unwrap_or("/");
+        let mut roles = self.roles();
+        let attached = find(&mut roles, role)?.attached.iter().map(String::as_str);
+        let wanted = attached.filter(|arn| arn[MANAGED.len() - 1..].starts_with(prefix));
+        let mut result = Xml::default();
+        Page::of(wanted, parameters, |arn| arn)?.write("AttachedPolicies", &mut result, |xml, arn| {
+            xml.text("PolicyName", arn.rsplit('/').next().unwrap_or(arn));
+            xml.text("PolicyArn", arn);
+        });
+        Ok(result)
+    }
+
+    pub(super) fn put_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let role = parameters.role_name()?;
+        let policy = parameters.name("PolicyName", 128)?;
+        let document = parameters.required("PolicyDocument", 1, 131_072)?;
+        let mut roles = self.roles();
+        let role = find(&mut roles, role)?;
+        check_permissions_policy(document)?;
+        role.inline.insert(policy.to_owned(), document.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn get_role_policy(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        let role = parameters.role_name()?;
+        let policy = parameters.name("PolicyName", 128)?;
+        let mut roles = self.roles();
+        let document = find(&mut roles, role)?.inline.get(policy).ok_or_else(|| no_such_inline_policy(policy))?;
+        let mut result = Xml::default();
+        result.text("RoleName", role);
+        result.text("PolicyName", policy);
+        result.text("PolicyDocument", &encode_document(document));
+        Ok(result)
+    }
+
+    pub(super) fn list_role_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        let role = parameters.role_name()?;
+        let mut roles = self.roles();
+        let names = find(&mut roles, role)?.inline.keys().map(String::as_str);
+        let mut result = Xml::default();
+        Page::of(names, parameters, |name| name)?.write("PolicyNames", &mut result, Xml::raw_text);
+        Ok(result)
+    }
+
+    pub(super) fn delete_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let role = parameters.role_name()?;
+        let policy = parameters.name("PolicyName", 128)?;
+        let removed = find(&mut self.roles(), role)?.inline.remove(policy);
+        removed.map(drop).ok_or_else(|| no_such_inline_policy(policy))
+    }
+}
+
+fn is_managed(arn: &str) -> bool {
+    let Some(path) = arn.strip_prefix(MANAGED) else { return false };
+    let name =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c));
+    path.split('/').all(name)
+}
+
+fn no_such_inline_policy(policy: &str) -> AwsError {
+    no_such_entity(format!("The role policy with name {policy} cannot be found."))
+}
+
+fn no_such_entity(text: String) -> AwsError {
+    AwsError::new(404, "NoSuchEntity", text)
+}

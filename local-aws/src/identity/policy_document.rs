@@ -1,0 +1,162 @@
+//! Policy documents: whether one is well-formed, and whom a trust policy lets in.
+
+use serde_json::Value;
+
+use crate::http_api::AwsError;
+
+/// Refuses a trust policy that IAM would not take.
+pub(super) fn check_trust_policy(document: &str) -> Result<(), AwsError> {
+    let policy = parse(document, "This policy contains invalid Json")?;
+    for statement in statements(&policy)? {
+        check_effect(statement)?;
+        if !has_any(statement, &["Principal", "NotPrincipal"]) {
+            return Err(malformed("Missing required field Principal"));
+        }
+        if !has_any(statement, &["Action", "NotAction"]) {
+            return Err(malformed("Missing required field Action"));
+        }
+        if has_any(statement, &["Resource", "NotResource"]) {
+            return Err(malformed("Has prohibited field Resource"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a permissions policy that IAM would not take.
+pub(super) fn check_permissions_policy(document: &str) -> Result<(), AwsError> {
+    let policy = parse(document, "Syntax errors in policy.")?;
+    for statement in statements(&policy)? {
+        check_effect(statement)?;
+        if has_any(statement, &["Principal", "NotPrincipal"]) {
+            return Err(malformed("Policy document should not specify a principal."));
+        }
+        if !has_any(statement, &["Action", "NotAction"]) {
+            return Err(malformed("Policy statement must contain actions."));
+        }
+        if !has_any(statement, &["Resource", "NotResource"]) {
+            return Err(malformed("Policy statement must contain resources."));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a trust policy lets the service assume the role: some statement allows it and none denies it. Conditions are
+/// not looked at.
+pub(super) fn lets_assume(document: &str, service: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(document) else { return false };
+    let about = |effect: &str| {
+        one_or_many(policy.get("Statement")).any(|statement| {
+            statement.get("Effect").and_then(Value::as_str) == Some(effect)
+                && one_or_many(statement.get("Action")).filter_map(Value::as_str).any(is_assume_role)
+                && names_service(statement.get("Principal"), service)
+        })
+    };
+    about("Allow") && !about("Deny")
+}
+
+fn is_assume_role(action: &str) -> bool {
+    ["sts:AssumeRole", "sts:*", "*"].iter().any(|assume| action.eq_ignore_ascii_case(assume))
+}
+
+fn names_service(principal: Option<&Value>, service: &str) -> bool {
+    match principal {
+        Some(Value::String(anyone)) => anyone == "*",
+        Some(Value::Object(kinds)) => one_or_many(kinds.get("Service")).any(|name| name.as_str() == Some(service)),
+        _ => false,
+    }
+}
+
+fn parse(document: &str, refusal: &str) -> Result<Value, AwsError> {
+    let policy: Option<Value> = serde_json::from_str(document).ok();
+    policy.filter(Value::is_object).ok_or_else(|| malformed(refusal))
+}
+
+fn statements(policy: &Value) -> Result<Vec<&Value>, AwsError> {
+    let statements: Vec<_> = one_or_many(policy.get("Statement")).collect();
+    if statements.is_empty() || !statements.iter().all(|statement| statement.is_object()) {
+        return Err(malformed("Missing required field Statement"));
+    }
+    Ok(statements)
+}
+
+fn check_effect(statement: &Value) -> Result<(), AwsError> {
+    match statement.get("Effect").and_then(Value::as_str) {
+        Some("Allow" | "Deny") => Ok(()),
+        Some(other) => Err(malformed(format!("Invalid effect: {other}"))),
+        None => Err(malformed("Missing required field Effect")),
+    }
+}
+
+fn has_any(statement: &Value, fields: &[&str]) -> bool {
+    fields.iter().any(|field| statement.get(field).is_some())
+}
+
+/// What a document may write once or as a list.
+fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    let many = value.and_then(Value::as_array);
+    let one = if many.is_some() { None } else { value };
+    one.into_iter().chain(many.into_iter().flatten())
+}
+
+fn malformed(text: impl Into<String>) -> AwsError {
+    AwsError::bad_request("MalformedPolicyDocument", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trust(effect: &str, action: Value, principal: Value) -> Value {
+        json!({"Effect": effect, "Action": action, "Principal": principal})
+    }
+
+    #[test]
+    fn lambda_may_assume_what_names_it() {
+        let lambda = || json!({"Service": "lambda.amazonaws.com"});
+        let cases = [
+            (json!(trust("Allow", json!("sts:AssumeRole"), lambda())), true),
+            (
+                json!([trust(
+                    "Allow",
+                    json!(["sts:TagSession", "sts:assumerole"]),
+                    json!({"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]})
+                )]),
+                true,
+            ),
+            (json!([trust("Allow", json!("sts:AssumeRole"), json!("*"))]), true),
+            (json!([trust("Allow", json!("sts:AssumeRole"), json!({"Service": "ec2.amazonaws.com"}))]), false),
+            (json!([trust("Allow", json!("sts:AssumeRole"), json!({"AWS": "lambda.amazonaws.com"}))]), false),
+            (json!([trust("Allow", json!("sts:TagSession"), lambda())]), false),
+            (json!([trust("Allow", json!("*"), lambda()), trust("Deny", json!("sts:*"), lambda())]), false),
+            (json!([]), false),
+        ];
+        for (statement, expected) in cases {
+            let document = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+            assert_eq!(lets_assume(&document, "lambda.amazonaws.com"), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn malformed_documents_are_refused_with_what_is_wrong() {
+        let text = |document: Value| check_trust_policy(&document.to_string()).unwrap_err().message;
+        assert_eq!(check_trust_policy("{").unwrap_err().message, "This policy contains invalid Json");
+        assert_eq!(text(json!({"Version": "2012-10-17"})), "Missing required field Statement");
+        assert_eq!(
+            text(json!({"Statement": [{"Effect": "Allow", "Action": "a"}]})),
+            "Missing required field Principal"
+        );
+        assert_eq!(
+            text(json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "a", "Resource": "*"}})),
+            "Has prohibited field Resource"
+        );
+        assert_eq!(
+            text(json!({"Statement": {"Effect": "allow", "Principal": "*", "Action": "a"}})),
+            "Invalid effect: allow"
+        );
+        let permissions = json!({"Statement": {"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}});
+        assert!(check_permissions_policy(&permissions.to_string()).is_ok());
+        assert_eq!(check_trust_policy("[]").unwrap_err().code, "MalformedPolicyDocument");
+    }
+}

@@ -1,0 +1,222 @@
+//! The actions as a client sees them: parameters in, XML out.
+
+use std::collections::BTreeMap;
+
+use super::Identity;
+use crate::http_api::AwsError;
+
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaKinesisExecutionRole";
+
+fn call(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
+    let parameters: BTreeMap<_, _> = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    identity.iam(action, &parameters)
+}
+
+fn ok(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> String {
+    match call(identity, action, parameters) {
+        Ok(body) => body,
+        Err(error) => panic!("{action}: {error:?}"),
+    }
+}
+
+/// Status, code and text of a refusal.
+fn refused(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> (u16, String, String) {
+    match call(identity, action, parameters) {
+        Ok(body) => panic!("{action} answered {body}"),
+        Err(error) => (error.status, error.code.into_owned(), error.message),
+    }
+}
+
+/// The texts of every element of this name, in order.
+fn texts<'a>(body: &'a str, element: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    body.split(&open).skip(1).map(|rest| rest.split(&close).next().unwrap()).collect()
+}
+
+fn with_role(name: &str) -> Identity {
+    let identity = Identity::new("us-east-1", "000000000000");
+    ok(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)]);
+    identity
+}
+
+#[test]
+fn a_role_is_made_and_found_again() {
+    let identity = Identity::new("us-east-1", "000000000000");
+    let created = ok(
+        &identity,
+        "CreateRole",
+        &[
+            ("RoleName", "r"),
+            ("AssumeRolePolicyDocument", TRUST),
+            ("Path", "/service-role/"),
+            ("Description", "a < b"),
+            ("Tags.member.1.Key", "app"),
+            ("Tags.member.1.Value", "x/y"),
+            ("Tags.member.2.Key", "stage"),
+            ("Tags.member.2.Value", ""),
+        ],
+    );
+    assert!(created.starts_with(r#"<CreateRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><CreateRoleResult><Role><Path>/service-role/</Path><RoleName>r</RoleName><RoleId>AROA"#), "{created}");
+    assert!(created.ends_with("</RequestId></ResponseMetadata></CreateRoleResponse>"), "{created}");
+    let got = ok(&identity, "GetRole", &[("RoleName", "r")]);
+    for body in [&created, &got] {
+        assert_eq!(texts(body, "Arn"), ["arn:aws:iam::000000000000:role/service-role/r"]);
+        assert_eq!(texts(body, "Description"), ["a &lt; b"]);
+        assert_eq!((texts(body, "Key"), texts(body, "Value")), (vec!["app", "stage"], vec!["x/y", ""]));
+        assert!(texts(body, "AssumeRolePolicyDocument")[0].starts_with("%7B%22Version%22%3A%222012-10-17%22"));
+        assert_eq!(
+            (texts(body, "RoleId")[0].len(), texts(body, "CreateDate")[0].len()),
+            (21, "2025-01-01T00:00:00Z".len())
+        );
+    }
+    assert_eq!(texts(&created, "RoleId"), texts(&got, "RoleId"));
+    assert!(identity.role_exists("arn:aws:iam::000000000000:role/service-role/r"));
+    assert!(identity.assumable_by_lambda("arn:aws:iam::000000000000:role/service-role/r"));
+    assert!(!identity.role_exists("arn:aws:iam::000000000000:role/r") && !identity.assumable_by_lambda("r"));
+}
+
+#[test]
+fn roles_are_refused_in_the_words_of_aws() {
+    let identity = with_role("r");
+    let create = |name: &str, document: &str| {
+        refused(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", document)])
+    };
+    assert_eq!(create("R", TRUST), (409, "EntityAlreadyExists".into(), "Role with name R already exists.".into()));
+    let invalid = "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-";
+    assert_eq!(create("a b", TRUST), (400, "ValidationError".into(), invalid.into()));
+    let long = "x".repeat(65);
+    let text = format!(
+        "1 validation error detected: Value '{long}' at 'roleName' failed to satisfy constraint: Member must have length less than or equal to 64"
+    );
+    assert_eq!(create(&long, TRUST), (400, "ValidationError".into(), text));
+    assert_eq!(create("s", "{").1, "MalformedPolicyDocument");
+    assert_eq!(refused(&identity, "CreateRole", &[("RoleName", "s")]).1, "ValidationError");
+    let missing = (404, "NoSuchEntity".into(), "The role with name s cannot be found.".into());
+    assert_eq!(refused(&identity, "GetRole", &[("RoleName", "s")]), missing);
+    let short = [("RoleName", "s"), ("AssumeRolePolicyDocument", TRUST), ("MaxSessionDuration", "60")];
+    assert_eq!(
+        refused(&identity, "CreateRole", &short).2,
+        "1 validation error detected: Value '60' at 'maxSessionDuration' failed to satisfy constraint: Member must have value greater than or equal to 3600"
+    );
+}
+
+#[test]
+fn a_role_with_policies_is_not_deleted() {
+    let identity = with_role("r");
+    let attach = [("RoleName", "r"), ("PolicyArn", POLICY)];
+    ok(&identity, "AttachRolePolicy", &attach);
+    ok(&identity, "AttachRolePolicy", &attach);
+    let listed = ok(&identity, "ListAttachedRolePolicies", &[("RoleName", "r")]);
+    assert_eq!(texts(&listed, "PolicyName"), ["AWSLambdaKinesisExecutionRole"]);
+    assert_eq!((texts(&listed, "PolicyArn"), texts(&listed, "IsTruncated")), (vec![POLICY], vec!["false"]));
+    let inline = [
+        ("RoleName", "r"),
+        ("PolicyName", "p"),
+        ("PolicyDocument", r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#),
+    ];
+    ok(&identity, "PutRolePolicy", &inline);
+    let delete = |text: &str| {
+        assert_eq!(refused(&identity, "DeleteRole", &[("RoleName", "r")]), (409, "DeleteConflict".into(), text.into()))
+    };
+    delete("Cannot delete entity, must detach all policies first.");
+    ok(&identity, "DetachRolePolicy", &attach);
+    delete("Cannot delete entity, must delete policies first.");
+    assert_eq!(texts(&ok(&identity, "ListRolePolicies", &[("RoleName", "r")]), "member"), ["p"]);
+    let got = ok(&identity, "GetRolePolicy", &inline[..2]);
+    assert!(texts(&got, "PolicyDocument")[0].starts_with("%7B%22Statement%22"));
+    ok(&identity, "DeleteRolePolicy", &inline[..2]);
+    assert_eq!(refused(&identity, "DeleteRolePolicy", &inline[..2]).2, "The role policy with name p cannot be found.");
+    assert_eq!(
+        refused(&identity, "DetachRolePolicy", &attach),
+        (404, "NoSuchEntity".into(), format!("Policy {POLICY} was not found."))
+    );
+    assert!(
+        ok(&identity, "ListInstanceProfilesForRole", &[("RoleName", "r")])
+            .contains("<InstanceProfiles></InstanceProfiles><IsTruncated>false</IsTruncated>")
+    );
+    let deleted = ok(&identity, "DeleteRole", &[("RoleName", "r")]);
+    assert!(
+        deleted
+            .starts_with(r#"<DeleteRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata>"#),
+        "{deleted}"
+    );
+    assert_eq!(refused(&identity, "DeleteRole", &[("RoleName", "r")]).0, 404);
+}
+
+#[test]
+fn only_managed_policies_of_aws_are_attached() {
+    let identity = with_role("r");
+    for arn in [
+        "arn:aws:iam::000000000000:policy/mine",
+        "arn:aws:iam::aws:policy/",
+        "arn:aws:iam::aws:policy/a//b",
+        "arn:aws:iam::aws:policy/a b",
+    ] {
+        let text = format!("Policy {arn} does not exist or is not attachable.");
+        assert_eq!(
+            refused(&identity, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", arn)]),
+            (404, "NoSuchEntity".into(), text)
+        );
+    }
+}
+
+#[test]
+fn tags_are_added_replaced_and_removed() {
+    let identity = with_role("r");
+    let tag = [
+        ("RoleName", "r"),
+        ("Tags.member.1.Key", "a"),
+        ("Tags.member.1.Value", "1"),
+        ("Tags.member.2.Key", "b"),
+        ("Tags.member.2.Value", "2"),
+    ];
+    ok(&identity, "TagRole", &tag);
+    ok(&identity, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "3")]);
+    let listed = ok(&identity, "ListRoleTags", &[("RoleName", "r")]);
+    assert_eq!((texts(&listed, "Key"), texts(&listed, "Value")), (vec!["a", "b"], vec!["3", "2"]));
+    ok(&identity, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "a"), ("TagKeys.member.2", "missing")]);
+    assert_eq!(texts(&ok(&identity, "ListRoleTags", &[("RoleName", "r")]), "Key"), ["b"]);
+    for bad in ["", "a<b", "aws:x"] {
+        refused(&identity, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", bad), ("Tags.member.1.Value", "1")]);
+    }
+}
+
+#[test]
+fn lists_come_in_pages() {
+    let identity = Identity::new("us-east-1", "000000000000");
+    for name in ["a", "b", "c"] {
+        ok(
+            &identity,
+            "CreateRole",
+            &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST), ("Path", if name == "c" { "/x/" } else { "/" })],
+        );
+    }
+    let first = ok(&identity, "ListRoles", &[("MaxItems", "2")]);
+    assert_eq!((texts(&first, "RoleName"), texts(&first, "IsTruncated")), (vec!["a", "b"], vec!["true"]));
+    let second = ok(&identity, "ListRoles", &[("MaxItems", "2"), ("Marker", texts(&first, "Marker")[0])]);
+    assert_eq!((texts(&second, "RoleName"), texts(&second, "IsTruncated")), (vec!["c"], vec!["false"]));
+    assert_eq!(texts(&ok(&identity, "ListRoles", &[("PathPrefix", "/x/")]), "RoleName"), ["c"]);
+    assert_eq!(refused(&identity, "ListRoles", &[("Marker", "zz")]).1, "ValidationError");
+}
+
+#[test]
+fn the_caller_is_the_account() {
+    let body = Identity::new("us-east-1", "123456789012").sts("GetCallerIdentity", &BTreeMap::new()).unwrap();
+    assert!(body.starts_with(
+        r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>"#
+    ));
+    assert_eq!(
+        (texts(&body, "Account"), texts(&body, "Arn")),
+        (vec!["123456789012"], vec!["arn:aws:iam::123456789012:root"])
+    );
+}
+
+#[test]
+fn unknown_actions_are_named() {
+    let identity = Identity::new("us-east-1", "000000000000");
+    let (status, code, text) = refused(&identity, "CreateUser", &[]);
+    assert_eq!((status, code.as_str()), (400, "InvalidAction"));
+    assert!(text.contains("CreateUser"));
+    assert!(identity.sts("AssumeRole", &BTreeMap::new()).unwrap_err().message.contains("AssumeRole"));
+}

@@ -1,0 +1,137 @@
+//! GetLogEvents: one stream, forward and backward.
+//!
+//! A token is a place between events with a direction: `f/…` reads what comes after it, `b/…` what comes before. A page
+//! that has nothing more gives back the token it was asked with, which is how readers know the end.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::http_api::AwsError;
+
+use super::Logs;
+use super::event_store::{Position, StoredEvent};
+use super::page_token::invalid_token;
+use super::validation::Checks;
+
+/// What a page holds at most, in events and bytes.
+pub(super) const MAX_PAGE_EVENTS: usize = 10_000;
+pub(super) const MAX_PAGE_BYTES: usize = 1_048_576;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GetLogEvents {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_name: Option<String>,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    next_token: Option<String>,
+    limit: Option<i64>,
+    start_from_head: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LogEvents {
+    events: Vec<Value>,
+    next_forward_token: String,
+    next_backward_token: String,
+}
+
+/// Where a page begins, and which way it goes from there.
+enum Place {
+    After(Position),
+    Before(Position),
+}
+
+impl Logs {
+    pub(super) fn get_log_events(&self, input: GetLogEvents) -> Result<LogEvents, AwsError> {
+        let mut checks = Checks::default();
+        let limit = checks.limit(input.limit, MAX_PAGE_EVENTS);
+        let stream = checks.required_stream_name(input.log_stream_name);
+        checks.not_negative("startTime", input.start_time);
+        checks.not_negative("endTime", input.end_time);
+        checks.finish()?;
+        let group = self.group_name(input.log_group_name, input.log_group_identifier)?;
+        let place = input.next_token.as_deref().map(Place::parse).transpose()?;
+
+        let now = self.now();
+        let state = self.read();
+        let group = state.group(&group)?;
+        let store = &group.stream(&stream)?.events;
+        let start = Position::at(input.start_time.unwrap_or(0).max(group.oldest_kept(now)));
+        // Without what has its timestamp: "Events with a timestamp equal to or later than this time are not included".
+        let end = Position::at(input.end_time.unwrap_or(i64::MAX));
+        // With nothing yet to stand beside, both tokens stand at the start, so that what comes later is read forward.
+        let empty_at = place.as_ref().map_or(start, Place::position);
+        let place = place.unwrap_or(match input.start_from_head {
+            Some(true) => Place::After(start),
+            _ => Place::Before(end),
+        });
+        let page = match place {
+            Place::After(from) => first_page(store.range(from.max(start), end), limit),
+            Place::Before(to) => last_page(store.range(start, to.min(end)), limit),
+        };
+        let before = page.first().map_or(empty_at, |event| event.position);
+        let after = page.last().map_or(empty_at, |event| event.position.next());
+        Ok(LogEvents {
+            events: page.iter().map(describe).collect(),
+            next_forward_token: Place::After(after).to_token(),
+            next_backward_token: Place::Before(before).to_token(),
+        })
+    }
+}
+
+impl Place {
+    fn position(&self) -> Position {
+        match self {
+            Self::After(position) | Self::Before(position) => *position,
+        }
+    }
+
+    /// `f/<56 digits>/s`: the digits are a position's, in the form of an event's identifier.
+    fn to_token(&self) -> String {
+        let direction = if matches!(self, Self::After(_)) { 'f' } else { 'b' };
+        let Position { timestamp, sequence } = self.position();
+        format!("{direction}/3{timestamp:019}{sequence:020}{:016}/s", 0)
+    }
+
+    fn parse(token: &str) -> Result<Self, AwsError> {
+        let read = || {
+            let (direction, digits) = token.strip_suffix("/s")?.split_once('/')?;
+            let digits = digits.strip_prefix('3').filter(|digits| digits.len() == 55 && digits.is_ascii())?;
+            let position = Position { timestamp: digits[..19].parse().ok()?, sequence: digits[19..39].parse().ok()? };
+            match direction {
+                "f" => Some(Self::After(position)),
+                "b" => Some(Self::Before(position)),
+                _ => None,
+            }
+        };
+        read().ok_or_else(invalid_token)
+    }
+}
+
+/// As many events as a page takes, from the start.
+fn first_page(events: &[StoredEvent], limit: usize) -> &[StoredEvent] {
+    &events[..page_length(events.iter(), limit)]
+}
+
+/// As many events as a page takes, from the end.
+fn last_page(events: &[StoredEvent], limit: usize) -> &[StoredEvent] {
+    &events[events.len() - page_length(events.iter().rev(), limit)..]
+}
+
+fn page_length<'a>(events: impl Iterator<Item = &'a StoredEvent>, limit: usize) -> usize {
+    let mut bytes = 0;
+    let fitting = events.take(limit).take_while(|event| {
+        // A first event always fits: a function's line may be longer than a page.
+        let first = bytes == 0;
+        bytes += event.size();
+        first || bytes <= MAX_PAGE_BYTES
+    });
+    fitting.count()
+}
+
+fn describe(event: &StoredEvent) -> Value {
+    json!({ "timestamp": event.position.timestamp, "message": *event.message, "ingestionTime": event.ingested })
+}

@@ -1,0 +1,142 @@
+//! PutLogEvents, with its rules.
+
+use serde::{Deserialize, Serialize};
+
+use crate::http_api::AwsError;
+
+use super::event_store::EVENT_OVERHEAD;
+use super::state::{Group, no_such_stream};
+use super::validation::{Checks, invalid_parameter};
+use super::{InputEvent, Logs};
+
+/// The rules of a batch, from the API reference of PutLogEvents.
+const MAX_EVENTS: usize = 10_000;
+const MAX_BYTES: usize = 1_048_576;
+const HOUR: i64 = 60 * 60 * 1000;
+const MAX_SPAN: i64 = 24 * HOUR;
+const OLDEST: i64 = 14 * 24 * HOUR;
+const NEWEST: i64 = 2 * HOUR;
+
+/// `sequenceToken` and `entity` are taken and ignored: the first is what the service does since 2023, the second is of use
+/// only to consoles.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PutLogEvents {
+    log_group_name: Option<String>,
+    log_stream_name: Option<String>,
+    log_events: Option<Vec<LogEvent>>,
+}
+
+#[derive(Deserialize)]
+struct LogEvent {
+    timestamp: Option<i64>,
+    message: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PutLogEventsOutput {
+    next_sequence_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected_log_events_info: Option<Rejected>,
+}
+
+/// Which events of a batch were not stored. "End" indexes are exclusive.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rejected {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_new_log_event_start_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_old_log_event_end_index: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired_log_event_end_index: Option<usize>,
+}
+
+impl Logs {
+    pub(super) fn put_log_events(&self, input: PutLogEvents) -> Result<PutLogEventsOutput, AwsError> {
+        let mut checks = Checks::default();
+        let group_name = checks.required_group_name(input.log_group_name);
+        let stream_name = checks.required_stream_name(input.log_stream_name);
+        let events = check_events(&mut checks, input.log_events);
+        checks.finish()?;
+
+        let now = self.now();
+        let mut state = self.write();
+        let group = state.group(&group_name)?;
+        group.stream(&stream_name)?;
+        check_batch(&events)?;
+        let (accepted, rejected) = sort_out(events, group, now);
+
+        let sequence = state.take_sequences(accepted.len());
+        let group = state.group_mut(&group_name)?;
+        let oldest = group.oldest_kept(now);
+        let store = &mut group.streams.get_mut(stream_name.as_str()).ok_or_else(no_such_stream)?.events;
+        store.expire(oldest);
+        store.append(accepted, sequence, now);
+        Ok(PutLogEventsOutput {
+            next_sequence_token: upload_sequence_token(now),
+            rejected_log_events_info: (rejected != Rejected::default()).then_some(rejected),
+        })
+    }
+}
+
+/// A token as AWS still gives, though nothing asks for it any more.
+pub(super) fn upload_sequence_token(last_ingestion: i64) -> String {
+    format!("49{last_ingestion:054}")
+}
+
+fn check_events(checks: &mut Checks, events: Option<Vec<LogEvent>>) -> Vec<InputEvent> {
+    let events = match events {
+        Some(events) => {
+            checks.count("logEvents", events.len(), 1, MAX_EVENTS);
+            events
+        }
+        None => checks.required("logEvents", None),
+    };
+    let checked = events.into_iter().zip(1..).map(|(event, number)| {
+        let member = |name: &str| format!("logEvents.{number}.member.{name}");
+        checks.not_negative(&member("timestamp"), event.timestamp);
+        if event.message.as_deref() == Some("") {
+            checks.length(&member("message"), "", 1, usize::MAX);
+        }
+        InputEvent {
+            timestamp: checks.required(&member("timestamp"), event.timestamp),
+            message: checks.required(&member("message"), event.message),
+        }
+    });
+    checked.collect()
+}
+
+/// The rules for the batch as a whole.
+fn check_batch(events: &[InputEvent]) -> Result<(), AwsError> {
+    let bytes: usize = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD).sum();
+    if bytes > MAX_BYTES {
+        return Err(invalid_parameter(format!("Upload too large: {bytes} bytes exceeds limit of {MAX_BYTES}")));
+    }
+    if !events.is_sorted_by_key(|event| event.timestamp) {
+        let text = "Log events in a single PutLogEvents request must be in chronological order.";
+        return Err(invalid_parameter(text));
+    }
+    let span = events.first().zip(events.last()).map_or(0, |(first, last)| last.timestamp - first.timestamp);
+    if span > MAX_SPAN {
+        let text = "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.";
+        return Err(invalid_parameter(text));
+    }
+    Ok(())
+}
+
+/// What of a chronological batch is stored, and what is too old or too new for it.
+fn sort_out(mut events: Vec<InputEvent>, group: &Group, now: i64) -> (Vec<InputEvent>, Rejected) {
+    let older_than = |time: i64| events.partition_point(|event| event.timestamp < time);
+    let (too_old, expired) = (older_than(now - OLDEST), older_than(group.oldest_kept(now)));
+    let too_new = older_than(now.saturating_add(NEWEST + 1));
+    let rejected = Rejected {
+        too_new_log_event_start_index: Some(too_new).filter(|&start| start < events.len()),
+        too_old_log_event_end_index: Some(too_old).filter(|&end| end > 0),
+        expired_log_event_end_index: Some(expired).filter(|&end| end > 0),
+    };
+    events.truncate(too_new);
+    events.drain(..too_old.max(expired).min(too_new));
+    (events, rejected)
+}

@@ -1,0 +1,105 @@
+//! The groups and their streams.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::http_api::AwsError;
+
+use super::event_store::EventStore;
+
+const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// Everything the service knows.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) groups: BTreeMap<String, Group>,
+    /// The sequence number of the next event, whatever its group.
+    pub(super) next_sequence: u64,
+}
+
+pub(super) struct Group {
+    /// Epoch milliseconds.
+    pub(super) created: i64,
+    pub(super) retention_in_days: Option<i32>,
+    pub(super) kms_key_id: Option<String>,
+    pub(super) class: String,
+    pub(super) deletion_protection: bool,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) streams: BTreeMap<Arc<str>, Stream>,
+}
+
+pub(super) struct Stream {
+    /// Epoch milliseconds.
+    pub(super) created: i64,
+    pub(super) events: EventStore,
+}
+
+impl State {
+    pub(super) fn group(&self, name: &str) -> Result<&Group, AwsError> {
+        self.groups.get(name).ok_or_else(no_such_group)
+    }
+
+    pub(super) fn group_mut(&mut self, name: &str) -> Result<&mut Group, AwsError> {
+        self.groups.get_mut(name).ok_or_else(no_such_group)
+    }
+
+    pub(super) fn group_or_new(&mut self, name: &str, now: i64) -> &mut Group {
+        self.groups.entry(name.to_owned()).or_insert_with(|| Group::new(now))
+    }
+
+    /// The first of `count` sequence numbers nobody else gets.
+    pub(super) fn take_sequences(&mut self, count: usize) -> u64 {
+        let first = self.next_sequence;
+        self.next_sequence += count as u64;
+        first
+    }
+}
+
+impl Group {
+    pub(super) fn new(now: i64) -> Self {
+        Self {
+            created: now,
+            retention_in_days: None,
+            kms_key_id: None,
+            class: "STANDARD".to_owned(),
+            deletion_protection: false,
+            tags: BTreeMap::new(),
+            streams: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn stream(&self, name: &str) -> Result<&Stream, AwsError> {
+        self.stream_entry(name).map(|(_, stream)| stream)
+    }
+
+    /// The stream with the shared copy of its name.
+    pub(super) fn stream_entry(&self, name: &str) -> Result<(&Arc<str>, &Stream), AwsError> {
+        self.streams.get_key_value(name).ok_or_else(no_such_stream)
+    }
+
+    pub(super) fn stream_or_new(&mut self, name: &str, now: i64) -> &mut Stream {
+        self.streams.entry(name.into()).or_insert_with(|| Stream::new(now))
+    }
+
+    /// The oldest timestamp retention still keeps, in epoch milliseconds.
+    pub(super) fn oldest_kept(&self, now: i64) -> i64 {
+        match self.retention_in_days {
+            Some(days) => now - i64::from(days) * MILLISECONDS_PER_DAY,
+            None => i64::MIN,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn new(now: i64) -> Self {
+        Self { created: now, events: EventStore::default() }
+    }
+}
+
+pub(super) fn no_such_group() -> AwsError {
+    AwsError::bad_request("ResourceNotFoundException", "The specified log group does not exist.")
+}
+
+pub(super) fn no_such_stream() -> AwsError {
+    AwsError::bad_request("ResourceNotFoundException", "The specified log stream does not exist.")
+}

@@ -1,0 +1,49 @@
+//! CreateLogStream and DeleteLogStream.
+
+use serde::Deserialize;
+
+use crate::http_api::AwsError;
+
+use super::Logs;
+use super::state::{Stream, no_such_stream};
+use super::validation::Checks;
+
+/// The input of both.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LogStreamName {
+    log_group_name: Option<String>,
+    log_stream_name: Option<String>,
+}
+
+impl LogStreamName {
+    fn checked(self) -> Result<(String, String), AwsError> {
+        let mut checks = Checks::default();
+        let group = checks.required_group_name(self.log_group_name);
+        let stream = checks.required_stream_name(self.log_stream_name);
+        checks.finish()?;
+        Ok((group, stream))
+    }
+}
+
+impl Logs {
+    pub(super) fn create_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
+        let (group, stream) = input.checked()?;
+        let now = self.now();
+        let mut state = self.write();
+        let streams = &mut state.group_mut(&group)?.streams;
+        if streams.contains_key(stream.as_str()) {
+            let text = "The specified log stream already exists";
+            return Err(AwsError::bad_request("ResourceAlreadyExistsException", text));
+        }
+        streams.insert(stream.into(), Stream::new(now));
+        Ok(())
+    }
+
+    pub(super) fn delete_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
+        let (group, stream) = input.checked()?;
+        let mut state = self.write();
+        state.group_mut(&group)?.streams.remove(stream.as_str()).ok_or_else(no_such_stream)?;
+        Ok(())
+    }
+}

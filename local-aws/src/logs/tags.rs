@@ -1,0 +1,138 @@
+//! Tags of groups, by ARN (TagResource and its family) and by name (the older TagLogGroup and its family).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::http_api::AwsError;
+
+use super::Logs;
+use super::validation::{Checks, invalid_parameter};
+
+/// The most tags a group may carry.
+const MAX_TAGS: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TagResource {
+    resource_arn: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UntagResource {
+    resource_arn: Option<String>,
+    tag_keys: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListTagsForResource {
+    resource_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TagLogGroup {
+    log_group_name: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UntagLogGroup {
+    log_group_name: Option<String>,
+    tags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListTagsLogGroup {
+    log_group_name: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tags {
+    tags: BTreeMap<String, String>,
+}
+
+impl Logs {
+    pub(super) fn tag_resource(&self, input: TagResource) -> Result<(), AwsError> {
+        let group = self.group_of_resource(input.resource_arn)?;
+        self.tag(&group, input.tags, |text| AwsError::bad_request("TooManyTagsException", text))
+    }
+
+    pub(super) fn untag_resource(&self, input: UntagResource) -> Result<(), AwsError> {
+        let group = self.group_of_resource(input.resource_arn)?;
+        self.untag(&group, "tagKeys", input.tag_keys)
+    }
+
+    pub(super) fn list_tags_for_resource(&self, input: ListTagsForResource) -> Result<Tags, AwsError> {
+        let group = self.group_of_resource(input.resource_arn)?;
+        self.tags_of(&group)
+    }
+
+    pub(super) fn tag_log_group(&self, input: TagLogGroup) -> Result<(), AwsError> {
+        let group = self.required_group_name(input.log_group_name)?;
+        self.tag(&group, input.tags, invalid_parameter)
+    }
+
+    pub(super) fn untag_log_group(&self, input: UntagLogGroup) -> Result<(), AwsError> {
+        let group = self.required_group_name(input.log_group_name)?;
+        self.untag(&group, "tags", input.tags)
+    }
+
+    pub(super) fn list_tags_log_group(&self, input: ListTagsLogGroup) -> Result<Tags, AwsError> {
+        let group = self.required_group_name(input.log_group_name)?;
+        self.tags_of(&group)
+    }
+
+    fn group_of_resource(&self, arn: Option<String>) -> Result<String, AwsError> {
+        let mut checks = Checks::default();
+        let arn = checks.required("resourceArn", arn);
+        checks.finish()?;
+        if !arn.starts_with("arn:") {
+            // Unverified: AWS's text is not recorded.
+            return Err(invalid_parameter(format!("'{arn}' is not an ARN of a log group.")));
+        }
+        self.group_of_arn(&arn)
+    }
+
+    fn tag(
+        &self,
+        group: &str,
+        tags: Option<BTreeMap<String, String>>,
+        too_many: fn(String) -> AwsError,
+    ) -> Result<(), AwsError> {
+        let mut checks = Checks::default();
+        match &tags {
+            Some(tags) => checks.tags(tags),
+            None => drop(checks.required("tags", None::<String>)),
+        }
+        checks.finish()?;
+        let mut state = self.write();
+        let known = &mut state.group_mut(group)?.tags;
+        let mut tagged = known.clone();
+        tagged.extend(tags.unwrap_or_default());
+        if tagged.len() > MAX_TAGS {
+            return Err(too_many(format!("A log group can have at most {MAX_TAGS} tags.")));
+        }
+        *known = tagged;
+        Ok(())
+    }
+
+    fn untag(&self, group: &str, member: &str, keys: Option<Vec<String>>) -> Result<(), AwsError> {
+        let mut checks = Checks::default();
+        let keys = checks.required(member, keys);
+        checks.finish()?;
+        let mut state = self.write();
+        let tags = &mut state.group_mut(group)?.tags;
+        keys.iter().for_each(|key| drop(tags.remove(key)));
+        Ok(())
+    }
+
+    fn tags_of(&self, group: &str) -> Result<Tags, AwsError> {
+        Ok(Tags { tags: self.read().group(group)?.tags.clone() })
+    }
+}

@@ -1,0 +1,199 @@
+//! Groups, streams, tags.
+
+use super::*;
+
+#[test]
+fn a_new_group_is_described_as_aws_does() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.ok("CreateLogGroup", json!({"logGroupName": "g", "kmsKeyId": "arn:k"})), json!({}));
+    let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:g";
+    let expected = json!({
+        "logGroupName": "g", "creationTime": NOW, "metricFilterCount": 0, "arn": format!("{arn}:*"), "storedBytes": 0,
+        "logGroupClass": "STANDARD", "logGroupArn": arn, "deletionProtectionEnabled": false, "kmsKeyId": "arn:k",
+    });
+    assert_eq!(fixture.ok("DescribeLogGroups", json!({})), json!({"logGroups": [expected]}));
+    let by_pattern = fixture.ok("DescribeLogGroups", json!({"logGroupNamePattern": "g"}));
+    assert_eq!(by_pattern["logGroups"][0].get("storedBytes"), None);
+    let identified = fixture.ok("DescribeLogGroups", json!({"logGroupIdentifiers": [arn]}));
+    assert_eq!(each(&identified["logGroups"], "logGroupName"), ["g"]);
+}
+
+#[test]
+fn groups_are_refused_in_the_words_of_aws() {
+    let fixture = Fixture::new();
+    fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
+    let exists = ("ResourceAlreadyExistsException".to_owned(), "The specified log group already exists".to_owned());
+    assert_eq!(fixture.refused("CreateLogGroup", json!({"logGroupName": "g"})), exists);
+    let cases = [
+        (
+            json!({"logGroupName": "x".repeat(513)}),
+            "Invalid LogGroup or LogStream, both must have length less than or equal to 512.",
+        ),
+        (
+            json!({"logGroupName": "a b"}),
+            r"1 validation error detected: Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+",
+        ),
+        (
+            json!({"logGroupName": ""}),
+            "1 validation error detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ),
+        (
+            json!({}),
+            "1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint: Member must not be null",
+        ),
+        (json!({"logGroupName": "aws/x"}), "Log groups starting with AWS/ are reserved for AWS."),
+        (
+            json!({"logGroupName": "h", "logGroupClass": "CHEAP", "tags": {}}),
+            "2 validation errors detected: Value '[0 members]' at 'tags' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'CHEAP' at 'logGroupClass' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]",
+        ),
+    ];
+    for (input, text) in cases {
+        assert_eq!(fixture.refused("CreateLogGroup", input), ("InvalidParameterException".to_owned(), text.to_owned()));
+    }
+    let both = json!({"logGroupNamePrefix": "a", "logGroupNamePattern": "b"});
+    let text = "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.";
+    assert_eq!(fixture.refused("DescribeLogGroups", both).1, text);
+}
+
+#[test]
+fn groups_are_described_in_pages() {
+    let fixture = Fixture::new();
+    for name in ["b", "a/3", "a/1", "a/2", "A"] {
+        fixture.ok("CreateLogGroup", json!({"logGroupName": name}));
+    }
+    let first = fixture.ok("DescribeLogGroups", json!({"logGroupNamePrefix": "a/", "limit": 2}));
+    assert_eq!(each(&first["logGroups"], "logGroupName"), ["a/1", "a/2"]);
+    let second = fixture
+        .ok("DescribeLogGroups", json!({"logGroupNamePrefix": "a/", "limit": 2, "nextToken": first["nextToken"]}));
+    assert_eq!(each(&second["logGroups"], "logGroupName"), ["a/3"]);
+    assert_eq!(second.get("nextToken"), None);
+    let (_, text) = fixture.refused("DescribeLogGroups", json!({"limit": 51}));
+    assert_eq!(
+        text,
+        "1 validation error detected: Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50"
+    );
+}
+
+#[test]
+fn deleted_groups_are_gone_with_their_streams() {
+    let fixture = Fixture::with_stream();
+    fixture.ok("DeleteLogGroup", json!({"logGroupName": "g"}));
+    let gone = ("ResourceNotFoundException".to_owned(), "The specified log group does not exist.".to_owned());
+    assert_eq!(fixture.refused("DeleteLogGroup", json!({"logGroupName": "g"})), gone);
+    assert_eq!(fixture.refused("DescribeLogStreams", json!({"logGroupName": "g"})), gone);
+    fixture.ok("CreateLogGroup", json!({"logGroupName": "g", "deletionProtectionEnabled": true}));
+    assert_eq!(fixture.ok("DescribeLogStreams", json!({"logGroupName": "g"})), json!({"logStreams": []}));
+    assert_eq!(fixture.refused("DeleteLogGroup", json!({"logGroupName": "g"})).0, "ValidationException");
+    fixture.ok("PutLogGroupDeletionProtection", json!({"logGroupIdentifier": "g", "deletionProtectionEnabled": false}));
+    fixture.ok("DeleteLogGroup", json!({"logGroupName": "g"}));
+}
+
+#[test]
+fn retention_takes_only_what_aws_takes() {
+    let fixture = Fixture::with_stream();
+    let (code, text) = fixture.refused("PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 2}));
+    assert_eq!(code, "InvalidParameterException");
+    assert!(text.starts_with("1 validation error detected: Value '2' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: [1, 3, 5,"), "{text}");
+    fixture.ok("PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 7}));
+    assert_eq!(fixture.ok("DescribeLogGroups", json!({}))["logGroups"][0]["retentionInDays"], 7);
+    fixture.ok("DeleteRetentionPolicy", json!({"logGroupName": "g"}));
+    assert_eq!(fixture.ok("DescribeLogGroups", json!({}))["logGroups"][0].get("retentionInDays"), None);
+}
+
+#[test]
+fn streams_are_made_described_and_deleted() {
+    let fixture = Fixture::with_stream();
+    let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:g";
+    let described =
+        json!({"logStreamName": "s", "creationTime": NOW, "arn": format!("{arn}:log-stream:s"), "storedBytes": 0});
+    for input in [json!({"logGroupName": "g"}), json!({"logGroupIdentifier": "g"}), json!({"logGroupIdentifier": arn})]
+    {
+        assert_eq!(fixture.ok("DescribeLogStreams", input), json!({"logStreams": [described]}));
+    }
+    let both = fixture.refused("DescribeLogStreams", json!({"logGroupName": "g", "logGroupIdentifier": arn}));
+    assert_eq!(
+        both,
+        (
+            "ValidationException".to_owned(),
+            "LogGroup name and LogGroup ARN are mutually exclusive parameters.".to_owned()
+        )
+    );
+    let stream = json!({"logGroupName": "g", "logStreamName": "s"});
+    let exists = fixture.refused("CreateLogStream", stream.clone());
+    assert_eq!(
+        exists,
+        ("ResourceAlreadyExistsException".to_owned(), "The specified log stream already exists".to_owned())
+    );
+    fixture.ok("DeleteLogStream", stream.clone());
+    let gone = ("ResourceNotFoundException".to_owned(), "The specified log stream does not exist.".to_owned());
+    assert_eq!(fixture.refused("DeleteLogStream", stream), gone);
+    assert_eq!(
+        fixture.refused("CreateLogStream", json!({"logGroupName": "g", "logStreamName": "a:b"})).0,
+        "InvalidParameterException"
+    );
+}
+
+#[test]
+fn streams_are_ordered_by_name_or_by_last_event_in_pages() {
+    let fixture = Fixture::new();
+    for (stream, timestamp) in [("a1", Some(NOW - 5)), ("a2", Some(NOW - 1)), ("b", Some(NOW - 3)), ("c", None)] {
+        fixture.logs.ensure_stream("g", stream);
+        if let Some(timestamp) = timestamp {
+            fixture.put(stream, &[(timestamp - 10, "first"), (timestamp, "last")]);
+        }
+    }
+    let pages = |input: Value| {
+        let (mut names, mut input) = (vec![], input);
+        loop {
+            let page = fixture.ok("DescribeLogStreams", input.clone());
+            names.extend(each(&page["logStreams"], "logStreamName").into_iter().map(str::to_owned));
+            match page.get("nextToken") {
+                Some(token) => input["nextToken"] = token.clone(),
+                None => return names,
+            }
+        }
+    };
+    assert_eq!(pages(json!({"logGroupName": "g", "limit": 3})), ["a1", "a2", "b", "c"]);
+    assert_eq!(pages(json!({"logGroupName": "g", "limit": 1, "descending": true})), ["c", "b", "a2", "a1"]);
+    assert_eq!(pages(json!({"logGroupName": "g", "limit": 1, "logStreamNamePrefix": "a"})), ["a1", "a2"]);
+    let by_time = json!({"logGroupName": "g", "limit": 1, "orderBy": "LastEventTime"});
+    assert_eq!(pages(by_time.clone()), ["c", "a1", "b", "a2"]);
+    let newest = json!({"logGroupName": "g", "limit": 2, "orderBy": "LastEventTime", "descending": true});
+    assert_eq!(pages(newest), ["a2", "b", "a1", "c"]);
+    let mut prefixed = by_time;
+    prefixed["logStreamNamePrefix"] = json!("a");
+    assert_eq!(
+        fixture.refused("DescribeLogStreams", prefixed).1,
+        "Cannot order by LastEventTime with a logStreamNamePrefix."
+    );
+    let bad = fixture.refused("DescribeLogStreams", json!({"logGroupName": "g", "nextToken": "x"}));
+    assert_eq!(bad.1, "The specified nextToken is invalid.");
+    let last =
+        &fixture.ok("DescribeLogStreams", json!({"logGroupName": "g", "logStreamNamePrefix": "b"}))["logStreams"][0];
+    assert_eq!((&last["firstEventTimestamp"], &last["lastEventTimestamp"]), (&json!(NOW - 13), &json!(NOW - 3)));
+    assert_eq!((&last["lastIngestionTime"], &last["storedBytes"]), (&json!(NOW), &json!(0)));
+    assert_eq!(last["uploadSequenceToken"].as_str().unwrap().len(), 56);
+}
+
+#[test]
+fn both_families_of_tag_operations_see_the_same_tags() {
+    let fixture = Fixture::new();
+    let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:g";
+    fixture.ok("CreateLogGroup", json!({"logGroupName": "g", "tags": {"env": "testing1"}}));
+    fixture.ok("TagResource", json!({"resourceArn": arn, "tags": {"test1": "val1", "test2": "val2"}}));
+    fixture.ok("TagLogGroup", json!({"logGroupName": "g", "tags": {"test3": "val3"}}));
+    let all = json!({"tags": {"env": "testing1", "test1": "val1", "test2": "val2", "test3": "val3"}});
+    assert_eq!(fixture.ok("ListTagsLogGroup", json!({"logGroupName": "g"})), all);
+    assert_eq!(fixture.ok("ListTagsForResource", json!({"resourceArn": format!("{arn}:*")})), all);
+    fixture.ok("UntagLogGroup", json!({"logGroupName": "g", "tags": ["test3"]}));
+    fixture.ok("UntagResource", json!({"resourceArn": arn, "tagKeys": ["env", "test1"]}));
+    assert_eq!(fixture.ok("ListTagsForResource", json!({"resourceArn": arn})), json!({"tags": {"test2": "val2"}}));
+
+    let many: serde_json::Map<_, _> = (0..50).map(|n| (format!("k{n}"), json!("v"))).collect();
+    assert_eq!(fixture.refused("TagResource", json!({"resourceArn": arn, "tags": many})).0, "TooManyTagsException");
+    let elsewhere = "arn:aws:logs:us-east-1:111111111111:log-group:g";
+    assert_eq!(
+        fixture.refused("ListTagsForResource", json!({"resourceArn": elsewhere})).0,
+        "ResourceNotFoundException"
+    );
+}

@@ -1,0 +1,87 @@
+//! The operations as a client sees them: bodies in, answers out, on a clock the test sets.
+
+mod events;
+mod filter;
+mod groups;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde_json::{Value, json};
+
+use super::Logs;
+use crate::http_api::AwsError;
+
+/// 2025-01-01T00:00:00Z.
+const NOW: i64 = 1_735_689_600_000;
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+struct Fixture {
+    logs: Logs,
+    clock: Arc<AtomicI64>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let clock = Arc::new(AtomicI64::new(NOW));
+        let now = Arc::clone(&clock);
+        let logs = Logs::with_clock("eu-central-1", "111111111111", move || now.load(Ordering::SeqCst));
+        Self { logs, clock }
+    }
+
+    /// With group `g` and stream `s`.
+    fn with_stream() -> Self {
+        let fixture = Self::new();
+        fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
+        fixture.ok("CreateLogStream", json!({"logGroupName": "g", "logStreamName": "s"}));
+        fixture
+    }
+
+    fn advance(&self, milliseconds: i64) {
+        self.clock.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    fn call(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
+        self.logs.call(operation, input.to_string().as_bytes())
+    }
+
+    fn ok(&self, operation: &str, input: Value) -> Value {
+        match self.call(operation, input) {
+            Ok(output) => output,
+            Err(error) => panic!("{operation}: {error:?}"),
+        }
+    }
+
+    /// The code and text of a refusal.
+    fn refused(&self, operation: &str, input: Value) -> (String, String) {
+        match self.call(operation, input) {
+            Ok(output) => panic!("{operation} answered {output}"),
+            Err(error) => {
+                assert_eq!(error.status, 400);
+                (error.code.into_owned(), error.message)
+            }
+        }
+    }
+
+    /// Puts events, of a timestamp and a message each, on stream `stream` of group `g`.
+    fn put(&self, stream: &str, events: &[(i64, &str)]) -> Value {
+        let events: Vec<Value> = events.iter().map(|(t, m)| json!({"timestamp": t, "message": m})).collect();
+        self.ok("PutLogEvents", json!({"logGroupName": "g", "logStreamName": stream, "logEvents": events}))
+    }
+}
+
+/// One member of each element.
+fn each<'a>(list: &'a Value, member: &str) -> Vec<&'a str> {
+    list.as_array().unwrap().iter().map(|element| element[member].as_str().unwrap()).collect()
+}
+
+#[test]
+fn unknown_operations_and_bodies_that_are_not_json_are_refused() {
+    let fixture = Fixture::new();
+    let (code, text) = fixture.refused("StartQuery", json!({}));
+    assert_eq!(code, "UnknownOperationException");
+    assert!(text.contains("StartQuery"), "{text}");
+    assert_eq!(fixture.logs.call("DescribeLogGroups", b"{").unwrap_err().code, "SerializationException");
+    assert_eq!(fixture.refused("DescribeLogGroups", json!({"limit": "ten"})).0, "SerializationException");
+    assert_eq!(fixture.logs.call("DescribeLogGroups", b"").unwrap(), json!({"logGroups": []}));
+}

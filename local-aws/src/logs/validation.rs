@@ -1,0 +1,152 @@
+//! The model's constraints, and how AWS words what breaks them.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use crate::http_api::AwsError;
+
+/// Collects what is wrong with an input, to refuse it once with all of it.
+#[derive(Default)]
+pub(super) struct Checks {
+    /// An error with a text of its own, which comes before the collected ones.
+    special: Option<AwsError>,
+    errors: Vec<String>,
+}
+
+impl Checks {
+    pub(super) fn finish(self) -> Result<(), AwsError> {
+        if let Some(error) = self.special {
+            return Err(error);
+        }
+        let count = self.errors.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let errors = if count == 1 { "error" } else { "errors" };
+        Err(invalid_parameter(format!("{count} validation {errors} detected: {}", self.errors.join("; "))))
+    }
+
+    fn broken(&mut self, value: &dyn Display, member: &str, constraint: &str) {
+        self.errors.push(format!("Value {value} at '{member}' failed to satisfy constraint: {constraint}"));
+    }
+
+    /// A member that must be there; its default if it is not, for [`Checks::finish`] to refuse.
+    pub(super) fn required<T: Default>(&mut self, member: &str, value: Option<T>) -> T {
+        value.unwrap_or_else(|| {
+            self.broken(&"null", member, "Member must not be null");
+            T::default()
+        })
+    }
+
+    pub(super) fn length(&mut self, member: &str, value: &str, least: usize, most: usize) {
+        let length = value.chars().count();
+        if length < least {
+            let constraint = format!("Member must have length greater than or equal to {least}");
+            self.broken(&format_args!("'{value}'"), member, &constraint);
+        }
+        if length > most {
+            let constraint = format!("Member must have length less than or equal to {most}");
+            self.broken(&format_args!("'{value}'"), member, &constraint);
+        }
+    }
+
+    pub(super) fn pattern(&mut self, member: &str, value: &str, pattern: &str, allowed: impl Fn(char) -> bool) {
+        if !value.chars().all(allowed) {
+            let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
+            self.broken(&format_args!("'{value}'"), member, &constraint);
+        }
+    }
+
+    pub(super) fn one_of(&mut self, member: &str, value: &str, allowed: &[&str]) {
+        if !allowed.contains(&value) {
+            let constraint = format!("Member must satisfy enum value set: [{}]", allowed.join(", "));
+            self.broken(&format_args!("'{value}'"), member, &constraint);
+        }
+    }
+
+    pub(super) fn not_negative(&mut self, member: &str, value: Option<i64>) {
+        if let Some(value) = value.filter(|&value| value < 0) {
+            self.broken(&format_args!("'{value}'"), member, "Member must have value greater than or equal to 0");
+        }
+    }
+
+    /// A list's or map's length; the value itself is not repeated in the text, it may be 10,001 events.
+    pub(super) fn count(&mut self, member: &str, count: usize, least: usize, most: usize) {
+        let value = format!("'[{count} members]'");
+        if count < least {
+            self.broken(&value, member, &format!("Member must have length greater than or equal to {least}"));
+        }
+        if count > most {
+            self.broken(&value, member, &format!("Member must have length less than or equal to {most}"));
+        }
+    }
+
+    /// A page's size: what was asked for, or the most there can be.
+    pub(super) fn limit(&mut self, value: Option<i64>, most: usize) -> usize {
+        let Some(limit) = value else { return most };
+        if limit < 1 {
+            self.broken(&format_args!("'{limit}'"), "limit", "Member must have value greater than or equal to 1");
+        }
+        match usize::try_from(limit) {
+            Ok(limit) if limit > most => {
+                let constraint = format!("Member must have value less than or equal to {most}");
+                self.broken(&format_args!("'{limit}'"), "limit", &constraint);
+                most
+            }
+            Ok(limit) => limit,
+            Err(_) => most,
+        }
+    }
+
+    pub(super) fn group_name(&mut self, member: &str, name: &str) {
+        self.name_length(member, name);
+        self.pattern(member, name, r"[\.\-_/#A-Za-z0-9]+", |c| c.is_ascii_alphanumeric() || ".-_/#".contains(c));
+    }
+
+    pub(super) fn stream_name(&mut self, member: &str, name: &str) {
+        self.name_length(member, name);
+        self.pattern(member, name, "[^:*]*", |c| c != ':' && c != '*');
+    }
+
+    /// The `logGroupName` an input must have.
+    pub(super) fn required_group_name(&mut self, name: Option<String>) -> String {
+        if let Some(name) = &name {
+            self.group_name("logGroupName", name);
+        }
+        self.required("logGroupName", name)
+    }
+
+    /// The `logStreamName` an input must have.
+    pub(super) fn required_stream_name(&mut self, name: Option<String>) -> String {
+        if let Some(name) = &name {
+            self.stream_name("logStreamName", name);
+        }
+        self.required("logStreamName", name)
+    }
+
+    /// Too long a name has a text of its own (recorded).
+    fn name_length(&mut self, member: &str, name: &str) {
+        if name.chars().count() > 512 {
+            let text = "Invalid LogGroup or LogStream, both must have length less than or equal to 512.";
+            self.special.get_or_insert_with(|| invalid_parameter(text));
+        } else {
+            self.length(member, name, 1, 512);
+        }
+    }
+
+    pub(super) fn tags(&mut self, tags: &BTreeMap<String, String>) {
+        const SYMBOLS: &str = "_.:/=+-@";
+        let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || SYMBOLS.contains(c);
+        self.count("tags", tags.len(), 1, 50);
+        for (key, value) in tags {
+            self.length("tags", key, 1, 128);
+            self.pattern("tags", key, r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$", allowed);
+            self.length("tags", value, 0, 256);
+            self.pattern("tags", value, r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", allowed);
+        }
+    }
+}
+
+pub(super) fn invalid_parameter(text: impl Into<String>) -> AwsError {
+    AwsError::bad_request("InvalidParameterException", text)
+}

@@ -1,0 +1,173 @@
+//! The built function under a Runtime API that speaks as much HTTP as it needs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Far beyond what anything here takes: only a test that would hang meets it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the function posted.
+#[derive(Debug)]
+pub struct Post {
+    pub path: String,
+    headers: Vec<String>,
+    pub body: String,
+}
+
+impl Post {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+/// A running function, and the Runtime API it talks to.
+pub struct Function {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    events: Sender<Event>,
+    posts: Receiver<Post>,
+}
+
+struct Event {
+    request_id: String,
+    body: Vec<u8>,
+}
+
+impl Function {
+    /// Starts the function with these variables besides those that Lambda always sets.
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        let (events, next) = channel();
+        let (posted, posts) = channel();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || serve(&listener, &next, &posted));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", &address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "logger")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().map(BufReader::new);
+        Self { child, stdout, events, posts }
+    }
+
+    /// Hands the function an event, and gives what it answers.
+    pub fn invoke(&self, request_id: &str, event: impl Into<Vec<u8>>) -> Post {
+        self.send(request_id, event);
+        self.post()
+    }
+
+    /// Hands the function an event.
+    pub fn send(&self, request_id: &str, event: impl Into<Vec<u8>>) {
+        self.events.send(Event { request_id: request_id.to_owned(), body: event.into() }).unwrap();
+    }
+
+    /// The next thing the function posts.
+    pub fn post(&self) -> Post {
+        self.posts.recv_timeout(PATIENCE).expect("an answer from the function")
+    }
+
+    /// The next line of its log.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout().read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "the log ended at {line:?}");
+        line.pop();
+        line
+    }
+
+    /// Ends the function; gives how it ended and what it had logged besides the lines already read.
+    pub fn end(mut self, kill: bool) -> (ExitStatus, String) {
+        if kill {
+            self.child.kill().unwrap();
+        }
+        let mut log = String::new();
+        self.stdout().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap(), log)
+    }
+
+    /// Closes the reading end of its log.
+    pub fn close_log(&mut self) {
+        self.stdout = None;
+    }
+
+    fn stdout(&mut self) -> &mut BufReader<ChildStdout> {
+        self.stdout.as_mut().expect("its log, which was closed")
+    }
+}
+
+impl Drop for Function {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(listener: &TcpListener, next: &Receiver<Event>, posted: &Sender<Post>) {
+    // The function asks one thing at a time, on one connection or on several: each is served to its end in turn.
+    for stream in listener.incoming() {
+        let _ = serve_connection(stream.unwrap(), next, posted);
+    }
+}
+
+fn serve_connection(stream: TcpStream, next: &Receiver<Event>, posted: &Sender<Post>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut stream = stream;
+    while let Some(request) = read_request(&mut reader)? {
+        if request.path.ends_with("/invocation/next") {
+            // A test that is over has dropped the other end.
+            let Ok(event) = next.recv() else { return Ok(()) };
+            let id = &event.request_id;
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nLambda-Runtime-Deadline-Ms: 9999999999999\r\n\
+                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:logger\r\n\
+                 Lambda-Runtime-Invocation-Id: invocation-of-{id}\r\nContent-Length: {}\r\n\r\n",
+                event.body.len()
+            )?;
+            stream.write_all(&event.body)?;
+        } else {
+            stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")?;
+            let _ = posted.send(request);
+        }
+    }
+    Ok(())
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Post>> {
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut request = Post { path, headers: Vec::new(), body: String::new() };
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        match line.trim_end() {
+            "" => break,
+            header => request.headers.push(header.to_owned()),
+        }
+    }
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    request.body = String::from_utf8(body).unwrap();
+    Ok(Some(request))
+}

@@ -1,0 +1,168 @@
+//! The connection to AWS or to the local endpoint: configuration, clients, names.
+
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::os_shim_internal::{Env, Fs};
+use kinesis_event_logger_core::names::{Location, Names};
+
+use crate::cli::Global;
+use crate::error::{Error, Result, chain};
+
+/// Where `ops-cli local` listens unless told otherwise.
+pub const LOCAL_PORT: u16 = 4566;
+
+/// Clients of one account and region.
+pub struct Aws {
+    pub region: String,
+    config: SdkConfig,
+}
+
+impl Aws {
+    /// Reads the configuration as the AWS CLI does, and checks it before anything is sent.
+    pub async fn connect(global: &Global) -> Result<Self> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build());
+        if let Some(url) = &global.endpoint_url {
+            loader = loader.endpoint_url(checked_url(url)?);
+        }
+        if let Some(region) = &global.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if global.local {
+            return Self::local(global, loader).await;
+        }
+        check_profile(global).await?;
+        let http_client = https();
+        if let Some(profile) = &global.profile {
+            // As in the AWS CLI, a profile asked for by name comes before keys in the environment.
+            let provider_config = ProviderConfig::default().with_http_client(http_client.clone());
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider_config);
+            loader = loader.profile_name(profile).credentials_provider(provider.build());
+        }
+        let config = loader.http_client(http_client).load().await;
+        let region = region_of(&config)?;
+        check_credentials(&config).await?;
+        Ok(Self { region, config })
+    }
+
+    /// The local endpoint speaks plain HTTP and has its own credentials: nothing is looked up.
+    async fn local(global: &Global, mut loader: aws_config::ConfigLoader) -> Result<Self> {
+        if global.endpoint_url.is_none() {
+            loader = loader.endpoint_url(format!("http://127.0.0.1:{LOCAL_PORT}"));
+        }
+        let region = global.region.clone().unwrap_or_else(|| local_aws::Config::default().region);
+        let credentials =
+            Credentials::new(local_aws::ACCESS_KEY_ID, local_aws::SECRET_ACCESS_KEY, None, None, "local endpoint");
+        let config = loader
+            .region(Region::new(region.clone()))
+            .credentials_provider(credentials)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .load()
+            .await;
+        Ok(Self { region, config })
+    }
+
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(&self.config)
+    }
+
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.config)
+    }
+
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config)
+    }
+
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.config)
+    }
+
+    /// The region, and the account that the credentials belong to.
+    pub async fn location(&self) -> Result<Location> {
+        let identity = aws_sdk_sts::Client::new(&self.config)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| Error::aws("find out the account", error))?;
+        let account_id = identity.account;
+        let account_id =
+            account_id.ok_or_else(|| Error::failed("STS did not say which account the credentials belong to"))?;
+        Ok(Location { region: self.region.clone(), account_id })
+    }
+}
+
+/// The names the options ask for.
+pub fn names(global: &Global) -> Result<Names> {
+    let names = Names::builder(&global.app, &global.stage)
+        .stream(global.stream.clone())
+        .function(global.function.clone())
+        .role(global.role.clone())
+        .log_group(global.log_group.clone())
+        .build()?;
+    Ok(names)
+}
+
+fn https() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https()
+}
+
+fn checked_url(url: &str) -> Result<&str> {
+    match url.split_once("://") {
+        Some(("http" | "https", host)) if !host.is_empty() => Ok(url),
+        _ => Err(Error::usage(format!("--endpoint-url {url} is not an address"))
+            .hint(format!("it looks like http://127.0.0.1:{LOCAL_PORT}"))),
+    }
+}
+
+/// The profile that is asked for must be there: the SDK itself would fall back to whatever else it finds.
+async fn check_profile(global: &Global) -> Result<()> {
+    let asked = global.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
+    let Some(name) = asked else { return Ok(()) };
+    let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None)
+        .await
+        .map_err(|error| Error::usage(format!("the AWS configuration files could not be read: {}", chain(&error))))?;
+    if profiles.get_profile(&name).is_some() {
+        return Ok(());
+    }
+    let mut known: Vec<_> = profiles.profiles().collect();
+    known.sort_unstable();
+    let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    Err(Error::usage(format!("the profile {name} is not in the AWS configuration files")).hint(known))
+}
+
+fn region_of(config: &SdkConfig) -> Result<String> {
+    let region = config.region().map(ToString::to_string);
+    region.ok_or_else(|| {
+        Error::usage("no AWS region is set").hint(
+            "give --region, set AWS_REGION, or put `region` into your profile; for the local endpoint use --local",
+        )
+    })
+}
+
+async fn check_credentials(config: &SdkConfig) -> Result<()> {
+    let provider: SharedCredentialsProvider =
+        config.credentials_provider().ok_or_else(|| Error::usage("no AWS credentials are configured"))?;
+    let error = match provider.provide_credentials().await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let hint = "give --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; for the local endpoint use --local";
+    Err(match error {
+        CredentialsError::CredentialsNotLoaded(_) => Error::usage("no AWS credentials were found").hint(hint),
+        error => Error::usage(format!("the AWS credentials could not be read: {}", chain(&error))).hint(hint),
+    })
+}

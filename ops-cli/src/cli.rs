@@ -1,0 +1,284 @@
+//! The command line, and nothing else: every check beyond syntax belongs to the command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use kinesis_event_logger_core::names;
+
+/// Everything put on a Kinesis stream becomes one searchable line in CloudWatch Logs.
+///
+/// Provisions that path (stream, role, log group, function, event source mapping), publishes to it and tails it: on
+/// AWS, or on your own machine with `ops-cli local` and `--local`.
+#[derive(Parser, Debug)]
+#[command(name = "ops-cli", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ops-cli demo                            the whole path, on this machine, in a second
+  ops-cli local                           the endpoint in the foreground; then, in another terminal:
+  ops-cli build && ops-cli zip
+  ops-cli --local provision --zip target/bootstrap.zip
+  ops-cli --local publish 'Hello, Lambda CLI World'
+  ops-cli --local tail --follow
+  ops-cli --local teardown
+
+Exit codes: 0 done; 1 it failed; 2 the command line or its input is wrong; 130 interrupted.";
+
+/// Options of every command.
+#[derive(Args, Debug, Clone)]
+pub struct Global {
+    /// Named profile of the AWS configuration files (default: AWS_PROFILE)
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    pub profile: Option<String>,
+    /// AWS region (default: AWS_REGION, AWS_DEFAULT_REGION or the profile's; with --local us-east-1)
+    #[arg(long, global = true, value_name = "REGION", help_heading = "Connection")]
+    pub region: Option<String>,
+    /// Send requests to this address instead of AWS (default: AWS_ENDPOINT_URL)
+    #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
+    pub endpoint_url: Option<String>,
+    /// Talk to `ops-cli local`: its default address, its own credentials
+    #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
+    pub local: bool,
+
+    /// Application: the first part of every name
+    #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
+    pub app: String,
+    /// Stage: the second part of every name
+    #[arg(long, global = true, env = "KINESIS_LOGGER_STAGE", value_name = "NAME", default_value = names::DEFAULT_STAGE, help_heading = "Names")]
+    pub stage: String,
+    /// Stream (default: APP-STAGE)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_STREAM", value_name = "NAME", help_heading = "Names")]
+    pub stream: Option<String>,
+    /// Function (default: APP-STAGE)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_FUNCTION", value_name = "NAME", help_heading = "Names")]
+    pub function: Option<String>,
+    /// The function's execution role (default: APP-STAGE-role)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_ROLE", value_name = "NAME", help_heading = "Names")]
+    pub role: Option<String>,
+    /// Log group (default: /aws/lambda/FUNCTION)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_LOG_GROUP", value_name = "NAME", help_heading = "Names")]
+    pub log_group: Option<String>,
+
+    /// What stdout carries: lines for people, or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make the path: stream, role, log group, function, event source mapping
+    Provision(Provision),
+    /// Put records on the stream
+    Publish(Publish),
+    /// Show the function's log
+    Tail(Tail),
+    /// One screen: stream, mapping, function, last log line
+    #[command(after_help = "Examples:\n  ops-cli status\n  ops-cli --local --output json status")]
+    Status,
+    /// Delete what provision made
+    Teardown(Teardown),
+    /// Run Kinesis, Lambda and CloudWatch Logs on this machine, in the foreground
+    Local(Local),
+    /// Show the whole path working, on this machine: nothing to install, nothing left behind
+    #[command(
+        after_help = "Run it in a checkout: it builds the function, starts the endpoint on a free port, provisions,\npublishes \"Hello, Lambda CLI World\", waits for its log line and tears down.\n\nExamples:\n  cargo demo\n  ops-cli demo"
+    )]
+    Demo,
+    /// Build the function for Lambda, in a checkout of this project
+    Build(Build),
+    /// Pack the function's binary into the zip that Lambda takes: the same input gives the same bytes
+    Zip(Zip),
+    /// Print the completion script of a shell
+    #[command(
+        after_help = "Examples:\n  ops-cli completions bash > /etc/bash_completion.d/ops-cli\n  ops-cli completions zsh > ~/.zfunc/_ops-cli"
+    )]
+    Completions { shell: Shell },
+}
+
+/// Each part is made only if it is missing; a second run says "nothing to do". Parts that exist and do not carry our
+/// tags are used as they are, never changed.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  ops-cli provision --zip target/bootstrap.zip\n  ops-cli provision --zip target/bootstrap.zip --shards 4 --retention-days 90 --memory 256\n  ops-cli provision --zip target/bootstrap.zip --dry-run\n  ops-cli --local --app orders --stage test provision --zip target/bootstrap.zip\n\nPermissions it needs on AWS are listed in the README."
+)]
+pub struct Provision {
+    /// The function's zip, with `bootstrap` at its root
+    #[arg(long, value_name = "FILE")]
+    pub zip: PathBuf,
+    /// Shards of the stream (default: 1; `on-demand` lets Kinesis scale)
+    #[arg(long, value_name = "N|on-demand")]
+    pub shards: Option<Shards>,
+    /// Days the log group keeps events (default: 30; 0 keeps them for ever)
+    #[arg(long, value_name = "DAYS")]
+    pub retention_days: Option<i32>,
+    /// Memory of the function in MB, 128 to 10240 (default: 128)
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240))]
+    pub memory: Option<i32>,
+    /// Seconds an invocation may take, 1 to 900 (default: 30)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=900))]
+    pub timeout: Option<i32>,
+    /// Form of the log lines (default: json)
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<Format>,
+    /// Records an invocation gets at most, 1 to 10000 (default: 100)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub batch_size: Option<i32>,
+    /// Seconds to gather a batch for, 0 to 300 (default: 0)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(0..=300))]
+    pub batch_window: Option<i32>,
+    /// Where a new mapping begins: with what is on the stream, or with what comes after
+    #[arg(long, value_enum, default_value_t = StartingPosition::TrimHorizon)]
+    pub starting_position: StartingPosition,
+    /// Replay a whole batch when part of it failed, instead of from the first failed record on
+    #[arg(long)]
+    pub whole_batch_retry: bool,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Provision {
+    /// The defaults, for a zip.
+    pub fn of_zip(zip: impl Into<PathBuf>) -> Self {
+        Self {
+            zip: zip.into(),
+            shards: None,
+            retention_days: None,
+            memory: None,
+            timeout: None,
+            log_format: None,
+            batch_size: None,
+            batch_window: None,
+            starting_position: StartingPosition::TrimHorizon,
+            whole_batch_retry: false,
+            dry_run: false,
+        }
+    }
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StartingPosition {
+    TrimHorizon,
+    Latest,
+}
+
+/// How much a stream takes: a fixed number of shards, or as many as Kinesis sees fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shards {
+    OnDemand,
+    Provisioned(i32),
+}
+
+impl std::str::FromStr for Shards {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "on-demand" => Ok(Self::OnDemand),
+            _ => match text.parse() {
+                Ok(count) if count >= 1 => Ok(Self::Provisioned(count)),
+                _ => Err("expected a number of shards from 1 up, or `on-demand`".into()),
+            },
+        }
+    }
+}
+
+/// One record from the argument, or one for each line of stdin or of --file. Prints each record's shard and sequence
+/// number, in the order of the input.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  ops-cli publish 'Hello, Lambda CLI World'\n  ops-cli publish --key user-42 '{\"event\":\"login\"}'\n  ops-cli publish --file events.ndjson\n  journalctl -o json -f | ops-cli publish\n\nDelivery is at least once: a request whose answer was lost is sent again."
+)]
+pub struct Publish {
+    /// The record's data (default: stdin, one record a line)
+    #[arg(conflicts_with = "file")]
+    pub data: Option<String>,
+    /// Read records from this file, one a line; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Partition key of every record (default: a random one for each, which spreads them over the shards)
+    #[arg(long, value_name = "TEXT")]
+    pub key: Option<String>,
+}
+
+/// Every event once, late ones included.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  ops-cli tail --since 1h\n  ops-cli tail --follow\n  ops-cli tail --follow --filter '{ $.partitionKey = \"user-42\" }'\n  ops-cli tail --since 2026-11-23T10:00:00Z --output json\n\nPatterns are CloudWatch Logs filter patterns."
+)]
+pub struct Tail {
+    /// Go on with new events until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Begin so long ago (30s, 5m, 2h, 1d), or at an RFC 3339 time
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub since: String,
+    /// Only events that match this CloudWatch Logs filter pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Option<String>,
+}
+
+/// Shows what carries our tags, asks, and deletes it: mapping, function, log group, role, stream. What does not carry
+/// our tags stays. Can be run again.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Examples:\n  ops-cli teardown\n  ops-cli --local teardown --yes")]
+pub struct Teardown {
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Listens on loopback only, keeps everything in memory, and stops every function process when it is interrupted.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
+)]
+pub struct Local {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = crate::aws::LOCAL_PORT)]
+    pub port: u16,
+}
+
+/// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks
+/// that Lambda can run it.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  ops-cli build\n  ops-cli build --arch arm64\n\nFor a static binary: rustup target add x86_64-unknown-linux-musl (or aarch64-…)"
+)]
+pub struct Build {
+    /// The function's architecture (default: this machine's)
+    #[arg(long, value_enum)]
+    pub arch: Option<Arch>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Arch {
+    #[value(name = "x86_64")]
+    X86_64,
+    Arm64,
+}
+
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Examples:\n  ops-cli zip\n  ops-cli zip --binary target/lambda/bootstrap --out logger.zip")]
+pub struct Zip {
+    /// The function's binary (default: what `ops-cli build` makes)
+    #[arg(long, value_name = "FILE")]
+    pub binary: Option<PathBuf>,
+    /// Where to write the zip
+    #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
+    pub out: PathBuf,
+}

@@ -1,0 +1,175 @@
+//! `demo`: the whole path on this machine, from the function's source to its log line and back to nothing.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{build, local, teardown, zip};
+use crate::aws::{self, Aws};
+use crate::cli::{self, Global};
+use crate::error::{Error, Result};
+use crate::output::{Output, Render, printable};
+use crate::progress::{note, seconds};
+use crate::provision::apply::apply;
+use crate::provision::desired::{Desired, Package};
+use crate::provision::observed::observe;
+use crate::provision::plan::plan;
+use crate::publish::send::{Receipt, Sender};
+use crate::publish::source::Record;
+use crate::tail::follow::Follower;
+use crate::tail::sweep::{Event, Reader};
+use crate::wait::{self, Look};
+
+const MESSAGE: &str = "Hello, Lambda CLI World";
+const LINE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the demo showed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    /// The log line that the function wrote for the record.
+    line: String,
+    shard_id: String,
+    sequence_number: String,
+    steps: Vec<Timed>,
+    /// From the endpoint's start until everything was torn down.
+    total_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Timed {
+    step: &'static str,
+    ms: f64,
+}
+
+impl Render for Outcome {
+    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        writeln!(to, "{}\n", printable(self.line.trim_end()))?;
+        for Timed { step, ms } in &self.steps {
+            writeln!(to, "{step:<24}{:>10}", seconds(Duration::from_secs_f64(ms / 1000.0)))?;
+        }
+        writeln!(to, "{:<24}{:>10}", "start to torn down", seconds(Duration::from_secs_f64(self.total_ms / 1000.0)))
+    }
+}
+
+pub async fn run(global: &Global, output: Output) -> Result<()> {
+    let mut clock = Clock { steps: Vec::new(), last: Instant::now() };
+    note("building the function …");
+    let binary = build::function(None)?;
+    clock.done("build the function");
+    let package = zip::package(zip::pack(&binary)?, Path::new("the function's zip"))?;
+    clock.done("zip it");
+
+    let begun = Instant::now();
+    let endpoint = Endpoint::start(global).await?;
+    let global = endpoint.global(global);
+    clock.done("start the endpoint");
+    let walked = tokio::select! {
+        walked = walk(&global, package, &mut clock) => walked,
+        () = local::interrupted() => Err(Error::interrupted()),
+    };
+    // However the walk ended: no function process stays behind.
+    endpoint.stop().await?;
+    let (line, receipt) = walked?;
+    let Receipt { shard_id, sequence_number } = receipt;
+    let total_ms = milliseconds(begun.elapsed());
+    output.show(&Outcome { line, shard_id, sequence_number, steps: clock.steps, total_ms })
+}
+
+/// Provisions, publishes, waits for the line, tears down.
+async fn walk(global: &Global, package: Package, clock: &mut Clock) -> Result<(String, Receipt)> {
+    let names = aws::names(global)?;
+    let aws = Aws::connect(global).await?;
+    let desired = Desired::new(&cli::Provision::of_zip("bootstrap.zip"), names, aws.location().await?, package);
+    let observed = observe(&aws, &desired.names, &desired.location).await?;
+    apply(&aws, &desired, &plan(&desired, &observed)?).await?;
+    clock.done("provision");
+
+    let receipt = publish(&aws, &desired).await?;
+    clock.done("publish");
+    let line = await_line(&aws, &desired, &receipt).await?;
+    clock.done("record → log line");
+
+    teardown::all(&aws, &desired.names, &desired.location).await?;
+    clock.done("tear down");
+    Ok((line, receipt))
+}
+
+struct Clock {
+    steps: Vec<Timed>,
+    last: Instant,
+}
+
+impl Clock {
+    fn done(&mut self, step: &'static str) {
+        let now = Instant::now();
+        self.steps.push(Timed { step, ms: milliseconds(now - self.last) });
+        self.last = now;
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+async fn publish(aws: &Aws, desired: &Desired) -> Result<Receipt> {
+    let record = Record { data: MESSAGE.into(), partition_key: "demo".into() };
+    let receipts = Sender::new(aws.kinesis(), desired.names.stream()).send(vec![record]).await?;
+    receipts.into_iter().next().ok_or_else(|| Error::failed("the record was not acknowledged"))
+}
+
+/// Waits for the line of the record, which is the one that names its sequence number.
+async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<String> {
+    let reader = Reader {
+        client: aws.logs(),
+        log_group: desired.names.log_group().to_owned(),
+        filter: Some(format!("\"{}\"", receipt.sequence_number)),
+    };
+    let mut follower = Follower::new(0);
+    wait::until("the record's log line", LINE_DEADLINE, async || {
+        let mut line = None;
+        let now = Timestamp::now().as_millisecond();
+        let take = |events: &[Event]| {
+            line = events.first().map(|event| event.message.clone());
+            Ok(())
+        };
+        reader.sweep(&mut follower, now, take).await?;
+        Ok(line.map_or_else(|| Look::Pending("missing".into()), Look::Ready))
+    })
+    .await
+}
+
+/// The endpoint, in this process, on a free port.
+struct Endpoint {
+    url: String,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Endpoint {
+    async fn start(global: &Global) -> Result<Self> {
+        let listener = local::listen(0).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            stopped.await.ok();
+        };
+        let server = tokio::spawn(local_aws::run(listener, local::config(global), shutdown));
+        Ok(Self { url, stop, server })
+    }
+
+    fn global(&self, global: &Global) -> Global {
+        Global { local: true, profile: None, endpoint_url: Some(self.url.clone()), ..global.clone() }
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.stop.send(()).ok();
+        self.server.await.map_err(|error| Error::failed(format!("the endpoint failed: {error}")))??;
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! `status`: one screen about the path.
+
+use std::io::{self, Write};
+
+use aws_sdk_cloudwatchlogs::types::OrderBy;
+use aws_sdk_kinesis::types::ShardFilter;
+use aws_sdk_kinesis::types::ShardFilterType;
+use jiff::Timestamp;
+use kinesis_event_logger_core::names::Names;
+use serde::Serialize;
+
+use crate::aws::{self, Aws};
+use crate::cli::Global;
+use crate::error::{Error, Result};
+use crate::output::{Output, Render, printable};
+use crate::provision::observed::stream_summary;
+
+/// What there is; a part that is missing is `null`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    region: String,
+    names: PartNames,
+    stream: Option<Stream>,
+    function: Option<Function>,
+    mapping: Option<Mapping>,
+    last_event: Option<LastEvent>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PartNames {
+    stream: String,
+    function: String,
+    log_group: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stream {
+    status: String,
+    mode: String,
+    retention_hours: i32,
+    open_shards: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Function {
+    state: String,
+    last_update: String,
+    runtime: String,
+    memory_mb: i32,
+    code_sha256: String,
+    last_modified: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Mapping {
+    uuid: String,
+    state: String,
+    last_processing_result: String,
+    batch_size: i32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LastEvent {
+    /// Epoch milliseconds.
+    timestamp: i64,
+    message: String,
+}
+
+impl Render for Status {
+    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        let bold = anstyle::Style::new().bold();
+        let mut row =
+            |part: &str, name: &str, what: String| writeln!(to, "{bold}{part:<9}{bold:#} {name}\n          {what}");
+        let missing = || "missing: `ops-cli provision --zip FILE` makes it".to_owned();
+        row("stream", &self.names.stream, self.stream.as_ref().map_or_else(missing, Stream::summary))?;
+        row(
+            "mapping",
+            &self.mapping.as_ref().map_or("-", |mapping| &mapping.uuid),
+            self.mapping.as_ref().map_or_else(missing, Mapping::summary),
+        )?;
+        row("function", &self.names.function, self.function.as_ref().map_or_else(missing, Function::summary))?;
+        let last = self.last_event.as_ref().map_or_else(|| "nothing logged yet".to_owned(), LastEvent::summary);
+        row("log", &self.names.log_group, last)
+    }
+}
+
+impl Stream {
+    fn summary(&self) -> String {
+        let shards = match self.open_shards.as_slice() {
+            [one] => one.clone(),
+            [first, .., last] => format!("{} open shards, {first} to {last}", self.open_shards.len()),
+            [] => "no open shards".into(),
+        };
+        format!("{}, {}, {shards}, keeps {} h", self.status, self.mode, self.retention_hours)
+    }
+}
+
+impl Function {
+    fn summary(&self) -> String {
+        let Self { state, last_update, runtime, memory_mb, code_sha256, last_modified } = self;
+        format!(
+            "{state}, last update {last_update}, {runtime}, {memory_mb} MB, code {code_sha256}, modified {last_modified}"
+        )
+    }
+}
+
+impl Mapping {
+    fn summary(&self) -> String {
+        format!("{}, batches of up to {}, last result: {}", self.state, self.batch_size, self.last_processing_result)
+    }
+}
+
+impl LastEvent {
+    fn summary(&self) -> String {
+        let time = Timestamp::from_millisecond(self.timestamp).map(|time| format!("{time:.3}")).unwrap_or_default();
+        format!("{time}  {}", printable(self.message.trim_end()))
+    }
+}
+
+pub async fn run(global: &Global, output: Output) -> Result<()> {
+    let names = aws::names(global)?;
+    let aws = Aws::connect(global).await?;
+    let (stream, function, mapping, last_event) = tokio::try_join!(
+        stream(&aws, &names),
+        function(&aws, &names),
+        mapping(&aws, &names),
+        last_event(&aws, &names),
+    )?;
+    output.show(&Status {
+        region: aws.region.clone(),
+        names: PartNames {
+            stream: names.stream().to_owned(),
+            function: names.function().to_owned(),
+            log_group: names.log_group().to_owned(),
+        },
+        stream,
+        function,
+        mapping,
+        last_event,
+    })
+}
+
+async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
+    let Some(summary) = stream_summary(aws, names.stream()).await? else { return Ok(None) };
+    let kinesis = aws.kinesis();
+    let open = ShardFilter::builder().r#type(ShardFilterType::AtLatest).build();
+    let open = open.map_err(|error| Error::failed(error.to_string()))?;
+    let mut open_shards = Vec::new();
+    let mut request = kinesis.list_shards().stream_name(names.stream()).shard_filter(open);
+    loop {
+        let page = request.send().await.map_err(|error| Error::aws("list the stream's shards", error))?;
+        open_shards.extend(page.shards.unwrap_or_default().into_iter().map(|shard| shard.shard_id));
+        match page.next_token {
+            Some(token) => request = kinesis.list_shards().next_token(token),
+            None => break,
+        }
+    }
+    Ok(Some(Stream {
+        status: summary.stream_status.as_str().to_owned(),
+        mode: summary
+            .stream_mode_details
+            .map_or("PROVISIONED".into(), |details| details.stream_mode.as_str().to_owned()),
+        retention_hours: summary.retention_period_hours,
+        open_shards,
+    }))
+}
+
+async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
+    let answer = aws.lambda().get_function_configuration().function_name(names.function()).send().await;
+    let function = match answer {
+        Ok(function) => function,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::aws(format!("look at the function {}", names.function()), error)),
+    };
+    let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
+    Ok(Some(Function {
+        state: text(function.state().map(|state| state.as_str())),
+        last_update: text(function.last_update_status().map(|status| status.as_str())),
+        runtime: text(function.runtime().map(|runtime| runtime.as_str())),
+        memory_mb: function.memory_size().unwrap_or_default(),
+        code_sha256: text(function.code_sha256()),
+        last_modified: text(function.last_modified()),
+    }))
+}
+
+async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
+    let mappings = aws.lambda().list_event_source_mappings().function_name(names.function()).into_paginator().items();
+    let mut mappings = match mappings.send().try_collect().await {
+        Ok(mappings) => mappings,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::aws("look at the event source mappings", error)),
+    };
+    let stream = format!(":stream/{}", names.stream());
+    mappings.retain(|mapping| mapping.event_source_arn().is_some_and(|arn| arn.ends_with(&stream)));
+    let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
+    Ok(mappings.first().map(|mapping| Mapping {
+        uuid: text(mapping.uuid()),
+        state: text(mapping.state()),
+        last_processing_result: text(mapping.last_processing_result()),
+        batch_size: mapping.batch_size().unwrap_or_default(),
+    }))
+}
+
+async fn last_event(aws: &Aws, names: &Names) -> Result<Option<LastEvent>> {
+    let (logs, group) = (aws.logs(), names.log_group());
+    let doing = || format!("look at the log group {group}");
+    let request = logs.describe_log_streams().log_group_name(group).order_by(OrderBy::LastEventTime);
+    let streams = match request.descending(true).limit(1).send().await {
+        Ok(answer) => answer.log_streams.unwrap_or_default(),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::aws(doing(), error)),
+    };
+    let Some(stream) = streams.first().and_then(|stream| stream.log_stream_name()) else { return Ok(None) };
+    let request = logs.get_log_events().log_group_name(group).log_stream_name(stream);
+    let page = request.start_from_head(false).limit(1).send().await.map_err(|error| Error::aws(doing(), error))?;
+    Ok(page.events().last().map(|event| LastEvent {
+        timestamp: event.timestamp().unwrap_or_default(),
+        message: event.message().unwrap_or_default().to_owned(),
+    }))
+}

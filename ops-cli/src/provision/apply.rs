@@ -1,0 +1,332 @@
+//! Carries a plan out, step by step; each step ends when what it made is usable.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
+use aws_sdk_kinesis::error::SdkError;
+use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails, StreamStatus};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{
+    EventSourcePosition, FunctionCode, FunctionResponseType, LastUpdateStatus, LogFormat, LoggingConfig, Runtime, State,
+};
+
+use super::desired::{self, Desired};
+use super::observed::stream_summary;
+use super::plan::{Described, Plan, Step};
+use crate::aws::Aws;
+use crate::cli::{Shards, StartingPosition};
+use crate::error::{Error, Result};
+use crate::progress;
+use crate::wait::{self, Look};
+
+/// AWS takes minutes at most for any of the waits.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// A new role is usable within seconds; a role that is wrong for good must still fail.
+const ROLE_DEADLINE: Duration = Duration::from_secs(60);
+
+const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+
+pub async fn apply(aws: &Aws, desired: &Desired, plan: &Plan) -> Result<()> {
+    let applier = Applier { aws, desired };
+    for step in &plan.steps {
+        let progress = progress::Step::begin(Described(step, desired).to_string());
+        applier.carry_out(step).await?;
+        progress.done();
+    }
+    Ok(())
+}
+
+struct Applier<'a> {
+    aws: &'a Aws,
+    desired: &'a Desired,
+}
+
+impl Applier<'_> {
+    async fn carry_out(&self, step: &Step) -> Result<()> {
+        match step {
+            Step::CreateStream(shards) => self.create_stream(*shards).await,
+            Step::UpdateShardCount(count) => self.update_shard_count(*count).await,
+            Step::AwaitStream => self.await_stream().await,
+            Step::CreateRole => self.create_role().await,
+            Step::AttachPolicy => self.attach_policy().await,
+            Step::CreateLogGroup => self.create_log_group().await,
+            Step::PutRetention(days) => self.put_retention(*days).await,
+            Step::CreateFunction { role_arn } => self.create_function(role_arn).await,
+            Step::UpdateCode => self.update_code().await,
+            Step::UpdateConfiguration => self.update_configuration().await,
+            Step::AwaitFunction => self.await_function().await,
+            Step::CreateMapping => self.create_mapping().await,
+            Step::UpdateMapping { uuid } => self.update_mapping(uuid).await,
+            Step::AwaitMapping { uuid } => self.await_mapping(uuid).await,
+        }
+    }
+
+    async fn create_stream(&self, shards: Shards) -> Result<()> {
+        let mut request = self.aws.kinesis().create_stream().stream_name(self.desired.names.stream());
+        for (key, value) in self.desired.names.tags() {
+            request = request.tags(key, value);
+        }
+        request = match shards {
+            Shards::Provisioned(count) => request.shard_count(count),
+            Shards::OnDemand => {
+                let mode = StreamModeDetails::builder().stream_mode(StreamMode::OnDemand).build();
+                request.stream_mode_details(mode.map_err(|error| Error::failed(error.to_string()))?)
+            }
+        };
+        request.send().await.map_err(|error| self.failed("create the stream", error))?;
+        self.await_stream().await
+    }
+
+    async fn update_shard_count(&self, count: i32) -> Result<()> {
+        self.aws
+            .kinesis()
+            .update_shard_count()
+            .stream_name(self.desired.names.stream())
+            .target_shard_count(count)
+            .scaling_type(ScalingType::UniformScaling)
+            .send()
+            .await
+            .map_err(|error| self.failed("change the stream's shards", error))?;
+        self.await_stream().await
+    }
+
+    async fn await_stream(&self) -> Result<()> {
+        let name = self.desired.names.stream();
+        wait::until(&format!("the stream {name} to be ACTIVE"), DEADLINE, async || {
+            Ok(match stream_summary(self.aws, name).await?.map(|summary| summary.stream_status) {
+                Some(StreamStatus::Active) => Look::Ready(()),
+                Some(status) => Look::Pending(status.as_str().to_owned()),
+                None => Look::Pending("missing".to_owned()),
+            })
+        })
+        .await
+    }
+
+    async fn create_role(&self) -> Result<()> {
+        let mut request = self
+            .aws
+            .iam()
+            .create_role()
+            .role_name(self.desired.names.role())
+            .description("Execution role of the Kinesis event logger's function")
+            .assume_role_policy_document(TRUST_POLICY);
+        for (key, value) in self.desired.names.tags() {
+            let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
+            request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
+        }
+        request.send().await.map_err(|error| self.failed("create the role", error))?;
+        Ok(())
+    }
+
+    async fn attach_policy(&self) -> Result<()> {
+        self.aws
+            .iam()
+            .attach_role_policy()
+            .role_name(self.desired.names.role())
+            .policy_arn(desired::policy_arn(&self.desired.location))
+            .send()
+            .await
+            .map_err(|error| self.failed("attach the policy to the role", error))?;
+        Ok(())
+    }
+
+    async fn create_log_group(&self) -> Result<()> {
+        let mut request = self.aws.logs().create_log_group().log_group_name(self.desired.names.log_group());
+        for (key, value) in self.desired.names.tags() {
+            request = request.tags(key, value);
+        }
+        request.send().await.map_err(|error| self.failed("create the log group", error))?;
+        Ok(())
+    }
+
+    async fn put_retention(&self, days: i32) -> Result<()> {
+        let (logs, group) = (self.aws.logs(), self.desired.names.log_group());
+        if days == 0 {
+            let request = logs.delete_retention_policy().log_group_name(group);
+            request.send().await.map_err(|error| self.failed("set the log group's retention", error))?;
+        } else {
+            let request = logs.put_retention_policy().log_group_name(group).retention_in_days(days);
+            request.send().await.map_err(|error| self.failed("set the log group's retention", error))?;
+        }
+        Ok(())
+    }
+
+    async fn create_function(&self, role_arn: &str) -> Result<()> {
+        let desired = self.desired;
+        let zip = Blob::new(desired.package.zip.clone());
+        let mut request = self
+            .aws
+            .lambda()
+            .create_function()
+            .function_name(desired.names.function())
+            .description("Writes each record of a Kinesis stream as one log line")
+            .runtime(Runtime::from(desired::RUNTIME))
+            .handler("bootstrap")
+            .role(role_arn)
+            .architectures(desired.package.architecture.clone())
+            .code(FunctionCode::builder().zip_file(zip).build())
+            .memory_size(desired.memory_mb.unwrap_or(desired::DEFAULT_MEMORY_MB))
+            .timeout(desired.timeout_seconds.unwrap_or(desired::DEFAULT_TIMEOUT_SECONDS))
+            .logging_config(self.logging_config());
+        for (key, value) in desired.names.tags() {
+            request = request.tags(key, value);
+        }
+        self.once_role_is_usable("create the function", || request.clone().send()).await?;
+        self.await_function().await
+    }
+
+    fn logging_config(&self) -> LoggingConfig {
+        let format = LogFormat::from(self.desired.log_format.unwrap_or(desired::DEFAULT_LOG_FORMAT));
+        LoggingConfig::builder().log_group(self.desired.names.log_group()).log_format(format).build()
+    }
+
+    async fn update_code(&self) -> Result<()> {
+        self.aws
+            .lambda()
+            .update_function_code()
+            .function_name(self.desired.names.function())
+            .architectures(self.desired.package.architecture.clone())
+            .zip_file(Blob::new(self.desired.package.zip.clone()))
+            .send()
+            .await
+            .map_err(|error| self.failed("update the function's code", error))?;
+        self.await_function().await
+    }
+
+    async fn update_configuration(&self) -> Result<()> {
+        let desired = self.desired;
+        let mut request = self.aws.lambda().update_function_configuration().function_name(desired.names.function());
+        request = request.set_memory_size(desired.memory_mb).set_timeout(desired.timeout_seconds);
+        if desired.log_format.is_some() {
+            request = request.logging_config(self.logging_config());
+        }
+        request.send().await.map_err(|error| self.failed("update the function's configuration", error))?;
+        self.await_function().await
+    }
+
+    async fn await_function(&self) -> Result<()> {
+        let name = self.desired.names.function();
+        wait::until(&format!("the function {name} to be Active"), DEADLINE, async || {
+            let request = self.aws.lambda().get_function_configuration().function_name(name);
+            let function = request.send().await.map_err(|error| self.failed("look at the function", error))?;
+            if function.state() == Some(&State::Failed)
+                || function.last_update_status() == Some(&LastUpdateStatus::Failed)
+            {
+                let reason = function.state_reason().or(function.last_update_status_reason());
+                let reason = reason.unwrap_or("no reason given");
+                return Err(Error::failed(format!("the function {name} has failed: {reason}")));
+            }
+            let is_updating = function.last_update_status() == Some(&LastUpdateStatus::InProgress);
+            Ok(match function.state() {
+                None | Some(State::Active | State::Inactive) if !is_updating => Look::Ready(()),
+                Some(state) if !is_updating => Look::Pending(state.as_str().to_owned()),
+                _ => Look::Pending("updating".to_owned()),
+            })
+        })
+        .await
+    }
+
+    async fn create_mapping(&self) -> Result<()> {
+        let desired = self.desired;
+        let mut request = self
+            .aws
+            .lambda()
+            .create_event_source_mapping()
+            .function_name(desired.names.function())
+            .event_source_arn(desired.names.stream_arn(&desired.location))
+            .starting_position(match desired.starting_position {
+                StartingPosition::TrimHorizon => EventSourcePosition::TrimHorizon,
+                StartingPosition::Latest => EventSourcePosition::Latest,
+            })
+            .batch_size(desired.batch_size.unwrap_or(desired::DEFAULT_BATCH_SIZE))
+            .set_maximum_batching_window_in_seconds(desired.batch_window_seconds)
+            .set_function_response_types(Some(self.response_types()));
+        for (key, value) in desired.names.tags() {
+            request = request.tags(key, value);
+        }
+        let mapping = self.once_role_is_usable("map the stream to the function", || request.clone().send()).await?;
+        self.await_mapping(mapping.uuid().unwrap_or_default()).await
+    }
+
+    fn response_types(&self) -> Vec<FunctionResponseType> {
+        if self.desired.report_item_failures { vec![FunctionResponseType::ReportBatchItemFailures] } else { Vec::new() }
+    }
+
+    async fn update_mapping(&self, uuid: &str) -> Result<()> {
+        self.aws
+            .lambda()
+            .update_event_source_mapping()
+            .uuid(uuid)
+            .enabled(true)
+            .set_batch_size(self.desired.batch_size)
+            .set_maximum_batching_window_in_seconds(self.desired.batch_window_seconds)
+            .set_function_response_types(Some(self.response_types()))
+            .send()
+            .await
+            .map_err(|error| self.failed("update the event source mapping", error))?;
+        self.await_mapping(uuid).await
+    }
+
+    async fn await_mapping(&self, uuid: &str) -> Result<()> {
+        wait::until(&format!("the event source mapping {uuid} to be Enabled"), DEADLINE, async || {
+            let request = self.aws.lambda().get_event_source_mapping().uuid(uuid);
+            let mapping = request.send().await.map_err(|error| self.failed("look at the mapping", error))?;
+            Ok(match mapping.state() {
+                Some("Enabled") => Look::Ready(()),
+                state => Look::Pending(state.unwrap_or("without a state").to_owned()),
+            })
+        })
+        .await
+    }
+
+    /// IAM is eventually consistent: for some seconds Lambda may not see a new role, or its policy.
+    async fn once_role_is_usable<T, E, R, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, SdkError<E, R>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        wait::until("the role to be usable", ROLE_DEADLINE, async || match call().await {
+            Ok(answer) => Ok(Look::Ready(answer)),
+            Err(error) => match not_yet_usable(error.as_service_error().and_then(ProvideErrorMetadata::message)) {
+                Some(cause) => Ok(Look::Pending(format!("refused: {cause}"))),
+                None => Err(self.failed(doing, error)),
+            },
+        })
+        .await
+    }
+
+    fn failed<E, R>(&self, doing: &str, error: SdkError<E, R>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        Error::aws(doing, error)
+    }
+}
+
+/// The cause, if the message is one of the three in which Lambda words a role that IAM has not spread yet.
+fn not_yet_usable(message: Option<&str>) -> Option<String> {
+    const WORDINGS: [&str; 3] =
+        ["cannot be assumed by Lambda", "execution role does not have permissions", "ensure the role can perform"];
+    let message = message?;
+    WORDINGS.iter().any(|wording| message.contains(wording)).then(|| message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_yet_usable;
+
+    #[test]
+    fn only_lambdas_three_wordings_mean_wait() {
+        assert!(not_yet_usable(Some("The role defined for the function cannot be assumed by Lambda.")).is_some());
+        assert!(
+            not_yet_usable(Some("The provided execution role does not have permissions to call GetRecords on KINESIS"))
+                .is_some()
+        );
+        assert!(not_yet_usable(Some("Please ensure the role can perform the GetRecords action")).is_some());
+        assert!(not_yet_usable(Some("Role arn:aws:iam::1:role/x not found")).is_none());
+        assert!(not_yet_usable(None).is_none());
+    }
+}

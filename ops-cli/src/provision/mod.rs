@@ -1,0 +1,7 @@
+//! Provisioning: what is wanted (`desired`), what is there (`observed`), the steps between them (`plan`, pure), and
+//! carrying them out (`apply`).
+
+pub mod apply;
+pub mod desired;
+pub mod observed;
+pub mod plan;

@@ -1,0 +1,194 @@
+//! What is there: read from AWS, nothing changed.
+
+use aws_sdk_cloudwatchlogs::types::LogGroup as AwsLogGroup;
+use aws_sdk_kinesis::types::StreamDescriptionSummary;
+use aws_sdk_lambda::types::{FunctionResponseType, LastUpdateStatus, LogFormat};
+use kinesis_event_logger_core::names::{Location, Names};
+
+use super::desired::policy_arn;
+use crate::aws::Aws;
+use crate::cli::Format;
+use crate::error::{Error, Result};
+
+/// The parts of a path that exist.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    pub stream: Option<Stream>,
+    pub role: Option<Role>,
+    pub log_group: Option<LogGroup>,
+    pub function: Option<Function>,
+    pub mapping: Option<Mapping>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Stream {
+    pub is_ours: bool,
+    pub status: String,
+    /// `None` for a stream in on-demand mode.
+    pub open_shards: Option<i32>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Role {
+    pub is_ours: bool,
+    pub arn: String,
+    pub has_policy: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogGroup {
+    pub is_ours: bool,
+    /// 0 for a group that keeps events for ever.
+    pub retention_days: i32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Function {
+    pub is_ours: bool,
+    pub state: String,
+    pub state_reason: String,
+    pub is_updating: bool,
+    /// Base64 of the code's SHA-256.
+    pub sha256: String,
+    pub memory_mb: i32,
+    pub timeout_seconds: i32,
+    pub log_format: Format,
+}
+
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    pub is_ours: bool,
+    pub uuid: String,
+    pub state: String,
+    pub batch_size: i32,
+    pub batch_window_seconds: i32,
+    pub reports_item_failures: bool,
+}
+
+/// Looks at every part of the path.
+pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Observed> {
+    let policy_arn = policy_arn(location);
+    let (stream, role, log_group, function) = tokio::try_join!(
+        stream(aws, names),
+        role(aws, names, &policy_arn),
+        log_group(aws, names),
+        function(aws, names),
+    )?;
+    let mapping = match function {
+        Some(_) => mapping(aws, names, &names.stream_arn(location)).await?,
+        None => None,
+    };
+    Ok(Observed { stream, role, log_group, function, mapping })
+}
+
+/// The stream's summary, if there is such a stream.
+pub async fn stream_summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSummary>> {
+    match aws.kinesis().describe_stream_summary().stream_name(name).send().await {
+        Ok(answer) => Ok(answer.stream_description_summary),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(None),
+        Err(error) => Err(Error::aws(format!("look at the stream {name}"), error)),
+    }
+}
+
+async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
+    let Some(summary) = stream_summary(aws, names.stream()).await? else { return Ok(None) };
+    let request = aws.kinesis().list_tags_for_stream().stream_name(names.stream());
+    let tags = request.send().await.map_err(|error| Error::aws("read the stream's tags", error))?;
+    let tags = tags.tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default()));
+    let is_on_demand = summary
+        .stream_mode_details
+        .is_some_and(|details| details.stream_mode == aws_sdk_kinesis::types::StreamMode::OnDemand);
+    Ok(Some(Stream {
+        is_ours: names.owns(tags),
+        status: summary.stream_status.as_str().to_owned(),
+        open_shards: (!is_on_demand).then_some(summary.open_shard_count),
+    }))
+}
+
+async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<Option<Role>> {
+    let iam = aws.iam();
+    let doing = || format!("look at the role {}", names.role());
+    let role = match iam.get_role().role_name(names.role()).send().await {
+        Ok(answer) => answer.role,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_entity_exception()) => None,
+        Err(error) => return Err(Error::aws(doing(), error)),
+    };
+    let Some(role) = role else { return Ok(None) };
+    let tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value));
+    let attached = iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
+    let attached = attached.try_collect().await.map_err(|error| Error::aws(doing(), error))?;
+    let has_policy = attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn));
+    Ok(Some(Role { is_ours: names.owns(tags), arn: role.arn, has_policy }))
+}
+
+async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
+    let logs = aws.logs();
+    let doing = || format!("look at the log group {}", names.log_group());
+    let groups = logs.describe_log_groups().log_group_name_prefix(names.log_group()).into_paginator().items().send();
+    let groups: Vec<AwsLogGroup> = groups.try_collect().await.map_err(|error| Error::aws(doing(), error))?;
+    let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(names.log_group())) else {
+        return Ok(None);
+    };
+    let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
+    let tags =
+        logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(|error| Error::aws(doing(), error))?;
+    let tags = tags.tags.unwrap_or_default();
+    Ok(Some(LogGroup { is_ours: names.owns(tags), retention_days: group.retention_in_days.unwrap_or(0) }))
+}
+
+async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
+    let answer = match aws.lambda().get_function().function_name(names.function()).send().await {
+        Ok(answer) => answer,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::aws(format!("look at the function {}", names.function()), error)),
+    };
+    let tags = answer.tags.unwrap_or_default();
+    let Some(configuration) = answer.configuration else { return Ok(None) };
+    let log_format = configuration.logging_config().and_then(|logging| logging.log_format());
+    Ok(Some(Function {
+        is_ours: names.owns(tags),
+        state: configuration.state().map_or("Active", |state| state.as_str()).to_owned(),
+        state_reason: configuration.state_reason().unwrap_or("no reason given").to_owned(),
+        is_updating: configuration.last_update_status() == Some(&LastUpdateStatus::InProgress),
+        sha256: configuration.code_sha256().unwrap_or_default().to_owned(),
+        memory_mb: configuration.memory_size().unwrap_or_default(),
+        timeout_seconds: configuration.timeout().unwrap_or_default(),
+        log_format: if log_format == Some(&LogFormat::Json) { Format::Json } else { Format::Text },
+    }))
+}
+
+/// The mapping of our stream to our function; there can be one at most.
+async fn mapping(aws: &Aws, names: &Names, stream_arn: &str) -> Result<Option<Mapping>> {
+    let lambda = aws.lambda();
+    let doing = || format!("look at the event source mappings of {}", names.function());
+    let mappings = lambda
+        .list_event_source_mappings()
+        .function_name(names.function())
+        .event_source_arn(stream_arn)
+        .into_paginator()
+        .items()
+        .send()
+        .try_collect()
+        .await
+        .map_err(|error| Error::aws(doing(), error))?;
+    let Some(mapping) = mappings.into_iter().next() else { return Ok(None) };
+    let tags = match mapping.event_source_mapping_arn() {
+        Some(arn) => {
+            let answer = lambda.list_tags().resource(arn).send().await;
+            answer.map_err(|error| Error::aws(doing(), error))?.tags.unwrap_or_default()
+        }
+        None => Default::default(),
+    };
+    Ok(Some(Mapping {
+        is_ours: names.owns(tags),
+        uuid: mapping.uuid().unwrap_or_default().to_owned(),
+        state: mapping.state().unwrap_or_default().to_owned(),
+        batch_size: mapping.batch_size().unwrap_or_default(),
+        batch_window_seconds: mapping.maximum_batching_window_in_seconds().unwrap_or_default(),
+        reports_item_failures: mapping
+            .function_response_types()
+            .contains(&FunctionResponseType::ReportBatchItemFailures),
+    }))
+}

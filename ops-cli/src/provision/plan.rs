@@ -1,0 +1,361 @@
+//! From what is wanted and what is there to the steps between them: pure, so that `--dry-run` prints exactly what
+//! would be carried out.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::desired::{self, Desired};
+use super::observed::{Function, LogGroup, Mapping, Observed, Role, Stream};
+use crate::cli::{Format, Shards};
+use crate::error::{Error, Result};
+
+/// One change, or a wait for a change that an earlier run began.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    CreateStream(Shards),
+    UpdateShardCount(i32),
+    AwaitStream,
+    CreateRole,
+    AttachPolicy,
+    CreateLogGroup,
+    PutRetention(i32),
+    CreateFunction { role_arn: String },
+    UpdateCode,
+    UpdateConfiguration,
+    AwaitFunction,
+    CreateMapping,
+    UpdateMapping { uuid: String },
+    AwaitMapping { uuid: String },
+}
+
+/// What is there but is not ours, and is used as it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Foreign(pub String);
+
+/// The steps in their order, and what they leave alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    pub foreign: Vec<Foreign>,
+}
+
+pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan> {
+    let mut plan = Plan { steps: Vec::new(), foreign: Vec::new() };
+    let names = &desired.names;
+    stream_steps(&mut plan, desired, observed.stream.as_ref())?;
+    role_steps(&mut plan, names.role(), observed.role.as_ref());
+    log_group_steps(&mut plan, desired, observed.log_group.as_ref());
+    let role_arn = observed.role.as_ref().map_or_else(|| names.role_arn(&desired.location), |role| role.arn.clone());
+    function_steps(&mut plan, desired, role_arn, observed.function.as_ref())?;
+    mapping_steps(&mut plan, desired, observed.mapping.as_ref());
+    Ok(plan)
+}
+
+fn stream_steps(plan: &mut Plan, desired: &Desired, stream: Option<&Stream>) -> Result<()> {
+    let Some(stream) = stream else {
+        plan.steps.push(Step::CreateStream(desired.shards.unwrap_or(desired::DEFAULT_SHARDS)));
+        return Ok(());
+    };
+    if stream.status == "DELETING" {
+        return Err(Error::failed(format!("the stream {} is being deleted", desired.names.stream()))
+            .hint("run the same command again when it is gone"));
+    }
+    if stream.status != "ACTIVE" {
+        plan.steps.push(Step::AwaitStream);
+    }
+    match (desired.shards, stream.open_shards) {
+        _ if !stream.is_ours => plan.foreign.push(Foreign(format!("stream {}", desired.names.stream()))),
+        (Some(Shards::OnDemand), Some(_)) => return Err(other_mode(desired, "on-demand")),
+        (Some(Shards::Provisioned(_)), None) => return Err(other_mode(desired, "provisioned")),
+        (Some(Shards::Provisioned(wanted)), Some(open)) if wanted != open => {
+            plan.steps.push(Step::UpdateShardCount(wanted));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn other_mode(desired: &Desired, wanted: &str) -> Error {
+    let stream = desired.names.stream();
+    Error::usage(format!("the stream {stream} is there in the other capacity mode, and --shards asks for {wanted}"))
+        .hint("change it with `aws kinesis update-stream-mode`, or leave --shards out")
+}
+
+fn role_steps(plan: &mut Plan, name: &str, role: Option<&Role>) {
+    match role {
+        None => plan.steps.extend([Step::CreateRole, Step::AttachPolicy]),
+        Some(role) if !role.is_ours => plan.foreign.push(Foreign(format!("role {name}"))),
+        Some(role) if !role.has_policy => plan.steps.push(Step::AttachPolicy),
+        Some(_) => {}
+    }
+}
+
+fn log_group_steps(plan: &mut Plan, desired: &Desired, group: Option<&LogGroup>) {
+    match group {
+        None => {
+            plan.steps.push(Step::CreateLogGroup);
+            plan.steps.push(Step::PutRetention(desired.retention_days.unwrap_or(desired::DEFAULT_RETENTION_DAYS)));
+        }
+        Some(group) if !group.is_ours => {
+            plan.foreign.push(Foreign(format!("log group {}", desired.names.log_group())));
+        }
+        Some(group) => {
+            // A group of ours without retention was either made so by `--retention-days 0`, or by a run that ended
+            // between the two steps: only an explicit wish changes it.
+            if let Some(days) = desired.retention_days
+                && days != group.retention_days
+            {
+                plan.steps.push(Step::PutRetention(days));
+            }
+        }
+    }
+}
+
+fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function: Option<&Function>) -> Result<()> {
+    let name = desired.names.function();
+    let Some(function) = function else {
+        plan.steps.push(Step::CreateFunction { role_arn });
+        return Ok(());
+    };
+    if !function.is_ours {
+        return Err(Error::failed(format!(
+            "the function {name} is there and does not carry our tags: its code stays as it is"
+        ))
+        .hint("choose another name with --app, --stage or --function"));
+    }
+    if function.state == "Failed" {
+        return Err(Error::failed(format!("the function {name} has failed: {}", function.state_reason))
+            .hint("delete it with `ops-cli teardown`, and provision again"));
+    }
+    if function.state == "Pending" || function.is_updating {
+        plan.steps.push(Step::AwaitFunction);
+    }
+    if function.sha256 != desired.package.sha256 {
+        plan.steps.push(Step::UpdateCode);
+    }
+    let differs = |wanted: Option<i32>, is: i32| wanted.is_some_and(|wanted| wanted != is);
+    let format_differs = desired.log_format.is_some_and(|wanted| wanted != function.log_format);
+    if differs(desired.memory_mb, function.memory_mb)
+        || differs(desired.timeout_seconds, function.timeout_seconds)
+        || format_differs
+    {
+        plan.steps.push(Step::UpdateConfiguration);
+    }
+    Ok(())
+}
+
+fn mapping_steps(plan: &mut Plan, desired: &Desired, mapping: Option<&Mapping>) {
+    let Some(mapping) = mapping else {
+        plan.steps.push(Step::CreateMapping);
+        return;
+    };
+    let uuid = mapping.uuid.clone();
+    let differs = desired.batch_size.is_some_and(|size| size != mapping.batch_size)
+        || desired.batch_window_seconds.is_some_and(|window| window != mapping.batch_window_seconds)
+        || desired.report_item_failures != mapping.reports_item_failures;
+    let is_enabled = matches!(mapping.state.as_str(), "Enabled" | "Enabling" | "Creating" | "Updating");
+    if !mapping.is_ours {
+        plan.foreign.push(Foreign(format!("event source mapping {uuid} ({})", mapping.state)));
+    } else if differs || !is_enabled {
+        plan.steps.push(Step::UpdateMapping { uuid });
+    } else if mapping.state != "Enabled" {
+        plan.steps.push(Step::AwaitMapping { uuid });
+    }
+}
+
+/// A step in the words of a person, with the names it concerns.
+pub struct Described<'a>(pub &'a Step, pub &'a Desired);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(step, desired) = self;
+        let names = &desired.names;
+        match step {
+            Step::CreateStream(Shards::OnDemand) => write!(f, "create stream {}, on demand", names.stream()),
+            Step::CreateStream(Shards::Provisioned(1)) => write!(f, "create stream {}, 1 shard", names.stream()),
+            Step::CreateStream(Shards::Provisioned(n)) => write!(f, "create stream {}, {n} shards", names.stream()),
+            Step::UpdateShardCount(n) => write!(f, "change stream {} to {n} shards", names.stream()),
+            Step::AwaitStream => write!(f, "wait for stream {}", names.stream()),
+            Step::CreateRole => write!(f, "create role {}", names.role()),
+            Step::AttachPolicy => write!(f, "attach {}", desired::MANAGED_POLICY),
+            Step::CreateLogGroup => write!(f, "create log group {}", names.log_group()),
+            Step::PutRetention(0) => f.write_str("keep its events for ever"),
+            Step::PutRetention(days) => write!(f, "keep its events for {days} days"),
+            Step::CreateFunction { .. } => write!(f, "create function {}", names.function()),
+            Step::UpdateCode => write!(f, "update the code of function {}", names.function()),
+            Step::UpdateConfiguration => write!(f, "update the configuration of function {}", names.function()),
+            Step::AwaitFunction => write!(f, "wait for function {}", names.function()),
+            Step::CreateMapping => write!(f, "map stream {} to the function", names.stream()),
+            Step::UpdateMapping { uuid } => write!(f, "update event source mapping {uuid}"),
+            Step::AwaitMapping { uuid } => write!(f, "wait for event source mapping {uuid}"),
+        }
+    }
+}
+
+impl From<Format> for aws_sdk_lambda::types::LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kinesis_event_logger_core::names::{Location, Names};
+
+    use super::super::desired::Package;
+    use super::*;
+    use crate::cli::StartingPosition;
+
+    fn desired() -> Desired {
+        Desired {
+            names: Names::new("app", "test").unwrap(),
+            location: Location { region: "us-east-1".into(), account_id: "123456789012".into() },
+            package: Package {
+                zip: Vec::new(),
+                sha256: "sha".into(),
+                architecture: aws_sdk_lambda::types::Architecture::X8664,
+            },
+            shards: None,
+            retention_days: None,
+            memory_mb: None,
+            timeout_seconds: None,
+            log_format: None,
+            batch_size: None,
+            batch_window_seconds: None,
+            starting_position: StartingPosition::TrimHorizon,
+            report_item_failures: true,
+        }
+    }
+
+    fn observed() -> Observed {
+        Observed {
+            stream: Some(Stream { is_ours: true, status: "ACTIVE".into(), open_shards: Some(1) }),
+            role: Some(Role { is_ours: true, arn: "arn:r".into(), has_policy: true }),
+            log_group: Some(LogGroup { is_ours: true, retention_days: 30 }),
+            function: Some(Function {
+                is_ours: true,
+                state: "Active".into(),
+                state_reason: String::new(),
+                is_updating: false,
+                sha256: "sha".into(),
+                memory_mb: 128,
+                timeout_seconds: 30,
+                log_format: Format::Json,
+            }),
+            mapping: Some(Mapping {
+                is_ours: true,
+                uuid: "u".into(),
+                state: "Enabled".into(),
+                batch_size: 100,
+                batch_window_seconds: 0,
+                reports_item_failures: true,
+            }),
+        }
+    }
+
+    fn steps(desired: &Desired, observed: &Observed) -> Vec<Step> {
+        plan(desired, observed).unwrap().steps
+    }
+
+    #[test]
+    fn nothing_is_there_so_everything_is_made_in_order() {
+        let steps = steps(&desired(), &Observed::default());
+        assert_eq!(
+            steps,
+            [
+                Step::CreateStream(Shards::Provisioned(1)),
+                Step::CreateRole,
+                Step::AttachPolicy,
+                Step::CreateLogGroup,
+                Step::PutRetention(30),
+                Step::CreateFunction { role_arn: "arn:aws:iam::123456789012:role/app-test-role".into() },
+                Step::CreateMapping,
+            ]
+        );
+    }
+
+    #[test]
+    fn everything_is_there_so_nothing_is_done() {
+        assert_eq!(plan(&desired(), &observed()).unwrap(), Plan { steps: Vec::new(), foreign: Vec::new() });
+    }
+
+    #[test]
+    fn what_was_not_asked_for_stays_as_it_is() {
+        let mut there = observed();
+        there.log_group.as_mut().unwrap().retention_days = 7;
+        there.function.as_mut().unwrap().memory_mb = 512;
+        there.mapping.as_mut().unwrap().batch_size = 9;
+        there.stream.as_mut().unwrap().open_shards = Some(8);
+        assert!(steps(&desired(), &there).is_empty());
+    }
+
+    #[test]
+    fn what_was_asked_for_is_changed() {
+        let wanted = Desired {
+            shards: Some(Shards::Provisioned(2)),
+            retention_days: Some(7),
+            memory_mb: Some(256),
+            batch_size: Some(1),
+            ..desired()
+        };
+        assert_eq!(
+            steps(&wanted, &observed()),
+            [
+                Step::UpdateShardCount(2),
+                Step::PutRetention(7),
+                Step::UpdateConfiguration,
+                Step::UpdateMapping { uuid: "u".into() },
+            ]
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_is_taken_up() {
+        let mut there = observed();
+        there.stream.as_mut().unwrap().status = "CREATING".into();
+        there.role.as_mut().unwrap().has_policy = false;
+        there.function.as_mut().unwrap().state = "Pending".into();
+        there.mapping.as_mut().unwrap().state = "Creating".into();
+        assert_eq!(
+            steps(&desired(), &there),
+            [Step::AwaitStream, Step::AttachPolicy, Step::AwaitFunction, Step::AwaitMapping { uuid: "u".into() }]
+        );
+    }
+
+    #[test]
+    fn a_disabled_mapping_of_ours_is_enabled() {
+        let mut there = observed();
+        there.mapping.as_mut().unwrap().state = "Disabled".into();
+        assert_eq!(steps(&desired(), &there), [Step::UpdateMapping { uuid: "u".into() }]);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_used_and_never_changed() {
+        let mut there = observed();
+        there.stream = Some(Stream { is_ours: false, status: "ACTIVE".into(), open_shards: None });
+        there.role = Some(Role { is_ours: false, arn: "arn:r".into(), has_policy: false });
+        there.log_group = Some(LogGroup { is_ours: false, retention_days: 0 });
+        let wanted = Desired { shards: Some(Shards::Provisioned(3)), retention_days: Some(1), ..desired() };
+        let plan = plan(&wanted, &there).unwrap();
+        assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+        assert_eq!(plan.foreign.len(), 3);
+    }
+
+    #[test]
+    fn a_function_that_is_not_ours_is_refused() {
+        let mut there = observed();
+        there.function.as_mut().unwrap().is_ours = false;
+        let error = plan(&desired(), &there).unwrap_err();
+        assert!(error.message.contains("app-test"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_capacity_mode_is_not_changed_on_the_way() {
+        let wanted = Desired { shards: Some(Shards::OnDemand), ..desired() };
+        assert!(plan(&wanted, &observed()).is_err());
+    }
+}
