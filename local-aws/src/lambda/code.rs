@@ -37,14 +37,14 @@ impl Source {
             ));
         }
         if self.image_uri.is_some() {
-            return Err(invalid_parameter("The local endpoint does not run container images: send the code as ZipFile."));
+            return Err(invalid_parameter(
+                "The local endpoint does not run container images: send the code as ZipFile.",
+            ));
         }
-        let base64 = self.zip_file.ok_or_else(|| {
-            invalid_parameter("Please provide a source for function code.")
-        })?;
-        let zip = base64_simd::STANDARD.decode_to_vec(base64).map_err(|_| {
-            AwsError::bad_request("SerializationException", "Code.ZipFile is not valid base64")
-        })?;
+        let base64 = self.zip_file.ok_or_else(|| invalid_parameter("Please provide a source for function code."))?;
+        let zip = base64_simd::STANDARD
+            .decode_to_vec(base64)
+            .map_err(|_| AwsError::bad_request("SerializationException", "Code.ZipFile is not valid base64"))?;
         if zip.len() > MAX_ZIPPED_BYTES {
             let message = format!("Zipped size must be smaller than {MAX_ZIPPED_BYTES} bytes");
             return Err(AwsError::new(413, "RequestEntityTooLargeException", message));

@@ -77,7 +77,9 @@ impl Function {
 
     /// When the function can be invoked; none when it can now. An update does not keep the function from running.
     pub fn invocable_at(&self) -> Option<Instant> {
-        self.transition.filter(|transition| transition.kind == TransitionKind::Create).map(|transition| transition.until)
+        self.transition
+            .filter(|transition| transition.kind == TransitionKind::Create)
+            .map(|transition| transition.until)
     }
 
     /// # Errors

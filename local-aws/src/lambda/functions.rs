@@ -90,7 +90,9 @@ impl Functions {
         let architecture = architecture(input.architectures.as_deref())?.unwrap_or(Architecture::X86_64);
         must_not_publish(input.publish)?;
         if input.package_type.as_deref().is_some_and(|package| package != "Zip") {
-            return Err(invalid_parameter("The local endpoint does not run container images: PackageType must be Zip."));
+            return Err(invalid_parameter(
+                "The local endpoint does not run container images: PackageType must be Zip.",
+            ));
         }
         let settings = Settings::create(&settings, &name, architecture)?;
         tags::check_count(input.tags.len())?;
@@ -180,7 +182,9 @@ impl Functions {
             Some(LATEST) => {
                 return Err(invalid_parameter("$LATEST version cannot be deleted without deleting the function."));
             }
-            Some(alias) if !alias.bytes().all(|byte| byte.is_ascii_digit() || byte == b'$') && !alias.starts_with('$') => {
+            Some(alias)
+                if !alias.bytes().all(|byte| byte.is_ascii_digit() || byte == b'$') && !alias.starts_with('$') =>
+            {
                 return Err(invalid_parameter("Deletion of aliases is not currently supported."));
             }
             _ => {}
@@ -346,8 +350,7 @@ fn architecture(names: Option<&[String]>) -> Result<Option<Architecture>, AwsErr
     let constraint = "Member must have length less than or equal to 1";
     constraints.require(names.len() == 1, &shown, "architectures", constraint);
     let parsed = Architecture::parse(&names[0]);
-    let constraint =
-        "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]";
+    let constraint = "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]";
     constraints.require(parsed.is_some(), &shown, "architectures", constraint);
     constraints.finish()?;
     Ok(parsed)

@@ -136,9 +136,8 @@ fn parse(value: &str) -> Option<Reference> {
     };
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let is_name = !name.is_empty() && name.chars().all(|c| is_word(c) || c == '.');
-    let is_qualifier = |text: &str| {
-        text == LATEST || text == "$LATEST.PUBLISHED" || (!text.is_empty() && text.chars().all(is_word))
-    };
+    let is_qualifier =
+        |text: &str| text == LATEST || text == "$LATEST.PUBLISHED" || (!text.is_empty() && text.chars().all(is_word));
     (is_name && qualifier.is_none_or(is_qualifier)).then(|| Reference {
         name: name.to_owned(),
         qualifier: qualifier.map(str::to_owned),

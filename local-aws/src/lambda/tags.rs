@@ -51,8 +51,7 @@ impl Lambda {
     pub(super) fn untag(&self, arn: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
         let keys: Vec<&str> = query.all("tagKeys").collect();
         if keys.is_empty() {
-            let message =
-                "1 validation error detected: Value null at 'tagKeys' failed to satisfy constraint: Member must not be null";
+            let message = "1 validation error detected: Value null at 'tagKeys' failed to satisfy constraint: Member must not be null";
             return Err(AwsError::bad_request("ValidationException", message));
         }
         self.with_tags(arn, |existing| {

@@ -30,7 +30,10 @@ impl Query {
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| {
-        AwsError::bad_request("InvalidRequestContentException", format!("Could not parse request body into json: {error}"))
+        AwsError::bad_request(
+            "InvalidRequestContentException",
+            format!("Could not parse request body into json: {error}"),
+        )
     })
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::functions::Functions;
-use super::names::{Reference, function_arn};
+use super::names::Reference;
 use super::validation::{conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::http_api::AwsError;

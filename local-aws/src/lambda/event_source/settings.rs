@@ -257,7 +257,10 @@ mod tests {
         ] {
             assert_eq!(with(json!({ setting: value })).unwrap_err().code, "ValidationException", "{setting} {value}");
         }
-        assert_eq!(with(json!({ "MaximumRecordAgeInSeconds": 59 })).unwrap_err().code, "InvalidParameterValueException");
+        assert_eq!(
+            with(json!({ "MaximumRecordAgeInSeconds": 59 })).unwrap_err().code,
+            "InvalidParameterValueException"
+        );
         assert!(with(json!({ "FunctionResponseTypes": ["Other"] })).is_err());
     }
 
@@ -294,7 +297,8 @@ mod tests {
              satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
         );
         assert!(read(json!({ "StartingPosition": "AT_TIMESTAMP" })).is_err());
-        let at = read(json!({ "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_545_084_650.5 })).unwrap();
+        let at =
+            read(json!({ "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_545_084_650.5 })).unwrap();
         assert_eq!(at.start, Start::AtTimestamp(1_545_084_650.5));
         let text = json!({ "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": "2018-12-17T22:10:50.5Z" });
         assert_eq!(read(text).unwrap(), at);

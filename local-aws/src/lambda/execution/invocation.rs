@@ -114,7 +114,9 @@ impl Process {
         let on_taken = Box::new(move || log.begin(spec.platform_log.start(Timestamp::now(), &id)));
         let headers = next_headers(call, request_id, self.spec.settings.timeout_seconds);
         let payload = call.payload.clone();
-        self.api.deliver(Delivery { request_id: request_id.to_owned(), headers, payload, on_taken, answer: sender }).await;
+        self.api
+            .deliver(Delivery { request_id: request_id.to_owned(), headers, payload, on_taken, answer: sender })
+            .await;
         answer
     }
 

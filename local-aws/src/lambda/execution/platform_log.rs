@@ -85,27 +85,39 @@ impl PlatformLog {
 
     pub fn end(&self, now: Timestamp, request_id: &str, duration: Duration, status: &Status) -> Option<String> {
         let level = if *status == Status::Success { Level::Debug } else { Level::Warn };
-        self.line(now, || format!("END RequestId: {request_id}"), level, "platform.runtimeDone", || {
-            let mut record = json!({ "requestId": request_id, "metrics": { "durationMs": json_ms(duration) } });
-            set_status(&mut record, status);
-            record
-        })
+        self.line(
+            now,
+            || format!("END RequestId: {request_id}"),
+            level,
+            "platform.runtimeDone",
+            || {
+                let mut record = json!({ "requestId": request_id, "metrics": { "durationMs": json_ms(duration) } });
+                set_status(&mut record, status);
+                record
+            },
+        )
     }
 
     pub fn report(&self, now: Timestamp, request_id: &str, report: &Report) -> Option<String> {
         let level = if report.status == Status::Success { Level::Info } else { Level::Warn };
-        self.line(now, || text_report(request_id, report), level, "platform.report", || {
-            let mut metrics = json!({
-                "durationMs": json_ms(report.duration), "billedDurationMs": billed_ms(report.duration),
-                "memorySizeMB": report.memory_mb, "maxMemoryUsedMB": report.max_memory_mb,
-            });
-            if let Some(init) = report.init_duration {
-                metrics["initDurationMs"] = json_ms(init);
-            }
-            let mut record = json!({ "requestId": request_id, "metrics": metrics });
-            set_status(&mut record, &report.status);
-            record
-        })
+        self.line(
+            now,
+            || text_report(request_id, report),
+            level,
+            "platform.report",
+            || {
+                let mut metrics = json!({
+                    "durationMs": json_ms(report.duration), "billedDurationMs": billed_ms(report.duration),
+                    "memorySizeMB": report.memory_mb, "maxMemoryUsedMB": report.max_memory_mb,
+                });
+                if let Some(init) = report.init_duration {
+                    metrics["initDurationMs"] = json_ms(init);
+                }
+                let mut record = json!({ "requestId": request_id, "metrics": metrics });
+                set_status(&mut record, &report.status);
+                record
+            },
+        )
     }
 
     /// A text line about a failure; the JSON format has its words in other events.

@@ -115,9 +115,10 @@ impl RuntimeApi {
     /// Resolves when the process gives up its initialization.
     pub async fn init_error(&self) -> InitError {
         let mut errors = self.shared.init_error.subscribe();
-        match errors.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(error)) => error.clone(),
-            _ => std::future::pending().await,
+        let error = errors.wait_for(Option::is_some).await.ok().and_then(|error| (*error).clone());
+        match error {
+            Some(error) => error,
+            None => std::future::pending().await,
         }
     }
 
