@@ -24,6 +24,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+pub use lambda::package;
+
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;

@@ -1,27 +1,92 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
+mod code;
+mod elf;
+mod event_source;
+mod execution;
+mod function;
+mod functions;
+mod invoke;
+mod names;
+pub mod package;
+mod platform;
+mod routes;
+mod runtime;
+mod settings;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod validation;
+mod wire;
+
 use bytes::Bytes;
 use http::{Request, Response};
 
+use crate::Config;
 use crate::http_api::AwsError;
+use crate::identity::Identity;
+use crate::kinesis::Kinesis;
+use crate::logs::Logs;
+use event_source::Mappings;
+use functions::Functions;
+use routes::{DOWNLOAD_CODE, Route};
+use wire::Query;
 
+/// A handle on Lambda; clones share it.
 #[derive(Clone)]
-pub struct Lambda;
+pub struct Lambda {
+    functions: Functions,
+    mappings: Mappings,
+}
 
 impl Lambda {
-    pub fn new(
-        config: crate::Config,
-        kinesis: crate::kinesis::Kinesis,
-        logs: crate::logs::Logs,
-        identity: crate::identity::Identity,
-    ) -> Self {
-        let _ = (config, kinesis, logs, identity);
-        Self
+    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
+        let functions = Functions::new(config, logs, identity);
+        let mappings = Mappings::new(functions.clone(), kinesis);
+        Self { functions, mappings }
     }
 
+    /// Answers a request of Lambda's restJson protocol.
+    ///
+    /// # Errors
+    /// As AWS models them; an operation that the endpoint does not have is named.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
-        Err(AwsError::bad_request("UnknownOperationException", request.uri().path()))
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let Some(Route { operation, resource }) = routes::route(parts.method.as_str(), path) else {
+            let message = format!("Lambda has no operation {} {path}.", parts.method);
+            return Err(AwsError::new(404, "UnknownOperationException", message));
+        };
+        let query = Query::of(&parts.uri);
+        match operation {
+            "CreateFunction" => self.functions.create(&body).await,
+            "GetFunction" => self.functions.get(&resource, &query),
+            "GetFunctionConfiguration" => self.functions.get_configuration(&resource, &query),
+            "UpdateFunctionCode" => self.functions.update_code(&resource, &body).await,
+            "UpdateFunctionConfiguration" => self.functions.update_configuration(&resource, &body).await,
+            "DeleteFunction" => self.functions.delete(&resource, &query),
+            "ListFunctions" => self.functions.list(&query),
+            "ListVersionsByFunction" => self.functions.list_versions(&resource),
+            DOWNLOAD_CODE => self.functions.download(&resource),
+            "Invoke" => self.functions.invoke_operation(&resource, &query, &parts.headers, body).await,
+            "TagResource" => self.tag(&resource, &body),
+            "UntagResource" => self.untag(&resource, &query),
+            "ListTags" => self.list_tags(&resource),
+            "CreateEventSourceMapping" => self.mappings.create(&body).await,
+            "GetEventSourceMapping" => self.mappings.get(&resource),
+            "ListEventSourceMappings" => self.mappings.list(&query),
+            "UpdateEventSourceMapping" => self.mappings.update(&resource, &body),
+            "DeleteEventSourceMapping" => self.mappings.delete(&resource),
+            _ => Err(AwsError::bad_request(
+                "UnknownOperationException",
+                format!("The local endpoint does not answer {operation} of Lambda."),
+            )),
+        }
     }
 
-    pub async fn shutdown(&self) {}
+    /// Stops the pollers, kills every function process with its group, and waits until they are gone.
+    pub async fn shutdown(&self) {
+        self.mappings.close();
+        self.functions.close().await;
+    }
 }

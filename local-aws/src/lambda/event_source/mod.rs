@@ -1,0 +1,261 @@
+//! Event source mappings: the operations on them. Each enabled one reads its stream's shards and invokes its function.
+
+mod batch;
+mod event;
+mod mapping;
+mod poller;
+mod response;
+mod settings;
+mod shard;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::functions::Functions;
+use super::names::Reference;
+use super::validation::{conflict, invalid_parameter, not_found};
+use super::wire::{self, Query};
+use crate::http_api::AwsError;
+use crate::kinesis::{Kinesis, Stream};
+use crate::lambda::tags;
+use mapping::{Mapping, Orders, Place, State};
+use poller::Poller;
+use settings::{Input, Settings, StartingPosition};
+
+/// Mappings of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
+const PAGE: usize = 100;
+
+/// A handle on the event source mappings; clones share them.
+#[derive(Clone)]
+pub struct Mappings {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    functions: Functions,
+    kinesis: Kinesis,
+    mappings: Mutex<BTreeMap<String, Mapping>>,
+}
+
+impl Mappings {
+    pub fn new(functions: Functions, kinesis: Kinesis) -> Self {
+        Self { shared: Arc::new(Shared { functions, kinesis, mappings: Mutex::default() }) }
+    }
+
+    pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input: Input = wire::read(body)?;
+        let settings = Settings::default().with(&input)?;
+        tags::check_count(input.tags.len())?;
+        let reference = self.function(input.function_name.as_deref().unwrap_or_default())?;
+        let stream_arn = input.event_source_arn.clone().unwrap_or_default();
+        check_source(&stream_arn)?;
+        let position = StartingPosition::read(&input)?;
+        let stream = self.shared.kinesis.stream(&stream_arn).await;
+        let stream = stream.ok_or_else(|| invalid_parameter(format!("Stream not found: {stream_arn}")))?;
+        let places = self.first_places(&stream, &position).await;
+        let function_arn = reference.arn(self.shared.functions.config());
+        let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.name };
+        let uuid = uuid::Uuid::new_v4().to_string();
+        let mut mapping = Mapping::new(uuid.clone(), function_arn, stream_arn, position, orders, places);
+        mapping.tags = input.tags;
+        let answer = mapping.to_json(self.shared.functions.config());
+
+        let mut mappings = self.mappings();
+        if let Some(existing) = duplicate_of(&mappings, &mapping) {
+            return Err(existing);
+        }
+        mapping.poller = Some(self.start(&mapping).abort_handle());
+        mappings.insert(uuid, mapping);
+        Ok(wire::json(202, &answer))
+    }
+
+    pub fn get(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
+        let config = self.shared.functions.config();
+        self.with(uuid, |mapping| wire::json(200, &mapping.to_json(config)))
+    }
+
+    pub fn list(&self, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let config = self.shared.functions.config();
+        let function = query.get("FunctionName").map(|name| Reference::read(name, None, config)).transpose()?;
+        let function = function.map(|reference| reference.arn(config));
+        let stream = query.get("EventSourceArn");
+        let is_wanted = |mapping: &Mapping| {
+            function.as_ref().is_none_or(|arn| mapping.function_arn == *arn)
+                && stream.is_none_or(|arn| mapping.stream_arn == arn)
+        };
+        let mappings = self.mappings();
+        let items = mappings.iter().filter(|(_, mapping)| is_wanted(mapping));
+        let (page, marker) = wire::page(items.map(|(uuid, mapping)| (uuid.as_str(), mapping)), query, PAGE)?;
+        let page: Vec<Value> = page.into_iter().map(|mapping| mapping.to_json(config)).collect();
+        let mut answer = json!({ "EventSourceMappings": page });
+        if let Some(marker) = marker {
+            answer["NextMarker"] = json!(marker);
+        }
+        Ok(wire::json(200, &answer))
+    }
+
+    pub fn update(&self, uuid: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input: Input = wire::read(body)?;
+        let config = self.shared.functions.config();
+        let function = input.function_name.as_deref().map(|name| self.function(name)).transpose();
+        self.with(uuid, |mapping| {
+            must_be_at_rest(mapping)?;
+            let function = function?;
+            let mut orders = mapping.orders.borrow().clone();
+            orders.settings = orders.settings.with(&input)?;
+            let was_enabled = orders.is_enabled;
+            orders.is_enabled = input.enabled.unwrap_or(was_enabled);
+            let state = match (was_enabled, orders.is_enabled) {
+                (true, false) => State::Disabling,
+                (false, true) => State::Enabling,
+                _ => State::Updating,
+            };
+            if let Some(reference) = function {
+                mapping.function_arn = reference.arn(config);
+                orders.function = reference.name;
+            }
+            mapping.set_state(state);
+            mapping.orders.send_replace(orders);
+            Ok(wire::json(202, &mapping.to_json(config)))
+        })?
+    }
+
+    /// Stops the pollers at once. An invocation under way goes on to its end.
+    pub fn delete(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
+        let config = self.shared.functions.config();
+        self.with(uuid, |mapping| {
+            must_be_at_rest(mapping)?;
+            mapping.set_state(State::Deleting);
+            let (mappings, uuid, poller) = (self.clone(), uuid.to_owned(), mapping.poller.take());
+            tokio::spawn(async move {
+                if let Some(poller) = poller {
+                    poller.abort();
+                }
+                mappings.mappings().remove(&uuid);
+            });
+            Ok(wire::json(202, &mapping.to_json(config)))
+        })?
+    }
+
+    pub fn with_tags<T>(
+        &self,
+        uuid: &str,
+        work: impl FnOnce(&mut BTreeMap<String, String>) -> T,
+    ) -> Result<T, AwsError> {
+        let mut mappings = self.mappings();
+        let mapping = mappings.get_mut(uuid).ok_or_else(|| {
+            let arn = super::names::mapping_arn(self.shared.functions.config(), uuid);
+            not_found(format!("Event source mapping not found: {arn}"))
+        })?;
+        Ok(work(&mut mapping.tags))
+    }
+
+    /// Stops every poller.
+    pub fn close(&self) {
+        let pollers: Vec<AbortHandle> =
+            self.mappings().values_mut().filter_map(|mapping| mapping.poller.take()).collect();
+        for poller in pollers {
+            poller.abort();
+        }
+    }
+
+    /// A function that must exist.
+    fn function(&self, name: &str) -> Result<Reference, AwsError> {
+        let reference = Reference::read(name, None, self.shared.functions.config())?;
+        let found = self.shared.functions.with(&reference, |_| ());
+        // Recorded: this operation has words of its own for a function that is not there.
+        found.map_err(|_| invalid_parameter("Function does not exist"))?;
+        Ok(reference)
+    }
+
+    /// Where the shards there are now begin to be read: LATEST and AT_TIMESTAMP are fixed here, so that nothing put from
+    /// now on is missed. Shards made later are read from their beginning.
+    async fn first_places(&self, stream: &Stream, position: &StartingPosition) -> HashMap<String, Place> {
+        let mut places = HashMap::new();
+        for shard in &stream.shards {
+            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start).await;
+            places.insert(shard.id.clone(), Place::At(cursor));
+        }
+        places
+    }
+
+    fn start(&self, mapping: &Mapping) -> JoinHandle<()> {
+        let poller = Poller {
+            uuid: mapping.uuid.clone(),
+            stream_arn: mapping.stream_arn.clone(),
+            functions: self.shared.functions.clone(),
+            kinesis: self.shared.kinesis.clone(),
+            progress: Arc::clone(&mapping.progress),
+        };
+        // The task must not keep the mappings alive: they hold its handle.
+        let (shared, uuid) = (Arc::downgrade(&self.shared), mapping.uuid.clone());
+        let show = move |state| {
+            let Some(shared) = shared.upgrade() else { return };
+            let mut mappings = shared.mappings.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(mapping) = mappings.get_mut(&uuid).filter(|mapping| mapping.state() != State::Deleting) {
+                mapping.set_state(state);
+            }
+        };
+        tokio::spawn(poller.follow(mapping.orders.subscribe(), show))
+    }
+
+    fn with<T>(&self, uuid: &str, work: impl FnOnce(&mut Mapping) -> T) -> Result<T, AwsError> {
+        let mut mappings = self.mappings();
+        let mapping = mappings.get_mut(uuid);
+        mapping.map(work).ok_or_else(|| not_found("The resource you requested does not exist."))
+    }
+
+    fn mappings(&self) -> MutexGuard<'_, BTreeMap<String, Mapping>> {
+        self.shared.mappings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// # Errors
+/// `ResourceInUseException` while the mapping changes.
+fn must_be_at_rest(mapping: &Mapping) -> Result<(), AwsError> {
+    match mapping.state() {
+        State::Enabled | State::Disabled => Ok(()),
+        _ => Err(AwsError::bad_request(
+            "ResourceInUseException",
+            "Cannot update the event source mapping because it is in use.",
+        )),
+    }
+}
+
+fn duplicate_of(mappings: &BTreeMap<String, Mapping>, new: &Mapping) -> Option<AwsError> {
+    let existing = mappings.values().find(|mapping| {
+        mapping.function_arn == new.function_arn
+            && mapping.stream_arn == new.stream_arn
+            && mapping.state() != State::Deleting
+    })?;
+    Some(conflict(format!(
+        "The event source arn (\" {} \") and function (\" {} \") provided mapping already exists. Please update or delete the \
+         existing mapping with UUID {}",
+        existing.stream_arn,
+        existing.orders.borrow().function,
+        existing.uuid
+    )))
+}
+
+fn check_source(arn: &str) -> Result<(), AwsError> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", _, "kinesis", _, _, resource] if resource.starts_with("stream/") => {
+            if resource.contains("/consumer/") {
+                return Err(invalid_parameter(
+                    "The local endpoint does not support enhanced fan-out consumers for event source mappings yet.",
+                ));
+            }
+            Ok(())
+        }
+        ["arn", _, service, _, _, _] if !service.is_empty() => {
+            Err(invalid_parameter(format!("The local endpoint reads event sources of Kinesis only, not of {service}.")))
+        }
+        _ => Err(invalid_parameter("Unrecognized event source.")),
+    }
+}

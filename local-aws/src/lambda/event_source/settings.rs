@@ -1,0 +1,306 @@
+//! An event source mapping's settings: read from a request, checked, completed with the defaults. What is not carried out
+//! yet is refused by its name, never ignored.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::batch::Policy;
+use crate::http_api::AwsError;
+use crate::kinesis::Start;
+use crate::lambda::settings::is_set;
+use crate::lambda::validation::{Constraints, invalid_parameter};
+
+/// The members that CreateEventSourceMapping and UpdateEventSourceMapping share.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Input {
+    pub function_name: Option<String>,
+    pub event_source_arn: Option<String>,
+    pub enabled: Option<bool>,
+    pub tags: BTreeMap<String, String>,
+    starting_position: Option<String>,
+    starting_position_timestamp: Option<Value>,
+    batch_size: Option<i64>,
+    maximum_batching_window_in_seconds: Option<i64>,
+    maximum_record_age_in_seconds: Option<i64>,
+    maximum_retry_attempts: Option<i64>,
+    bisect_batch_on_function_error: Option<bool>,
+    function_response_types: Option<Vec<String>>,
+    parallelization_factor: Option<i64>,
+    tumbling_window_in_seconds: Option<i64>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// A mapping's settings, all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub batch_size: usize,
+    pub batching_window_seconds: u32,
+    pub reports_item_failures: bool,
+    max_record_age_seconds: i64,
+    max_retry_attempts: i64,
+    bisect: bool,
+}
+
+/// Where a mapping begins to read: fixed when it is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartingPosition {
+    pub start: Start,
+}
+
+impl Default for Settings {
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html>
+    fn default() -> Self {
+        Self {
+            batch_size: 100,
+            batching_window_seconds: 0,
+            reports_item_failures: false,
+            max_record_age_seconds: -1,
+            max_retry_attempts: -1,
+            bisect: false,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with those that a request names.
+    ///
+    /// # Errors
+    /// A value out of its range; a setting that the endpoint does not carry out.
+    pub fn with(&self, input: &Input) -> Result<Self, AwsError> {
+        check(input)?;
+        let mut settings = self.clone();
+        if let Some(size) = input.batch_size.and_then(|size| usize::try_from(size).ok()) {
+            settings.batch_size = size;
+        }
+        if let Some(window) = input.maximum_batching_window_in_seconds.and_then(|window| u32::try_from(window).ok()) {
+            settings.batching_window_seconds = window;
+        }
+        settings.max_record_age_seconds = input.maximum_record_age_in_seconds.unwrap_or(self.max_record_age_seconds);
+        settings.max_retry_attempts = input.maximum_retry_attempts.unwrap_or(self.max_retry_attempts);
+        settings.bisect = input.bisect_batch_on_function_error.unwrap_or(self.bisect);
+        if let Some(types) = &input.function_response_types {
+            settings.reports_item_failures = !types.is_empty();
+        }
+        Ok(settings)
+    }
+
+    pub fn policy(&self) -> Policy {
+        Policy {
+            max_retries: u32::try_from(self.max_retry_attempts).ok(),
+            max_age_ms: (self.max_record_age_seconds >= 0).then_some(self.max_record_age_seconds * 1000),
+            bisect: self.bisect,
+        }
+    }
+
+    /// The members of an `EventSourceMappingConfiguration` that are settings.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let response_types: &[&str] = if self.reports_item_failures { &["ReportBatchItemFailures"] } else { &[] };
+        [
+            ("BatchSize", json!(self.batch_size)),
+            ("MaximumBatchingWindowInSeconds", json!(self.batching_window_seconds)),
+            ("MaximumRecordAgeInSeconds", json!(self.max_record_age_seconds)),
+            ("MaximumRetryAttempts", json!(self.max_retry_attempts)),
+            ("BisectBatchOnFunctionError", json!(self.bisect)),
+            ("FunctionResponseTypes", json!(response_types)),
+            ("ParallelizationFactor", json!(1)),
+            ("TumblingWindowInSeconds", json!(0)),
+            ("DestinationConfig", json!({ "OnFailure": {} })),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect()
+    }
+}
+
+impl StartingPosition {
+    /// # Errors
+    /// None, an unknown one, or AT_TIMESTAMP without its timestamp.
+    pub fn read(input: &Input) -> Result<Self, AwsError> {
+        let Some(position) = input.starting_position.as_deref() else {
+            // Recorded: this one validation error has another code, and a full stop.
+            return Err(invalid_parameter(
+                "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must \
+                 not be null.",
+            ));
+        };
+        let mut constraints = Constraints::default();
+        constraints.one_of(Some(position), "startingPosition", &["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]);
+        constraints.finish()?;
+        let start = match (position, &input.starting_position_timestamp) {
+            ("AT_TIMESTAMP", Some(timestamp)) => {
+                let seconds = epoch_seconds(timestamp);
+                let seconds = seconds.ok_or_else(|| invalid_parameter("StartingPositionTimestamp is not a time."))?;
+                Start::AtTimestamp(seconds)
+            }
+            ("AT_TIMESTAMP", None) => {
+                return Err(invalid_parameter("StartingPositionTimestamp is required with AT_TIMESTAMP."));
+            }
+            (_, Some(timestamp)) if is_set(timestamp) => {
+                return Err(invalid_parameter("StartingPositionTimestamp goes with AT_TIMESTAMP only."));
+            }
+            ("LATEST", _) => Start::Latest,
+            _ => Start::TrimHorizon,
+        };
+        Ok(Self { start })
+    }
+
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        let name = match self.start {
+            Start::TrimHorizon => "TRIM_HORIZON",
+            Start::Latest => "LATEST",
+            Start::AtTimestamp(seconds) => {
+                members.insert("StartingPositionTimestamp".into(), json!(seconds));
+                "AT_TIMESTAMP"
+            }
+        };
+        members.insert("StartingPosition".into(), json!(name));
+        members
+    }
+}
+
+fn check(input: &Input) -> Result<(), AwsError> {
+    let mut constraints = Constraints::default();
+    constraints.range(input.batch_size, "batchSize", 1, 10_000);
+    constraints.range(input.maximum_batching_window_in_seconds, "maximumBatchingWindowInSeconds", 0, 300);
+    constraints.range(input.maximum_record_age_in_seconds, "maximumRecordAgeInSeconds", -1, 604_800);
+    constraints.range(input.maximum_retry_attempts, "maximumRetryAttempts", -1, 10_000);
+    constraints.range(input.parallelization_factor, "parallelizationFactor", 1, 10);
+    constraints.range(input.tumbling_window_in_seconds, "tumblingWindowInSeconds", 0, 900);
+    for kind in input.function_response_types.iter().flatten() {
+        constraints.one_of(Some(kind), "functionResponseTypes", &["ReportBatchItemFailures"]);
+    }
+    constraints.finish()?;
+    if input.maximum_record_age_in_seconds.is_some_and(|age| (0..60).contains(&age)) {
+        // AWS's wording is unverified.
+        return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
+    }
+    if input.parallelization_factor.is_some_and(|factor| factor > 1) {
+        return Err(not_carried_out("a ParallelizationFactor above 1"));
+    }
+    if input.tumbling_window_in_seconds.is_some_and(|window| window > 0) {
+        return Err(not_carried_out("TumblingWindowInSeconds"));
+    }
+    match input.others.iter().find(|(_, value)| is_set(value)) {
+        Some((name, _)) => Err(not_carried_out(name)),
+        None => Ok(()),
+    }
+}
+
+fn not_carried_out(what: &str) -> AwsError {
+    invalid_parameter(format!("The local endpoint does not support {what} for event source mappings yet."))
+}
+
+/// A timestamp in a JSON body is epoch seconds; some clients send RFC 3339.
+fn epoch_seconds(value: &Value) -> Option<f64> {
+    if let Some(seconds) = value.as_f64() {
+        return Some(seconds);
+    }
+    let timestamp: Timestamp = value.as_str()?.parse().ok()?;
+    Some(timestamp.as_duration().as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(value: Value) -> Input {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn with(value: Value) -> Result<Settings, AwsError> {
+        Settings::default().with(&input(value))
+    }
+
+    #[test]
+    fn the_defaults_are_awss() {
+        assert_eq!(
+            Value::Object(with(json!({})).unwrap().to_json()),
+            json!({
+                "BatchSize": 100, "BisectBatchOnFunctionError": false, "DestinationConfig": { "OnFailure": {} },
+                "FunctionResponseTypes": [], "MaximumBatchingWindowInSeconds": 0, "MaximumRecordAgeInSeconds": -1,
+                "MaximumRetryAttempts": -1, "ParallelizationFactor": 1, "TumblingWindowInSeconds": 0,
+            })
+        );
+    }
+
+    #[test]
+    fn settings_are_kept_and_shown() {
+        let settings = with(json!({
+            "BatchSize": 10, "MaximumBatchingWindowInSeconds": 5, "MaximumRecordAgeInSeconds": 60,
+            "MaximumRetryAttempts": 0, "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }))
+        .unwrap();
+        let policy = Policy { max_retries: Some(0), max_age_ms: Some(60_000), bisect: true };
+        assert_eq!(settings.policy(), policy);
+        let later = settings.with(&input(json!({ "MaximumRetryAttempts": -1, "FunctionResponseTypes": [] }))).unwrap();
+        assert_eq!(later.policy(), Policy { max_retries: None, ..policy });
+        assert_eq!((later.batch_size, later.reports_item_failures), (10, false));
+    }
+
+    #[test]
+    fn ranges_are_awss() {
+        for (setting, value) in [
+            ("BatchSize", 0),
+            ("BatchSize", 10_001),
+            ("MaximumBatchingWindowInSeconds", 301),
+            ("MaximumRetryAttempts", -2),
+            ("MaximumRetryAttempts", 10_001),
+            ("MaximumRecordAgeInSeconds", 604_801),
+            ("ParallelizationFactor", 11),
+            ("TumblingWindowInSeconds", 901),
+        ] {
+            assert_eq!(with(json!({ setting: value })).unwrap_err().code, "ValidationException", "{setting} {value}");
+        }
+        assert_eq!(
+            with(json!({ "MaximumRecordAgeInSeconds": 59 })).unwrap_err().code,
+            "InvalidParameterValueException"
+        );
+        assert!(with(json!({ "FunctionResponseTypes": ["Other"] })).is_err());
+    }
+
+    #[test]
+    fn what_is_not_carried_out_is_refused_by_name() {
+        for (setting, value) in [
+            ("ParallelizationFactor", json!(2)),
+            ("TumblingWindowInSeconds", json!(30)),
+            ("FilterCriteria", json!({ "Filters": [{ "Pattern": "{}" }] })),
+            ("DestinationConfig", json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } })),
+            ("KMSKeyArn", json!("arn:aws:kms:x")),
+        ] {
+            let error = with(json!({ setting: value })).unwrap_err();
+            assert_eq!(error.code, "InvalidParameterValueException");
+            assert!(error.message.contains(setting), "{}", error.message);
+        }
+        let empty = json!({
+            "FilterCriteria": { "Filters": [] }, "DestinationConfig": { "OnFailure": {} }, "ParallelizationFactor": 1,
+            "TumblingWindowInSeconds": 0, "SourceAccessConfigurations": [],
+        });
+        assert!(with(empty).is_ok());
+    }
+
+    #[test]
+    fn a_starting_position_is_required() {
+        let read = |value: Value| StartingPosition::read(&input(value));
+        let error = read(json!({})).unwrap_err();
+        assert_eq!(error.code, "InvalidParameterValueException");
+        assert!(error.message.ends_with("Member must not be null."));
+        let error = read(json!({ "StartingPosition": "invalid" })).unwrap_err();
+        assert_eq!(
+            error.message,
+            "1 validation error detected: Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must \
+             satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
+        );
+        assert!(read(json!({ "StartingPosition": "AT_TIMESTAMP" })).is_err());
+        let at =
+            read(json!({ "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": 1_545_084_650.5 })).unwrap();
+        assert_eq!(at.start, Start::AtTimestamp(1_545_084_650.5));
+        let text = json!({ "StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": "2018-12-17T22:10:50.5Z" });
+        assert_eq!(read(text).unwrap(), at);
+    }
+}

@@ -1,0 +1,158 @@
+//! The log stream of one process: what it writes, between the lines that Lambda writes about it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use rustix::io::Errno;
+use tokio::net::unix::pipe;
+
+use super::lines::Lines;
+use crate::logs::{InputEvent, Logs};
+
+/// Bytes of a log tail. <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+const TAIL_BYTES: usize = 4096;
+/// Asked of the kernel, so that a burst does not stop the function at every 64 KiB; the most it gives without privileges.
+const PIPE_BYTES: usize = 1024 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// One process's log stream. Its stdout and stderr are one pipe, so that their lines keep the order in which they were
+/// written; whoever appends drains the pipe first, so that a line written before something happened stands before it.
+pub struct FunctionLog {
+    logs: Logs,
+    group: String,
+    stream: String,
+    output: pipe::Receiver,
+    state: Mutex<State>,
+}
+
+struct State {
+    lines: Lines,
+    chunk: Vec<u8>,
+    /// The end of what the running invocation has logged; none between invocations.
+    tail: Option<Vec<u8>>,
+    /// Epoch milliseconds of the last event: a clock that steps back does not reorder lines.
+    last: i64,
+}
+
+impl FunctionLog {
+    /// The log stream whose lines come out of `output`, the reading end of a pipe.
+    ///
+    /// # Errors
+    /// `output` is no pipe, or cannot be watched.
+    pub fn new(logs: Logs, group: String, stream: String, output: OwnedFd) -> io::Result<Self> {
+        // A smaller pipe works as well, only slower.
+        rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES).ok();
+        let output = pipe::Receiver::from_owned_fd(output)?;
+        logs.ensure_stream(&group, &stream);
+        let state = State { lines: Lines::default(), chunk: vec![0; CHUNK_BYTES], tail: None, last: 0 };
+        Ok(Self { logs, group, stream, output, state: Mutex::new(state) })
+    }
+
+    /// Moves lines from the pipe to the stream as they come, until every writer has closed it.
+    pub async fn pump(&self) {
+        while self.output.readable().await.is_ok() {
+            let mut state = self.state();
+            let state = &mut *state;
+            match self.output.try_read(&mut state.chunk) {
+                Ok(0) => break,
+                Ok(len) => self.take(state, len),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// Appends a line of Lambda's own, after all that the process has written so far.
+    pub fn platform(&self, line: String) {
+        let mut state = self.state();
+        self.drain(&mut state);
+        self.append(&mut state, vec![line + "\n"]);
+    }
+
+    /// Begins an invocation's tail, with the line that marks it, if the format and level show one.
+    pub fn begin(&self, line: Option<String>) {
+        let mut state = self.state();
+        self.drain(&mut state);
+        state.tail = Some(Vec::new());
+        self.append(&mut state, line.map(|line| line + "\n").into_iter().collect());
+    }
+
+    /// Appends what the process has written so far, a line that has only begun included.
+    pub fn settle(&self) {
+        self.drain(&mut self.state());
+    }
+
+    /// Ends the invocation's tail: the last 4 KiB of what was logged since it began.
+    pub fn take_tail(&self) -> Vec<u8> {
+        self.state().tail.take().unwrap_or_default()
+    }
+
+    /// All that was written before this call is appended by it: what the reading task has not taken is in the pipe, and
+    /// a pipe holds no more than its size, so a process that never stops writing does not hold this up. The reads go
+    /// past tokio, which may not have heard yet that there is something to read.
+    fn drain(&self, state: &mut State) {
+        let mut left = rustix::pipe::fcntl_getpipe_size(&self.output).unwrap_or(PIPE_BYTES);
+        while left > 0 {
+            match rustix::io::read(&self.output, &mut state.chunk[..]) {
+                Ok(0) => break,
+                Ok(len) => {
+                    left = left.saturating_sub(len);
+                    self.take(state, len);
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        let mut begun = Vec::new();
+        state.lines.flush(|line| begun.push(line));
+        self.append(state, begun);
+    }
+
+    fn take(&self, state: &mut State, len: usize) {
+        let mut lines = Vec::new();
+        state.lines.push(&state.chunk[..len], |line| lines.push(line));
+        self.append(state, lines);
+    }
+
+    fn append(&self, state: &mut State, lines: Vec<String>) {
+        if lines.is_empty() {
+            return;
+        }
+        state.last = state.last.max(Timestamp::now().as_millisecond());
+        if let Some(tail) = &mut state.tail {
+            keep_last(tail, &lines);
+        }
+        let event = |message| InputEvent { timestamp: state.last, message };
+        self.logs.append(&self.group, &self.stream, lines.into_iter().map(event).collect());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep_last(tail: &mut Vec<u8>, lines: &[String]) {
+    for line in lines {
+        let line = &line.as_bytes()[line.len().saturating_sub(TAIL_BYTES)..];
+        let excess = (tail.len() + line.len()).saturating_sub(TAIL_BYTES);
+        tail.drain(..excess);
+        tail.extend_from_slice(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_the_last_4_kib() {
+        let mut tail = Vec::new();
+        keep_last(&mut tail, &["a\n".repeat(3000), "b\n".into()]);
+        assert_eq!(tail.len(), TAIL_BYTES);
+        assert!(tail.ends_with(b"a\nb\n"));
+        keep_last(&mut tail, &["c".repeat(10_000)]);
+        assert_eq!(tail, b"c".repeat(TAIL_BYTES));
+    }
+}

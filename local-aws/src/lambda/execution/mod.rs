@@ -1,0 +1,16 @@
+//! Running functions: a process of the uploaded package behind the real Runtime API, its log stream, and the pool that
+//! keeps processes warm.
+
+mod environment;
+mod function_log;
+mod invocation;
+mod lines;
+mod platform_log;
+mod pool;
+mod process;
+mod runtime_api;
+
+pub use invocation::{Call, Invoked};
+pub use platform_log::PlatformLog;
+pub use pool::Pool;
+pub use process::{Host, Spec};

@@ -1,0 +1,93 @@
+//! The processes of one function version: warm ones are used again, and as many run at once as are needed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::invocation::{self, Call, Invoked, Run};
+use super::process::{Host, Process, Spec, StartError};
+
+/// Processes of one function at once. AWS starts up to 1,000 in an account; a machine of one's own is smaller, and an
+/// invocation over the limit waits instead of being throttled.
+const MAX_PROCESSES: usize = 32;
+
+/// The processes of one function version.
+pub struct Pool {
+    host: Arc<Host>,
+    spec: Arc<Spec>,
+    idle: Mutex<Idle>,
+    slots: Semaphore,
+}
+
+#[derive(Default)]
+struct Idle {
+    processes: Vec<Process>,
+    is_retired: bool,
+}
+
+impl Pool {
+    pub fn new(host: Arc<Host>, spec: Arc<Spec>) -> Self {
+        Self { host, spec, idle: Mutex::default(), slots: Semaphore::new(MAX_PROCESSES) }
+    }
+
+    /// Runs an invocation on a warm process, or on a new one.
+    pub async fn invoke(&self, call: &Call, request_id: &str) -> Invoked {
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        loop {
+            let (process, is_cold) = match self.take_idle() {
+                Some(process) => (process, false),
+                None => match Process::start(&self.host, &self.spec).await {
+                    Ok(process) => (process, true),
+                    Err(error) => return self.not_started(request_id, &error),
+                },
+            };
+            match process.run(call, request_id, is_cold).await {
+                Run::NotTaken => {}
+                Run::Done { invoked, is_reusable } => {
+                    if is_reusable {
+                        self.put_back(process);
+                    }
+                    return invoked;
+                }
+            }
+        }
+    }
+
+    /// Ends the idle processes now and the busy ones as soon as they are done: the function has newer code or settings.
+    pub fn retire(&self) {
+        let mut idle = self.idle();
+        idle.is_retired = true;
+        idle.processes.clear();
+    }
+
+    /// The one used last, since it is the warmest; what died meanwhile is dropped.
+    fn take_idle(&self) -> Option<Process> {
+        let mut idle = self.idle();
+        idle.processes.retain(Process::is_running);
+        idle.processes.pop()
+    }
+
+    fn put_back(&self, process: Process) {
+        let mut idle = self.idle();
+        if !idle.is_retired {
+            idle.processes.push(process);
+        }
+    }
+
+    fn not_started(&self, request_id: &str, error: &StartError) -> Invoked {
+        let payload = invocation::not_started(request_id, &error.reason);
+        let mut log_tail = Vec::new();
+        if let Some(log) = &error.log {
+            log.begin(self.spec.platform_log.start(Timestamp::now(), request_id));
+            log.platform(format!("RequestId: {request_id} Error: {}\nRuntime.InvalidEntrypoint", error.reason));
+            log_tail = log.take_tail();
+        }
+        Invoked { payload, is_error: true, log_tail }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,327 @@
+//! A function's process: started from its package with a clean environment, in a process group of its own, and ended
+//! with everything it started.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use super::environment;
+use super::function_log::FunctionLog;
+use super::platform_log::PlatformLog;
+use super::runtime_api::RuntimeApi;
+use crate::Config;
+use crate::lambda::runtime::{Kind, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
+use crate::lambda::settings::Settings;
+use crate::logs::Logs;
+
+/// What every process of one function version is started from.
+pub struct Spec {
+    pub name: String,
+    pub settings: Settings,
+    /// The unpacked package.
+    pub folder: PathBuf,
+    /// The interpreter's path, for the runtimes that have one.
+    pub interpreter: Option<PathBuf>,
+    pub platform_log: PlatformLog,
+    /// Keeps the package unpacked as long as a process may use it.
+    pub _code: Arc<dyn Send + Sync>,
+}
+
+/// What processes share, and the list of those that run.
+pub struct Host {
+    pub config: Config,
+    logs: Logs,
+    /// Holds our own bootstraps of the interpreted runtimes.
+    runtime_dir: PathBuf,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    is_closed: bool,
+    last_id: u64,
+    processes: HashMap<u64, Arc<Control>>,
+}
+
+/// A hold on a running process.
+struct Control {
+    kill: Notify,
+    exit: watch::Sender<Option<ExitStatus>>,
+}
+
+/// A started process. Dropping it kills the process and its group.
+pub struct Process {
+    pub api: RuntimeApi,
+    pub log: Arc<FunctionLog>,
+    pub spec: Arc<Spec>,
+    pub started: Instant,
+    control: Arc<Control>,
+    pid: u32,
+    max_memory_mb: AtomicU64,
+}
+
+/// A process that could not be started. Its log stream exists all the same, and is where the reason belongs.
+pub struct StartError {
+    pub log: Option<Arc<FunctionLog>>,
+    /// As AWS words it: `fork/exec /…/bootstrap: …`.
+    pub reason: String,
+}
+
+impl Host {
+    /// Writes our own bootstraps into `runtime_dir`, which must exist.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn new(config: Config, logs: Logs, runtime_dir: PathBuf) -> io::Result<Self> {
+        for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
+            std::fs::write(runtime_dir.join(name), program)?;
+        }
+        Ok(Self { config, logs, runtime_dir, running: Mutex::default() })
+    }
+
+    /// Kills every process with its group, and waits until they are gone. No process starts any more.
+    pub async fn close(&self) {
+        let processes: Vec<Arc<Control>> = {
+            let mut running = self.running();
+            running.is_closed = true;
+            running.processes.values().cloned().collect()
+        };
+        for process in &processes {
+            process.kill.notify_one();
+        }
+        for process in processes {
+            process.exited().await;
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control {
+    async fn exited(&self) -> ExitStatus {
+        match self.exit.subscribe().wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(status)) => *status,
+            _ => ExitStatus::default(),
+        }
+    }
+}
+
+impl Process {
+    /// Starts a process. It is not ready before it asks its Runtime API for an invocation.
+    pub async fn start(host: &Arc<Host>, spec: &Arc<Spec>) -> Result<Self, StartError> {
+        let failed = |error: io::Error| StartError { log: None, reason: error.to_string() };
+        let api = RuntimeApi::serve().await.map_err(failed)?;
+        let stream = stream_name(spec, Timestamp::now());
+        let (output, input) = io::pipe().map_err(failed)?;
+        let group = spec.settings.logging.group.clone();
+        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), OwnedFd::from(output)).map_err(failed)?;
+        let log = Arc::new(log);
+        if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
+            log.platform(line);
+        }
+        let program = program(spec, &host.runtime_dir);
+        let mut command = Command::new(&program[0]);
+        command
+            .args(&program[1..])
+            .current_dir(&spec.folder)
+            .env_clear()
+            .envs(environment::variables(&host.config, spec, &host.runtime_dir, &stream, api.address))
+            .stdin(Stdio::null())
+            .stdout(input.try_clone().map_err(failed)?)
+            .stderr(input)
+            .process_group(0)
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let (control, pid) = host.spawn(command, spec, &log).map_err(|error| StartError {
+            log: Some(Arc::clone(&log)),
+            reason: format!("fork/exec {}: {error}", program[0].display()),
+        })?;
+        let max_memory_mb = AtomicU64::new(0);
+        Ok(Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_mb })
+    }
+
+    /// Resolves once the process is gone, and with it everything it started.
+    pub async fn exited(&self) -> ExitStatus {
+        self.control.exited().await
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.control.exit.borrow().is_none()
+    }
+
+    /// Kills the process and its group; `exited` tells when that is done.
+    pub fn kill(&self) {
+        self.control.kill.notify_one();
+    }
+
+    /// The most memory the process has used, in MB: what was last seen, once it is gone.
+    pub fn max_memory_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        if let Some(kib) = peak_kib(&status) {
+            self.max_memory_mb.fetch_max(kib.div_ceil(1024), Ordering::Relaxed);
+        }
+        self.max_memory_mb.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Host {
+    /// Spawns and watches: the watching task alone kills, so that it never kills what took over the process's number.
+    fn spawn(
+        self: &Arc<Self>,
+        mut command: Command,
+        spec: &Arc<Spec>,
+        log: &Arc<FunctionLog>,
+    ) -> io::Result<(Arc<Control>, u32)> {
+        let mut running = self.running();
+        if running.is_closed {
+            return Err(io::Error::other("the endpoint is stopping"));
+        }
+        let child = command.spawn()?;
+        // The command holds the pipe's writing ends: the log ends only when no one has them.
+        drop(command);
+        let pid = child.id().ok_or_else(|| io::Error::other("the process is gone already"))?;
+        let control = Arc::new(Control { kill: Notify::new(), exit: watch::channel(None).0 });
+        running.last_id += 1;
+        let id = running.last_id;
+        running.processes.insert(id, Arc::clone(&control));
+        drop(running);
+
+        let pumped = Arc::clone(log);
+        let pump = tokio::spawn(async move { pumped.pump().await });
+        let (host, spec, log, watched) = (Arc::clone(self), Arc::clone(spec), Arc::clone(log), Arc::clone(&control));
+        tokio::spawn(async move {
+            let status = watch_over(child, pid, &watched.kill).await;
+            log.settle();
+            host.running().processes.remove(&id);
+            drop(spec);
+            watched.exit.send_replace(Some(status));
+            pump.abort();
+        });
+        Ok((control, pid))
+    }
+}
+
+/// Waits for the end of a process, or ends it; either way nothing of its group is left.
+async fn watch_over(mut child: Child, pid: u32, kill: &Notify) -> ExitStatus {
+    let group = Group(i32::try_from(pid).ok().and_then(Pid::from_raw));
+    tokio::select! {
+        status = child.wait() => {
+            group.kill();
+            status.unwrap_or_default()
+        }
+        () = kill.notified() => {
+            group.kill();
+            child.wait().await.unwrap_or_default()
+        }
+    }
+}
+
+/// A process group that ends with its owner, also when the task that watches it is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn kill(&self) {
+        if let Some(group) = self.0 {
+            // Already gone is as good.
+            kill_process_group(group, Signal::KILL).ok();
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn program(spec: &Spec, runtime_dir: &Path) -> Vec<PathBuf> {
+    let bootstrap = match spec.settings.runtime.kind {
+        Kind::Provided => spec.folder.join("bootstrap"),
+        Kind::Node => runtime_dir.join(NODE_BOOTSTRAP.0),
+        Kind::Python => runtime_dir.join(PYTHON_BOOTSTRAP.0),
+    };
+    spec.interpreter.iter().cloned().chain([bootstrap]).collect()
+}
+
+/// `YYYY/MM/DD/[$LATEST]<32 hex>`; in a log group that functions may share, with the function's name.
+fn stream_name(spec: &Spec, now: Timestamp) -> String {
+    let is_own_group = spec.settings.logging.group == format!("/aws/lambda/{}", spec.name);
+    let function = if is_own_group { "" } else { &spec.name };
+    format!("{}/{function}[$LATEST]{}", now.strftime("%Y/%m/%d"), Uuid::new_v4().simple())
+}
+
+/// `VmHWM` of `/proc/<pid>/status`: the peak of resident memory.
+fn peak_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// How AWS words the end of a runtime.
+pub fn exit_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".into(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, signal) => format!("Runtime exited with error: signal: {}", signal_words(signal.unwrap_or_default())),
+    }
+}
+
+/// The names Go gives signals, since AWS's runtime interface is written in it.
+fn signal_words(signal: i32) -> String {
+    let known = [
+        (Signal::HUP, "hangup"),
+        (Signal::INT, "interrupt"),
+        (Signal::ILL, "illegal instruction"),
+        (Signal::TRAP, "trace/breakpoint trap"),
+        (Signal::ABORT, "aborted"),
+        (Signal::BUS, "bus error"),
+        (Signal::FPE, "floating point exception"),
+        (Signal::KILL, "killed"),
+        (Signal::SEGV, "segmentation fault"),
+        (Signal::PIPE, "broken pipe"),
+        (Signal::TERM, "terminated"),
+    ];
+    match known.iter().find(|(known, _)| known.as_raw() == signal) {
+        Some((_, words)) => (*words).to_owned(),
+        None => format!("signal {signal}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_process_is_worded_as_aws_words_it() {
+        let exited = |code: i32| exit_words(ExitStatus::from_raw(code << 8));
+        assert_eq!(exited(0), "Runtime exited without providing a reason");
+        assert_eq!(exited(127), "Runtime exited with error: exit status 127");
+        assert_eq!(exit_words(ExitStatus::from_raw(9)), "Runtime exited with error: signal: killed");
+        assert_eq!(exit_words(ExitStatus::from_raw(64)), "Runtime exited with error: signal: signal 64");
+    }
+
+    #[test]
+    fn peak_memory_is_read() {
+        assert_eq!(peak_kib("VmPeak:\t  9000 kB\nVmHWM:\t    5120 kB\nVmRSS:\t 1 kB\n"), Some(5120));
+        assert_eq!(peak_kib("Name:\tzombie\n"), None);
+    }
+}

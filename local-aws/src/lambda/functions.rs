@@ -1,0 +1,386 @@
+//! The functions there are, and the operations on them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::code::{Code, Source, new_root};
+use super::execution::{Host, PlatformLog, Pool, Spec};
+use super::function::Function;
+use super::names::{LATEST, Reference, function_arn};
+use super::platform::Architecture;
+use super::settings::{Input, Settings};
+use super::tags;
+use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
+use super::wire::{self, Query};
+use crate::Config;
+use crate::http_api::AwsError;
+use crate::identity::Identity;
+use crate::logs::Logs;
+
+/// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
+const PAGE: usize = 50;
+
+/// A handle on the functions; clones share them.
+#[derive(Clone)]
+pub struct Functions {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    logs: Logs,
+    identity: Identity,
+    functions: Mutex<BTreeMap<String, Function>>,
+    /// Made with the first function, so that an endpoint without functions leaves nothing behind.
+    workspace: Mutex<Option<Workspace>>,
+}
+
+struct Workspace {
+    folder: TempDir,
+    host: Arc<Host>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Create {
+    function_name: String,
+    #[serde(default)]
+    code: Source,
+    #[serde(default)]
+    publish: bool,
+    package_type: Option<String>,
+    architectures: Option<Vec<String>>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateCode {
+    #[serde(default)]
+    publish: bool,
+    #[serde(default)]
+    dry_run: bool,
+    revision_id: Option<String>,
+    architectures: Option<Vec<String>>,
+}
+
+impl Functions {
+    pub fn new(config: Config, logs: Logs, identity: Identity) -> Self {
+        let shared = Shared { config, logs, identity, functions: Mutex::default(), workspace: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input: Create = wire::read(body)?;
+        let settings: Input = wire::read(body)?;
+        let name = Reference::read_new(&input.function_name, self.config())?;
+        let architecture = architecture(input.architectures.as_deref())?.unwrap_or(Architecture::X86_64);
+        must_not_publish(input.publish)?;
+        if input.package_type.as_deref().is_some_and(|package| package != "Zip") {
+            return Err(invalid_parameter(
+                "The local endpoint does not run container images: PackageType must be Zip.",
+            ));
+        }
+        let settings = Settings::create(&settings, &name, architecture)?;
+        tags::check_count(input.tags.len())?;
+        self.role_must_be_assumable(&settings.role)?;
+        if self.functions().contains_key(&name) {
+            return Err(exists(&name));
+        }
+        let code = self.unpack(&name, input.code, settings.clone()).await?;
+        let pool = self.pool(&name, &settings, &code).await?;
+        let mut function = Function::new(name.clone(), settings, code, pool, Instant::now());
+        function.tags = input.tags;
+        let answer = function.configuration(self.config(), None);
+        let mut functions = self.functions();
+        if functions.contains_key(&name) {
+            return Err(exists(&name));
+        }
+        functions.insert(name, function);
+        Ok(wire::json(201, &answer))
+    }
+
+    pub fn get(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let reference = self.reference(resource, query)?;
+        self.with(&reference, |function| {
+            let config = self.config();
+            let mut answer = json!({
+                "Configuration": function.configuration(config, reference.qualifier.as_deref()),
+                "Code": { "RepositoryType": "S3", "Location": download_url(config, &function.name) },
+            });
+            if !function.tags.is_empty() {
+                answer["Tags"] = json!(function.tags);
+            }
+            wire::json(200, &answer)
+        })
+    }
+
+    pub fn get_configuration(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let reference = self.reference(resource, query)?;
+        let qualifier = reference.qualifier.as_deref();
+        self.with(&reference, |function| wire::json(200, &function.configuration(self.config(), qualifier)))
+    }
+
+    /// The zip that GetFunction's location names.
+    pub fn download(&self, resource: &str) -> Result<Response<Bytes>, AwsError> {
+        let reference = Reference::read(resource, None, self.config())?;
+        let zip = self.with(&reference, |function| function.code.zip())?;
+        let zip = std::fs::read(zip).map_err(|error| service_failure("read the function's zip", &error))?;
+        let mut response = Response::new(Bytes::from(zip));
+        let content_type = http::HeaderValue::from_static("application/zip");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+        Ok(response)
+    }
+
+    pub async fn update_code(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input: UpdateCode = wire::read(body)?;
+        let source: Source = wire::read(body)?;
+        must_not_publish(input.publish)?;
+        let reference = Reference::read(resource, None, self.config())?;
+        let revision = input.revision_id.as_deref();
+        let mut settings = self.updatable(&reference, revision)?;
+        settings.architecture = architecture(input.architectures.as_deref())?.unwrap_or(settings.architecture);
+        let code = self.unpack(&reference.name, source, settings.clone()).await?;
+        let pool = self.pool(&reference.name, &settings, &code).await?;
+        self.replace(&reference, revision, input.dry_run, settings, code, pool)
+    }
+
+    pub async fn update_configuration(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input: Input = wire::read(body)?;
+        let reference = Reference::read(resource, None, self.config())?;
+        let revision = input.revision_id.as_deref();
+        let before = self.updatable(&reference, revision)?;
+        let settings = before.update(&input)?;
+        if input.role.is_some() {
+            self.role_must_be_assumable(&settings.role)?;
+        }
+        let code = self.with(&reference, |function| Arc::clone(&function.code))?;
+        if settings.runtime != before.runtime {
+            let (code, settings) = (Arc::clone(&code), settings.clone());
+            blocking(move || code.check(&settings)).await?;
+        }
+        let pool = self.pool(&reference.name, &settings, &code).await?;
+        self.replace(&reference, revision, false, settings, code, pool)
+    }
+
+    pub fn delete(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let reference = self.reference(resource, query)?;
+        match reference.qualifier.as_deref() {
+            Some(LATEST) => {
+                return Err(invalid_parameter("$LATEST version cannot be deleted without deleting the function."));
+            }
+            Some(alias)
+                if !alias.bytes().all(|byte| byte.is_ascii_digit() || byte == b'$') && !alias.starts_with('$') =>
+            {
+                return Err(invalid_parameter("Deletion of aliases is not currently supported."));
+            }
+            _ => {}
+        }
+        let arn = function_arn(self.config(), &reference.name);
+        if reference.qualifier.is_some() {
+            return Err(not_found(format!("Function not found: {arn}")));
+        }
+        let function = self.functions().remove(&reference.name);
+        let function = function.ok_or_else(|| not_found(format!("Function not found: {arn}")))?;
+        function.pool.retire();
+        Ok(wire::empty(204))
+    }
+
+    pub fn list(&self, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let mut constraints = Constraints::default();
+        constraints.one_of(query.get("FunctionVersion"), "functionVersion", &["ALL"]);
+        constraints.finish()?;
+        let qualifier = query.get("FunctionVersion").map(|_| LATEST);
+        let functions = self.functions();
+        let items = functions.iter().map(|(name, function)| (name.as_str(), function));
+        let (page, marker) = wire::page(items, query, PAGE)?;
+        let page: Vec<Value> = page.iter().map(|function| function.summary(self.config(), qualifier).into()).collect();
+        Ok(list("Functions", page, marker))
+    }
+
+    /// There is one version of each function so far.
+    pub fn list_versions(&self, resource: &str) -> Result<Response<Bytes>, AwsError> {
+        let reference = Reference::read(resource, None, self.config())?;
+        self.with(&reference, |function| {
+            list("Versions", vec![function.summary(self.config(), Some(LATEST)).into()], None)
+        })
+    }
+
+    /// Runs `work` on a function that must exist.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`, also for a version or alias, of which there are none.
+    pub fn with<T>(&self, reference: &Reference, work: impl FnOnce(&mut Function) -> T) -> Result<T, AwsError> {
+        let mut functions = self.functions();
+        let function = functions.get_mut(&reference.name).filter(|_| reference.is_latest());
+        let function =
+            function.ok_or_else(|| not_found(format!("Function not found: {}", reference.arn(self.config()))))?;
+        function.settle(Instant::now());
+        Ok(work(function))
+    }
+
+    /// Ends every process and removes all code.
+    pub async fn close(&self) {
+        let workspace = self.workspace().take();
+        if let Some(workspace) = workspace {
+            workspace.host.close().await;
+            tokio::task::spawn_blocking(move || drop(workspace.folder)).await.ok();
+        }
+    }
+
+    fn reference(&self, resource: &str, query: &Query) -> Result<Reference, AwsError> {
+        Reference::read(resource, query.get("Qualifier"), self.config())
+    }
+
+    fn updatable(&self, reference: &Reference, revision: Option<&str>) -> Result<Settings, AwsError> {
+        self.with(reference, |function| {
+            function.must_be_updatable(self.config(), revision).map(|()| function.settings.clone())
+        })?
+    }
+
+    fn replace(
+        &self,
+        reference: &Reference,
+        revision: Option<&str>,
+        is_dry_run: bool,
+        settings: Settings,
+        code: Arc<Code>,
+        pool: Arc<Pool>,
+    ) -> Result<Response<Bytes>, AwsError> {
+        let config = self.config();
+        // Checked again: another update may have come first while the zip was unpacked.
+        self.with(reference, |function| {
+            function.must_be_updatable(config, revision)?;
+            if !is_dry_run {
+                function.update(settings, code, pool, Instant::now());
+            }
+            Ok(wire::json(200, &function.configuration(config, None)))
+        })?
+    }
+
+    fn role_must_be_assumable(&self, role: &str) -> Result<(), AwsError> {
+        let identity = &self.shared.identity;
+        if identity.role_exists(role) && identity.assumable_by_lambda(role) {
+            return Ok(());
+        }
+        Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
+    }
+
+    async fn unpack(&self, name: &str, source: Source, settings: Settings) -> Result<Arc<Code>, AwsError> {
+        let root = new_root(&self.workspace_folder()?, name);
+        blocking(move || Code::unpack(&source.into_zip()?, &settings, root).map(Arc::new)).await
+    }
+
+    async fn pool(&self, name: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+        let runtime = settings.runtime.clone();
+        let interpreter = blocking(move || runtime.interpreter()).await?;
+        let config = self.config();
+        let spec = Spec {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            folder: code.folder(),
+            interpreter: interpreter.map(PathBuf::from),
+            platform_log: PlatformLog::new(
+                settings.logging.format.clone(),
+                settings.runtime.version(),
+                settings.runtime.version_arn(config),
+            ),
+            _code: Arc::<Code>::clone(code),
+        };
+        self.with_workspace(|workspace| Arc::new(Pool::new(Arc::clone(&workspace.host), Arc::new(spec))))
+    }
+
+    fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
+        self.with_workspace(|workspace| workspace.folder.path().to_owned())
+    }
+
+    fn with_workspace<T>(&self, work: impl FnOnce(&Workspace) -> T) -> Result<T, AwsError> {
+        let mut workspace = self.workspace();
+        if let Some(workspace) = &*workspace {
+            return Ok(work(workspace));
+        }
+        let made = Workspace::new(&self.shared.config, &self.shared.logs);
+        let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
+        Ok(work(workspace.insert(made)))
+    }
+
+    fn workspace(&self) -> MutexGuard<'_, Option<Workspace>> {
+        self.shared.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn functions(&self) -> MutexGuard<'_, BTreeMap<String, Function>> {
+        self.shared.functions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Workspace {
+    fn new(config: &Config, logs: &Logs) -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
+        let runtime_dir = folder.path().join("runtime");
+        std::fs::create_dir(&runtime_dir)?;
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), runtime_dir)?);
+        Ok(Self { folder, host })
+    }
+}
+
+/// Runs what reads and writes files off the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AwsError> + Send + 'static,
+) -> Result<T, AwsError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(service_failure("finish the request", &error)))
+}
+
+fn architecture(names: Option<&[String]>) -> Result<Option<Architecture>, AwsError> {
+    let Some(names) = names.filter(|names| !names.is_empty()) else { return Ok(None) };
+    let shown = format!("[{}]", names.join(", "));
+    let mut constraints = Constraints::default();
+    let constraint = "Member must have length less than or equal to 1";
+    constraints.require(names.len() == 1, &shown, "architectures", constraint);
+    let parsed = Architecture::parse(&names[0]);
+    let constraint = "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]";
+    constraints.require(parsed.is_some(), &shown, "architectures", constraint);
+    constraints.finish()?;
+    Ok(parsed)
+}
+
+fn must_not_publish(publish: bool) -> Result<(), AwsError> {
+    match publish {
+        true => Err(invalid_parameter("The local endpoint does not publish versions: Publish must be false.")),
+        false => Ok(()),
+    }
+}
+
+fn exists(name: &str) -> AwsError {
+    conflict(format!("Function already exist: {name}"))
+}
+
+fn list(member: &str, items: Vec<Value>, marker: Option<String>) -> Response<Bytes> {
+    let mut answer = json!({ member: items });
+    if let Some(marker) = marker {
+        answer["NextMarker"] = json!(marker);
+    }
+    wire::json(200, &answer)
+}
+
+/// On AWS the location is presigned: it needs no credentials. Here the signature's scope is enough.
+fn download_url(config: &Config, name: &str) -> String {
+    let Config { address, region, .. } = config;
+    let day = jiff::Timestamp::now().strftime("%Y%m%d");
+    let key = crate::ACCESS_KEY_ID;
+    format!(
+        "http://{address}/2015-03-31/functions/{name}/code?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={key}%2F{day}%2F{region}%2Flambda%2Faws4_request"
+    )
+}

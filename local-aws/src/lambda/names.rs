@@ -1,0 +1,248 @@
+//! Function names as clients write them: a name, a partial or a full ARN, each with a qualifier or without.
+
+use super::validation::{Constraints, invalid_parameter, not_found};
+use crate::Config;
+use crate::http_api::AwsError;
+
+/// The one version there is so far.
+pub const LATEST: &str = "$LATEST";
+
+const NAME_MAX: usize = 64;
+// Lambda's own patterns, as its validation errors cite them (recorded answers of 2025-11).
+const REFERENCE_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
+const NEW_NAME_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
+const QUALIFIER_PATTERN: &str = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
+
+/// A function as a request names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    pub name: String,
+    pub qualifier: Option<String>,
+    region: Option<String>,
+    account: Option<String>,
+}
+
+impl Reference {
+    /// Reads what a request's path or body names, and the qualifier given beside it.
+    ///
+    /// # Errors
+    /// `ValidationException` for what is no name; `InvalidParameterValueException` for two qualifiers;
+    /// `ResourceNotFoundException` for a function of another region or account.
+    pub fn read(value: &str, qualifier: Option<&str>, config: &Config) -> Result<Self, AwsError> {
+        let mut constraints = Constraints::default();
+        constraints.max_length(qualifier, "qualifier", 128);
+        if let Some(qualifier) = qualifier {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "-_$".contains(c);
+            let matches = qualifier == "$LATEST.PUBLISHED" || qualifier.chars().all(is_word);
+            constraints.pattern(matches && !qualifier.is_empty(), qualifier, "qualifier", QUALIFIER_PATTERN);
+        }
+        let parsed = parse(value);
+        constraints.pattern(parsed.is_some(), value, "functionName", REFERENCE_PATTERN);
+        constraints.finish()?;
+        let Some(mut reference) = parsed else { return Err(not_found(value)) };
+        match (&reference.qualifier, qualifier) {
+            (Some(derived), Some(given)) if derived != given => {
+                return Err(invalid_parameter(
+                    "The derived qualifier from the function name does not match the specified qualifier.",
+                ));
+            }
+            (None, Some(given)) => reference.qualifier = Some(given.to_owned()),
+            _ => {}
+        }
+        reference.must_be_here(config)?;
+        Ok(reference)
+    }
+
+    /// The name of a function to be made.
+    pub fn read_new(value: &str, config: &Config) -> Result<String, AwsError> {
+        let mut constraints = Constraints::default();
+        constraints.max_length(Some(value), "functionName", 140);
+        let parsed = parse(value).filter(|reference| !reference.name.contains('.'));
+        constraints.pattern(parsed.is_some(), value, "functionName", NEW_NAME_PATTERN);
+        constraints.finish()?;
+        let Some(reference) = parsed else { return Err(invalid_parameter(value)) };
+        if reference.name.len() > NAME_MAX {
+            // Recorded: this one length breaks with another error code.
+            return Err(invalid_parameter(format!(
+                "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: Member must have \
+                 length less than or equal to {NAME_MAX}",
+                reference.name
+            )));
+        }
+        reference.must_be_here(config)?;
+        Ok(reference.name)
+    }
+
+    fn must_be_here(&self, config: &Config) -> Result<(), AwsError> {
+        if let Some(region) = self.region.as_ref().filter(|region| **region != config.region) {
+            return Err(not_found(format!(
+                "Functions from '{region}' are not reachable in this region ('{}')",
+                config.region
+            )));
+        }
+        if let Some(account) = self.account.as_ref().filter(|account| **account != config.account_id) {
+            let arn = format!("arn:{}:lambda:{}:{account}:function:{}", partition(config), config.region, self.name);
+            return Err(not_found(format!("Function not found: {arn}")));
+        }
+        Ok(())
+    }
+
+    /// The ARN as the request means it: with the qualifier if it gave one.
+    pub fn arn(&self, config: &Config) -> String {
+        let arn = function_arn(config, &self.name);
+        match &self.qualifier {
+            Some(qualifier) => format!("{arn}:{qualifier}"),
+            None => arn,
+        }
+    }
+
+    /// There are no versions and aliases yet: any other qualifier is not found.
+    pub fn is_latest(&self) -> bool {
+        self.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST)
+    }
+}
+
+pub fn function_arn(config: &Config, name: &str) -> String {
+    format!("arn:{}:lambda:{}:{}:function:{name}", partition(config), config.region, config.account_id)
+}
+
+pub fn mapping_arn(config: &Config, uuid: &str) -> String {
+    format!("arn:{}:lambda:{}:{}:event-source-mapping:{uuid}", partition(config), config.region, config.account_id)
+}
+
+/// The ARN partition a region belongs to.
+pub fn partition(config: &Config) -> &'static str {
+    match config.region.as_str() {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// Lambda's pattern, read by hand: each optional part is taken when it is there, which is what the greedy pattern does.
+fn parse(value: &str) -> Option<Reference> {
+    let mut rest = value;
+    if let Some(after) = rest.strip_prefix("arn:") {
+        let (partition, after) = after.split_once(':')?;
+        let in_partition = partition.strip_prefix("aws")?.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+        rest = after.strip_prefix("lambda:").filter(|_| in_partition)?;
+    }
+    let region = take_part(&mut rest, is_region);
+    let account = take_part(&mut rest, |part| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit()));
+    rest = rest.strip_prefix("function:").unwrap_or(rest);
+    let (name, qualifier) = match rest.split_once(':') {
+        Some((name, qualifier)) => (name, Some(qualifier)),
+        None => (rest, None),
+    };
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_name = !name.is_empty() && name.chars().all(|c| is_word(c) || c == '.');
+    let is_qualifier =
+        |text: &str| text == LATEST || text == "$LATEST.PUBLISHED" || (!text.is_empty() && text.chars().all(is_word));
+    (is_name && qualifier.is_none_or(is_qualifier)).then(|| Reference {
+        name: name.to_owned(),
+        qualifier: qualifier.map(str::to_owned),
+        region,
+        account,
+    })
+}
+
+fn take_part(rest: &mut &str, is_part: impl Fn(&str) -> bool) -> Option<String> {
+    let (part, after) = rest.split_once(':')?;
+    is_part(part).then(|| {
+        *rest = after;
+        part.to_owned()
+    })
+}
+
+/// `[a-z]{2}((-gov)|(-iso[a-z]?))?-[a-z]+-\d`, with `eusc-` in front or not.
+fn is_region(part: &str) -> bool {
+    let part = part.strip_prefix("eusc-").unwrap_or(part);
+    let words: Vec<&str> = part.split('-').collect();
+    let (area, middle, number) = match words[..] {
+        [area, middle, number] => (area, middle, number),
+        [area, group, middle, number] if group == "gov" || (group.starts_with("iso") && group.len() <= 4) => {
+            (area, middle, number)
+        }
+        _ => return false,
+    };
+    area.len() == 2
+        && area.bytes().all(|byte| byte.is_ascii_lowercase())
+        && !middle.is_empty()
+        && middle.bytes().all(|byte| byte.is_ascii_lowercase())
+        && number.len() == 1
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str, qualifier: Option<&str>) -> Result<Reference, AwsError> {
+        Reference::read(value, qualifier, &Config::default())
+    }
+
+    #[test]
+    fn a_function_is_named_in_every_form_aws_takes() {
+        for (value, qualifier) in [
+            ("my-fn", None),
+            ("my-fn:$LATEST", Some("$LATEST")),
+            ("function:my-fn", None),
+            ("000000000000:function:my-fn", None),
+            ("000000000000:my-fn", None),
+            ("us-east-1:000000000000:function:my-fn:live", Some("live")),
+            ("arn:aws:lambda:us-east-1:000000000000:function:my-fn", None),
+            ("arn:aws:lambda:us-east-1:000000000000:function:my-fn:$LATEST", Some("$LATEST")),
+        ] {
+            let reference = read(value, None).unwrap();
+            assert_eq!((reference.name.as_str(), reference.qualifier.as_deref()), ("my-fn", qualifier), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_breaks_the_pattern() {
+        for value in [
+            "*",
+            "my-function!",
+            "invalid-account:function:my-function",
+            "arn:aws:lambda:invalid-region:000000000000:function:my-function",
+            "arn:aws:ec2:us-east-1:000000000000:instance:i-1",
+            "arn:aws:lambda:us-east-1:000000000000:function:my-function:1:2",
+            "arn:aws:lambda::000000000000:function:my-function",
+            "arn:aws:lambda:us-east-1::function:my-function",
+            "arn:aws:lambda:us-east-1:000000000000:function:my-function:$LATES",
+            "",
+        ] {
+            let error = read(value, None).unwrap_err();
+            assert_eq!(error.code, "ValidationException", "{value}");
+            assert!(error.message.contains("Member must satisfy regular expression pattern: (arn:(aws"), "{value}");
+        }
+    }
+
+    #[test]
+    fn two_qualifiers_must_agree() {
+        let error = read("f:$LATEST", Some("1")).unwrap_err();
+        assert_eq!(
+            error.message,
+            "The derived qualifier from the function name does not match the specified qualifier."
+        );
+        assert!(read("f:$LATEST", Some("$LATEST")).unwrap().is_latest());
+        assert!(!read("f", Some("7")).unwrap().is_latest());
+    }
+
+    #[test]
+    fn another_region_is_not_reachable() {
+        let error = read("arn:aws:lambda:eu-west-1:000000000000:function:f", None).unwrap_err();
+        assert_eq!((error.status, error.code.as_ref()), (404, "ResourceNotFoundException"));
+        assert_eq!(error.message, "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')");
+    }
+
+    #[test]
+    fn a_new_name_is_64_characters_at_most() {
+        let config = Config::default();
+        assert_eq!(Reference::read_new("function:fresh", &config).unwrap(), "fresh");
+        let error = Reference::read_new(&"a".repeat(65), &config).unwrap_err();
+        assert_eq!(error.code, "InvalidParameterValueException");
+        assert!(error.message.ends_with("Member must have length less than or equal to 64"));
+        assert_eq!(Reference::read_new("a.b", &config).unwrap_err().code, "ValidationException");
+    }
+}

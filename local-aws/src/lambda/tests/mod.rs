@@ -1,0 +1,171 @@
+//! Lambda as a whole: requests in, real processes, real streams, real log lines.
+
+mod api;
+mod invocations;
+mod mappings;
+mod retries;
+mod runtimes;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use serde_json::{Value, json};
+
+use super::Lambda;
+use super::package::tests::zip_of;
+use crate::Config;
+use crate::identity::Identity;
+use crate::kinesis::Kinesis;
+use crate::logs::Logs;
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/r";
+
+/// A bootstrap of a runtime `provided.*`, written for these tests: it speaks the Runtime API by itself.
+const PROVIDED: &str = r#"#!/usr/bin/env python3
+import http.client, json, os, sys
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def call(method, path, body=None, headers={}):
+    api.request(method, "/2018-06-01/runtime" + path, body, headers)
+    response = api.getresponse()
+    return response.status, response.headers, response.read()
+def answer(id, body, kind="response"):
+    return call("POST", f"/invocation/{id}/{kind}", body)
+"#;
+
+/// Lambda and what it works with.
+struct Bench {
+    lambda: Lambda,
+    kinesis: Kinesis,
+    logs: Logs,
+}
+
+/// An answer of Lambda's API.
+#[derive(Debug)]
+struct Answered {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
+        let logs = Logs::new(&config.region, &config.account_id);
+        let kinesis = Kinesis::new(&config);
+        let identity = Identity::new(&config.region, &config.account_id);
+        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
+        let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
+        identity.iam("CreateRole", &role).unwrap();
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity);
+        Self { lambda, kinesis, logs }
+    }
+
+    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.into()).unwrap();
+        let response = self.lambda.handle(request).await.unwrap_or_else(|error| error.to_rest_json());
+        let (parts, body) = response.into_parts();
+        let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
+        Answered { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Value) -> Answered {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.request(method, path, &[], body).await
+    }
+
+    /// Creates the function `f` from one file; `more` completes or replaces the request's members.
+    async fn create(&self, runtime: &str, file: &str, source: &str, more: Value) -> Answered {
+        let zip = base64_simd::STANDARD.encode_to_string(zip_of(&[(file, source.as_bytes())]));
+        let mut members = json!({
+            "FunctionName": "f", "Runtime": runtime, "Role": ROLE, "Handler": "index.handler", "Code": { "ZipFile": zip },
+        });
+        members.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        self.call("POST", "/2015-03-31/functions", members).await
+    }
+
+    async fn create_python(&self, source: &str, more: Value) {
+        let created = self.create("python3.12", "index.py", source, more).await;
+        assert_eq!(created.status, 201, "{created:?}");
+    }
+
+    async fn create_provided(&self, source: &str, more: Value) {
+        let created = self.create("provided.al2023", "bootstrap", &format!("{PROVIDED}{source}"), more).await;
+        assert_eq!(created.status, 201, "{created:?}");
+    }
+
+    /// Invokes `f` and asks for the log's tail.
+    async fn invoke(&self, payload: Value) -> Answered {
+        let tail = [("x-amz-log-type", "Tail")];
+        self.request("POST", "/2015-03-31/functions/f/invocations", &tail, payload.to_string()).await
+    }
+
+    /// Waits until the function is neither made nor changed any more.
+    async fn settled(&self) {
+        eventually("the function is at rest", async || {
+            let configuration = self.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
+            (configuration["State"] == "Active" && configuration["LastUpdateStatus"] == "Successful").then_some(())
+        })
+        .await;
+    }
+
+    /// The messages of a log group, in order, without their newlines.
+    fn lines(&self, group: &str) -> Vec<String> {
+        let input = json!({ "logGroupName": group }).to_string();
+        let Ok(found) = self.logs.call("FilterLogEvents", input.as_bytes()) else { return Vec::new() };
+        let text = |event: &Value| event["message"].as_str().unwrap().trim_end_matches('\n').to_owned();
+        found["events"].as_array().unwrap().iter().map(text).collect()
+    }
+
+    fn streams(&self, group: &str) -> Vec<String> {
+        let input = json!({ "logGroupName": group }).to_string();
+        let Ok(found) = self.logs.call("DescribeLogStreams", input.as_bytes()) else { return Vec::new() };
+        let name = |stream: &Value| stream["logStreamName"].as_str().unwrap().to_owned();
+        found["logStreams"].as_array().unwrap().iter().map(name).collect()
+    }
+
+    /// What the function printed, without Lambda's own lines.
+    fn printed(&self) -> Vec<String> {
+        let own = ["INIT_START ", "START ", "END ", "REPORT "];
+        let is_printed = |line: &String| !own.iter().any(|prefix| line.starts_with(prefix));
+        self.lines("/aws/lambda/f").into_iter().filter(is_printed).collect()
+    }
+}
+
+impl Answered {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    fn log_tail(&self) -> String {
+        let tail = base64_simd::STANDARD.decode_to_vec(self.header("x-amz-log-result").unwrap()).unwrap();
+        String::from_utf8(tail).unwrap()
+    }
+
+    fn code(&self) -> &str {
+        self.header("x-amzn-errortype").unwrap_or_default()
+    }
+
+    fn message(&self) -> &str {
+        self.body["message"].as_str().unwrap_or_default()
+    }
+}
+
+/// Asks again until there is an answer, for as long as a slow machine may need.
+async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never came that {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
