@@ -73,6 +73,14 @@ impl Aws {
         Ok(Self { region, config })
     }
 
+    /// Whether requests go to an endpoint on this machine, where functions run on it too.
+    pub fn is_this_machine(&self) -> bool {
+        let host = self.config.endpoint_url().and_then(|url| url.split("://").nth(1));
+        let host = host.map(|host| host.split(['/', '?']).next().unwrap_or(host));
+        let host = host.map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host));
+        host.is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]")
+    }
+
     pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
         aws_sdk_kinesis::Client::new(&self.config)
     }

@@ -98,6 +98,15 @@ impl Package {
         Ok(package)
     }
 
+    /// The architecture that `bootstrap` is built for; `None` for a script, or where there is none.
+    pub fn architecture(&self) -> Option<Architecture> {
+        match &self.bootstrap {
+            Some(Bootstrap::Executable(elf)) if elf.machine == Machine::X86_64 => Some(Architecture::X86_64),
+            Some(Bootstrap::Executable(elf)) if elf.machine == Machine::Aarch64 => Some(Architecture::Arm64),
+            _ => None,
+        }
+    }
+
     /// Checks what a runtime `provided.*` needs, for a function of `architecture` to run on `platform`.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     note("building the function …");
     let binary = build::function(None)?;
     clock.done("build the function");
-    let package = zip::package(zip::pack(&binary)?, Path::new("the function's zip"))?;
+    let package = zip::package(zip::pack(&binary)?, Path::new("the function's zip"), zip::Runs::Here)?;
     clock.done("zip it");
 
     let begun = Instant::now();

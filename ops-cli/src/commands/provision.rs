@@ -45,8 +45,8 @@ impl Render for Outcome {
 
 pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let package = zip::load(&args.zip)?;
     let aws = Aws::connect(global).await?;
+    let package = zip::load(&args.zip, if aws.is_this_machine() { zip::Runs::Here } else { zip::Runs::OnLambda })?;
     let desired = Desired::new(args, names, aws.location().await?, package);
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     let plan = plan(&desired, &observed)?;

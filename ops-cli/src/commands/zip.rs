@@ -4,6 +4,8 @@
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use aws_sdk_lambda::types::Architecture;
+use local_aws::package::{self, PackageError, Platform};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
@@ -13,7 +15,8 @@ use super::build;
 use crate::cli::Zip;
 use crate::error::{Error, Result};
 use crate::output::{Output, Render};
-use crate::provision::desired::Package;
+use crate::progress::note;
+use crate::provision::desired::{Package, RUNTIME};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +38,9 @@ pub fn run(args: &Zip, output: Output) -> Result<()> {
         None => build::function(None)?,
     };
     let zip = pack(&binary)?;
-    check(&zip, &binary)?;
+    if let Err(error) = package(zip.clone(), &binary, Runs::OnLambda) {
+        note(&format!("note: Lambda cannot run this: {}", error.message));
+    }
     if let Some(folder) = args.out.parent() {
         std::fs::create_dir_all(folder).map_err(|error| cannot("write", &args.out, &error))?;
     }
@@ -58,21 +63,37 @@ pub fn pack(binary: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads a function's zip, and checks it before anything is made for it.
-pub fn load(path: &Path) -> Result<Package> {
-    let zip = std::fs::read(path).map_err(|error| {
-        cannot("read", path, &error).hint("make the zip with `ops-cli zip`, in a checkout of this project")
-    })?;
-    package(zip, path)
+pub fn load(path: &Path, runs: Runs) -> Result<Package> {
+    let zip = std::fs::read(path).map_err(|error| cannot("read", path, &error).hint(MAKE_ONE))?;
+    package(zip, path, runs)
+}
+
+const MAKE_ONE: &str = "make the zip with `ops-cli zip`, in a checkout of this project";
+
+/// Where a function is to run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Runs {
+    OnLambda,
+    /// On this machine, in the local endpoint.
+    Here,
 }
 
 /// The package of a zip that came from `path`.
-pub fn package(zip: Vec<u8>, path: &Path) -> Result<Package> {
-    let architecture = check(&zip, path)?;
+pub fn package(zip: Vec<u8>, path: &Path, runs: Runs) -> Result<Package> {
+    let refused = |error: PackageError| Error::usage(format!("{}: {error}", path.display())).hint(MAKE_ONE);
+    let contents = package::Package::read(&zip).map_err(refused)?;
+    let architecture = contents.architecture().unwrap_or(Platform::host().architecture);
+    let platform = match runs {
+        Runs::OnLambda => Platform::lambda_image(RUNTIME, architecture),
+        Runs::Here => None,
+    };
+    let platform = platform.as_ref().unwrap_or_else(|| Platform::host());
+    contents.check_bootstrap(architecture, platform).map_err(refused)?;
+    let architecture = match architecture {
+        package::Architecture::X86_64 => Architecture::X8664,
+        package::Architecture::Arm64 => Architecture::Arm64,
+    };
     Ok(Package { sha256: sha256(&zip), zip, architecture })
-}
-
-fn check(_zip: &[u8], _path: &Path) -> Result<aws_sdk_lambda::types::Architecture> {
-    Ok(aws_sdk_lambda::types::Architecture::X8664)
 }
 
 fn cannot(doing: &str, path: &Path, error: &io::Error) -> Error {
