@@ -41,14 +41,17 @@ fn it_prints_what_to_export() {
         ops_cli().args(["local", "--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut exports = String::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         std::io::BufRead::read_line(&mut stdout, &mut exports).unwrap();
     }
     child.kill().unwrap();
     child.wait().unwrap();
     let names: Vec<_> =
         exports.lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap().0).collect();
-    assert_eq!(names, ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
+    assert_eq!(
+        names,
+        ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    );
 }
 
 fn request(endpoint: &Endpoint, head: &str) -> String {

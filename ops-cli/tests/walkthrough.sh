@@ -5,6 +5,10 @@ set -euo pipefail
 zip=$1 work=$2
 export AWS_PAGER="" PYTHONUNBUFFERED=1
 
+# The second AWS CLI takes --data for base64 unless it is told.
+raw=()
+[[ $(aws --version 2>&1) != aws-cli/2* ]] || raw=(--cli-binary-format raw-in-base64-out)
+
 fail() { echo "walk-through: $*" >&2; exit 1; }
 # until_says WHAT TEXT COMMAND…: runs the command until its output holds the text.
 until_says() {
@@ -42,7 +46,7 @@ walk() { # FUNCTION RUNTIME HANDLER ZIP
     until_says "list-event-source-mappings" Enabled \
         aws lambda list-event-source-mappings --function-name "$function" --query 'EventSourceMappings[].State'
 
-    aws kinesis put-record --stream-name "$stream" --partition-key 1 --cli-binary-format raw-in-base64-out \
+    aws kinesis put-record --stream-name "$stream" --partition-key 1 "${raw[@]}" \
         --data "Hello, Lambda CLI World" >"$work/put-record.json"
     local group=/aws/lambda/$function
     until_says "describe-log-streams" '[$LATEST]' aws logs describe-log-streams --log-group-name "$group"

@@ -26,7 +26,9 @@ impl Render for Exports {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let Self { endpoint_url, region, access_key_id, secret_access_key } = self;
         writeln!(to, "export AWS_ENDPOINT_URL={endpoint_url}")?;
+        // boto3 and the first AWS CLI read the second of these, the newer tools the first.
         writeln!(to, "export AWS_REGION={region}")?;
+        writeln!(to, "export AWS_DEFAULT_REGION={region}")?;
         writeln!(to, "export AWS_ACCESS_KEY_ID={access_key_id}")?;
         writeln!(to, "export AWS_SECRET_ACCESS_KEY={secret_access_key}")
     }

@@ -25,15 +25,23 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     let mut packer = Packer::default();
     let mut count = 0_u64;
     let mut records = source.records(args.key.clone(), max_bytes);
-    while let Some(record) = records.next().await? {
-        count += 1;
-        if let Some(full) = packer.push(record) {
-            output.show_all(sender.send(full).await?.iter())?;
+    let ended = loop {
+        match records.next().await {
+            Ok(Some(record)) => {
+                count += 1;
+                if let Some(full) = packer.push(record) {
+                    output.show_all(sender.send(full).await?.iter())?;
+                }
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
         }
-    }
+    };
+    // Also before an error of the input: what came before it is published.
     if let Some(rest) = packer.finish() {
         output.show_all(sender.send(rest).await?.iter())?;
     }
+    ended?;
     if count == 0 {
         return Err(Error::usage("the input has no records")
             .hint("give the data as an argument, or one record a line on stdin or in --file"));

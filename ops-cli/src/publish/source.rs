@@ -40,7 +40,7 @@ impl Source {
         Ok(Self(match (&args.data, &args.file) {
             (Some(data), _) => Input::Argument(data.clone().into_bytes()),
             (None, Some(file)) if file != Path::new("-") => {
-                let opened = std::fs::File::open(file).map_err(|error| unreadable(&file.display(), &error))?;
+                let opened = open(file).map_err(|error| unreadable(&file.display(), &error))?;
                 Input::File(opened, file.display().to_string())
             }
             (None, _) => Input::Stdin,
@@ -59,6 +59,15 @@ impl Source {
             }
         }
     }
+}
+
+/// Opens a file; a folder opens too, and would fail only when it is read.
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
 }
 
 fn unreadable(name: &dyn fmt::Display, error: &io::Error) -> Error {
