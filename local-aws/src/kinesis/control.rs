@@ -1,6 +1,7 @@
 //! Streams and shards: what the engine lacks or does otherwise than AWS, answered or completed in front of it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -121,6 +122,7 @@ impl Kinesis {
                 Ok(())
             };
             self.engine().update_stream(&name, complete).await.map_err(engine_error)?;
+            self.writer(&name).incarnation.fetch_add(1, Ordering::Relaxed);
         }
         Ok(response)
     }

@@ -7,6 +7,7 @@ mod put;
 mod wire;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -32,6 +33,8 @@ const TRANSITION_MS: u64 = 2;
 pub struct Stream {
     pub name: String,
     pub arn: String,
+    /// How often a stream of this name was made: one deleted and made again has another number.
+    pub incarnation: u64,
     /// Every shard, closed ones included, in the order they were made.
     pub shards: Vec<Shard>,
 }
@@ -104,6 +107,8 @@ struct Writer {
     /// Held from the allocation of sequence numbers until the records are stored.
     order: tokio::sync::Mutex<()>,
     changes: watch::Sender<u64>,
+    /// The engine's creation time has whole seconds only: too coarse to tell a stream from the one before it.
+    incarnation: AtomicU64,
 }
 
 impl Writer {
@@ -158,7 +163,8 @@ impl Kinesis {
                 parents: shard.parent_shard_id.into_iter().chain(shard.adjacent_parent_shard_id).collect(),
             })
             .collect();
-        Some(Stream { name: stream.stream_name, arn: stream.stream_arn, shards })
+        let incarnation = self.writer(&stream.stream_name).incarnation.load(Ordering::Relaxed);
+        Some(Stream { name: stream.stream_name, arn: stream.stream_arn, incarnation, shards })
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
@@ -227,7 +233,11 @@ impl Kinesis {
         if let Some(writer) = writers.get(stream_name) {
             return Arc::clone(writer);
         }
-        let writer = Arc::new(Writer { order: tokio::sync::Mutex::new(()), changes: watch::channel(0).0 });
+        let writer = Arc::new(Writer {
+            order: tokio::sync::Mutex::new(()),
+            changes: watch::channel(0).0,
+            incarnation: AtomicU64::default(),
+        });
         writers.insert(stream_name.to_owned(), Arc::clone(&writer));
         writer
     }

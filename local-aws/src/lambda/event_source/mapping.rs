@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::settings::{Settings, StartingPosition};
 use crate::Config;
-use crate::kinesis::Cursor;
+use crate::kinesis::{Cursor, Stream};
 use crate::lambda::names::mapping_arn;
 
 /// The states of a mapping. <https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html>
@@ -62,10 +62,15 @@ pub struct Mapping {
 }
 
 /// Where the pollers of a mapping are, and how the last batch went. Survives updates and pauses.
-#[derive(Default)]
 pub struct Progress {
-    places: Mutex<HashMap<String, Place>>,
+    places: Mutex<Places>,
     result: Mutex<ProcessingResult>,
+}
+
+struct Places {
+    /// Of the stream that the shards are of.
+    incarnation: u64,
+    by_shard: HashMap<String, Place>,
 }
 
 /// How far a shard is read.
@@ -92,9 +97,8 @@ impl Mapping {
         stream_arn: String,
         position: StartingPosition,
         orders: Orders,
-        places: HashMap<String, Place>,
+        progress: Progress,
     ) -> Self {
-        let progress = Progress { places: Mutex::new(places), ..Progress::default() };
         Self {
             uuid,
             function_arn,
@@ -150,17 +154,27 @@ impl ProcessingResult {
 }
 
 impl Progress {
+    pub fn new(stream: &Stream, by_shard: HashMap<String, Place>) -> Self {
+        let places = Places { incarnation: stream.incarnation, by_shard };
+        Self { places: Mutex::new(places), result: Mutex::default() }
+    }
+
     pub fn place(&self, shard_id: &str) -> Option<Place> {
-        self.places().get(shard_id).cloned()
+        self.places().by_shard.get(shard_id).cloned()
     }
 
     pub fn set_place(&self, shard_id: &str, place: Place) {
-        self.places().insert(shard_id.to_owned(), place);
+        self.places().by_shard.insert(shard_id.to_owned(), place);
     }
 
-    /// The stream is gone: one made later under its name is read from its beginning.
-    pub fn forget_places(&self) {
-        self.places().clear();
+    /// Whether the places are this stream's, and not those of one that had its name before.
+    pub fn is_of(&self, stream: &Stream) -> bool {
+        self.places().incarnation == stream.incarnation
+    }
+
+    /// Begins with a stream made again under the name: it is read from its beginning.
+    pub fn begin_with(&self, stream: &Stream) {
+        *self.places() = Places { incarnation: stream.incarnation, by_shard: HashMap::new() };
     }
 
     pub fn result(&self) -> ProcessingResult {
@@ -171,7 +185,7 @@ impl Progress {
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<String, Place>> {
+    fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ use super::wire::{self, Query};
 use crate::http_api::AwsError;
 use crate::kinesis::{Kinesis, Stream};
 use crate::lambda::tags;
-use mapping::{Mapping, Orders, Place, State};
+use mapping::{Mapping, Orders, Place, Progress, State};
 use poller::Poller;
 use settings::{Input, Settings, StartingPosition};
 
@@ -57,11 +57,11 @@ impl Mappings {
         let position = StartingPosition::read(&input)?;
         let stream = self.shared.kinesis.stream(&stream_arn).await;
         let stream = stream.ok_or_else(|| invalid_parameter(format!("Stream not found: {stream_arn}")))?;
-        let places = self.first_places(&stream, &position).await;
+        let progress = Progress::new(&stream, self.first_places(&stream, &position).await);
         let function_arn = reference.arn(self.shared.functions.config());
         let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.name };
         let uuid = uuid::Uuid::new_v4().to_string();
-        let mut mapping = Mapping::new(uuid.clone(), function_arn, stream_arn, position, orders, places);
+        let mut mapping = Mapping::new(uuid.clone(), function_arn, stream_arn, position, orders, progress);
         mapping.tags = input.tags;
         let answer = mapping.to_json(self.shared.functions.config());
 

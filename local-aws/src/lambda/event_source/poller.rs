@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::mapping::{Orders, Place, Progress, State};
 use super::shard::ShardReader;
 use crate::kinesis::{Kinesis, Shard, Start, Stream};
 use crate::lambda::functions::Functions;
 
-/// The stream's shards are looked at again this long after a change, at the soonest: a busy stream changes with every
-/// put, its shards hardly ever. A shard that ends is looked at without delay.
+/// The stream's shards are not looked at more often than this: a busy stream changes with every put, its shards hardly
+/// ever. When a shard ends they are looked at without delay.
 const RESCAN: Duration = Duration::from_millis(50);
 
 /// What the pollers of a mapping share.
@@ -54,13 +55,15 @@ impl Poller {
         let mut reading = HashSet::new();
         loop {
             changes.borrow_and_update();
-            match self.kinesis.stream(&self.stream_arn).await {
-                Some(stream) => self.start_readers(&stream, current, &stopped, &mut readers, &mut reading).await,
-                None => {
+            let scanned = Instant::now();
+            // A stream that is gone has nothing to read: its readers wait, as does this.
+            if let Some(stream) = self.kinesis.stream(&self.stream_arn).await {
+                if !self.progress.is_of(&stream) {
                     readers.shutdown().await;
                     reading.clear();
-                    self.progress.forget_places();
+                    self.progress.begin_with(&stream);
                 }
+                self.start_readers(&stream, current, &stopped, &mut readers, &mut reading).await;
             }
             tokio::select! {
                 _ = orders.changed() => {
@@ -72,7 +75,7 @@ impl Poller {
                     Ok(shard_id) => drop(reading.remove(&shard_id)),
                     Err(error) => tracing::error!(mapping = self.uuid, %error, "a shard's poller ended"),
                 },
-                () = next_scan(&mut changes) => {}
+                () = next_scan(&mut changes, scanned + RESCAN) => {}
             }
         }
     }
@@ -111,9 +114,9 @@ impl Poller {
     }
 }
 
-async fn next_scan(changes: &mut watch::Receiver<u64>) {
+async fn next_scan(changes: &mut watch::Receiver<u64>, soonest: Instant) {
     if changes.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
-    tokio::time::sleep(RESCAN).await;
+    tokio::time::sleep_until(soonest).await;
 }

@@ -174,7 +174,7 @@ impl Process {
 fn answered(answer: Answer) -> End {
     let (payload, is_error) = match answer {
         Answer::Response(payload) => (payload, false),
-        Answer::Error { body, .. } => (body, true),
+        Answer::Error(body) => (body, true),
         Answer::ResponseTooLarge => {
             let message =
                 format!("Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");

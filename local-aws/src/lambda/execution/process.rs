@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -159,8 +159,12 @@ impl Process {
         self.control.exited().await
     }
 
+    /// Asks the kernel: the process may have ended before anyone has taken notice. Its status is left where it is.
     pub fn is_running(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         self.control.exit.borrow().is_none()
+            && pid.is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
     }
 
     /// Kills the process and its group; `exited` tells when that is done.

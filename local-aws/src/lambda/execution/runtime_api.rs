@@ -37,11 +37,8 @@ pub struct Delivery {
 #[derive(Debug)]
 pub enum Answer {
     Response(Bytes),
-    /// An error of the handler or of the runtime: its type and its document.
-    Error {
-        kind: String,
-        body: Bytes,
-    },
+    /// The document of a handler's error.
+    Error(Bytes),
     ResponseTooLarge,
 }
 
@@ -197,8 +194,8 @@ async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, req
 }
 
 async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {
-    let (kind, body, headers) = error_document(request).await;
-    shared.answer(&id, &headers, Answer::Error { kind, body })
+    let (_, body, headers) = error_document(request).await;
+    shared.answer(&id, &headers, Answer::Error(body))
 }
 
 async fn init_error(State(shared): State<Arc<Shared>>, request: Request) -> Response {
