@@ -132,7 +132,7 @@ impl Mapping {
                 ("EventSourceMappingArn", json!(mapping_arn(config, &self.uuid))),
                 ("EventSourceArn", json!(self.stream_arn)),
                 ("FunctionArn", json!(self.function_arn)),
-                ("LastModified", json!(self.last_modified.as_duration().as_millis_f64() / 1000.0)),
+                ("LastModified", json!(self.last_modified.as_millisecond() as f64 / 1000.0)),
                 ("LastProcessingResult", json!(self.progress.result().as_str())),
                 ("State", json!(self.state.as_str())),
                 ("StateTransitionReason", json!("User action")),

@@ -104,7 +104,7 @@ impl Mappings {
         let config = self.shared.functions.config();
         let function = input.function_name.as_deref().map(|name| self.function(name)).transpose();
         self.with(uuid, |mapping| {
-            must_be_at_rest(mapping)?;
+            must_be_at_rest(mapping, "update")?;
             let function = function?;
             let mut orders = mapping.orders.borrow().clone();
             orders.settings = orders.settings.with(&input)?;
@@ -129,7 +129,7 @@ impl Mappings {
     pub fn delete(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
         let config = self.shared.functions.config();
         self.with(uuid, |mapping| {
-            must_be_at_rest(mapping)?;
+            must_be_at_rest(mapping, "delete")?;
             mapping.set_state(State::Deleting);
             let (mappings, uuid, poller) = (self.clone(), uuid.to_owned(), mapping.poller.take());
             tokio::spawn(async move {
@@ -217,12 +217,12 @@ impl Mappings {
 
 /// # Errors
 /// `ResourceInUseException` while the mapping changes.
-fn must_be_at_rest(mapping: &Mapping) -> Result<(), AwsError> {
+fn must_be_at_rest(mapping: &Mapping, operation: &str) -> Result<(), AwsError> {
     match mapping.state() {
         State::Enabled | State::Disabled => Ok(()),
         _ => Err(AwsError::bad_request(
             "ResourceInUseException",
-            "Cannot update the event source mapping because it is in use.",
+            format!("Cannot {operation} the event source mapping because it is in use."),
         )),
     }
 }

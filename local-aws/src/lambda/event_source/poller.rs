@@ -57,7 +57,7 @@ impl Poller {
             changes.borrow_and_update();
             let scanned = Instant::now();
             // A stream that is gone has nothing to read: its readers wait, as does this.
-            if let Some(stream) = self.kinesis.stream(&self.stream_arn).await {
+            if let Some(stream) = self.kinesis.stream(&self.stream_arn).await.map(Arc::new) {
                 if !self.progress.is_of(&stream) {
                     readers.shutdown().await;
                     reading.clear();
@@ -82,7 +82,7 @@ impl Poller {
 
     async fn start_readers(
         self: &Arc<Self>,
-        stream: &Stream,
+        stream: &Arc<Stream>,
         current: &Orders,
         stopped: &watch::Receiver<bool>,
         readers: &mut JoinSet<String>,
@@ -98,8 +98,13 @@ impl Poller {
                 None => self.kinesis.cursor(stream, &shard.id, Start::TrimHorizon).await,
             };
             reading.insert(shard.id.clone());
-            let reader =
-                ShardReader::new(Arc::clone(self), stream.clone(), shard.id.clone(), current.clone(), stopped.clone());
+            let reader = ShardReader::new(
+                Arc::clone(self),
+                Arc::clone(stream),
+                shard.id.clone(),
+                current.clone(),
+                stopped.clone(),
+            );
             readers.spawn(reader.run(cursor));
         }
     }

@@ -17,13 +17,13 @@ use super::response;
 use crate::kinesis::{Cursor, Record, Stream};
 use crate::lambda::execution::Call;
 
-/// Records of one read: a batch of the largest records is read in parts, to hold no more of them than it takes.
-const READ: usize = 500;
+/// Records of a shard's first read, when it is not known how large they are.
+const FIRST_READ: usize = 16;
 
 /// Reads one shard on behalf of a mapping.
 pub struct ShardReader {
     poller: Arc<Poller>,
-    stream: Stream,
+    stream: Arc<Stream>,
     shard_id: String,
     orders: Orders,
     stopped: watch::Receiver<bool>,
@@ -31,6 +31,8 @@ pub struct ShardReader {
     /// Read and not yet part of a batch.
     pending: VecDeque<Record>,
     pending_bytes: usize,
+    /// How large the records of the last read were, on average.
+    record_bytes: Option<usize>,
     is_at_end: bool,
 }
 
@@ -44,14 +46,24 @@ enum NoBatch {
 impl ShardReader {
     pub fn new(
         poller: Arc<Poller>,
-        stream: Stream,
+        stream: Arc<Stream>,
         shard_id: String,
         orders: Orders,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let changes = poller.kinesis.changes(&poller.stream_arn);
-        let pending = VecDeque::new();
-        Self { poller, stream, shard_id, orders, stopped, changes, pending, pending_bytes: 0, is_at_end: false }
+        Self {
+            poller,
+            stream,
+            shard_id,
+            orders,
+            stopped,
+            changes,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            record_bytes: None,
+            is_at_end: false,
+        }
     }
 
     /// Processes the shard from `cursor` on, until it is drained or there are new orders. Returns the shard's ID.
@@ -108,20 +120,32 @@ impl ShardReader {
     async fn read(&mut self, cursor: &mut Cursor) {
         while !self.is_full() && !self.is_at_end {
             self.changes.borrow_and_update();
-            let limit = (self.orders.settings.batch_size - self.pending.len()).min(READ);
+            let limit = self.read_limit();
             let page = self.poller.kinesis.read(&self.stream, &self.shard_id, cursor, limit).await;
             let is_all = page.records.len() < limit;
             if let Some(last) = page.records.last() {
                 *cursor = Cursor::after(&self.shard_id, &last.sequence_number);
+                let source = self.source("");
+                let bytes = page.records.iter().map(|record| source.size(record)).sum::<usize>();
+                self.pending_bytes += bytes;
+                self.record_bytes = Some(bytes / page.records.len());
             }
-            let source = self.source("");
-            self.pending_bytes += page.records.iter().map(|record| source.size(record)).sum::<usize>();
             self.pending.extend(page.records);
             self.is_at_end = page.end_of_shard;
             if is_all {
                 return;
             }
         }
+    }
+
+    /// No more records than the batch takes, by their number and by their size: those may be of megabytes each.
+    fn read_limit(&self) -> usize {
+        let by_number = self.orders.settings.batch_size - self.pending.len();
+        let by_size = match self.record_bytes {
+            Some(bytes) => (MAX_EVENT_BYTES.saturating_sub(self.pending_bytes) / bytes.max(1)).max(1),
+            None => FIRST_READ,
+        };
+        by_number.min(by_size)
     }
 
     fn is_full(&self) -> bool {

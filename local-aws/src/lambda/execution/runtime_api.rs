@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
@@ -93,6 +94,7 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
+            .layer(axum::middleware::from_fn(refuse_browsers))
             .with_state(Arc::clone(&shared));
         // Headers and body of an answer may leave in two writes: the second must not wait for the first's acknowledgement.
         let listener = listener.tap_io(|stream| {
@@ -155,6 +157,16 @@ impl Shared {
             }
             None => refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
         }
+    }
+}
+
+/// No runtime sends these headers, and no page in a browser can keep them from being sent: it must not answer for a
+/// function, or take its invocations.
+async fn refuse_browsers(request: Request, next: Next) -> Response {
+    let is_browser = ["origin", "sec-fetch-site"].iter().any(|name| request.headers().contains_key(*name));
+    match is_browser {
+        true => refused(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser"),
+        false => next.run(request).await,
     }
 }
 

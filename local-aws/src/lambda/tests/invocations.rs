@@ -198,6 +198,7 @@ shown = {name: headers[name] for name in ["Lambda-Runtime-Deadline-Ms", "Lambda-
          "Lambda-Runtime-Trace-Id", "Lambda-Runtime-Client-Context", "Lambda-Runtime-Invocation-Id", "Content-Type"]}
 shown["body"] = json.loads(body)
 shown["busy"] = call("GET", "/invocation/next")[0]
+shown["browser"] = call("POST", f"/invocation/{id}/response", "{}", {"Origin": "http://evil.example"})[0]
 shown["wrong"] = [answer("nobody", "{}")[0], call("POST", f"/invocation/{id}/response", "{}", {"Lambda-Runtime-Invocation-Id": "other"})[0]]
 echo = {"Lambda-Runtime-Invocation-Id": shown["Lambda-Runtime-Invocation-Id"]}
 status, headers, body = call("POST", f"/invocation/{id}/response", json.dumps(shown), echo)
@@ -222,7 +223,7 @@ call("GET", "/invocation/next")
     let deadline: i64 = shown["Lambda-Runtime-Deadline-Ms"].as_str().unwrap().parse().unwrap();
     assert!((deadline - jiff::Timestamp::now().as_millisecond()).abs() <= 10_000);
     assert_eq!(shown["Content-Type"], "application/json");
-    assert_eq!((&shown["busy"], &shown["wrong"]), (&json!(403), &json!([400, 400])));
+    assert_eq!((&shown["busy"], &shown["browser"], &shown["wrong"]), (&json!(403), &json!(403), &json!([400, 400])));
     assert!(bench.printed().is_empty(), "{:?}", bench.printed());
 }
 
