@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{Response, header};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// An error as a service models it: what every operation of the endpoint answers when it refuses.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,13 +15,11 @@ pub struct AwsError {
     pub code: Cow<'static, str>,
     /// The text a person reads.
     pub message: String,
-    /// Further modelled members of the error's body, for instance Lambda's `Type`.
-    pub fields: Map<String, Value>,
 }
 
 impl AwsError {
     pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), fields: Map::new() }
+        Self { status, code: code.into(), message: message.into() }
     }
 
     /// A 400 with the given code: how awsJson services report almost everything.
@@ -29,31 +27,18 @@ impl AwsError {
         Self::new(400, code, message)
     }
 
-    /// Adds a modelled member to the body.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.fields.insert(name.to_owned(), value.into());
-        self
-    }
-
     /// awsJson 1.1 (Kinesis, CloudWatch Logs): `{"__type":…,"message":…}`.
     pub fn to_aws_json(&self) -> Response<Bytes> {
-        let mut body = Map::new();
-        body.insert("__type".into(), json!(self.code));
-        body.insert("message".into(), json!(self.message));
-        body.extend(self.fields.clone());
-        self.respond("application/x-amz-json-1.1", Value::Object(body).to_string())
+        let body = json!({ "__type": self.code, "message": self.message });
+        self.respond("application/x-amz-json-1.1", body.to_string())
     }
 
-    /// restJson 1 (Lambda): the code in `x-amzn-ErrorType`, the message in the body. Lambda's own members come first
-    /// and `Type: "User"` unless the error says otherwise; clients read `message` and `Message` alike.
+    /// restJson 1 (Lambda): the code in `x-amzn-errortype`, and in the body whose fault it is and, for clients of either
+    /// reading, `Message` and `message`.
     pub fn to_rest_json(&self) -> Response<Bytes> {
-        let mut body = Map::new();
-        body.insert("Type".into(), json!(if self.status < 500 { "User" } else { "Service" }));
-        body.insert("Message".into(), json!(self.message));
-        body.insert("message".into(), json!(self.message));
-        body.extend(self.fields.clone());
-        self.respond("application/json", Value::Object(body).to_string())
+        let fault = if self.status < 500 { "User" } else { "Service" };
+        let body = json!({ "Type": fault, "Message": self.message, "message": self.message });
+        self.respond("application/json", body.to_string())
     }
 
     /// The query protocol (IAM, STS): an XML envelope.

@@ -32,7 +32,6 @@ const TRANSITION_MS: u64 = 2;
 #[derive(Debug, Clone)]
 pub struct Stream {
     pub name: String,
-    pub arn: String,
     /// How often a stream of this name was made: one deleted and made again has another number.
     pub incarnation: u64,
     /// Every shard, closed ones included, in the order they were made.
@@ -164,7 +163,7 @@ impl Kinesis {
             })
             .collect();
         let incarnation = self.writer(&stream.stream_name).incarnation.load(Ordering::Relaxed);
-        Some(Stream { name: stream.stream_name, arn: stream.stream_arn, incarnation, shards })
+        Some(Stream { name: stream.stream_name, incarnation, shards })
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.

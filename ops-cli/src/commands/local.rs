@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::cli::{Global, Local};
 use crate::error::{Error, Result};
@@ -35,12 +37,10 @@ impl Render for Exports {
 }
 
 pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .with_max_level(LevelFilter::INFO)
-        .init();
+    // The endpoint's own events; of the crates below it only what is wrong.
+    let events = Targets::new().with_target("local_aws", Level::INFO).with_default(Level::WARN);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(events)).init();
     let listener = listen(args.port).await?;
     let config = config(global);
     let address = listener.local_addr()?;
