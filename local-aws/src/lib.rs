@@ -31,6 +31,9 @@ use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
 
+/// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
+pub const DEFAULT_PORT: u16 = 4566;
+
 /// The endpoint's own credentials, for clients and for the functions it runs.
 pub const ACCESS_KEY_ID: &str = "local";
 /// Goes with [`ACCESS_KEY_ID`].

@@ -1,16 +1,18 @@
 //! `cargo make bench`: the speed and size of the path on this machine, as the table in the README.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
-use std::io::{BufRead, BufReader, Read};
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
+use common::{Endpoint, OPS_CLI};
 use serde_json::Value;
-
-const OPS_CLI: &str = env!("CARGO_BIN_EXE_ops-cli");
 
 #[tokio::main]
 async fn main() {
@@ -68,33 +70,6 @@ fn demos(runs: usize) -> Vec<f64> {
     (0..runs).map(|_| demo()).collect()
 }
 
-struct Endpoint {
-    child: Child,
-    url: String,
-}
-
-impl Endpoint {
-    fn start() -> Self {
-        let mut child = Command::new(OPS_CLI)
-            .args(["--output", "json", "local", "--port", "0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let exports: Value = serde_json::from_str(&line).unwrap();
-        Self { child, url: exports["endpointUrl"].as_str().unwrap().to_owned() }
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
 /// Milliseconds from spawn to the first answer, and MiB resident after it.
 fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
     let run = |_| {
@@ -102,16 +77,12 @@ fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
         let endpoint = Endpoint::start();
         let address = endpoint.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        std::io::Write::write_all(
-            &mut stream,
-            b"GET /_local/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
-        )
-        .unwrap();
+        stream.write_all(b"GET /_local/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let took = milliseconds(begun.elapsed());
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.pid())).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let kib: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
         (took, kib / 1024.0)
@@ -122,11 +93,7 @@ fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
 /// Milliseconds from the begin of a PutRecord until FilterLogEvents finds its line, one record at a time.
 async fn put_to_line(zip: &Path, records: usize) -> Vec<f64> {
     let endpoint = Endpoint::start();
-    let connected = ["--local", "--endpoint-url", &endpoint.url, "--output", "json"];
-    let provision = ["provision", "--zip", zip.to_str().unwrap()];
-    let run = Command::new(OPS_CLI).args(connected).args(provision).output().unwrap();
-    assert!(run.status.success());
-    let outcome: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let outcome = endpoint.run(["--output", "json", "provision", "--zip", zip.to_str().unwrap()]).ok().json().remove(0);
     let (stream, group) = (outcome["stream"].as_str().unwrap(), outcome["logGroup"].as_str().unwrap());
 
     let credentials = aws_credential_types::Credentials::new(

@@ -14,12 +14,10 @@ use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::os_shim_internal::{Env, Fs};
 use kinesis_event_logger_core::names::{Location, Names};
+use local_aws::DEFAULT_PORT;
 
 use crate::cli::Global;
 use crate::error::{Error, Result, chain};
-
-/// Where `ops-cli local` listens unless told otherwise.
-pub const LOCAL_PORT: u16 = 4566;
 
 /// Clients of one account and region.
 pub struct Aws {
@@ -59,7 +57,7 @@ impl Aws {
     /// The local endpoint speaks plain HTTP and has its own credentials: nothing is looked up.
     async fn local(global: &Global, mut loader: aws_config::ConfigLoader) -> Result<Self> {
         if global.endpoint_url.is_none() {
-            loader = loader.endpoint_url(format!("http://127.0.0.1:{LOCAL_PORT}"));
+            loader = loader.endpoint_url(format!("http://127.0.0.1:{DEFAULT_PORT}"));
         }
         let region = global.region.clone().unwrap_or_else(|| local_aws::Config::default().region);
         let credentials =
@@ -132,7 +130,7 @@ fn checked_url(url: &str) -> Result<&str> {
     match url.split_once("://") {
         Some(("http" | "https", host)) if !host.is_empty() => Ok(url),
         _ => Err(Error::usage(format!("--endpoint-url {url} is not an address"))
-            .hint(format!("it looks like http://127.0.0.1:{LOCAL_PORT}"))),
+            .hint(format!("it looks like http://127.0.0.1:{DEFAULT_PORT}"))),
     }
 }
 

@@ -249,7 +249,7 @@ pub struct Teardown {
 )]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = crate::aws::LOCAL_PORT)]
+    #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]
     pub port: u16,
 }
 
