@@ -32,7 +32,7 @@ impl Step {
             bar.finish_and_clear();
         }
         let green = anstyle::AnsiColor::Green.on_default();
-        note(&format!("{green}✓{green:#} {:<56} {}", self.label, seconds(took)));
+        note(&format!("{green}✓{green:#} {:>8}  {}", seconds(took), self.label));
         took
     }
 }

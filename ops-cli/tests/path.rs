@@ -86,22 +86,24 @@ fn a_stream_takes_the_shards_asked_for() {
 fn every_line_of_stdin_is_a_record_and_every_record_a_line() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--shards", "2"]);
-    // More than one request's worth, with an empty line, both line endings, and an end without one.
-    let mut input: String = (0..1200).map(|n| format!("{{\"n\":{n}}}\r\n\n")).collect();
+    // Several requests' worth, with empty lines, both line endings, and an end without one; and several pages of log.
+    let padding = "x".repeat(400);
+    let mut input: String = (0..3000).map(|n| format!("{{\"n\":{n},\"padding\":\"{padding}\"}}\r\n\n")).collect();
     input += "the last one";
     let run = Run::with_stdin(&mut endpoint.ops(["--output", "json", "publish"]), input.as_bytes()).ok();
+    let numbers = |lines: &[Value]| {
+        let mut numbers: Vec<_> =
+            lines.iter().map(|line| line["sequenceNumber"].as_str().unwrap().to_owned()).collect();
+        numbers.sort_unstable();
+        numbers
+    };
     let receipts = run.json();
-    assert_eq!(receipts.len(), 1201);
+    assert_eq!(receipts.len(), 3001);
 
-    let mut published: Vec<_> =
-        receipts.iter().map(|receipt| receipt["sequenceNumber"].as_str().unwrap().to_owned()).collect();
-    let lines = await_records(&endpoint, 1201);
-    let mut logged: Vec<_> = lines.iter().map(|line| line["sequenceNumber"].as_str().unwrap().to_owned()).collect();
-    published.sort_unstable();
-    logged.sort_unstable();
-    assert_eq!(logged, published, "each once, none missing");
+    let lines = await_records(&endpoint, 3001);
+    assert_eq!(numbers(&lines), numbers(&receipts), "each once, none missing");
     let sum: i64 = lines.iter().filter_map(|line| line["data"]["n"].as_i64()).sum();
-    assert_eq!(sum, (0..1200).sum::<i64>());
+    assert_eq!(sum, (0..3000).sum::<i64>());
 }
 
 #[test]
