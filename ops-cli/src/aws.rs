@@ -59,13 +59,19 @@ impl Aws {
         if global.endpoint_url.is_none() {
             loader = loader.endpoint_url(format!("http://127.0.0.1:{DEFAULT_PORT}"));
         }
-        let region = global.region.clone().unwrap_or_else(|| local_aws::Config::default().region);
+        let region = match &global.region {
+            Some(region) => checked_region(region)?,
+            None => local_aws::Config::default().region,
+        };
         let credentials =
             Credentials::new(local_aws::ACCESS_KEY_ID, local_aws::SECRET_ACCESS_KEY, None, None, "local endpoint");
         let config = loader
             .region(Region::new(region.clone()))
             .credentials_provider(credentials)
             .http_client(aws_smithy_http_client::Builder::new().build_http())
+            // Settings of the environment that the SDK refuses beside an endpoint of one's own.
+            .use_fips(false)
+            .use_dual_stack(false)
             .load()
             .await;
         Ok(Self { region, config })
@@ -128,7 +134,7 @@ fn https() -> SharedHttpClient {
 
 fn checked_url(url: &str) -> Result<&str> {
     match url.split_once("://") {
-        Some(("http" | "https", host)) if !host.is_empty() => Ok(url),
+        Some(("http" | "https", host)) if !host.is_empty() && !url.contains(char::is_whitespace) => Ok(url),
         _ => Err(Error::usage(format!("--endpoint-url {url} is not an address"))
             .hint(format!("it looks like http://127.0.0.1:{DEFAULT_PORT}"))),
     }
@@ -151,12 +157,21 @@ async fn check_profile(global: &Global) -> Result<()> {
 }
 
 fn region_of(config: &SdkConfig) -> Result<String> {
-    let region = config.region().map(ToString::to_string);
-    region.ok_or_else(|| {
-        Error::usage("no AWS region is set").hint(
-            "give --region, set AWS_REGION, or put `region` into your profile; for the local endpoint use --local",
-        )
-    })
+    const HINT: &str =
+        "give --region, set AWS_REGION, or put `region` into your profile; for the local endpoint use --local";
+    // As in the AWS CLI, an empty AWS_REGION sets none.
+    match config.region().map(Region::as_ref).filter(|region| !region.is_empty()) {
+        Some(region) => checked_region(region),
+        None => Err(Error::usage("no AWS region is set").hint(HINT)),
+    }
+}
+
+/// A region becomes part of host names, so it has letters, digits and hyphens only.
+fn checked_region(region: &str) -> Result<String> {
+    if !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Ok(region.to_owned());
+    }
+    Err(Error::usage(format!("{region:?} is not an AWS region")).hint("a region looks like us-east-1"))
 }
 
 async fn check_credentials(config: &SdkConfig) -> Result<()> {

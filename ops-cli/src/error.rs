@@ -65,6 +65,19 @@ impl Error {
         }
     }
 
+    /// The answer, or `None` if what the call was about is not there: never was, or was deleted in the meantime.
+    pub fn unless_missing<T, E, R>(doing: impl fmt::Display, answer: Result<T, SdkError<E, R>>) -> Result<Option<T>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if matches!(error.code(), Some("ResourceNotFoundException" | "NoSuchEntity")) => Ok(None),
+            Err(error) => Err(Self::aws(doing, error)),
+        }
+    }
+
     fn unanswered<E, R>(doing: &str, error: SdkError<E, R>) -> Self
     where
         E: std::error::Error + Send + Sync + 'static,

@@ -38,6 +38,26 @@ fn no_credentials() {
 fn no_region() {
     let run = Run::of(ops_cli().arg("status").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b"));
     run.failed(2, "no AWS region is set", "AWS_REGION");
+    let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    let run = Run::of(ops_cli().arg("status").envs(keys).env("AWS_REGION", "").env("AWS_DEFAULT_REGION", ""));
+    run.failed(2, "no AWS region is set", "AWS_REGION");
+}
+
+#[test]
+fn a_region_that_is_none() {
+    for connection in [["--local"].as_slice(), &["--endpoint-url", "http://127.0.0.1:1"]] {
+        let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+        let run = Run::of(ops_cli().args(connection).args(["--region", "us east", "status"]).envs(keys));
+        run.failed(2, "\"us east\" is not an AWS region", "us-east-1");
+    }
+}
+
+#[test]
+fn the_local_endpoint_is_reached_whatever_the_environment_says_of_aws() {
+    let endpoint = Endpoint::start();
+    let settings =
+        [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_PROFILE", "no-such"), ("HTTP_PROXY", "http://127.0.0.1:1")];
+    Run::of(endpoint.ops(["status"]).envs(settings)).ok();
 }
 
 #[test]
@@ -107,6 +127,8 @@ fn an_endpoint_that_nothing_answers_at() {
 fn an_endpoint_url_that_is_none() {
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "localhost:4566", "status"]));
     run.failed(2, "--endpoint-url localhost:4566 is not an address", "http://127.0.0.1:4566");
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "http://127.0.0.1:1/x y", "status"]));
+    run.failed(2, "is not an address", "http://127.0.0.1:4566");
 }
 
 #[test]
@@ -151,6 +173,21 @@ fn a_record_over_the_limit() {
     input.push(b'\n');
     let run = Run::with_stdin(&mut endpoint.ops(["publish", "--key", "k"]), &input).ok();
     assert_eq!(run.stdout.lines().count(), 1);
+}
+
+/// The limit is the stream's own, where it was raised.
+#[tokio::test]
+async fn a_record_within_the_limit_of_its_stream() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let config = endpoint.sdk_config().await;
+    let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/test-dev";
+    let raise = aws_sdk_kinesis::Client::new(&config).update_max_record_size().stream_arn(arn);
+    raise.max_record_size_in_kib(2048).send().await.unwrap();
+    let input = vec![b'x'; 2 * 1024 * 1024 - 1];
+    Run::with_stdin(&mut endpoint.ops(["publish", "--key", "k"]), &input).ok();
+    let run = Run::with_stdin(&mut endpoint.ops(["publish", "--key", "kk"]), &input);
+    run.failed(2, "a record has 2097152 bytes at most", "split the record");
 }
 
 #[test]

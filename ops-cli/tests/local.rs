@@ -24,7 +24,7 @@ fn is_running(pid: u32) -> bool {
 
 #[test]
 fn an_interrupt_stops_it_and_its_function_processes() {
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["-INT", "-TERM", "-HUP"] {
         let mut endpoint = Endpoint::start();
         endpoint.provision(&[]);
         endpoint.run(["publish", "wake up"]).ok();
@@ -91,4 +91,7 @@ fn what_it_does_not_answer_is_named() {
         &format!("POST / HTTP/1.1\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n{host}\r\n{SIGNED}"),
     );
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("DynamoDB_20120810.ListTables"), "{answer}");
+    let answer =
+        request(&endpoint, &format!("POST / HTTP/1.1\r\nx-amz-target: Kinesis_20131202.Nope\r\n{host}\r\n{SIGNED}"));
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("the Kinesis operation Nope"), "{answer}");
 }

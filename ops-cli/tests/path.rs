@@ -170,6 +170,63 @@ fn teardown_leaves_nothing_and_can_be_run_again() {
     assert_eq!(endpoint.provision(&[]).stdout, "ready: test-dev → test-dev → /aws/lambda/test-dev\n");
 }
 
+/// What a person did beside us: no state is a dead end for `provision` or `teardown`.
+#[tokio::test]
+async fn a_path_that_was_changed_by_hand_is_mended_and_torn_down() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let config = endpoint.sdk_config().await;
+    let lambda = aws_sdk_lambda::Client::new(&config);
+
+    // A mapping outlives its function.
+    lambda.delete_function().function_name("test-dev").send().await.unwrap();
+    endpoint.provision(&[]);
+    endpoint.run(["publish", "to the function made again"]).ok();
+    await_records(&endpoint, 1);
+    lambda.delete_function().function_name("test-dev").send().await.unwrap();
+    let iam = aws_sdk_iam::Client::new(&config);
+    let policy = iam.put_role_policy().role_name("test-dev-role").policy_name("of-a-person");
+    policy
+        .policy_document(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#,
+        )
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(endpoint.run(["teardown", "--yes"]).ok().stdout, "deleted 4 parts\n");
+    let mappings = lambda.list_event_source_mappings().send().await.unwrap();
+    assert!(mappings.event_source_mappings().is_empty(), "{mappings:?}");
+}
+
+#[test]
+fn another_log_group_is_where_the_function_logs_from_then_on() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--log-format", "text"]);
+    let there = ["--log-group", "/logs/of/all", "--role", "another-role"];
+    let zip = common::function_zip().to_str().unwrap();
+    endpoint.run(there.iter().chain(&["provision", "--zip", zip])).ok();
+    endpoint.run(["publish", "for the other group"]).ok();
+    let log = eventually("the line", || {
+        let log = endpoint.run(there.iter().chain(&["tail", "--filter", "\"for the other group\""])).ok().stdout;
+        (!log.is_empty()).then_some(log)
+    });
+    assert!(log.contains("stream=test-dev"), "the format stays as it was: {log}");
+    assert!(endpoint.run(there.iter().chain(&["provision", "--zip", zip])).ok().stdout.starts_with("nothing to do"));
+}
+
+#[test]
+fn two_teardowns_at_once_both_end_well() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let teardown = || Run::of(&mut endpoint.ops(["teardown", "--yes"]));
+    std::thread::scope(|scope| {
+        let other = scope.spawn(teardown);
+        teardown().ok();
+        other.join().unwrap().ok();
+    });
+    assert_eq!(endpoint.run(["teardown", "--yes"]).ok().stdout, "nothing to do\n");
+}
+
 #[test]
 fn what_does_not_carry_our_tags_is_neither_changed_nor_deleted() {
     let endpoint = Endpoint::start();

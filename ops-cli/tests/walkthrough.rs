@@ -9,14 +9,10 @@ use std::process::Command;
 
 use common::{Endpoint, Run};
 
-/// The Python clients of `clients/requirements.txt`, installed once for this checkout. `None` where there is no Python:
-/// the README's test command needs nothing but Rust; in CI that is a failure.
+/// The Python clients of `clients/requirements.txt`, installed once for this checkout. `None` where they cannot be had,
+/// for want of Python, of its `venv` or of a network: the README's test command needs nothing but Rust; in CI that is
+/// a failure.
 fn clients() -> Option<PathBuf> {
-    if Command::new("python3").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "python3 is not on PATH");
-        eprintln!("python3 is not on PATH: the walk-through with the AWS CLI was not run");
-        return None;
-    }
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/requirements.txt");
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
     let installed = venv.join("installed.txt");
@@ -24,10 +20,29 @@ fn clients() -> Option<PathBuf> {
     if std::fs::read(&installed).is_ok_and(|there| there == wanted) {
         return Some(venv);
     }
-    Run::of(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).ok();
-    Run::of(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--requirement"]).arg(&requirements)).ok();
+    let venv_made = has_run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+    let pip = venv.join("bin/pip");
+    if !venv_made || !has_run(Command::new(pip).args(["install", "--quiet", "--requirement"]).arg(&requirements)) {
+        assert!(std::env::var_os("CI").is_none(), "the AWS CLI could not be installed");
+        eprintln!("the AWS CLI could not be installed: the walk-through with it was not run");
+        return None;
+    }
     std::fs::write(installed, wanted).unwrap();
     Some(venv)
+}
+
+fn has_run(command: &mut Command) -> bool {
+    match command.output() {
+        Ok(output) if output.status.success() => true,
+        Ok(output) => {
+            eprintln!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+            false
+        }
+        Err(error) => {
+            eprintln!("{command:?}: {error}");
+            false
+        }
+    }
 }
 
 /// A command with the endpoint's exports, and the clients on its PATH.

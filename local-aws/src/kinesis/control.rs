@@ -7,12 +7,12 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use ferrokinesis::types::{Shard, StreamMode, StreamStatus};
-use http::{Request, Response};
+use http::{Request, Response, header};
 use serde::{Deserialize, Serialize};
 
 use super::wire::Wire;
 use super::{Kinesis, engine_error, stream_name};
-use crate::http_api::AwsError;
+use crate::http_api::{AwsError, MAX_BODY_BYTES};
 
 /// Shards of a new on-demand stream.
 /// <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>
@@ -125,6 +125,25 @@ impl Kinesis {
             self.writer(&name).incarnation.fetch_add(1, Ordering::Relaxed);
         }
         Ok(response)
+    }
+
+    /// The engine leaves out how large a record may be, which publishers go by.
+    pub(super) async fn describe_stream_summary(
+        &self,
+        wire: Wire,
+        request: Request<Bytes>,
+    ) -> Result<Response<Body>, AwsError> {
+        let target: Target = wire.read(request.body()).unwrap_or_default();
+        let response = self.forward(wire, request).await?;
+        let Some(name) = target.name().filter(|_| response.status().is_success()) else { return Ok(response) };
+        let stream = self.engine().get_stream(&name).await.map_err(engine_error)?;
+        let (mut parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await;
+        let body = body.map_err(|error| AwsError::new(500, "InternalFailure", error.to_string()))?;
+        let summary = &["StreamDescriptionSummary"];
+        let body = wire.set_within(&body, summary, "MaxRecordSizeInKiB", stream.max_record_size_kib)?;
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Ok(Response::from_parts(parts, Body::from(body)))
     }
 
     /// The engine knows neither ARNs nor filters, and its tokens do not carry the stream.

@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
+use ferrokinesis::actions::Operation;
 use ferrokinesis::error::KinesisErrorResponse;
 use ferrokinesis::sequence::{self, SeqObj};
 use ferrokinesis::store::{Store, StoreOptions};
@@ -135,12 +136,27 @@ impl Kinesis {
     /// Answers operation `operation` of the Kinesis wire protocol.
     pub async fn handle(&self, operation: &str, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
         let wire = Wire::of(request.headers());
+        match self.answer(operation, wire, request).await {
+            // A client that writes CBOR reads its errors as CBOR too.
+            Err(error) if wire == Wire::Cbor => wire.error(&error).map(|response| response.map(Body::from)),
+            answer => answer,
+        }
+    }
+
+    async fn answer(&self, operation: &str, wire: Wire, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
         let body = request.body();
+        if operation.parse::<Operation>().is_err() {
+            return Err(AwsError::bad_request(
+                "UnknownOperationException",
+                format!("The local endpoint does not answer the Kinesis operation {operation}."),
+            ));
+        }
         match operation {
             "PutRecord" => self.put_record(wire, body).await.map(|response| response.map(Body::from)),
             "PutRecords" => self.put_records(wire, body).await.map(|response| response.map(Body::from)),
             "ListShards" => self.list_shards(wire, body).await.map(|response| response.map(Body::from)),
             "CreateStream" => self.create_stream(wire, request).await,
+            "DescribeStreamSummary" => self.describe_stream_summary(wire, request).await,
             "DeleteStream" | "SplitShard" | "MergeShards" | "UpdateShardCount" => {
                 self.forward_change(wire, request).await
             }

@@ -125,7 +125,9 @@ fn hash_key(entry: &Entry) -> Result<u128, AwsError> {
     let Some(explicit) = &entry.explicit_hash_key else {
         return Ok(partition_key_to_hash_key(&entry.partition_key));
     };
-    explicit.parse().map_err(|_| {
+    // Rust's own parser takes a sign, too.
+    let number = explicit.bytes().all(|byte| byte.is_ascii_digit()).then(|| explicit.parse().ok()).flatten();
+    number.ok_or_else(|| {
         AwsError::bad_request(
             "InvalidArgumentException",
             format!("Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was {explicit}"),
@@ -173,4 +175,22 @@ fn check_batch(entries: &[Entry]) -> Result<(), AwsError> {
         return Err(AwsError::bad_request("InvalidArgumentException", "Records size exceeds 10 MB limit"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explicit_hash_key_is_digits_in_its_range() {
+        let of = |explicit: &str| {
+            let data = Blob { base64: String::new(), len: 0 };
+            hash_key(&Entry { data, partition_key: "k".into(), explicit_hash_key: Some(explicit.into()) })
+        };
+        assert_eq!(of("0"), Ok(0));
+        assert_eq!(of(&u128::MAX.to_string()), Ok(u128::MAX));
+        for wrong in ["", "+5", "-1", "0x10", "340282366920938463463374607431768211456"] {
+            assert_eq!(of(wrong).unwrap_err().code, "InvalidArgumentException", "{wrong}");
+        }
+    }
 }

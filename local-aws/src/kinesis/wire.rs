@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -47,35 +47,69 @@ impl Wire {
         Ok(response)
     }
 
-    /// The body with one text member set: how a request is completed before the engine sees it.
+    /// An error in this encoding.
+    pub fn error(self, error: &AwsError) -> Result<Response<Bytes>, AwsError> {
+        let mut response = self.answer(&ErrorBody { code: &error.code, message: &error.message })?;
+        *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if let Ok(code) = header::HeaderValue::from_str(&error.code) {
+            response.headers_mut().insert("x-amzn-errortype", code);
+        }
+        Ok(response)
+    }
+
+    /// The body with one member set: how a request is completed before the engine sees it.
     pub fn set<T: Into<Member>>(self, body: &Bytes, name: &str, value: T) -> Result<Bytes, AwsError> {
-        match (self, value.into()) {
-            (Self::Json, value) => {
-                let mut members: serde_json::Map<String, serde_json::Value> = self.read(body)?;
-                let value = match value {
-                    Member::Text(text) => text.into(),
-                    Member::Integer(number) => number.into(),
-                };
-                members.insert(name.to_owned(), value);
-                Ok(serde_json::Value::Object(members).to_string().into())
-            }
-            (Self::Cbor, value) => {
-                let ciborium::Value::Map(mut members) = self.read(body)? else {
-                    return Err(serialization(&"not a map"));
-                };
-                let value = match value {
-                    Member::Text(text) => ciborium::Value::Text(text),
-                    Member::Integer(number) => ciborium::Value::Integer(number.into()),
-                };
-                members.retain(|(key, _)| key.as_text() != Some(name));
-                members.push((ciborium::Value::Text(name.to_owned()), value));
-                let mut body = Vec::new();
-                ciborium::into_writer(&ciborium::Value::Map(members), &mut body)
-                    .map_err(|error| serialization(&error))?;
-                Ok(body.into())
-            }
+        self.set_within(body, &[], name, value)
+    }
+
+    /// The body with one member set in the structure that the members of `path` lead to.
+    pub fn set_within<T: Into<Member>>(
+        self,
+        body: &Bytes,
+        path: &[&str],
+        name: &str,
+        value: T,
+    ) -> Result<Bytes, AwsError> {
+        match self {
+            Self::Json => set_json(self.read(body)?, path, name, value.into()),
+            Self::Cbor => set_cbor(self.read(body)?, path, name, value.into()),
         }
     }
+}
+
+fn set_json(mut root: serde_json::Value, path: &[&str], name: &str, value: Member) -> Result<Bytes, AwsError> {
+    let within = path.iter().try_fold(&mut root, |within, step| within.get_mut(step));
+    let members = within.and_then(serde_json::Value::as_object_mut).ok_or_else(|| serialization(&"not an object"))?;
+    let value = match value {
+        Member::Text(text) => text.into(),
+        Member::Integer(number) => number.into(),
+    };
+    members.insert(name.to_owned(), value);
+    Ok(root.to_string().into())
+}
+
+fn set_cbor(mut root: ciborium::Value, path: &[&str], name: &str, value: Member) -> Result<Bytes, AwsError> {
+    let within = path.iter().try_fold(&mut root, |within, step| {
+        let members = within.as_map_mut()?;
+        members.iter_mut().find(|(key, _)| key.as_text() == Some(step)).map(|(_, value)| value)
+    });
+    let members = within.and_then(ciborium::Value::as_map_mut).ok_or_else(|| serialization(&"not a map"))?;
+    let value = match value {
+        Member::Text(text) => ciborium::Value::Text(text),
+        Member::Integer(number) => ciborium::Value::Integer(number.into()),
+    };
+    members.retain(|(key, _)| key.as_text() != Some(name));
+    members.push((ciborium::Value::Text(name.to_owned()), value));
+    let mut body = Vec::new();
+    ciborium::into_writer(&root, &mut body).map_err(|error| serialization(&error))?;
+    Ok(body.into())
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    #[serde(rename = "__type")]
+    code: &'a str,
+    message: &'a str,
 }
 
 /// A member's value, in either encoding.
@@ -167,6 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_worded_in_the_clients_encoding() {
+        let error = AwsError::bad_request("ResourceNotFoundException", "Stream s not found.");
+        let response = Wire::Cbor.error(&error).unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (400, &"application/x-amz-cbor-1.1".parse().unwrap())
+        );
+        let members: std::collections::BTreeMap<String, String> = Wire::Cbor.read(response.body()).unwrap();
+        assert_eq!(
+            (members["__type"].as_str(), members["message"].as_str()),
+            ("ResourceNotFoundException", "Stream s not found.")
+        );
+    }
+
+    #[test]
     fn a_member_is_set_in_either_encoding() {
         let json = Wire::Json.set(&Bytes::from_static(b"{}"), "StreamName", "s".to_owned()).unwrap();
         assert_eq!(json, r#"{"StreamName":"s"}"#);
@@ -175,5 +224,21 @@ mod tests {
         let cbor = Wire::Cbor.set(&empty.into(), "ShardCount", 4).unwrap();
         let members: std::collections::BTreeMap<String, u32> = Wire::Cbor.read(&cbor).unwrap();
         assert_eq!(members["ShardCount"], 4);
+    }
+
+    #[test]
+    fn a_member_within_another_is_set_in_either_encoding() {
+        let (outer, inner) = (&["Summary"], "MaxRecordSizeInKiB");
+        let json = Bytes::from_static(br#"{"Summary":{"StreamName":"s"}}"#);
+        let json: serde_json::Value =
+            Wire::Json.read(&Wire::Json.set_within(&json, outer, inner, 1024).unwrap()).unwrap();
+        let mut cbor = Vec::new();
+        let summary = ciborium::Value::Map(vec![("StreamName".into(), "s".into())]);
+        ciborium::into_writer(&ciborium::Value::Map(vec![("Summary".into(), summary)]), &mut cbor).unwrap();
+        let cbor = Wire::Cbor.set_within(&cbor.into(), outer, inner, 1024).unwrap();
+        let cbor: serde_json::Value = Wire::Cbor.read(&cbor).unwrap();
+        assert_eq!(json, serde_json::json!({ "Summary": { "StreamName": "s", "MaxRecordSizeInKiB": 1024 } }));
+        assert_eq!(cbor, json);
+        assert!(Wire::Json.set_within(&Bytes::from_static(b"{}"), outer, inner, 1).is_err());
     }
 }

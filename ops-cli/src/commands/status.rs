@@ -154,7 +154,8 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
     let mut open_shards = Vec::new();
     let mut request = kinesis.list_shards().stream_name(names.stream()).shard_filter(open);
     loop {
-        let page = request.send().await.map_err(|error| Error::aws("list the stream's shards", error))?;
+        let page = Error::unless_missing("list the stream's shards", request.send().await)?;
+        let Some(page) = page else { return Ok(None) };
         open_shards.extend(page.shards.unwrap_or_default().into_iter().map(|shard| shard.shard_id));
         match page.next_token {
             Some(token) => request = kinesis.list_shards().next_token(token),
@@ -224,7 +225,8 @@ async fn last_event(aws: &Aws, names: &Names) -> Result<Option<LastEvent>> {
     };
     let Some(stream) = streams.first().and_then(|stream| stream.log_stream_name()) else { return Ok(None) };
     let request = logs.get_log_events().log_group_name(group).log_stream_name(stream);
-    let page = request.start_from_head(false).limit(1).send().await.map_err(|error| Error::aws(doing(), error))?;
+    let page = Error::unless_missing(doing(), request.start_from_head(false).limit(1).send().await)?;
+    let Some(page) = page else { return Ok(None) };
     Ok(page.events().last().map(|event| LastEvent {
         timestamp: event.timestamp().unwrap_or_default(),
         message: event.message().unwrap_or_default().to_owned(),

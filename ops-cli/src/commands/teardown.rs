@@ -41,6 +41,7 @@ impl Render for Outcome {
         }
         match self.deleted.len() {
             0 => writeln!(to, "nothing to do"),
+            1 => writeln!(to, "deleted 1 part"),
             n => writeln!(to, "deleted {n} parts"),
         }
     }
@@ -116,16 +117,17 @@ fn confirm() -> Result<()> {
     }
 }
 
+/// What someone else deleted in the meantime is deleted, too.
 async fn delete(aws: &Aws, names: &Names, part: &Part) -> Result<()> {
     match part {
         Part::Mapping(uuid) => delete_mapping(aws, uuid).await,
         Part::Function => {
             let request = aws.lambda().delete_function().function_name(names.function());
-            request.send().await.map(drop).map_err(|error| Error::aws("delete the function", error))
+            Error::unless_missing("delete the function", request.send().await).map(drop)
         }
         Part::LogGroup => {
             let request = aws.logs().delete_log_group().log_group_name(names.log_group());
-            request.send().await.map(drop).map_err(|error| Error::aws("delete the log group", error))
+            Error::unless_missing("delete the log group", request.send().await).map(drop)
         }
         Part::Role => delete_role(aws, names).await,
         Part::Stream => delete_stream(aws, names).await,
@@ -151,18 +153,25 @@ async fn delete_mapping(aws: &Aws, uuid: &str) -> Result<()> {
 async fn delete_role(aws: &Aws, names: &Names) -> Result<()> {
     let iam = aws.iam();
     let attached = iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
-    let attached = attached.try_collect().await.map_err(|error| Error::aws("look at the role's policies", error))?;
-    for arn in attached.iter().filter_map(|policy| policy.policy_arn()) {
+    let attached: Option<Vec<_>> = Error::unless_missing("look at the role's policies", attached.try_collect().await)?;
+    for arn in attached.iter().flatten().filter_map(|policy| policy.policy_arn()) {
         let request = iam.detach_role_policy().role_name(names.role()).policy_arn(arn);
-        request.send().await.map_err(|error| Error::aws("detach the role's policy", error))?;
+        Error::unless_missing("detach the role's policy", request.send().await)?;
+    }
+    // A role with policies of its own cannot be deleted either, and would stop the teardown half way.
+    let inline = iam.list_role_policies().role_name(names.role()).into_paginator().items().send();
+    let inline: Option<Vec<_>> = Error::unless_missing("look at the role's policies", inline.try_collect().await)?;
+    for name in inline.into_iter().flatten() {
+        let request = iam.delete_role_policy().role_name(names.role()).policy_name(name);
+        Error::unless_missing("delete the role's policy", request.send().await)?;
     }
     let request = iam.delete_role().role_name(names.role());
-    request.send().await.map(drop).map_err(|error| Error::aws("delete the role", error))
+    Error::unless_missing("delete the role", request.send().await).map(drop)
 }
 
 async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {
     let request = aws.kinesis().delete_stream().stream_name(names.stream());
-    request.send().await.map_err(|error| Error::aws("delete the stream", error))?;
+    Error::unless_missing("delete the stream", request.send().await)?;
     let what = format!("the stream {} to be gone", names.stream());
     wait::until(&what, DEADLINE, async || {
         Ok(match stream_summary(aws, names.stream()).await? {

@@ -8,14 +8,14 @@ use aws_sdk_kinesis::error::SdkError;
 use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails, StreamStatus};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    EventSourcePosition, FunctionCode, FunctionResponseType, LastUpdateStatus, LogFormat, LoggingConfig, Runtime, State,
+    EventSourcePosition, FunctionCode, FunctionResponseType, LastUpdateStatus, LoggingConfig, Runtime, State,
 };
 
 use super::desired::{self, Desired};
 use super::observed::stream_summary;
 use super::plan::{Described, Plan, Step};
 use crate::aws::Aws;
-use crate::cli::{Shards, StartingPosition};
+use crate::cli::{Format, Shards, StartingPosition};
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::wait::{self, Look};
@@ -54,7 +54,9 @@ impl Applier<'_> {
             Step::PutRetention(days) => self.put_retention(*days).await,
             Step::CreateFunction { role_arn } => self.create_function(role_arn).await,
             Step::UpdateCode => self.update_code().await,
-            Step::UpdateConfiguration => self.update_configuration().await,
+            Step::UpdateConfiguration { role_arn, log_format } => {
+                self.update_configuration(role_arn, *log_format).await
+            }
             Step::AwaitFunction => self.await_function().await,
             Step::CreateMapping => self.create_mapping().await,
             Step::UpdateMapping { uuid } => self.update_mapping(uuid).await,
@@ -168,7 +170,7 @@ impl Applier<'_> {
             .code(FunctionCode::builder().zip_file(zip).build())
             .memory_size(desired.memory_mb.unwrap_or(desired::DEFAULT_MEMORY_MB))
             .timeout(desired.timeout_seconds.unwrap_or(desired::DEFAULT_TIMEOUT_SECONDS))
-            .logging_config(self.logging_config());
+            .logging_config(self.logging_config(desired.log_format.unwrap_or(desired::DEFAULT_LOG_FORMAT)));
         for (key, value) in desired.names.tags() {
             request = request.tags(key, value);
         }
@@ -176,9 +178,8 @@ impl Applier<'_> {
         self.await_function().await
     }
 
-    fn logging_config(&self) -> LoggingConfig {
-        let format = LogFormat::from(self.desired.log_format.unwrap_or(desired::DEFAULT_LOG_FORMAT));
-        LoggingConfig::builder().log_group(self.desired.names.log_group()).log_format(format).build()
+    fn logging_config(&self, format: Format) -> LoggingConfig {
+        LoggingConfig::builder().log_group(self.desired.names.log_group()).log_format(format.into()).build()
     }
 
     async fn update_code(&self) -> Result<()> {
@@ -194,14 +195,17 @@ impl Applier<'_> {
         self.await_function().await
     }
 
-    async fn update_configuration(&self) -> Result<()> {
+    async fn update_configuration(&self, role_arn: &str, log_format: Format) -> Result<()> {
         let desired = self.desired;
-        let mut request = self.aws.lambda().update_function_configuration().function_name(desired.names.function());
-        request = request.set_memory_size(desired.memory_mb).set_timeout(desired.timeout_seconds);
-        if desired.log_format.is_some() {
-            request = request.logging_config(self.logging_config());
-        }
-        request.send().await.map_err(|error| self.failed("update the function's configuration", error))?;
+        let lambda = self.aws.lambda();
+        let request = lambda
+            .update_function_configuration()
+            .function_name(desired.names.function())
+            .role(role_arn)
+            .set_memory_size(desired.memory_mb)
+            .set_timeout(desired.timeout_seconds)
+            .logging_config(self.logging_config(log_format));
+        self.once_role_is_usable("update the function's configuration", || request.clone().send()).await?;
         self.await_function().await
     }
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudwatchlogs::types::LogGroup as AwsLogGroup;
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
-use aws_sdk_lambda::types::{FunctionResponseType, LastUpdateStatus, LogFormat};
+use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionResponseType, LastUpdateStatus, LogFormat};
 use kinesis_event_logger_core::names::{Location, Names};
 
 use super::desired::policy_arn;
@@ -53,6 +53,9 @@ pub struct Function {
     pub memory_mb: i32,
     pub timeout_seconds: i32,
     pub log_format: Format,
+    /// Where it logs to.
+    pub log_group: String,
+    pub role_arn: String,
 }
 
 #[derive(Debug, Clone)]
@@ -68,32 +71,27 @@ pub struct Mapping {
 /// Looks at every part of the path.
 pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Observed> {
     let policy_arn = policy_arn(location);
-    let (stream, role, log_group, function) = tokio::try_join!(
+    let (stream, role, log_group, function, mapping) = tokio::try_join!(
         stream(aws, names),
         role(aws, names, &policy_arn),
         log_group(aws, names),
         function(aws, names),
+        mapping(aws, names, location),
     )?;
-    let mapping = match function {
-        Some(_) => mapping(aws, names, &names.stream_arn(location)).await?,
-        None => None,
-    };
     Ok(Observed { stream, role, log_group, function, mapping })
 }
 
 /// The stream's summary, if there is such a stream.
 pub async fn stream_summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSummary>> {
-    match aws.kinesis().describe_stream_summary().stream_name(name).send().await {
-        Ok(answer) => Ok(answer.stream_description_summary),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(None),
-        Err(error) => Err(Error::aws(format!("look at the stream {name}"), error)),
-    }
+    let answer = aws.kinesis().describe_stream_summary().stream_name(name).send().await;
+    let answer = Error::unless_missing(format!("look at the stream {name}"), answer)?;
+    Ok(answer.and_then(|answer| answer.stream_description_summary))
 }
 
 async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
     let Some(summary) = stream_summary(aws, names.stream()).await? else { return Ok(None) };
     let request = aws.kinesis().list_tags_for_stream().stream_name(names.stream());
-    let tags = request.send().await.map_err(|error| Error::aws("read the stream's tags", error))?;
+    let Some(tags) = Error::unless_missing("read the stream's tags", request.send().await)? else { return Ok(None) };
     let tags = tags.tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default()));
     let is_on_demand = summary
         .stream_mode_details
@@ -108,15 +106,12 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
 async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<Option<Role>> {
     let iam = aws.iam();
     let doing = || format!("look at the role {}", names.role());
-    let role = match iam.get_role().role_name(names.role()).send().await {
-        Ok(answer) => answer.role,
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_entity_exception()) => None,
-        Err(error) => return Err(Error::aws(doing(), error)),
-    };
-    let Some(role) = role else { return Ok(None) };
+    let role = Error::unless_missing(doing(), iam.get_role().role_name(names.role()).send().await)?;
+    let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
     let tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value));
     let attached = iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
-    let attached = attached.try_collect().await.map_err(|error| Error::aws(doing(), error))?;
+    let attached: Option<Vec<_>> = Error::unless_missing(doing(), attached.try_collect().await)?;
+    let Some(attached) = attached else { return Ok(None) };
     let has_policy = attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn));
     Ok(Some(Role { is_ours: names.owns(tags), arn: role.arn, has_policy }))
 }
@@ -130,23 +125,21 @@ async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
         return Ok(None);
     };
     let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
-    let tags =
-        logs.list_tags_for_resource().resource_arn(arn).send().await.map_err(|error| Error::aws(doing(), error))?;
+    let tags = Error::unless_missing(doing(), logs.list_tags_for_resource().resource_arn(arn).send().await)?;
+    let Some(tags) = tags else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     Ok(Some(LogGroup { is_ours: names.owns(tags), retention_days: group.retention_in_days.unwrap_or(0) }))
 }
 
 async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
-    let answer = match aws.lambda().get_function().function_name(names.function()).send().await {
-        Ok(answer) => answer,
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::aws(format!("look at the function {}", names.function()), error)),
-    };
+    let answer = aws.lambda().get_function().function_name(names.function()).send().await;
+    let answer = Error::unless_missing(format!("look at the function {}", names.function()), answer)?;
+    let Some(answer) = answer else { return Ok(None) };
     let tags = answer.tags.unwrap_or_default();
     let Some(configuration) = answer.configuration else { return Ok(None) };
     let log_format = configuration.logging_config().and_then(|logging| logging.log_format());
+    let log_group = configuration.logging_config().and_then(|logging| logging.log_group());
+    let log_group = log_group.map_or_else(|| format!("/aws/lambda/{}", names.function()), str::to_owned);
     Ok(Some(Function {
         is_ours: names.owns(tags),
         state: configuration.state().map_or("Active", |state| state.as_str()).to_owned(),
@@ -156,28 +149,34 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
         memory_mb: configuration.memory_size().unwrap_or_default(),
         timeout_seconds: configuration.timeout().unwrap_or_default(),
         log_format: if log_format == Some(&LogFormat::Json) { Format::Json } else { Format::Text },
+        log_group,
+        role_arn: configuration.role().unwrap_or_default().to_owned(),
     }))
 }
 
-/// The mapping of our stream to our function; there can be one at most.
-async fn mapping(aws: &Aws, names: &Names, stream_arn: &str) -> Result<Option<Mapping>> {
+/// The mapping of our stream to our function; there can be one at most. A mapping outlives its function, so it is
+/// looked for by its stream: by a function that is gone, Lambda may find none.
+async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<Mapping>> {
     let lambda = aws.lambda();
-    let doing = || format!("look at the event source mappings of {}", names.function());
+    let doing = || format!("look at the event source mappings of {}", names.stream());
     let mappings = lambda
         .list_event_source_mappings()
-        .function_name(names.function())
-        .event_source_arn(stream_arn)
+        .event_source_arn(names.stream_arn(location))
         .into_paginator()
         .items()
         .send()
         .try_collect()
         .await
         .map_err(|error| Error::aws(doing(), error))?;
-    let Some(mapping) = mappings.into_iter().next() else { return Ok(None) };
+    let function = format!(":function:{}", names.function());
+    let is_to_function =
+        |mapping: &EventSourceMappingConfiguration| mapping.function_arn().is_some_and(|arn| arn.ends_with(&function));
+    let Some(mapping) = mappings.into_iter().find(is_to_function) else { return Ok(None) };
     let tags = match mapping.event_source_mapping_arn() {
         Some(arn) => {
-            let answer = lambda.list_tags().resource(arn).send().await;
-            answer.map_err(|error| Error::aws(doing(), error))?.tags.unwrap_or_default()
+            let answer = Error::unless_missing(doing(), lambda.list_tags().resource(arn).send().await)?;
+            let Some(answer) = answer else { return Ok(None) };
+            answer.tags.unwrap_or_default()
         }
         None => Default::default(),
     };

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::desired::{self, Desired};
-use super::observed::{Function, LogGroup, Mapping, Observed, Role, Stream};
+use super::observed::{Function, Mapping, Observed, Role, Stream};
 use crate::cli::{Format, Shards};
 use crate::error::{Error, Result};
 
@@ -22,7 +22,7 @@ pub enum Step {
     PutRetention(i32),
     CreateFunction { role_arn: String },
     UpdateCode,
-    UpdateConfiguration,
+    UpdateConfiguration { role_arn: String, log_format: Format },
     AwaitFunction,
     CreateMapping,
     UpdateMapping { uuid: String },
@@ -45,7 +45,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan> {
     let names = &desired.names;
     stream_steps(&mut plan, desired, observed.stream.as_ref())?;
     role_steps(&mut plan, names.role(), observed.role.as_ref());
-    log_group_steps(&mut plan, desired, observed.log_group.as_ref());
+    log_group_steps(&mut plan, desired, observed);
     let role_arn = observed.role.as_ref().map_or_else(|| names.role_arn(&desired.location), |role| role.arn.clone());
     function_steps(&mut plan, desired, role_arn, observed.function.as_ref())?;
     mapping_steps(&mut plan, desired, observed.mapping.as_ref());
@@ -91,8 +91,8 @@ fn role_steps(plan: &mut Plan, name: &str, role: Option<&Role>) {
     }
 }
 
-fn log_group_steps(plan: &mut Plan, desired: &Desired, group: Option<&LogGroup>) {
-    match group {
+fn log_group_steps(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    match &observed.log_group {
         None => {
             plan.steps.push(Step::CreateLogGroup);
             plan.steps.push(Step::PutRetention(desired.retention_days.unwrap_or(desired::DEFAULT_RETENTION_DAYS)));
@@ -101,9 +101,11 @@ fn log_group_steps(plan: &mut Plan, desired: &Desired, group: Option<&LogGroup>)
             plan.foreign.push(Foreign(format!("log group {}", desired.names.log_group())));
         }
         Some(group) => {
-            // A group of ours without retention was either made so by `--retention-days 0`, or by a run that ended
-            // between the two steps: only an explicit wish changes it.
-            if let Some(days) = desired.retention_days
+            // Without retention, and without the function, which is made after it: the run that made the group ended
+            // between its two steps. With the function, a person wished it so, and only another wish changes it.
+            let is_unfinished = group.retention_days == 0 && observed.function.is_none();
+            let default = is_unfinished.then_some(desired::DEFAULT_RETENTION_DAYS);
+            if let Some(days) = desired.retention_days.or(default)
                 && days != group.retention_days
             {
                 plan.steps.push(Step::PutRetention(days));
@@ -139,8 +141,11 @@ fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function
     if differs(desired.memory_mb, function.memory_mb)
         || differs(desired.timeout_seconds, function.timeout_seconds)
         || format_differs
+        || function.log_group != desired.names.log_group()
+        || function.role_arn != role_arn
     {
-        plan.steps.push(Step::UpdateConfiguration);
+        let log_format = desired.log_format.unwrap_or(function.log_format);
+        plan.steps.push(Step::UpdateConfiguration { role_arn, log_format });
     }
     Ok(())
 }
@@ -184,7 +189,7 @@ impl fmt::Display for Described<'_> {
             Step::PutRetention(days) => write!(f, "keep its events for {days} days"),
             Step::CreateFunction { .. } => write!(f, "create function {}", names.function()),
             Step::UpdateCode => write!(f, "update the code of function {}", names.function()),
-            Step::UpdateConfiguration => write!(f, "update the configuration of function {}", names.function()),
+            Step::UpdateConfiguration { .. } => write!(f, "update the configuration of function {}", names.function()),
             Step::AwaitFunction => write!(f, "wait for function {}", names.function()),
             Step::CreateMapping => write!(f, "map stream {} to the function", names.stream()),
             Step::UpdateMapping { uuid } => write!(f, "update event source mapping {uuid}"),
@@ -207,6 +212,7 @@ mod tests {
     use kinesis_event_logger_core::names::{Location, Names};
 
     use super::super::desired::Package;
+    use super::super::observed::LogGroup;
     use super::*;
     use crate::cli::StartingPosition;
 
@@ -245,6 +251,8 @@ mod tests {
                 memory_mb: 128,
                 timeout_seconds: 30,
                 log_format: Format::Json,
+                log_group: "/aws/lambda/app-test".into(),
+                role_arn: "arn:r".into(),
             }),
             mapping: Some(Mapping {
                 is_ours: true,
@@ -307,7 +315,7 @@ mod tests {
             [
                 Step::UpdateShardCount(2),
                 Step::PutRetention(7),
-                Step::UpdateConfiguration,
+                Step::UpdateConfiguration { role_arn: "arn:r".into(), log_format: Format::Json },
                 Step::UpdateMapping { uuid: "u".into() },
             ]
         );
@@ -324,6 +332,34 @@ mod tests {
             steps(&desired(), &there),
             [Step::AwaitStream, Step::AttachPolicy, Step::AwaitFunction, Step::AwaitMapping { uuid: "u".into() }]
         );
+    }
+
+    #[test]
+    fn a_log_group_whose_making_was_interrupted_gets_its_retention() {
+        let mut there = observed();
+        there.log_group.as_mut().unwrap().retention_days = 0;
+        assert!(steps(&desired(), &there).is_empty(), "a person wished it so");
+        there.function = None;
+        assert_eq!(steps(&desired(), &there)[0], Step::PutRetention(30));
+        let wanted = Desired { retention_days: Some(0), ..desired() };
+        assert!(!steps(&wanted, &there).iter().any(|step| matches!(step, Step::PutRetention(_))));
+    }
+
+    #[test]
+    fn a_mapping_that_outlived_its_function_is_kept() {
+        let there = Observed { function: None, ..observed() };
+        assert_eq!(steps(&desired(), &there), [Step::CreateFunction { role_arn: "arn:r".into() }]);
+    }
+
+    #[test]
+    fn the_function_follows_its_names() {
+        let mut there = observed();
+        there.function.as_mut().unwrap().log_group = "/aws/lambda/before".into();
+        let update = [Step::UpdateConfiguration { role_arn: "arn:r".into(), log_format: Format::Json }];
+        assert_eq!(steps(&desired(), &there), update);
+        let mut there = observed();
+        there.function.as_mut().unwrap().role_arn = "arn:before".into();
+        assert_eq!(steps(&desired(), &there), update);
     }
 
     #[test]

@@ -13,6 +13,11 @@ const DEEP_OVERLAP_MS: i64 = 300_000;
 /// Time between deep sweeps.
 const DEEP_EVERY_MS: i64 = 30_000;
 
+/// How far a sweep goes back at most, however long ago the last event was: without it, following a filter that nothing
+/// matches would read everything since the start again each time. Well above [`DEEP_OVERLAP_MS`], so that a clock
+/// that is some minutes ahead of the service's hides nothing.
+const FURTHEST_BACK_MS: i64 = 1_800_000;
+
 /// What has been shown, and where the next sweep begins.
 #[derive(Debug)]
 pub struct Follower {
@@ -20,6 +25,8 @@ pub struct Follower {
     since: i64,
     newest: i64,
     last_deep: i64,
+    /// When the sweep before began; `None` before the first, which reads everything asked for.
+    last_sweep: Option<i64>,
     /// Event id → timestamp, for as long as a deep sweep may meet the event again.
     shown: HashMap<String, i64>,
 }
@@ -27,7 +34,7 @@ pub struct Follower {
 impl Follower {
     /// Follows events from `since` on, in epoch milliseconds.
     pub fn new(since: i64) -> Self {
-        Self { since, newest: since, last_deep: since, shown: HashMap::new() }
+        Self { since, newest: since, last_deep: since, last_sweep: None, shown: HashMap::new() }
     }
 
     /// Where the sweep that starts now begins, in epoch milliseconds.
@@ -39,7 +46,8 @@ impl Follower {
         // Events may be dated ahead of the clock: those must not move the window past the ones that are not.
         let newest = self.newest.min(now);
         self.shown.retain(|_, timestamp| *timestamp >= newest - DEEP_OVERLAP_MS);
-        self.since.max(newest - if is_deep { DEEP_OVERLAP_MS } else { OVERLAP_MS })
+        let furthest_back = self.last_sweep.replace(now).map_or(self.since, |last| last - FURTHEST_BACK_MS);
+        self.since.max(furthest_back).max(newest - if is_deep { DEEP_OVERLAP_MS } else { OVERLAP_MS })
     }
 
     /// Whether the event is to be shown: once, and not if it is older than what was asked for.
@@ -84,6 +92,14 @@ mod tests {
         follower.is_new("a", NOW);
         assert_eq!(follower.begin_sweep(NOW + DEEP_EVERY_MS), NOW - 60_000);
         assert_eq!(follower.begin_sweep(NOW + DEEP_EVERY_MS + 1), NOW - OVERLAP_MS);
+    }
+
+    #[test]
+    fn a_quiet_follower_does_not_read_everything_again() {
+        let since = NOW - 86_400_000;
+        let mut follower = Follower::new(since);
+        assert_eq!(follower.begin_sweep(NOW), since, "the first sweep reads everything asked for");
+        assert_eq!(follower.begin_sweep(NOW + 1000), NOW - FURTHEST_BACK_MS);
     }
 
     #[test]

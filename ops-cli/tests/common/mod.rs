@@ -118,6 +118,18 @@ impl Endpoint {
         self.child.id()
     }
 
+    /// For the SDK's own clients: what a person does beside `ops-cli`.
+    pub async fn sdk_config(&self) -> aws_config::SdkConfig {
+        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "test");
+        aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region("us-east-1")
+            .credentials_provider(credentials)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .load()
+            .await
+    }
+
     /// `ops-cli` connected to this endpoint, with names of the test's own.
     pub fn ops<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = ops_cli();
