@@ -15,6 +15,8 @@ pub enum Payload<'a> {
     Text(&'a str),
     /// Bytes that are not UTF-8.
     Binary(&'a [u8]),
+    /// Bytes that are not UTF-8, and that are one CBOR map or array (RFC 8949).
+    Cbor(&'a [u8]),
 }
 
 /// Tells what bytes are.
@@ -103,6 +105,9 @@ pub fn decode<'a>(source: &'a SourceRecord<'_>, scratch: &'a mut Vec<u8>) -> Rec
         sequence_number: source.sequence_number.as_deref(),
         partition_key: source.partition_key.as_deref(),
         arrival_ms: source.arrival_ms,
+        sub_sequence_number: None,
+        explicit_hash_key: None,
+        origin: None,
         error: error.or_else(|| source.problem.as_ref().map(ToString::to_string)),
         data,
     }
@@ -177,7 +182,7 @@ mod tests {
         fn classifying_loses_no_byte(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let kept = match classify(&bytes) {
                 Payload::Json(text) | Payload::Text(text) => text.as_bytes(),
-                Payload::Binary(bytes) => bytes,
+                Payload::Binary(bytes) | Payload::Cbor(bytes) => bytes,
             };
             prop_assert_eq!(kept, bytes.as_slice());
         }

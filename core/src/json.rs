@@ -75,6 +75,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Where in `text`, which this value is from, it begins.
+    pub(crate) fn offset_in(self, text: &str) -> usize {
+        text.len().saturating_sub(self.0.len())
+    }
+
     /// The string's value, borrowed unless it holds escapes. A lone surrogate becomes U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         let inner = self.text().strip_prefix('"')?.strip_suffix('"')?;
@@ -174,6 +179,11 @@ impl Elements<'_> {
     /// Says that the last element is `length` bytes long, for a caller who has walked through it.
     pub(crate) fn passed(&mut self, length: usize) {
         self.0.passed(length);
+    }
+
+    /// How many bytes long the array is, once every element has been given.
+    pub(crate) fn length(&self) -> usize {
+        self.0.position + 1
     }
 }
 

@@ -41,12 +41,17 @@ pub mod limits;
 mod line;
 pub mod names;
 mod record;
+mod redact;
 mod scan;
 mod timestamp;
 
 pub use decode::{Base64Error, Payload, base64, classify, decode};
 pub use event::{Event, EventError, Problem, SourceRecord};
 pub use json::{JsonKind, MAX_JSON_DEPTH};
-pub use line::{LINE_VERSION, Level, LineFormat, LineWriter, UnknownLevel, UnknownLineFormat, append_message};
+pub use line::{
+    DataShown, LINE_VERSION, Level, LineFormat, LineOptions, LineWriter, MAX_NAME_BYTES, Outcome, UnknownDataShown,
+    UnknownLevel, UnknownLineFormat, append_message,
+};
 pub use names::{Location, NameError, Names};
-pub use record::{Data, Record};
+pub use record::{Change, Data, LogEvent, Origin, Record};
+pub use redact::{REDACTION_MARK, Redacted, Redactor, RuleError};

@@ -110,7 +110,7 @@ fn record<'a>((names, arrival_ms): &'a (Vec<Option<String>>, Option<i64>), data:
         partition_key: names[3].as_deref(),
         arrival_ms: *arrival_ms,
         error: names[4].clone(),
-        data,
+        ..Record::new(data)
     }
 }
 
@@ -128,9 +128,10 @@ fn assert_says(line: &Value, record: &Record<'_>) {
             assert_eq!((text("type"), &line["data"]), (Some("json"), &serde_json::from_str::<Value>(json).unwrap()));
         }
         Data::Payload(Payload::Text(data)) => assert_eq!((text("type"), text("data")), (Some("text"), Some(data))),
-        Data::Payload(Payload::Binary(bytes)) => {
+        Data::Payload(payload @ (Payload::Binary(bytes) | Payload::Cbor(bytes))) => {
             let decoded = base64_simd::STANDARD.decode_to_vec(text("data").unwrap()).unwrap();
-            assert_eq!((text("type"), &line["bytes"]), (Some("binary"), &Value::from(bytes.len())));
+            let kind = if matches!(payload, Payload::Cbor(_)) { "cbor" } else { "binary" };
+            assert_eq!((text("type"), &line["bytes"]), (Some(kind), &Value::from(bytes.len())));
             assert_eq!(decoded, bytes);
         }
         Data::Undecodable(data) => assert_eq!((text("type"), text("data")), (Some("undecodable"), Some(data))),
