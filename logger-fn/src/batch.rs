@@ -24,7 +24,7 @@ impl Buffers {
 /// One invocation's records on their way to lines.
 pub struct Batch<'a> {
     settings: &'a Settings,
-    writer: LineWriter,
+    writer: LineWriter<'a>,
     now_ms: i64,
     buffers: Buffers,
     /// Records whose lines are written, before those of `buffers.ends`.
@@ -36,7 +36,7 @@ impl<'a> Batch<'a> {
     pub fn new(settings: &'a Settings, request_id: &str, now_ms: i64, mut buffers: Buffers) -> Self {
         buffers.lines.clear();
         buffers.ends.clear();
-        let writer = LineWriter::new(settings.format, request_id, now_ms);
+        let writer = LineWriter::with_options(settings.format, request_id, now_ms, &settings.lines);
         Self { settings, writer, now_ms, buffers, logged: 0, counts: Counts::default() }
     }
 
@@ -59,9 +59,10 @@ impl<'a> Batch<'a> {
         if let Some(arrival_ms) = record.arrival_ms {
             counts.saw_lag(self.now_ms.saturating_sub(arrival_ms));
         }
+        counts.sub_records += u64::from(record.sub_sequence_number.is_some());
         match record.data {
             Data::Payload(Payload::Json(text) | Payload::Text(text)) => counts.bytes += text.len() as u64,
-            Data::Payload(Payload::Binary(bytes)) => counts.bytes += bytes.len() as u64,
+            Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => counts.bytes += bytes.len() as u64,
             Data::Undecodable(_) => counts.undecodable += 1,
         }
         // A stream that spreads its records itself may leave the key out: then each record is its own key.
@@ -69,7 +70,9 @@ impl<'a> Batch<'a> {
         if key.is_some_and(|key| !self.settings.sample.takes(key)) {
             counts.sampled_out += 1;
         } else if self.settings.writes(record.level()) {
-            self.writer.append(record, &mut self.buffers.lines);
+            let outcome = self.writer.append(record, &mut self.buffers.lines);
+            counts.redacted += u64::from(outcome.redacted > 0);
+            counts.truncated += u64::from(outcome.truncated);
         }
     }
 
@@ -92,7 +95,7 @@ impl<'a> Batch<'a> {
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::{Event, Level};
+    use kinesis_event_logger_core::{Event, Level, LineOptions, Redactor};
 
     use super::*;
 
@@ -122,6 +125,18 @@ mod tests {
         assert!(lines[2].contains(" WARN id ") && lines[2].ends_with(r#"data=undecodable:"*""#), "{lines:?}");
         let counts = Counts { records: 3, bytes: 2, undecodable: 1, max_lag_ms: Some(500), ..Counts::default() };
         assert_eq!(batch.counts, counts);
+    }
+
+    #[test]
+    fn what_is_hidden_and_cut_is_counted() {
+        let redactor = Redactor::new(["password"]).unwrap();
+        let lines = LineOptions { redactor, max_data_bytes: 30, ..LineOptions::DEFAULT };
+        let settings = Settings { lines, ..Settings::default() };
+        let secret = base64_simd::STANDARD.encode_to_string(r#"{"password":"hunter2"}"#);
+        let long = base64_simd::STANDARD.encode_to_string("x".repeat(31));
+        let batch = batch(&settings, &[("k", &secret), ("k", "YQ=="), ("k", &long)]);
+        assert_eq!((batch.counts.redacted, batch.counts.truncated), (1, 1));
+        assert!(!String::from_utf8_lossy(batch.lines()).contains("hunter2"));
     }
 
     #[test]

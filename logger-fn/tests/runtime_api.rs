@@ -326,6 +326,68 @@ fn metrics_are_one_line_an_invocation() {
 }
 
 #[test]
+fn what_must_not_be_shown_is_not() {
+    let redact = ("LOGGER_REDACT", "password,/card/number");
+    let mut function = Function::start(&[JSON, redact, ("LOGGER_MAX_DATA_BYTES", "100"), ("LOGGER_METRICS", "emf")]);
+    let data: [&[u8]; 4] = [
+        br#"{"user":"u","password":"hunter2","card":{"number":4111}}"#,
+        br#"password=hunter2"#,
+        &b"long ".repeat(100),
+        b"\xff hunter2",
+    ];
+    function.invoke("request-1", event((1..).zip(data).map(|(number, data)| record(number, data))));
+    let lines: Vec<String> = data.iter().map(|_| function.line()).collect();
+    let log = lines.concat();
+    assert!(!log.contains("hunter2") && !log.contains("4111") && !log.contains("aHVudGVyMg"), "{log}");
+    assert!(
+        lines[0].contains(r#""data":{"user":"u","password":"[redacted]","card":{"number":"[redacted]"}}"#),
+        "{log}"
+    );
+    let metrics = json_line(&mut function);
+    assert_eq!(metrics["RedactedRecords"], 4, "{log}");
+
+    for (shown, sha256) in [("hash", true), ("none", false)] {
+        let mut function = Function::start(&[JSON, ("LOGGER_DATA", shown)]);
+        function.invoke("request-1", event([record(1, b"hunter2")]));
+        let line = json_line(&mut function);
+        assert_eq!(
+            (line.get("data"), &line["bytes"], line.get("sha256").is_some()),
+            (None, &json!(7), sha256),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn data_is_cut_to_what_was_set() {
+    let mut function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", "10"), ("LOGGER_METRICS", "emf")]);
+    function.invoke("request-1", event([record(1, "äöüäöü".as_bytes())]));
+    let line = json_line(&mut function);
+    assert_eq!(
+        (&line["data"], &line["bytes"], &line["truncated"]),
+        (&json!("äöüäö"), &json!(12), &json!(true)),
+        "{line}"
+    );
+    assert_eq!(line["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(json_line(&mut function)["TruncatedRecords"], 1);
+}
+
+#[test]
+fn no_line_is_longer_than_a_log_event() {
+    // Control characters take six bytes each on the line.
+    let data = [vec![0; 1024 * 1024], vec![b'x'; 4 * 1024 * 1024]];
+    for max in ["", "1000000"] {
+        let function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", max)]);
+        function.send("request-1", event((1..).zip(&data).map(|(number, data)| record(number, data))));
+        let mut function = function;
+        for _ in &data {
+            let length = function.line().len();
+            assert!(length > 200_000 && length < 1024 * 1024 - 26, "{length}");
+        }
+    }
+}
+
+#[test]
 fn a_sample_leaves_out_whole_keys_and_says_so() {
     let records: Vec<Value> = (0..100)
         .map(|number| {
