@@ -4,29 +4,28 @@
 //! and lets `RUST_LOG` override the level Lambda was set to.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::sync::Arc;
 
-use kinesis_event_logger_core::{Level, append_message};
+use kinesis_event_logger_core::{Level, LineFormat, append_message};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::clock;
+use crate::output::Output;
 use crate::settings::Settings;
 
 /// Writes each event as one line on stdout. Spans are not followed: each line stands for itself.
 pub struct Diagnostics {
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
+    pub output: Arc<Output>,
 }
 
-impl Diagnostics {
-    /// Writes a line whatever level was set: what is said once at the start must be seen.
-    pub fn say(&self, level: Level, message: &str) {
-        let mut line = Vec::new();
-        append_message(self.settings.format, clock::now_ms(), level, message, &mut line);
-        // Nobody is left to tell when stdout is gone; an invocation that cannot write fails by itself.
-        let _ = std::io::stdout().lock().write_all(&line);
-    }
+/// A line about the program, stamped with the present.
+pub fn line(format: LineFormat, level: Level, message: &str) -> Vec<u8> {
+    let mut line = Vec::new();
+    append_message(format, clock::now_ms(), level, message, &mut line);
+    line
 }
 
 impl Subscriber for Diagnostics {
@@ -46,7 +45,7 @@ impl Subscriber for Diagnostics {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message::default();
         event.record(&mut message);
-        self.say(level(event.metadata()), &message.into_text());
+        self.output.notice(&line(self.settings.format, level(event.metadata()), &message.into_text()));
     }
 
     fn enter(&self, _: &Id) {}

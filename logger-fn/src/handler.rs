@@ -1,27 +1,40 @@
-//! A Kinesis event in; its lines, and what Lambda is to try again, out.
+//! A Kinesis event in; its lines, and what Lambda is to send again, out.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lambda_events::streams::KinesisEventResponse;
-use kinesis_event_logger_core::{Event, EventError, LineWriter, decode};
+use kinesis_event_logger_core::{Event, EventError, Level};
 use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
 use thiserror::Error;
+use tokio::time::Instant;
 
+use crate::batch::{Batch, Buffers};
+use crate::clock;
+use crate::diagnostics;
+use crate::metrics::{Metrics, Subject};
+use crate::output::{Output, WriteError};
 use crate::settings::Settings;
 
-/// Lines are handed over in pieces of about this many bytes: most batches are one piece, and a huge one does not double
-/// its memory.
-const PIECE_BYTES: usize = 1024 * 1024;
+/// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last:
+/// as much as a pipe holds.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// How many records may pass without a look at the clock, where they make no lines.
+const RECORDS_A_LOOK: usize = 64;
+
+/// Buffers larger than this are not kept for the next invocation.
+const KEPT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Why an invocation fails as a whole, so that Lambda sends the batch again.
 #[derive(Error)]
 pub enum HandlerError {
     #[error(transparent)]
     Event(#[from] EventError),
-    #[error("cannot write the batch's lines to stdout: {0}")]
-    Write(#[from] io::Error),
+    #[error("none of the {records} records is logged: {why}")]
+    Unlogged { records: usize, why: WriteError },
 }
 
 /// `lambda_runtime` logs a failed invocation by its `Debug` text, which is read by people here.
@@ -36,152 +49,167 @@ impl From<HandlerError> for Diagnostic {
     fn from(error: HandlerError) -> Self {
         let error_type = match error {
             HandlerError::Event(_) => "NotAKinesisEvent",
-            HandlerError::Write(_) => "WriteFailed",
+            HandlerError::Unlogged { why: WriteError::Late, .. } => "DeadlineNear",
+            HandlerError::Unlogged { why: WriteError::Io(_), .. } => "WriteFailed",
         };
         Self { error_type: error_type.to_owned(), error_message: error.to_string() }
     }
 }
 
-/// The function between two invocations: what it was set to, where its lines go, and buffers that are used again.
-pub struct Logger<W> {
-    settings: Settings,
-    output: W,
-    lines: Vec<u8>,
-    scratch: Vec<u8>,
+/// The function between its invocations: what it was set to, where its lines go, and buffers that are used again.
+pub struct Handler {
+    settings: Arc<Settings>,
+    output: Arc<Output>,
+    idle: Mutex<Vec<Buffers>>,
 }
 
-impl<W: Write> Logger<W> {
-    pub fn new(settings: Settings, output: W) -> Self {
-        Self { settings, output, lines: Vec::new(), scratch: Vec::new() }
+impl Handler {
+    pub fn new(settings: Arc<Settings>, output: Arc<Output>) -> Self {
+        Self { settings, output, idle: Mutex::default() }
     }
 
-    /// Logs every record of one event, stamped `now_ms` (epoch milliseconds).
+    /// Logs every record of one event, which Lambda wants an answer to before `deadline_ms` (epoch milliseconds).
+    ///
+    /// When not all of them can be logged in time, the answer names the first that was not, and Lambda sends the batch
+    /// again from there. A record that cannot be decoded is a line like any other: to fail for it would only block its
+    /// shard, since trying again does not mend it.
     ///
     /// # Errors
-    /// When the event is not a Kinesis event, or its lines cannot be written. A record that cannot be decoded is a line
-    /// like any other: to fail for it would only block its shard, since trying again does not mend it.
-    pub fn handle(
-        &mut self,
+    /// When the event is not a Kinesis event, or none of its records was logged.
+    pub async fn handle(
+        &self,
         request_id: &str,
         event: &RawValue,
-        now_ms: i64,
+        deadline_ms: i64,
     ) -> Result<KinesisEventResponse, HandlerError> {
         let event = Event::from_raw(event)?;
-        let writer = LineWriter::new(self.settings.format, request_id, now_ms);
-        self.lines.clear();
-        for source in event.records() {
-            let record = decode(&source, &mut self.scratch);
-            if self.settings.writes(record.level()) {
-                writer.append(&record, &mut self.lines);
-            }
-            if self.lines.len() >= PIECE_BYTES {
-                self.hand_over()?;
-            }
-        }
-        self.hand_over()?;
-        Ok(KinesisEventResponse::default())
+        let now_ms = clock::now_ms();
+        let until = Instant::now() + time_to_write(now_ms, deadline_ms, self.settings.deadline_margin_ms);
+        let idle = self.idle().pop().unwrap_or_default();
+        let mut batch = Batch::new(&self.settings, request_id, now_ms, idle);
+        let logged = self.log(event, &mut batch, until).await;
+        let response = match logged {
+            Ok(()) => Ok(KinesisEventResponse::default()),
+            Err(why) => self.answer(event, &mut batch, why),
+        };
+        self.report(event, request_id, &batch, now_ms, until).await;
+        self.keep(batch.into_buffers());
+        response
     }
 
-    /// Writes what has gathered, at once.
-    fn hand_over(&mut self) -> io::Result<()> {
-        if !self.lines.is_empty() {
-            self.output.write_all(&self.lines)?;
-            self.output.flush()?;
-            self.lines.clear();
+    async fn log(&self, event: Event<'_>, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
+        for (index, source) in event.records().enumerate() {
+            if index.is_multiple_of(RECORDS_A_LOOK) && Instant::now() >= until {
+                return Err(WriteError::Late);
+            }
+            batch.append(&source);
+            if batch.lines().len() >= PIECE_BYTES {
+                self.hand_over(batch, until).await?;
+            }
         }
-        Ok(())
+        self.hand_over(batch, until).await
     }
+
+    /// Writes what has gathered.
+    async fn hand_over(&self, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
+        if batch.lines().is_empty() {
+            batch.written(0);
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            return Err(WriteError::Late);
+        }
+        match self.output.write(batch.lines(), until).await {
+            Ok(()) => {
+                batch.written(batch.lines().len());
+                Ok(())
+            }
+            Err(unwritten) => {
+                batch.written(unwritten.written);
+                Err(unwritten.why)
+            }
+        }
+    }
+
+    /// The answer when the batch was not logged to its end.
+    fn answer(
+        &self,
+        event: Event<'_>,
+        batch: &mut Batch<'_>,
+        why: WriteError,
+    ) -> Result<KinesisEventResponse, HandlerError> {
+        let (records, logged) = (event.records().count(), batch.logged());
+        batch.counts.failed = (records - logged) as u64;
+        // A record that Lambda cannot be told by its number is sent again with the one before it.
+        let number = event.records().take(logged + 1).filter_map(|record| record.sequence_number).last();
+        match number.filter(|_| logged > 0) {
+            Some(number) => {
+                tracing::warn!("{logged} of {records} records are logged, the rest is to be sent again: {why}");
+                let mut response = KinesisEventResponse::default();
+                response.add_failure(number);
+                Ok(response)
+            }
+            None => Err(HandlerError::Unlogged { records, why }),
+        }
+    }
+
+    /// Says in numbers what became of the batch. It comes after the records and is not worth failing them.
+    async fn report(&self, event: Event<'_>, request_id: &str, batch: &Batch<'_>, now_ms: i64, until: Instant) {
+        let counts = &batch.counts;
+        let first = event.records().next();
+        let line = match self.settings.metrics {
+            Metrics::Emf => {
+                let subject = Subject {
+                    function: &self.settings.function_name,
+                    request_id,
+                    stream: first.as_ref().and_then(|record| record.stream.as_deref()),
+                    shard: first.as_ref().and_then(|record| record.shard_id.as_deref()),
+                };
+                counts.emf(subject, now_ms)
+            }
+            Metrics::Off if counts.sampled_out > 0 && self.settings.writes(Level::Info) => {
+                let message = format!(
+                    "LOGGER_SAMPLE leaves out {} of {} records of {request_id}",
+                    counts.sampled_out,
+                    counts.records.max(counts.sub_records)
+                );
+                diagnostics::line(self.settings.format, Level::Info, &message)
+            }
+            Metrics::Off => return,
+        };
+        if self.output.write(&line, until).await.is_err() {
+            self.output.notice(&line);
+        }
+    }
+
+    fn keep(&self, buffers: Buffers) {
+        if buffers.capacity() <= KEPT_BYTES {
+            self.idle().push(buffers);
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Buffers>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long lines may be written: until the margin before the deadline. A margin larger than half of what is left
+/// counts as that half, so that a batch always comes further.
+fn time_to_write(now_ms: i64, deadline_ms: i64, margin_ms: u32) -> Duration {
+    let left_ms = u64::try_from(deadline_ms.saturating_sub(now_ms)).unwrap_or(0);
+    Duration::from_millis(left_ms - u64::from(margin_ms).min(left_ms / 2))
 }
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::{Level, LineFormat};
-
     use super::*;
 
-    /// Remembers each write, and fails once `room` writes were taken.
-    struct Pipe {
-        writes: Vec<String>,
-        room: usize,
-    }
-
-    impl Write for Pipe {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.writes.len() == self.room {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-            self.writes.push(String::from_utf8_lossy(bytes).into_owned());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn event(data: &[&str]) -> Box<RawValue> {
-        let records: Vec<String> = data
-            .iter()
-            .map(|data| format!(r#"{{"kinesis":{{"data":"{data}"}},"eventSource":"aws:kinesis"}}"#))
-            .collect();
-        RawValue::from_string(format!("{{\"Records\":[{}]}}", records.join(","))).unwrap()
-    }
-
-    fn handled(settings: Settings, data: &[&str]) -> Vec<String> {
-        let mut logger = Logger::new(settings, Pipe { writes: Vec::new(), room: usize::MAX });
-        let response = logger.handle("id", &event(data), 0).unwrap();
-        assert!(response.batch_item_failures.is_empty());
-        logger.output.writes
-    }
-
     #[test]
-    fn a_batch_is_one_write() {
-        let writes = handled(Settings::default(), &["YQ==", "Yg==", "*"]);
-        assert_eq!(writes.len(), 1);
-        let lines: Vec<_> = writes[0].lines().collect();
-        assert!(lines[0].ends_with(r#"data="a""#) && lines[1].ends_with(r#"data="b""#), "{lines:?}");
-        assert!(lines[2].contains(" WARN id ") && lines[2].ends_with(r#"data=undecodable:"*""#), "{lines:?}");
-    }
-
-    #[test]
-    fn a_huge_batch_is_written_in_whole_lines() {
-        let data = base64_simd::STANDARD.encode_to_string(vec![b'x'; 400_000]);
-        let writes = handled(Settings::default(), &[&*data; 7]);
-        assert_eq!(writes.len(), 3);
-        assert!(writes.iter().all(|write| write.ends_with('\n')));
-        assert_eq!(writes.concat().lines().count(), 7);
-    }
-
-    #[test]
-    fn an_empty_batch_writes_nothing() {
-        assert!(handled(Settings::default(), &[]).is_empty());
-    }
-
-    #[test]
-    fn only_lines_of_the_set_level_are_written() {
-        let at = |level| handled(Settings { format: LineFormat::Text, level }, &["YQ==", "*"]).concat();
-        assert_eq!(at(Level::Trace).lines().count(), 2);
-        assert!(at(Level::Warn).lines().count() == 1 && at(Level::Warn).contains("undecodable"));
-        assert_eq!(at(Level::Error), "");
-    }
-
-    #[test]
-    fn a_failed_write_fails_the_invocation_and_leaves_nothing_behind() {
-        let mut logger = Logger::new(Settings::default(), Pipe { writes: Vec::new(), room: 0 });
-        let error = logger.handle("id", &event(&["YQ=="]), 0).unwrap_err();
-        assert_eq!(Diagnostic::from(error).error_type, "WriteFailed");
-        logger.output.room = 1;
-        logger.handle("id", &event(&["Yg=="]), 0).unwrap();
-        assert_eq!(logger.output.writes.len(), 1);
-        assert!(!logger.output.writes[0].contains(r#""a""#));
-    }
-
-    #[test]
-    fn what_is_no_kinesis_event_is_an_error_that_says_so() {
-        let mut logger = Logger::new(Settings::default(), Vec::new());
-        let error = logger.handle("id", &RawValue::from_string("[]".to_owned()).unwrap(), 0).unwrap_err();
-        let diagnostic = Diagnostic::from(error);
-        assert_eq!(diagnostic.error_type, "NotAKinesisEvent");
-        assert_eq!(diagnostic.error_message, "not a Kinesis event: an array, not an object");
+    fn the_margin_is_kept_but_leaves_time_to_write() {
+        let time = |deadline_ms, margin_ms| time_to_write(1000, deadline_ms, margin_ms).as_millis();
+        assert_eq!(time(4000, 500), 2500);
+        assert_eq!(time(1400, 500), 200);
+        assert_eq!(time(1000, 500), 0);
+        assert_eq!(time(i64::MIN, 0), 0);
     }
 }

@@ -1,64 +1,110 @@
 //! The Lambda function: everything in a Kinesis event becomes one log line a record.
 
+mod batch;
 mod clock;
 mod diagnostics;
 mod handler;
 mod init_error;
+mod metrics;
+mod output;
+mod sample;
 mod settings;
+mod shutdown;
 
-use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use kinesis_event_logger_core::Level;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tower::util::MapFutureLayer;
 
 use crate::diagnostics::Diagnostics;
-use crate::handler::Logger;
+use crate::handler::Handler;
+use crate::output::Output;
 use crate::settings::{Settings, SettingsError};
+use crate::shutdown::InFlight;
+
+/// How long the first and the last lines may wait for room.
+const A_MOMENT: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let settings = match Settings::read(|name| std::env::var_os(name)) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
-    let diagnostics = Diagnostics { settings };
-    if !settings.writes(Level::Info) {
-        let hidden =
-            format!("AWS_LAMBDA_LOG_LEVEL is {}: the lines of records, at INFO, are not written", settings.level);
-        diagnostics.say(Level::Warn, &hidden);
-    }
-    match tracing::subscriber::set_global_default(diagnostics).map_err(Into::into).and_then(|()| run(settings)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match executor(&settings).and_then(|executor| executor.block_on(run(Arc::new(settings)))) {
+        Ok(code) => code,
         Err(error) => {
-            tracing::error!("the runtime ended: {error}");
+            let _ = writeln!(io::stderr(), "cannot start: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn run(settings: Settings) -> Result<(), lambda_runtime::Error> {
-    // Unbuffered, and unlike io::Stdout it reports every failed write.
-    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut logger = Logger::new(settings, stdout);
-    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let response = logger.handle(&event.context.request_id, &event.payload, clock::now_ms());
-        std::future::ready(response)
+/// One thread is fastest for one invocation at a time; Managed Instances run several on several processors.
+fn executor(settings: &Settings) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = match settings.max_concurrency {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
+}
+
+async fn run(settings: Arc<Settings>) -> io::Result<ExitCode> {
+    let output = Arc::new(Output::stdout()?);
+    let diagnostics = Diagnostics { settings: settings.clone(), output: output.clone() };
+    tracing::subscriber::set_global_default(diagnostics).map_err(io::Error::other)?;
+    if !settings.writes(Level::Info) {
+        let hidden =
+            format!("AWS_LAMBDA_LOG_LEVEL is {}: the lines of records, at INFO, are not written", settings.level);
+        // Not as a notice: tokio does not know yet that stdout has room.
+        let _ =
+            output.write(&diagnostics::line(settings.format, Level::Warn, &hidden), Instant::now() + A_MOMENT).await;
+    }
+    let ended = serve(Arc::new(Handler::new(settings, output.clone()))).await;
+    if let Err(error) = &ended {
+        tracing::error!("the runtime ended: {error}");
+    }
+    output.finish(Instant::now() + A_MOMENT).await;
+    Ok(if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
+    let in_flight = InFlight::default();
+    let begin = in_flight.clone();
+    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let handler = handler.clone();
+        async move {
+            let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+            handler.handle(&event.context.request_id, &event.payload, deadline_ms).await
+        }
     });
-    Runtime::new(handler).run().await
+    let runtime = Runtime::new(service).layer(MapFutureLayer::new(move |answered| {
+        let invocation = begin.begin();
+        async move {
+            let result: Result<(), lambda_runtime::Error> = answered.await;
+            drop(invocation);
+            result
+        }
+    }));
+    shutdown::run_until_terminated(runtime.run_concurrent(), in_flight).await
 }
 
 /// Ends the start with the reason: on stdout for the log, to the Runtime API for the invoker.
 fn refuse(error: &SettingsError) -> ExitCode {
-    let diagnostics = Diagnostics { settings: error.readable };
-    diagnostics.say(Level::Error, &format!("cannot start: {error}"));
+    let say = |message: &str| {
+        // Nobody is left to tell when stdout is gone.
+        let _ = io::stdout().write_all(&diagnostics::line(error.readable.format, Level::Error, message));
+    };
+    say(&format!("cannot start: {error}"));
     if let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API")
         && let Err(unreported) = init_error::report(&address, "InvalidSettings", &error.to_string())
     {
-        diagnostics.say(Level::Error, &format!("cannot report that to {address}: {unreported}"));
+        say(&format!("cannot report that to {address}: {unreported}"));
     }
     ExitCode::FAILURE
 }

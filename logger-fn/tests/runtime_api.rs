@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::Function;
+use crate::support::{Function, Post};
 
 const JSON: (&str, &str) = ("AWS_LAMBDA_LOG_FORMAT", "JSON");
 
@@ -25,6 +28,28 @@ fn record(sequence_number: u64, data: &[u8]) -> Value {
 
 fn event(records: impl IntoIterator<Item = Value>) -> String {
     json!({"Records": records.into_iter().collect::<Vec<_>>()}).to_string()
+}
+
+/// More than a pipe holds: 200 records of 1 KiB, the first with this sequence number.
+fn large_event(first: u64) -> String {
+    event((first..200).map(|number| record(number, &[b'x'; 1024])))
+}
+
+/// The sequence numbers of text lines, which are whole.
+fn sequence_numbers<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<u64> {
+    let number = |line: &str| {
+        assert!(line.ends_with('"') && line.matches(" seq=").count() == 1, "{line}");
+        line.split_once(" seq=").unwrap().1.split(' ').next().unwrap().parse().unwrap()
+    };
+    lines.into_iter().map(number).collect()
+}
+
+/// The sequence number that the answer says to go on from.
+fn first_failed(answer: &Post) -> u64 {
+    assert!(answer.path.ends_with("/response"), "{answer:?}");
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(body["batchItemFailures"].as_array().unwrap().len(), 1, "{body}");
+    body["batchItemFailures"][0]["itemIdentifier"].as_str().unwrap().parse().unwrap()
 }
 
 fn json_line(function: &mut Function) -> Value {
@@ -179,6 +204,211 @@ fn a_log_that_cannot_be_written_fails_the_batch_so_that_it_is_sent_again() {
     assert_eq!(answer.path, "/2018-06-01/runtime/invocation/request-1/error");
     let error: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(error["errorType"], "WriteFailed");
+}
+
+#[test]
+fn a_log_that_is_read_too_slowly_costs_no_record_and_doubles_none() {
+    let mut function = Function::start(&[("LOGGER_DEADLINE_MARGIN_MS", "1000")]);
+    function.send_with_time("request-1", large_event(0), Duration::from_secs(2));
+    // Nobody reads the log until the answer is there.
+    let next = first_failed(&function.post());
+    assert!(next > 0 && next < 200, "{next}");
+    function.send("request-2", large_event(next));
+    let mut lines: Vec<String> = (0..next).map(|_| function.line()).collect();
+    let torn = function.line();
+    let said = function.line();
+    let why = format!(
+        "{next} of 200 records are logged, the rest is to be sent again: stdout takes no more before the deadline"
+    );
+    assert!(said.contains(" WARN - message=") && said.contains(&why), "{said}");
+    lines.extend((next..200).map(|_| function.line()));
+    assert_eq!(sequence_numbers(lines.iter().map(String::as_str)), (0..200).collect::<Vec<_>>());
+    assert!(torn.is_empty() || torn.contains("request-1") && !torn.ends_with('"'), "{torn}");
+    assert_eq!(function.post().body, r#"{"batchItemFailures":[]}"#);
+    assert_eq!(function.end(true).1, "");
+}
+
+#[test]
+fn a_deadline_that_is_over_logs_nothing_and_fails_the_batch() {
+    let mut function = Function::start(&[]);
+    function.send_with_time("request-1", large_event(0), Duration::ZERO);
+    let answer = function.post();
+    assert_eq!(answer.path, "/2018-06-01/runtime/invocation/request-1/error");
+    let error: Value = serde_json::from_str(&answer.body).unwrap();
+    let message = "none of the 200 records is logged: stdout takes no more before the deadline";
+    assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("DeadlineNear"), &json!(message)));
+    assert!(function.line().contains(message));
+    assert_eq!(function.end(true).1, "");
+}
+
+#[test]
+fn a_log_that_breaks_off_is_answered_with_the_first_record_not_in_it() {
+    let mut function = Function::start(&[]);
+    function.send("request-1", large_event(0));
+    let lines: Vec<String> = (0..100).map(|_| function.line()).collect();
+    function.close_log();
+    let next = first_failed(&function.post());
+    assert_eq!(sequence_numbers(lines.iter().map(String::as_str)), (0..100).collect::<Vec<_>>());
+    assert!(next >= 100, "{next}");
+}
+
+#[test]
+fn a_record_without_a_number_is_sent_again_with_the_one_before_it() {
+    let mut function = Function::start(&[("LOGGER_DEADLINE_MARGIN_MS", "1000")]);
+    let numberless = json!({"kinesis": {"data": "x".repeat(2048)}});
+    let records = std::iter::once(record(7, b"x")).chain(std::iter::repeat_n(numberless, 200));
+    function.send_with_time("request-1", event(records), Duration::from_secs(2));
+    assert_eq!(first_failed(&function.post()), 7);
+    assert!(function.line().contains(" seq=7 "));
+}
+
+#[test]
+fn invocations_run_at_once_and_every_line_is_whole() {
+    let mut function = Function::start(&[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]);
+    let requests = ["request-1", "request-2", "request-3", "request-4"];
+    for request in requests {
+        function.send(request, large_event(0));
+    }
+    // The log is not read: were they run in turn, the second would not be taken before the first is answered.
+    let mut taken: Vec<_> = requests.iter().map(|_| function.taken()).collect();
+    taken.sort();
+    assert_eq!(taken, requests);
+    let lines: Vec<String> = (0..800).map(|_| function.line()).collect();
+    let mut by_request = BTreeMap::<&str, Vec<&str>>::new();
+    for line in &lines {
+        by_request.entry(line.split(' ').nth(2).unwrap()).or_default().push(line);
+    }
+    assert_eq!(by_request.keys().copied().collect::<Vec<_>>(), requests);
+    for lines in by_request.into_values() {
+        assert_eq!(sequence_numbers(lines), (0..200).collect::<Vec<_>>());
+    }
+    for _ in requests {
+        assert_eq!(function.post().body, r#"{"batchItemFailures":[]}"#);
+    }
+    assert_eq!(function.end(true).1, "");
+}
+
+#[test]
+fn asked_to_end_it_finishes_what_it_has_begun() {
+    for concurrency in ["1", "4"] {
+        let mut function = Function::start(&[("AWS_LAMBDA_MAX_CONCURRENCY", concurrency)]);
+        function.send("request-1", large_event(0));
+        let mut lines = vec![function.line()];
+        function.terminate();
+        lines.extend((1..200).map(|_| function.line()));
+        assert_eq!(sequence_numbers(lines.iter().map(String::as_str)), (0..200).collect::<Vec<_>>());
+        assert_eq!(function.post().body, r#"{"batchItemFailures":[]}"#);
+        let (status, log) = function.end(false);
+        assert_eq!((status.code(), log.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn metrics_are_one_line_an_invocation() {
+    let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf")]);
+    function.invoke("request-1", event([record(1, b"hello"), json!({"kinesis": {"data": "*"}})]));
+    function.invoke("request-2", event([]));
+    assert_eq!(
+        [json_line(&mut function)["type"].clone(), json_line(&mut function)["type"].clone()],
+        ["text", "undecodable"]
+    );
+    let metrics = json_line(&mut function);
+    assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["FunctionName"]]));
+    let numbers = ["Records", "FailedRecords", "DataBytes", "UndecodableRecords", "SampledOutRecords"];
+    assert_eq!(numbers.map(|name| metrics[name].as_u64().unwrap()), [2, 0, 5, 1, 0]);
+    assert!(metrics["MaxLag"].as_i64().unwrap() > 0);
+    let texts = ["FunctionName", "requestId", "stream", "shard"];
+    let expected = ["logger", "request-1", "lambda-stream", "shardId-000000000006"];
+    assert_eq!(texts.map(|name| metrics[name].as_str().unwrap()), expected);
+    let empty = json_line(&mut function);
+    assert_eq!((&empty["requestId"], &empty["Records"]), (&json!("request-2"), &json!(0)));
+    assert_eq!(function.end(true).1, "");
+}
+
+#[test]
+fn what_must_not_be_shown_is_not() {
+    let redact = ("LOGGER_REDACT", "password,/card/number");
+    let mut function = Function::start(&[JSON, redact, ("LOGGER_MAX_DATA_BYTES", "100"), ("LOGGER_METRICS", "emf")]);
+    let data: [&[u8]; 4] = [
+        br#"{"user":"u","password":"hunter2","card":{"number":4111}}"#,
+        br#"password=hunter2"#,
+        &b"long ".repeat(100),
+        b"\xff hunter2",
+    ];
+    function.invoke("request-1", event((1..).zip(data).map(|(number, data)| record(number, data))));
+    let lines: Vec<String> = data.iter().map(|_| function.line()).collect();
+    let log = lines.concat();
+    assert!(!log.contains("hunter2") && !log.contains("4111") && !log.contains("aHVudGVyMg"), "{log}");
+    assert!(
+        lines[0].contains(r#""data":{"user":"u","password":"[redacted]","card":{"number":"[redacted]"}}"#),
+        "{log}"
+    );
+    let metrics = json_line(&mut function);
+    assert_eq!(metrics["RedactedRecords"], 4, "{log}");
+
+    for (shown, sha256) in [("hash", true), ("none", false)] {
+        let mut function = Function::start(&[JSON, ("LOGGER_DATA", shown)]);
+        function.invoke("request-1", event([record(1, b"hunter2")]));
+        let line = json_line(&mut function);
+        assert_eq!(
+            (line.get("data"), &line["bytes"], line.get("sha256").is_some()),
+            (None, &json!(7), sha256),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn data_is_cut_to_what_was_set() {
+    let mut function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", "10"), ("LOGGER_METRICS", "emf")]);
+    function.invoke("request-1", event([record(1, "äöüäöü".as_bytes())]));
+    let line = json_line(&mut function);
+    assert_eq!(
+        (&line["data"], &line["bytes"], &line["truncated"]),
+        (&json!("äöüäö"), &json!(12), &json!(true)),
+        "{line}"
+    );
+    assert_eq!(line["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(json_line(&mut function)["TruncatedRecords"], 1);
+}
+
+#[test]
+fn no_line_is_longer_than_a_log_event() {
+    // Control characters take six bytes each on the line.
+    let data = [vec![0; 1024 * 1024], vec![b'x'; 4 * 1024 * 1024]];
+    for max in ["", "1000000"] {
+        let function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", max)]);
+        function.send("request-1", event((1..).zip(&data).map(|(number, data)| record(number, data))));
+        let mut function = function;
+        for _ in &data {
+            let length = function.line().len();
+            assert!(length > 200_000 && length < 1024 * 1024 - 26, "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_sample_leaves_out_whole_keys_and_says_so() {
+    let records: Vec<Value> = (0..100)
+        .map(|number| {
+            let mut record = record(number, b"x");
+            record["kinesis"]["partitionKey"] = json!(format!("key-{}", number % 10));
+            record
+        })
+        .collect();
+    let function = Function::start(&[("LOGGER_SAMPLE", "0.5")]);
+    let answer = function.invoke("request-1", event(records));
+    assert_eq!(answer.body, r#"{"batchItemFailures":[]}"#);
+    let (_, log) = function.end(true);
+    let (said, lines): (Vec<_>, Vec<_>) = log.lines().partition(|line| line.contains(" - message="));
+    let mut by_key = BTreeMap::<&str, usize>::new();
+    for line in &lines {
+        *by_key.entry(line.split(' ').nth(6).unwrap()).or_default() += 1;
+    }
+    assert!(!by_key.is_empty() && by_key.len() < 10 && by_key.values().all(|&count| count == 10), "{by_key:?}");
+    assert_eq!(said.len(), 1);
+    let out = 100 - lines.len();
+    assert!(said[0].contains(&format!("LOGGER_SAMPLE leaves out {out} of 100 records of request-1")), "{said:?}");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Far beyond what anything here takes: only a test that would hang meets it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,22 +36,35 @@ pub struct Function {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
     events: Sender<Event>,
+    /// Request ids, as the function takes them.
+    taken: Receiver<String>,
     posts: Receiver<Post>,
 }
 
 struct Event {
     request_id: String,
+    time: Duration,
     body: Vec<u8>,
+}
+
+/// What serves the function's connections.
+#[derive(Clone)]
+struct RuntimeApi {
+    next: Arc<Mutex<Receiver<Event>>>,
+    taken: Sender<String>,
+    posted: Sender<Post>,
 }
 
 impl Function {
     /// Starts the function with these variables besides those that Lambda always sets.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let (events, next) = channel();
+        let (took, taken) = channel();
         let (posted, posts) = channel();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        thread::spawn(move || serve(&listener, &next, &posted));
+        let api = RuntimeApi { next: Arc::new(Mutex::new(next)), taken: took, posted };
+        thread::spawn(move || api.serve(&listener));
         let mut child = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", &address)
@@ -63,7 +77,7 @@ impl Function {
             .spawn()
             .unwrap();
         let stdout = child.stdout.take().map(BufReader::new);
-        Self { child, stdout, events, posts }
+        Self { child, stdout, events, taken, posts }
     }
 
     /// Hands the function an event, and gives what it answers.
@@ -74,7 +88,22 @@ impl Function {
 
     /// Hands the function an event.
     pub fn send(&self, request_id: &str, event: impl Into<Vec<u8>>) {
-        self.events.send(Event { request_id: request_id.to_owned(), body: event.into() }).unwrap();
+        self.send_with_time(request_id, event, Duration::from_secs(900));
+    }
+
+    /// Hands the function an event that it is to answer within this time.
+    pub fn send_with_time(&self, request_id: &str, event: impl Into<Vec<u8>>, time: Duration) {
+        self.events.send(Event { request_id: request_id.to_owned(), time, body: event.into() }).unwrap();
+    }
+
+    /// Waits until it has taken the next event; the request id of that.
+    pub fn taken(&self) -> String {
+        self.taken.recv_timeout(PATIENCE).expect("the function takes an event")
+    }
+
+    /// Asks the function to end.
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
     }
 
     /// The next thing the function posts.
@@ -119,35 +148,38 @@ impl Drop for Function {
     }
 }
 
-fn serve(listener: &TcpListener, next: &Receiver<Event>, posted: &Sender<Post>) {
-    // The function asks one thing at a time, on one connection or on several: each is served to its end in turn.
-    for stream in listener.incoming() {
-        let _ = serve_connection(stream.unwrap(), next, posted);
+impl RuntimeApi {
+    fn serve(self, listener: &TcpListener) {
+        for stream in listener.incoming() {
+            let api = self.clone();
+            thread::spawn(move || api.serve_connection(stream.unwrap()));
+        }
     }
-}
 
-fn serve_connection(stream: TcpStream, next: &Receiver<Event>, posted: &Sender<Post>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut stream = stream;
-    while let Some(request) = read_request(&mut reader)? {
-        if request.path.ends_with("/invocation/next") {
+    fn serve_connection(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        while let Some(request) = read_request(&mut reader)? {
+            if !request.path.ends_with("/invocation/next") {
+                stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")?;
+                let _ = self.posted.send(request);
+                continue;
+            }
             // A test that is over has dropped the other end.
-            let Ok(event) = next.recv() else { return Ok(()) };
+            let Ok(event) = self.next.lock().unwrap().recv() else { return Ok(()) };
             let id = &event.request_id;
+            let deadline_ms = (SystemTime::now() + event.time).duration_since(UNIX_EPOCH).unwrap().as_millis();
             write!(
                 stream,
-                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nLambda-Runtime-Deadline-Ms: 9999999999999\r\n\
+                "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nLambda-Runtime-Deadline-Ms: {deadline_ms}\r\n\
                  Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:logger\r\n\
                  Lambda-Runtime-Invocation-Id: invocation-of-{id}\r\nContent-Length: {}\r\n\r\n",
                 event.body.len()
             )?;
             stream.write_all(&event.body)?;
-        } else {
-            stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")?;
-            let _ = posted.send(request);
+            let _ = self.taken.send(event.request_id);
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Post>> {

@@ -1,0 +1,189 @@
+//! The lines of one batch while they are made: values in, bytes out.
+
+use kinesis_event_logger_core::{Data, LineWriter, Payload, Record, SourceRecord, decode};
+
+use crate::metrics::Counts;
+use crate::settings::Settings;
+
+/// What a batch works in, used again by the next.
+#[derive(Default)]
+pub struct Buffers {
+    lines: Vec<u8>,
+    scratch: Vec<u8>,
+    /// Where in `lines` each record's last line ends.
+    ends: Vec<usize>,
+}
+
+impl Buffers {
+    /// How many bytes it holds on to.
+    pub fn capacity(&self) -> usize {
+        self.lines.capacity() + self.scratch.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+}
+
+/// One invocation's records on their way to lines.
+pub struct Batch<'a> {
+    settings: &'a Settings,
+    writer: LineWriter<'a>,
+    now_ms: i64,
+    buffers: Buffers,
+    /// Records whose lines are written, before those of `buffers.ends`.
+    logged: usize,
+    pub counts: Counts,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(settings: &'a Settings, request_id: &str, now_ms: i64, mut buffers: Buffers) -> Self {
+        buffers.lines.clear();
+        buffers.ends.clear();
+        let writer = LineWriter::with_options(settings.format, request_id, now_ms, &settings.lines);
+        Self { settings, writer, now_ms, buffers, logged: 0, counts: Counts::default() }
+    }
+
+    /// The lines that wait to be written.
+    pub fn lines(&self) -> &[u8] {
+        &self.buffers.lines
+    }
+
+    /// Makes the record's lines, as far as the settings want any.
+    pub fn append(&mut self, source: &SourceRecord<'_>) {
+        self.counts.records += 1;
+        let mut scratch = std::mem::take(&mut self.buffers.scratch);
+        self.append_record(&decode(source, &mut scratch));
+        self.buffers.scratch = scratch;
+        self.buffers.ends.push(self.buffers.lines.len());
+    }
+
+    fn append_record(&mut self, record: &Record<'_>) {
+        let counts = &mut self.counts;
+        if let Some(arrival_ms) = record.arrival_ms {
+            counts.saw_lag(self.now_ms.saturating_sub(arrival_ms));
+        }
+        counts.sub_records += u64::from(record.sub_sequence_number.is_some());
+        match record.data {
+            Data::Payload(Payload::Json(text) | Payload::Text(text)) => counts.bytes += text.len() as u64,
+            Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => counts.bytes += bytes.len() as u64,
+            Data::Undecodable(_) => counts.undecodable += 1,
+        }
+        // A stream that spreads its records itself may leave the key out: then each record is its own key.
+        let key = record.partition_key.or(record.sequence_number);
+        if key.is_some_and(|key| !self.settings.sample.takes(key)) {
+            counts.sampled_out += 1;
+        } else if self.settings.writes(record.level()) {
+            let outcome = self.writer.append(record, &mut self.buffers.lines);
+            counts.redacted += u64::from(outcome.redacted > 0);
+            counts.truncated += u64::from(outcome.truncated);
+        }
+    }
+
+    /// The first so many bytes of the lines are written; what is left of them is not going to be.
+    pub fn written(&mut self, bytes: usize) {
+        self.logged += self.buffers.ends.partition_point(|&end| end <= bytes);
+        self.buffers.lines.clear();
+        self.buffers.ends.clear();
+    }
+
+    /// How many records, counted from the first, are done with.
+    pub fn logged(&self) -> usize {
+        self.logged
+    }
+
+    pub fn into_buffers(self) -> Buffers {
+        self.buffers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kinesis_event_logger_core::{Event, Level, LineOptions, Redactor};
+
+    use super::*;
+
+    /// A batch of one record for each key and data.
+    fn batch<'a>(settings: &'a Settings, records: &[(&str, &str)]) -> Batch<'a> {
+        let records: Vec<String> = records
+            .iter()
+            .map(|(key, data)| {
+                format!(
+                    r#"{{"kinesis":{{"partitionKey":"{key}","data":"{data}","approximateArrivalTimestamp":0.5}},"eventSource":"aws:kinesis"}}"#
+                )
+            })
+            .collect();
+        let event = format!("{{\"Records\":[{}]}}", records.join(","));
+        let mut batch = Batch::new(settings, "id", 1000, Buffers::default());
+        Event::parse(&event).unwrap().records().for_each(|source| batch.append(&source));
+        batch
+    }
+
+    #[test]
+    fn each_record_is_a_line_and_counted() {
+        let settings = Settings::default();
+        let batch = batch(&settings, &[("k", "YQ=="), ("k", "/w=="), ("k", "*")]);
+        let lines = String::from_utf8(batch.lines().to_owned()).unwrap();
+        let lines: Vec<_> = lines.lines().collect();
+        assert!(lines[0].ends_with(r#"data="a""#) && lines[1].ends_with("data=base64:1:/w=="), "{lines:?}");
+        assert!(lines[2].contains(" WARN id ") && lines[2].ends_with(r#"data=undecodable:"*""#), "{lines:?}");
+        let counts = Counts { records: 3, bytes: 2, undecodable: 1, max_lag_ms: Some(500), ..Counts::default() };
+        assert_eq!(batch.counts, counts);
+    }
+
+    #[test]
+    fn what_is_hidden_and_cut_is_counted() {
+        let redactor = Redactor::new(["password"]).unwrap();
+        let lines = LineOptions { redactor, max_data_bytes: 30, ..LineOptions::DEFAULT };
+        let settings = Settings { lines, ..Settings::default() };
+        let secret = base64_simd::STANDARD.encode_to_string(r#"{"password":"hunter2"}"#);
+        let long = base64_simd::STANDARD.encode_to_string("x".repeat(31));
+        let batch = batch(&settings, &[("k", &secret), ("k", "YQ=="), ("k", &long)]);
+        assert_eq!((batch.counts.redacted, batch.counts.truncated), (1, 1));
+        assert!(!String::from_utf8_lossy(batch.lines()).contains("hunter2"));
+    }
+
+    #[test]
+    fn only_lines_of_the_set_level_are_made() {
+        let lines = |level| {
+            let settings = Settings { level, ..Settings::default() };
+            batch(&settings, &[("k", "YQ=="), ("k", "*")]).lines().split_inclusive(|&byte| byte == b'\n').count()
+        };
+        assert_eq!((lines(Level::Trace), lines(Level::Warn), lines(Level::Error)), (2, 1, 0));
+    }
+
+    #[test]
+    fn a_record_is_logged_when_its_line_is_whole() {
+        let settings = Settings::default();
+        let logged = |bytes: fn(usize) -> usize| {
+            let mut batch = batch(&settings, &[("k", "YQ=="), ("k", "YQ==")]);
+            batch.written(bytes(batch.lines().len()));
+            batch.logged()
+        };
+        assert_eq!([logged(|_| 0), logged(|all| all / 2 - 1), logged(|all| all / 2)], [0, 0, 1]);
+        assert_eq!([logged(|all| all - 1), logged(|all| all)], [1, 2]);
+    }
+
+    #[test]
+    fn records_without_lines_are_done_with_once_those_before_them_are() {
+        let settings = Settings { level: Level::Warn, ..Settings::default() };
+        let mut batch = batch(&settings, &[("k", "YQ=="), ("k", "*"), ("k", "YQ==")]);
+        let mut before = Batch::new(&settings, "id", 0, Buffers::default());
+        before.buffers.ends = batch.buffers.ends.clone();
+        before.written(0);
+        assert_eq!(before.logged(), 1);
+        batch.written(batch.lines().len());
+        assert_eq!(batch.logged(), 3);
+    }
+
+    #[test]
+    fn a_key_is_wholly_in_or_out() {
+        let settings = Settings { sample: "0.5".parse().unwrap(), ..Settings::default() };
+        let records: Vec<String> = (0..100).map(|key| (key % 10).to_string()).collect();
+        let records: Vec<_> = records.iter().map(|key| (key.as_str(), "YQ==")).collect();
+        let batch = batch(&settings, &records);
+        let lines = String::from_utf8(batch.lines().to_owned()).unwrap();
+        for key in 0..10 {
+            let seen = lines.matches(&format!("key=\"{key}\"")).count();
+            assert!(seen == 0 || seen == 10, "{key}: {seen}");
+        }
+        assert!(batch.counts.sampled_out > 0 && batch.counts.sampled_out < 100);
+        assert_eq!(lines.lines().count() as u64 + batch.counts.sampled_out, 100);
+    }
+}

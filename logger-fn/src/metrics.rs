@@ -1,0 +1,147 @@
+//! What became of one invocation's records, as numbers.
+//!
+//! The embedded metric format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+/// Where the metrics are in CloudWatch.
+const NAMESPACE: &str = "KinesisEventLogger";
+
+/// Whether each invocation prints its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Metrics {
+    #[default]
+    Off,
+    /// As one line in the embedded metric format, of which CloudWatch makes metrics.
+    Emf,
+}
+
+/// A text that names no kind of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("takes emf or off")]
+pub struct UnknownMetrics;
+
+impl FromStr for Metrics {
+    type Err = UnknownMetrics;
+
+    /// Case does not matter.
+    fn from_str(text: &str) -> Result<Self, UnknownMetrics> {
+        match text {
+            _ if text.eq_ignore_ascii_case("emf") => Ok(Self::Emf),
+            _ if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
+            _ => Err(UnknownMetrics),
+        }
+    }
+}
+
+/// The numbers of one invocation. All but `failed` count what was read, also when Lambda is to send it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records in the event that were read.
+    pub records: u64,
+    /// Records of the event from the first that was not logged on: Lambda sends them again.
+    pub failed: u64,
+    /// Records inside aggregates.
+    pub sub_records: u64,
+    /// Bytes of data, decoded.
+    pub bytes: u64,
+    pub undecodable: u64,
+    /// Lines with something hidden by `LOGGER_REDACT`.
+    pub redacted: u64,
+    /// Lines whose data was cut by `LOGGER_MAX_DATA_BYTES`.
+    pub truncated: u64,
+    /// Records without a line by `LOGGER_SAMPLE`.
+    pub sampled_out: u64,
+    /// The longest that a record was under way, in milliseconds; `None` when no record says when it arrived.
+    pub max_lag_ms: Option<i64>,
+}
+
+/// What the numbers are about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    pub function: &'a str,
+    pub request_id: &'a str,
+    /// Of the first record that names them: a batch is of one shard.
+    pub stream: Option<&'a str>,
+    pub shard: Option<&'a str>,
+}
+
+impl Counts {
+    pub fn saw_lag(&mut self, lag_ms: i64) {
+        self.max_lag_ms = self.max_lag_ms.max(Some(lag_ms));
+    }
+
+    /// The line, with its end. The function's name is the one dimension; request, stream and shard can be searched for
+    /// without making a metric of their own each.
+    pub fn emf(&self, subject: Subject<'_>, now_ms: i64) -> Vec<u8> {
+        let counts = [
+            ("Records", "Count", self.records),
+            ("FailedRecords", "Count", self.failed),
+            ("SubRecords", "Count", self.sub_records),
+            ("DataBytes", "Bytes", self.bytes),
+            ("UndecodableRecords", "Count", self.undecodable),
+            ("RedactedRecords", "Count", self.redacted),
+            ("TruncatedRecords", "Count", self.truncated),
+            ("SampledOutRecords", "Count", self.sampled_out),
+        ];
+        let values = counts.into_iter().map(|(name, unit, value)| (name, unit, Value::from(value)));
+        let max_lag = self.max_lag_ms.map(|lag_ms| ("MaxLag", "Milliseconds", Value::from(lag_ms)));
+        let metrics: Vec<_> = values.chain(max_lag).collect();
+        let names: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": names});
+
+        let mut line = Map::new();
+        line.insert("_aws".to_owned(), json!({"Timestamp": now_ms, "CloudWatchMetrics": [directive]}));
+        line.insert("FunctionName".to_owned(), subject.function.into());
+        line.insert("requestId".to_owned(), subject.request_id.into());
+        for (name, value) in [("stream", subject.stream), ("shard", subject.shard)] {
+            if let Some(value) = value {
+                line.insert(name.to_owned(), value.into());
+            }
+        }
+        line.extend(metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
+        let mut line = Value::Object(line).to_string().into_bytes();
+        line.push(b'\n');
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_follows_the_specification() {
+        let mut counts = Counts { records: 3, bytes: 7, sampled_out: 1, ..Counts::default() };
+        counts.saw_lag(5);
+        counts.saw_lag(-2);
+        let subject =
+            Subject { function: "logger", request_id: "r\n1", stream: Some("orders"), shard: Some("shardId-1") };
+        let line = String::from_utf8(counts.emf(subject, 1_795_452_960_123)).unwrap();
+        assert!(line.ends_with("}\n") && line.lines().count() == 1, "{line}");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(line["_aws"]["Timestamp"], 1_795_452_960_123_i64);
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
+        let named: Vec<_> = directive["Metrics"].as_array().unwrap().iter().collect();
+        assert_eq!(named.len(), 9);
+        for metric in named {
+            assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric} has no value");
+            assert!(["Count", "Bytes", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()), "{metric}");
+        }
+        assert_eq!((&line["Records"], &line["DataBytes"], &line["MaxLag"]), (&json!(3), &json!(7), &json!(5)));
+        assert_eq!((&line["requestId"], &line["shard"]), (&json!("r\n1"), &json!("shardId-1")));
+    }
+
+    #[test]
+    fn a_lag_that_nobody_knows_is_not_zero() {
+        let subject = Subject { function: "logger", request_id: "r", stream: None, shard: None };
+        let line: Value = serde_json::from_slice(&Counts::default().emf(subject, 0)).unwrap();
+        assert!(line.get("MaxLag").is_none() && line.get("stream").is_none());
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 8);
+    }
+}
