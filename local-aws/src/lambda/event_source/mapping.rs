@@ -163,8 +163,12 @@ impl Progress {
         self.places().by_shard.get(shard_id).cloned()
     }
 
-    pub fn set_place(&self, shard_id: &str, place: Place) {
-        self.places().by_shard.insert(shard_id.to_owned(), place);
+    /// Keeps nothing of a stream whose name another has by now.
+    pub fn set_place(&self, stream: &Stream, shard_id: &str, place: Place) {
+        let mut places = self.places();
+        if places.incarnation == stream.incarnation {
+            places.by_shard.insert(shard_id.to_owned(), place);
+        }
     }
 
     /// Whether the places are this stream's, and not those of one that had its name before.

@@ -1,7 +1,10 @@
 //! Event source mappings: the operations on them. Each enabled one reads its stream's shards and invokes its function.
 
 mod batch;
+mod delivery;
 mod event;
+mod filter;
+mod lanes;
 mod mapping;
 mod poller;
 mod response;

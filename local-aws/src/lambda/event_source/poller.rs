@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::delivery::Context;
 use super::mapping::{Orders, Place, Progress, State};
 use super::shard::ShardReader;
 use crate::kinesis::{Kinesis, Shard, Start, Stream};
@@ -98,14 +99,13 @@ impl Poller {
                 None => self.kinesis.cursor(stream, &shard.id, Start::TrimHorizon).await,
             };
             reading.insert(shard.id.clone());
-            let reader = ShardReader::new(
-                Arc::clone(self),
-                Arc::clone(stream),
-                shard.id.clone(),
-                current.clone(),
-                stopped.clone(),
-            );
-            readers.spawn(reader.run(cursor));
+            let context = Context {
+                poller: Arc::clone(self),
+                stream: Arc::clone(stream),
+                shard_id: shard.id.clone(),
+                orders: current.clone(),
+            };
+            readers.spawn(ShardReader::new(context, stopped.clone(), cursor).run());
         }
     }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::batch::Policy;
+use super::filter::Filters;
 use crate::http_api::AwsError;
 use crate::kinesis::Start;
 use crate::lambda::settings::is_set;
@@ -31,6 +32,7 @@ pub struct Input {
     function_response_types: Option<Vec<String>>,
     parallelization_factor: Option<i64>,
     tumbling_window_in_seconds: Option<i64>,
+    filter_criteria: Option<Value>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
 }
@@ -40,7 +42,11 @@ pub struct Input {
 pub struct Settings {
     pub batch_size: usize,
     pub batching_window_seconds: u32,
+    /// Batches of one shard at a time.
+    pub parallelization_factor: usize,
     pub reports_item_failures: bool,
+    /// None: every record passes.
+    pub filters: Option<Filters>,
     max_record_age_seconds: i64,
     max_retry_attempts: i64,
     bisect: bool,
@@ -58,7 +64,9 @@ impl Default for Settings {
         Self {
             batch_size: 100,
             batching_window_seconds: 0,
+            parallelization_factor: 1,
             reports_item_failures: false,
+            filters: None,
             max_record_age_seconds: -1,
             max_retry_attempts: -1,
             bisect: false,
@@ -80,11 +88,17 @@ impl Settings {
         if let Some(window) = input.maximum_batching_window_in_seconds.and_then(|window| u32::try_from(window).ok()) {
             settings.batching_window_seconds = window;
         }
+        if let Some(factor) = input.parallelization_factor.and_then(|factor| usize::try_from(factor).ok()) {
+            settings.parallelization_factor = factor;
+        }
         settings.max_record_age_seconds = input.maximum_record_age_in_seconds.unwrap_or(self.max_record_age_seconds);
         settings.max_retry_attempts = input.maximum_retry_attempts.unwrap_or(self.max_retry_attempts);
         settings.bisect = input.bisect_batch_on_function_error.unwrap_or(self.bisect);
         if let Some(types) = &input.function_response_types {
             settings.reports_item_failures = !types.is_empty();
+        }
+        if let Some(criteria) = &input.filter_criteria {
+            settings.filters = Filters::read(criteria)?;
         }
         Ok(settings)
     }
@@ -100,20 +114,24 @@ impl Settings {
     /// The members of an `EventSourceMappingConfiguration` that are settings.
     pub fn to_json(&self) -> Map<String, Value> {
         let response_types: &[&str] = if self.reports_item_failures { &["ReportBatchItemFailures"] } else { &[] };
-        [
+        let mut members: Map<String, Value> = [
             ("BatchSize", json!(self.batch_size)),
             ("MaximumBatchingWindowInSeconds", json!(self.batching_window_seconds)),
             ("MaximumRecordAgeInSeconds", json!(self.max_record_age_seconds)),
             ("MaximumRetryAttempts", json!(self.max_retry_attempts)),
             ("BisectBatchOnFunctionError", json!(self.bisect)),
             ("FunctionResponseTypes", json!(response_types)),
-            ("ParallelizationFactor", json!(1)),
+            ("ParallelizationFactor", json!(self.parallelization_factor)),
             ("TumblingWindowInSeconds", json!(0)),
             ("DestinationConfig", json!({ "OnFailure": {} })),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
-        .collect()
+        .collect();
+        if let Some(filters) = &self.filters {
+            members.insert("FilterCriteria".into(), filters.to_json());
+        }
+        members
     }
 }
 
@@ -180,9 +198,6 @@ fn check(input: &Input) -> Result<(), AwsError> {
         // AWS's wording is unverified.
         return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
     }
-    if input.parallelization_factor.is_some_and(|factor| factor > 1) {
-        return Err(not_carried_out("a ParallelizationFactor above 1"));
-    }
     if input.tumbling_window_in_seconds.is_some_and(|window| window > 0) {
         return Err(not_carried_out("TumblingWindowInSeconds"));
     }
@@ -232,7 +247,7 @@ mod tests {
     #[test]
     fn settings_are_kept_and_shown() {
         let settings = with(json!({
-            "BatchSize": 10, "MaximumBatchingWindowInSeconds": 5, "MaximumRecordAgeInSeconds": 60,
+            "BatchSize": 10, "ParallelizationFactor": 10, "MaximumBatchingWindowInSeconds": 5, "MaximumRecordAgeInSeconds": 60,
             "MaximumRetryAttempts": 0, "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }))
         .unwrap();
@@ -240,7 +255,18 @@ mod tests {
         assert_eq!(settings.policy(), policy);
         let later = settings.with(&input(json!({ "MaximumRetryAttempts": -1, "FunctionResponseTypes": [] }))).unwrap();
         assert_eq!(later.policy(), Policy { max_retries: None, ..policy });
-        assert_eq!((later.batch_size, later.reports_item_failures), (10, false));
+        assert_eq!((later.batch_size, later.parallelization_factor, later.reports_item_failures), (10, 10, false));
+    }
+
+    #[test]
+    fn filters_are_shown_as_written_and_taken_away_by_an_empty_list() {
+        let criteria = json!({ "Filters": [{ "Pattern": r#"{ "data": {"a": [1]} }"# }] });
+        let settings = with(json!({ "FilterCriteria": criteria })).unwrap();
+        assert_eq!(settings.to_json()["FilterCriteria"], criteria);
+        let unchanged = settings.with(&input(json!({ "BatchSize": 1 }))).unwrap();
+        assert_eq!(unchanged.filters, settings.filters);
+        let none = settings.with(&input(json!({ "FilterCriteria": { "Filters": [] } }))).unwrap();
+        assert_eq!((&none.filters, none.to_json().get("FilterCriteria")), (&None, None));
     }
 
     #[test]
@@ -267,9 +293,7 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_is_refused_by_name() {
         for (setting, value) in [
-            ("ParallelizationFactor", json!(2)),
             ("TumblingWindowInSeconds", json!(30)),
-            ("FilterCriteria", json!({ "Filters": [{ "Pattern": "{}" }] })),
             ("DestinationConfig", json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } })),
             ("KMSKeyArn", json!("arn:aws:kms:x")),
         ] {

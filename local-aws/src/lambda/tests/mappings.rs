@@ -294,7 +294,7 @@ async fn a_disabled_mapping_pauses_and_goes_on_where_it_was() {
     assert_eq!(updated.body["State"], "Enabling");
     bench.prints("00 k two").await;
     assert_eq!(bench.delivered(), ["one", "two"]);
-    let refused = bench.call("PUT", &path, json!({ "ParallelizationFactor": 2 })).await;
+    let refused = bench.call("PUT", &path, json!({ "ParallelizationFactor": 11 })).await;
     assert_eq!(refused.status, 400, "{refused:?}");
 }
 

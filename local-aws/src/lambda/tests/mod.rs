@@ -1,8 +1,10 @@
 //! Lambda as a whole: requests in, real processes, real streams, real log lines.
 
 mod api;
+mod filters;
 mod invocations;
 mod mappings;
+mod parallel;
 mod retries;
 mod runtimes;
 

@@ -1,0 +1,142 @@
+//! One batch on its way to the function: tried by the batch's rules until nothing of it is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::batch::{Action, Batch, GivenUp, Outcome};
+use super::event::Source;
+use super::mapping::{Orders, ProcessingResult};
+use super::poller::Poller;
+use super::response;
+use crate::kinesis::{Record, Stream};
+use crate::lambda::execution::Call;
+
+/// What all batches of a shard have in common.
+pub struct Context {
+    pub poller: Arc<Poller>,
+    pub stream: Arc<Stream>,
+    pub shard_id: String,
+    pub orders: Orders,
+}
+
+impl Context {
+    pub fn source<'a>(&'a self, role_arn: &'a str) -> Source<'a> {
+        Source {
+            region: &self.poller.functions.config().region,
+            stream_arn: &self.poller.stream_arn,
+            shard_id: &self.shard_id,
+            role_arn,
+        }
+    }
+
+    /// The function's role; empty while there is no function.
+    pub fn role(&self) -> String {
+        self.poller.functions.role(&self.orders.function).unwrap_or_default()
+    }
+}
+
+/// The delivery of one batch.
+pub struct Delivery {
+    pub context: Arc<Context>,
+    pub stopped: watch::Receiver<bool>,
+    pub records: Vec<Record>,
+}
+
+impl Delivery {
+    /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
+    /// invocation. `progressed` is told how many of the first records are done with.
+    pub async fn run(mut self, progressed: impl Fn(usize)) {
+        let arrivals = self.records.iter().map(|record| milliseconds(record.arrival)).collect();
+        let mut batch = Batch::new(arrivals, self.context.orders.settings.policy());
+        while !*self.stopped.borrow() {
+            match batch.next(now()) {
+                Action::Invoke(range) => {
+                    let outcome = self.invoke(&self.records[range.clone()], range.start).await;
+                    let result = match outcome {
+                        Outcome::Success | Outcome::DoneBefore(_) => ProcessingResult::Ok,
+                        Outcome::Failure | Outcome::NotInvoked => ProcessingResult::FunctionCallFailed,
+                    };
+                    self.context.poller.progress.set_result(result);
+                    batch.finished(outcome, now());
+                }
+                Action::Wait(ms) => self.wait(ms).await,
+                Action::GiveUp(given_up) => self.give_up(&given_up),
+                Action::Done => {}
+            }
+            progressed(batch.completed());
+            if batch.completed() == self.records.len() {
+                return;
+            }
+        }
+    }
+
+    async fn wait(&mut self, ms: i64) {
+        let wait = Duration::from_millis(u64::try_from(ms).unwrap_or_default());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = changed(&mut self.stopped) => {}
+        }
+    }
+
+    async fn invoke(&self, records: &[Record], first: usize) -> Outcome {
+        let Context { poller, shard_id, orders, .. } = &*self.context;
+        let functions = &poller.functions;
+        let function = &orders.function;
+        let Ok(role) = functions.role(function) else { return Outcome::NotInvoked };
+        let call = Call {
+            payload: self.context.source(&role).event(records),
+            invoked_arn: functions.arn(function),
+            client_context: None,
+        };
+        let request_id = Uuid::new_v4().to_string();
+        match functions.invoke(function, call, request_id.clone()).await {
+            Err(_) => Outcome::NotInvoked,
+            Ok(invoked) if invoked.is_error => {
+                let mapping = &poller.uuid;
+                let error = String::from_utf8_lossy(&invoked.payload);
+                tracing::warn!(mapping, shard = shard_id, function, request_id, records = records.len(), %error, "batch failed");
+                Outcome::Failure
+            }
+            Ok(invoked) if orders.settings.reports_item_failures => {
+                let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
+                response::outcome(&invoked.payload, &numbers, first)
+            }
+            Ok(_) => Outcome::Success,
+        }
+    }
+
+    fn give_up(&self, given_up: &GivenUp) {
+        let Context { poller, shard_id, orders, .. } = &*self.context;
+        poller.progress.set_result(ProcessingResult::FunctionCallFailed);
+        tracing::warn!(
+            mapping = poller.uuid,
+            shard = shard_id,
+            function = orders.function,
+            records = given_up.records.len(),
+            invocations = given_up.invocations,
+            condition = ?given_up.condition,
+            "records given up"
+        );
+    }
+}
+
+/// Resolves with the next change; never when there can be none.
+pub async fn changed<T>(receiver: &mut watch::Receiver<T>) {
+    if receiver.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Epoch milliseconds.
+pub fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// Milliseconds of so many seconds.
+pub fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}
