@@ -1,5 +1,6 @@
 //! One batch on its way to the function: tried by the batch's rules until nothing of it is left.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use uuid::Uuid;
 use super::batch::{Action, Batch, GivenUp, Outcome};
 use super::event::Source;
 use super::mapping::{Orders, ProcessingResult};
+use super::on_failure::{self, Failure};
 use super::poller::Poller;
 use super::response;
 use crate::kinesis::{Record, Stream};
+use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::Call;
 
 /// What all batches of a shard have in common.
@@ -41,12 +44,23 @@ impl Context {
 
 /// The delivery of one batch.
 pub struct Delivery {
-    pub context: Arc<Context>,
-    pub stopped: watch::Receiver<bool>,
-    pub records: Vec<Record>,
+    context: Arc<Context>,
+    stopped: watch::Receiver<bool>,
+    records: Vec<Record>,
+    last: Option<Last>,
+}
+
+/// The last invocation with records of the batch.
+struct Last {
+    request_id: String,
+    is_function_error: bool,
 }
 
 impl Delivery {
+    pub fn new(context: Arc<Context>, stopped: watch::Receiver<bool>, records: Vec<Record>) -> Self {
+        Self { context, stopped, records, last: None }
+    }
+
     /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
     /// invocation. `progressed` is told how many of the first records are done with.
     pub async fn run(mut self, progressed: impl Fn(usize)) {
@@ -55,7 +69,7 @@ impl Delivery {
         while !*self.stopped.borrow() {
             match batch.next(now()) {
                 Action::Invoke(range) => {
-                    let outcome = self.invoke(&self.records[range.clone()], range.start).await;
+                    let outcome = self.invoke(range).await;
                     let result = match outcome {
                         Outcome::Success | Outcome::DoneBefore(_) => ProcessingResult::Ok,
                         Outcome::Failure | Outcome::NotInvoked => ProcessingResult::FunctionCallFailed,
@@ -64,7 +78,7 @@ impl Delivery {
                     batch.finished(outcome, now());
                 }
                 Action::Wait(ms) => self.wait(ms).await,
-                Action::GiveUp(given_up) => self.give_up(&given_up),
+                Action::GiveUp(given_up) => self.give_up(&given_up).await,
                 Action::Done => {}
             }
             progressed(batch.completed());
@@ -82,7 +96,8 @@ impl Delivery {
         }
     }
 
-    async fn invoke(&self, records: &[Record], first: usize) -> Outcome {
+    async fn invoke(&mut self, range: Range<usize>) -> Outcome {
+        let records = &self.records[range.clone()];
         let Context { poller, shard_id, orders, .. } = &*self.context;
         let functions = &poller.functions;
         let function = &orders.function;
@@ -93,23 +108,24 @@ impl Delivery {
             client_context: None,
         };
         let request_id = Uuid::new_v4().to_string();
-        match functions.invoke(function, call, request_id.clone()).await {
-            Err(_) => Outcome::NotInvoked,
-            Ok(invoked) if invoked.is_error => {
-                let mapping = &poller.uuid;
-                let error = String::from_utf8_lossy(&invoked.payload);
-                tracing::warn!(mapping, shard = shard_id, function, request_id, records = records.len(), %error, "batch failed");
-                Outcome::Failure
-            }
-            Ok(invoked) if orders.settings.reports_item_failures => {
-                let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
-                response::outcome(&invoked.payload, &numbers, first)
-            }
-            Ok(_) => Outcome::Success,
-        }
+        let Ok(invoked) = functions.invoke(function, call, request_id.clone()).await else {
+            return Outcome::NotInvoked;
+        };
+        let outcome = if invoked.is_error {
+            let (mapping, error) = (&poller.uuid, String::from_utf8_lossy(&invoked.payload));
+            tracing::warn!(mapping, shard = shard_id, function, request_id, records = records.len(), %error, "batch failed");
+            Outcome::Failure
+        } else if orders.settings.reports_item_failures {
+            let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
+            response::outcome(&invoked.payload, &numbers, range.start)
+        } else {
+            Outcome::Success
+        };
+        self.last = Some(Last { request_id, is_function_error: invoked.is_error });
+        outcome
     }
 
-    fn give_up(&self, given_up: &GivenUp) {
+    async fn give_up(&self, given_up: &GivenUp) {
         let Context { poller, shard_id, orders, .. } = &*self.context;
         poller.progress.set_result(ProcessingResult::FunctionCallFailed);
         tracing::warn!(
@@ -121,6 +137,41 @@ impl Delivery {
             condition = ?given_up.condition,
             "records given up"
         );
+        if let Some(destination) = orders.settings.on_failure.clone() {
+            self.send(destination, given_up).await;
+        }
+    }
+
+    /// Tells the destination, which takes no part in what happens next: AWS too goes on when it cannot be reached.
+    async fn send(&self, destination: Destination, given_up: &GivenUp) {
+        let Context { poller, shard_id, orders, .. } = &*self.context;
+        let records = &self.records[given_up.records.clone()];
+        let random = Uuid::new_v4().to_string();
+        let is_object = destination.service == Service::S3;
+        let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));
+        let now = Timestamp::now();
+        let failure = Failure {
+            request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
+            function_arn: &poller.functions.arn(&orders.function),
+            condition: given_up.condition,
+            invocations: given_up.invocations,
+            is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),
+            shard_id,
+            stream_arn: &poller.stream_arn,
+            records,
+            payload: payload.as_deref().and_then(|payload| std::str::from_utf8(payload).ok()),
+            now,
+        };
+        let Some(document) = failure.document() else { return };
+        let key = match is_object {
+            true => on_failure::object_key(&poller.uuid, shard_id, now, &random),
+            false => on_failure::message_key(now, &random),
+        };
+        let (destinations, arn) = (poller.destinations.clone(), destination.arn.clone());
+        let written = tokio::task::spawn_blocking(move || destinations.deliver(&destination, &key, &document)).await;
+        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            tracing::error!(mapping = poller.uuid, destination = arn, %error, "the on-failure document was not written");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::delivery::Context;
 use super::mapping::{Orders, Place, Progress, State};
 use super::shard::ShardReader;
 use crate::kinesis::{Kinesis, Shard, Start, Stream};
+use crate::lambda::destinations::Destinations;
 use crate::lambda::functions::Functions;
 
 /// The stream's shards are not looked at more often than this: a busy stream changes with every put, its shards hardly
@@ -24,6 +25,7 @@ pub struct Poller {
     pub stream_arn: String,
     pub functions: Functions,
     pub kinesis: Kinesis,
+    pub destinations: Destinations,
     pub progress: Arc<Progress>,
 }
 

@@ -11,6 +11,7 @@ use super::batch::Policy;
 use super::filter::Filters;
 use crate::http_api::AwsError;
 use crate::kinesis::Start;
+use crate::lambda::destinations::Destination;
 use crate::lambda::settings::is_set;
 use crate::lambda::validation::{Constraints, invalid_parameter};
 
@@ -33,8 +34,22 @@ pub struct Input {
     parallelization_factor: Option<i64>,
     tumbling_window_in_seconds: Option<i64>,
     filter_criteria: Option<Value>,
+    destination_config: Option<DestinationConfig>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DestinationConfig {
+    on_success: Option<DestinationInput>,
+    on_failure: Option<DestinationInput>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DestinationInput {
+    destination: Option<String>,
 }
 
 /// A mapping's settings, all of them.
@@ -47,6 +62,8 @@ pub struct Settings {
     pub reports_item_failures: bool,
     /// None: every record passes.
     pub filters: Option<Filters>,
+    /// Where it is told what was given up.
+    pub on_failure: Option<Destination>,
     max_record_age_seconds: i64,
     max_retry_attempts: i64,
     bisect: bool,
@@ -67,6 +84,7 @@ impl Default for Settings {
             parallelization_factor: 1,
             reports_item_failures: false,
             filters: None,
+            on_failure: None,
             max_record_age_seconds: -1,
             max_retry_attempts: -1,
             bisect: false,
@@ -100,6 +118,9 @@ impl Settings {
         if let Some(criteria) = &input.filter_criteria {
             settings.filters = Filters::read(criteria)?;
         }
+        if let Some(config) = &input.destination_config {
+            settings.on_failure = config.read()?;
+        }
         Ok(settings)
     }
 
@@ -114,6 +135,10 @@ impl Settings {
     /// The members of an `EventSourceMappingConfiguration` that are settings.
     pub fn to_json(&self) -> Map<String, Value> {
         let response_types: &[&str] = if self.reports_item_failures { &["ReportBatchItemFailures"] } else { &[] };
+        let on_failure = match &self.on_failure {
+            Some(destination) => json!({ "Destination": destination.arn }),
+            None => json!({}),
+        };
         let mut members: Map<String, Value> = [
             ("BatchSize", json!(self.batch_size)),
             ("MaximumBatchingWindowInSeconds", json!(self.batching_window_seconds)),
@@ -123,7 +148,7 @@ impl Settings {
             ("FunctionResponseTypes", json!(response_types)),
             ("ParallelizationFactor", json!(self.parallelization_factor)),
             ("TumblingWindowInSeconds", json!(0)),
-            ("DestinationConfig", json!({ "OnFailure": {} })),
+            ("DestinationConfig", json!({ "OnFailure": on_failure })),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
@@ -132,6 +157,17 @@ impl Settings {
             members.insert("FilterCriteria".into(), filters.to_json());
         }
         members
+    }
+}
+
+impl DestinationConfig {
+    fn read(&self) -> Result<Option<Destination>, AwsError> {
+        let arn = |input: &Option<DestinationInput>| input.as_ref()?.destination.clone();
+        if arn(&self.on_success).is_some_and(|arn| !arn.is_empty()) {
+            // AWS's wording is unverified; that it has none here is botocore's model.
+            return Err(invalid_parameter("An event source mapping has no OnSuccess destination."));
+        }
+        Destination::read(&arn(&self.on_failure).unwrap_or_default())
     }
 }
 
@@ -270,6 +306,19 @@ mod tests {
     }
 
     #[test]
+    fn an_on_failure_destination_is_set_kept_and_taken_away() {
+        let config = json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } });
+        let settings = with(json!({ "DestinationConfig": config })).unwrap();
+        assert_eq!(settings.to_json()["DestinationConfig"], config);
+        assert_eq!(settings.with(&input(json!({}))).unwrap().on_failure, settings.on_failure);
+        for none in [json!({}), json!({ "OnFailure": {} }), json!({ "OnFailure": { "Destination": "" } })] {
+            let cleared = settings.with(&input(json!({ "DestinationConfig": none }))).unwrap();
+            assert_eq!(cleared.to_json()["DestinationConfig"], json!({ "OnFailure": {} }));
+        }
+        assert!(with(json!({ "DestinationConfig": { "OnSuccess": { "Destination": "arn:aws:s3:::abc" } } })).is_err());
+    }
+
+    #[test]
     fn ranges_are_awss() {
         for (setting, value) in [
             ("BatchSize", 0),
@@ -292,11 +341,7 @@ mod tests {
 
     #[test]
     fn what_is_not_carried_out_is_refused_by_name() {
-        for (setting, value) in [
-            ("TumblingWindowInSeconds", json!(30)),
-            ("DestinationConfig", json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } })),
-            ("KMSKeyArn", json!("arn:aws:kms:x")),
-        ] {
+        for (setting, value) in [("TumblingWindowInSeconds", json!(30)), ("KMSKeyArn", json!("arn:aws:kms:x"))] {
             let error = with(json!({ setting: value })).unwrap_err();
             assert_eq!(error.code, "InvalidParameterValueException");
             assert!(error.message.contains(setting), "{}", error.message);

@@ -128,8 +128,7 @@ impl ShardReader {
 
     fn deliver(&mut self, taken: Taken) {
         let (context, lanes, lane) = (Arc::clone(&self.context), Arc::clone(&self.lanes), taken.lane);
-        let delivery =
-            Delivery { context: Arc::clone(&self.context), stopped: self.stopped.clone(), records: taken.records };
+        let delivery = Delivery::new(Arc::clone(&self.context), self.stopped.clone(), taken.records);
         self.deliveries.spawn(async move {
             let progressed = |completed| {
                 let mut lanes = lock(&lanes);
