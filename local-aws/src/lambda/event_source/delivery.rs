@@ -14,6 +14,7 @@ use super::mapping::{Orders, ProcessingResult};
 use super::on_failure::{self, Failure};
 use super::poller::Poller;
 use super::response;
+use super::window::Window;
 use crate::kinesis::{Record, Stream};
 use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::Call;
@@ -47,6 +48,7 @@ pub struct Delivery {
     context: Arc<Context>,
     stopped: watch::Receiver<bool>,
     records: Vec<Record>,
+    window: Option<Window>,
     last: Option<Last>,
 }
 
@@ -57,14 +59,26 @@ struct Last {
 }
 
 impl Delivery {
-    pub fn new(context: Arc<Context>, stopped: watch::Receiver<bool>, records: Vec<Record>) -> Self {
-        Self { context, stopped, records, last: None }
+    /// The delivery of these records; of none, the final invocation of a window.
+    pub fn new(
+        context: Arc<Context>,
+        stopped: watch::Receiver<bool>,
+        records: Vec<Record>,
+        window: Option<Window>,
+    ) -> Self {
+        Self { context, stopped, records, window, last: None }
     }
 
     /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
-    /// invocation. `progressed` is told how many of the first records are done with.
-    pub async fn run(mut self, progressed: impl Fn(usize)) {
-        let arrivals = self.records.iter().map(|record| milliseconds(record.arrival)).collect();
+    /// invocation. `progressed` is told how many of the first records are done with, and the window's state by then. Whether
+    /// nothing is left.
+    pub async fn run(mut self, progressed: impl Fn(usize, Option<&Window>)) -> bool {
+        let mut arrivals: Vec<i64> = self.records.iter().map(|record| milliseconds(record.arrival)).collect();
+        if arrivals.is_empty() {
+            // A final invocation is tried like a batch of one record that has just come.
+            arrivals.push(now());
+        }
+        let total = arrivals.len();
         let mut batch = Batch::new(arrivals, self.context.orders.settings.policy());
         while !*self.stopped.borrow() {
             match batch.next(now()) {
@@ -81,11 +95,12 @@ impl Delivery {
                 Action::GiveUp(given_up) => self.give_up(&given_up).await,
                 Action::Done => {}
             }
-            progressed(batch.completed());
-            if batch.completed() == self.records.len() {
-                return;
+            progressed(batch.completed(), self.window.as_ref());
+            if batch.completed() == total {
+                return true;
             }
         }
+        false
     }
 
     async fn wait(&mut self, ms: i64) {
@@ -97,13 +112,17 @@ impl Delivery {
     }
 
     async fn invoke(&mut self, range: Range<usize>) -> Outcome {
-        let records = &self.records[range.clone()];
+        let records = self.records.get(range.clone()).unwrap_or_default();
         let Context { poller, shard_id, orders, .. } = &*self.context;
         let functions = &poller.functions;
         let function = &orders.function;
         let Ok(role) = functions.role(function) else { return Outcome::NotInvoked };
+        let source = self.context.source(&role);
         let call = Call {
-            payload: self.context.source(&role).event(records),
+            payload: match &self.window {
+                Some(window) => source.window_event(records, window, records.is_empty()),
+                None => source.event(records),
+            },
             invoked_arn: functions.arn(function),
             client_context: None,
         };
@@ -122,7 +141,25 @@ impl Delivery {
             Outcome::Success
         };
         self.last = Some(Last { request_id, is_function_error: invoked.is_error });
-        outcome
+        self.take_state(outcome, range, &invoked.payload)
+    }
+
+    /// Has the window's state be the one that was answered, unless the invocation did nothing. After the final invocation
+    /// no state is needed any more.
+    fn take_state(&mut self, outcome: Outcome, range: Range<usize>, payload: &[u8]) -> Outcome {
+        let Some(window) = self.window.as_mut().filter(|_| !self.records.is_empty()) else { return outcome };
+        match outcome {
+            Outcome::Success => {}
+            Outcome::DoneBefore(index) if index > range.start => {}
+            _ => return outcome,
+        }
+        match window.answered(payload) {
+            Some(answered) => {
+                *window = answered;
+                outcome
+            }
+            None => Outcome::Failure,
+        }
     }
 
     async fn give_up(&self, given_up: &GivenUp) {
@@ -145,7 +182,7 @@ impl Delivery {
     /// Tells the destination, which takes no part in what happens next: AWS too goes on when it cannot be reached.
     async fn send(&self, destination: Destination, given_up: &GivenUp) {
         let Context { poller, shard_id, orders, .. } = &*self.context;
-        let records = &self.records[given_up.records.clone()];
+        let records = self.records.get(given_up.records.clone()).unwrap_or_default();
         let random = Uuid::new_v4().to_string();
         let is_object = destination.service == Service::S3;
         let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));

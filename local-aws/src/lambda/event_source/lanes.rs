@@ -26,6 +26,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Taken {
     pub lane: usize,
+    pub group: i64,
     pub records: Vec<Record>,
 }
 
@@ -128,7 +129,7 @@ impl Lanes {
         of_lane.under_way = Some(numbers);
         self.queued -= records.len();
         self.queued_bytes -= bytes;
-        Some(Taken { lane, records })
+        Some(Taken { lane, group, records })
     }
 
     /// When the next batch will have been gathered long enough, in epoch milliseconds.
@@ -171,6 +172,16 @@ impl Lanes {
             checkpoint = self.ledger.drain(..together).next().map(|entry| entry.sequence_number);
         }
         checkpoint
+    }
+
+    /// Whether nothing of a lane is under way.
+    pub fn is_free(&self, lane: usize) -> bool {
+        self.lanes[lane].under_way.is_none()
+    }
+
+    /// Makes a lane busy with what is no batch: the end of a window.
+    pub fn occupy(&mut self, lane: usize) {
+        self.lanes[lane].under_way = Some(Vec::new());
     }
 
     /// The group of the next record of a lane.

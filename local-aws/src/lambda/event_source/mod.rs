@@ -11,6 +11,7 @@ mod poller;
 mod response;
 mod settings;
 mod shard;
+mod window;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

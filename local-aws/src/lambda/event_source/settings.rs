@@ -59,6 +59,8 @@ pub struct Settings {
     pub batching_window_seconds: u32,
     /// Batches of one shard at a time.
     pub parallelization_factor: usize,
+    /// 0: no tumbling windows.
+    tumbling_window_seconds: u32,
     pub reports_item_failures: bool,
     /// None: every record passes.
     pub filters: Option<Filters>,
@@ -82,6 +84,7 @@ impl Default for Settings {
             batch_size: 100,
             batching_window_seconds: 0,
             parallelization_factor: 1,
+            tumbling_window_seconds: 0,
             reports_item_failures: false,
             filters: None,
             on_failure: None,
@@ -109,6 +112,9 @@ impl Settings {
         if let Some(factor) = input.parallelization_factor.and_then(|factor| usize::try_from(factor).ok()) {
             settings.parallelization_factor = factor;
         }
+        if let Some(window) = input.tumbling_window_in_seconds.and_then(|window| u32::try_from(window).ok()) {
+            settings.tumbling_window_seconds = window;
+        }
         settings.max_record_age_seconds = input.maximum_record_age_in_seconds.unwrap_or(self.max_record_age_seconds);
         settings.max_retry_attempts = input.maximum_retry_attempts.unwrap_or(self.max_retry_attempts);
         settings.bisect = input.bisect_batch_on_function_error.unwrap_or(self.bisect);
@@ -121,7 +127,16 @@ impl Settings {
         if let Some(config) = &input.destination_config {
             settings.on_failure = config.read()?;
         }
+        if settings.window_ms().is_some() && settings.parallelization_factor > 1 {
+            // A window's state is its shard's: what AWS does with several batches at once is undocumented.
+            return Err(not_carried_out("TumblingWindowInSeconds with a ParallelizationFactor above 1"));
+        }
         Ok(settings)
+    }
+
+    /// The length of a tumbling window, in milliseconds.
+    pub fn window_ms(&self) -> Option<i64> {
+        (self.tumbling_window_seconds > 0).then(|| i64::from(self.tumbling_window_seconds) * 1000)
     }
 
     pub fn policy(&self) -> Policy {
@@ -147,7 +162,7 @@ impl Settings {
             ("BisectBatchOnFunctionError", json!(self.bisect)),
             ("FunctionResponseTypes", json!(response_types)),
             ("ParallelizationFactor", json!(self.parallelization_factor)),
-            ("TumblingWindowInSeconds", json!(0)),
+            ("TumblingWindowInSeconds", json!(self.tumbling_window_seconds)),
             ("DestinationConfig", json!({ "OnFailure": on_failure })),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -234,9 +249,6 @@ fn check(input: &Input) -> Result<(), AwsError> {
         // AWS's wording is unverified.
         return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
     }
-    if input.tumbling_window_in_seconds.is_some_and(|window| window > 0) {
-        return Err(not_carried_out("TumblingWindowInSeconds"));
-    }
     match input.others.iter().find(|(_, value)| is_set(value)) {
         Some((name, _)) => Err(not_carried_out(name)),
         None => Ok(()),
@@ -306,6 +318,13 @@ mod tests {
     }
 
     #[test]
+    fn a_tumbling_window_is_one_of_the_whole_shard() {
+        let settings = with(json!({ "TumblingWindowInSeconds": 30 })).unwrap();
+        assert_eq!((settings.window_ms(), with(json!({})).unwrap().window_ms()), (Some(30_000), None));
+        assert!(settings.with(&input(json!({ "ParallelizationFactor": 2 }))).is_err());
+    }
+
+    #[test]
     fn an_on_failure_destination_is_set_kept_and_taken_away() {
         let config = json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } });
         let settings = with(json!({ "DestinationConfig": config })).unwrap();
@@ -341,7 +360,9 @@ mod tests {
 
     #[test]
     fn what_is_not_carried_out_is_refused_by_name() {
-        for (setting, value) in [("TumblingWindowInSeconds", json!(30)), ("KMSKeyArn", json!("arn:aws:kms:x"))] {
+        for (setting, value) in
+            [("KMSKeyArn", json!("arn:aws:kms:x")), ("ScalingConfig", json!({ "MaximumConcurrency": 2 }))]
+        {
             let error = with(json!({ setting: value })).unwrap_err();
             assert_eq!(error.code, "InvalidParameterValueException");
             assert!(error.message.contains(setting), "{}", error.message);

@@ -6,14 +6,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::delivery::{Context, Delivery, changed, now};
+use super::delivery::{Context, Delivery, changed, milliseconds, now};
 use super::event::MAX_EVENT_BYTES;
 use super::lanes::{Lanes, Limits, Taken};
 use super::mapping::Place;
+use super::window::{self, MAX_STATE_BYTES, Window};
 use crate::kinesis::{Cursor, Record};
 
 /// Records of a shard's first read, when it is not known how large they are.
 const FIRST_READ: usize = 16;
+
+/// What a window takes of an event: its state, and the members around it.
+const WINDOW_BYTES: usize = MAX_STATE_BYTES + 1024;
+
+/// Windows are the shard's: with them, there is one lane.
+const LANE: usize = 0;
 
 /// Reads one shard on behalf of a mapping.
 pub struct ShardReader {
@@ -21,8 +28,8 @@ pub struct ShardReader {
     stopped: watch::Receiver<bool>,
     changes: watch::Receiver<u64>,
     lanes: Arc<Mutex<Lanes>>,
-    /// What is under way, by lane.
-    deliveries: JoinSet<usize>,
+    /// What is under way.
+    deliveries: JoinSet<()>,
     /// Where the next read begins.
     cursor: Cursor,
     /// How large the records of the last read were, on average.
@@ -37,7 +44,7 @@ impl ShardReader {
         let lanes = Lanes::new(Limits {
             lanes: settings.parallelization_factor,
             batch_records: settings.batch_size,
-            batch_bytes: MAX_EVENT_BYTES,
+            batch_bytes: MAX_EVENT_BYTES - if settings.window_ms().is_some() { WINDOW_BYTES } else { 0 },
             gather_ms: i64::from(settings.batching_window_seconds) * 1000,
         });
         Self {
@@ -55,15 +62,18 @@ impl ShardReader {
     /// Processes the shard until it is drained or there are new orders. Returns the shard's ID.
     pub async fn run(mut self) -> String {
         while !*self.stopped.borrow() {
+            let read_at = now();
             self.read().await;
+            self.close_window(read_at);
             while let Some(taken) = self.take() {
-                self.deliver(taken);
+                let window = self.window_of(taken.group);
+                self.deliver(taken, window);
             }
             if self.is_at_end && self.lanes().is_empty() {
                 self.set_place(Place::Drained);
                 break;
             }
-            let due = self.lanes().due();
+            let due = self.due();
             tokio::select! {
                 // With room for nothing more, a change is looked at later: it stays unseen.
                 () = changed(&mut self.changes), if self.has_room() => {}
@@ -107,13 +117,15 @@ impl ShardReader {
         let (count, now, role) = (records.len(), now(), self.context.role());
         let source = self.context.source(&role);
         let filters = self.context.orders.settings.filters.as_ref();
+        let window_ms = self.context.orders.settings.window_ms();
         let mut bytes = 0;
         let mut lanes = lock(&self.lanes);
         for record in records {
             let size = source.size(&record);
             bytes += size;
             if filters.is_none_or(|filters| filters.pass(&record, &source)) {
-                lanes.push(record, size, 0, now);
+                let window = window_ms.map_or(0, |length| window::start_of(milliseconds(record.arrival), length));
+                lanes.push(record, size, window, now);
             } else {
                 lanes.skip(&record);
             }
@@ -126,19 +138,54 @@ impl ShardReader {
         self.record_bytes = bytes.checked_div(count).or(self.record_bytes);
     }
 
-    fn deliver(&mut self, taken: Taken) {
+    /// Invokes the function for the last time with a window that is over.
+    fn close_window(&mut self, read_at: i64) {
+        let Some(window) = self.open_window() else { return };
+        let next = self.lanes().next_group(LANE);
+        if self.lanes().is_free(LANE) && window.is_due(next, self.is_at_end, read_at) && !*self.stopped.borrow() {
+            self.lanes().occupy(LANE);
+            self.deliver(Taken { lane: LANE, group: 0, records: Vec::new() }, Some(window));
+        }
+    }
+
+    fn deliver(&mut self, taken: Taken, window: Option<Window>) {
         let (context, lanes, lane) = (Arc::clone(&self.context), Arc::clone(&self.lanes), taken.lane);
-        let delivery = Delivery::new(Arc::clone(&self.context), self.stopped.clone(), taken.records);
+        let is_final = taken.records.is_empty();
+        let delivery = Delivery::new(Arc::clone(&self.context), self.stopped.clone(), taken.records, window);
         self.deliveries.spawn(async move {
-            let progressed = |completed| {
+            let progressed = |completed: usize, window: Option<&Window>| {
                 let mut lanes = lock(&lanes);
                 lanes.progressed(lane, completed);
                 checkpoint(&context, &mut lanes);
+                if let Some(window) = window {
+                    set_window(&context, Some(window.clone()));
+                }
             };
-            delivery.run(progressed).await;
+            if delivery.run(progressed).await && is_final {
+                set_window(&context, None);
+            }
             lock(&lanes).finished(lane, now());
-            lane
         });
+    }
+
+    /// The window that the records of this one go to; none without windows.
+    fn window_of(&self, start: i64) -> Option<Window> {
+        let length = self.context.orders.settings.window_ms()?;
+        Some(self.open_window().unwrap_or_else(|| Window::new(start, length)))
+    }
+
+    fn open_window(&self) -> Option<Window> {
+        self.context.orders.settings.window_ms()?;
+        self.context.poller.progress.window(&self.context.shard_id)
+    }
+
+    /// When there is something to do if nothing happens until then, in epoch milliseconds.
+    fn due(&self) -> Option<i64> {
+        let lanes = self.lanes();
+        // While a record of it waits, the window does too.
+        let waits = lanes.is_free(LANE) && lanes.next_group(LANE).is_none();
+        let window = self.open_window().filter(|_| waits).map(|window| window.due());
+        lanes.due().into_iter().chain(window).min()
     }
 
     fn take(&self) -> Option<Taken> {
@@ -177,6 +224,10 @@ fn checkpoint(context: &Context, lanes: &mut Lanes) {
         let place = Place::At(Cursor::after(&context.shard_id, &sequence_number));
         context.poller.progress.set_place(&context.stream, &context.shard_id, place);
     }
+}
+
+fn set_window(context: &Context, window: Option<Window>) {
+    context.poller.progress.set_window(&context.stream, &context.shard_id, window);
 }
 
 fn lock(lanes: &Mutex<Lanes>) -> MutexGuard<'_, Lanes> {

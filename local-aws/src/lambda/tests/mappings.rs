@@ -151,8 +151,8 @@ async fn mappings_are_refused_in_awss_words() {
     let (_, code, message) = refusal(json!({ "BatchSize": 10_001 })).await;
     assert_eq!(code, "ValidationException");
     assert!(message.ends_with("Member must have value less than or equal to 10000"), "{message}");
-    let (_, _, message) = refusal(json!({ "TumblingWindowInSeconds": 1 })).await;
-    assert!(message.contains("TumblingWindowInSeconds"), "{message}");
+    let (_, _, message) = refusal(json!({ "ScalingConfig": { "MaximumConcurrency": 2 } })).await;
+    assert!(message.contains("ScalingConfig"), "{message}");
 }
 
 #[tokio::test]

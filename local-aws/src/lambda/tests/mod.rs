@@ -8,6 +8,7 @@ mod mappings;
 mod parallel;
 mod retries;
 mod runtimes;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
