@@ -80,6 +80,7 @@ impl Delivery {
         }
         let total = arrivals.len();
         let mut batch = Batch::new(arrivals, self.context.orders.settings.policy());
+        batch.set_retention(self.context.stream.retention_ms);
         while !*self.stopped.borrow() {
             match batch.next(now()) {
                 Action::Invoke(range) => {
@@ -91,7 +92,12 @@ impl Delivery {
                     self.context.poller.progress.set_result(result);
                     batch.finished(outcome, now());
                 }
-                Action::Wait(ms) => self.wait(ms).await,
+                Action::Wait(ms) => {
+                    self.wait(ms).await;
+                    if let Some(stream) = self.context.poller.kinesis.stream(&self.context.poller.stream_arn).await {
+                        batch.set_retention(stream.retention_ms);
+                    }
+                }
                 Action::GiveUp(given_up) => self.give_up(&given_up).await,
                 Action::Done => {}
             }
