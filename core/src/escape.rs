@@ -32,6 +32,33 @@ pub(crate) fn push_word(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// The most bytes that one byte of text can become: a control character, as `\u001b`.
+pub(crate) const ESCAPE_BYTES: usize = 6;
+
+/// How long the longest prefix of `text` is, in bytes and whole characters, that takes at most `max` bytes when it is
+/// escaped: as a string literal, its quotes not counted, or as JSON.
+pub(crate) fn prefix_within(text: &str, literal: bool, max: usize) -> usize {
+    let bytes = text.as_bytes();
+    let (mut position, mut written) = (0, 0);
+    loop {
+        let plain = next_suspect(&bytes[position..], literal).unwrap_or(bytes.len() - position);
+        if written + plain > max {
+            return text.floor_char_boundary(position + max - written);
+        }
+        position += plain;
+        written += plain;
+        if position == bytes.len() {
+            return position;
+        }
+        let (length, escaped) = judge(&bytes[position..], literal);
+        written += escaped.map_or(length, |character| escape(character, literal).1);
+        if written > max {
+            return position;
+        }
+        position += length;
+    }
+}
+
 fn push_escaped(out: &mut Vec<u8>, text: &str, literal: bool) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len());
@@ -76,19 +103,24 @@ fn judge(bytes: &[u8], literal: bool) -> (usize, Option<u16>) {
 }
 
 fn push_escape(out: &mut Vec<u8>, character: u16, literal: bool) {
-    let short = match (u8::try_from(character), literal) {
-        (Ok(b'"'), _) => b"\\\"",
-        (Ok(b'\\'), _) => b"\\\\",
-        (Ok(b'\n'), true) => b"\\n",
-        (Ok(b'\r'), true) => b"\\r",
-        (Ok(b'\t'), true) => b"\\t",
-        (Ok(b'\n' | b'\r' | b'\t'), false) => return out.push(b' '),
+    let (escape, length) = escape(character, literal);
+    out.extend_from_slice(&escape[..length]);
+}
+
+/// What is written for a character, in the first so many of these bytes.
+fn escape(character: u16, literal: bool) -> ([u8; ESCAPE_BYTES], usize) {
+    let short = |letter| ([b'\\', letter, 0, 0, 0, 0], 2);
+    match (u8::try_from(character), literal) {
+        (Ok(same @ (b'"' | b'\\')), _) => short(same),
+        (Ok(b'\n'), true) => short(b'n'),
+        (Ok(b'\r'), true) => short(b'r'),
+        (Ok(b'\t'), true) => short(b't'),
+        (Ok(b'\n' | b'\r' | b'\t'), false) => ([b' ', 0, 0, 0, 0, 0], 1),
         _ => {
             let digit = |shift: u16| b"0123456789abcdef"[usize::from(character >> shift & 0xF)];
-            return out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
+            ([b'\\', b'u', digit(12), digit(8), digit(4), digit(0)], ESCAPE_BYTES)
         }
-    };
-    out.extend_from_slice(short);
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +171,16 @@ pub(crate) mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_prefix_fits_and_one_character_more_would_not(text in any::<String>(), max in 0_usize..60) {
+            let kept = prefix_within(&text, true, max);
+            let length = |text: &str| written(push_string, text).len() - 2;
+            prop_assert!(length(&text[..kept]) <= max);
+            if let Some(next) = text[kept..].chars().next() {
+                prop_assert!(length(&text[..kept + next.len_utf8()]) > max);
+            }
+        }
+
         #[test]
         fn literals_hold_their_text_and_nothing_harmful(text in any::<String>()) {
             let literal = written(push_string, &text);

@@ -11,7 +11,7 @@ use std::fmt;
 use memchr::memchr2;
 
 pub use validate::MAX_JSON_DEPTH;
-pub(crate) use validate::is_container;
+pub(crate) use validate::{Container, container, is_container};
 
 /// What sort of JSON value was found where another was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl fmt::Display for JsonKind {
 
 /// A JSON value by where it begins: the text from there on. Where it ends is looked for only when that matters, so that
 /// walking into a value does not mean reading it twice.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Value<'a>(&'a str);
 
 impl<'a> Value<'a> {
@@ -73,6 +73,11 @@ impl<'a> Value<'a> {
             Some(b'-' | b'0'..=b'9') => JsonKind::Number,
             _ => JsonKind::Null,
         }
+    }
+
+    /// Where in `text`, which this value is from, it begins.
+    pub(crate) fn offset_in(self, text: &str) -> usize {
+        text.len().saturating_sub(self.0.len())
     }
 
     /// The string's value, borrowed unless it holds escapes. A lone surrogate becomes U+FFFD.
@@ -174,6 +179,11 @@ impl Elements<'_> {
     /// Says that the last element is `length` bytes long, for a caller who has walked through it.
     pub(crate) fn passed(&mut self, length: usize) {
         self.0.passed(length);
+    }
+
+    /// How many bytes long the array is, once every element has been given.
+    pub(crate) fn length(&self) -> usize {
+        self.0.position + 1
     }
 }
 

@@ -3,25 +3,36 @@
 //! JSON, with missing fields left out:
 //! `{"timestamp":"2026-11-23T16:56:00.123Z","level":"INFO","v":1,"requestId":"…","stream":"…","shard":"shardId-…",`
 //! `"sequenceNumber":"…","partitionKey":"…","arrival":"…Z","lagMs":12,"type":"json","data":{…}}`.
-//! `type` is `json`, `text` (`data` is a string), `binary` (`bytes` is the length, `data` base64) or `undecodable`
+//! `type` is `json`, `text` (`data` is a string), `binary` or `cbor` (`bytes` is the length, `data` base64) or `undecodable`
 //! (`error` says why, `data` is what was there). JSON data is embedded as it was written, but for the whitespace around
 //! it, line breaks and tabs between its tokens (spaces here), and control characters in its strings (escapes here). `timestamp` and `level` are where Lambda looks for them:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
 //!
+//! Fields that only some records have: `subSequenceNumber` and `explicitHashKey` (from an aggregate); `owner`, `logGroup`,
+//! `logStream`, `logEventId`, `logEventTime` (a CloudWatch Logs event); `table`, `operation` (a DynamoDB change);
+//! `redacted` (how many values were replaced; with `redactedWhole`, the reason, all of the data was); `truncated` (the
+//! data, or a name, was cut); `sha256`, which with `bytes` tells what was cut off or not shown.
+//!
 //! Text, the same fields separated by spaces, always in this order, missing ones `-`:
 //! `2026-11-23T16:56:00.123Z INFO REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=12 data={"a":1}`.
 //! Text data is a JSON string literal, binary `base64:LENGTH:BASE64`, undecodable `undecodable:"…"`. What is wrong with a
-//! record stands before its data as `error="…"`.
+//! record stands before its data as `error="…"`, and so do the fields that only some records have, by the same names.
+
+mod fields;
+mod shown;
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::decode::Payload;
-use crate::escape::{push_json, push_string, push_word};
+use crate::escape::{push_string, push_word};
 use crate::record::{Data, Record};
+use crate::redact::Redactor;
 use crate::timestamp::push_rfc3339;
+
+use fields::Fields;
+use shown::Shown;
 
 /// The version of the JSON line, its field `v`: raised when a field changes its meaning or goes away.
 pub const LINE_VERSION: u32 = 1;
@@ -112,6 +123,74 @@ impl Record<'_> {
     }
 }
 
+/// What of the data is shown on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DataShown {
+    /// The data, as far as it fits.
+    #[default]
+    Full,
+    /// Its length and its SHA-256.
+    Hash,
+    /// Its length.
+    None,
+}
+
+/// A text that names no way to show data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("takes full, hash or none")]
+pub struct UnknownDataShown;
+
+impl FromStr for DataShown {
+    type Err = UnknownDataShown;
+
+    /// Case does not matter.
+    fn from_str(text: &str) -> Result<Self, UnknownDataShown> {
+        match text {
+            _ if text.eq_ignore_ascii_case("full") => Ok(Self::Full),
+            _ if text.eq_ignore_ascii_case("hash") => Ok(Self::Hash),
+            _ if text.eq_ignore_ascii_case("none") => Ok(Self::None),
+            _ => Err(UnknownDataShown),
+        }
+    }
+}
+
+/// How lines show data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineOptions {
+    /// Whether the data is shown at all.
+    pub data: DataShown,
+    /// Bytes that the data may take on the line, its escapes and base64 counted and its quotes not. What is longer is
+    /// cut at a character, with the full length and the SHA-256 of the whole; JSON that is cut is shown as text.
+    pub max_data_bytes: usize,
+    /// What must not be shown. It comes before everything else: a SHA-256 is that of the data after redaction, so that
+    /// nobody can find a short secret by trying.
+    pub redactor: Redactor,
+}
+
+impl LineOptions {
+    /// All of the data, however long, with nothing redacted.
+    pub const DEFAULT: Self = Self { data: DataShown::Full, max_data_bytes: usize::MAX, redactor: Redactor::NONE };
+}
+
+impl Default for LineOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What became of a record on its way to its line, for whoever counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Values that were replaced; 1 if all of the data was.
+    pub redacted: usize,
+    /// Whether the data, or a name longer than [`MAX_NAME_BYTES`], was cut.
+    pub truncated: bool,
+}
+
+/// Bytes of a name (a partition key, a sequence number, …) that are shown. The longest that a service gives, a partition
+/// key of 256 characters, fits; a longer one is from an event that Lambda did not make.
+pub const MAX_NAME_BYTES: usize = 1024;
+
 /// Writes the lines of one batch.
 ///
 /// ```
@@ -120,12 +199,9 @@ impl Record<'_> {
 /// let writer = LineWriter::new(LineFormat::Json, "3f1c", 1_795_452_960_123);
 /// let record = Record {
 ///     stream: Some("orders"),
-///     shard_id: None,
-///     sequence_number: None,
 ///     partition_key: Some("a\nb"),
 ///     arrival_ms: Some(1_795_452_960_111),
-///     error: None,
-///     data: Data::Payload(Payload::Json("{\"n\": 1}\n")),
+///     ..Record::new(Data::Payload(Payload::Json("{\"n\": 1}\n")))
 /// };
 /// let mut lines = Vec::new();
 /// writer.append(&record, &mut lines);
@@ -139,119 +215,72 @@ impl Record<'_> {
 /// );
 /// ```
 #[derive(Debug, Clone)]
-pub struct LineWriter {
+pub struct LineWriter<'o> {
     format: LineFormat,
     now_ms: i64,
+    options: &'o LineOptions,
     /// How the lines of this batch begin, by level: the same for each, so written once.
     info: Vec<u8>,
     warn: Vec<u8>,
 }
 
-impl LineWriter {
+impl<'o> LineWriter<'o> {
     /// A writer for the batch of one invocation: its request id, and the instant its lines are stamped with, in epoch
     /// milliseconds.
     pub fn new(format: LineFormat, request_id: &str, now_ms: i64) -> Self {
+        static DEFAULT: LineOptions = LineOptions::DEFAULT;
+        Self::with_options(format, request_id, now_ms, &DEFAULT)
+    }
+
+    /// As [`new`](Self::new), for lines that do not show everything.
+    ///
+    /// ```
+    /// use kinesis_event_logger_core::{Data, DataShown, LineFormat, LineOptions, LineWriter, Payload, Record, Redactor};
+    ///
+    /// let options = LineOptions { redactor: Redactor::new(["password"])?, ..LineOptions::DEFAULT };
+    /// let writer = LineWriter::with_options(LineFormat::Text, "3f1c", 0, &options);
+    /// let mut lines = Vec::new();
+    /// let record = Record::new(Data::Payload(Payload::Json(r#"{"user":7,"password":"hunter2"}"#)));
+    /// let outcome = writer.append(&record, &mut lines);
+    /// assert_eq!(outcome.redacted, 1);
+    /// assert!(lines.ends_with(br#" redacted=1 data={"user":7,"password":"[redacted]"}
+    /// "#));
+    /// # Ok::<_, kinesis_event_logger_core::RuleError>(())
+    /// ```
+    pub fn with_options(format: LineFormat, request_id: &str, now_ms: i64, options: &'o LineOptions) -> Self {
         let beginning = |level| {
             let mut out = Vec::new();
             push_beginning(&mut out, format, now_ms, level, request_id);
             out
         };
-        Self { format, now_ms, info: beginning(Level::Info), warn: beginning(Level::Warn) }
+        Self { format, now_ms, options, info: beginning(Level::Info), warn: beginning(Level::Warn) }
     }
 
     /// Appends the record's line to `out`: one `\n`, at its end, whatever the record holds.
-    pub fn append(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+    pub fn append(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Outcome {
+        let shown = Shown::of(record.data, self.options);
         out.extend_from_slice(if record.level() == Level::Info { &self.info } else { &self.warn });
-        match self.format {
-            LineFormat::Text => self.append_text(record, out),
-            LineFormat::Json => self.append_json(record, out),
+        let mut fields = Fields { out, format: self.format, truncated: shown.truncated };
+        self.append_place(record, &mut fields);
+        if let Some(origin) = &record.origin {
+            fields.origin(origin);
         }
+        fields.data(record.error.as_deref(), &shown);
+        Outcome { redacted: shown.redacted, truncated: fields.truncated }
     }
 
-    /// How long the record was under way, in milliseconds: negative where the clocks of Kinesis and this host disagree.
-    fn lag_ms(&self, arrival_ms: i64) -> i64 {
-        self.now_ms.saturating_sub(arrival_ms)
-    }
-
-    fn append_json(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let fields = [
-            (",\"stream\":", record.stream),
-            (",\"shard\":", record.shard_id),
-            (",\"sequenceNumber\":", record.sequence_number),
-            (",\"partitionKey\":", record.partition_key),
-        ];
-        for (key, value) in fields.into_iter().filter_map(|(key, value)| Some((key, value?))) {
-            push(out, key);
-            push_string(out, value);
+    /// Where the record is, and when it came: what is missing is left out of JSON and `-` in text.
+    fn append_place(&self, record: &Record<'_>, fields: &mut Fields<'_>) {
+        fields.place("stream", "stream", record.stream);
+        fields.place("shard", "shard", record.shard_id);
+        fields.place("sequenceNumber", "seq", record.sequence_number);
+        if let Some(number) = record.sub_sequence_number {
+            fields.number("subSequenceNumber", number);
         }
-        if let Some(arrival_ms) = record.arrival_ms {
-            push(out, ",\"arrival\":\"");
-            push_rfc3339(out, arrival_ms);
-            push(out, "\",\"lagMs\":");
-            push_integer(out, self.lag_ms(arrival_ms));
-        }
-        push(
-            out,
-            match record.data {
-                Data::Payload(Payload::Json(_)) => ",\"type\":\"json\"",
-                Data::Payload(Payload::Text(_)) => ",\"type\":\"text\"",
-                Data::Payload(Payload::Binary(_)) => ",\"type\":\"binary\"",
-                Data::Undecodable(_) => ",\"type\":\"undecodable\"",
-            },
-        );
-        if let Some(error) = &record.error {
-            push(out, ",\"error\":");
-            push_string(out, error);
-        }
-        if let Data::Payload(Payload::Binary(bytes)) = record.data {
-            push(out, ",\"bytes\":");
-            push_length(out, bytes.len());
-        }
-        push(out, ",\"data\":");
-        match record.data {
-            Data::Payload(Payload::Json(json)) => push_json(out, json.trim_ascii()),
-            Data::Payload(Payload::Text(text)) | Data::Undecodable(text) => push_string(out, text),
-            Data::Payload(Payload::Binary(bytes)) => {
-                push(out, "\"");
-                push_base64(out, bytes);
-                push(out, "\"");
-            }
-        }
-        push(out, "}\n");
-    }
-
-    fn append_text(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let words = [(" stream=", record.stream), (" shard=", record.shard_id), (" seq=", record.sequence_number)];
-        for (key, value) in words {
-            push(out, key);
-            push_or_dash(out, value, push_word);
-        }
-        push(out, " key=");
-        push_or_dash(out, record.partition_key, push_string);
-        push(out, " arrival=");
-        push_or_dash(out, record.arrival_ms, push_rfc3339);
-        push(out, " lagMs=");
-        push_or_dash(out, record.arrival_ms.map(|arrival_ms| self.lag_ms(arrival_ms)), push_integer);
-        if let Some(error) = &record.error {
-            push(out, " error=");
-            push_string(out, error);
-        }
-        push(out, " data=");
-        match record.data {
-            Data::Payload(Payload::Json(json)) => push_json(out, json.trim_ascii()),
-            Data::Payload(Payload::Text(text)) => push_string(out, text),
-            Data::Payload(Payload::Binary(bytes)) => {
-                push(out, "base64:");
-                push_length(out, bytes.len());
-                push(out, ":");
-                push_base64(out, bytes);
-            }
-            Data::Undecodable(found) => {
-                push(out, "undecodable:");
-                push_string(out, found);
-            }
-        }
-        push(out, "\n");
+        fields.partition_key(record.partition_key);
+        fields.word("explicitHashKey", record.explicit_hash_key);
+        // Negative where the clocks of Kinesis and this host disagree.
+        fields.arrival(record.arrival_ms, |arrival_ms| self.now_ms.saturating_sub(arrival_ms));
     }
 }
 
@@ -307,23 +336,6 @@ fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn push_or_dash<T>(out: &mut Vec<u8>, value: Option<T>, push_value: impl Fn(&mut Vec<u8>, T)) {
-    match value {
-        Some(value) => push_value(out, value),
-        None => out.push(b'-'),
-    }
-}
-
 fn push_integer(out: &mut Vec<u8>, value: i64) {
     push(out, itoa::Buffer::new().format(value));
-}
-
-fn push_length(out: &mut Vec<u8>, length: usize) {
-    push(out, itoa::Buffer::new().format(length));
-}
-
-fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    // The encoder reserves exactly what it needs, which would make a growing buffer move with every record.
-    out.reserve(base64_simd::STANDARD.encoded_length(bytes.len()));
-    base64_simd::STANDARD.encode_append(bytes, out);
 }
