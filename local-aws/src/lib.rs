@@ -20,6 +20,7 @@ mod logs;
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -51,6 +52,8 @@ pub struct Config {
     pub account_id: String,
     /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
+    /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -59,6 +62,7 @@ impl Default for Config {
             region: "us-east-1".into(),
             account_id: "000000000000".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data_dir: None,
         }
     }
 }

@@ -53,9 +53,15 @@ impl Protocol {
 pub fn router(services: Services) -> Router {
     Router::new()
         .route("/_local/health", axum::routing::get(async || "ok\n"))
+        .route("/_local/destinations", axum::routing::get(destinations))
         .fallback(answer)
         .layer(axum::middleware::from_fn(guard::refuse_browsers))
         .with_state(services)
+}
+
+async fn destinations(State(services): State<Services>) -> Response<Body> {
+    let listed = services.lambda.delivered().await;
+    listed.unwrap_or_else(|error| error.to_rest_json()).map(Body::from)
 }
 
 async fn answer(State(services): State<Services>, request: Request<Body>) -> Response<Body> {

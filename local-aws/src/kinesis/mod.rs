@@ -35,6 +35,8 @@ pub struct Stream {
     pub name: String,
     /// How often a stream of this name was made: one deleted and made again has another number.
     pub incarnation: u64,
+    /// How long records are kept, in milliseconds.
+    pub retention_ms: i64,
     /// Every shard, closed ones included, in the order they were made.
     pub shards: Vec<Shard>,
 }
@@ -179,7 +181,8 @@ impl Kinesis {
             })
             .collect();
         let incarnation = self.writer(&stream.stream_name).incarnation.load(Ordering::Relaxed);
-        Some(Stream { name: stream.stream_name, incarnation, shards })
+        let retention_ms = i64::from(stream.retention_period_hours) * 3_600_000;
+        Some(Stream { name: stream.stream_name, incarnation, retention_ms, shards })
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.

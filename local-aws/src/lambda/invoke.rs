@@ -1,5 +1,7 @@
 //! Invoke: synchronously with the log's tail, asynchronously, or only to see whether it would be allowed.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::time::Instant;
@@ -15,6 +17,10 @@ use crate::http_api::AwsError;
 /// Bytes of a payload. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_PAYLOAD_BYTES: usize = 6_291_456;
 const MAX_ASYNC_PAYLOAD_BYTES: usize = 1_048_576;
+
+/// What lies between the attempts of an `Event` invocation. On AWS it is a minute and two:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>. Nobody waits that long at a desk.
+const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
 
 impl Functions {
     pub async fn invoke_operation(
@@ -41,7 +47,7 @@ impl Functions {
             "DryRun" => wire::empty(204),
             "Event" => {
                 let (functions, id) = (self.clone(), request_id.clone());
-                tokio::spawn(async move { functions.invoke(&reference.name, call, id).await.map(drop) });
+                tokio::spawn(async move { functions.invoke_event(&reference.name, &call, &id).await });
                 wire::empty(202)
             }
             _ => answer(&self.invoke(&reference.name, call, request_id.clone()).await?, log_type == "Tail"),
@@ -50,6 +56,22 @@ impl Functions {
             response.headers_mut().insert("x-amzn-requestid", id);
         }
         Ok(response)
+    }
+
+    /// Runs a function that nobody waits for: again after a failure, with the same request ID.
+    async fn invoke_event(&self, name: &str, call: &Call, request_id: &str) {
+        let mut waits = EVENT_RETRY_WAITS.into_iter();
+        loop {
+            match self.invoke(name, call.clone(), request_id.to_owned()).await {
+                Ok(invoked) if invoked.is_error => {}
+                _ => return,
+            }
+            let Some(wait) = waits.next() else {
+                tracing::warn!(function = name, request_id, "event given up");
+                return;
+            };
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Runs a function once. The invocation goes on when the caller no longer waits for it.

@@ -1,6 +1,7 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
 mod code;
+mod destinations;
 mod elf;
 mod event_source;
 mod execution;
@@ -27,6 +28,7 @@ use crate::http_api::AwsError;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
+use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
 use routes::{DOWNLOAD_CODE, Route};
@@ -37,13 +39,15 @@ use wire::Query;
 pub struct Lambda {
     functions: Functions,
     mappings: Mappings,
+    destinations: Destinations,
 }
 
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
+        let destinations = Destinations::new(config.data_dir.as_deref());
         let functions = Functions::new(config, logs, identity);
-        let mappings = Mappings::new(functions.clone(), kinesis);
-        Self { functions, mappings }
+        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
+        Self { functions, mappings, destinations }
     }
 
     /// Answers a request of Lambda's restJson protocol.
@@ -82,6 +86,15 @@ impl Lambda {
                 format!("The local endpoint does not answer {operation} of Lambda."),
             )),
         }
+    }
+
+    /// What on-failure destinations got, as JSON.
+    pub async fn delivered(&self) -> Result<Response<Bytes>, AwsError> {
+        let destinations = self.destinations.clone();
+        let listed = tokio::task::spawn_blocking(move || destinations.list()).await;
+        let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let listed = listed.map_err(|error| validation::service_failure("list the destinations", &error))?;
+        Ok(wire::json(200, &serde_json::json!(listed)))
     }
 
     /// Stops the pollers, kills every function process with its group, and waits until they are gone.

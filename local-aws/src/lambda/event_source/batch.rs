@@ -63,6 +63,8 @@ pub enum Condition {
 #[derive(Debug)]
 pub struct Batch {
     policy: Policy,
+    /// Milliseconds since its arrival for which the stream keeps a record.
+    retention_ms: i64,
     /// Epoch milliseconds at which each record arrived.
     arrivals: Vec<i64>,
     parts: VecDeque<Part>,
@@ -96,7 +98,13 @@ impl Batch {
     /// A batch of records that arrived at these times, in epoch milliseconds.
     pub fn new(arrivals: Vec<i64>, policy: Policy) -> Self {
         let all = Part::new(0..arrivals.len());
-        Self { policy, arrivals, parts: VecDeque::from([all]) }
+        Self { policy, retention_ms: i64::MAX, arrivals, parts: VecDeque::from([all]) }
+    }
+
+    /// How long the stream keeps records: then they are given up, whatever the policy. It may change while a batch fails.
+    /// That a destination is told so as of an age exceeded is unverified.
+    pub fn set_retention(&mut self, milliseconds: i64) {
+        self.retention_ms = milliseconds;
     }
 
     /// How many of the first records are done with: processed or given up.
@@ -110,8 +118,9 @@ impl Batch {
             self.parts.pop_front();
         }
         let Some(part) = self.parts.front_mut() else { return Action::Done };
-        let expires = |index: usize| self.policy.max_age_ms.map(|age| self.arrivals[index].saturating_add(age));
-        let expired = part.records.clone().take_while(|index| expires(*index).is_some_and(|at| at < now)).count();
+        let max_age = self.policy.max_age_ms.unwrap_or(i64::MAX).min(self.retention_ms);
+        let expires = |index: usize| self.arrivals[index].saturating_add(max_age);
+        let expired = part.records.clone().take_while(|index| expires(*index) < now).count();
         if expired > 0 {
             let records = part.records.start..part.records.start + expired;
             part.records.start = records.end;
@@ -128,7 +137,7 @@ impl Batch {
             return Action::GiveUp(given_up);
         }
         if part.retry_at > now {
-            let until = expires(part.records.start).map_or(part.retry_at, |at| part.retry_at.min(at + 1));
+            let until = part.retry_at.min(expires(part.records.start).saturating_add(1));
             return Action::Wait(until - now);
         }
         Action::Invoke(part.records.clone())
@@ -283,6 +292,21 @@ mod tests {
         assert_eq!(batch.next(100), Action::Wait(151));
         assert!(matches!(batch.next(251), Action::GiveUp(GivenUp { invocations: 2, .. })));
         assert_eq!(batch.next(251), Action::Done);
+    }
+
+    #[test]
+    fn a_batch_without_limits_is_given_up_when_retention_ends() {
+        let mut batch = Batch::new(vec![0], FOREVER);
+        batch.set_retention(1000);
+        batch.finished(Outcome::Failure, 950);
+        assert_eq!(batch.next(950), Action::Wait(51));
+        batch.set_retention(2000);
+        assert_eq!(batch.next(1100), Action::Invoke(0..1));
+        let condition = Condition::RecordAgeExceeded;
+        assert_eq!(batch.next(2001), Action::GiveUp(GivenUp { records: 0..1, condition, invocations: 1 }));
+        let mut stricter = Batch::new(vec![0], Policy { max_age_ms: Some(10), ..FOREVER });
+        stricter.set_retention(1000);
+        assert!(matches!(stricter.next(11), Action::GiveUp(_)));
     }
 
     #[test]

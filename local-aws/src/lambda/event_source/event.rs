@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::window::Window;
 use crate::kinesis::Record;
 
 /// Bytes of an event. A batch ends before the record that would exceed it.
@@ -22,6 +23,10 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// The event of these records. The order of keys is AWS's.
     pub fn event(&self, records: &[Record]) -> Bytes {
+        self.text(records).into()
+    }
+
+    fn text(&self, records: &[Record]) -> String {
         let size: usize = records.iter().map(|record| self.size(record)).sum();
         let mut event = String::with_capacity(ENVELOPE.len() + size);
         event.push_str(r#"{"Records":["#);
@@ -32,6 +37,15 @@ impl Source<'_> {
             self.push(&mut event, record);
         }
         event.push_str("]}");
+        event
+    }
+
+    /// The event of these records in a tumbling window.
+    pub fn window_event(&self, records: &[Record], window: &Window, is_final: bool) -> Bytes {
+        let mut event = self.text(records);
+        event.pop();
+        event.push_str(&window.members(self.shard_id, self.stream_arn, is_final));
+        event.push('}');
         event.into()
     }
 
@@ -105,6 +119,18 @@ mod tests {
     fn an_event_is_awss_byte_for_byte() {
         let expected = r#"{"Records":[{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"1","sequenceNumber":"49590338271490256608559692538361571095921575989136588898","data":"SGVsbG8=","approximateArrivalTimestamp":1545084650.987},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"shardId-000000000006:49590338271490256608559692538361571095921575989136588898","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::123456789012:role/lambda-role","awsRegion":"us-east-2","eventSourceARN":"arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"}]}"#;
         assert_eq!(SOURCE.event(&[record("1", "SGVsbG8=")]), expected);
+    }
+
+    #[test]
+    fn a_window_stands_beside_the_records() {
+        let window = Window::new(0, 60_000).answered(br#"{"state":{"n":1}}"#).unwrap();
+        for records in [&[][..], &[record("1", "SGVsbG8=")]] {
+            let event: serde_json::Value =
+                serde_json::from_slice(&SOURCE.window_event(records, &window, records.is_empty())).unwrap();
+            assert_eq!(event["Records"].as_array().unwrap().len(), records.len());
+            assert_eq!((&event["state"]["n"], &event["shardId"]), (&1.into(), &SOURCE.shard_id.into()));
+            assert_eq!(event["isFinalInvokeForWindow"], records.is_empty());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::settings::{Settings, StartingPosition};
+use super::window::Window;
 use crate::Config;
 use crate::kinesis::{Cursor, Stream};
 use crate::lambda::names::mapping_arn;
@@ -71,6 +72,8 @@ struct Places {
     /// Of the stream that the shards are of.
     incarnation: u64,
     by_shard: HashMap<String, Place>,
+    /// The tumbling windows that are open.
+    windows: HashMap<String, Window>,
 }
 
 /// How far a shard is read.
@@ -155,7 +158,7 @@ impl ProcessingResult {
 
 impl Progress {
     pub fn new(stream: &Stream, by_shard: HashMap<String, Place>) -> Self {
-        let places = Places { incarnation: stream.incarnation, by_shard };
+        let places = Places { incarnation: stream.incarnation, by_shard, windows: HashMap::new() };
         Self { places: Mutex::new(places), result: Mutex::default() }
     }
 
@@ -163,8 +166,29 @@ impl Progress {
         self.places().by_shard.get(shard_id).cloned()
     }
 
-    pub fn set_place(&self, shard_id: &str, place: Place) {
-        self.places().by_shard.insert(shard_id.to_owned(), place);
+    /// Keeps nothing of a stream whose name another has by now.
+    pub fn set_place(&self, stream: &Stream, shard_id: &str, place: Place) {
+        let mut places = self.places();
+        if places.incarnation == stream.incarnation {
+            places.by_shard.insert(shard_id.to_owned(), place);
+        }
+    }
+
+    /// The tumbling window that a shard is in.
+    pub fn window(&self, shard_id: &str) -> Option<Window> {
+        self.places().windows.get(shard_id).cloned()
+    }
+
+    /// Keeps a shard's window, or takes the one away that is closed.
+    pub fn set_window(&self, stream: &Stream, shard_id: &str, window: Option<Window>) {
+        let mut places = self.places();
+        if places.incarnation != stream.incarnation {
+            return;
+        }
+        match window {
+            Some(window) => places.windows.insert(shard_id.to_owned(), window),
+            None => places.windows.remove(shard_id),
+        };
     }
 
     /// Whether the places are this stream's, and not those of one that had its name before.
@@ -174,7 +198,7 @@ impl Progress {
 
     /// Begins with a stream made again under the name: it is read from its beginning.
     pub fn begin_with(&self, stream: &Stream) {
-        *self.places() = Places { incarnation: stream.incarnation, by_shard: HashMap::new() };
+        *self.places() = Places { incarnation: stream.incarnation, by_shard: HashMap::new(), windows: HashMap::new() };
     }
 
     pub fn result(&self) -> ProcessingResult {

@@ -1,12 +1,17 @@
 //! Event source mappings: the operations on them. Each enabled one reads its stream's shards and invokes its function.
 
 mod batch;
+mod delivery;
 mod event;
+mod filter;
+mod lanes;
 mod mapping;
+mod on_failure;
 mod poller;
 mod response;
 mod settings;
 mod shard;
+mod window;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +21,7 @@ use http::Response;
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::destinations::Destinations;
 use super::functions::Functions;
 use super::names::Reference;
 use super::validation::{conflict, invalid_parameter, not_found};
@@ -39,12 +45,13 @@ pub struct Mappings {
 struct Shared {
     functions: Functions,
     kinesis: Kinesis,
+    destinations: Destinations,
     mappings: Mutex<BTreeMap<String, Mapping>>,
 }
 
 impl Mappings {
-    pub fn new(functions: Functions, kinesis: Kinesis) -> Self {
-        Self { shared: Arc::new(Shared { functions, kinesis, mappings: Mutex::default() }) }
+    pub fn new(functions: Functions, kinesis: Kinesis, destinations: Destinations) -> Self {
+        Self { shared: Arc::new(Shared { functions, kinesis, destinations, mappings: Mutex::default() }) }
     }
 
     pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -190,6 +197,7 @@ impl Mappings {
             stream_arn: mapping.stream_arn.clone(),
             functions: self.shared.functions.clone(),
             kinesis: self.shared.kinesis.clone(),
+            destinations: self.shared.destinations.clone(),
             progress: Arc::clone(&mapping.progress),
         };
         // The task must not keep the mappings alive: they hold its handle.

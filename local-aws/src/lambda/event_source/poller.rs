@@ -8,9 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::delivery::Context;
 use super::mapping::{Orders, Place, Progress, State};
 use super::shard::ShardReader;
 use crate::kinesis::{Kinesis, Shard, Start, Stream};
+use crate::lambda::destinations::Destinations;
 use crate::lambda::functions::Functions;
 
 /// The stream's shards are not looked at more often than this: a busy stream changes with every put, its shards hardly
@@ -23,6 +25,7 @@ pub struct Poller {
     pub stream_arn: String,
     pub functions: Functions,
     pub kinesis: Kinesis,
+    pub destinations: Destinations,
     pub progress: Arc<Progress>,
 }
 
@@ -98,14 +101,13 @@ impl Poller {
                 None => self.kinesis.cursor(stream, &shard.id, Start::TrimHorizon).await,
             };
             reading.insert(shard.id.clone());
-            let reader = ShardReader::new(
-                Arc::clone(self),
-                Arc::clone(stream),
-                shard.id.clone(),
-                current.clone(),
-                stopped.clone(),
-            );
-            readers.spawn(reader.run(cursor));
+            let context = Context {
+                poller: Arc::clone(self),
+                stream: Arc::clone(stream),
+                shard_id: shard.id.clone(),
+                orders: current.clone(),
+            };
+            readers.spawn(ShardReader::new(context, stopped.clone(), cursor).run());
         }
     }
 

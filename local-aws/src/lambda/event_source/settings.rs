@@ -8,8 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::batch::Policy;
+use super::filter::Filters;
 use crate::http_api::AwsError;
 use crate::kinesis::Start;
+use crate::lambda::destinations::Destination;
 use crate::lambda::settings::is_set;
 use crate::lambda::validation::{Constraints, invalid_parameter};
 
@@ -31,8 +33,23 @@ pub struct Input {
     function_response_types: Option<Vec<String>>,
     parallelization_factor: Option<i64>,
     tumbling_window_in_seconds: Option<i64>,
+    filter_criteria: Option<Value>,
+    destination_config: Option<DestinationConfig>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DestinationConfig {
+    on_success: Option<DestinationInput>,
+    on_failure: Option<DestinationInput>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DestinationInput {
+    destination: Option<String>,
 }
 
 /// A mapping's settings, all of them.
@@ -40,7 +57,15 @@ pub struct Input {
 pub struct Settings {
     pub batch_size: usize,
     pub batching_window_seconds: u32,
+    /// Batches of one shard at a time.
+    pub parallelization_factor: usize,
+    /// 0: no tumbling windows.
+    tumbling_window_seconds: u32,
     pub reports_item_failures: bool,
+    /// None: every record passes.
+    pub filters: Option<Filters>,
+    /// Where it is told what was given up.
+    pub on_failure: Option<Destination>,
     max_record_age_seconds: i64,
     max_retry_attempts: i64,
     bisect: bool,
@@ -58,7 +83,11 @@ impl Default for Settings {
         Self {
             batch_size: 100,
             batching_window_seconds: 0,
+            parallelization_factor: 1,
+            tumbling_window_seconds: 0,
             reports_item_failures: false,
+            filters: None,
+            on_failure: None,
             max_record_age_seconds: -1,
             max_retry_attempts: -1,
             bisect: false,
@@ -80,13 +109,34 @@ impl Settings {
         if let Some(window) = input.maximum_batching_window_in_seconds.and_then(|window| u32::try_from(window).ok()) {
             settings.batching_window_seconds = window;
         }
+        if let Some(factor) = input.parallelization_factor.and_then(|factor| usize::try_from(factor).ok()) {
+            settings.parallelization_factor = factor;
+        }
+        if let Some(window) = input.tumbling_window_in_seconds.and_then(|window| u32::try_from(window).ok()) {
+            settings.tumbling_window_seconds = window;
+        }
         settings.max_record_age_seconds = input.maximum_record_age_in_seconds.unwrap_or(self.max_record_age_seconds);
         settings.max_retry_attempts = input.maximum_retry_attempts.unwrap_or(self.max_retry_attempts);
         settings.bisect = input.bisect_batch_on_function_error.unwrap_or(self.bisect);
         if let Some(types) = &input.function_response_types {
             settings.reports_item_failures = !types.is_empty();
         }
+        if let Some(criteria) = &input.filter_criteria {
+            settings.filters = Filters::read(criteria)?;
+        }
+        if let Some(config) = &input.destination_config {
+            settings.on_failure = config.read()?;
+        }
+        if settings.window_ms().is_some() && settings.parallelization_factor > 1 {
+            // A window's state is its shard's: what AWS does with several batches at once is undocumented.
+            return Err(not_carried_out("TumblingWindowInSeconds with a ParallelizationFactor above 1"));
+        }
         Ok(settings)
+    }
+
+    /// The length of a tumbling window, in milliseconds.
+    pub fn window_ms(&self) -> Option<i64> {
+        (self.tumbling_window_seconds > 0).then(|| i64::from(self.tumbling_window_seconds) * 1000)
     }
 
     pub fn policy(&self) -> Policy {
@@ -100,20 +150,39 @@ impl Settings {
     /// The members of an `EventSourceMappingConfiguration` that are settings.
     pub fn to_json(&self) -> Map<String, Value> {
         let response_types: &[&str] = if self.reports_item_failures { &["ReportBatchItemFailures"] } else { &[] };
-        [
+        let on_failure = match &self.on_failure {
+            Some(destination) => json!({ "Destination": destination.arn }),
+            None => json!({}),
+        };
+        let mut members: Map<String, Value> = [
             ("BatchSize", json!(self.batch_size)),
             ("MaximumBatchingWindowInSeconds", json!(self.batching_window_seconds)),
             ("MaximumRecordAgeInSeconds", json!(self.max_record_age_seconds)),
             ("MaximumRetryAttempts", json!(self.max_retry_attempts)),
             ("BisectBatchOnFunctionError", json!(self.bisect)),
             ("FunctionResponseTypes", json!(response_types)),
-            ("ParallelizationFactor", json!(1)),
-            ("TumblingWindowInSeconds", json!(0)),
-            ("DestinationConfig", json!({ "OnFailure": {} })),
+            ("ParallelizationFactor", json!(self.parallelization_factor)),
+            ("TumblingWindowInSeconds", json!(self.tumbling_window_seconds)),
+            ("DestinationConfig", json!({ "OnFailure": on_failure })),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
-        .collect()
+        .collect();
+        if let Some(filters) = &self.filters {
+            members.insert("FilterCriteria".into(), filters.to_json());
+        }
+        members
+    }
+}
+
+impl DestinationConfig {
+    fn read(&self) -> Result<Option<Destination>, AwsError> {
+        let arn = |input: &Option<DestinationInput>| input.as_ref()?.destination.clone();
+        if arn(&self.on_success).is_some_and(|arn| !arn.is_empty()) {
+            // AWS's wording is unverified; that it has none here is botocore's model.
+            return Err(invalid_parameter("An event source mapping has no OnSuccess destination."));
+        }
+        Destination::read(&arn(&self.on_failure).unwrap_or_default())
     }
 }
 
@@ -180,12 +249,6 @@ fn check(input: &Input) -> Result<(), AwsError> {
         // AWS's wording is unverified.
         return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
     }
-    if input.parallelization_factor.is_some_and(|factor| factor > 1) {
-        return Err(not_carried_out("a ParallelizationFactor above 1"));
-    }
-    if input.tumbling_window_in_seconds.is_some_and(|window| window > 0) {
-        return Err(not_carried_out("TumblingWindowInSeconds"));
-    }
     match input.others.iter().find(|(_, value)| is_set(value)) {
         Some((name, _)) => Err(not_carried_out(name)),
         None => Ok(()),
@@ -232,7 +295,7 @@ mod tests {
     #[test]
     fn settings_are_kept_and_shown() {
         let settings = with(json!({
-            "BatchSize": 10, "MaximumBatchingWindowInSeconds": 5, "MaximumRecordAgeInSeconds": 60,
+            "BatchSize": 10, "ParallelizationFactor": 10, "MaximumBatchingWindowInSeconds": 5, "MaximumRecordAgeInSeconds": 60,
             "MaximumRetryAttempts": 0, "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }))
         .unwrap();
@@ -240,7 +303,38 @@ mod tests {
         assert_eq!(settings.policy(), policy);
         let later = settings.with(&input(json!({ "MaximumRetryAttempts": -1, "FunctionResponseTypes": [] }))).unwrap();
         assert_eq!(later.policy(), Policy { max_retries: None, ..policy });
-        assert_eq!((later.batch_size, later.reports_item_failures), (10, false));
+        assert_eq!((later.batch_size, later.parallelization_factor, later.reports_item_failures), (10, 10, false));
+    }
+
+    #[test]
+    fn filters_are_shown_as_written_and_taken_away_by_an_empty_list() {
+        let criteria = json!({ "Filters": [{ "Pattern": r#"{ "data": {"a": [1]} }"# }] });
+        let settings = with(json!({ "FilterCriteria": criteria })).unwrap();
+        assert_eq!(settings.to_json()["FilterCriteria"], criteria);
+        let unchanged = settings.with(&input(json!({ "BatchSize": 1 }))).unwrap();
+        assert_eq!(unchanged.filters, settings.filters);
+        let none = settings.with(&input(json!({ "FilterCriteria": { "Filters": [] } }))).unwrap();
+        assert_eq!((&none.filters, none.to_json().get("FilterCriteria")), (&None, None));
+    }
+
+    #[test]
+    fn a_tumbling_window_is_one_of_the_whole_shard() {
+        let settings = with(json!({ "TumblingWindowInSeconds": 30 })).unwrap();
+        assert_eq!((settings.window_ms(), with(json!({})).unwrap().window_ms()), (Some(30_000), None));
+        assert!(settings.with(&input(json!({ "ParallelizationFactor": 2 }))).is_err());
+    }
+
+    #[test]
+    fn an_on_failure_destination_is_set_kept_and_taken_away() {
+        let config = json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } });
+        let settings = with(json!({ "DestinationConfig": config })).unwrap();
+        assert_eq!(settings.to_json()["DestinationConfig"], config);
+        assert_eq!(settings.with(&input(json!({}))).unwrap().on_failure, settings.on_failure);
+        for none in [json!({}), json!({ "OnFailure": {} }), json!({ "OnFailure": { "Destination": "" } })] {
+            let cleared = settings.with(&input(json!({ "DestinationConfig": none }))).unwrap();
+            assert_eq!(cleared.to_json()["DestinationConfig"], json!({ "OnFailure": {} }));
+        }
+        assert!(with(json!({ "DestinationConfig": { "OnSuccess": { "Destination": "arn:aws:s3:::abc" } } })).is_err());
     }
 
     #[test]
@@ -266,13 +360,9 @@ mod tests {
 
     #[test]
     fn what_is_not_carried_out_is_refused_by_name() {
-        for (setting, value) in [
-            ("ParallelizationFactor", json!(2)),
-            ("TumblingWindowInSeconds", json!(30)),
-            ("FilterCriteria", json!({ "Filters": [{ "Pattern": "{}" }] })),
-            ("DestinationConfig", json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } })),
-            ("KMSKeyArn", json!("arn:aws:kms:x")),
-        ] {
+        for (setting, value) in
+            [("KMSKeyArn", json!("arn:aws:kms:x")), ("ScalingConfig", json!({ "MaximumConcurrency": 2 }))]
+        {
             let error = with(json!({ setting: value })).unwrap_err();
             assert_eq!(error.code, "InvalidParameterValueException");
             assert!(error.message.contains(setting), "{}", error.message);

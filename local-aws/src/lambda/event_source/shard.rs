@@ -1,279 +1,243 @@
-//! The poller of one shard: gathers a batch, has the function process it by the batch's rules, moves on.
+//! The poller of one shard: reads records, filters them, and has each lane's batches delivered.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::Instant;
-use uuid::Uuid;
+use tokio::task::JoinSet;
 
-use super::batch::{Action, Batch, GivenUp, Outcome};
-use super::event::{MAX_EVENT_BYTES, Source};
-use super::mapping::{Orders, Place, ProcessingResult};
-use super::poller::Poller;
-use super::response;
-use crate::kinesis::{Cursor, Record, Stream};
-use crate::lambda::execution::Call;
+use super::delivery::{Context, Delivery, changed, milliseconds, now};
+use super::event::MAX_EVENT_BYTES;
+use super::lanes::{Lanes, Limits, Taken};
+use super::mapping::Place;
+use super::window::{self, MAX_STATE_BYTES, Window};
+use crate::kinesis::{Cursor, Record};
 
 /// Records of a shard's first read, when it is not known how large they are.
 const FIRST_READ: usize = 16;
 
+/// What a window takes of an event: its state, and the members around it.
+const WINDOW_BYTES: usize = MAX_STATE_BYTES + 1024;
+
+/// Windows are the shard's: with them, there is one lane.
+const LANE: usize = 0;
+
 /// Reads one shard on behalf of a mapping.
 pub struct ShardReader {
-    poller: Arc<Poller>,
-    stream: Arc<Stream>,
-    shard_id: String,
-    orders: Orders,
+    context: Arc<Context>,
     stopped: watch::Receiver<bool>,
     changes: watch::Receiver<u64>,
-    /// Read and not yet part of a batch.
-    pending: VecDeque<Record>,
-    pending_bytes: usize,
+    lanes: Arc<Mutex<Lanes>>,
+    /// What is under way.
+    deliveries: JoinSet<()>,
+    /// Where the next read begins.
+    cursor: Cursor,
     /// How large the records of the last read were, on average.
     record_bytes: Option<usize>,
     is_at_end: bool,
 }
 
-/// Why there is no batch.
-enum NoBatch {
-    Stopped,
-    /// The shard is closed and everything in it was processed.
-    Drained,
-}
-
 impl ShardReader {
-    pub fn new(
-        poller: Arc<Poller>,
-        stream: Arc<Stream>,
-        shard_id: String,
-        orders: Orders,
-        stopped: watch::Receiver<bool>,
-    ) -> Self {
-        let changes = poller.kinesis.changes(&poller.stream_arn);
+    pub fn new(context: Context, stopped: watch::Receiver<bool>, cursor: Cursor) -> Self {
+        let changes = context.poller.kinesis.changes(&context.poller.stream_arn);
+        let settings = &context.orders.settings;
+        let lanes = Lanes::new(Limits {
+            lanes: settings.parallelization_factor,
+            batch_records: settings.batch_size,
+            batch_bytes: MAX_EVENT_BYTES - if settings.window_ms().is_some() { WINDOW_BYTES } else { 0 },
+            gather_ms: i64::from(settings.batching_window_seconds) * 1000,
+        });
         Self {
-            poller,
-            stream,
-            shard_id,
-            orders,
+            context: Arc::new(context),
             stopped,
             changes,
-            pending: VecDeque::new(),
-            pending_bytes: 0,
+            lanes: Arc::new(Mutex::new(lanes)),
+            deliveries: JoinSet::new(),
+            cursor,
             record_bytes: None,
             is_at_end: false,
         }
     }
 
-    /// Processes the shard from `cursor` on, until it is drained or there are new orders. Returns the shard's ID.
-    pub async fn run(mut self, mut cursor: Cursor) -> String {
-        loop {
-            match self.gather(&mut cursor).await {
-                Ok(records) => {
-                    if self.process(&records).await.is_err() {
+    /// Processes the shard until it is drained or there are new orders. Returns the shard's ID.
+    pub async fn run(mut self) -> String {
+        while !*self.stopped.borrow() {
+            let read_at = now();
+            self.read().await;
+            self.close_window(read_at);
+            while let Some(taken) = self.take() {
+                let window = self.window_of(taken.group);
+                self.deliver(taken, window);
+            }
+            if self.is_at_end && self.lanes().is_empty() {
+                self.set_place(Place::Drained);
+                break;
+            }
+            let due = self.due();
+            tokio::select! {
+                // With room for nothing more, a change is looked at later: it stays unseen.
+                () = changed(&mut self.changes), if self.has_room() => {}
+                () = changed(&mut self.stopped) => {}
+                Some(ended) = self.deliveries.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(shard = self.context.shard_id, %error, "a delivery ended");
                         break;
                     }
                 }
-                Err(NoBatch::Drained) => {
-                    self.poller.progress.set_place(&self.shard_id, Place::Drained);
-                    break;
-                }
-                Err(NoBatch::Stopped) => break,
+                () = at(due) => {}
             }
         }
-        self.shard_id
+        // With new orders, each lane finishes the invocation it is at.
+        while self.deliveries.join_next().await.is_some() {}
+        self.context.shard_id.clone()
     }
 
-    /// The next batch: full, at the payload limit, or as large as it got within the batching window. The window begins
-    /// with the first record.
-    async fn gather(&mut self, cursor: &mut Cursor) -> Result<Vec<Record>, NoBatch> {
-        let window = Duration::from_secs(self.orders.settings.batching_window_seconds.into());
-        let mut window_end = None;
-        loop {
-            if *self.stopped.borrow() {
-                return Err(NoBatch::Stopped);
-            }
-            self.read(cursor).await;
-            let until = if self.pending.is_empty() {
-                if self.is_at_end {
-                    return Err(NoBatch::Drained);
-                }
-                None
-            } else {
-                let end = *window_end.get_or_insert_with(|| Instant::now() + window);
-                if self.is_full() || self.is_at_end || end <= Instant::now() {
-                    return Ok(self.take_batch());
-                }
-                Some(end)
-            };
-            tokio::select! {
-                () = changed(&mut self.changes) => {}
-                () = changed(&mut self.stopped) => {}
-                () = at(until) => {}
-            }
-        }
-    }
-
-    /// Reads on until a batch is full or nothing is left to read. Changes are marked as seen before the read that would
-    /// show them, so that none is missed.
-    async fn read(&mut self, cursor: &mut Cursor) {
-        while !self.is_full() && !self.is_at_end {
+    /// Reads on until there is no room or nothing left to read. Changes are marked as seen before the read that would show
+    /// them, so that none is missed.
+    async fn read(&mut self) {
+        while self.has_room() && !self.is_at_end && !*self.stopped.borrow() {
             self.changes.borrow_and_update();
             let limit = self.read_limit();
-            let page = self.poller.kinesis.read(&self.stream, &self.shard_id, cursor, limit).await;
+            let Context { poller, stream, shard_id, .. } = &*self.context;
+            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit).await;
             let is_all = page.records.len() < limit;
-            if let Some(last) = page.records.last() {
-                *cursor = Cursor::after(&self.shard_id, &last.sequence_number);
-                let source = self.source("");
-                let bytes = page.records.iter().map(|record| source.size(record)).sum::<usize>();
-                self.pending_bytes += bytes;
-                self.record_bytes = Some(bytes / page.records.len());
-            }
-            self.pending.extend(page.records);
             self.is_at_end = page.end_of_shard;
+            if let Some(last) = page.records.last() {
+                self.cursor = Cursor::after(shard_id, &last.sequence_number);
+            }
+            self.take_in(page.records);
             if is_all {
                 return;
             }
         }
     }
 
-    /// No more records than the batch takes, by their number and by their size: those may be of megabytes each.
+    /// Gives each record its place in a lane, but for those that no filter lets pass.
+    fn take_in(&mut self, records: Vec<Record>) {
+        let (count, now, role) = (records.len(), now(), self.context.role());
+        let source = self.context.source(&role);
+        let filters = self.context.orders.settings.filters.as_ref();
+        let window_ms = self.context.orders.settings.window_ms();
+        let mut bytes = 0;
+        let mut lanes = lock(&self.lanes);
+        for record in records {
+            let size = source.size(&record);
+            bytes += size;
+            if filters.is_none_or(|filters| filters.pass(&record, &source)) {
+                let window = window_ms.map_or(0, |length| window::start_of(milliseconds(record.arrival), length));
+                lanes.push(record, size, window, now);
+            } else {
+                lanes.skip(&record);
+            }
+        }
+        if self.is_at_end {
+            lanes.end();
+        }
+        checkpoint(&self.context, &mut lanes);
+        drop(lanes);
+        self.record_bytes = bytes.checked_div(count).or(self.record_bytes);
+    }
+
+    /// Invokes the function for the last time with a window that is over.
+    fn close_window(&mut self, read_at: i64) {
+        let Some(window) = self.open_window() else { return };
+        let next = self.lanes().next_group(LANE);
+        if self.lanes().is_free(LANE) && window.is_due(next, self.is_at_end, read_at) && !*self.stopped.borrow() {
+            self.lanes().occupy(LANE);
+            self.deliver(Taken { lane: LANE, group: 0, records: Vec::new() }, Some(window));
+        }
+    }
+
+    fn deliver(&mut self, taken: Taken, window: Option<Window>) {
+        let (context, lanes, lane) = (Arc::clone(&self.context), Arc::clone(&self.lanes), taken.lane);
+        let is_final = taken.records.is_empty();
+        let delivery = Delivery::new(Arc::clone(&self.context), self.stopped.clone(), taken.records, window);
+        self.deliveries.spawn(async move {
+            let progressed = |completed: usize, window: Option<&Window>| {
+                let mut lanes = lock(&lanes);
+                lanes.progressed(lane, completed);
+                checkpoint(&context, &mut lanes);
+                if let Some(window) = window {
+                    set_window(&context, Some(window.clone()));
+                }
+            };
+            if delivery.run(progressed).await && is_final {
+                set_window(&context, None);
+            }
+            lock(&lanes).finished(lane, now());
+        });
+    }
+
+    /// The window that the records of this one go to; none without windows.
+    fn window_of(&self, start: i64) -> Option<Window> {
+        let length = self.context.orders.settings.window_ms()?;
+        Some(self.open_window().unwrap_or_else(|| Window::new(start, length)))
+    }
+
+    fn open_window(&self) -> Option<Window> {
+        self.context.orders.settings.window_ms()?;
+        self.context.poller.progress.window(&self.context.shard_id)
+    }
+
+    /// When there is something to do if nothing happens until then, in epoch milliseconds.
+    fn due(&self) -> Option<i64> {
+        let lanes = self.lanes();
+        // While a record of it waits, the window does too.
+        let waits = lanes.is_free(LANE) && lanes.next_group(LANE).is_none();
+        let window = self.open_window().filter(|_| waits).map(|window| window.due());
+        lanes.due().into_iter().chain(window).min()
+    }
+
+    fn take(&self) -> Option<Taken> {
+        // With new orders nothing is begun any more.
+        if *self.stopped.borrow() { None } else { self.lanes().take(now()) }
+    }
+
+    /// No more records than the lanes take, by their number and by their size: those may be of megabytes each.
     fn read_limit(&self) -> usize {
-        let by_number = self.orders.settings.batch_size - self.pending.len();
+        let (records, bytes) = self.lanes().room();
         let by_size = match self.record_bytes {
-            Some(bytes) => (MAX_EVENT_BYTES.saturating_sub(self.pending_bytes) / bytes.max(1)).max(1),
+            Some(record_bytes) => (bytes / record_bytes.max(1)).max(1),
             None => FIRST_READ,
         };
-        by_number.min(by_size)
+        records.min(by_size)
     }
 
-    fn is_full(&self) -> bool {
-        self.pending.len() >= self.orders.settings.batch_size || self.pending_bytes >= MAX_EVENT_BYTES
+    fn has_room(&self) -> bool {
+        let (records, bytes) = self.lanes().room();
+        records > 0 && bytes > 0
     }
 
-    /// The records of one event: at least one, whatever its size.
-    fn take_batch(&mut self) -> Vec<Record> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while let Some(record) = self.pending.front() {
-            let size = self.source("").size(record);
-            if !batch.is_empty() && (batch.len() >= self.orders.settings.batch_size || bytes + size > MAX_EVENT_BYTES) {
-                break;
-            }
-            bytes += size;
-            batch.extend(self.pending.pop_front());
-        }
-        self.pending_bytes = self.pending_bytes.saturating_sub(bytes);
-        batch
+    fn set_place(&self, place: Place) {
+        self.context.poller.progress.set_place(&self.context.stream, &self.context.shard_id, place);
     }
 
-    /// Has the function process a batch until nothing of it is left.
-    async fn process(&mut self, records: &[Record]) -> Result<(), NoBatch> {
-        let arrivals = records.iter().map(|record| milliseconds(record.arrival)).collect();
-        let mut batch = Batch::new(arrivals, self.orders.settings.policy());
-        loop {
-            if *self.stopped.borrow() {
-                return Err(NoBatch::Stopped);
-            }
-            match batch.next(Timestamp::now().as_millisecond()) {
-                Action::Invoke(range) => {
-                    let outcome = self.invoke(&records[range.clone()], range.start).await;
-                    let result = match outcome {
-                        Outcome::Success | Outcome::DoneBefore(_) => ProcessingResult::Ok,
-                        Outcome::Failure | Outcome::NotInvoked => ProcessingResult::FunctionCallFailed,
-                    };
-                    self.poller.progress.set_result(result);
-                    batch.finished(outcome, Timestamp::now().as_millisecond());
-                }
-                Action::Wait(ms) => {
-                    let wait = Duration::from_millis(u64::try_from(ms).unwrap_or_default());
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = changed(&mut self.stopped) => {}
-                    }
-                }
-                Action::GiveUp(given_up) => self.give_up(&given_up),
-                Action::Done => {}
-            }
-            self.checkpoint(records, batch.completed());
-            if batch.completed() == records.len() {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn invoke(&self, records: &[Record], first: usize) -> Outcome {
-        let functions = &self.poller.functions;
-        let function = &self.orders.function;
-        let Ok(role) = functions.role(function) else { return Outcome::NotInvoked };
-        let call = Call {
-            payload: self.source(&role).event(records),
-            invoked_arn: functions.arn(function),
-            client_context: None,
-        };
-        let request_id = Uuid::new_v4().to_string();
-        match functions.invoke(function, call, request_id.clone()).await {
-            Err(_) => Outcome::NotInvoked,
-            Ok(invoked) if invoked.is_error => {
-                let (mapping, shard) = (&self.poller.uuid, &self.shard_id);
-                let error = String::from_utf8_lossy(&invoked.payload);
-                tracing::warn!(mapping, shard, function, request_id, records = records.len(), %error, "batch failed");
-                Outcome::Failure
-            }
-            Ok(invoked) if self.orders.settings.reports_item_failures => {
-                let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
-                response::outcome(&invoked.payload, &numbers, first)
-            }
-            Ok(_) => Outcome::Success,
-        }
-    }
-
-    fn give_up(&self, given_up: &GivenUp) {
-        self.poller.progress.set_result(ProcessingResult::FunctionCallFailed);
-        tracing::warn!(
-            mapping = self.poller.uuid,
-            shard = self.shard_id,
-            function = self.orders.function,
-            records = given_up.records.len(),
-            invocations = given_up.invocations,
-            condition = ?given_up.condition,
-            "records given up"
-        );
-    }
-
-    fn checkpoint(&self, records: &[Record], completed: usize) {
-        if let Some(last) = completed.checked_sub(1).and_then(|index| records.get(index)) {
-            let cursor = Cursor::after(&self.shard_id, &last.sequence_number);
-            self.poller.progress.set_place(&self.shard_id, Place::At(cursor));
-        }
-    }
-
-    /// What the events of this shard have in common; a size is the same with a role of no length, less that length.
-    fn source<'a>(&'a self, role_arn: &'a str) -> Source<'a> {
-        Source {
-            region: &self.poller.functions.config().region,
-            stream_arn: &self.poller.stream_arn,
-            shard_id: &self.shard_id,
-            role_arn,
-        }
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        lock(&self.lanes)
     }
 }
 
-/// Resolves with the next change; never when there can be none.
-async fn changed<T>(receiver: &mut watch::Receiver<T>) {
-    if receiver.changed().await.is_err() {
-        std::future::pending::<()>().await;
+/// Everything before the first record that is not done with need not be read again. The lanes are held, so that an earlier
+/// checkpoint does not replace a later one.
+fn checkpoint(context: &Context, lanes: &mut Lanes) {
+    if let Some(sequence_number) = lanes.checkpoint() {
+        let place = Place::At(Cursor::after(&context.shard_id, &sequence_number));
+        context.poller.progress.set_place(&context.stream, &context.shard_id, place);
     }
 }
 
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
+fn set_window(context: &Context, window: Option<Window>) {
+    context.poller.progress.set_window(&context.stream, &context.shard_id, window);
+}
+
+fn lock(lanes: &Mutex<Lanes>) -> MutexGuard<'_, Lanes> {
+    lanes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Resolves at a time in epoch milliseconds; never without one.
+async fn at(due: Option<i64>) {
+    match due {
+        Some(due) => tokio::time::sleep(Duration::from_millis(u64::try_from(due - now()).unwrap_or_default())).await,
         None => std::future::pending().await,
     }
-}
-
-fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64
 }

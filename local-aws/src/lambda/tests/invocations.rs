@@ -261,6 +261,23 @@ async fn asynchronous_and_dry_invocations() {
 }
 
 #[tokio::test]
+async fn an_event_that_fails_is_tried_twice_more_under_its_request_id() {
+    let bench = Bench::new();
+    let source = "def handler(event, context):\n    print('tried', context.aws_request_id, event)\n    if event == 'fail': raise Exception('no')\n";
+    bench.create_python(source, json!({})).await;
+    let path = "/2015-03-31/functions/f/invocations";
+    let event = bench.request("POST", path, &[("x-amz-invocation-type", "Event")], r#""fail""#).await;
+    let line = format!("tried {} fail", event.header("x-amzn-requestid").unwrap());
+    let tries = || bench.printed().iter().filter(|printed| **printed == line).count();
+    eventually("it was tried three times", async || (tries() >= 3).then_some(())).await;
+    let fine = bench.request("POST", path, &[("x-amz-invocation-type", "Event")], r#""fine""#).await;
+    let fine = format!("tried {} fine", fine.header("x-amzn-requestid").unwrap());
+    eventually("another is tried", async || bench.printed().contains(&fine).then_some(())).await;
+    assert_eq!(tries(), 3);
+    assert_eq!(bench.printed().iter().filter(|printed| **printed == fine).count(), 1);
+}
+
+#[tokio::test]
 async fn the_environment_is_lambdas_and_nothing_else() {
     let bench = Bench::new();
     let source = "import os\nSTART = dict(os.environ)\ndef handler(event, context):\n    return {'environment': START, 'cwd': os.getcwd()}\n";

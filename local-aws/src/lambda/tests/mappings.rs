@@ -151,8 +151,8 @@ async fn mappings_are_refused_in_awss_words() {
     let (_, code, message) = refusal(json!({ "BatchSize": 10_001 })).await;
     assert_eq!(code, "ValidationException");
     assert!(message.ends_with("Member must have value less than or equal to 10000"), "{message}");
-    let (_, _, message) = refusal(json!({ "TumblingWindowInSeconds": 1 })).await;
-    assert!(message.contains("TumblingWindowInSeconds"), "{message}");
+    let (_, _, message) = refusal(json!({ "ScalingConfig": { "MaximumConcurrency": 2 } })).await;
+    assert!(message.contains("ScalingConfig"), "{message}");
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn a_disabled_mapping_pauses_and_goes_on_where_it_was() {
     assert_eq!(updated.body["State"], "Enabling");
     bench.prints("00 k two").await;
     assert_eq!(bench.delivered(), ["one", "two"]);
-    let refused = bench.call("PUT", &path, json!({ "ParallelizationFactor": 2 })).await;
+    let refused = bench.call("PUT", &path, json!({ "ParallelizationFactor": 11 })).await;
     assert_eq!(refused.status, 400, "{refused:?}");
 }
 

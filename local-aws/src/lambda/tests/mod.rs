@@ -1,10 +1,14 @@
 //! Lambda as a whole: requests in, real processes, real streams, real log lines.
 
 mod api;
+mod destinations;
+mod filters;
 mod invocations;
 mod mappings;
+mod parallel;
 mod retries;
 mod runtimes;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,0 +1,249 @@
+//! On-failure destinations: queues, topics and buckets, as folders of files. What AWS would send to one is a file here.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::validation::{Constraints, invalid_parameter};
+use crate::http_api::AwsError;
+
+/// From botocore's model; its first alternative, nothing at all, takes a destination away.
+const ARN_PATTERN: &str = r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
+const MAX_ARN_CHARS: usize = 350;
+
+/// A queue, a topic or a bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Destination {
+    pub arn: String,
+    pub service: Service,
+    /// Safe as the name of a folder.
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Sqs,
+    Sns,
+    S3,
+}
+
+impl Service {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqs => "sqs",
+            Self::Sns => "sns",
+            Self::S3 => "s3",
+        }
+    }
+
+    /// Whether a name is one of the service's own.
+    fn has_name(self, name: &str) -> bool {
+        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let base = name.strip_suffix(".fifo").unwrap_or(name);
+        match self {
+            Self::Sqs => (1..=80).contains(&name.len()) && !base.is_empty() && is_word(base),
+            Self::Sns => (1..=256).contains(&name.len()) && !base.is_empty() && is_word(base),
+            Self::S3 => {
+                let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+                let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+                (3..=63).contains(&name.len())
+                    && name.bytes().all(is_part)
+                    && is_edge(name.bytes().next())
+                    && is_edge(name.bytes().last())
+            }
+        }
+    }
+}
+
+impl Destination {
+    /// Reads a destination's ARN; none when it is empty.
+    ///
+    /// # Errors
+    /// What is no ARN, or that of something else than a queue, a topic or a bucket.
+    pub fn read(arn: &str) -> Result<Option<Self>, AwsError> {
+        if arn.is_empty() {
+            return Ok(None);
+        }
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let is_arn = matches!(parts[..], ["arn", partition, _, _, _, _] if partition.starts_with("aws"));
+        let mut constraints = Constraints::default();
+        let member = "destinationConfig.onFailure.destination";
+        constraints.max_length(Some(arn), member, MAX_ARN_CHARS);
+        constraints.pattern(is_arn || arn.starts_with("kafka://"), arn, member, ARN_PATTERN);
+        constraints.finish()?;
+        let (service, name) = match parts[..] {
+            [_, _, "sqs", _, _, name] => (Service::Sqs, name),
+            [_, _, "sns", _, _, name] => (Service::Sns, name),
+            [_, _, "s3", _, _, name] => (Service::S3, name),
+            _ => {
+                let message = "The local endpoint has SQS queues, SNS topics and S3 buckets as on-failure destinations";
+                return Err(invalid_parameter(format!("{message}, not {arn}.")));
+            }
+        };
+        if !service.has_name(name) {
+            return Err(invalid_parameter(format!("The destination ARN is invalid: {arn}")));
+        }
+        Ok(Some(Self { arn: arn.to_owned(), service, name: name.to_owned() }))
+    }
+}
+
+/// What was delivered: a file, and what it says.
+#[derive(Debug, Serialize, PartialEq)]
+pub struct Delivered {
+    service: String,
+    /// The queue's, topic's or bucket's.
+    name: String,
+    /// The object's key; of a message, the file's name.
+    key: String,
+    file: PathBuf,
+    document: Value,
+}
+
+/// The destinations' folder; clones share it.
+#[derive(Clone)]
+pub struct Destinations {
+    folder: Option<PathBuf>,
+    /// Made with the first delivery when there is no folder.
+    temporary: Arc<Mutex<Option<TempDir>>>,
+}
+
+impl Destinations {
+    /// Below `folder`; in a temporary folder of its own, which goes with the endpoint, if there is none.
+    pub fn new(folder: Option<&Path>) -> Self {
+        Self { folder: folder.map(|folder| folder.join("destinations")), temporary: Arc::default() }
+    }
+
+    /// Writes a document as a message of a queue or topic, or as a bucket's object of this key. A reader of the folder sees
+    /// all of it or nothing.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn deliver(&self, destination: &Destination, key: &str, document: &str) -> io::Result<()> {
+        let root = self.root()?.join(destination.service.as_str()).join(&destination.name);
+        let file = root.join(key);
+        let folder = file.parent().unwrap_or(&root);
+        std::fs::create_dir_all(folder)?;
+        let mut part = tempfile::Builder::new().prefix(".part").tempfile_in(folder)?;
+        io::Write::write_all(&mut part, document.as_bytes())?;
+        part.persist(file).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Everything delivered, by service, name and key; a service's messages are named by their time.
+    ///
+    /// # Errors
+    /// The folder could not be read.
+    pub fn list(&self) -> io::Result<Vec<Delivered>> {
+        let mut found = Vec::new();
+        let root = self.root()?;
+        for service in [Service::Sqs, Service::Sns, Service::S3] {
+            let folder = root.join(service.as_str());
+            for name in names(&folder)? {
+                let folder = folder.join(&name);
+                let mut files = Vec::new();
+                files_below(&folder, &mut files)?;
+                files.sort();
+                for file in files {
+                    let key = file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().into_owned();
+                    let document = serde_json::from_slice(&std::fs::read(&file)?)?;
+                    found.push(Delivered { service: service.as_str().into(), name: name.clone(), key, file, document });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn root(&self) -> io::Result<PathBuf> {
+        if let Some(folder) = &self.folder {
+            return Ok(folder.clone());
+        }
+        let mut temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = &*temporary {
+            return Ok(folder.path().to_owned());
+        }
+        let made = tempfile::Builder::new().prefix("local-aws-destinations-").tempdir()?;
+        Ok(temporary.insert(made).path().to_owned())
+    }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    match std::fs::read_dir(folder) {
+        Ok(entries) => {
+            for entry in entries {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    Ok(names)
+}
+
+fn files_below(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for name in names(folder)? {
+        let path = folder.join(name);
+        if path.is_dir() {
+            files_below(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_topics_and_buckets_are_destinations() {
+        for (arn, service, name) in [
+            ("arn:aws:sqs:us-east-1:000000000000:q-1", Service::Sqs, "q-1"),
+            ("arn:aws:sns:us-east-1:000000000000:topic.fifo", Service::Sns, "topic.fifo"),
+            ("arn:aws:s3:::my.bucket", Service::S3, "my.bucket"),
+        ] {
+            let destination = Destination::read(arn).unwrap().unwrap();
+            assert_eq!((destination.service, destination.name.as_str()), (service, name));
+        }
+        assert_eq!(Destination::read("").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_none_is_refused_and_no_name_leaves_the_folder() {
+        assert_eq!(Destination::read("queue").unwrap_err().code, "ValidationException");
+        for arn in [
+            "arn:aws:kinesis:us-east-1:000000000000:stream/s",
+            "kafka://topic",
+            "arn:aws:sqs:us-east-1:000000000000:../q",
+            "arn:aws:s3:::..",
+            "arn:aws:s3:::a/../../b",
+            "arn:aws:sns:us-east-1:000000000000:.fifo",
+            "arn:aws:s3:::",
+        ] {
+            assert_eq!(Destination::read(arn).unwrap_err().code, "InvalidParameterValueException", "{arn}");
+        }
+    }
+
+    #[test]
+    fn what_is_delivered_is_listed_and_kept_in_a_folder_of_ones_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Destination::read("arn:aws:sqs:us-east-1:000000000000:q").unwrap().unwrap();
+        let bucket = Destination::read("arn:aws:s3:::bucket").unwrap().unwrap();
+        let destinations = Destinations::new(Some(folder.path()));
+        assert_eq!(destinations.list().unwrap(), []);
+        destinations.deliver(&bucket, "aws/lambda/2026/x", r#"{"b":1}"#).unwrap();
+        destinations.deliver(&queue, "1.json", r#"{"a":1}"#).unwrap();
+        let again = Destinations::new(Some(folder.path())).list().unwrap();
+        let shown: Vec<_> = again.iter().map(|one| (one.service.as_str(), one.key.as_str(), &one.document)).collect();
+        let (a, b) = (serde_json::json!({ "a": 1 }), serde_json::json!({ "b": 1 }));
+        assert_eq!(shown, [("sqs", "1.json", &a), ("s3", "aws/lambda/2026/x", &b)]);
+        assert!(again.iter().all(|one| one.file.starts_with(folder.path())));
+    }
+}

@@ -1,0 +1,236 @@
+//! One batch on its way to the function: tried by the batch's rules until nothing of it is left.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::batch::{Action, Batch, GivenUp, Outcome};
+use super::event::Source;
+use super::mapping::{Orders, ProcessingResult};
+use super::on_failure::{self, Failure};
+use super::poller::Poller;
+use super::response;
+use super::window::Window;
+use crate::kinesis::{Record, Stream};
+use crate::lambda::destinations::{Destination, Service};
+use crate::lambda::execution::Call;
+
+/// What all batches of a shard have in common.
+pub struct Context {
+    pub poller: Arc<Poller>,
+    pub stream: Arc<Stream>,
+    pub shard_id: String,
+    pub orders: Orders,
+}
+
+impl Context {
+    pub fn source<'a>(&'a self, role_arn: &'a str) -> Source<'a> {
+        Source {
+            region: &self.poller.functions.config().region,
+            stream_arn: &self.poller.stream_arn,
+            shard_id: &self.shard_id,
+            role_arn,
+        }
+    }
+
+    /// The function's role; empty while there is no function.
+    pub fn role(&self) -> String {
+        self.poller.functions.role(&self.orders.function).unwrap_or_default()
+    }
+}
+
+/// The delivery of one batch.
+pub struct Delivery {
+    context: Arc<Context>,
+    stopped: watch::Receiver<bool>,
+    records: Vec<Record>,
+    window: Option<Window>,
+    last: Option<Last>,
+}
+
+/// The last invocation with records of the batch.
+struct Last {
+    request_id: String,
+    is_function_error: bool,
+}
+
+impl Delivery {
+    /// The delivery of these records; of none, the final invocation of a window.
+    pub fn new(
+        context: Arc<Context>,
+        stopped: watch::Receiver<bool>,
+        records: Vec<Record>,
+        window: Option<Window>,
+    ) -> Self {
+        Self { context, stopped, records, window, last: None }
+    }
+
+    /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
+    /// invocation. `progressed` is told how many of the first records are done with, and the window's state by then. Whether
+    /// nothing is left.
+    pub async fn run(mut self, progressed: impl Fn(usize, Option<&Window>)) -> bool {
+        let mut arrivals: Vec<i64> = self.records.iter().map(|record| milliseconds(record.arrival)).collect();
+        if arrivals.is_empty() {
+            // A final invocation is tried like a batch of one record that has just come.
+            arrivals.push(now());
+        }
+        let total = arrivals.len();
+        let mut batch = Batch::new(arrivals, self.context.orders.settings.policy());
+        batch.set_retention(self.context.stream.retention_ms);
+        while !*self.stopped.borrow() {
+            match batch.next(now()) {
+                Action::Invoke(range) => {
+                    let outcome = self.invoke(range).await;
+                    let result = match outcome {
+                        Outcome::Success | Outcome::DoneBefore(_) => ProcessingResult::Ok,
+                        Outcome::Failure | Outcome::NotInvoked => ProcessingResult::FunctionCallFailed,
+                    };
+                    self.context.poller.progress.set_result(result);
+                    batch.finished(outcome, now());
+                }
+                Action::Wait(ms) => {
+                    self.wait(ms).await;
+                    if let Some(stream) = self.context.poller.kinesis.stream(&self.context.poller.stream_arn).await {
+                        batch.set_retention(stream.retention_ms);
+                    }
+                }
+                Action::GiveUp(given_up) => self.give_up(&given_up).await,
+                Action::Done => {}
+            }
+            progressed(batch.completed(), self.window.as_ref());
+            if batch.completed() == total {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn wait(&mut self, ms: i64) {
+        let wait = Duration::from_millis(u64::try_from(ms).unwrap_or_default());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = changed(&mut self.stopped) => {}
+        }
+    }
+
+    async fn invoke(&mut self, range: Range<usize>) -> Outcome {
+        let records = self.records.get(range.clone()).unwrap_or_default();
+        let Context { poller, shard_id, orders, .. } = &*self.context;
+        let functions = &poller.functions;
+        let function = &orders.function;
+        let Ok(role) = functions.role(function) else { return Outcome::NotInvoked };
+        let source = self.context.source(&role);
+        let call = Call {
+            payload: match &self.window {
+                Some(window) => source.window_event(records, window, records.is_empty()),
+                None => source.event(records),
+            },
+            invoked_arn: functions.arn(function),
+            client_context: None,
+        };
+        let request_id = Uuid::new_v4().to_string();
+        let Ok(invoked) = functions.invoke(function, call, request_id.clone()).await else {
+            return Outcome::NotInvoked;
+        };
+        let outcome = if invoked.is_error {
+            let (mapping, error) = (&poller.uuid, String::from_utf8_lossy(&invoked.payload));
+            tracing::warn!(mapping, shard = shard_id, function, request_id, records = records.len(), %error, "batch failed");
+            Outcome::Failure
+        } else if orders.settings.reports_item_failures {
+            let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
+            response::outcome(&invoked.payload, &numbers, range.start)
+        } else {
+            Outcome::Success
+        };
+        self.last = Some(Last { request_id, is_function_error: invoked.is_error });
+        self.take_state(outcome, range, &invoked.payload)
+    }
+
+    /// Has the window's state be the one that was answered, unless the invocation did nothing. After the final invocation
+    /// no state is needed any more.
+    fn take_state(&mut self, outcome: Outcome, range: Range<usize>, payload: &[u8]) -> Outcome {
+        let Some(window) = self.window.as_mut().filter(|_| !self.records.is_empty()) else { return outcome };
+        match outcome {
+            Outcome::Success => {}
+            Outcome::DoneBefore(index) if index > range.start => {}
+            _ => return outcome,
+        }
+        match window.answered(payload) {
+            Some(answered) => {
+                *window = answered;
+                outcome
+            }
+            None => Outcome::Failure,
+        }
+    }
+
+    async fn give_up(&self, given_up: &GivenUp) {
+        let Context { poller, shard_id, orders, .. } = &*self.context;
+        poller.progress.set_result(ProcessingResult::FunctionCallFailed);
+        tracing::warn!(
+            mapping = poller.uuid,
+            shard = shard_id,
+            function = orders.function,
+            records = given_up.records.len(),
+            invocations = given_up.invocations,
+            condition = ?given_up.condition,
+            "records given up"
+        );
+        if let Some(destination) = orders.settings.on_failure.clone() {
+            self.send(destination, given_up).await;
+        }
+    }
+
+    /// Tells the destination, which takes no part in what happens next: AWS too goes on when it cannot be reached.
+    async fn send(&self, destination: Destination, given_up: &GivenUp) {
+        let Context { poller, shard_id, orders, .. } = &*self.context;
+        let records = self.records.get(given_up.records.clone()).unwrap_or_default();
+        let random = Uuid::new_v4().to_string();
+        let is_object = destination.service == Service::S3;
+        let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));
+        let now = Timestamp::now();
+        let failure = Failure {
+            request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
+            function_arn: &poller.functions.arn(&orders.function),
+            condition: given_up.condition,
+            invocations: given_up.invocations,
+            is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),
+            shard_id,
+            stream_arn: &poller.stream_arn,
+            records,
+            payload: payload.as_deref().and_then(|payload| std::str::from_utf8(payload).ok()),
+            now,
+        };
+        let Some(document) = failure.document() else { return };
+        let key = match is_object {
+            true => on_failure::object_key(&poller.uuid, shard_id, now, &random),
+            false => on_failure::message_key(now, &random),
+        };
+        let (destinations, arn) = (poller.destinations.clone(), destination.arn.clone());
+        let written = tokio::task::spawn_blocking(move || destinations.deliver(&destination, &key, &document)).await;
+        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            tracing::error!(mapping = poller.uuid, destination = arn, %error, "the on-failure document was not written");
+        }
+    }
+}
+
+/// Resolves with the next change; never when there can be none.
+pub async fn changed<T>(receiver: &mut watch::Receiver<T>) {
+    if receiver.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Epoch milliseconds.
+pub fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// Milliseconds of so many seconds.
+pub fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}

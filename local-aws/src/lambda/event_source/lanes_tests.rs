@@ -1,0 +1,164 @@
+use std::collections::{BTreeMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn record(number: usize, key: &str) -> Record {
+    Record { sequence_number: number.to_string(), partition_key: key.to_owned(), data: String::new(), arrival: 0.0 }
+}
+
+fn limits(lanes: usize, batch_records: usize, gather_ms: i64) -> Limits {
+    Limits { lanes, batch_records, batch_bytes: 1000, gather_ms }
+}
+
+fn filled(limits: Limits, keys: &[&str]) -> Lanes {
+    let mut lanes = Lanes::new(limits);
+    for (number, key) in keys.iter().enumerate() {
+        lanes.push(record(number, key), 10, 0, 0);
+    }
+    lanes
+}
+
+fn numbers(taken: &Taken) -> Vec<&str> {
+    taken.records.iter().map(|record| record.sequence_number.as_str()).collect()
+}
+
+#[test]
+fn one_lane_gathers_full_batches_and_processes_one_at_a_time() {
+    let mut lanes = filled(limits(1, 2, 100), &["a", "b", "c"]);
+    let first = lanes.take(0).unwrap();
+    assert_eq!(numbers(&first), ["0", "1"]);
+    assert!(lanes.take(1000).is_none(), "its lane is busy");
+    lanes.progressed(0, 2);
+    assert_eq!(lanes.checkpoint().as_deref(), Some("1"));
+    lanes.finished(0, 1000);
+    assert!(lanes.take(1099).is_none(), "the window begins when the previous invocation ends");
+    assert_eq!(lanes.due(), Some(1100));
+    assert_eq!(numbers(&lanes.take(1100).unwrap()), ["2"]);
+}
+
+#[test]
+fn a_batch_ends_before_the_record_that_is_too_much() {
+    let mut lanes = Lanes::new(limits(1, 10, 0));
+    for (number, bytes) in [600, 500, 1500, 1].into_iter().enumerate() {
+        lanes.push(record(number, "k"), bytes, 0, 0);
+    }
+    let mut batches = Vec::new();
+    while let Some(taken) = lanes.take(0) {
+        batches.push(numbers(&taken).join(" "));
+        lanes.finished(0, 0);
+    }
+    assert_eq!(batches, ["0", "1", "2", "3"]);
+}
+
+#[test]
+fn a_batch_does_not_reach_across_groups_and_waits_for_none() {
+    let mut lanes = Lanes::new(limits(1, 10, 1000));
+    for (number, group) in [5, 5, 6].into_iter().enumerate() {
+        lanes.push(record(number, "k"), 1, group, 0);
+    }
+    assert_eq!(numbers(&lanes.take(0).unwrap()), ["0", "1"]);
+    lanes.finished(0, 0);
+    assert!(lanes.take(0).is_none(), "the last group may grow");
+    lanes.end();
+    assert_eq!(numbers(&lanes.take(0).unwrap()), ["2"]);
+}
+
+#[test]
+fn the_checkpoint_is_before_the_first_record_that_is_not_done() {
+    let keys: Vec<String> = (0..20).map(|key| key.to_string()).collect();
+    let mut lanes = filled(limits(2, 20, 0), &keys.iter().map(String::as_str).collect::<Vec<_>>());
+    let (one, other) = (lanes.take(0).unwrap(), lanes.take(0).unwrap());
+    assert_ne!(one.lane, other.lane);
+    let (with_first, without) = if one.records[0].sequence_number == "0" { (one, other) } else { (other, one) };
+    lanes.progressed(without.lane, without.records.len());
+    assert_eq!(lanes.checkpoint(), None);
+    lanes.progressed(with_first.lane, with_first.records.len());
+    assert_eq!(lanes.checkpoint().as_deref(), Some("19"));
+}
+
+#[test]
+fn what_is_skipped_moves_the_checkpoint_and_an_aggregate_is_done_as_a_whole() {
+    let mut lanes = Lanes::new(limits(1, 1, 0));
+    lanes.skip(&record(1, "k"));
+    lanes.push(record(2, "k"), 1, 0, 0);
+    lanes.push(record(2, "k"), 1, 0, 0);
+    lanes.skip(&record(3, "k"));
+    assert_eq!(lanes.checkpoint().as_deref(), Some("1"));
+    for expected in [None, Some("3")] {
+        let taken = lanes.take(0).unwrap();
+        lanes.progressed(taken.lane, 1);
+        lanes.finished(taken.lane, 0);
+        assert_eq!(lanes.checkpoint().as_deref(), expected);
+    }
+    assert!(lanes.is_empty());
+}
+
+proptest! {
+    /// However records come and invocations end: a key is in one invocation at a time and in order, nothing is skipped
+    /// or done twice, and the checkpoint is never past what is not done.
+    #[test]
+    fn keys_stay_in_order_and_nothing_is_lost(
+        factor in 1usize..=10,
+        batch_records in 1usize..6,
+        gather_ms in 0i64..30,
+        keys in prop::collection::vec("[a-h]", 1..80),
+        steps in prop::collection::vec((0u8..4, any::<prop::sample::Index>()), 1..60),
+    ) {
+        let mut lanes = Lanes::new(limits(factor, batch_records, gather_ms));
+        let (mut now, mut pushed) = (0i64, 0usize);
+        let mut under_way: Vec<Taken> = Vec::new();
+        let mut done: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut all_done = HashSet::new();
+        let mut checkpoint = None;
+        let mut steps = steps.into_iter().cycle();
+        for turn in 0usize.. {
+            prop_assert!(turn < 100_000, "it does not end");
+            // Whatever the steps: records come, every invocation ends, and time passes.
+            let (step, index) = steps.next().unwrap();
+            let step = [3, 0, step][turn % 3];
+            now += i64::from(turn % 5 == 0);
+            prop_assert!(lanes.room().0 <= factor * batch_records);
+            if step < 3 && pushed < keys.len() && lanes.room().0 > 0 {
+                lanes.push(record(pushed, &keys[pushed]), 1, 0, now);
+                pushed += 1;
+            } else if step == 3 && !under_way.is_empty() {
+                let taken = under_way.swap_remove(index.index(under_way.len()));
+                lanes.progressed(taken.lane, taken.records.len());
+                lanes.finished(taken.lane, now);
+                for record in taken.records {
+                    let number: usize = record.sequence_number.parse().unwrap();
+                    prop_assert!(all_done.insert(number), "done twice");
+                    done.entry(record.partition_key).or_default().push(number);
+                }
+            } else {
+                now += 7;
+            }
+            if pushed == keys.len() {
+                lanes.end();
+            }
+            while let Some(taken) = lanes.take(now) {
+                prop_assert!((1..=batch_records).contains(&taken.records.len()));
+                let new: HashSet<&String> = taken.records.iter().map(|record| &record.partition_key).collect();
+                let busy = under_way.iter().flat_map(|other| &other.records);
+                prop_assert!(!busy.map(|record| &record.partition_key).any(|key| new.contains(key)));
+                under_way.push(taken);
+                prop_assert!(under_way.len() <= factor);
+            }
+            if let Some(number) = lanes.checkpoint() {
+                let number: usize = number.parse().unwrap();
+                prop_assert!(checkpoint.is_none_or(|before| before < number));
+                prop_assert!((0..=number).all(|earlier| all_done.contains(&earlier)));
+                checkpoint = Some(number);
+            }
+            if pushed == keys.len() && lanes.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(checkpoint, Some(keys.len() - 1));
+        for numbers in done.values() {
+            prop_assert!(numbers.is_sorted());
+        }
+    }
+}
