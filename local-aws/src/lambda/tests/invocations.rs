@@ -199,6 +199,7 @@ shown = {name: headers[name] for name in ["Lambda-Runtime-Deadline-Ms", "Lambda-
 shown["body"] = json.loads(body)
 shown["busy"] = call("GET", "/invocation/next")[0]
 shown["browser"] = call("POST", f"/invocation/{id}/response", "{}", {"Origin": "http://evil.example"})[0]
+api.close() # refused before its body was read, so the connection may be gone
 shown["wrong"] = [answer("nobody", "{}")[0], call("POST", f"/invocation/{id}/response", "{}", {"Lambda-Runtime-Invocation-Id": "other"})[0]]
 echo = {"Lambda-Runtime-Invocation-Id": shown["Lambda-Runtime-Invocation-Id"]}
 status, headers, body = call("POST", f"/invocation/{id}/response", json.dumps(shown), echo)
