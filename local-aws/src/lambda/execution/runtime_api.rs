@@ -171,7 +171,7 @@ async fn refuse_browsers(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     // Refused before its body has come, the client would find its connection closed at its next request.
-    axum::body::to_bytes(request.into_body(), REFUSED_BODY_BYTES).await.ok();
+    to_bytes(request.into_body(), REFUSED_BODY_BYTES).await.ok();
     refused(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser")
 }
 
