@@ -113,6 +113,9 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "ResourceNotFoundException" => {
             "make it with `ops-cli provision --zip FILE`, or check --app, --stage, --region and the names"
         }
+        "ResourceAlreadyExistsException" | "EntityAlreadyExists" | "ResourceConflictException" => {
+            "something else made or changed it meanwhile: run the same command again"
+        }
         "LimitExceededException" => {
             "the account has reached a limit of the service: delete something, or ask AWS to raise it"
         }

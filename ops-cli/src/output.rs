@@ -1,5 +1,6 @@
 //! The only place that writes to stdout: text for people, JSON for programs.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -32,8 +33,8 @@ impl Output {
             match self.format {
                 Format::Text => outcome.text(&mut to)?,
                 Format::Json => {
-                    serde_json::to_writer(&mut to, outcome).map_err(io::Error::from)?;
-                    to.write_all(b"\n")?;
+                    let json = serde_json::to_string(outcome).map_err(io::Error::from)?;
+                    writeln!(to, "{}", printable_json(&json))?;
                 }
             }
         }
@@ -42,7 +43,16 @@ impl Output {
 }
 
 /// Text that is safe on a terminal: what others wrote cannot move the cursor, colour or hide anything.
-pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escape_unsafe(text, |c| c.escape_default().to_string())
+}
+
+/// JSON, which escapes the ASCII control characters itself, with the others escaped too: the same values when read.
+fn printable_json(json: &str) -> Cow<'_, str> {
+    escape_unsafe(json, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn escape_unsafe(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     let is_unsafe = |c: char| {
         (c.is_control() && c != '\t')
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -50,19 +60,25 @@ pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return text.into();
     }
-    text.chars()
-        .map(|c| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() })
-        .collect::<String>()
-        .into()
+    text.chars().map(|c| if is_unsafe(c) { escape(c) } else { c.to_string() }).collect::<String>().into()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, printable_json};
 
     #[test]
     fn nothing_reaches_the_terminal_but_text() {
         assert_eq!(printable("plain\ttext ✓"), "plain\ttext ✓");
         assert_eq!(printable("a\u{1b}[31mred\r\nb\u{202e}c"), "a\\u{1b}[31mred\\r\\nb\\u{202e}c");
+    }
+
+    #[test]
+    fn json_on_a_terminal_is_only_text_and_means_the_same() {
+        let value = "a\u{1b}[31m\u{9b}31m\u{202e}\u{2028}é";
+        let json = serde_json::to_string(value).unwrap();
+        let shown = printable_json(&json);
+        assert_eq!(shown, r#""a\u001b[31m\u009b31m\u202e\u2028é""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), value);
     }
 }

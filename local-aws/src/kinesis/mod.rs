@@ -185,6 +185,11 @@ impl Kinesis {
         Some(Stream { name: stream.stream_name, incarnation, retention_ms, shards })
     }
 
+    /// Whether an enhanced fan-out consumer is registered under this ARN.
+    pub async fn has_consumer(&self, consumer_arn: &str) -> bool {
+        self.engine().get_consumer(consumer_arn).await.is_some()
+    }
+
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
     pub async fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Cursor {
         let beginning = Cursor::at(shard_id, "");

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::code::Code;
+use super::concurrency::Concurrency;
 use super::execution::Pool;
 use super::names::{LATEST, function_arn};
 use super::settings::Settings;
@@ -25,6 +26,7 @@ pub struct Function {
     pub code: Arc<Code>,
     /// Runs this code with these settings; an update replaces it.
     pub pool: Arc<Pool>,
+    pub concurrency: Concurrency,
     pub tags: BTreeMap<String, String>,
     pub revision: Uuid,
     last_modified: Timestamp,
@@ -50,6 +52,7 @@ impl Function {
             settings,
             code,
             pool,
+            concurrency: Concurrency::default(),
             tags: BTreeMap::new(),
             revision: Uuid::new_v4(),
             last_modified: Timestamp::now(),

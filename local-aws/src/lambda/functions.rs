@@ -121,6 +121,9 @@ impl Functions {
                 "Configuration": function.configuration(config, reference.qualifier.as_deref()),
                 "Code": { "RepositoryType": "S3", "Location": download_url(config, &function.name) },
             });
+            if let Some(reserved) = function.concurrency.reserved() {
+                answer["Concurrency"] = json!({ "ReservedConcurrentExecutions": reserved });
+            }
             if !function.tags.is_empty() {
                 answer["Tags"] = json!(function.tags);
             }
@@ -230,6 +233,11 @@ impl Functions {
             function.ok_or_else(|| not_found(format!("Function not found: {}", reference.arn(self.config()))))?;
         function.settle(Instant::now());
         Ok(work(function))
+    }
+
+    /// The reserved concurrency of all functions together.
+    pub fn reserved_by_all(&self) -> u32 {
+        self.functions().values().filter_map(|function| function.concurrency.reserved()).sum()
     }
 
     /// Ends every process and removes all code.

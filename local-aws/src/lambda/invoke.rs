@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::concurrency;
 use super::execution::{Call, Invoked};
 use super::functions::Functions;
 use super::names::{LATEST, Reference, function_arn};
@@ -21,6 +22,7 @@ const MAX_ASYNC_PAYLOAD_BYTES: usize = 1_048_576;
 /// What lies between the attempts of an `Event` invocation. On AWS it is a minute and two:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>. Nobody waits that long at a desk.
 const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
+const LONGEST_THROTTLED_WAIT: Duration = Duration::from_secs(5);
 
 impl Functions {
     pub async fn invoke_operation(
@@ -50,7 +52,10 @@ impl Functions {
                 tokio::spawn(async move { functions.invoke_event(&reference.name, &call, &id).await });
                 wire::empty(202)
             }
-            _ => answer(&self.invoke(&reference.name, call, request_id.clone()).await?, log_type == "Tail"),
+            _ => match self.invoke(&reference.name, call, request_id.clone()).await {
+                Err(error) if concurrency::is_throttled(&error) => concurrency::throttled(&error),
+                invoked => answer(&invoked?, log_type == "Tail"),
+            },
         };
         if let Ok(id) = HeaderValue::try_from(request_id) {
             response.headers_mut().insert("x-amzn-requestid", id);
@@ -60,13 +65,18 @@ impl Functions {
 
     /// Runs a function that nobody waits for: again after a failure, with the same request ID.
     async fn invoke_event(&self, name: &str, call: &Call, request_id: &str) {
-        let mut waits = EVENT_RETRY_WAITS.into_iter();
+        let (mut waits, mut throttled_wait) = (EVENT_RETRY_WAITS.into_iter(), EVENT_RETRY_WAITS[0]);
         loop {
-            match self.invoke(name, call.clone(), request_id.to_owned()).await {
-                Ok(invoked) if invoked.is_error => {}
+            let wait = match self.invoke(name, call.clone(), request_id.to_owned()).await {
+                Ok(invoked) if invoked.is_error => waits.next(),
+                // Throttling is no attempt: the event waits for its turn, however long that takes.
+                Err(error) if concurrency::is_throttled(&error) => {
+                    throttled_wait = (throttled_wait * 2).min(LONGEST_THROTTLED_WAIT);
+                    Some(throttled_wait)
+                }
                 _ => return,
-            }
-            let Some(wait) = waits.next() else {
+            };
+            let Some(wait) = wait else {
                 tracing::warn!(function = name, request_id, "event given up");
                 return;
             };
@@ -77,15 +87,20 @@ impl Functions {
     /// Runs a function once. The invocation goes on when the caller no longer waits for it.
     ///
     /// # Errors
-    /// `ResourceNotFoundException`.
+    /// `ResourceNotFoundException`; `TooManyRequestsException` over the reserved concurrency.
     pub async fn invoke(&self, name: &str, call: Call, request_id: String) -> Result<Invoked, AwsError> {
         let reference = Reference::read(name, None, self.config())?;
         if let Some(at) = self.with(&reference, |function| function.invocable_at())? {
             // On AWS a function that is still Pending refuses; here that lasts milliseconds.
             tokio::time::sleep_until(Instant::from_std(at)).await;
         }
-        let pool = self.with(&reference, |function| function.pool.clone())?;
-        let invocation = tokio::spawn(async move { pool.invoke(&call, &request_id).await });
+        let (pool, permit) = self.with(&reference, |function| (function.pool.clone(), function.concurrency.enter()))?;
+        let permit = permit?;
+        let invocation = tokio::spawn(async move {
+            let invoked = pool.invoke(&call, &request_id).await;
+            drop(permit);
+            invoked
+        });
         invocation.await.map_err(|error| service_failure("run the function", &error))
     }
 

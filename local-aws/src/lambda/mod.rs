@@ -1,6 +1,7 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
 mod code;
+mod concurrency;
 mod destinations;
 mod elf;
 mod event_source;
@@ -73,6 +74,9 @@ impl Lambda {
             "ListVersionsByFunction" => self.functions.list_versions(&resource),
             DOWNLOAD_CODE => self.functions.download(&resource),
             "Invoke" => self.functions.invoke_operation(&resource, &query, &parts.headers, body).await,
+            "PutFunctionConcurrency" => self.functions.put_concurrency(&resource, &body),
+            "GetFunctionConcurrency" => self.functions.get_concurrency(&resource),
+            "DeleteFunctionConcurrency" => self.functions.delete_concurrency(&resource),
             "TagResource" => self.tag(&resource, &body),
             "UntagResource" => self.untag(&resource, &query),
             "ListTags" => self.list_tags(&resource),

@@ -20,7 +20,7 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let since = since(&args.since, Timestamp::now())?;
     let aws = Aws::connect(global).await?;
     let reader = Reader { client: aws.logs(), log_group: names.log_group().to_owned(), filter: args.filter.clone() };
-    let mut follower = Follower::new(since.as_millisecond());
+    let mut follower = Follower::new(since.as_millisecond().max(0));
     let mut pause = SHORTEST_PAUSE;
     loop {
         let mut is_quiet = true;

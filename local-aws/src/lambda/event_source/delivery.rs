@@ -31,7 +31,8 @@ impl Context {
     pub fn source<'a>(&'a self, role_arn: &'a str) -> Source<'a> {
         Source {
             region: &self.poller.functions.config().region,
-            stream_arn: &self.poller.stream_arn,
+            // Of a consumer, its own: unverified.
+            event_source_arn: &self.poller.source.arn,
             shard_id: &self.shard_id,
             role_arn,
         }
@@ -94,7 +95,9 @@ impl Delivery {
                 }
                 Action::Wait(ms) => {
                     self.wait(ms).await;
-                    if let Some(stream) = self.context.poller.kinesis.stream(&self.context.poller.stream_arn).await {
+                    if let Some(stream) =
+                        self.context.poller.kinesis.stream(&self.context.poller.source.stream_arn).await
+                    {
                         batch.set_retention(stream.retention_ms);
                     }
                 }
@@ -200,7 +203,7 @@ impl Delivery {
             invocations: given_up.invocations,
             is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),
             shard_id,
-            stream_arn: &poller.stream_arn,
+            stream_arn: &poller.source.stream_arn,
             records,
             payload: payload.as_deref().and_then(|payload| std::str::from_utf8(payload).ok()),
             now,

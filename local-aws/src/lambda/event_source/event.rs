@@ -14,7 +14,7 @@ const ENVELOPE: &str = r#"{"Records":[]}"#;
 /// What all records of a batch have in common.
 pub struct Source<'a> {
     pub region: &'a str,
-    pub stream_arn: &'a str,
+    pub event_source_arn: &'a str,
     pub shard_id: &'a str,
     /// The function's execution role.
     pub role_arn: &'a str,
@@ -44,7 +44,7 @@ impl Source<'_> {
     pub fn window_event(&self, records: &[Record], window: &Window, is_final: bool) -> Bytes {
         let mut event = self.text(records);
         event.pop();
-        event.push_str(&window.members(self.shard_id, self.stream_arn, is_final));
+        event.push_str(&window.members(self.shard_id, self.event_source_arn, is_final));
         event.push('}');
         event.into()
     }
@@ -70,7 +70,7 @@ impl Source<'_> {
             r#"","awsRegion":""#,
             self.region,
             r#"","eventSourceARN":""#,
-            self.stream_arn,
+            self.event_source_arn,
             r#""}"#,
         ] {
             event.push_str(part);
@@ -84,7 +84,7 @@ impl Source<'_> {
             + self.shard_id.len()
             + self.role_arn.len()
             + self.region.len()
-            + self.stream_arn.len()
+            + self.event_source_arn.len()
             + 2 * record.sequence_number.len()
             + json_string(&record.partition_key).len()
             + record.data.len()
@@ -101,7 +101,7 @@ mod tests {
 
     const SOURCE: Source<'static> = Source {
         region: "us-east-2",
-        stream_arn: "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream",
+        event_source_arn: "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream",
         shard_id: "shardId-000000000006",
         role_arn: "arn:aws:iam::123456789012:role/lambda-role",
     };

@@ -11,8 +11,10 @@ use tokio::task::AbortHandle;
 use super::settings::{Settings, StartingPosition};
 use super::window::Window;
 use crate::Config;
+use crate::http_api::AwsError;
 use crate::kinesis::{Cursor, Stream};
 use crate::lambda::names::mapping_arn;
+use crate::lambda::validation::invalid_parameter;
 
 /// The states of a mapping. <https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +50,39 @@ pub struct Orders {
     pub function: String,
 }
 
+/// What a mapping reads: a stream, by itself or through an enhanced fan-out consumer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventSource {
+    /// As the client gave it.
+    pub arn: String,
+    pub stream_arn: String,
+    pub is_consumer: bool,
+}
+
+impl EventSource {
+    /// # Errors
+    /// What is neither a stream nor one of its consumers.
+    pub fn read(arn: &str) -> Result<Self, AwsError> {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        match parts[..] {
+            ["arn", _, "kinesis", _, _, resource] if resource.starts_with("stream/") => {
+                let stream_arn = arn.split_once("/consumer/").map_or(arn, |(stream, _)| stream);
+                let is_consumer = stream_arn.len() < arn.len();
+                Ok(Self { arn: arn.to_owned(), stream_arn: stream_arn.to_owned(), is_consumer })
+            }
+            ["arn", _, service, _, _, _] if !service.is_empty() => Err(invalid_parameter(format!(
+                "The local endpoint reads event sources of Kinesis only, not of {service}."
+            ))),
+            _ => Err(invalid_parameter("Unrecognized event source.")),
+        }
+    }
+}
+
 pub struct Mapping {
     pub uuid: String,
     /// With the qualifier, if the client gave one.
     pub function_arn: String,
-    pub stream_arn: String,
+    pub source: EventSource,
     pub position: StartingPosition,
     pub tags: BTreeMap<String, String>,
     pub orders: watch::Sender<Orders>,
@@ -97,7 +127,7 @@ impl Mapping {
     pub fn new(
         uuid: String,
         function_arn: String,
-        stream_arn: String,
+        source: EventSource,
         position: StartingPosition,
         orders: Orders,
         progress: Progress,
@@ -105,7 +135,7 @@ impl Mapping {
         Self {
             uuid,
             function_arn,
-            stream_arn,
+            source,
             position,
             tags: BTreeMap::new(),
             orders: watch::channel(orders).0,
@@ -133,7 +163,7 @@ impl Mapping {
             [
                 ("UUID", json!(self.uuid)),
                 ("EventSourceMappingArn", json!(mapping_arn(config, &self.uuid))),
-                ("EventSourceArn", json!(self.stream_arn)),
+                ("EventSourceArn", json!(self.source.arn)),
                 ("FunctionArn", json!(self.function_arn)),
                 ("LastModified", json!(self.last_modified.as_millisecond() as f64 / 1000.0)),
                 ("LastProcessingResult", json!(self.progress.result().as_str())),

@@ -1,6 +1,7 @@
 //! Event source mappings: the operations on them. Each enabled one reads its stream's shards and invokes its function.
 
 mod batch;
+mod deaggregate;
 mod delivery;
 mod event;
 mod filter;
@@ -29,7 +30,7 @@ use super::wire::{self, Query};
 use crate::http_api::AwsError;
 use crate::kinesis::{Kinesis, Stream};
 use crate::lambda::tags;
-use mapping::{Mapping, Orders, Place, Progress, State};
+use mapping::{EventSource, Mapping, Orders, Place, Progress, State};
 use poller::Poller;
 use settings::{Input, Settings, StartingPosition};
 
@@ -60,15 +61,19 @@ impl Mappings {
         tags::check_count(input.tags.len())?;
         let reference = self.function(input.function_name.as_deref().unwrap_or_default())?;
         let stream_arn = input.event_source_arn.clone().unwrap_or_default();
-        check_source(&stream_arn)?;
+        let source = EventSource::read(&stream_arn)?;
         let position = StartingPosition::read(&input)?;
-        let stream = self.shared.kinesis.stream(&stream_arn).await;
+        let stream = self.shared.kinesis.stream(&source.stream_arn).await;
         let stream = stream.ok_or_else(|| invalid_parameter(format!("Stream not found: {stream_arn}")))?;
+        if source.is_consumer && !self.shared.kinesis.has_consumer(&stream_arn).await {
+            // AWS's wording is unverified.
+            return Err(invalid_parameter(format!("Stream consumer not found: {stream_arn}")));
+        }
         let progress = Progress::new(&stream, self.first_places(&stream, &position).await);
         let function_arn = reference.arn(self.shared.functions.config());
         let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.name };
         let uuid = uuid::Uuid::new_v4().to_string();
-        let mut mapping = Mapping::new(uuid.clone(), function_arn, stream_arn, position, orders, progress);
+        let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, orders, progress);
         mapping.tags = input.tags;
         let answer = mapping.to_json(self.shared.functions.config());
 
@@ -93,7 +98,7 @@ impl Mappings {
         let stream = query.get("EventSourceArn");
         let is_wanted = |mapping: &Mapping| {
             function.as_ref().is_none_or(|arn| mapping.function_arn == *arn)
-                && stream.is_none_or(|arn| mapping.stream_arn == arn)
+                && stream.is_none_or(|arn| mapping.source.arn == arn)
         };
         let mappings = self.mappings();
         let items = mappings.iter().filter(|(_, mapping)| is_wanted(mapping));
@@ -194,7 +199,7 @@ impl Mappings {
     fn start(&self, mapping: &Mapping) -> JoinHandle<()> {
         let poller = Poller {
             uuid: mapping.uuid.clone(),
-            stream_arn: mapping.stream_arn.clone(),
+            source: mapping.source.clone(),
             functions: self.shared.functions.clone(),
             kinesis: self.shared.kinesis.clone(),
             destinations: self.shared.destinations.clone(),
@@ -238,32 +243,14 @@ fn must_be_at_rest(mapping: &Mapping, operation: &str) -> Result<(), AwsError> {
 fn duplicate_of(mappings: &BTreeMap<String, Mapping>, new: &Mapping) -> Option<AwsError> {
     let existing = mappings.values().find(|mapping| {
         mapping.function_arn == new.function_arn
-            && mapping.stream_arn == new.stream_arn
+            && mapping.source.arn == new.source.arn
             && mapping.state() != State::Deleting
     })?;
     Some(conflict(format!(
         "The event source arn (\" {} \") and function (\" {} \") provided mapping already exists. Please update or delete the \
          existing mapping with UUID {}",
-        existing.stream_arn,
+        existing.source.arn,
         existing.orders.borrow().function,
         existing.uuid
     )))
-}
-
-fn check_source(arn: &str) -> Result<(), AwsError> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", _, "kinesis", _, _, resource] if resource.starts_with("stream/") => {
-            if resource.contains("/consumer/") {
-                return Err(invalid_parameter(
-                    "The local endpoint does not support enhanced fan-out consumers for event source mappings yet.",
-                ));
-            }
-            Ok(())
-        }
-        ["arn", _, service, _, _, _] if !service.is_empty() => {
-            Err(invalid_parameter(format!("The local endpoint reads event sources of Kinesis only, not of {service}.")))
-        }
-        _ => Err(invalid_parameter("Unrecognized event source.")),
-    }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::delivery::Context;
-use super::mapping::{Orders, Place, Progress, State};
+use super::mapping::{EventSource, Orders, Place, Progress, State};
 use super::shard::ShardReader;
 use crate::kinesis::{Kinesis, Shard, Start, Stream};
 use crate::lambda::destinations::Destinations;
@@ -22,7 +22,7 @@ const RESCAN: Duration = Duration::from_millis(50);
 /// What the pollers of a mapping share.
 pub struct Poller {
     pub uuid: String,
-    pub stream_arn: String,
+    pub source: EventSource,
     pub functions: Functions,
     pub kinesis: Kinesis,
     pub destinations: Destinations,
@@ -53,14 +53,14 @@ impl Poller {
     /// Reads the stream until there are new orders; then every shard finishes the invocation it is at.
     async fn poll(self: &Arc<Self>, current: &Orders, orders: &mut watch::Receiver<Orders>) {
         let (stop, stopped) = watch::channel(false);
-        let mut changes = self.kinesis.changes(&self.stream_arn);
+        let mut changes = self.kinesis.changes(&self.source.stream_arn);
         let mut readers = JoinSet::new();
         let mut reading = HashSet::new();
         loop {
             changes.borrow_and_update();
             let scanned = Instant::now();
             // A stream that is gone has nothing to read: its readers wait, as does this.
-            if let Some(stream) = self.kinesis.stream(&self.stream_arn).await.map(Arc::new) {
+            if let Some(stream) = self.kinesis.stream(&self.source.stream_arn).await.map(Arc::new) {
                 if !self.progress.is_of(&stream) {
                     readers.shutdown().await;
                     reading.clear();

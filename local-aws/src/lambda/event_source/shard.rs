@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::deaggregate;
 use super::delivery::{Context, Delivery, changed, milliseconds, now};
 use super::event::MAX_EVENT_BYTES;
 use super::lanes::{Lanes, Limits, Taken};
@@ -39,7 +40,7 @@ pub struct ShardReader {
 
 impl ShardReader {
     pub fn new(context: Context, stopped: watch::Receiver<bool>, cursor: Cursor) -> Self {
-        let changes = context.poller.kinesis.changes(&context.poller.stream_arn);
+        let changes = context.poller.kinesis.changes(&context.poller.source.stream_arn);
         let settings = &context.orders.settings;
         let lanes = Lanes::new(Limits {
             lanes: settings.parallelization_factor,
@@ -120,6 +121,10 @@ impl ShardReader {
         let window_ms = self.context.orders.settings.window_ms();
         let mut bytes = 0;
         let mut lanes = lock(&self.lanes);
+        let records = match self.context.poller.source.is_consumer {
+            true => records.into_iter().flat_map(deaggregate::records).collect(),
+            false => records,
+        };
         for record in records {
             let size = source.size(&record);
             bytes += size;

@@ -160,14 +160,19 @@ impl Shared {
     }
 }
 
+/// Bytes that are read of a request that is refused anyway.
+const REFUSED_BODY_BYTES: usize = 64 * 1024;
+
 /// No runtime sends these headers, and no page in a browser can keep them from being sent: it must not answer for a
 /// function, or take its invocations.
 async fn refuse_browsers(request: Request, next: Next) -> Response {
     let is_browser = ["origin", "sec-fetch-site"].iter().any(|name| request.headers().contains_key(*name));
-    match is_browser {
-        true => refused(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser"),
-        false => next.run(request).await,
+    if !is_browser {
+        return next.run(request).await;
     }
+    // Refused before its body has come, the client would find its connection closed at its next request.
+    to_bytes(request.into_body(), REFUSED_BODY_BYTES).await.ok();
+    refused(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser")
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {

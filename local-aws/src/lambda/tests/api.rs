@@ -193,7 +193,7 @@ async fn tags_are_added_replaced_and_removed() {
 #[tokio::test]
 async fn operations_that_are_not_answered_are_named() {
     let bench = Bench::new();
-    let refused = bench.call("PUT", "/2017-10-31/functions/f/concurrency", json!({})).await;
-    assert_eq!(refused.message(), "The local endpoint does not answer PutFunctionConcurrency of Lambda.");
+    let refused = bench.call("PUT", "/2019-09-30/functions/f/provisioned-concurrency", json!({})).await;
+    assert_eq!(refused.message(), "The local endpoint does not answer PutProvisionedConcurrencyConfig of Lambda.");
     assert_eq!(bench.call("GET", "/nowhere", Value::Null).await.status, 404);
 }

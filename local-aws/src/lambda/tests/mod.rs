@@ -1,6 +1,8 @@
 //! Lambda as a whole: requests in, real processes, real streams, real log lines.
 
 mod api;
+mod concurrency;
+mod consumers;
 mod destinations;
 mod filters;
 mod invocations;

@@ -96,7 +96,7 @@ fn event(record: &Record, source: &Source, with_data: bool) -> Map<String, Value
         ("eventName", json!("aws:kinesis:record")),
         ("invokeIdentityArn", json!(source.role_arn)),
         ("awsRegion", json!(source.region)),
-        ("eventSourceARN", json!(source.stream_arn)),
+        ("eventSourceARN", json!(source.event_source_arn)),
     ];
     let mut event: Map<String, Value> = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
     let data = with_data.then(|| base64_simd::STANDARD.decode_to_vec(&record.data).ok()).flatten();
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     const SOURCE: Source<'static> =
-        Source { region: "us-east-1", stream_arn: "arn", shard_id: "shardId-000000000000", role_arn: "role" };
+        Source { region: "us-east-1", event_source_arn: "arn", shard_id: "shardId-000000000000", role_arn: "role" };
 
     fn filters(patterns: &[Value]) -> Result<Option<Filters>, AwsError> {
         let filters: Vec<Value> = patterns.iter().map(|pattern| json!({ "Pattern": pattern.to_string() })).collect();

@@ -1,0 +1,52 @@
+//! Reserved concurrency, through real processes.
+
+use super::mappings::PRINT;
+use super::*;
+
+const PUT: &str = "/2017-10-31/functions/f/concurrency";
+const GET: &str = "/2019-09-30/functions/f/concurrency";
+
+#[tokio::test]
+async fn concurrency_is_reserved_shown_and_given_back() {
+    let bench = Bench::new();
+    bench.create_python(PRINT, json!({})).await;
+    assert_eq!(bench.call("GET", GET, Value::Null).await.body, json!({}));
+    let reserved = json!({ "ReservedConcurrentExecutions": 3 });
+    let put = bench.call("PUT", PUT, reserved.clone()).await;
+    assert_eq!((put.status, &put.body), (200, &reserved));
+    assert_eq!(bench.call("GET", GET, Value::Null).await.body, reserved);
+    assert_eq!(bench.call("GET", "/2015-03-31/functions/f", Value::Null).await.body["Concurrency"], reserved);
+    let too_many = bench.call("PUT", PUT, json!({ "ReservedConcurrentExecutions": 901 })).await;
+    assert_eq!(
+        too_many.message(),
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
+         minimum value of [100]."
+    );
+    assert_eq!(bench.call("DELETE", PUT, Value::Null).await.status, 204);
+    assert_eq!(bench.call("GET", GET, Value::Null).await.body, json!({}));
+}
+
+#[tokio::test]
+async fn what_is_over_it_is_throttled_and_counts_as_no_attempt() {
+    let bench = Bench::new();
+    bench.create_stream(1).await;
+    bench.create_python(PRINT, json!({})).await;
+    bench.call("PUT", PUT, json!({ "ReservedConcurrentExecutions": 0 })).await;
+    let refused = bench.invoke(json!({})).await;
+    assert_eq!((refused.status, refused.code()), (429, "TooManyRequestsException"));
+    assert_eq!(
+        refused.body,
+        json!({ "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded." })
+    );
+    let event = json!({ "Records": [] }).to_string();
+    let accepted =
+        bench.request("POST", "/2015-03-31/functions/f/invocations", &[("x-amz-invocation-type", "Event")], event);
+    assert_eq!(accepted.await.status, 202);
+    bench.put("k", "waits").await;
+    let uuid = bench.mapped(json!({ "MaximumRetryAttempts": 0 })).await;
+    bench.mapping_is(&uuid, "LastProcessingResult", "PROBLEM: Function call failed").await;
+    assert_eq!(bench.printed(), Vec::<String>::new());
+    bench.call("PUT", PUT, json!({ "ReservedConcurrentExecutions": 1 })).await;
+    bench.prints("00 k waits").await;
+    bench.prints("batch 0").await;
+}
