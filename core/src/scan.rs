@@ -28,9 +28,8 @@ fn passed<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
 pub(crate) fn end_of_plain(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
-        let found = string_ends(u64::from_le_bytes(*word));
-        if found != 0 {
-            return Some(number * 8 + found.trailing_zeros() as usize / 8);
+        if let Some(found) = end_of_plain_word(*word) {
+            return Some(number * 8 + found);
         }
     }
     let start = words.len() * 8;
@@ -65,6 +64,13 @@ fn below(word: u64, limit: u8) -> u64 {
 #[inline]
 fn equals(word: u64, byte: u8) -> u64 {
     below(word ^ ONES * u64::from(byte), 1)
+}
+
+/// As [`end_of_plain`], of eight bytes.
+#[inline]
+pub(crate) fn end_of_plain_word(word: [u8; 8]) -> Option<usize> {
+    let found = string_ends(u64::from_le_bytes(word));
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
 /// The highest bit of each byte that ends a string's plain part. Above the lowest such byte there may be others by

@@ -137,8 +137,10 @@ impl Validator<'_> {
                     _ => {}
                 }
             }
-            self.peek()?;
-            self.take_exactly(b':')?;
+            if self.take_exactly(b':').is_none() {
+                self.peek()?;
+                self.take_exactly(b':')?;
+            }
         }
         Some(true)
     }
@@ -152,6 +154,19 @@ impl Validator<'_> {
     #[inline]
     fn string(&mut self) -> Option<()> {
         self.rest = &self.rest[1..];
+        // Most strings end within eight bytes.
+        if let Some(word) = self.rest.first_chunk()
+            && let Some(found) = scan::end_of_plain_word(*word)
+            && self.rest[found] == b'"'
+        {
+            self.rest = &self.rest[found + 1..];
+            return Some(());
+        }
+        self.long_string()
+    }
+
+    /// Reads the rest of a string; stands inside it.
+    fn long_string(&mut self) -> Option<()> {
         loop {
             let found = scan::end_of_plain(self.rest)?;
             let byte = self.rest[found];
