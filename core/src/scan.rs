@@ -74,7 +74,7 @@ fn below(word: u64, limit: u8) -> u64 {
 /// The highest bit of each byte that is `byte`, and other bits.
 #[inline]
 fn equals(word: u64, byte: u8) -> u64 {
-    below(word ^ ONES * u64::from(byte), 1)
+    below(word ^ (ONES * u64::from(byte)), 1)
 }
 
 /// As [`end_of_plain`], of eight bytes.
