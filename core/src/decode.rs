@@ -1,10 +1,20 @@
-//! Bytes to [`Payload`], in named steps: base64, then shape.
+//! Bytes to records, in named steps: base64, then aggregate and compression, in whatever order they are nested, then
+//! shape.
+
+mod aggregate;
+mod compression;
+mod decoder;
+mod shape;
 
 use thiserror::Error;
 
 use crate::event::SourceRecord;
-use crate::json;
 use crate::record::{Data, Record};
+
+pub use aggregate::{AGGREGATE_MAGIC, Aggregate, AggregateBuilder, AggregateError, SubRecord, SubRecordProblem};
+pub use compression::{Compression, DecompressError};
+pub use decoder::{Decoder, MAX_DECOMPRESSED_BYTES};
+pub use shape::{Envelope, EnvelopeEvent, Shape};
 
 /// What a record's data is. Whatever the bytes are, [`classify`] finds exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +29,7 @@ pub enum Payload<'a> {
     Cbor(&'a [u8]),
 }
 
-/// Tells what bytes are.
+/// Tells what bytes are, by their syntax alone: [`Shape::of`] also knows what some services put on a stream.
 ///
 /// A bare JSON scalar (`42`, `"x"`, `true`) is text: a line of digits is text to whoever put it, and the log line's
 /// `type` keeps text and JSON apart. So is JSON that not every reader of the line could read back: nested deeper than
@@ -34,11 +44,7 @@ pub enum Payload<'a> {
 /// assert_eq!(classify(b"\xff"), Payload::Binary(b"\xff"));
 /// ```
 pub fn classify(bytes: &[u8]) -> Payload<'_> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if json::is_container(text) => Payload::Json(text),
-        Ok(text) => Payload::Text(text),
-        Err(_) => Payload::Binary(bytes),
-    }
+    shape::payload(bytes).0
 }
 
 /// Why text is not base64 as Lambda writes it (RFC 4648 section 4, padded).
@@ -89,8 +95,11 @@ fn diagnose(text: &str) -> Base64Error {
     Base64Error::TrailingBits
 }
 
-/// Decodes a record as the event holds it. `scratch` is where the decoded data lives: hand the same one to every
-/// record, and none allocates once the largest has been seen.
+/// Decodes a record as the event holds it, whatever may be inside: aggregates, compressed data and envelopes are left
+/// closed, for a caller who wants one line a record of the stream. [`Decoder`] opens them.
+///
+/// `scratch` is where the decoded data lives: hand the same one to every record, and none allocates once the largest has
+/// been seen.
 pub fn decode<'a>(source: &'a SourceRecord<'_>, scratch: &'a mut Vec<u8>) -> Record<'a> {
     let (data, error) = match &source.data {
         Some(encoded) => match base64(encoded, scratch) {

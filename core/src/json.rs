@@ -11,7 +11,7 @@ use std::fmt;
 use memchr::memchr2;
 
 pub use validate::MAX_JSON_DEPTH;
-pub(crate) use validate::is_container;
+pub(crate) use validate::{Container, container, is_container};
 
 /// What sort of JSON value was found where another was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl fmt::Display for JsonKind {
 
 /// A JSON value by where it begins: the text from there on. Where it ends is looked for only when that matters, so that
 /// walking into a value does not mean reading it twice.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Value<'a>(&'a str);
 
 impl<'a> Value<'a> {

@@ -1,5 +1,7 @@
 //! A decoded record: what one log line says.
 
+use std::borrow::Cow;
+
 use crate::decode::Payload;
 
 /// One record, ready to be written as a line. What is not known is `None`, and left out of the line.
@@ -65,7 +67,7 @@ pub enum Data<'a> {
 }
 
 /// A service that wrote the data, and what it says about where that comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin<'a> {
     /// One log event of a CloudWatch Logs subscription; the record's data is the event's message.
@@ -91,12 +93,12 @@ pub struct LogEvent<'a> {
 }
 
 /// What changed (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds.html>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change<'a> {
     /// The table.
-    pub table: Option<&'a str>,
+    pub table: Option<Cow<'a, str>>,
     /// `eventName`: `INSERT`, `MODIFY` or `REMOVE`.
-    pub operation: Option<&'a str>,
+    pub operation: Option<Cow<'a, str>>,
     /// The item's key attributes, in DynamoDB's JSON, as they are written.
     pub keys: Option<&'a str>,
     /// The item after the change, in DynamoDB's JSON.

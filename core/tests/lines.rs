@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use kinesis_event_logger_core::{
-    Data, Event, Level, LineFormat, LineWriter, Payload, Record, append_message, classify, decode,
+    Data, DataShown, Decoder, Event, Level, LineFormat, LineOptions, LineWriter, MAX_NAME_BYTES, Payload, Record,
+    Redactor, append_message, classify,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -17,11 +19,14 @@ use serde_json::Value;
 const NOW_MS: i64 = 1_545_084_651_000;
 const REQUEST_ID: &str = "c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f";
 
-fn lines_of_the_golden_event(format: LineFormat) -> String {
-    let writer = LineWriter::new(format, REQUEST_ID, NOW_MS);
-    let (mut lines, mut scratch) = (Vec::new(), Vec::new());
+fn lines_of_the_golden_event(format: LineFormat, options: &LineOptions) -> String {
+    let writer = LineWriter::with_options(format, REQUEST_ID, NOW_MS, options);
+    let (mut lines, mut decoder) = (Vec::new(), Decoder::new());
     for source in Event::parse(include_str!("golden/event.json")).unwrap().records() {
-        writer.append(&decode(&source, &mut scratch), &mut lines);
+        let Ok(()) = decoder.decode(&source, |record| {
+            writer.append(record, &mut lines);
+            Ok::<_, Infallible>(())
+        });
     }
     append_message(format, NOW_MS, Level::Warn, "set \"X\"\nto y", &mut lines);
     String::from_utf8(lines).unwrap()
@@ -39,18 +44,49 @@ fn assert_golden(name: &str, actual: &str) {
     assert_eq!(actual.lines().count(), golden.lines().count(), "{name}");
 }
 
+/// Lines in JSON format, each of which must be JSON.
+fn json_lines_of_the_golden_event(options: &LineOptions) -> String {
+    let lines = lines_of_the_golden_event(LineFormat::Json, options);
+    for line in lines.lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+    lines
+}
+
 #[test]
 fn text_lines_are_as_agreed() {
-    assert_golden("lines.txt", &lines_of_the_golden_event(LineFormat::Text));
+    assert_golden("lines.txt", &lines_of_the_golden_event(LineFormat::Text, &LineOptions::DEFAULT));
 }
 
 #[test]
 fn json_lines_are_as_agreed() {
-    let lines = lines_of_the_golden_event(LineFormat::Json);
-    for line in lines.lines() {
-        serde_json::from_str::<Value>(line).unwrap();
-    }
-    assert_golden("lines.jsonl", &lines);
+    assert_golden("lines.jsonl", &json_lines_of_the_golden_event(&LineOptions::DEFAULT));
+}
+
+#[test]
+fn redacted_lines_are_as_agreed() {
+    let options = LineOptions { redactor: Redactor::new(["password", "/id"]).unwrap(), ..LineOptions::DEFAULT };
+    let json = json_lines_of_the_golden_event(&options);
+    let text = lines_of_the_golden_event(LineFormat::Text, &options);
+    assert!(!json.contains("hunter2") && !text.contains("hunter2"));
+    assert_golden("redacted.jsonl", &json);
+    assert_golden("redacted.txt", &text);
+}
+
+#[test]
+fn cut_lines_are_as_agreed() {
+    let options = LineOptions { max_data_bytes: 10, ..LineOptions::DEFAULT };
+    assert_golden("cut.jsonl", &json_lines_of_the_golden_event(&options));
+    assert_golden("cut.txt", &lines_of_the_golden_event(LineFormat::Text, &options));
+}
+
+#[test]
+fn lines_without_data_are_as_agreed() {
+    let options = LineOptions { data: DataShown::Hash, ..LineOptions::DEFAULT };
+    assert_golden("hash.jsonl", &json_lines_of_the_golden_event(&options));
+    assert_golden("hash.txt", &lines_of_the_golden_event(LineFormat::Text, &options));
+    let none = json_lines_of_the_golden_event(&LineOptions { data: DataShown::None, ..LineOptions::DEFAULT });
+    assert!(!none.contains("\"data\"") && !none.contains("sha256"));
 }
 
 /// What no line may hold, in the words of the contract: control characters, line separators, and what reorders text.
@@ -180,6 +216,27 @@ proptest! {
         for key in [" stream=", " shard=", " seq=", " key=", " arrival=", " lagMs=", " data="] {
             let (_, after) = rest.split_once(key).expect(key);
             rest = after;
+        }
+    }
+
+    #[test]
+    fn no_line_is_longer_than_its_parts_may_be(
+        names in names(), long in prop::collection::vec(any::<char>(), 0..3000), max_data_bytes in 0_usize..2000, json: bool,
+    ) {
+        let long = String::from_iter(long);
+        let text = if json { serde_json::to_string(&[&long]).unwrap() } else { long.clone() };
+        let options = LineOptions { max_data_bytes, ..LineOptions::DEFAULT };
+        let record = Record { partition_key: Some(&long), ..record(&names, Data::Payload(classify(text.as_bytes()))) };
+        for format in [LineFormat::Text, LineFormat::Json] {
+            let mut out = Vec::new();
+            let outcome = LineWriter::with_options(format, "r", NOW_MS, &options).append(&record, &mut out);
+            let names: usize = names.0.iter().flatten().map(|name| 6 * name.len()).sum();
+            prop_assert!(out.len() <= 600 + names + 6 * (MAX_NAME_BYTES + 3) + max_data_bytes);
+            prop_assert!(outcome.truncated || out.len() >= text.len());
+            if format == LineFormat::Json {
+                let line: Value = serde_json::from_slice(&out).unwrap();
+                prop_assert_eq!(line.get("truncated").is_some(), outcome.truncated);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::batch::{Batch, Buffers};
+use crate::batch::{Appended, Batch, Buffers};
 use crate::clock;
 use crate::diagnostics;
 use crate::metrics::{Metrics, Subject};
@@ -102,7 +102,9 @@ impl Handler {
             if index.is_multiple_of(RECORDS_A_LOOK) && Instant::now() >= until {
                 return Err(WriteError::Late);
             }
-            batch.append(&source);
+            while batch.append(&source) == Appended::More {
+                self.hand_over(batch, until).await?;
+            }
             if batch.lines().len() >= PIECE_BYTES {
                 self.hand_over(batch, until).await?;
             }
@@ -170,8 +172,7 @@ impl Handler {
             Metrics::Off if counts.sampled_out > 0 && self.settings.writes(Level::Info) => {
                 let message = format!(
                     "LOGGER_SAMPLE leaves out {} of {} records of {request_id}",
-                    counts.sampled_out,
-                    counts.records.max(counts.sub_records)
+                    counts.sampled_out, counts.decoded
                 );
                 diagnostics::line(self.settings.format, Level::Info, &message)
             }

@@ -9,9 +9,25 @@ pub const MAX_JSON_DEPTH: u32 = 100;
 /// Whether `text` is one JSON object or array (RFC 8259), and readable everywhere (after RFC 7493, I-JSON): no lone
 /// surrogate escapes, no number beyond a double, no more than [`MAX_JSON_DEPTH`] levels. Runs without recursion.
 pub(crate) fn is_container(text: &str) -> bool {
-    let mut validator = Validator { text, position: 0, kinds: 0, depth: 0 };
+    container(text).is_some()
+}
+
+/// What is known of a container that every reader can read, from reading it once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Container {
+    /// Whether it is an object with a member `logEvents`.
+    pub(crate) log_events: bool,
+    /// Whether it is an object with a member `dynamodb`.
+    pub(crate) dynamodb: bool,
+}
+
+/// As [`is_container`], with what was seen on the way.
+pub(crate) fn container(text: &str) -> Option<Container> {
+    let mut validator = Validator { text, position: 0, kinds: 0, depth: 0, seen: Container::default() };
     validator.whitespace();
-    matches!(validator.peek(), Some(b'{' | b'[')) && validator.value().is_some()
+    matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
+    validator.value()?;
+    Some(validator.seen)
 }
 
 struct Validator<'a> {
@@ -20,6 +36,7 @@ struct Validator<'a> {
     /// One bit for each open container, the innermost lowest: 1 is an object, 0 an array.
     kinds: u128,
     depth: u32,
+    seen: Container,
 }
 
 impl Validator<'_> {
@@ -97,7 +114,15 @@ impl Validator<'_> {
     fn key(&mut self, object: bool) -> Option<bool> {
         if object {
             self.take_exactly(b'"').map(|()| self.position -= 1)?;
+            let start = self.position;
             self.string()?;
+            if self.depth == 1 {
+                match &self.text.as_bytes()[start..self.position] {
+                    b"\"logEvents\"" => self.seen.log_events = true,
+                    b"\"dynamodb\"" => self.seen.dynamodb = true,
+                    _ => {}
+                }
+            }
             self.whitespace();
             self.take_exactly(b':')?;
             self.whitespace();

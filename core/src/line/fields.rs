@@ -116,8 +116,8 @@ impl Fields<'_> {
                 }
             }
             Origin::Change(change) => {
-                self.word("table", change.table);
-                self.word("operation", change.operation);
+                self.word("table", change.table.as_deref());
+                self.word("operation", change.operation.as_deref());
             }
         }
     }

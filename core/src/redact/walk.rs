@@ -66,7 +66,7 @@ impl<'r, 't> Walk<'r, 't> {
     /// The text with values replaced, and how many; `None` if there were none.
     fn inside(rules: &'r Redactor, text: &'t str, strings_deep: u32) -> Option<(Vec<u8>, usize)> {
         let mut walk = Self { rules, text, out: Vec::new(), copied: 0, count: 0, strings_deep };
-        let paths = walk.from_root(Typing::Plain);
+        let paths = walk.root_paths(Typing::Plain);
         walk.value("", Value::new(text), &paths);
         (walk.count > 0).then(|| {
             walk.out.extend_from_slice(&text.as_bytes()[walk.copied..]);
@@ -75,7 +75,7 @@ impl<'r, 't> Walk<'r, 't> {
     }
 
     /// Every pointer, from its beginning.
-    fn from_root(&self, typing: Typing) -> Vec<Path<'r>> {
+    fn root_paths(&self, typing: Typing) -> Vec<Path<'r>> {
         self.rules.pointers.iter().map(|tokens| Path { tokens, typing }).collect()
     }
 
@@ -88,7 +88,7 @@ impl<'r, 't> Walk<'r, 't> {
                 while let Some((key, value)) = members.next() {
                     let mut inside: Vec<_> = paths.iter().filter_map(|path| path.step(&key)).collect();
                     if matches!(&*key, "NewImage" | "OldImage" | "Keys") {
-                        inside.extend(self.from_root(Typing::Item));
+                        inside.extend(self.root_paths(Typing::Item));
                     }
                     members.passed(self.child(&key, value, &inside));
                 }

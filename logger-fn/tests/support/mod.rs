@@ -1,6 +1,7 @@
 //! The built function under a Runtime API that speaks as much HTTP as it needs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

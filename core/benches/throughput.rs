@@ -1,0 +1,128 @@
+//! How fast event bytes become lines on one core: `cargo bench -p kinesis-event-logger-core`. Throughput is in bytes of
+//! the event, base64 and all. What bounds it is in the crate's README section "Speed and size".
+
+use std::convert::Infallible;
+
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use kinesis_event_logger_core::{AggregateBuilder, Decoder, Event, LineFormat, LineWriter, decode};
+use serde_json::value::RawValue;
+
+const RECORDS: usize = 1000;
+
+fn main() {
+    divan::main();
+}
+
+/// A JSON record of 1 KiB as services write them: short strings, numbers, nesting, a longer text.
+fn json_record(number: usize) -> String {
+    let mut record = format!(
+        r#"{{"id":"018f4a2e-7c1b-7def-8abc-{number:012}","type":"order.created","time":"2026-11-23T16:56:00.123Z","version":3,"customer":{{"id":{number},"name":"Ada Lovelace","email":"ada@example.com","vip":true}},"items":["#
+    );
+    for item in 0..6 {
+        record.push_str(&format!(
+            r#"{{"sku":"SKU-{item:05}","quantity":{item},"price":12.50,"currency":"EUR","tags":["new","sale"]}},"#
+        ));
+    }
+    record.pop();
+    record.push_str(r#"],"total":125.75,"note":""#);
+    let note = 1024 - record.len() - 2;
+    record.extend("Leave it with the neighbour, please. ".chars().cycle().take(note));
+    record.push_str("\"}");
+    assert_eq!(record.len(), 1024);
+    record
+}
+
+/// An event as Lambda sends it.
+fn event<D: AsRef<[u8]>>(data: impl Iterator<Item = D>) -> Box<RawValue> {
+    let records: Vec<_> = data
+        .enumerate()
+        .map(|(number, data)| {
+            let data = base64_simd::STANDARD.encode_to_string(data.as_ref());
+            let sequence = format!("4959033827149025660855969253836157109592157598913658{number:04}");
+            format!(
+                r#"{{"kinesis":{{"kinesisSchemaVersion":"1.0","partitionKey":"customer-{number}","sequenceNumber":"{sequence}","data":"{data}","approximateArrivalTimestamp":1545084650.987}},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"shardId-000000000006:{sequence}","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::123456789012:role/lambda-role","awsRegion":"us-east-2","eventSourceARN":"arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"}}"#
+            )
+        })
+        .collect();
+    RawValue::from_string(format!(r#"{{"Records":[{}]}}"#, records.join(","))).expect("it is JSON")
+}
+
+fn json_event() -> Box<RawValue> {
+    event((0..RECORDS).map(json_record))
+}
+
+/// Fifty records of 1 KiB in each of twenty aggregates.
+fn aggregate_event() -> Box<RawValue> {
+    const EACH: usize = 50;
+    event((0..RECORDS / EACH).map(|aggregate| {
+        let mut builder = AggregateBuilder::new(1 << 20);
+        for number in 0..EACH {
+            let number = aggregate * EACH + number;
+            builder.add(&format!("customer-{number}"), None, json_record(number).as_bytes()).expect("it fits");
+        }
+        builder.build()
+    }))
+}
+
+fn lines(bencher: Bencher<'_, '_>, event: &RawValue, format: LineFormat) {
+    let (mut decoder, mut lines) = (Decoder::new(), Vec::new());
+    bencher.counter(BytesCount::of_str(event.get())).bench_local(|| {
+        let writer = LineWriter::new(format, "c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f", 1_545_084_651_000);
+        lines.clear();
+        for source in Event::from_raw(black_box(event)).expect("a Kinesis event").records() {
+            let Ok(()) = decoder.decode(&source, |record| {
+                writer.append(record, &mut lines);
+                Ok::<_, Infallible>(())
+            });
+        }
+        black_box(lines.len())
+    });
+}
+
+#[divan::bench]
+fn json_to_json_lines(bencher: Bencher<'_, '_>) {
+    lines(bencher, &json_event(), LineFormat::Json);
+}
+
+#[divan::bench]
+fn json_to_text_lines(bencher: Bencher<'_, '_>) {
+    lines(bencher, &json_event(), LineFormat::Text);
+}
+
+#[divan::bench]
+fn aggregates_to_json_lines(bencher: Bencher<'_, '_>) {
+    lines(bencher, &aggregate_event(), LineFormat::Json);
+}
+
+/// The parts of the first, to see what costs what.
+mod parts {
+    use super::*;
+
+    #[divan::bench]
+    fn walk_the_event(bencher: Bencher<'_, '_>) {
+        let event = json_event();
+        bencher
+            .counter(BytesCount::of_str(event.get()))
+            .bench(|| Event::from_raw(black_box(&event)).expect("a Kinesis event").records().count());
+    }
+
+    #[divan::bench]
+    fn decode_without_lines(bencher: Bencher<'_, '_>) {
+        let event = json_event();
+        let mut scratch = Vec::new();
+        bencher.counter(BytesCount::of_str(event.get())).bench_local(|| {
+            for source in Event::from_raw(black_box(&event)).expect("a Kinesis event").records() {
+                black_box(decode(&source, &mut scratch));
+            }
+        });
+    }
+
+    #[divan::bench]
+    fn check_the_event_too(bencher: Bencher<'_, '_>) {
+        let event = json_event();
+        bencher
+            .counter(BytesCount::of_str(event.get()))
+            .bench(|| Event::parse(black_box(event.get())).expect("a Kinesis event").records().count());
+    }
+}

@@ -1,0 +1,79 @@
+//! A Lambda function that reads a Kinesis batch and hands its records on, each to the shard of another stream that its
+//! partition key belongs to: one aggregate a shard, ready for `PutRecords`.
+//!
+//! The two halves of the other stream stand here as constants; `ListShards` gives the real ones.
+
+use std::collections::BTreeMap;
+
+use kinesis_event_logger_core::{
+    AggregateBuilder, AggregateError, Data, Decoder, Event, HashKeyRange, Payload, Record, hash_key, shard_of,
+};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::value::{RawValue, to_raw_value};
+
+const HALF: u128 = u128::MAX / 2;
+const SHARDS: [HashKeyRange<&str>; 2] = [
+    HashKeyRange { shard: "shardId-000000000000", starting_hash_key: 0, ending_hash_key: HALF },
+    HashKeyRange { shard: "shardId-000000000001", starting_hash_key: HALF + 1, ending_hash_key: u128::MAX },
+];
+
+/// The records of a batch, aggregated for each shard that takes some.
+fn route(event: &RawValue) -> Result<BTreeMap<&'static str, AggregateBuilder>, Error> {
+    let mut routed = BTreeMap::new();
+    let mut decoder = Decoder::new();
+    for source in Event::from_raw(event)?.records() {
+        decoder.decode(&source, |record| add(&mut routed, record))?;
+    }
+    Ok(routed)
+}
+
+fn add(routed: &mut BTreeMap<&'static str, AggregateBuilder>, record: &Record<'_>) -> Result<(), AggregateError> {
+    let data = match record.data {
+        Data::Payload(Payload::Json(text) | Payload::Text(text)) => text.as_bytes(),
+        Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => bytes,
+        // There is nothing to hand on.
+        Data::Undecodable(_) => return Ok(()),
+    };
+    let key = record.partition_key.unwrap_or_default();
+    let Some(shard) = shard_of(hash_key(key), &SHARDS) else { return Ok(()) };
+    // As large as a batch of Lambda's can be. A real function would put a full aggregate and begin another.
+    routed.entry(shard).or_insert_with(|| AggregateBuilder::new(6 * 1024 * 1024)).add(
+        key,
+        record.explicit_hash_key,
+        data,
+    )
+}
+
+async fn handler(event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Error> {
+    let routed = route(&event.payload)?;
+    // Here `PutRecords` would be called with `builder.build()`, under an explicit hash key of the shard's range.
+    let counts: BTreeMap<_, _> = routed.iter().map(|(shard, builder)| (shard, builder.len())).collect();
+    Ok(to_raw_value(&counts)?)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run(service_fn(handler)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use kinesis_event_logger_core::Aggregate;
+
+    use super::*;
+
+    #[test]
+    fn records_go_where_their_keys_belong() {
+        // MD5 of "a" begins with 0c, of "b" with 92.
+        let event = r#"{"Records":[{"kinesis":{"partitionKey":"a","data":"b25l"}},{"kinesis":{"partitionKey":"b","data":"dHdv"}},
+            {"kinesis":{"partitionKey":"a","data":"dGhyZWU="}},{"kinesis":{"partitionKey":"a","data":"*"}}]}"#;
+        let mut routed = route(&RawValue::from_string(event.to_owned()).unwrap()).unwrap();
+        let mut records = |shard| {
+            let data = routed.get_mut(shard).unwrap().build();
+            let aggregate = Aggregate::parse(&data).unwrap();
+            aggregate.records().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(records("shardId-000000000000"), ["one", "three"]);
+        assert_eq!(records("shardId-000000000001"), ["two"]);
+    }
+}

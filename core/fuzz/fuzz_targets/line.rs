@@ -1,0 +1,42 @@
+#![no_main]
+//! Any bytes as a record's data: a line each, harmless, in JSON format valid JSON, within its size; and what a rule
+//! names is not in it.
+
+use std::convert::Infallible;
+
+use kinesis_event_logger_core::{Data, Decoder, LineFormat, LineOptions, LineWriter, Payload, Record, Redactor};
+use libfuzzer_sys::fuzz_target;
+
+const MAX_DATA_BYTES: usize = 300;
+
+fuzz_target!(|bytes: &[u8]| {
+    let options = LineOptions {
+        max_data_bytes: MAX_DATA_BYTES,
+        redactor: if bytes.len() % 2 == 0 { Redactor::NONE } else { Redactor::new(["a", "/b/0"]).expect("rules") },
+        ..LineOptions::DEFAULT
+    };
+    let place = Record::new(Data::Payload(Payload::Binary(&[])));
+    for format in [LineFormat::Text, LineFormat::Json] {
+        let writer = LineWriter::with_options(format, "r", 0, &options);
+        let Ok(()) = Decoder::with_max_decompressed_bytes(1 << 16).open(&place, bytes, |record| {
+            let mut line = Vec::new();
+            writer.append(record, &mut line);
+            check(format, &line);
+            Ok::<_, Infallible>(())
+        });
+    }
+});
+
+fn check(format: LineFormat, line: &[u8]) {
+    let line = std::str::from_utf8(line).expect("UTF-8").strip_suffix('\n').expect("a newline at the end");
+    let harmful = |character: char| {
+        character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    assert!(!line.contains(harmful));
+    // The names of a log event and an aggregate are at most 1 KiB each, escaped.
+    assert!(line.len() < MAX_DATA_BYTES + 50_000);
+    if format == LineFormat::Json {
+        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(value["data"].to_string().len() <= 2 * MAX_DATA_BYTES);
+    }
+}

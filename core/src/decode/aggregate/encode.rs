@@ -1,0 +1,244 @@
+//! Making aggregates, byte for byte as AWS's library (PyPI `aws-kinesis-agg`) makes them of the same records.
+
+use std::collections::HashMap;
+
+use md5::{Digest, Md5};
+use thiserror::Error;
+
+use super::protobuf::{push_bytes_field, push_varint_field, varint_length};
+use super::{AGGREGATE_MAGIC, DIGEST_BYTES, tag};
+
+/// Why a record is not added to an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AggregateError {
+    /// It fits in no aggregate.
+    #[error("a record of {bytes} bytes does not fit in an aggregate of {max_bytes}")]
+    TooLarge {
+        /// Bytes it would take in an empty aggregate.
+        bytes: usize,
+        /// Bytes the aggregate may have.
+        max_bytes: usize,
+    },
+    /// It does not fit in this one any more: build it, and add the record to the next.
+    #[error("the aggregate is full")]
+    Full,
+}
+
+/// Gathers records into one aggregate.
+///
+/// Put it under any of its records' partition keys, or, as the KPL does, under the key `a` with an explicit hash key of the
+/// shard that its records are for: all of them go where the aggregate goes. A single record is better put as it is.
+#[derive(Debug, Clone)]
+pub struct AggregateBuilder {
+    max_bytes: usize,
+    partition_keys: Table,
+    explicit_hash_keys: Table,
+    records: Vec<u8>,
+    count: usize,
+}
+
+/// Keys by the index they are told by.
+#[derive(Debug, Clone, Default)]
+struct Table {
+    indexes: HashMap<String, u64>,
+    /// The table's fields, as they stand in the message.
+    fields: Vec<u8>,
+}
+
+impl Table {
+    /// The index that a key has, or would have.
+    fn index(&self, key: &str) -> u64 {
+        self.indexes.get(key).copied().unwrap_or(self.indexes.len() as u64)
+    }
+
+    /// Bytes by which the table grows with this key.
+    fn growth(&self, key: &str) -> usize {
+        if self.indexes.contains_key(key) { 0 } else { field_bytes(key.len()) }
+    }
+
+    fn add(&mut self, number: u32, key: &str) {
+        if !self.indexes.contains_key(key) {
+            self.indexes.insert(key.to_owned(), self.indexes.len() as u64);
+            push_bytes_field(&mut self.fields, number, key.as_bytes());
+        }
+    }
+}
+
+/// Bytes of a field that holds so many bytes: tag, length, bytes.
+fn field_bytes(length: usize) -> usize {
+    1 + varint_length(length as u64) + length
+}
+
+impl AggregateBuilder {
+    /// An empty aggregate of at most `max_bytes` bytes, magic and MD5 counted. A stream takes
+    /// [`RECORD_BYTES`](crate::limits::RECORD_BYTES) unless it is set otherwise, the key it is put under counted.
+    pub fn new(max_bytes: usize) -> Self {
+        let (partition_keys, explicit_hash_keys) = (Table::default(), Table::default());
+        Self { max_bytes, partition_keys, explicit_hash_keys, records: Vec::new(), count: 0 }
+    }
+
+    /// Adds a record. An empty explicit hash key is none.
+    ///
+    /// # Errors
+    /// [`AggregateError`], and then nothing is added.
+    pub fn add(
+        &mut self,
+        partition_key: &str,
+        explicit_hash_key: Option<&str>,
+        data: &[u8],
+    ) -> Result<(), AggregateError> {
+        let explicit_hash_key = explicit_hash_key.filter(|key| !key.is_empty());
+        let partition_key_index = self.partition_keys.index(partition_key);
+        let explicit_hash_key_index = explicit_hash_key.map(|key| self.explicit_hash_keys.index(key));
+        let inside = 1
+            + varint_length(partition_key_index)
+            + explicit_hash_key_index.map_or(0, |index| 1 + varint_length(index))
+            + field_bytes(data.len());
+        let bytes = self.partition_keys.growth(partition_key)
+            + explicit_hash_key.map_or(0, |key| self.explicit_hash_keys.growth(key))
+            + field_bytes(inside);
+        if self.len_bytes() + bytes > self.max_bytes {
+            return Err(self.refusal(partition_key, explicit_hash_key, data));
+        }
+        self.partition_keys.add(tag::PARTITION_KEY, partition_key);
+        if let Some(key) = explicit_hash_key {
+            self.explicit_hash_keys.add(tag::EXPLICIT_HASH_KEY, key);
+        }
+        let mut record = Vec::with_capacity(inside);
+        push_varint_field(&mut record, tag::RECORD_PARTITION_KEY_INDEX, partition_key_index);
+        if let Some(index) = explicit_hash_key_index {
+            push_varint_field(&mut record, tag::RECORD_EXPLICIT_HASH_KEY_INDEX, index);
+        }
+        push_bytes_field(&mut record, tag::RECORD_DATA, data);
+        push_bytes_field(&mut self.records, tag::RECORD, &record);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Why a record does not fit: whether an empty aggregate would take it.
+    fn refusal(&self, partition_key: &str, explicit_hash_key: Option<&str>, data: &[u8]) -> AggregateError {
+        let keys = field_bytes(partition_key.len()) + explicit_hash_key.map_or(0, |key| field_bytes(key.len()));
+        let indexes = 2 + explicit_hash_key.map_or(0, |_| 2);
+        let bytes = AGGREGATE_MAGIC.len() + keys + field_bytes(indexes + field_bytes(data.len())) + DIGEST_BYTES;
+        if bytes > self.max_bytes {
+            AggregateError::TooLarge { bytes, max_bytes: self.max_bytes }
+        } else {
+            AggregateError::Full
+        }
+    }
+
+    /// How many records are in it.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of the aggregate as it is now.
+    pub fn len_bytes(&self) -> usize {
+        let message = self.partition_keys.fields.len() + self.explicit_hash_keys.fields.len() + self.records.len();
+        AGGREGATE_MAGIC.len() + message + DIGEST_BYTES
+    }
+
+    /// The aggregate, as the data of a record. The builder is empty afterwards.
+    pub fn build(&mut self) -> Vec<u8> {
+        let mut data = Vec::with_capacity(self.len_bytes());
+        data.extend_from_slice(&AGGREGATE_MAGIC);
+        data.extend_from_slice(&self.partition_keys.fields);
+        data.extend_from_slice(&self.explicit_hash_keys.fields);
+        data.extend_from_slice(&self.records);
+        let digest = Md5::digest(&data[AGGREGATE_MAGIC.len()..]);
+        data.extend_from_slice(&digest);
+        *self = Self::new(self.max_bytes);
+        data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Aggregate;
+    use super::*;
+
+    fn built(records: &[(&str, Option<&str>, &[u8])]) -> String {
+        let mut builder = AggregateBuilder::new(1 << 20);
+        for (partition_key, explicit_hash_key, data) in records {
+            builder.add(partition_key, *explicit_hash_key, data).unwrap();
+        }
+        let length = builder.len_bytes();
+        let data = builder.build();
+        assert_eq!((data.len(), builder.is_empty()), (length, true));
+        base64_simd::STANDARD.encode_to_string(data)
+    }
+
+    #[test]
+    fn aggregates_are_those_of_awss_library() {
+        for (records, expected) in VECTORS {
+            assert_eq!(built(records), *expected);
+        }
+        let long = "x".repeat(300);
+        assert_eq!(built(&[(&long, None, long.as_bytes())]), LONG);
+    }
+
+    type Vector = (&'static [(&'static str, Option<&'static str>, &'static [u8])], &'static str);
+
+    /// Made by `aws-kinesis-agg` 1.2.3: `RecordAggregator().add_user_record(key, data, hash_key)`, `clear_and_get()`.
+    const VECTORS: &[Vector] = &[
+        (
+            &[("pk-a", None, b"hello"), ("pk-b", None, b"world")],
+            "84mawgoEcGstYQoEcGstYhoJCAAaBWhlbGxvGgkIARoFd29ybGRkyOI49Vm4v3rGmD9fHJq1",
+        ),
+        (&[("a", None, b"")], "84mawgoBYRoECAAaAN9EM4XPcJcEGOuQRHOK2JE="),
+        (
+            &[
+                ("a", Some("0"), b"1"),
+                ("b", Some("340282366920938463463374607431768211455"), b"2"),
+                ("a", None, b"3"),
+                ("b", Some("0"), b"\x00\xff"),
+            ],
+            "84mawgoBYQoBYhIBMBInMzQwMjgyMzY2OTIwOTM4NDYzNDYzMzc0NjA3NDMxNzY4MjExNDU1GgcIABAAGgExGgcIARABGgEyGgUIABoBMxoICAEQABoCAP/NqxzXYaDWPv0lYIvROM6l",
+        ),
+        (
+            &[("é", Some(""), b"{}"), ("漢字", Some("7"), b"x"), ("é", Some("7"), b"y")],
+            "84mawgoCw6kKBua8ouWtlxIBNxoGCAAaAnt9GgcIARAAGgF4GgcIABAAGgF5LT53GJK6ldviBXm83S8INw==",
+        ),
+    ];
+
+    /// One record of 300 bytes under a key of 300: lengths of two bytes.
+    const LONG: &str = "84mawgqsAnh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eBqxAggAGqwCeHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4y5AyEOonKJEuES4J1UfMLQ==";
+
+    #[test]
+    fn a_full_aggregate_takes_no_more_and_loses_nothing() {
+        let mut builder = AggregateBuilder::new(60);
+        builder.add("k", None, b"0123456789").unwrap();
+        assert_eq!(builder.add("k", None, &[b'x'; 100]), Err(AggregateError::TooLarge { bytes: 129, max_bytes: 60 }));
+        builder.add("k", None, b"01").unwrap();
+        let before = builder.len_bytes();
+        assert_eq!(builder.add("another", None, b"0123456789"), Err(AggregateError::Full));
+        assert_eq!(builder.len_bytes(), before);
+        let data = builder.build();
+        assert_eq!((data.len(), Aggregate::parse(&data).unwrap().records().count()), (before, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_built_is_read(records in prop::collection::vec(("[a-cé]{0,2}", prop::option::of("[0-9]{1,3}"), prop::collection::vec(any::<u8>(), 0..200)), 1..20)) {
+            let mut builder = AggregateBuilder::new(1 << 20);
+            for (partition_key, explicit_hash_key, data) in &records {
+                builder.add(partition_key, explicit_hash_key.as_deref(), data).unwrap();
+            }
+            let data = builder.build();
+            let aggregate = Aggregate::parse(&data).unwrap();
+            let read: Vec<_> = aggregate.records().map(|record| {
+                assert_eq!(record.problem, None);
+                (record.partition_key.unwrap().to_owned(), record.explicit_hash_key.map(str::to_owned), record.data.to_vec())
+            }).collect();
+            prop_assert_eq!(read, records);
+        }
+    }
+}
