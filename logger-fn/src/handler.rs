@@ -7,7 +7,6 @@ use std::time::Duration;
 use aws_lambda_events::streams::KinesisEventResponse;
 use kinesis_event_logger_core::{Event, EventError, Level};
 use lambda_runtime::Diagnostic;
-use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -79,10 +78,10 @@ impl Handler {
     pub async fn handle(
         &self,
         request_id: &str,
-        event: &RawValue,
+        event: &[u8],
         deadline_ms: i64,
     ) -> Result<KinesisEventResponse, HandlerError> {
-        let event = Event::from_raw(event)?;
+        let event = Event::parse(event)?;
         let now_ms = clock::now_ms();
         let until = Instant::now() + time_to_write(now_ms, deadline_ms, self.settings.deadline_margin_ms);
         let idle = self.idle().pop().unwrap_or_default();

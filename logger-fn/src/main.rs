@@ -1,6 +1,7 @@
 //! The Lambda function: everything in a Kinesis event becomes one log line a record.
 
 mod batch;
+mod body;
 mod clock;
 mod diagnostics;
 mod handler;
@@ -18,10 +19,10 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::Level;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use serde_json::value::RawValue;
 use tokio::time::Instant;
-use tower::util::MapFutureLayer;
+use tower::util::{MapFutureLayer, MapRequestLayer};
 
+use crate::body::Bodies;
 use crate::diagnostics::Diagnostics;
 use crate::handler::Handler;
 use crate::output::Output;
@@ -76,14 +77,18 @@ async fn run(settings: Arc<Settings>) -> io::Result<ExitCode> {
 async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
     let in_flight = InFlight::default();
     let begin = in_flight.clone();
-    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    let bodies = Bodies::default();
+    let keep = bodies.clone();
+    let service = service_fn(move |event: LambdaEvent<()>| {
         let handler = handler.clone();
+        let body = bodies.fetch(&event.context.request_id);
         async move {
             let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-            handler.handle(&event.context.request_id, &event.payload, deadline_ms).await
+            handler.handle(&event.context.request_id, &body, deadline_ms).await
         }
     });
-    let runtime = Runtime::new(service).layer(MapFutureLayer::new(move |answered| {
+    let keep = MapRequestLayer::new(move |invocation| keep.keep(invocation));
+    let runtime = Runtime::new(service).layer(keep).layer(MapFutureLayer::new(move |answered| {
         let invocation = begin.begin();
         async move {
             let result: Result<(), lambda_runtime::Error> = answered.await;
