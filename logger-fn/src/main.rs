@@ -29,6 +29,11 @@ use crate::output::Output;
 use crate::settings::{Settings, SettingsError};
 use crate::shutdown::InFlight;
 
+/// musl's own allocator maps each large block anew and takes a lock for every small one. This one keeps what it has.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
 /// How long the first and the last lines may wait for room.
 const A_MOMENT: Duration = Duration::from_millis(50);
 
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
+    #[cfg(target_env = "gnu")]
     keep_memory();
     match executor(&settings).and_then(|executor| executor.block_on(run(Arc::new(settings)))) {
         Ok(code) => code,
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
 /// Has glibc keep what large events took for the next one, instead of giving it back and faulting it in again page by
 /// page, which costs as much as decoding. Freeing one large block, never touched, raises the size above which it gives
 /// blocks back, and with it the size of the rest at which it trims the heap (`M_MMAP_THRESHOLD` in mallopt(3)).
+#[cfg(target_env = "gnu")]
 fn keep_memory() {
     const LARGEST_BLOCK: usize = 24 * 1024 * 1024;
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST_BLOCK)));
