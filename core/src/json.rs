@@ -8,7 +8,7 @@ mod validate;
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memchr2;
+use crate::scan;
 
 pub use validate::MAX_JSON_DEPTH;
 pub(crate) use validate::{Container, container, is_container};
@@ -82,8 +82,11 @@ impl<'a> Value<'a> {
 
     /// The string's value, borrowed unless it holds escapes. A lone surrogate becomes U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
-        let inner = self.text().strip_prefix('"')?.strip_suffix('"')?;
-        Some(unescape::unescape(inner))
+        let inner = self.0.strip_prefix('"')?;
+        match scan::quote_or_backslash(inner.as_bytes()) {
+            Some(end) if inner.as_bytes()[end] == b'"' => Some(Cow::Borrowed(&inner[..end])),
+            _ => Some(unescape::unescape(self.text().strip_prefix('"')?.strip_suffix('"')?)),
+        }
     }
 
     /// Key and value of each member in order, duplicates included; nothing unless this is an object.
@@ -147,6 +150,10 @@ impl<'a> Iterator for Members<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let key = self.0.next_value()?.string()?;
+        if let Cow::Borrowed(key) = key {
+            // Written as it is, between quotes: its end need not be looked for again.
+            self.0.passed(key.len() + 2);
+        }
         Some((key, self.0.next_value()?))
     }
 }
@@ -204,7 +211,7 @@ fn end_of_value(bytes: &[u8], start: usize) -> usize {
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut position = start + 1;
     while let Some(rest) = bytes.get(position..) {
-        match memchr2(b'"', b'\\', rest) {
+        match scan::quote_or_backslash(rest) {
             Some(found) if rest[found] == b'"' => return position + found + 1,
             Some(found) => position += found + 2,
             None => break,

@@ -3,16 +3,92 @@
 /// Bytes looked at in one step: wide enough that the compiler turns the step into a few vector instructions.
 const STEP: usize = 32;
 
+/// Bytes looked at in one small step, to narrow down what a large one found: half a vector.
+const SMALL_STEP: usize = 8;
+
 /// Where the first byte is that `wanted` picks. `wanted` should be free of branches (`|`, not `||`).
+#[inline]
 pub(crate) fn find(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut start = 0;
-    for step in bytes.chunks_exact(STEP) {
-        if step.iter().fold(false, |any, &byte| any | wanted(byte)) {
-            break;
-        }
-        start += STEP;
-    }
+    find_after(bytes, &wanted, &wanted)
+}
+
+/// As [`find`], with a cheaper test that picks all that `wanted` picks and more, for as long as it picks nothing.
+#[inline]
+pub(crate) fn find_after(bytes: &[u8], perhaps: impl Fn(u8) -> bool, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let sure = passed::<STEP>(bytes, perhaps);
+    let rest = bytes.get(sure..)?;
+    let start = sure + passed::<STEP>(rest, &wanted);
+    let rest = bytes.get(start..)?;
+    let start = start + passed::<SMALL_STEP>(rest, &wanted);
     bytes.get(start..)?.iter().position(|&byte| wanted(byte)).map(|found| start + found)
+}
+
+/// How many bytes stand before the first step of `N` in which there is a wanted byte.
+#[inline]
+fn passed<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
+    let (steps, _) = bytes.as_chunks::<N>();
+    steps.iter().take_while(|step| !step.iter().fold(false, |any, &byte| any | wanted(byte))).count() * N
+}
+
+/// Where the first byte is that ends the plain part of a JSON string: a quote, a backslash or a control character. Most
+/// strings are a few bytes long, so that this looks at eight at once and knows which it was.
+#[inline]
+pub(crate) fn end_of_plain(bytes: &[u8]) -> Option<usize> {
+    /// Beyond these the string is a text, and larger steps are faster.
+    const WORDS: usize = 4;
+    let (words, _) = bytes.as_chunks::<8>();
+    let words = &words[..words.len().min(WORDS)];
+    for (number, word) in words.iter().enumerate() {
+        if let Some(found) = end_of_plain_word(*word) {
+            return Some(number * 8 + found);
+        }
+    }
+    let start = words.len() * 8;
+    let ends = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
+    find(&bytes[start..], ends).map(|found| start + found)
+}
+
+/// Where the first quote or backslash is. Most strings of an event end within a few bytes; for the long ones, which are
+/// data, a vector search is worth its call.
+#[inline]
+pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    if let Some(word) = bytes.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let found = (equals(word, b'"') | equals(word, b'\\')) & HIGH_BITS;
+        if found != 0 {
+            return Some(found.trailing_zeros() as usize / 8);
+        }
+    }
+    memchr::memchr2(b'"', b'\\', bytes)
+}
+
+const ONES: u64 = u64::MAX / 0xFF;
+const HIGH_BITS: u64 = ONES * 0x80;
+
+/// The highest bit of each byte below `limit`, and other bits.
+#[inline]
+fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES * u64::from(limit)) & !word
+}
+
+/// The highest bit of each byte that is `byte`, and other bits.
+#[inline]
+fn equals(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
+}
+
+/// As [`end_of_plain`], of eight bytes.
+#[inline]
+pub(crate) fn end_of_plain_word(word: [u8; 8]) -> Option<usize> {
+    let found = string_ends(u64::from_le_bytes(word));
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
+}
+
+/// The highest bit of each byte that ends a string's plain part. Above the lowest such byte there may be others by
+/// mistake, because a subtraction borrows (Sean Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less than n").
+#[inline]
+fn string_ends(word: u64) -> u64 {
+    (below(word, 0x20) | equals(word, b'"') | equals(word, b'\\')) & HIGH_BITS
 }
 
 #[cfg(test)]
@@ -25,6 +101,26 @@ mod tests {
         #[test]
         fn finds_what_a_plain_search_finds(bytes in prop::collection::vec(0_u8..4, 0..200), wanted in 0_u8..5) {
             prop_assert_eq!(find(&bytes, |byte| byte == wanted), bytes.iter().position(|&byte| byte == wanted));
+        }
+
+        #[test]
+        fn finds_rare_bytes_too(mut bytes in prop::collection::vec(1_u8..4, 0..200), at: prop::sample::Index) {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = 0;
+            }
+            prop_assert_eq!(find_after(&bytes, |byte| byte < 2, |byte| byte == 0), bytes.iter().position(|&byte| byte == 0));
+            prop_assert_eq!(find(&bytes, |byte| byte == 0), bytes.iter().position(|&byte| byte == 0));
+        }
+
+        #[test]
+        fn a_strings_end_is_the_first_byte_that_is_not_plain(
+            bytes in prop::collection::vec(prop_oneof![60 => 0x20_u8.., 1 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\')], 0..160),
+        ) {
+            let plain = |&byte: &u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+            prop_assert_eq!(end_of_plain(&bytes), bytes.iter().position(|byte| !plain(byte)));
+            let ends = |&byte: &u8| byte == b'"' || byte == b'\\';
+            prop_assert_eq!(quote_or_backslash(&bytes), bytes.iter().position(ends));
         }
     }
 }

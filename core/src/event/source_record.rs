@@ -71,6 +71,8 @@ struct Fields<'a> {
     partition_key: Option<Value<'a>>,
     arrival: Option<Value<'a>>,
     data: Option<Value<'a>>,
+    /// The data's text, if that is what it is: read where it is found, for it is most of the record.
+    encoded: Option<Cow<'a, str>>,
 }
 
 impl<'a> Fields<'a> {
@@ -98,12 +100,17 @@ impl<'a> Fields<'a> {
     /// Walks through the member `kinesis`, which is an object; gives its length in bytes.
     fn find_in_kinesis(&mut self, kinesis: Value<'a>) -> usize {
         let mut members = kinesis.members();
-        for (key, value) in members.by_ref() {
+        while let Some((key, value)) = members.next() {
             match key.as_ref() {
                 "sequenceNumber" => self.sequence_number = Some(value),
                 "partitionKey" => self.partition_key = Some(value),
                 "approximateArrivalTimestamp" => self.arrival = Some(value),
-                "data" => self.data = Some(value),
+                "data" => {
+                    (self.data, self.encoded) = (Some(value), value.string());
+                    if let Some(Cow::Borrowed(encoded)) = self.encoded {
+                        members.passed(encoded.len() + 2);
+                    }
+                }
                 _ => {}
             }
         }
@@ -127,14 +134,14 @@ impl<'a> Iterator for Records<'a> {
 
 impl<'a> SourceRecord<'a> {
     fn read(record: Value<'a>) -> Self {
-        let (fields, raw) = if record.kind() == JsonKind::Object {
+        let (mut fields, raw) = if record.kind() == JsonKind::Object {
             let (fields, length) = Fields::find(record);
             (fields, record.beginning(length))
         } else {
             (Fields::default(), record.text())
         };
         let mut problems = Problems(None);
-        let data = problems.note(data(record, &fields));
+        let data = problems.note(data(record, &mut fields));
         let (shard_id, id_sequence) = split_event_id(problems.note(text("eventID", fields.event_id)));
         let sequence_number = problems.note(text("kinesis.sequenceNumber", fields.sequence_number));
         Self {
@@ -163,7 +170,7 @@ impl Problems {
 }
 
 /// The data, or why there is none: the outermost reason.
-fn data<'a>(record: Value<'a>, fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
+fn data<'a>(record: Value<'a>, fields: &mut Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
     let wrong = |field, found: Value<'_>, expected| Problem::WrongType { field, found: found.kind(), expected };
     if record.kind() != JsonKind::Object {
         return Err(wrong("the record", record, JsonKind::Object));
@@ -173,7 +180,7 @@ fn data<'a>(record: Value<'a>, fields: &Fields<'a>) -> Result<Option<Cow<'a, str
         return Err(wrong("kinesis", kinesis, JsonKind::Object));
     }
     let data = fields.data.ok_or(Problem::Missing { field: "kinesis.data" })?;
-    data.string().map(Some).ok_or_else(|| wrong("kinesis.data", data, JsonKind::String))
+    fields.encoded.take().map(Some).ok_or_else(|| wrong("kinesis.data", data, JsonKind::String))
 }
 
 /// A field that describes the record: absent and null are the same, and a number is as good as its digits.
@@ -216,9 +223,11 @@ fn split_event_id(event_id: Option<Cow<'_, str>>) -> (Option<Cow<'_, str>>, Opti
 /// The stream in `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` or in a consumer's ARN, which goes on
 /// `/consumer/NAME:TIME`; of a text that is no such ARN, all of it.
 fn stream_name(arn: Cow<'_, str>) -> Cow<'_, str> {
-    const BEFORE: &str = ":stream/";
-    let start = arn.find(BEFORE).map_or(0, |found| found + BEFORE.len());
-    let end = arn[start..].find("/consumer/").map_or(arn.len(), |found| start + found);
+    const BEFORE: &str = ":stream";
+    let slashes = memchr::memchr_iter(b'/', arn.as_bytes());
+    let start = slashes.clone().find(|&slash| arn[..slash].ends_with(BEFORE)).map_or(0, |slash| slash + 1);
+    let consumer = slashes.skip_while(|&slash| slash < start).find(|&slash| arn[slash..].starts_with("/consumer/"));
+    let end = consumer.unwrap_or(arn.len());
     part(&arn, start..end)
 }
 

@@ -23,16 +23,15 @@ pub(crate) struct Container {
 
 /// As [`is_container`], with what was seen on the way.
 pub(crate) fn container(text: &str) -> Option<Container> {
-    let mut validator = Validator { text, position: 0, kinds: 0, depth: 0, seen: Container::default() };
-    validator.whitespace();
+    let mut validator = Validator { rest: text.as_bytes(), kinds: 0, depth: 0, seen: Container::default() };
     matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
     validator.value()?;
     Some(validator.seen)
 }
 
+/// Stands somewhere in the text. It holds what is left rather than a position, so that no step has an index to check.
 struct Validator<'a> {
-    text: &'a str,
-    position: usize,
+    rest: &'a [u8],
     /// One bit for each open container, the innermost lowest: 1 is an object, 0 an array.
     kinds: u128,
     depth: u32,
@@ -40,111 +39,139 @@ struct Validator<'a> {
 }
 
 impl Validator<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.position).copied()
-    }
-
+    /// Passes over the next byte if it is wanted.
+    #[inline]
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> Option<u8> {
-        let byte = self.peek().filter(|&byte| wanted(byte))?;
-        self.position += 1;
-        Some(byte)
+        let (&byte, rest) = self.rest.split_first()?;
+        wanted(byte).then(|| {
+            self.rest = rest;
+            byte
+        })
     }
 
-    fn whitespace(&mut self) {
-        while self.take(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).is_some() {}
+    #[inline]
+    fn take_exactly(&mut self, wanted: u8) -> Option<()> {
+        self.take(|byte| byte == wanted).map(|_| ())
+    }
+
+    /// The next byte that is not whitespace.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.rest {
+                [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => self.rest = rest,
+                rest => return rest.first().copied(),
+            }
+        }
     }
 
     /// Reads the whole text: one value, everything inside it, and nothing after it but whitespace.
     fn value(&mut self) -> Option<()> {
         loop {
-            match self.peek()? {
+            let opened = match self.peek()? {
+                b'"' => self.string().map(|()| false)?,
                 b'{' => self.open(1)?,
                 b'[' => self.open(0)?,
-                b'"' => self.string()?,
-                b't' => self.literal("true")?,
-                b'f' => self.literal("false")?,
-                b'n' => self.literal("null")?,
-                _ => self.number()?,
-            }
-            if !self.advance()? {
+                b't' => self.literal(b"true")?,
+                b'f' => self.literal(b"false")?,
+                b'n' => self.literal(b"null")?,
+                _ => self.number().map(|()| false)?,
+            };
+            if !self.advance(opened)? {
                 return Some(());
             }
         }
     }
 
     /// Enters a container; stands after its opening bracket.
-    fn open(&mut self, kind: u128) -> Option<()> {
+    fn open(&mut self, kind: u128) -> Option<bool> {
         if self.depth == MAX_JSON_DEPTH {
             return None;
         }
-        self.position += 1;
+        self.rest = &self.rest[1..];
         self.depth += 1;
         self.kinds = self.kinds << 1 | kind;
-        Some(())
+        Some(true)
     }
 
-    /// Moves from the end of a value, or from an opening bracket, to the next value: `false` at the end of the text.
-    fn advance(&mut self) -> Option<bool> {
-        let mut first = self.position.checked_sub(1).map(|before| self.text.as_bytes()[before]);
+    /// Moves from the end of a value, or from just inside a container that opened, to the next value: `false` at the end
+    /// of the text.
+    #[inline]
+    fn advance(&mut self, mut opened: bool) -> Option<bool> {
         loop {
-            self.whitespace();
+            let next = self.peek();
             if self.depth == 0 {
-                return (self.position == self.text.len()).then_some(false);
+                return next.is_none().then_some(false);
             }
             let object = self.kinds & 1 == 1;
-            let opened = matches!(first.take(), Some(b'{' | b'['));
-            match self.peek()? {
-                b'}' if object => {}
-                b']' if !object => {}
+            match next? {
                 b',' if !opened => {
-                    self.position += 1;
-                    self.whitespace();
+                    self.rest = &self.rest[1..];
                     return self.key(object);
                 }
+                b'}' if object => {}
+                b']' if !object => {}
                 _ if opened => return self.key(object),
                 _ => return None,
             }
-            self.position += 1;
+            self.rest = &self.rest[1..];
             self.depth -= 1;
             self.kinds >>= 1;
+            opened = false;
         }
     }
 
-    /// In an object, reads a key and its colon; stands at the value.
+    /// In an object, reads a key and its colon; stands before the value.
+    #[inline]
     fn key(&mut self, object: bool) -> Option<bool> {
         if object {
-            self.take_exactly(b'"').map(|()| self.position -= 1)?;
-            let start = self.position;
+            if self.peek()? != b'"' {
+                return None;
+            }
+            let key = self.rest;
             self.string()?;
             if self.depth == 1 {
-                match &self.text.as_bytes()[start..self.position] {
+                match &key[..key.len() - self.rest.len()] {
                     b"\"logEvents\"" => self.seen.log_events = true,
                     b"\"dynamodb\"" => self.seen.dynamodb = true,
                     _ => {}
                 }
             }
-            self.whitespace();
-            self.take_exactly(b':')?;
-            self.whitespace();
+            if self.take_exactly(b':').is_none() {
+                self.peek()?;
+                self.take_exactly(b':')?;
+            }
         }
         Some(true)
     }
 
-    fn take_exactly(&mut self, wanted: u8) -> Option<()> {
-        self.take(|byte| byte == wanted).map(|_| ())
+    fn literal(&mut self, word: &[u8]) -> Option<bool> {
+        self.rest = self.rest.strip_prefix(word)?;
+        Some(false)
     }
 
-    fn literal(&mut self, word: &str) -> Option<()> {
-        self.text.get(self.position..)?.starts_with(word).then(|| self.position += word.len())
-    }
-
+    /// Reads a string; stands at its opening quote.
+    #[inline]
     fn string(&mut self) -> Option<()> {
-        self.position += 1;
+        self.rest = &self.rest[1..];
+        // Most strings end within eight bytes.
+        if let Some(word) = self.rest.first_chunk()
+            && let Some(found) = scan::end_of_plain_word(*word)
+            && self.rest[found] == b'"'
+        {
+            self.rest = &self.rest[found + 1..];
+            return Some(());
+        }
+        self.long_string()
+    }
+
+    /// Reads the rest of a string; stands inside it.
+    fn long_string(&mut self) -> Option<()> {
         loop {
-            let rest = self.text.as_bytes().get(self.position..)?;
-            let found = scan::find(rest, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))?;
-            self.position += found + 1;
-            match rest[found] {
+            let found = scan::end_of_plain(self.rest)?;
+            let byte = self.rest[found];
+            self.rest = &self.rest[found + 1..];
+            match byte {
                 b'"' => return Some(()),
                 b'\\' => self.escape()?,
                 _ => return None,
@@ -157,7 +184,7 @@ impl Validator<'_> {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
             b'u' => match self.code_unit()? {
                 0xD800..=0xDBFF => {
-                    self.literal("\\u")?;
+                    self.literal(b"\\u")?;
                     matches!(self.code_unit()?, 0xDC00..=0xDFFF).then_some(())
                 }
                 0xDC00..=0xDFFF => None,
@@ -168,20 +195,24 @@ impl Validator<'_> {
     }
 
     fn code_unit(&mut self) -> Option<u32> {
-        let digits = self.text.get(self.position..self.position + 4)?;
-        self.position += 4;
-        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
-        u32::from_str_radix(digits, 16).ok()
+        let (digits, rest) = self.rest.split_at_checked(4)?;
+        self.rest = rest;
+        digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
     }
 
+    /// Passes over digits; gives how many.
+    #[inline]
     fn digits(&mut self) -> usize {
-        let start = self.position;
-        while self.take(|byte| byte.is_ascii_digit()).is_some() {}
-        self.position - start
+        let before = self.rest.len();
+        while let [b'0'..=b'9', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        before - self.rest.len()
     }
 
+    #[inline]
     fn number(&mut self) -> Option<()> {
-        let start = self.position;
+        let number = self.rest;
         self.take(|byte| byte == b'-');
         if self.take(|byte| byte == b'0').is_none() && self.digits() == 0 {
             return None;
@@ -196,9 +227,10 @@ impl Validator<'_> {
                 return None;
             }
         }
+        let length = number.len() - self.rest.len();
         // Only these can be beyond a double, whose largest has 309 digits.
-        if exponent || self.position - start > 300 {
-            let value: f64 = self.text.get(start..self.position)?.parse().ok()?;
+        if exponent || length > 300 {
+            let value: f64 = std::str::from_utf8(&number[..length]).ok()?.parse().ok()?;
             // Readers round the last decimal differently: a margin keeps clear of where some find infinity.
             return (value.abs() < 1.7e308).then_some(());
         }
