@@ -79,7 +79,7 @@ fn event() -> Vec<u8> {
     let record = |number: usize| {
         let sequence_number = format!("4959033827149025660855969253836157109592157598913{number:07}");
         let mut data = json!({
-            "orderId": format!("order-{number:08}"), "customer": {"id": number * 7919, "name": "Zoë \"Z\" Müller", "vip": number % 7 == 0},
+            "orderId": format!("order-{number:08}"), "customer": {"id": number * 7919, "name": "Zoë \"Z\" Müller", "vip": number.is_multiple_of(7)},
             "items": [{"sku": "AB-12", "quantity": 2, "price": 12.5}, {"sku": "CD-34", "quantity": 1, "price": 99.99}],
             "note": "",
         });

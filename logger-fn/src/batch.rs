@@ -1,24 +1,34 @@
 //! The lines of one batch while they are made: values in, bytes out.
 
-use kinesis_event_logger_core::{Data, LineWriter, Payload, Record, SourceRecord, decode};
+use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record, SourceRecord};
 
 use crate::metrics::Counts;
 use crate::settings::Settings;
+
+/// One record can hold millions: its lines are made in parts of about so many bytes.
+const PART_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a batch works in, used again by the next.
 #[derive(Default)]
 pub struct Buffers {
     lines: Vec<u8>,
-    scratch: Vec<u8>,
+    decoder: Decoder,
     /// Where in `lines` each record's last line ends.
     ends: Vec<usize>,
 }
 
 impl Buffers {
-    /// How many bytes it holds on to.
+    /// How many bytes it holds on to, besides those of the decoder, which sees to that itself.
     pub fn capacity(&self) -> usize {
-        self.lines.capacity() + self.scratch.capacity() + self.ends.capacity() * size_of::<usize>()
+        self.lines.capacity() + self.ends.capacity() * size_of::<usize>()
     }
+}
+
+/// How far a record came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    Whole,
+    More,
 }
 
 /// One invocation's records on their way to lines.
@@ -29,6 +39,8 @@ pub struct Batch<'a> {
     buffers: Buffers,
     /// Records whose lines are written, before those of `buffers.ends`.
     logged: usize,
+    /// How many of the records inside the present one have their lines.
+    resume_at: usize,
     pub counts: Counts,
 }
 
@@ -37,7 +49,7 @@ impl<'a> Batch<'a> {
         buffers.lines.clear();
         buffers.ends.clear();
         let writer = LineWriter::with_options(settings.format, request_id, now_ms, &settings.lines);
-        Self { settings, writer, now_ms, buffers, logged: 0, counts: Counts::default() }
+        Self { settings, writer, now_ms, buffers, logged: 0, resume_at: 0, counts: Counts::default() }
     }
 
     /// The lines that wait to be written.
@@ -45,17 +57,35 @@ impl<'a> Batch<'a> {
         &self.buffers.lines
     }
 
-    /// Makes the record's lines, as far as the settings want any.
-    pub fn append(&mut self, source: &SourceRecord<'_>) {
+    /// Makes the record's lines, as far as the settings want any. `More` when they are too many at once: then those
+    /// made are to be written, and the same record appended again.
+    pub fn append(&mut self, source: &SourceRecord<'_>) -> Appended {
+        let mut decoder = std::mem::take(&mut self.buffers.decoder);
+        let mut seen = 0;
+        let ended = decoder.decode(source, |record| {
+            if seen >= self.resume_at {
+                if self.buffers.lines.len() >= PART_BYTES {
+                    return Err(Appended::More);
+                }
+                self.append_record(record);
+            }
+            seen += 1;
+            Ok(())
+        });
+        self.buffers.decoder = decoder;
+        if let Err(more) = ended {
+            self.resume_at = seen;
+            return more;
+        }
+        self.resume_at = 0;
         self.counts.records += 1;
-        let mut scratch = std::mem::take(&mut self.buffers.scratch);
-        self.append_record(&decode(source, &mut scratch));
-        self.buffers.scratch = scratch;
         self.buffers.ends.push(self.buffers.lines.len());
+        Appended::Whole
     }
 
     fn append_record(&mut self, record: &Record<'_>) {
         let counts = &mut self.counts;
+        counts.decoded += 1;
         if let Some(arrival_ms) = record.arrival_ms {
             counts.saw_lag(self.now_ms.saturating_sub(arrival_ms));
         }
@@ -95,7 +125,7 @@ impl<'a> Batch<'a> {
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::{Event, Level, LineOptions, Redactor};
+    use kinesis_event_logger_core::{AggregateBuilder, Event, Level, LineOptions, Redactor};
 
     use super::*;
 
@@ -111,7 +141,7 @@ mod tests {
             .collect();
         let event = format!("{{\"Records\":[{}]}}", records.join(","));
         let mut batch = Batch::new(settings, "id", 1000, Buffers::default());
-        Event::parse(&event).unwrap().records().for_each(|source| batch.append(&source));
+        Event::parse(&event).unwrap().records().for_each(|source| assert_eq!(batch.append(&source), Appended::Whole));
         batch
     }
 
@@ -123,7 +153,8 @@ mod tests {
         let lines: Vec<_> = lines.lines().collect();
         assert!(lines[0].ends_with(r#"data="a""#) && lines[1].ends_with("data=base64:1:/w=="), "{lines:?}");
         assert!(lines[2].contains(" WARN id ") && lines[2].ends_with(r#"data=undecodable:"*""#), "{lines:?}");
-        let counts = Counts { records: 3, bytes: 2, undecodable: 1, max_lag_ms: Some(500), ..Counts::default() };
+        let counts =
+            Counts { records: 3, decoded: 3, bytes: 2, undecodable: 1, max_lag_ms: Some(500), ..Counts::default() };
         assert_eq!(batch.counts, counts);
     }
 
@@ -170,6 +201,34 @@ mod tests {
         assert_eq!(before.logged(), 1);
         batch.written(batch.lines().len());
         assert_eq!(batch.logged(), 3);
+    }
+
+    #[test]
+    fn a_record_of_very_many_is_made_in_parts_and_each_is_a_line_once() {
+        let mut builder = AggregateBuilder::new(1024 * 1024);
+        let count = 40_000;
+        for number in 0..count {
+            builder.add("k", None, format!("{number}").as_bytes()).unwrap();
+        }
+        let data = base64_simd::STANDARD.encode_to_string(builder.build());
+        let event = format!(r#"{{"Records":[{{"kinesis":{{"data":"{data}","sequenceNumber":"1"}}}}]}}"#);
+        let source = Event::parse(&event).unwrap().records().next().unwrap();
+        let settings = Settings::default();
+        let mut batch = Batch::new(&settings, "id", 1000, Buffers::default());
+        let mut parts = Vec::new();
+        while batch.append(&source) == Appended::More {
+            assert!(batch.lines().len() < PART_BYTES + 1000);
+            parts.extend_from_slice(batch.lines());
+            batch.written(batch.lines().len());
+            assert_eq!(batch.logged(), 0);
+        }
+        assert!(!parts.is_empty());
+        parts.extend_from_slice(batch.lines());
+        batch.written(batch.lines().len());
+        assert_eq!((batch.logged(), batch.counts.sub_records), (1, count));
+        let lines = String::from_utf8(parts).unwrap();
+        assert!((0..count).zip(lines.lines()).all(|(number, line)| line.ends_with(&format!("data=\"{number}\""))));
+        assert_eq!(lines.lines().count() as u64, count);
     }
 
     #[test]

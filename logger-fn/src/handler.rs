@@ -7,11 +7,10 @@ use std::time::Duration;
 use aws_lambda_events::streams::KinesisEventResponse;
 use kinesis_event_logger_core::{Event, EventError, Level};
 use lambda_runtime::Diagnostic;
-use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::batch::{Batch, Buffers};
+use crate::batch::{Appended, Batch, Buffers};
 use crate::clock;
 use crate::diagnostics;
 use crate::metrics::{Metrics, Subject};
@@ -79,10 +78,10 @@ impl Handler {
     pub async fn handle(
         &self,
         request_id: &str,
-        event: &RawValue,
+        event: &[u8],
         deadline_ms: i64,
     ) -> Result<KinesisEventResponse, HandlerError> {
-        let event = Event::from_raw(event)?;
+        let event = Event::parse(event)?;
         let now_ms = clock::now_ms();
         let until = Instant::now() + time_to_write(now_ms, deadline_ms, self.settings.deadline_margin_ms);
         let idle = self.idle().pop().unwrap_or_default();
@@ -102,7 +101,9 @@ impl Handler {
             if index.is_multiple_of(RECORDS_A_LOOK) && Instant::now() >= until {
                 return Err(WriteError::Late);
             }
-            batch.append(&source);
+            while batch.append(&source) == Appended::More {
+                self.hand_over(batch, until).await?;
+            }
             if batch.lines().len() >= PIECE_BYTES {
                 self.hand_over(batch, until).await?;
             }
@@ -170,8 +171,7 @@ impl Handler {
             Metrics::Off if counts.sampled_out > 0 && self.settings.writes(Level::Info) => {
                 let message = format!(
                     "LOGGER_SAMPLE leaves out {} of {} records of {request_id}",
-                    counts.sampled_out,
-                    counts.records.max(counts.sub_records)
+                    counts.sampled_out, counts.decoded
                 );
                 diagnostics::line(self.settings.format, Level::Info, &message)
             }

@@ -1,6 +1,7 @@
 //! The Lambda function: everything in a Kinesis event becomes one log line a record.
 
 mod batch;
+mod body;
 mod clock;
 mod diagnostics;
 mod handler;
@@ -18,15 +19,20 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::Level;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use serde_json::value::RawValue;
 use tokio::time::Instant;
-use tower::util::MapFutureLayer;
+use tower::util::{MapFutureLayer, MapRequestLayer};
 
+use crate::body::Bodies;
 use crate::diagnostics::Diagnostics;
 use crate::handler::Handler;
 use crate::output::Output;
 use crate::settings::{Settings, SettingsError};
 use crate::shutdown::InFlight;
+
+/// musl's own allocator maps each large block anew and takes a lock for every small one. This one keeps what it has.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
 
 /// How long the first and the last lines may wait for room.
 const A_MOMENT: Duration = Duration::from_millis(50);
@@ -36,6 +42,8 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
+    #[cfg(target_env = "gnu")]
+    keep_memory();
     match executor(&settings).and_then(|executor| executor.block_on(run(Arc::new(settings)))) {
         Ok(code) => code,
         Err(error) => {
@@ -43,6 +51,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has glibc keep what large events took for the next one, instead of giving it back and faulting it in again page by
+/// page, which costs as much as decoding. Freeing one large block, never touched, raises the size above which it gives
+/// blocks back, and with it the size of the rest at which it trims the heap (`M_MMAP_THRESHOLD` in mallopt(3)).
+#[cfg(target_env = "gnu")]
+fn keep_memory() {
+    const LARGEST_BLOCK: usize = 24 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST_BLOCK)));
 }
 
 /// One thread is fastest for one invocation at a time; Managed Instances run several on several processors.
@@ -76,14 +93,18 @@ async fn run(settings: Arc<Settings>) -> io::Result<ExitCode> {
 async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
     let in_flight = InFlight::default();
     let begin = in_flight.clone();
-    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    let bodies = Bodies::default();
+    let keep = bodies.clone();
+    let service = service_fn(move |event: LambdaEvent<()>| {
         let handler = handler.clone();
+        let body = bodies.fetch(&event.context.request_id);
         async move {
             let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-            handler.handle(&event.context.request_id, &event.payload, deadline_ms).await
+            handler.handle(&event.context.request_id, &body, deadline_ms).await
         }
     });
-    let runtime = Runtime::new(service).layer(MapFutureLayer::new(move |answered| {
+    let keep = MapRequestLayer::new(move |invocation| keep.keep(invocation));
+    let runtime = Runtime::new(service).layer(keep).layer(MapFutureLayer::new(move |answered| {
         let invocation = begin.begin();
         async move {
             let result: Result<(), lambda_runtime::Error> = answered.await;
@@ -98,7 +119,7 @@ async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
 fn refuse(error: &SettingsError) -> ExitCode {
     let say = |message: &str| {
         // Nobody is left to tell when stdout is gone.
-        let _ = io::stdout().write_all(&diagnostics::line(error.readable.format, Level::Error, message));
+        let _ = io::stdout().write_all(&diagnostics::line(error.format, Level::Error, message));
     };
     say(&format!("cannot start: {error}"));
     if let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API")

@@ -44,6 +44,8 @@ pub struct Counts {
     pub records: u64,
     /// Records of the event from the first that was not logged on: Lambda sends them again.
     pub failed: u64,
+    /// Records after aggregates and envelopes are opened.
+    pub decoded: u64,
     /// Records inside aggregates.
     pub sub_records: u64,
     /// Bytes of data, decoded.

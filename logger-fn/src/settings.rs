@@ -71,8 +71,8 @@ impl Default for Settings {
 #[error("{}", wrong.join("; "))]
 pub struct SettingsError {
     wrong: Vec<String>,
-    /// What could be read all the same: how the error itself is to be written.
-    pub readable: Settings,
+    /// How the error itself is to be written.
+    pub format: LineFormat,
 }
 
 impl Settings {
@@ -104,7 +104,7 @@ impl Settings {
                 missing.join(", ")
             ));
         }
-        if wrong.is_empty() { Ok(settings) } else { Err(SettingsError { wrong, readable: settings }) }
+        if wrong.is_empty() { Ok(settings) } else { Err(SettingsError { wrong, format: settings.format }) }
     }
 
     /// Whether lines of `level` are written.

@@ -90,6 +90,7 @@ fn refused() -> Vec<Vec<u8>> {
         "{\"records\":[]}",
         "{\"Records\":[{\"eventSource\":\"aws:sqs\"}]}",
         "{\"Records\":[}",
+        "{\"Records\":[]}}",
         "{\"Records\":[\"\x00\"]}",
     ];
     let mut events: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();

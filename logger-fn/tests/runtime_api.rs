@@ -359,6 +359,23 @@ fn what_must_not_be_shown_is_not() {
 }
 
 #[test]
+fn an_aggregate_is_a_line_for_each_record_in_it() {
+    // Made by AWS's own library: keys pk-a and pk-b, data hello and world.
+    let aggregate = "84mawgoEcGstYQoEcGstYhoJCAAaBWhlbGxvGgkIARoFd29ybGRkyOI49Vm4v3rGmD9fHJq1";
+    let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf")]);
+    let mut outer = record(7, b"");
+    outer["kinesis"]["data"] = json!(aggregate);
+    function.invoke("request-1", event([outer]));
+    for (number, key, data) in [(0, "pk-a", "hello"), (1, "pk-b", "world")] {
+        let line = json_line(&mut function);
+        let place = (&line["sequenceNumber"], &line["subSequenceNumber"], &line["partitionKey"], &line["data"]);
+        assert_eq!(place, (&json!("7"), &json!(number), &json!(key), &json!(data)));
+    }
+    let metrics = json_line(&mut function);
+    assert_eq!((&metrics["Records"], &metrics["SubRecords"]), (&json!(1), &json!(2)));
+}
+
+#[test]
 fn data_is_cut_to_what_was_set() {
     let mut function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", "10"), ("LOGGER_METRICS", "emf")]);
     function.invoke("request-1", event([record(1, "äöüäöü".as_bytes())]));
