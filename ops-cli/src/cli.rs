@@ -83,6 +83,8 @@ pub enum Command {
     Provision(Provision),
     /// Put records on the stream
     Publish(Publish),
+    /// Check that what is published comes out as log lines
+    Verify(Verify),
     /// Show the function's log
     Tail(Tail),
     /// One screen: stream, mapping, function, last log line
@@ -272,6 +274,27 @@ fn positive(text: &str) -> Result<f64, String> {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         _ => Err("expected a number above 0".into()),
     }
+}
+
+/// Publishes marked records, follows the function's log until each is there, and tells what is missing, what was logged
+/// again or out of order, and how long it took. Exit code 1 if anything is missing.
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Examples:\n  ops-cli verify\n  ops-cli verify --count 10000 --rate 500 --timeout 5m\n  ops-cli publish --file events.ndjson --receipts receipts.ndjson && ops-cli verify --receipts receipts.ndjson\n  ops-cli --output json verify --count 100"
+)]
+pub struct Verify {
+    /// Records to publish
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub count: u64,
+    /// Publish at most so many a second
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub rate: Option<f64>,
+    /// How long to wait for log lines after the last record was published
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub timeout: String,
+    /// Publish nothing; look for the records of an earlier `publish --receipts`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "rate"])]
+    pub receipts: Option<PathBuf>,
 }
 
 /// Every event once, late ones included.

@@ -44,6 +44,11 @@ impl Keys {
         Ok(Self { kind, explicit_hash_key, random: fastrand::Rng::new() })
     }
 
+    /// A random key for each record.
+    pub fn random() -> Self {
+        Self { kind: Kind::Random, explicit_hash_key: None, random: fastrand::Rng::new() }
+    }
+
     /// The key of a record with this data; or what is wrong with it.
     pub fn of(&mut self, data: &[u8]) -> Result<String, String> {
         match &self.kind {

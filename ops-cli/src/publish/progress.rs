@@ -43,6 +43,10 @@ impl Progress {
         Self { kind, read_bytes, total_bytes, last: (Duration::ZERO, 0) }
     }
 
+    pub fn silent() -> Self {
+        Self { kind: Kind::Silent, read_bytes: Arc::default(), total_bytes: None, last: (Duration::ZERO, 0) }
+    }
+
     pub fn show(&mut self, tally: &Tally, now: Duration) {
         let (then, before) = self.last;
         let elapsed = now.saturating_sub(then);
