@@ -117,17 +117,16 @@ fn number(data: &str) -> u64 {
     serde_json::from_str::<Value>(data).unwrap()["n"].as_u64().unwrap()
 }
 
-/// Records of the fault-injecting run. A shard that throttles takes 1,000 a second, so that these keep four shards busy for
-/// a quarter of a minute.
+/// Records of the fault-injecting run: with shards that take 1,000 a second each they take most of a minute.
 fn records_of_the_bad_day() -> u64 {
-    std::env::var("PUBLISH_TEST_RECORDS").map_or(60_000, |count| count.parse().unwrap())
+    std::env::var("PUBLISH_TEST_RECORDS").map_or(200_000, |count| count.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
     let (endpoint, client) = endpoint(4).await;
     let count = records_of_the_bad_day();
-    let input = file("bad-day", numbered(count, 997));
+    let input = file("bad-day", numbered(count, 4999));
     let receipts = path("bad-day-receipts");
     fault(&endpoint, "failedEntries", json!({ "probability": 0.05, "seed": 1 }));
     fault(&endpoint, "serverError", json!({ "probability": 0.02, "seed": 2 }));
@@ -141,7 +140,7 @@ async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
         .spawn()
         .unwrap();
     eventually("the first receipts", || (line_count(&receipts) > 2000).then_some(()));
-    reshard(&client).await;
+    reshard(&client, &receipts).await;
     let output = publish.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
@@ -151,7 +150,7 @@ async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
     let offsets: BTreeSet<_> = receipts.iter().map(|receipt| receipt["offset"].as_u64().unwrap()).collect();
     assert_eq!((receipts.len() as u64, offsets.len() as u64), (count, count), "a receipt for each");
     let shards: BTreeSet<_> = receipts.iter().map(|receipt| receipt["shardId"].as_str().unwrap()).collect();
-    assert!(shards.len() >= 6, "records went to old and new shards: {shards:?}");
+    assert_eq!(shards.len(), 7, "records went to old and new shards: {shards:?}");
 
     let records = on_stream(&client).await;
     let mut times = BTreeMap::<u64, usize>::new();
@@ -172,14 +171,16 @@ async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
     }
 }
 
-/// One split and one merge, while records are put.
-async fn reshard(client: &Client) {
+/// One split and one merge, of the halves, while records are put.
+async fn reshard(client: &Client, receipts: &Path) {
     let middle = (u128::MAX / 8).to_string();
     let split = client.split_shard().stream_name("test-dev").shard_to_split("shardId-000000000000");
     split.new_starting_hash_key(middle).send().await.unwrap();
     active(client).await;
-    let merge = client.merge_shards().stream_name("test-dev").shard_to_merge("shardId-000000000002");
-    merge.adjacent_shard_to_merge("shardId-000000000003").send().await.unwrap();
+    let before = line_count(receipts);
+    eventually("receipts after the split", || (line_count(receipts) > before + 5000).then_some(()));
+    let merge = client.merge_shards().stream_name("test-dev").shard_to_merge("shardId-000000000004");
+    merge.adjacent_shard_to_merge("shardId-000000000005").send().await.unwrap();
     active(client).await;
 }
 
