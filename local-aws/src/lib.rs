@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 
 pub use lambda::package;
 
+use http_api::Faults;
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
@@ -74,6 +75,7 @@ struct Services {
     lambda: Lambda,
     logs: Logs,
     identity: Identity,
+    faults: Faults,
 }
 
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
@@ -89,9 +91,10 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     let config = Config { address, ..config };
     let logs = Logs::new(&config.region, &config.account_id);
     let kinesis = Kinesis::new(&config);
+    let faults = kinesis.faults();
     let identity = Identity::new(&config.region, &config.account_id);
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity };
+    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, http_api::router(services))

@@ -9,6 +9,7 @@ mod progress;
 mod provision;
 mod publish;
 mod tail;
+mod verify;
 mod wait;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ async fn run(cli: Cli) -> Result<()> {
     match command {
         Command::Provision(args) => commands::provision::run(&global, &args, output).await,
         Command::Publish(args) => commands::publish::run(&global, &args, output).await,
+        Command::Verify(args) => commands::verify::run(&global, &args, output).await,
         Command::Tail(args) => commands::tail::run(&global, &args, output).await,
         Command::Status => commands::status::run(&global, output).await,
         Command::Teardown(args) => commands::teardown::run(&global, &args, output).await,

@@ -5,8 +5,8 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 10] =
-    ["provision", "publish", "tail", "status", "teardown", "local", "demo", "build", "zip", "completions"];
+const COMMANDS: [&str; 11] =
+    ["provision", "publish", "verify", "tail", "status", "teardown", "local", "demo", "build", "zip", "completions"];
 
 #[test]
 fn every_command_has_examples() {

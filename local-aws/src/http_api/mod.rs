@@ -1,6 +1,7 @@
 //! HTTP: which service a request is for, who may send it, and errors as each protocol words them.
 
 mod error;
+mod faults;
 mod guard;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::Services;
 pub use error::AwsError;
+pub use faults::{Faults, Refusal};
 use guard::Scope;
 
 /// The largest body taken: a 50 MiB zip as base64 inside JSON, with room to spare.
@@ -54,6 +56,7 @@ pub fn router(services: Services) -> Router {
     Router::new()
         .route("/_local/health", axum::routing::get(async || "ok\n"))
         .route("/_local/destinations", axum::routing::get(destinations))
+        .route("/_local/faults", faults::routes())
         .fallback(answer)
         .layer(axum::middleware::from_fn(guard::refuse_browsers))
         .with_state(services)
@@ -67,7 +70,17 @@ async fn destinations(State(services): State<Services>) -> Response<Body> {
 async fn answer(State(services): State<Services>, request: Request<Body>) -> Response<Body> {
     let protocol = Protocol::of(&request);
     let target = format!("{} {}", request.method(), request.uri().path());
-    let mut response = match dispatch(&services, protocol, request).await {
+    let operation = operation(&request).to_owned();
+    let fault = services.faults.of_request(&operation);
+    if !fault.wait.is_zero() {
+        tokio::time::sleep(fault.wait).await;
+    }
+    let answered =
+        if fault.server_error { Err(faults::server_error()) } else { dispatch(&services, protocol, request).await };
+    if fault.drop_answer {
+        return faults::no_answer();
+    }
+    let mut response = match answered {
         Ok(response) => response,
         Err(error) => {
             tracing::debug!(target, code = %error.code, message = error.message, "refused");
@@ -77,6 +90,12 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     let id = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
     response.headers_mut().entry(REQUEST_ID).or_insert(id);
     response
+}
+
+/// The operation that an awsJson request names.
+fn operation(request: &Request<Body>) -> &str {
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    target.split_once('.').map_or("", |(_, operation)| operation)
 }
 
 async fn dispatch(services: &Services, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, AwsError> {

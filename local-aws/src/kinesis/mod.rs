@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::Config;
-use crate::http_api::{AwsError, MAX_BODY_BYTES};
+use crate::http_api::{AwsError, Faults, MAX_BODY_BYTES};
 use wire::Wire;
 
 /// How long a stream takes to be made, changed or deleted.
@@ -102,6 +102,7 @@ struct Shared {
     engine: Store,
     router: Router,
     writers: Mutex<HashMap<String, Arc<Writer>>>,
+    faults: Faults,
 }
 
 /// What the writers and the readers of one stream share.
@@ -132,7 +133,12 @@ impl Kinesis {
             ..StoreOptions::default()
         });
         let router = router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-        Self { shared: Arc::new(Shared { engine, router, writers: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { engine, router, writers: Mutex::default(), faults: Faults::default() }) }
+    }
+
+    /// The faults that its puts meet.
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.clone()
     }
 
     /// Answers operation `operation` of the Kinesis wire protocol.

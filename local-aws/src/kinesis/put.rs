@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 use ferrokinesis::sequence::partition_key_to_hash_key;
-use ferrokinesis::types::{EncryptionType, StoredRecordRef};
+use ferrokinesis::types::{EncryptionType, Shard, StoredRecordRef};
 use http::Response;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{Blob, Wire};
 use super::{Kinesis, engine_error};
-use crate::http_api::AwsError;
+use crate::http_api::{AwsError, Refusal};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -47,6 +47,21 @@ struct PutRecords {
     stream_arn: Option<String>,
 }
 
+/// What became of one entry of PutRecords.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Put {
+    Placed(Placed),
+    Refused(Refused),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Refused {
+    error_code: &'static str,
+    error_message: String,
+}
+
 /// Where a record was put.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -61,7 +76,7 @@ struct Placed {
 #[serde(rename_all = "PascalCase")]
 struct PutRecordsAnswer {
     failed_record_count: usize,
-    records: Vec<Placed>,
+    records: Vec<Put>,
     encryption_type: EncryptionType,
 }
 
@@ -69,7 +84,7 @@ impl Kinesis {
     pub(super) async fn put_record(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let PutRecord { target, entry } = wire.read(body)?;
         let name = self.target_name(target.stream_name, target.stream_arn)?;
-        let (mut placed, encryption) = self.put(&name, std::slice::from_ref(&entry)).await?;
+        let (mut placed, encryption) = self.put(&name, &[&entry]).await?;
         let mut placed =
             placed.pop().ok_or_else(|| AwsError::new(500, "InternalFailure", "the record was not placed"))?;
         placed.encryption_type = Some(encryption);
@@ -80,12 +95,43 @@ impl Kinesis {
         let PutRecords { records: entries, stream_name, stream_arn } = wire.read(body)?;
         let name = self.target_name(stream_name, stream_arn)?;
         check_batch(&entries)?;
-        let (records, encryption_type) = self.put(&name, &entries).await?;
-        wire.answer(&PutRecordsAnswer { failed_record_count: 0, records, encryption_type })
+        let refusals = self.refusals(&name, &entries).await?;
+        let taken: Vec<&Entry> =
+            entries.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(entry, _)| entry).collect();
+        let (placed, encryption_type) = self.put(&name, &taken).await?;
+        let failed_record_count = entries.len() - taken.len();
+        let mut placed = placed.into_iter();
+        let records = refusals.into_iter().filter_map(|refusal| match refusal {
+            Some(Refusal { code, message }) => Some(Put::Refused(Refused { error_code: code, error_message: message })),
+            None => placed.next().map(Put::Placed),
+        });
+        let records = records.collect();
+        wire.answer(&PutRecordsAnswer { failed_record_count, records, encryption_type })
     }
 
-    async fn put(&self, name: &str, entries: &[Entry]) -> Result<(Vec<Placed>, EncryptionType), AwsError> {
-        let hash_keys = entries.iter().map(hash_key).collect::<Result<Vec<_>, _>>()?;
+    /// Which entries a fault refuses, and why.
+    async fn refusals(&self, name: &str, entries: &[Entry]) -> Result<Vec<Option<Refusal>>, AwsError> {
+        let faults = &self.shared.faults;
+        if !faults.refuse_entries() {
+            return Ok(vec![None; entries.len()]);
+        }
+        let stream = self.engine().get_stream(name).await.map_err(engine_error)?;
+        let is_open = |shard: &&Shard| shard.sequence_number_range.ending_sequence_number.is_none();
+        let open: Vec<&Shard> = stream.shards.iter().filter(is_open).collect();
+        let refusal = |entry: &Entry| {
+            let hash_key = hash_key(entry)?;
+            let shard = open.iter().find(|shard| {
+                let bound = |text: &str| text.parse::<u128>().unwrap_or_default();
+                let range = &shard.hash_key_range;
+                (bound(&range.starting_hash_key)..=bound(&range.ending_hash_key)).contains(&hash_key)
+            });
+            Ok(faults.of_entry(name, shard.map_or("", |shard| &shard.shard_id)))
+        };
+        entries.iter().map(refusal).collect()
+    }
+
+    async fn put(&self, name: &str, entries: &[&Entry]) -> Result<(Vec<Placed>, EncryptionType), AwsError> {
+        let hash_keys = entries.iter().map(|entry| hash_key(entry)).collect::<Result<Vec<_>, _>>()?;
         let stream = self.engine().get_stream(name).await.map_err(engine_error)?;
         let max_record = stream.max_record_size_kib as usize * 1024;
         entries.iter().try_for_each(|entry| check_entry(entry, max_record))?;

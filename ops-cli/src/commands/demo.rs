@@ -19,8 +19,8 @@ use crate::provision::apply::apply;
 use crate::provision::desired::{Desired, Package};
 use crate::provision::observed::observe;
 use crate::provision::plan::plan;
-use crate::publish::send::{Receipt, Sender};
-use crate::publish::source::Record;
+use crate::publish::receipts::Receipt;
+use crate::publish::request;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
 use crate::wait::{self, Look};
@@ -76,7 +76,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     // However the walk ended: no function process stays behind.
     endpoint.stop().await?;
     let (line, receipt) = walked?;
-    let Receipt { shard_id, sequence_number } = receipt;
+    let Receipt { shard_id, sequence_number, .. } = receipt;
     let total_ms = milliseconds(begun.elapsed());
     output.show(&Outcome { line, shard_id, sequence_number, steps: clock.steps, total_ms })
 }
@@ -90,7 +90,7 @@ async fn walk(global: &Global, package: Package, clock: &mut Clock) -> Result<(S
     apply(&aws, &desired, &plan(&desired, &observed)?).await?;
     clock.done("provision");
 
-    let receipt = publish(&aws, &desired).await?;
+    let receipt = request::put_one(&aws.kinesis(), desired.names.stream(), "demo", MESSAGE).await?;
     clock.done("publish");
     let line = await_line(&aws, &desired, &receipt).await?;
     clock.done("record → log line");
@@ -115,12 +115,6 @@ impl Clock {
 
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-async fn publish(aws: &Aws, desired: &Desired) -> Result<Receipt> {
-    let record = Record { data: MESSAGE.into(), partition_key: "demo".into() };
-    let receipts = Sender::new(aws.kinesis(), desired.names.stream()).send(vec![record]).await?;
-    receipts.into_iter().next().ok_or_else(|| Error::failed("the record was not acknowledged"))
 }
 
 /// Waits for the line of the record, which is the one that names its sequence number.

@@ -9,4 +9,5 @@ pub mod publish;
 pub mod status;
 pub mod tail;
 pub mod teardown;
+pub mod verify;
 pub mod zip;

@@ -1,5 +1,17 @@
-//! Publishing: lines → records (`source`) → requests (`pack`, pure) → the stream (`send`).
+//! Publishing: inputs → records (`source`, `keys`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
+//! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
+pub mod histogram;
+pub mod keys;
+pub mod ledger;
+pub mod pace;
 pub mod pack;
+pub mod progress;
+pub mod queue;
+pub mod read_ahead;
+pub mod receipts;
+pub mod record;
+pub mod request;
 pub mod send;
+pub mod shards;
 pub mod source;

@@ -1,53 +1,53 @@
-//! Records → PutRecords requests, each as full as the service's limits allow. Pure.
+//! What one PutRecords request holds. Pure.
 
 use kinesis_event_logger_core::limits;
 
-use super::source::Record;
+/// A request of so many bytes is sent without looking for more: a larger one is no faster, and memory is held for each.
+pub const ENOUGH_BYTES: usize = 1024 * 1024;
 
-/// Gathers records in the order they come.
-#[derive(Default)]
-pub struct Packer {
-    records: Vec<Record>,
+/// How full one request is.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub struct Room {
+    records: usize,
     bytes: usize,
 }
 
-impl Packer {
-    /// Takes a record; the request that has no room for it, if it was the last one to fit.
-    pub fn push(&mut self, record: Record) -> Option<Vec<Record>> {
-        let is_full =
-            self.records.len() == limits::PUT_RECORDS_RECORDS || self.bytes + record.size() > limits::PUT_RECORDS_BYTES;
-        let full = if is_full { self.finish() } else { None };
-        self.bytes += record.size();
-        self.records.push(record);
-        full
+impl Room {
+    /// Takes a record of so many bytes, its key included, unless that would go over a limit of PutRecords.
+    pub fn take(&mut self, bytes: usize) -> bool {
+        let fits =
+            self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES;
+        if fits {
+            self.records += 1;
+            self.bytes += bytes;
+        }
+        fits
     }
 
-    /// The last request, unless there is nothing left.
-    pub fn finish(&mut self) -> Option<Vec<Record>> {
-        self.bytes = 0;
-        let records = std::mem::take(&mut self.records);
-        (!records.is_empty()).then_some(records)
+    /// Whether looking for more records is not worth it.
+    pub fn is_enough(&self) -> bool {
+        self.records == limits::PUT_RECORDS_RECORDS || self.bytes >= ENOUGH_BYTES
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// Packs as full as the limits allow.
     fn pack(sizes: &[usize]) -> Vec<Vec<usize>> {
-        let mut packer = Packer::default();
-        let mut requests = Vec::new();
+        let (mut requests, mut room) = (Vec::new(), Room::default());
         for size in sizes {
-            let record = Record { data: vec![0; size - 1], partition_key: "k".into() };
-            requests.extend(packer.push(record));
+            if requests.is_empty() || !room.take(*size) {
+                room = Room::default();
+                assert!(room.take(*size));
+                requests.push(Vec::new());
+            }
+            requests.last_mut().unwrap().push(*size);
         }
-        requests.extend(packer.finish());
-        requests.iter().map(|request| request.iter().map(Record::size).collect()).collect()
-    }
-
-    #[test]
-    fn nothing_is_packed_into_nothing() {
-        assert!(pack(&[]).is_empty());
+        requests
     }
 
     #[test]
@@ -62,5 +62,22 @@ mod tests {
         assert_eq!(pack(&[half, half]), [vec![half, half]]);
         assert_eq!(pack(&[half, half, 1]), [vec![half, half], vec![1]]);
         assert_eq!(pack(&[half, half + 1]), [vec![half], vec![half + 1]]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_no_limit_passed_and_no_request_could_have_taken_the_next(
+            sizes in prop::collection::vec(prop_oneof![1_usize..100, 1_usize..=limits::RECORD_BYTES_HIGHEST], 0..2000),
+        ) {
+            let requests = pack(&sizes);
+            prop_assert_eq!(requests.concat(), sizes);
+            for (index, request) in requests.iter().enumerate() {
+                let bytes: usize = request.iter().sum();
+                prop_assert!(request.len() <= 500 && bytes <= 10 * 1024 * 1024);
+                if let Some(next) = requests.get(index + 1) {
+                    prop_assert!(request.len() == 500 || bytes + next[0] > 10 * 1024 * 1024);
+                }
+            }
+        }
     }
 }

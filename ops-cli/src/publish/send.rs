@@ -1,114 +1,330 @@
-//! Requests → the stream: what fails is sent again, alone, until it is acknowledged or the time is up.
+//! The run: several requests at once; what fails is sent again, alone, until it is acknowledged or its time is up.
 
-use std::io::{self, Write};
+use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use serde::Serialize;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::source::Record;
-use crate::error::{Error, Result};
-use crate::output::Render;
+use super::ledger::Ledger;
+use super::pace::{Rate, backoff};
+use super::progress::Progress;
+use super::queue::{Entry, Next, Queue};
+use super::read_ahead::Chunk;
+use super::record::Place;
+use super::request::{self, Failure, Outcome};
+use super::shards::ShardMap;
+use crate::error::{Error, Kind, Result};
 
-/// How long one request's records are retried.
-const DEADLINE: Duration = Duration::from_secs(60);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Requests under way at once, and what they may hold together: the SDK's copies of a request are several times its size.
+const REQUESTS: usize = 8;
+const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// The stream's shards are asked for again at most this often.
+const RESHARD_EVERY: Duration = Duration::from_secs(1);
 
-/// Where a record was put.
-#[derive(Debug, Clone, Serialize, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Receipt {
-    pub shard_id: String,
-    pub sequence_number: String,
+/// How to send.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a record is tried, from the first time it is sent.
+    pub deadline: Duration,
+    /// Keep each key's order.
+    pub ordered: bool,
+    /// Stop at the first input error.
+    pub strict: bool,
+    pub rate: Option<f64>,
+    pub rate_bytes: Option<f64>,
 }
 
-impl Render for Receipt {
-    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(to, "{} {}", self.shard_id, self.sequence_number)
-    }
-}
-
-/// Sends requests to one stream.
-pub struct Sender {
+/// One run.
+pub struct Run {
     client: Client,
     stream: String,
+    options: Options,
+    begun: Instant,
+    queue: Queue,
+    pub ledger: Ledger,
+    requests: JoinSet<Answer>,
+    bytes_under_way: usize,
+    /// Some: the stream's shards are being asked for.
+    resharding: Option<JoinHandle<Result<ShardMap>>>,
+    resharded: Instant,
+    last_progress: Instant,
+    next_place: Place,
+    state: State,
+    /// Why it ends early, if it does.
+    error: Option<Error>,
 }
 
-impl Sender {
-    pub fn new(client: Client, stream: &str) -> Self {
-        Self { client, stream: stream.to_owned() }
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Reading,
+    /// Nothing more is read; what is held is still sent.
+    Finishing,
+    /// Nothing is sent any more; what is under way is waited for.
+    GivenUp,
+}
+
+struct Answer {
+    entries: Vec<Entry>,
+    bytes: usize,
+    sent: Duration,
+    took: Duration,
+    result: Result<Vec<Outcome>, Failure>,
+}
+
+impl Run {
+    pub fn new(client: &Client, stream: &str, shards: ShardMap, options: Options, ledger: Ledger) -> Self {
+        let rate = Rate::new(options.rate, options.rate_bytes, Duration::ZERO);
+        let now = Instant::now();
+        Self {
+            client: request::client(client),
+            stream: stream.to_owned(),
+            begun: now,
+            queue: Queue::new(shards, options.ordered, rate),
+            options,
+            ledger,
+            requests: JoinSet::new(),
+            bytes_under_way: 0,
+            resharding: None,
+            resharded: now,
+            last_progress: now,
+            next_place: Place { offset: 0, input: 0, line: 0 },
+            state: State::Reading,
+            error: None,
+        }
     }
 
-    /// Sends one request's records; their receipts, in the same order.
-    pub async fn send(&self, records: Vec<Record>) -> Result<Vec<Receipt>> {
-        let mut receipts: Vec<Option<Receipt>> = vec![None; records.len()];
-        let mut waiting: Vec<(usize, Record)> = records.into_iter().enumerate().collect();
-        let begun = Instant::now();
-        let mut pause = FIRST_PAUSE;
+    /// Sends what comes until there is no more, or until `stop` resolves: once to stop reading, once more to give up.
+    pub async fn drive<S: Future<Output = ()>>(
+        &mut self,
+        mut chunks: mpsc::Receiver<Chunk>,
+        mut stop: impl FnMut() -> S,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let mut stopping = Box::pin(stop());
+        let mut tick = tokio::time::interval(Progress::TICK);
         loop {
-            let refused = self.attempt(&mut waiting, &mut receipts).await?;
-            let Some(refused) = refused else { break };
-            if begun.elapsed() + pause > DEADLINE {
-                return Err(Error::failed(format!(
-                    "{} of {} records were still refused after {} s: {refused}",
-                    waiting.len(),
-                    receipts.len(),
-                    DEADLINE.as_secs()
-                ))
-                .hint(
-                    "the stream takes 1 MB and 1,000 records a second and shard: add shards, or publish more slowly",
-                ));
+            let wait = self.send_what_may_be_sent();
+            if self.state != State::Reading && self.queue.held() == 0 {
+                break;
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            let may_read = self.state == State::Reading && self.queue.has_room() && !self.ledger.is_full();
+            tokio::select! {
+                Some(answer) = self.requests.join_next(), if !self.requests.is_empty() => {
+                    let answer = answer.map_err(|error| Error::failed(format!("a request's task failed: {error}")))?;
+                    self.answered(answer)?;
+                }
+                chunk = chunks.recv(), if may_read => self.take(chunk)?,
+                shards = async { self.resharding.as_mut().expect("it is checked to be there").await },
+                    if self.resharding.is_some() => self.reshard(shards.ok()),
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                () = &mut stopping => {
+                    self.interrupted()?;
+                    stopping = Box::pin(stop());
+                }
+                _ = tick.tick() => progress.show(&self.ledger.tally, self.begun.elapsed()),
+            }
         }
-        Ok(receipts.into_iter().flatten().collect())
+        self.ledger.flush()
     }
 
-    /// Sends what is waiting, keeps what was refused waiting, and tells why the last one was.
-    async fn attempt(
-        &self,
-        waiting: &mut Vec<(usize, Record)>,
-        receipts: &mut [Option<Receipt>],
-    ) -> Result<Option<String>> {
-        let entries = waiting.iter().map(|(_, record)| entry(record)).collect::<Result<Vec<_>>>()?;
-        let request = self.client.put_records().stream_name(&self.stream).set_records(Some(entries));
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| Error::aws(format!("publish to the stream {}", self.stream), error))?;
-        if answer.records.len() != waiting.len() {
-            let (sent, told) = (waiting.len(), answer.records.len());
-            return Err(Error::failed(format!("Kinesis was sent {sent} records and answered for {told}")));
+    /// How the run ended, if not well.
+    pub fn take_error(&mut self) -> Option<Error> {
+        self.error.take()
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// How long until something may be sent, where nothing else will change that.
+    fn send_what_may_be_sent(&mut self) -> Option<Duration> {
+        if self.state == State::GivenUp {
+            return None;
         }
-        let mut refused = None;
-        let mut results = answer.records.into_iter();
-        waiting.retain(|(index, _)| {
-            let Some(result) = results.next() else { return true };
-            match (result.shard_id, result.sequence_number) {
-                (Some(shard_id), Some(sequence_number)) => {
-                    receipts[*index] = Some(Receipt { shard_id, sequence_number });
-                    false
-                }
-                _ => {
-                    let code = result.error_code.unwrap_or_else(|| "no reason given".into());
-                    refused = Some(format!("{code}: {}", result.error_message.unwrap_or_default()));
-                    true
-                }
+        while self.requests.len() < REQUESTS && self.bytes_under_way < REQUEST_BYTES {
+            // A request that is not full goes at once when nothing is under way, and else waits for company.
+            let may_wait = self.state == State::Reading && self.queue.has_room() && !self.requests.is_empty();
+            if may_wait && !self.queue.has_a_full_request() {
+                return None;
             }
+            let now = self.begun.elapsed();
+            match self.queue.next(now) {
+                Next::Send(entries) => self.send(entries, now),
+                Next::Wait(wait) => return Some(wait),
+                Next::Nothing => return None,
+            }
+        }
+        None
+    }
+
+    fn send(&mut self, entries: Vec<Entry>, sent: Duration) {
+        let (client, stream) = (self.client.clone(), self.stream.clone());
+        let bytes = entries.iter().map(|entry| entry.record.size()).sum();
+        self.bytes_under_way += bytes;
+        let tally = &mut self.ledger.tally;
+        tally.requests += 1;
+        tally.sent_again += entries.iter().filter(|entry| entry.attempts > 1).count() as u64;
+        self.requests.spawn(async move {
+            let begun = Instant::now();
+            let result = request::put(&client, &stream, &entries).await;
+            Answer { entries, bytes, sent, took: begun.elapsed(), result }
         });
-        Ok(refused)
     }
-}
 
-fn entry(record: &Record) -> Result<PutRecordsRequestEntry> {
-    PutRecordsRequestEntry::builder()
-        .data(Blob::new(record.data.clone()))
-        .partition_key(&record.partition_key)
-        .build()
-        .map_err(|error| Error::failed(error.to_string()))
+    fn take(&mut self, chunk: Option<Chunk>) -> Result<()> {
+        let Some(chunk) = chunk else {
+            self.state = State::Finishing;
+            return Ok(());
+        };
+        self.ledger.tally.skipped += chunk.skipped;
+        for item in chunk.items {
+            match item {
+                Ok(record) => {
+                    self.next_place = Place { offset: record.place.offset + 1, ..record.place };
+                    self.ledger.read(record.place);
+                    self.queue.push(record);
+                }
+                Err(rejected) if self.options.strict => {
+                    let what = format!("{} {}", rejected.place.of(self.ledger.names()), rejected.reason);
+                    self.ledger.stopped_at(rejected.place);
+                    self.state = State::Finishing;
+                    self.error = Some(Error::usage(what).hint(
+                        "what came before it has been published; split the record or correct it, or go on past such records with --dead-letter FILE",
+                    ));
+                    return Ok(());
+                }
+                Err(rejected) => self.ledger.rejected(&rejected)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, answer: Answer) -> Result<()> {
+        let now = self.begun.elapsed();
+        self.bytes_under_way -= answer.bytes;
+        match answer.result {
+            Ok(outcomes) => {
+                self.ledger.tally.latency.add(answer.took);
+                for (entry, outcome) in answer.entries.into_iter().zip(outcomes) {
+                    self.settle(entry, outcome, answer.sent, now)?;
+                }
+            }
+            Err(failure) => {
+                self.ledger.tally.failed_requests += 1;
+                self.failed(answer.entries, failure, answer.sent, now)?;
+            }
+        }
+        self.ledger.flush()
+    }
+
+    fn settle(&mut self, entry: Entry, outcome: Outcome, sent: Duration, now: Duration) -> Result<()> {
+        match outcome {
+            Outcome::Put { shard_id, sequence_number } => {
+                self.last_progress = Instant::now();
+                let expected = self.queue.shards().id(self.queue.shards().index_of(entry.record.hash_key()));
+                if expected != shard_id {
+                    self.ask_for_shards();
+                }
+                let time = Timestamp::now().as_millisecond();
+                self.ledger.acknowledged(&entry, shard_id, sequence_number, time)?;
+                self.queue.settled(&entry.record);
+                Ok(())
+            }
+            Outcome::Throttled(reason) => {
+                self.ledger.tally.throttled += 1;
+                self.queue.throttled(&entry.record, sent, now);
+                self.again(entry, &reason, now)
+            }
+            Outcome::Failed(reason) => self.again(entry, &reason, now),
+        }
+    }
+
+    fn failed(&mut self, entries: Vec<Entry>, failure: Failure, sent: Duration, now: Duration) -> Result<()> {
+        let (reason, may_be_put, is_throttled) = match failure {
+            Failure::Passing { reason, may_be_put } => (reason, may_be_put, false),
+            Failure::Throttled(reason) => (reason, false, true),
+            Failure::Lasting(error) => {
+                let reason = error.message.clone();
+                self.give_up(error, &reason)?;
+                (reason, false, false)
+            }
+        };
+        for mut entry in entries {
+            entry.may_be_put |= may_be_put;
+            if is_throttled {
+                self.ledger.tally.throttled += 1;
+                self.queue.throttled(&entry.record, sent, now);
+            }
+            self.again(entry, &reason, now)?;
+        }
+        if self.last_progress.elapsed() > self.options.deadline {
+            let seconds = self.options.deadline.as_secs();
+            let error = Error::failed(format!("nothing was acknowledged for {seconds} s: {reason}"))
+                .hint("check the network and the stream; --deadline sets how long to go on trying");
+            self.give_up(error, &reason)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the entry again after a pause; or not, if its time would be up by then.
+    fn again(&mut self, entry: Entry, reason: &str, now: Duration) -> Result<()> {
+        let due = now + backoff(entry.attempts, fastrand::f64());
+        if self.state == State::GivenUp || due.saturating_sub(entry.first_sent) > self.options.deadline {
+            self.ledger.dead(&entry, reason)?;
+            self.queue.settled(&entry.record);
+            return Ok(());
+        }
+        self.queue.again(entry, due);
+        Ok(())
+    }
+
+    /// No more is sent: what was never sent counts as not read, what was refused goes to the dead letters.
+    fn give_up(&mut self, error: Error, reason: &str) -> Result<()> {
+        self.stop_reading();
+        self.state = State::GivenUp;
+        for entry in self.queue.take_all() {
+            self.ledger.dead(&entry, reason)?;
+        }
+        self.error.get_or_insert(error);
+        Ok(())
+    }
+
+    fn stop_reading(&mut self) {
+        if self.state == State::Reading {
+            self.ledger.stopped_at(self.next_place);
+        }
+        let unsent = self.queue.take_unsent();
+        self.ledger.unread(&unsent);
+        self.state = State::Finishing;
+    }
+
+    fn interrupted(&mut self) -> Result<()> {
+        if self.error.as_ref().is_some_and(|error| error.kind == Kind::Interrupted) {
+            return self.give_up(Error::interrupted(), "interrupted before it was acknowledged");
+        }
+        self.stop_reading();
+        self.error = Some(Error::interrupted());
+        Ok(())
+    }
+
+    /// A record went to another shard than the map has: the stream was resharded.
+    fn ask_for_shards(&mut self) {
+        if self.resharding.is_none() && self.resharded.elapsed() > RESHARD_EVERY {
+            let (client, stream) = (self.client.clone(), self.stream.clone());
+            self.resharding = Some(tokio::spawn(async move { ShardMap::fetch(&client, &stream).await }));
+        }
+    }
+
+    fn reshard(&mut self, shards: Option<Result<ShardMap>>) {
+        self.resharding = None;
+        self.resharded = Instant::now();
+        // A map that is out of date costs pacing, not records: it is asked for again when the next record shows it.
+        if let Some(Ok(shards)) = shards {
+            self.queue.reshard(shards);
+        }
+    }
 }

@@ -1,0 +1,168 @@
+//! `verify`: whether everything that was published came out as a log line, how late, and what is missing.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::local::interrupted;
+use super::publish::record_limit;
+use crate::aws::{self, Aws};
+use crate::cli::{Global, Verify};
+use crate::error::{Error, Result};
+use crate::output::Output;
+use crate::progress::Step;
+use crate::publish::keys::Keys;
+use crate::publish::ledger::Ledger;
+use crate::publish::progress::Progress;
+use crate::publish::read_ahead;
+use crate::publish::receipts::{self, Acknowledged, Receipt, Receipts};
+use crate::publish::send::{Options, Run};
+use crate::publish::shards::ShardMap;
+use crate::publish::source::{Form, Source};
+use crate::tail::follow::Follower;
+use crate::tail::sweep::{Event, Reader};
+use crate::verify::line;
+use crate::verify::report::Check;
+
+/// How much earlier than the first put the log is read: clocks differ.
+const CLOCK_SLACK_MS: i64 = 60_000;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is looked for.
+struct Published {
+    receipts: Vec<Receipt>,
+    not_published: u64,
+    /// In each record's data, where we published them.
+    run_id: Option<String>,
+}
+
+pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
+    let names = aws::names(global)?;
+    let timeout = timeout(&args.timeout)?;
+    let kept = args.receipts.as_deref().map(|path| {
+        let mut kept = Vec::new();
+        receipts::read(path, |receipt| kept.push(receipt)).map(|()| kept)
+    });
+    let kept = kept.transpose()?;
+    let aws = Aws::connect(global).await?;
+    let published = match kept {
+        Some(receipts) => Published { receipts, not_published: 0, run_id: None },
+        None => publish(&aws, names.stream(), args).await?,
+    };
+    if published.receipts.is_empty() && published.not_published == 0 {
+        return Err(Error::usage("there is nothing to verify: the file has no receipts"));
+    }
+    let since = published.receipts.iter().map(|receipt| receipt.time).min().unwrap_or_default() - CLOCK_SLACK_MS;
+    let reader = Reader {
+        client: aws.logs(),
+        log_group: names.log_group().to_owned(),
+        filter: published.run_id.as_ref().map(|id| format!("\"{id}\"")),
+    };
+    let mut check = Check::new(published.receipts);
+    tokio::select! {
+        followed = follow(&reader, &mut check, since, timeout) => followed?,
+        () = interrupted() => return Err(Error::interrupted()),
+    }
+    let report = check.report(published.run_id, published.not_published);
+    output.show(&report)?;
+    if report.is_whole() {
+        return Ok(());
+    }
+    let hint =
+        "`ops-cli status` shows the mapping's last result, `ops-cli tail` the function's log; --timeout waits longer";
+    Err(Error::failed(format!(
+        "{} records have no log line, {} were not published",
+        report.missing_count, published.not_published
+    ))
+    .hint(hint))
+}
+
+/// Publishes marked records, and keeps their receipts.
+async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
+    let run_id = uuid::Uuid::new_v4().simple().to_string();
+    let client = aws.kinesis();
+    let max_bytes = record_limit(aws, stream).await?;
+    let shards = ShardMap::fetch(&client, stream).await?;
+    let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
+    let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
+    let records = source.records(Form::Entries, Keys::random(), max_bytes);
+    let options = Options {
+        deadline: Duration::from_secs(60),
+        // Else an entry that is refused and sent again would look like one that was logged out of order.
+        ordered: true,
+        strict: true,
+        rate: args.rate,
+        rate_bytes: None,
+    };
+    let step = Step::begin(format!("publish {} marked records", args.count));
+    let mut progress = Progress::silent();
+    let mut run = Run::new(&client, stream, shards, options, ledger);
+    run.drive(read_ahead::start(records, Acknowledged::default()), interrupted, &mut progress).await?;
+    if let Some(error) = run.take_error() {
+        return Err(error);
+    }
+    let took = run.elapsed();
+    let (summary, receipts) = run.ledger.close(took)?;
+    step.done();
+    let Receipts::Kept(receipts) = receipts else { return Err(Error::failed("the receipts were not kept")) };
+    Ok(Published { receipts, not_published: summary.dead_lettered, run_id: Some(run_id) })
+}
+
+/// Entries of PutRecords with the run's id in each, about 20 of a key.
+fn marked(run_id: &str, count: u64) -> Vec<u8> {
+    let keys = (count / 20).clamp(1, 1000);
+    let line = |n: u64| {
+        let data = base64_simd::STANDARD.encode_to_string(format!("{{\"verify\":\"{run_id}\",\"n\":{n}}}"));
+        format!("{{\"PartitionKey\":\"verify-{}\",\"Data\":\"{data}\"}}\n", n % keys)
+    };
+    (0..count).map(line).collect::<String>().into_bytes()
+}
+
+/// Reads the log until every record is there, or until nothing more may be waited for.
+async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duration) -> Result<()> {
+    let step = Step::begin(format!("find {} log lines", check.missing()));
+    let mut follower = Follower::new(since);
+    let begun = Instant::now();
+    loop {
+        let take = |events: &[Event]| {
+            for event in events {
+                if let Some(logged) = line::parse(event.message.trim_end()) {
+                    check.logged(logged, event.timestamp, event.ingestion_time);
+                }
+            }
+            Ok(())
+        };
+        reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
+        if check.missing() == 0 {
+            step.done();
+            return Ok(());
+        }
+        if begun.elapsed() + PAUSE > timeout {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// `60s`, `5m`, or seconds.
+fn timeout(text: &str) -> Result<Duration> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => text.parse::<SignedDuration>().ok().and_then(|duration| duration.try_into().ok()),
+    };
+    parsed.ok_or_else(|| Error::usage(format!("--timeout {text} is not a duration")).hint("it looks like 60s or 5m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_duration_or_seconds() {
+        assert_eq!(timeout("60s").unwrap(), Duration::from_secs(60));
+        assert_eq!(timeout("5m").unwrap(), Duration::from_secs(300));
+        assert_eq!(timeout("7").unwrap(), Duration::from_secs(7));
+        assert!(timeout("-1s").is_err() && timeout("soon").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! The partition key of each record.
+
+use kinesis_event_logger_core::limits;
+use serde_json::Value;
+
+use crate::cli::Publish;
+use crate::error::{Error, Result};
+
+/// Where partition keys come from, and the hash key that overrules them.
+#[derive(Debug)]
+pub struct Keys {
+    kind: Kind,
+    pub explicit_hash_key: Option<u128>,
+    random: fastrand::Rng,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// One of its own for each record, which spreads them over the shards.
+    Random,
+    Text(String),
+    /// A JSON pointer (RFC 6901) into each record.
+    Field(String),
+}
+
+impl Keys {
+    pub fn new(args: &Publish) -> Result<Self> {
+        let kind = match (&args.key, &args.key_field) {
+            (Some(key), _) => {
+                check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
+                Kind::Text(key.clone())
+            }
+            (None, Some(pointer)) => {
+                if !pointer.starts_with('/') {
+                    return Err(Error::usage(format!("--key-field {pointer} is not a JSON pointer"))
+                        .hint("it begins with a slash, as in /user/id"));
+                }
+                Kind::Field(pointer.clone())
+            }
+            (None, None) => Kind::Random,
+        };
+        let hash_key = args.hash_key.as_deref().map(hash_key).transpose();
+        let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key {reason}")))?;
+        Ok(Self { kind, explicit_hash_key, random: fastrand::Rng::new() })
+    }
+
+    /// A random key for each record.
+    pub fn random() -> Self {
+        Self { kind: Kind::Random, explicit_hash_key: None, random: fastrand::Rng::new() }
+    }
+
+    /// The key of a record with this data; or what is wrong with it.
+    pub fn of(&mut self, data: &[u8]) -> Result<String, String> {
+        match &self.kind {
+            Kind::Random => Ok(format!("{:016x}", self.random.u64(..))),
+            Kind::Text(key) => Ok(key.clone()),
+            Kind::Field(pointer) => field(data, pointer),
+        }
+    }
+}
+
+fn field(data: &[u8], pointer: &str) -> Result<String, String> {
+    let json: Value = serde_json::from_slice(data).map_err(|error| format!("is not valid JSON: {error}"))?;
+    let key = match json.pointer(pointer) {
+        None => return Err(format!("has no field {pointer}")),
+        Some(Value::String(text)) => text.clone(),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+        Some(_) => return Err(format!("has no text or number in {pointer}")),
+    };
+    check(&key).map_err(|reason| format!("has in {pointer} a key that {reason}"))?;
+    Ok(key)
+}
+
+/// Whether a text can be a partition key; or why not.
+pub fn check(key: &str) -> Result<(), String> {
+    let chars = key.chars().count();
+    if limits::PARTITION_KEY_CHARS.contains(&chars) {
+        return Ok(());
+    }
+    Err(format!("has {chars} characters, a partition key has 1 to {}", limits::PARTITION_KEY_CHARS.end()))
+}
+
+/// Reads an explicit hash key; or tells what is wrong.
+pub fn hash_key(text: &str) -> Result<u128, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_number { text.parse().ok() } else { None };
+    number.ok_or_else(|| format!("{text:?} is not a decimal number from 0 to 2^128-1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_characters_and_not_too_many() {
+        assert!(check(&"é".repeat(256)).is_ok());
+        assert!(check(&"é".repeat(257)).is_err());
+        assert!(check("").is_err());
+    }
+
+    #[test]
+    fn a_field_is_text_or_a_number() {
+        let of = |data: &str| field(data.as_bytes(), "/user/id");
+        assert_eq!(of(r#"{"user":{"id":"u-1"}}"#).unwrap(), "u-1");
+        assert_eq!(of(r#"{"user":{"id":42}}"#).unwrap(), "42");
+        assert_eq!(of(r#"{"user":{}}"#).unwrap_err(), "has no field /user/id");
+        assert_eq!(of(r#"{"user":{"id":null}}"#).unwrap_err(), "has no text or number in /user/id");
+        assert!(of(r#"{"user":{"id":""}}"#).unwrap_err().contains("has 0 characters"));
+        assert!(of("{").unwrap_err().starts_with("is not valid JSON"));
+    }
+
+    #[test]
+    fn a_hash_key_is_a_number_of_128_bits() {
+        assert_eq!(hash_key("0"), Ok(0));
+        assert_eq!(hash_key("340282366920938463463374607431768211455"), Ok(u128::MAX));
+        for wrong in ["", "-1", "+1", "0x10", "340282366920938463463374607431768211456"] {
+            assert!(hash_key(wrong).is_err(), "{wrong}");
+        }
+    }
+}

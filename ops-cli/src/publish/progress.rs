@@ -1,0 +1,116 @@
+//! Progress of a run on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing if asked for nothing.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::ledger::Tally;
+use crate::progress::note;
+
+/// Time between lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+pub struct Progress {
+    kind: Kind,
+    read_bytes: Arc<AtomicU64>,
+    total_bytes: Option<u64>,
+    /// Time and count of the last display.
+    last: (Duration, u64),
+}
+
+enum Kind {
+    Silent,
+    Lines,
+    Bar(ProgressBar),
+}
+
+impl Progress {
+    /// Time between displays.
+    pub const TICK: Duration = Duration::from_millis(200);
+
+    /// `has_stdout`: receipts go to stdout, and on a terminal they are progress enough.
+    pub fn new(is_quiet: bool, has_stdout: bool, read_bytes: Arc<AtomicU64>, total_bytes: Option<u64>) -> Self {
+        let kind = if is_quiet || (has_stdout && std::io::stdout().is_terminal()) {
+            Kind::Silent
+        } else if std::io::stderr().is_terminal() {
+            Kind::Bar(bar(total_bytes))
+        } else {
+            Kind::Lines
+        };
+        Self { kind, read_bytes, total_bytes, last: (Duration::ZERO, 0) }
+    }
+
+    pub fn silent() -> Self {
+        Self { kind: Kind::Silent, read_bytes: Arc::default(), total_bytes: None, last: (Duration::ZERO, 0) }
+    }
+
+    pub fn show(&mut self, tally: &Tally, now: Duration) {
+        let (then, before) = self.last;
+        let elapsed = now.saturating_sub(then);
+        let least = if matches!(self.kind, Kind::Bar(_)) { Duration::from_millis(150) } else { LINE_EVERY };
+        if elapsed < least {
+            return;
+        }
+        let rate = (tally.acknowledged - before) as f64 / elapsed.as_secs_f64();
+        let text = line(tally, rate);
+        let read = self.read_bytes.load(Ordering::Relaxed);
+        match &self.kind {
+            Kind::Silent => {}
+            Kind::Lines => note(&match self.total_bytes {
+                Some(total) if total > 0 => format!("{:.0} % read; {text}", read as f64 * 100.0 / total as f64),
+                _ => text,
+            }),
+            Kind::Bar(bar) => {
+                bar.set_position(read);
+                bar.set_message(text);
+            }
+        }
+        self.last = (now, tally.acknowledged);
+    }
+
+    pub fn finish(&self) {
+        if let Kind::Bar(bar) = &self.kind {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(total_bytes: Option<u64>) -> ProgressBar {
+    let template = match total_bytes {
+        Some(_) => "{spinner} [{bar:30}] {percent} % {msg}, {eta} left",
+        None => "{spinner} {msg} in {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = total_bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    bar.with_style(style)
+}
+
+fn line(tally: &Tally, rate: f64) -> String {
+    let mut text = format!("{} acknowledged, {rate:.0}/s", tally.acknowledged);
+    for (count, what) in [
+        (tally.throttled, "throttled"),
+        (tally.failed_requests, "requests failed"),
+        (tally.dead_lettered, "dead-lettered"),
+    ] {
+        if count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_trouble_only_where_there_is_some() {
+        let mut tally = Tally { acknowledged: 1500, ..Tally::default() };
+        assert_eq!(line(&tally, 500.0), "1500 acknowledged, 500/s");
+        tally.throttled = 3;
+        assert_eq!(line(&tally, 500.0), "1500 acknowledged, 500/s, 3 throttled");
+    }
+}

@@ -1,0 +1,98 @@
+//! Which shard a record goes to, so that each can be sent to at its own pace.
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::types::Shard;
+
+use crate::error::{Error, Result};
+
+/// The open shards of a stream, which between them cover every hash key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardMap {
+    /// In the order of their hash keys.
+    shards: Vec<OpenShard>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct OpenShard {
+    id: String,
+    first: u128,
+    last: u128,
+}
+
+impl ShardMap {
+    /// Asks Kinesis.
+    pub async fn fetch(client: &Client, stream: &str) -> Result<Self> {
+        let mut shards = Vec::new();
+        let mut request = client.list_shards().stream_name(stream);
+        loop {
+            let page = request.send().await.map_err(|error| Error::aws("list the stream's shards", error))?;
+            shards.extend(page.shards.unwrap_or_default());
+            match page.next_token {
+                // A request with a token names no stream.
+                Some(token) => request = client.list_shards().next_token(token),
+                None => break,
+            }
+        }
+        let map = Self::new(&shards);
+        if map.shards.is_empty() {
+            return Err(Error::failed(format!("the stream {stream} has no open shard")).hint("try again in a moment"));
+        }
+        Ok(map)
+    }
+
+    fn new(shards: &[Shard]) -> Self {
+        let is_open = |shard: &&Shard| {
+            shard.sequence_number_range.as_ref().is_none_or(|range| range.ending_sequence_number.is_none())
+        };
+        let open = |shard: &Shard| {
+            let range = shard.hash_key_range.as_ref()?;
+            let (first, last) = (range.starting_hash_key.parse().ok()?, range.ending_hash_key.parse().ok()?);
+            Some(OpenShard { id: shard.shard_id.clone(), first, last })
+        };
+        let mut shards: Vec<_> = shards.iter().filter(is_open).filter_map(open).collect();
+        shards.sort_by_key(|shard| shard.first);
+        Self { shards }
+    }
+
+    /// Shards of equal size, for tests.
+    #[cfg(test)]
+    pub fn even(count: u32) -> Self {
+        let size = u128::MAX / u128::from(count);
+        let shard = |index: u32| OpenShard {
+            id: format!("shardId-{index:012}"),
+            first: u128::from(index) * size,
+            last: if index + 1 == count { u128::MAX } else { u128::from(index + 1) * size - 1 },
+        };
+        Self { shards: (0..count).map(shard).collect() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub fn id(&self, index: usize) -> &str {
+        &self.shards[index].id
+    }
+
+    /// The shard that takes this hash key.
+    pub fn index_of(&self, hash_key: u128) -> usize {
+        // While a stream is being resharded a key may for a moment belong to no open shard: any will do until the map is
+        // read again.
+        self.shards.partition_point(|shard| shard.last < hash_key).min(self.shards.len().saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_key_belongs_to_the_shard_whose_range_holds_it() {
+        let map = ShardMap::even(4);
+        let size = u128::MAX / 4;
+        assert_eq!(map.index_of(0), 0);
+        assert_eq!(map.index_of(size - 1), 0);
+        assert_eq!(map.index_of(size), 1);
+        assert_eq!(map.index_of(u128::MAX), 3);
+    }
+}

@@ -1,0 +1,213 @@
+//! What became of what was published.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::line::Logged;
+use crate::output::Render;
+use crate::publish::histogram::Histogram;
+use crate::publish::receipts::Receipt;
+
+/// Missing records that are named, in JSON too: a log that stands still must not print a million of them.
+const NAMED: usize = 1000;
+const ROWS: usize = 16;
+const BAR: usize = 40;
+
+/// Compares receipts with log lines, as these come.
+pub struct Check {
+    /// Sequence number → the receipt, and how often the record was logged.
+    expected: HashMap<String, (Receipt, u64)>,
+    /// Of every record that was logged, the first time: time and key.
+    order: Vec<(i64, String, String)>,
+    missing: usize,
+    duplicates: u64,
+    latency: Histogram,
+}
+
+impl Check {
+    pub fn new(receipts: Vec<Receipt>) -> Self {
+        let expected: HashMap<_, _> =
+            receipts.into_iter().map(|receipt| (receipt.sequence_number.clone(), (receipt, 0))).collect();
+        Self { missing: expected.len(), expected, order: Vec::new(), duplicates: 0, latency: Histogram::default() }
+    }
+
+    /// A line became readable. Times are in epoch milliseconds.
+    pub fn logged(&mut self, logged: Logged, timestamp: i64, ingested: i64) {
+        let Some((_, times)) = self.expected.get_mut(&logged.sequence_number) else { return };
+        *times += 1;
+        if *times > 1 {
+            self.duplicates += 1;
+            return;
+        }
+        self.missing -= 1;
+        if let Some(arrival) = logged.arrival {
+            self.latency.add(Duration::from_millis(u64::try_from(ingested - arrival).unwrap_or(0)));
+        }
+        self.order.push((timestamp, logged.partition_key, logged.sequence_number));
+    }
+
+    /// Records that have no line yet.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// The result. `not_published`: records that were dead-lettered before they reached the stream.
+    pub fn report(mut self, run_id: Option<String>, not_published: u64) -> Report {
+        let mut missing: Vec<Receipt> =
+            self.expected.values().filter(|(_, times)| *times == 0).map(|(receipt, _)| receipt.clone()).collect();
+        missing.sort_by_key(|receipt| receipt.offset);
+        missing.truncate(NAMED);
+        // Lines of one time keep the order in which the log gave them.
+        self.order.sort_by_key(|(timestamp, _, _)| *timestamp);
+        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e4).round() / 1e1;
+        let rows = self.latency.rows(ROWS);
+        Report {
+            run_id,
+            published: self.expected.len(),
+            not_published,
+            logged: self.expected.len() - self.missing,
+            missing_count: self.missing,
+            missing,
+            duplicates: self.duplicates,
+            out_of_order: out_of_order(&self.order),
+            latency_p50_ms: milliseconds(self.latency.at(0.5)),
+            latency_p90_ms: milliseconds(self.latency.at(0.9)),
+            latency_p99_ms: milliseconds(self.latency.at(0.99)),
+            latency_max_ms: milliseconds(self.latency.longest()),
+            histogram: rows
+                .into_iter()
+                .map(|(ceiling, count)| Row { up_to_ms: milliseconds(ceiling), count })
+                .collect(),
+        }
+    }
+}
+
+/// Records that were logged after a later one of their key.
+fn out_of_order(order: &[(i64, String, String)]) -> u64 {
+    // Sequence numbers are decimal numbers: of two lengths the longer is the greater.
+    let rank = |number: &str| (number.len(), number.to_owned());
+    let mut last = HashMap::<&str, (usize, String)>::new();
+    let mut count = 0;
+    for (_, key, sequence_number) in order {
+        let rank = rank(sequence_number);
+        match last.get_mut(key.as_str()) {
+            Some(last) if *last > rank => count += 1,
+            Some(last) => *last = rank,
+            None => {
+                last.insert(key, rank);
+            }
+        }
+    }
+    count
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
+    published: usize,
+    not_published: u64,
+    logged: usize,
+    pub missing_count: usize,
+    /// The first of the missing ones.
+    missing: Vec<Receipt>,
+    duplicates: u64,
+    out_of_order: u64,
+    /// From the record's arrival on the stream until its line was in the log, by the services' clocks.
+    latency_p50_ms: f64,
+    latency_p90_ms: f64,
+    latency_p99_ms: f64,
+    latency_max_ms: f64,
+    histogram: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    up_to_ms: f64,
+    count: u64,
+}
+
+impl Report {
+    /// Whether everything was published and logged.
+    pub fn is_whole(&self) -> bool {
+        self.missing_count == 0 && self.not_published == 0
+    }
+}
+
+impl Render for Report {
+    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        let Self { published, logged, missing_count, duplicates, out_of_order, .. } = self;
+        writeln!(
+            to,
+            "{published} published, {logged} logged: {missing_count} missing, {duplicates} logged again, {out_of_order} out of order within a key"
+        )?;
+        if self.not_published > 0 {
+            writeln!(to, "{} more were not published", self.not_published)?;
+        }
+        for Receipt { offset, shard_id, sequence_number, .. } in &self.missing {
+            writeln!(to, "missing: record {offset}, {shard_id} {sequence_number}")?;
+        }
+        writeln!(
+            to,
+            "stream → log: p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, max {:.0} ms",
+            self.latency_p50_ms, self.latency_p90_ms, self.latency_p99_ms, self.latency_max_ms
+        )?;
+        let most = self.histogram.iter().map(|row| row.count).max().unwrap_or(1).max(1);
+        for Row { up_to_ms, count } in &self.histogram {
+            let bar = "█".repeat((*count as usize * BAR).div_ceil(most as usize));
+            writeln!(to, "{:>10} ms {bar:<BAR$} {count}", format!("≤ {up_to_ms:.1}"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(offset: u64) -> Receipt {
+        Receipt {
+            offset,
+            shard_id: "shardId-000000000000".into(),
+            sequence_number: (100 + offset).to_string(),
+            attempts: 1,
+            may_repeat: false,
+            time: 0,
+        }
+    }
+
+    fn logged(number: u64, key: &str) -> Logged {
+        Logged { sequence_number: number.to_string(), partition_key: key.into(), arrival: Some(1000) }
+    }
+
+    #[test]
+    fn missing_repeated_and_misplaced_records_are_told() {
+        let mut check = Check::new((0..6).map(receipt).collect());
+        for (number, key, timestamp) in
+            [(101, "a", 10), (100, "a", 10), (102, "b", 10), (102, "b", 11), (103, "b", 12), (999, "c", 12)]
+        {
+            check.logged(logged(number, key), timestamp, 1005);
+        }
+        assert_eq!(check.missing(), 2);
+        let report = check.report(None, 0);
+        assert!(!report.is_whole());
+        assert_eq!((report.published, report.logged, report.missing_count), (6, 4, 2));
+        assert_eq!((report.duplicates, report.out_of_order), (1, 1));
+        assert_eq!(report.missing.iter().map(|receipt| receipt.offset).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(report.latency_max_ms, 5.0);
+        assert_eq!(report.histogram.iter().map(|row| row.count).sum::<u64>(), 4);
+    }
+
+    #[test]
+    fn what_the_log_gives_late_is_not_out_of_order() {
+        let mut check = Check::new((0..2).map(receipt).collect());
+        check.logged(logged(101, "a"), 20, 1005);
+        check.logged(logged(100, "a"), 10, 1005);
+        assert_eq!(check.report(None, 0).out_of_order, 0);
+    }
+}
