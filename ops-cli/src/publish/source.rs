@@ -161,6 +161,9 @@ struct Entry {
     explicit_hash_key: Option<String>,
 }
 
+/// Data, where it is not the line itself; partition key; explicit hash key.
+type Parsed = (Option<Vec<u8>>, String, Option<u128>);
+
 /// Records as they are read, one at a time.
 pub struct Records {
     inputs: Vec<Input>,
@@ -244,8 +247,7 @@ impl Records {
         }
     }
 
-    /// Data, where it is not the line itself; partition key; explicit hash key.
-    fn parse(&mut self, raw: &[u8]) -> Result<(Option<Vec<u8>>, String, Option<u128>), String> {
+    fn parse(&mut self, raw: &[u8]) -> Result<Parsed, String> {
         let decode =
             |text: &[u8]| base64_simd::STANDARD.decode_to_vec(text).map_err(|_| "is not valid base64".to_owned());
         match self.form {
