@@ -249,7 +249,7 @@ pub struct Publish {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Sending")]
     pub deadline: u64,
 
-    /// Write a receipt for each record to this file, as lines of JSON, and the summary to stdout
+    /// Write a receipt for each record to this file, as lines of JSON, instead of to stdout
     #[arg(long, value_name = "FILE", help_heading = "Accounting")]
     pub receipts: Option<PathBuf>,
     /// Go on after an interrupted run: records with a receipt in this file are not sent; new receipts are added to it
