@@ -96,20 +96,7 @@ async fn put_to_line(zip: &Path, records: usize) -> Vec<f64> {
     let outcome = endpoint.run(["--output", "json", "provision", "--zip", zip.to_str().unwrap()]).ok().json().remove(0);
     let (stream, group) = (outcome["stream"].as_str().unwrap(), outcome["logGroup"].as_str().unwrap());
 
-    let credentials = aws_credential_types::Credentials::new(
-        local_aws::ACCESS_KEY_ID,
-        local_aws::SECRET_ACCESS_KEY,
-        None,
-        None,
-        "bench",
-    );
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .endpoint_url(&endpoint.url)
-        .region("us-east-1")
-        .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .load()
-        .await;
+    let config = endpoint.sdk_config().await;
     let (kinesis, logs) = (aws_sdk_kinesis::Client::new(&config), aws_sdk_cloudwatchlogs::Client::new(&config));
     let mut latencies = Vec::with_capacity(records);
     for n in 0..records + 20 {

@@ -43,16 +43,7 @@ fn line_count(path: &Path) -> usize {
 /// An endpoint with the stream test-dev.
 async fn endpoint(shards: i32) -> (Endpoint, Client) {
     let endpoint = Endpoint::start();
-    let key = local_aws::ACCESS_KEY_ID;
-    let credentials = aws_credential_types::Credentials::new(key, key, None, None, "test");
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .endpoint_url(&endpoint.url)
-        .region("us-east-1")
-        .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .load()
-        .await;
-    let client = Client::new(&config);
+    let client = Client::new(&endpoint.sdk_config().await);
     client.create_stream().stream_name("test-dev").shard_count(shards).send().await.unwrap();
     active(&client).await;
     (endpoint, client)
@@ -73,14 +64,7 @@ async fn active(client: &Client) {
 fn fault(endpoint: &Endpoint, kind: &str, more: Value) {
     let mut fault = json!({ "operation": "PutRecords", "kind": kind });
     fault.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let body = fault.to_string();
-    let address = endpoint.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let head = format!("POST /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
-    write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    endpoint.fault(&fault);
 }
 
 /// Every record on the stream, shard by shard in the order they were made: parents before children.

@@ -3,36 +3,20 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 
 use common::{Endpoint, Run};
 use serde_json::{Value, json};
-
-fn fault(endpoint: &Endpoint, fault: &Value) {
-    let body = fault.to_string();
-    let address = endpoint.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let head = format!("POST /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
-    write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
 
 #[test]
 fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
     for format in ["json", "text"] {
         let endpoint = Endpoint::start();
         endpoint.provision(&["--shards", "2", "--log-format", format]);
-        fault(&endpoint, &json!({ "operation": "PutRecords", "kind": "throttledEntries", "probability": 0.05 }));
-        fault(&endpoint, &json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }));
-        fault(
-            &endpoint,
-            &json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }),
-        );
-        fault(&endpoint, &json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }));
+        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "throttledEntries", "probability": 0.05 }));
+        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }));
+        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }));
+        endpoint.fault(&json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }));
         let report = endpoint.run(["--output", "json", "verify", "--count", "500"]).ok().json().remove(0);
         assert_eq!((&report["published"], &report["logged"]), (&json!(500), &json!(500)), "{report}");
         assert_eq!((&report["missingCount"], &report["outOfOrder"]), (&json!(0), &json!(0)), "{report}");

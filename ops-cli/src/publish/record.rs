@@ -1,6 +1,6 @@
 //! One record to put, and where in the input it stood.
 
-use md5::{Digest, Md5};
+use kinesis_event_logger_core::hash_key;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +36,9 @@ impl Record {
         self.data.len() + self.partition_key.len()
     }
 
-    /// The number that decides the shard: the explicit hash key, or the partition key's MD5, big-endian (Kinesis API,
-    /// `PutRecord`).
+    /// The number that decides the shard: the explicit hash key, or that of the partition key.
     pub fn hash_key(&self) -> u128 {
-        self.explicit_hash_key.unwrap_or_else(|| u128::from_be_bytes(Md5::digest(self.partition_key.as_bytes()).into()))
+        self.explicit_hash_key.unwrap_or_else(|| hash_key(&self.partition_key))
     }
 }
 

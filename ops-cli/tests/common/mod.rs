@@ -2,7 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -120,7 +121,13 @@ impl Endpoint {
 
     /// For the SDK's own clients: what a person does beside `ops-cli`.
     pub async fn sdk_config(&self) -> aws_config::SdkConfig {
-        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "test");
+        let credentials = aws_credential_types::Credentials::new(
+            local_aws::ACCESS_KEY_ID,
+            local_aws::SECRET_ACCESS_KEY,
+            None,
+            None,
+            "test",
+        );
         aws_config::defaults(aws_config::BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region("us-east-1")
@@ -146,6 +153,19 @@ impl Endpoint {
     pub fn provision(&self, more: &[&str]) -> Run {
         let zip = function_zip().to_str().unwrap();
         self.run(["provision", "--zip", zip].iter().chain(more)).ok()
+    }
+
+    /// Sets a fault of the endpoint.
+    #[track_caller]
+    pub fn fault(&self, fault: &Value) {
+        let body = fault.to_string();
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!("POST /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
+        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// Sends a signal and waits for the end; the exit code.
