@@ -326,6 +326,22 @@ fn metrics_are_one_line_an_invocation() {
 }
 
 #[test]
+fn metrics_are_let_through_whatever_the_level() {
+    let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")]);
+    function.invoke("request-1", event([record(1, b"hello")]));
+    let metrics = loop {
+        let line = json_line(&mut function);
+        if line.get("_aws").is_some() {
+            break line;
+        }
+    };
+    assert_eq!((&metrics["level"], &metrics["Records"]), (&json!("ERROR"), &json!(1)));
+    let written = metrics["timestamp"].as_str().unwrap();
+    assert!(written.starts_with("20") && written.ends_with('Z') && written.len() == 24, "{written}");
+    assert_eq!(function.end(true).1, "");
+}
+
+#[test]
 fn what_must_not_be_shown_is_not() {
     let redact = ("LOGGER_REDACT", "password,/card/number");
     let mut function = Function::start(&[JSON, redact, ("LOGGER_MAX_DATA_BYTES", "100"), ("LOGGER_METRICS", "emf")]);
