@@ -17,8 +17,7 @@ use crate::metrics::{Metrics, Subject};
 use crate::output::{Output, WriteError};
 use crate::settings::Settings;
 
-/// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last:
-/// as much as a pipe holds.
+/// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// How many records may pass without a look at the clock, where they make no lines.

@@ -30,9 +30,9 @@ fn event(records: impl IntoIterator<Item = Value>) -> String {
     json!({"Records": records.into_iter().collect::<Vec<_>>()}).to_string()
 }
 
-/// More than a pipe holds: 200 records of 1 KiB, the first with this sequence number.
+/// More than a pipe holds: 200 records of 4 KiB, the first with this sequence number.
 fn large_event(first: u64) -> String {
-    event((first..200).map(|number| record(number, &[b'x'; 1024])))
+    event((first..200).map(|number| record(number, &[b'x'; 4096])))
 }
 
 /// The sequence numbers of text lines, which are whole.
