@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use common::{Endpoint, Run};
+use common::{Endpoint, Run, install};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
@@ -21,63 +21,23 @@ fn folder() -> PathBuf {
 /// The folder of the installed Python clients.
 fn python() -> Option<&'static Path> {
     static INSTALLED: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let install = || {
-        installed("clients", "requirements.txt", |venv| {
-            has_run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
-                && has_run(
-                    Command::new(venv.join("bin/pip"))
-                        .args(["install", "--quiet", "--requirement"])
-                        .arg(folder().join("requirements.txt")),
-                )
-        })
-    };
+    let install = || unless_in_ci("Python", install::python("clients", &folder().join("requirements.txt")));
     INSTALLED.get_or_init(install).as_deref()
 }
 
 /// The folder of the installed JavaScript clients.
 fn javascript() -> Option<&'static Path> {
     static INSTALLED: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let install = || {
-        installed("clients-js", "package-lock.json", |modules| {
-            std::fs::create_dir_all(modules).unwrap();
-            for name in ["package.json", "package-lock.json"] {
-                std::fs::copy(folder().join(name), modules.join(name)).unwrap();
-            }
-            has_run(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(modules))
-        })
-    };
+    let install = || unless_in_ci("JavaScript", install::javascript("clients-js", &folder()));
     INSTALLED.get_or_init(install).as_deref()
 }
 
-/// A folder in which `install` has put what `wanted`, a file beside the clients, names.
-fn installed(name: &str, wanted: &str, install: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    let folder_of_clients = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let stamp = folder_of_clients.join("installed");
-    let wanted = std::fs::read(folder().join(wanted)).unwrap();
-    if std::fs::read(&stamp).is_ok_and(|there| there == wanted) {
-        return Some(folder_of_clients);
+fn unless_in_ci(language: &str, installed: Option<PathBuf>) -> Option<PathBuf> {
+    if installed.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "the {language} clients could not be installed");
+        eprintln!("the {language} clients could not be installed: they were not run");
     }
-    if !install(&folder_of_clients) {
-        assert!(std::env::var_os("CI").is_none(), "the clients in {name} could not be installed");
-        eprintln!("the clients in {name} could not be installed: they were not run");
-        return None;
-    }
-    std::fs::write(stamp, wanted).unwrap();
-    Some(folder_of_clients)
-}
-
-fn has_run(command: &mut Command) -> bool {
-    match command.output() {
-        Ok(output) if output.status.success() => true,
-        Ok(output) => {
-            eprintln!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-            false
-        }
-        Err(error) => {
-            eprintln!("{command:?}: {error}");
-            false
-        }
-    }
+    installed
 }
 
 /// A command with the endpoint's exports, and nothing else of AWS.
