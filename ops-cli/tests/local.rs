@@ -152,6 +152,30 @@ fn without_authentication_it_answers_tools_that_cannot_sign_and_no_browser() {
     endpoint.run(["publish", "x"]).ok();
 }
 
+/// As on AWS the address needs no credentials: `curl` gets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_code_of_a_function_can_be_downloaded() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
+    let function = lambda.get_function().function_name("test-dev").send().await.unwrap();
+    let location = function.code.unwrap().location.unwrap();
+    let get = |location: &str| {
+        let path = location.strip_prefix(&endpoint.url).unwrap();
+        let address = endpoint.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    };
+    let answer = get(&location);
+    assert!(answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"\0\0"), "{}", String::from_utf8_lossy(&answer));
+    let forged = get(&location.replace("Expires=600", "Expires=6000"));
+    let forged = String::from_utf8_lossy(&forged);
+    assert!(forged.starts_with("HTTP/1.1 403") && forged.contains("<Code>SignatureDoesNotMatch</Code>"), "{forged}");
+}
+
 /// The credentials lie in a folder of the user's own for as long as the endpoint runs.
 #[test]
 fn local_finds_the_endpoint_of_its_user_and_no_other() {

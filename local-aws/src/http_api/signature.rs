@@ -49,7 +49,7 @@ impl Claim {
         if time.get(..8) != Some(scope_day) {
             return Err(SignatureError::OtherDay { scope_day: scope_day.clone(), time });
         }
-        if !self.signed_headers.iter().any(|name| name == header::HOST) {
+        if !self.signed_headers.contains(&header::HOST) {
             return Err(SignatureError::HostNotSigned);
         }
         self.check_time(now)
