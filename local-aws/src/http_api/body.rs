@@ -46,6 +46,6 @@ fn too_large(limit: usize) -> AwsError {
     AwsError::new(413, "RequestEntityTooLargeException", format!("The request's body is longer than {limit} bytes."))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
