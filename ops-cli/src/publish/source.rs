@@ -227,17 +227,10 @@ impl Records {
         if is_cut {
             return Err(Rejected { place, reason: too_large, data: raw });
         }
-        let record = self.parse(&raw).map(|(data, partition_key, explicit_hash_key)| Record {
-            place,
-            data: data.unwrap_or_default(),
-            partition_key,
-            explicit_hash_key,
-        });
-        match record {
-            Ok(mut record) => {
-                if matches!(self.form, Form::Lines | Form::Whole) {
-                    record.data = raw;
-                }
+        match self.parse(&raw) {
+            Ok((data, partition_key, explicit_hash_key)) => {
+                let data = data.unwrap_or(raw);
+                let record = Record::new(place, data, partition_key, explicit_hash_key);
                 if record.size() <= self.max_bytes {
                     return Ok(record);
                 }
@@ -340,7 +333,7 @@ mod tests {
         let line = br#"{"PartitionKey":"k","Data":"SGVsbG8=","ExplicitHashKey":"7","more":1}"#;
         let record = all(line, &["--entries"], 100).remove(0).unwrap();
         assert_eq!((record.partition_key.as_str(), &*record.data), ("k", &b"Hello"[..]));
-        assert_eq!(record.hash_key(), 7);
+        assert_eq!(record.hash_key, 7);
         let without = refused(br#"{"Data":""}"#, &["--entries"]);
         assert!(without.starts_with("line 1 of test is not an entry: missing field `PartitionKey`"), "{without}");
         let wrong = refused(br#"{"PartitionKey":"k","Data":"","ExplicitHashKey":"x"}"#, &["--entries"]);
