@@ -243,6 +243,9 @@ pub struct Publish {
     /// as the logger does. Receipts name each record inside; slow input waits up to 100 ms for company
     #[arg(long, help_heading = "Sending")]
     pub aggregate: bool,
+    /// Compress each record's data, with --aggregate inside the aggregate: the logger opens either
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Sending")]
+    pub compress: Option<Compression>,
     /// Send at most so many records a second
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Sending")]
     pub rate: Option<f64>,
@@ -271,6 +274,12 @@ pub struct Publish {
     /// Show how the input would be packed and where it would go; send nothing
     #[arg(long, conflicts_with_all = ["receipts", "resume"], help_heading = "Accounting")]
     pub dry_run: bool,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Compression {
+    Gzip,
+    Zstd,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

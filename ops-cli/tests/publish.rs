@@ -197,19 +197,29 @@ async fn reshard(client: &Client, receipts: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_is_resumed_without_losing_or_repeating() {
+    interrupted_and_resumed("-INT", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_run_of_aggregates_is_resumed_without_losing_or_repeating() {
+    interrupted_and_resumed("-TERM", &["--aggregate", "--ordered", "--key-field", "/k"]).await;
+}
+
+async fn interrupted_and_resumed(signal: &str, how: &[&str]) {
     let (endpoint, client) = endpoint(2).await;
     let count = 20_000;
-    let input = file("resume", numbered(count, 50));
-    let receipts = path("resume-receipts");
-    let common = ["publish", "--file", text(&input), "--rate", "4000"];
+    let input = file(&format!("resume{signal}"), numbered(count, 50));
+    let receipts = path(&format!("resume{signal}-receipts"));
+    let publish = ["publish", "--file", text(&input)];
+    let publish: Vec<_> = publish.iter().chain(how).collect();
     let mut first = endpoint
-        .ops(common.iter().chain(&["--receipts", text(&receipts)]))
+        .ops(publish.iter().chain(&[&"--rate", &"4000", &"--receipts", &text(&receipts)]))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     eventually("the first receipts", || (line_count(&receipts) > 1000).then_some(()));
-    std::process::Command::new("kill").args(["-INT", &first.id().to_string()]).status().unwrap();
+    std::process::Command::new("kill").args([signal, &first.id().to_string()]).status().unwrap();
     assert_eq!(first.wait().unwrap().code(), Some(130));
     let mut stderr = String::new();
     first.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -218,7 +228,7 @@ async fn an_interrupted_run_is_resumed_without_losing_or_repeating() {
     assert!((1000..count).contains(&done), "{done}");
     assert_eq!(on_stream(&client).await.len() as u64, done, "what is on the stream has a receipt");
 
-    let second = endpoint.run(["--output", "json", "publish", "--file", text(&input), "--resume", text(&receipts)]);
+    let second = endpoint.run([&"--output", &"json"].iter().chain(&publish).chain(&[&"--resume", &text(&receipts)]));
     let summary = second.ok().json().remove(0);
     assert_eq!((summary["skipped"].as_u64(), summary["acknowledged"].as_u64()), (Some(done), Some(count - done)));
     let mut numbers: Vec<_> = on_stream(&client).await.iter().map(|(_, data)| number(data)).collect();

@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::observed::stream_summary;
+use crate::publish::compress::Compressor;
 use crate::publish::keys::Keys;
 use crate::publish::ledger::{Ledger, Summary};
 use crate::publish::pace::Rate;
@@ -29,6 +30,8 @@ use crate::publish::source::{Form, Records, Source};
 pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let keys = Keys::new(args)?;
+    let compressor = args.compress.map(Compressor::new).transpose();
+    let compressor = compressor.map_err(|error| Error::failed(format!("could not begin to compress: {error}")))?;
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?;
@@ -44,7 +47,7 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         source.read_bytes.clone(),
         source.total_bytes,
     );
-    let records = source.records(Form::of(args), keys, max_bytes);
+    let records = source.records(Form::of(args), keys, compressor, max_bytes);
     if args.dry_run {
         return output.show(&plan(records, &input_names, shards, packing(args.ordered, args.aggregate, max_bytes)));
     }
