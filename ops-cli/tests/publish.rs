@@ -4,8 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -271,10 +270,7 @@ async fn what_is_given_up_is_dead_lettered_and_can_be_sent_again() {
     endpoint.run(publish).failed(1, "2 of 2 records were not published", text(&dead));
     assert!(lines(&dead)[0]["reason"].as_str().unwrap().contains("InternalFailure"));
 
-    let address = endpoint.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "DELETE /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-    stream.read_to_string(&mut String::new()).unwrap();
+    endpoint.faults("DELETE", "");
     endpoint.run(["publish", "--entries", "--file", text(&dead)]).ok();
     let mut records = on_stream(&client).await;
     records.sort();
