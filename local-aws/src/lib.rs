@@ -21,13 +21,15 @@ use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+pub use http_api::Credentials;
 pub use lambda::package;
 
-use http_api::Faults;
+use http_api::{Access, Faults};
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
@@ -35,11 +37,6 @@ use logs::Logs;
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
-
-/// The endpoint's own credentials, for clients and for the functions it runs.
-pub const ACCESS_KEY_ID: &str = "local";
-/// Goes with [`ACCESS_KEY_ID`].
-pub const SECRET_ACCESS_KEY: &str = "local";
 
 /// How long a client may take to end its connection once the endpoint stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -53,6 +50,10 @@ pub struct Config {
     pub account_id: String,
     /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
+    /// What requests must be signed with, and what functions get.
+    pub credentials: Credentials,
+    /// Whether requests must be signed. Without it browsers are refused all the same, and every program on this machine is served.
+    pub verify_signatures: bool,
     /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
     pub data_dir: Option<PathBuf>,
 }
@@ -63,6 +64,8 @@ impl Default for Config {
             region: "us-east-1".into(),
             account_id: "000000000000".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            credentials: Credentials::random(),
+            verify_signatures: true,
             data_dir: None,
         }
     }
@@ -76,6 +79,7 @@ struct Services {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    access: Arc<Access>,
 }
 
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
@@ -93,8 +97,9 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     let kinesis = Kinesis::new(&config);
     let faults = kinesis.faults();
     let identity = Identity::new(&config.region, &config.account_id);
+    let access = Arc::new(Access { credentials: config.credentials.clone(), verify: config.verify_signatures });
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults };
+    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, http_api::router(services))

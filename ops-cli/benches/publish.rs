@@ -169,7 +169,7 @@ fn resident_kib(status: &str) -> u64 {
 /// A program of AWS's, connected to the endpoint.
 fn aws(endpoint: &Endpoint, program: &Path) -> Command {
     let mut command = Command::new(program);
-    command.envs(endpoint.environment());
+    command.envs(endpoint.exports());
     command
 }
 

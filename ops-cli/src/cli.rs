@@ -43,9 +43,12 @@ pub struct Global {
     /// Send requests to this address instead of AWS (default: AWS_ENDPOINT_URL)
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     pub endpoint_url: Option<String>,
-    /// Talk to `ops-cli local`: its default address, its own credentials
+    /// Talk to `ops-cli local`: its default address (or --endpoint-url), its own credentials
     #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
     pub local: bool,
+    /// Those of an endpoint in this process; without them `--local` looks for those of one that runs.
+    #[arg(skip)]
+    pub local_credentials: Option<local_aws::Credentials>,
 
     /// Application: the first part of every name
     #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
@@ -344,6 +347,7 @@ pub struct Teardown {
 }
 
 /// Listens on loopback only, keeps everything in memory, and stops every function process when it is interrupted.
+/// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
     after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
@@ -352,6 +356,30 @@ pub struct Local {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]
     pub port: u16,
+    /// The access key that requests must be signed with
+    #[arg(long, env = "LOCAL_AWS_ACCESS_KEY_ID", value_name = "ID", requires = "secret_access_key")]
+    pub access_key_id: Option<String>,
+    /// Its secret
+    #[arg(
+        long,
+        env = "LOCAL_AWS_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        requires = "access_key_id",
+        hide_env_values = true
+    )]
+    pub secret_access_key: Option<String>,
+    /// The session token that requests must carry
+    #[arg(
+        long,
+        env = "LOCAL_AWS_SESSION_TOKEN",
+        value_name = "TOKEN",
+        requires = "access_key_id",
+        hide_env_values = true
+    )]
+    pub session_token: Option<String>,
+    /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
+    #[arg(long)]
+    pub no_auth: bool,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks
