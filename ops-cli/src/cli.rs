@@ -309,6 +309,9 @@ pub struct Verify {
     /// How long to wait for log lines after the last record was published
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub timeout: String,
+    /// How long to go on reading once every record is found, for what is logged again
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    pub settle: String,
     /// Publish the records in aggregates, in the format of the KPL
     #[arg(long)]
     pub aggregate: bool,

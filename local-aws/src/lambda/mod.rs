@@ -46,7 +46,7 @@ pub struct Lambda {
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity);
+        let functions = Functions::new(config, logs, identity, kinesis.faults());
         let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
         Self { functions, mappings, destinations }
     }
