@@ -16,6 +16,8 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
+#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
+mod store;
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -32,6 +34,7 @@ use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
+use store::Store;
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
@@ -40,6 +43,9 @@ pub const DEFAULT_PORT: u16 = 4566;
 pub const ACCESS_KEY_ID: &str = "local";
 /// Goes with [`ACCESS_KEY_ID`].
 pub const SECRET_ACCESS_KEY: &str = "local";
+
+/// In bytes: see [`Config::memory_limit`].
+pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
 /// How long a client may take to end its connection once the endpoint stops.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -53,8 +59,11 @@ pub struct Config {
     pub account_id: String,
     /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
-    /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
+    /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
+    /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// How many bytes of records and log events stay in memory; the oldest leave first.
+    pub memory_limit: usize,
 }
 
 impl Default for Config {
@@ -64,6 +73,7 @@ impl Default for Config {
             account_id: "000000000000".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: None,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
         }
     }
 }
@@ -76,6 +86,7 @@ struct Services {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    store: Store,
 }
 
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
@@ -89,12 +100,13 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     let config = Config { address, ..config };
+    let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
     let logs = Logs::new(&config.region, &config.account_id);
     let kinesis = Kinesis::new(&config);
     let faults = kinesis.faults();
     let identity = Identity::new(&config.region, &config.account_id);
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults };
+    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, store };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, http_api::router(services))

@@ -77,6 +77,11 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     }
     let answered =
         if fault.server_error { Err(faults::server_error()) } else { dispatch(&services, protocol, request).await };
+    // What is answered, and what is read, is what a kill of this process cannot take back.
+    let answered = match services.store.flushed().await {
+        Ok(()) => answered,
+        Err(error) => Err(AwsError::new(500, "InternalFailure", error.to_string())),
+    };
     if fault.drop_answer {
         return faults::no_answer();
     }
