@@ -34,7 +34,7 @@ use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
-use store::Store;
+use store::{Budget, Store};
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
@@ -64,6 +64,10 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// How many bytes of records and log events stay in memory; the oldest leave first.
     pub memory_limit: usize,
+    /// Shards of streams take and give no more in a second than on AWS.
+    pub limits: bool,
+    /// Streams and consumers take some seconds to be made, changed and deleted, as on AWS.
+    pub realistic: bool,
 }
 
 impl Default for Config {
@@ -74,6 +78,8 @@ impl Default for Config {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: None,
             memory_limit: DEFAULT_MEMORY_LIMIT,
+            limits: false,
+            realistic: false,
         }
     }
 }
@@ -102,7 +108,9 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     let config = Config { address, ..config };
     let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
     let logs = Logs::new(&config.region, &config.account_id);
-    let kinesis = Kinesis::new(&config);
+    let budget = Budget::new(config.memory_limit);
+    let kinesis = Kinesis::new(&config, &store, &budget);
+    kinesis.restore().await.map_err(io::Error::other)?;
     let faults = kinesis.faults();
     let identity = Identity::new(&config.region, &config.account_id);
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());

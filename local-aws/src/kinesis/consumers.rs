@@ -39,14 +39,41 @@ impl Kinesis {
         if let Some(tags) = tags {
             self.engine().set_tags(&consumer.consumer_arn, &super::tags::texts(&tags).collect()).await?;
         }
-        self.engine().put_consumer(Consumer { consumer_status: ConsumerStatus::Active, ..consumer }).await?;
+        let active = Consumer { consumer_status: ConsumerStatus::Active, ..consumer.clone() };
+        self.transition(consumer, Some(active)).await?;
         Ok(answer)
     }
 
     pub(super) async fn deregister_consumer(&self, input: &Value) -> Result<Value, AwsError> {
         let consumer = self.find_consumer("DeregisterStreamConsumer", input).await?;
-        self.engine().delete_consumer(&consumer.consumer_arn).await?;
+        let deleting = Consumer { consumer_status: ConsumerStatus::Deleting, ..consumer };
+        self.transition(deleting, None).await?;
         Ok(Value::Null)
+    }
+
+    /// Makes a consumer what it will be, on AWS after some seconds. What a kill interrupts is done at once.
+    async fn transition(&self, first: Consumer, last: Option<Consumer>) -> Result<(), AwsError> {
+        if !self.shared.is_realistic {
+            return self.set_consumer(&first.consumer_arn, last).await;
+        }
+        let (kinesis, arn) = (self.clone(), first.consumer_arn.clone());
+        self.set_consumer(&arn, Some(first)).await?;
+        tokio::spawn(async move {
+            tokio::time::sleep(kinesis.engine().transition).await;
+            if let Err(error) = kinesis.set_consumer(&arn, last).await {
+                tracing::warn!(arn, error.message, "a consumer stays as it is");
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) async fn set_consumer(&self, arn: &str, consumer: Option<Consumer>) -> Result<(), AwsError> {
+        match consumer {
+            Some(consumer) => self.engine().put_consumer(consumer).await?,
+            None => self.engine().delete_consumer(arn).await?,
+        }
+        self.persist_consumer(arn).await;
+        Ok(())
     }
 
     pub(super) async fn describe_consumer(&self, input: &Value) -> Result<Value, AwsError> {

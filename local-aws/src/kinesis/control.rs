@@ -11,6 +11,7 @@ use kinesis_event_logger_core::limits::STREAM_RETENTION_HOURS;
 use serde_json::{Map, Value, json};
 
 use super::log::Status;
+use super::persist::Pending;
 use super::{Kinesis, engine, invalid, stream_name, text};
 use crate::http_api::AwsError;
 
@@ -66,10 +67,18 @@ impl Kinesis {
         }
     }
 
-    /// Has the engine change a stream, and follows it.
+    /// Has the engine change a stream or what belongs to one, and follows it.
     async fn change(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        let control = self.shared.control.lock().await;
         let answer = self.engine().call(operation, input).await?;
-        if let Some(name) = text(input, "StreamName") {
+        let arn = text(input, "ResourceARN");
+        if let Some(consumer) = arn.filter(|arn| arn.contains("/consumer/")) {
+            self.persist_consumer(consumer).await;
+        } else if let Some(name) = text(input, "StreamName").or_else(|| stream_name(arn?)) {
+            if let Some(log) = self.known(name) {
+                log.set_pending(Some(Pending { operation: operation.to_owned(), input: input.clone() }));
+            }
+            drop(control);
             self.follow(name).await;
         }
         Ok(answer)
@@ -93,23 +102,26 @@ impl Kinesis {
         });
     }
 
-    async fn create_stream(&self, mut input: Value) -> Result<Value, AwsError> {
+    async fn create_stream(&self, input: Value) -> Result<Value, AwsError> {
         let mode = text(&input["StreamModeDetails"], "StreamMode").map(str::to_owned);
         let is_on_demand = mode.as_deref() == Some("ON_DEMAND");
         if is_on_demand && !input["ShardCount"].is_null() {
             return Err(invalid("ShardCount must not be provided for a stream in ON_DEMAND mode."));
         }
-        if is_on_demand {
-            input["ShardCount"] = ON_DEMAND_SHARDS.into();
-        }
         let extra = NewStream::read(&input, is_on_demand)?;
+        let mut asked = input.clone();
+        if is_on_demand {
+            asked["ShardCount"] = ON_DEMAND_SHARDS.into();
+        }
         let name = text(&input, "StreamName").unwrap_or_default().to_owned();
         let control = self.shared.control.lock().await;
-        self.engine().call("CreateStream", &input).await?;
+        self.engine().call("CreateStream", &asked).await?;
         // Made, so that one of its name is gone, whether that was noticed or not.
         self.forget(&name);
         self.engine().update(&name, |stream| extra.apply(stream)).await?;
-        self.take_over(&name).await?.set_distributed(extra.is_distributed);
+        let log = self.take_over(&name).await?;
+        log.set_distributed(extra.is_distributed);
+        log.set_pending(Some(Pending { operation: "CreateStream".to_owned(), input }));
         drop(control);
         self.follow(&name).await;
         Ok(Value::Null)
@@ -127,7 +139,7 @@ impl Kinesis {
         }
         self.change("DeleteStream", input).await?;
         for consumer in consumers {
-            self.engine().delete_consumer(&consumer.consumer_arn).await?;
+            self.set_consumer(&consumer.consumer_arn, None).await?;
         }
         Ok(Value::Null)
     }
@@ -274,6 +286,7 @@ impl Kinesis {
         let is_on_demand = engine::is_on_demand(&self.engine().stream(name).await?);
         let is_distributed = distribution(input, is_on_demand)?;
         self.stream_log(name).await?.set_distributed(is_distributed);
+        self.refresh(name).await?;
         Ok(Value::Null)
     }
 }

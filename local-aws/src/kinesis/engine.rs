@@ -19,17 +19,23 @@ use crate::http_api::AwsError;
 /// The most open shards of all streams.
 const SHARD_LIMIT: u32 = 100_000;
 
+const TRANSITION: Duration = Duration::from_millis(2);
+
+/// With `--realistic`. On AWS a stream is made in ten seconds or so, resharded in half a minute
+/// (<https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-resharding-split.html>).
+const REALISTIC_TRANSITION: Duration = Duration::from_secs(5);
+
 pub struct Engine {
     store: Store,
     /// `arn:aws:kinesis:REGION:ACCOUNT:stream/`
     arn: String,
-    /// How long a stream takes to be made, changed or deleted.
+    /// How long a stream takes to be made, changed or deleted, and with [`Config::realistic`] a consumer.
     pub transition: Duration,
 }
 
 impl Engine {
     pub fn new(config: &Config) -> Self {
-        let transition = Duration::from_millis(2);
+        let transition = if config.realistic { REALISTIC_TRANSITION } else { TRANSITION };
         let millis = transition.as_millis() as u64;
         let store = Store::new(StoreOptions {
             create_stream_ms: millis,
@@ -82,6 +88,19 @@ impl Engine {
         self.store.list_stream_names().await
     }
 
+    pub async fn put_stream(&self, stream: Stream) -> Result<(), AwsError> {
+        let name = stream.stream_name.clone();
+        self.store.put_stream(&name, stream).await.map_err(engine_error)
+    }
+
+    pub async fn policy(&self, arn: &str) -> Option<String> {
+        self.store.get_policy(arn).await
+    }
+
+    pub async fn put_policy(&self, arn: &str, policy: &str) -> Result<(), AwsError> {
+        self.store.put_policy(arn, policy).await.map_err(engine_error)
+    }
+
     /// Changes what is kept of a stream.
     pub async fn update(&self, name: &str, change: impl FnOnce(&mut Stream)) -> Result<(), AwsError> {
         let change = |stream: &mut Stream| {
@@ -109,9 +128,8 @@ impl Engine {
         self.store.get_resource_tags(arn).await
     }
 
-    pub async fn set_tags(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<Value, AwsError> {
-        self.store.put_resource_tags(arn, tags).await.map_err(engine_error)?;
-        Ok(Value::Null)
+    pub async fn set_tags(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
+        self.store.put_resource_tags(arn, tags).await.map_err(engine_error)
     }
 
     pub async fn consumer(&self, arn: &str) -> Option<Consumer> {
@@ -164,7 +182,7 @@ fn shard(shard: &Shard) -> Option<ShardDescription> {
         },
         hash_keys: shard.hash_key_range.start_u128()..=shard.hash_key_range.end_u128(),
         parents: shard.parent_shard_id.iter().chain(&shard.adjacent_parent_shard_id).cloned().collect(),
-        is_closed: shard.sequence_number_range.ending_sequence_number.is_some(),
+        closed: shard.sequence_number_range.ending_sequence_number.as_deref().map(closed),
     })
 }
 
@@ -188,4 +206,9 @@ pub fn initial_response() -> Bytes {
 /// The frame of one event of a subscription.
 pub fn event_frame(payload: &[u8], content_type: &'static str) -> Bytes {
     event_stream::encode_subscribe_event(payload, content_type).into()
+}
+
+/// Epoch milliseconds at which a shard with this last number was closed.
+fn closed(ending_sequence_number: &str) -> u64 {
+    sequence::parse_sequence(ending_sequence_number).ok().and_then(|last| last.seq_time).unwrap_or_default()
 }

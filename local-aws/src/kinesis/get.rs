@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::iterator::ShardIterator;
 use super::log::{Item, SequenceText, ShardLog, ShardSequence, Shards, Span, StreamLog};
 use super::wire::{BlobOut, Timestamp, Wire};
-use super::{Kinesis, Target, invalid, now};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, invalid, now};
 use crate::http_api::AwsError;
 
 const ITERATOR_MS: u64 = limits::SHARD_ITERATOR_SECONDS * 1000;
@@ -136,6 +136,9 @@ impl Kinesis {
         let stream = Some(stream).filter(|stream| stream.incarnation == iterator.incarnation).ok_or_else(missing)?;
         let shards = stream.shards();
         let shard = shards.shard(&shard_id).ok_or_else(missing)?;
+        if self.shared.has_limits && !shard.limits().read(now) {
+            return Err(AwsError::bad_request(THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &iterator.stream_name)));
+        }
         let read = shard.read(Span {
             from: iterator.next,
             records: limit.unwrap_or(limits::GET_RECORDS_RECORDS),
@@ -143,6 +146,9 @@ impl Kinesis {
             cutoff: shards.settings.cutoff(now),
         });
         let items = read.items();
+        if self.shared.has_limits {
+            shard.limits().gave(items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum());
+        }
         let next = read.next(&items);
         let is_end = read.is_at_end(next);
         wire.answer(&RecordsAnswer {

@@ -7,11 +7,15 @@ mod control;
 mod engine;
 mod get;
 mod iterator;
+mod limits;
 mod list_shards;
 mod log;
+mod persist;
 mod put;
 mod subscribe;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::HashMap;
@@ -28,12 +32,16 @@ use tokio::sync::watch;
 
 use crate::Config;
 use crate::http_api::{AwsError, Faults};
+use crate::store::{Budget, Store};
 use engine::Engine;
 use log::{ShardLog, Span, Status, StreamLog};
 use wire::Wire;
 
 /// How often what is past retention is let go.
 const TRIM_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The error of what is above a shard's limits.
+const THROUGHPUT_EXCEEDED: &str = "ProvisionedThroughputExceededException";
 
 /// A stream as its readers see it.
 #[derive(Debug, Clone)]
@@ -132,10 +140,17 @@ struct Shared {
     /// By stream name, whether there is such a stream or not.
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     faults: Faults,
+    store: Store,
+    budget: Budget,
+    /// Shards take and give no more in a second than on AWS.
+    has_limits: bool,
+    /// State transitions take as long as on AWS.
+    is_realistic: bool,
 }
 
 impl Kinesis {
-    pub fn new(config: &Config) -> Self {
+    /// Streams in memory; [`Kinesis::restore`] brings those that the store has.
+    pub fn new(config: &Config, store: &Store, budget: &Budget) -> Self {
         let shared = Arc::new(Shared {
             engine: Engine::new(config),
             account_id: config.account_id.clone(),
@@ -143,6 +158,10 @@ impl Kinesis {
             control: tokio::sync::Mutex::new(()),
             changes: Mutex::default(),
             faults: Faults::default(),
+            store: store.clone(),
+            budget: budget.clone(),
+            has_limits: config.limits,
+            is_realistic: config.realistic,
         });
         tokio::spawn(trim(Arc::downgrade(&shared)));
         Self { shared }
@@ -279,6 +298,14 @@ impl Kinesis {
         }
     }
 
+    /// What is above a shard's limits.
+    fn rate_exceeded(&self, shard: &ShardLog, stream_name: &str) -> String {
+        format!(
+            "Rate exceeded for shard {} in stream {stream_name} under account {}.",
+            shard.id, self.shared.account_id
+        )
+    }
+
     fn no_stream(&self, name: &str) -> AwsError {
         let account = &self.shared.account_id;
         AwsError::bad_request("ResourceNotFoundException", format!("Stream {name} under account {account} not found."))
@@ -300,18 +327,23 @@ impl Kinesis {
             }
         };
         let settings = engine::settings(&described);
-        let log = self.known(name).unwrap_or_else(|| self.add(name, settings));
+        let log = self.known(name).unwrap_or_else(|| self.add(name, None, settings));
+        // A shard is in the store before its records are.
+        self.persist_stream(&log, &described).await;
         if log.describe(settings, engine::shards(&described), now()) {
             self.engine().name_parents(&log).await?;
+            self.persist_stream(&log, &self.engine().stream(name).await?).await;
             self.changed(name);
         }
         Ok(log)
     }
 
-    fn add(&self, name: &str, settings: log::Settings) -> Arc<StreamLog> {
+    fn add(&self, name: &str, incarnation: Option<u64>, settings: log::Settings) -> Arc<StreamLog> {
         let mut streams = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner);
         let latest = streams.values().map(|log| log.incarnation).max().unwrap_or_default();
-        let log = Arc::new(StreamLog::new(name.to_owned(), now().max(latest + 1), settings));
+        let incarnation = incarnation.unwrap_or_else(|| now().max(latest + 1));
+        let (store, budget) = (self.shared.store.clone(), self.shared.budget.clone());
+        let log = Arc::new(StreamLog::new(name.to_owned(), incarnation, settings, store, budget));
         streams.insert(name.to_owned(), Arc::clone(&log));
         log
     }
@@ -320,6 +352,7 @@ impl Kinesis {
         let gone = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         if let Some(log) = gone {
             log.close(now());
+            self.unpersist_stream(&log);
             self.changed(name);
         }
     }

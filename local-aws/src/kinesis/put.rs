@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog, Shards, StreamLog};
 use super::wire::{Blob, Text, Wire};
-use super::{Kinesis, Target, now};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, now};
 use crate::http_api::{AwsError, Refusal};
 
 #[derive(Deserialize)]
@@ -145,6 +145,13 @@ impl Kinesis {
         })
     }
 
+    /// Why a record is above its shard's limits, if it is.
+    fn above_limits(&self, stream: &StreamLog, shard: &ShardLog, bytes: usize, now: u64) -> Option<Refusal> {
+        let is_above = self.shared.has_limits && !shard.limits().write(bytes, now);
+        let message = is_above.then(|| self.rate_exceeded(shard, &stream.name))?;
+        Some(Refusal { code: THROUGHPUT_EXCEEDED, message })
+    }
+
     /// Puts all entries or none, but for those that are refused one by one.
     fn put(
         &self,
@@ -161,8 +168,9 @@ impl Kinesis {
         let has_faults = is_batch && self.shared.faults.refuse_entries();
         for (index, checked) in checked.iter().enumerate() {
             let shard = &shards.open()[checked.position];
-            let refusal = if has_faults { self.shared.faults.of_entry(&stream.name, &shard.id) } else { None };
-            match refusal {
+            let fault = if has_faults { self.shared.faults.of_entry(&stream.name, &shard.id) } else { None };
+            let bytes = checked.partition_key.len() + checked.data_len;
+            match fault.or_else(|| self.above_limits(stream, shard, bytes, now)) {
                 Some(refusal) => outcomes[index] = Some(Outcome::Refused(refusal)),
                 None => taken.push(index),
             }
@@ -174,7 +182,7 @@ impl Kinesis {
         let is_encrypted = shards.settings.is_encrypted;
         for (group, chunk) in built {
             let shard = &shards.open()[checked[group[0]].position];
-            let Appended { first, arrival } = shard.append(chunk.count, chunk.into_bytes(), now, is_encrypted);
+            let Appended { first, arrival } = shard.append(chunk, now, is_encrypted);
             for (counter, index) in (first..).zip(group) {
                 let number = shard.sequence.number(counter, arrival / 1000);
                 outcomes[*index] = Some(Outcome::Placed(Arc::clone(shard), number));

@@ -19,6 +19,7 @@ use super::log::{SequenceText, ShardLog, Span, StreamLog};
 use super::wire::Wire;
 use super::{Kinesis, engine, now, stream_name};
 use crate::http_api::AwsError;
+use crate::store::Store;
 
 /// How long a subscription lasts.
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>
@@ -59,6 +60,7 @@ struct Subscription {
     /// The counter of the next record.
     next: u64,
     events: mpsc::Sender<Bytes>,
+    store: Store,
 }
 
 impl Kinesis {
@@ -80,7 +82,7 @@ impl Kinesis {
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
         let next = self.begin(&stream, &shard, &starting_position)?;
         let (events, pushed) = mpsc::channel(1);
-        tokio::spawn(Subscription { stream, shard, wire, next, events }.push());
+        tokio::spawn(Subscription { stream, shard, wire, next, events, store: self.shared.store.clone() }.push());
         let mut response = Response::new(Body::new(Events(pushed)));
         let content_type = HeaderValue::from_static("application/vnd.amazon.eventstream");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -97,7 +99,8 @@ impl Subscription {
         while goes_on && Instant::now() < ends {
             changes.borrow_and_update();
             let Some((event, is_at_tip, is_end)) = self.event() else { return };
-            goes_on = self.events.send(event).await.is_ok() && !is_end;
+            // What is read is what a kill of this process cannot take back.
+            goes_on = self.store.flushed().await.is_ok() && self.events.send(event).await.is_ok() && !is_end;
             if goes_on && is_at_tip {
                 tokio::select! {
                     changed = changes.changed() => goes_on = changed.is_ok(),

@@ -2,6 +2,8 @@
 //! `aws:`, which AWS refuses, and has no tags of streams that are not there.
 //! <https://docs.aws.amazon.com/streams/latest/dev/tagging.html>
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{Kinesis, invalid, stream_name, text};
@@ -32,7 +34,7 @@ impl Kinesis {
                 let mut kept = self.engine().tags(arn).await;
                 kept.extend(texts(&tags));
                 check_total(kept.len())?;
-                self.engine().set_tags(arn, &kept).await
+                self.tag_consumer(arn, &kept).await
             }
         }
     }
@@ -44,7 +46,7 @@ impl Kinesis {
             _ => {
                 let mut kept = self.engine().tags(arn).await;
                 kept.retain(|key, _| !keys.contains(key));
-                self.engine().set_tags(arn, &kept).await
+                self.tag_consumer(arn, &kept).await
             }
         }
     }
@@ -64,11 +66,19 @@ impl Kinesis {
         kept.extend(texts(tags));
         check_total(kept.len())?;
         self.engine().update(name, |stream| stream.tags.extend(texts(tags))).await?;
+        self.refresh(name).await?;
         Ok(Value::Null)
     }
 
     async fn untag_stream(&self, name: &str, keys: Vec<String>) -> Result<Value, AwsError> {
         self.engine().update(name, |stream| stream.tags.retain(|key, _| !keys.contains(key))).await?;
+        self.refresh(name).await?;
+        Ok(Value::Null)
+    }
+
+    async fn tag_consumer(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<Value, AwsError> {
+        self.engine().set_tags(arn, tags).await?;
+        self.persist_consumer(arn).await;
         Ok(Value::Null)
     }
 }

@@ -1,10 +1,13 @@
-//! Records that were put together on one shard, in one block of bytes: what is kept, in memory and on disk, and what is
+//! Records that were put together on one shard, in one block of bytes: what is kept, in memory and in the store, and what is
 //! let go together. A record of it costs six bytes besides its key and its data.
 
 use bytes::Bytes;
 
 /// Bytes of a record besides its key and its data: the lengths of both.
 pub const RECORD_OVERHEAD: usize = 6;
+
+/// What stands before the records: their number, their arrival, whether they are encrypted.
+const HEADER: usize = 4 + 8 + 1;
 
 /// The records of one put on one shard, with consecutive counters and one time of arrival.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +19,8 @@ pub struct Chunk {
     pub arrival: u64,
     /// The stream was encrypted when they were put.
     pub is_encrypted: bool,
-    pub records: Bytes,
+    /// The header, then each record: the lengths of its key and its data, its key, its data.
+    block: Bytes,
 }
 
 /// A record as it lies in its chunk.
@@ -28,15 +32,18 @@ pub struct Entry<'a> {
 }
 
 /// Records on their way into a chunk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ChunkBuilder {
-    pub count: u32,
-    records: Vec<u8>,
+    count: u32,
+    block: Vec<u8>,
 }
 
 impl ChunkBuilder {
+    /// With room for so many bytes of records, their overhead included.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { count: 0, records: Vec::with_capacity(bytes) }
+        let mut block = Vec::with_capacity(HEADER + bytes);
+        block.extend_from_slice(&[0; HEADER]);
+        Self { count: 0, block }
     }
 
     /// Adds a record; `write` appends its data, of `data_len` bytes, or tells why it cannot.
@@ -47,12 +54,12 @@ impl ChunkBuilder {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         // A partition key has at most 256 characters, a record at most 10 MiB: both checked before.
-        self.records.extend_from_slice(&(partition_key.len() as u16).to_le_bytes());
-        self.records.extend_from_slice(&(data_len as u32).to_le_bytes());
-        self.records.extend_from_slice(partition_key.as_bytes());
-        let begun = self.records.len();
-        write(&mut self.records)?;
-        debug_assert_eq!(self.records.len() - begun, data_len);
+        self.block.extend_from_slice(&(partition_key.len() as u16).to_le_bytes());
+        self.block.extend_from_slice(&(data_len as u32).to_le_bytes());
+        self.block.extend_from_slice(partition_key.as_bytes());
+        let begun = self.block.len();
+        write(&mut self.block)?;
+        debug_assert_eq!(self.block.len() - begun, data_len);
         self.count += 1;
         Ok(())
     }
@@ -67,12 +74,30 @@ impl ChunkBuilder {
         let Ok(()) = self.push(partition_key, data.len(), write);
     }
 
-    pub fn into_bytes(self) -> Bytes {
-        self.records.into()
+    /// The chunk, from counter `first` on.
+    pub fn build(mut self, first: u64, arrival: u64, is_encrypted: bool) -> Chunk {
+        self.block[..4].copy_from_slice(&self.count.to_le_bytes());
+        self.block[4..12].copy_from_slice(&arrival.to_le_bytes());
+        self.block[12] = is_encrypted.into();
+        Chunk { first, count: self.count, arrival, is_encrypted, block: self.block.into() }
     }
 }
 
 impl Chunk {
+    /// Reads a chunk from its block; none if that is too short.
+    pub fn read(first: u64, block: Bytes) -> Option<Self> {
+        let (count, rest) = block.split_first_chunk::<4>()?;
+        let (arrival, rest) = rest.split_first_chunk::<8>()?;
+        let (count, arrival) = (u32::from_le_bytes(*count), u64::from_le_bytes(*arrival));
+        let is_encrypted = *rest.first()? != 0;
+        Some(Self { first, count, arrival, is_encrypted, block })
+    }
+
+    /// All of it but its first counter, as one block.
+    pub fn block(&self) -> Bytes {
+        self.block.clone()
+    }
+
     /// The counter after the last record's.
     pub fn end(&self) -> u64 {
         self.first + u64::from(self.count)
@@ -80,15 +105,14 @@ impl Chunk {
 
     /// What it takes in memory.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.records.len()
+        size_of::<Self>() + self.block.len()
     }
 
     /// Its records from counter `from` on, each with its counter.
     pub fn entries(&self, from: u64) -> impl Iterator<Item = (u64, Entry<'_>)> {
-        let entries = Entries { records: &self.records };
-        (self.first..self.end())
-            .zip(entries)
-            .skip(usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX))
+        let entries = Entries { records: self.block.get(HEADER..).unwrap_or_default() };
+        let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        (self.first..self.end()).zip(entries).skip(skipped)
     }
 }
 
@@ -118,13 +142,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_put_in_comes_out(records: Vec<(String, Vec<u8>)>, first in 0_u64..1000, skip in 0_u64..10) {
-            let mut builder = ChunkBuilder::default();
+        fn what_is_put_in_comes_out(
+            records: Vec<(String, Vec<u8>)>, first in 0_u64..1000, skip in 0_u64..10, arrival: u64, is_encrypted: bool,
+        ) {
+            let mut builder = ChunkBuilder::with_capacity(0);
             for (key, data) in &records {
                 builder.push_data(key, data);
             }
-            let count = builder.count;
-            let chunk = Chunk { first, count, arrival: 0, is_encrypted: false, records: builder.into_bytes() };
+            let chunk = builder.build(first, arrival, is_encrypted);
             let expected: Vec<_> = records
                 .iter()
                 .enumerate()
@@ -132,12 +157,14 @@ mod tests {
                 .map(|(index, (key, data))| (first + index as u64, Entry { partition_key: key, data }))
                 .collect();
             prop_assert_eq!(chunk.entries(first + skip).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(Chunk::read(first, chunk.block()), Some(chunk));
         }
 
         #[test]
-        fn any_bytes_are_read_to_an_end(records: Vec<u8>) {
-            let chunk = Chunk { first: 0, count: 100, arrival: 0, is_encrypted: false, records: records.into() };
-            prop_assert!(chunk.entries(0).count() <= 100);
+        fn any_block_is_read_to_an_end(block: Vec<u8>) {
+            if let Some(chunk) = Chunk::read(0, block.into()) {
+                chunk.entries(0).count();
+            }
         }
     }
 }

@@ -4,11 +4,16 @@
 mod chunk;
 mod sequence;
 mod shard;
+mod stored;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use stored::StoredShard;
+
+use super::persist::Pending;
+use crate::store::{Budget, Store};
 pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
 pub use sequence::{SequenceText, ShardSequence};
 pub use shard::{Appended, Item, ShardLog, Span};
@@ -41,11 +46,11 @@ pub struct ShardDescription {
     pub sequence: ShardSequence,
     pub hash_keys: RangeInclusive<u128>,
     pub parents: Vec<String>,
-    pub is_closed: bool,
+    /// Epoch milliseconds at which it was closed, as exactly as its numbers tell.
+    pub closed: Option<u64>,
 }
 
 /// The records of one stream.
-#[derive(Debug)]
 pub struct StreamLog {
     pub name: String,
     /// Tells the stream from others of this name, before and after it: no two streams have one number.
@@ -55,10 +60,13 @@ pub struct StreamLog {
     is_distributed: AtomicBool,
     /// How many records were distributed.
     distributed: AtomicUsize,
+    /// The change of the stream that is under way.
+    pending: Mutex<Option<Pending>>,
+    store: Store,
+    budget: Budget,
 }
 
 /// The shards of a stream as they are now.
-#[derive(Debug)]
 pub struct Shards {
     pub settings: Settings,
     /// Every shard, closed ones included, in the order they were made.
@@ -68,10 +76,19 @@ pub struct Shards {
 }
 
 impl StreamLog {
-    pub fn new(name: String, incarnation: u64, settings: Settings) -> Self {
+    pub fn new(name: String, incarnation: u64, settings: Settings, store: Store, budget: Budget) -> Self {
         let shards = Shards { settings, all: Vec::new(), open: Vec::new() };
         let (is_distributed, distributed) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { name, incarnation, shards: RwLock::new(shards), is_distributed, distributed }
+        Self {
+            name,
+            incarnation,
+            shards: RwLock::new(shards),
+            is_distributed,
+            distributed,
+            pending: Mutex::default(),
+            store,
+            budget,
+        }
     }
 
     /// The shards, as they stay while this is held.
@@ -84,21 +101,22 @@ impl StreamLog {
         let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
         shards.settings = settings;
         let known = shards.all.len();
-        let is_closing =
-            |(shard, described): &(&Arc<ShardLog>, &ShardDescription)| described.is_closed && shard.closed().is_none();
+        let is_closing = |(shard, described): &(&Arc<ShardLog>, &ShardDescription)| {
+            described.closed.is_some() && shard.closed().is_none()
+        };
         let closing: Vec<_> =
             shards.all.iter().zip(&described).filter(is_closing).map(|(shard, _)| Arc::clone(shard)).collect();
         closing.iter().for_each(|shard| shard.close(now));
         let is_changed = described.len() > known || !closing.is_empty();
-        for new in described.into_iter().skip(known) {
-            // The first shards are as old as the stream; the others begin where their parents end.
-            let opened = if known == 0 { new.sequence.created_seconds * 1000 } else { now };
-            let parents = if new.parents.is_empty() { overlapping(&closing, &new.hash_keys) } else { new.parents };
-            let shard = ShardLog::new(new.id, new.sequence, new.hash_keys, parents, opened);
-            if new.is_closed {
-                shard.close(now);
+        for mut new in described.into_iter().skip(known) {
+            if new.parents.is_empty() {
+                new.parents = overlapping(&closing, &new.hash_keys);
             }
-            shards.all.push(Arc::new(shard));
+            // The first shards are as old as the stream; the others begin where their parents end.
+            let ends = new.parents.iter().filter_map(|parent| shards.shard(parent)?.closed());
+            let opened = ends.max().unwrap_or(new.sequence.created_seconds * 1000);
+            let stored = StoredShard::new(self.store.clone(), self.incarnation, new.sequence.index);
+            shards.all.push(ShardLog::open(new, opened, stored, &self.budget));
         }
         if is_changed {
             let mut open: Vec<_> = shards.all.iter().filter(|shard| shard.closed().is_none()).cloned().collect();
@@ -115,6 +133,15 @@ impl StreamLog {
 
     pub fn set_distributed(&self, is_distributed: bool) {
         self.is_distributed.store(is_distributed, Ordering::Relaxed);
+    }
+
+    /// The change of the stream that is under way.
+    pub fn pending(&self) -> Option<Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_pending(&self, pending: Option<Pending>) {
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = pending;
     }
 
     /// The stream is gone: who reads its shards reads to their ends.

@@ -3,16 +3,18 @@
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::chunk::{Chunk, Entry};
+use super::super::limits::ShardLimits;
+use super::ShardDescription;
+use super::chunk::{Chunk, ChunkBuilder, Entry};
 use super::sequence::{SequenceText, ShardSequence};
+use super::stored::StoredShard;
+use crate::store::{Budget, Holder, Share};
 
 /// A shard and its records.
-#[derive(Debug)]
 pub struct ShardLog {
     pub id: String,
     pub sequence: ShardSequence,
@@ -23,11 +25,15 @@ pub struct ShardLog {
     /// Epoch milliseconds from which on it took records.
     pub opened: u64,
     records: Mutex<Records>,
+    limits: Mutex<ShardLimits>,
     changes: watch::Sender<u64>,
+    stored: StoredShard,
+    budget: Budget,
+    share: Share,
 }
 
-#[derive(Debug)]
 struct Records {
+    /// Those in memory, the newest. With a store, older ones are in it only; without one they are gone.
     chunks: VecDeque<Chunk>,
     /// The counter of the next record put. The shard's own number has counter 0.
     next: u64,
@@ -69,27 +75,49 @@ pub struct Read {
 }
 
 impl ShardLog {
-    pub fn new(
-        id: String,
-        sequence: ShardSequence,
-        hash_keys: RangeInclusive<u128>,
-        parents: Vec<String>,
-        opened: u64,
-    ) -> Self {
-        let records = Records { chunks: VecDeque::new(), next: 1, closed: None, arrival: 0 };
-        Self { id, sequence, hash_keys, parents, opened, records: Mutex::new(records), changes: watch::channel(0).0 }
+    /// A shard with what the store has of it.
+    pub fn open(described: ShardDescription, opened: u64, stored: StoredShard, budget: &Budget) -> Arc<Self> {
+        let last = stored.last_before(u64::MAX);
+        let records = Records {
+            chunks: VecDeque::new(),
+            next: last.as_ref().map_or(1, Chunk::end),
+            closed: described.closed,
+            arrival: last.map_or(0, |chunk| chunk.arrival),
+        };
+        Arc::new_cyclic(|shard: &Weak<Self>| Self {
+            id: described.id,
+            sequence: described.sequence,
+            hash_keys: described.hash_keys,
+            parents: described.parents,
+            opened,
+            records: Mutex::new(records),
+            limits: Mutex::new(ShardLimits::new(0)),
+            changes: watch::channel(0).0,
+            stored,
+            share: budget.share(Weak::clone(shard) as Weak<dyn Holder>),
+            budget: budget.clone(),
+        })
     }
 
-    /// Puts `count` records, laid out as a [`Chunk`] has them.
-    pub fn append(&self, count: u32, records: Bytes, now: u64, is_encrypted: bool) -> Appended {
+    /// Puts records. They are in the order of their numbers in memory and in the store.
+    pub fn append(&self, records: ChunkBuilder, now: u64, is_encrypted: bool) -> Appended {
         let mut log = self.lock();
         let (first, arrival) = (log.next, now.max(log.arrival));
-        log.chunks.push_back(Chunk { first, count, arrival, is_encrypted, records });
-        log.next += u64::from(count);
+        let chunk = records.build(first, arrival, is_encrypted);
+        self.stored.write(&chunk);
+        self.share.take(chunk.bytes());
+        log.next = chunk.end();
         log.arrival = arrival;
+        log.chunks.push_back(chunk);
         drop(log);
+        self.budget.keep();
         self.changed();
         Appended { first, arrival }
+    }
+
+    /// What it takes and gives in a second.
+    pub fn limits(&self) -> MutexGuard<'_, ShardLimits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no more records.
@@ -113,34 +141,63 @@ impl ShardLog {
     pub fn at_time(&self, time: u64) -> u64 {
         let log = self.lock();
         let index = log.chunks.partition_point(|chunk| chunk.arrival < time);
-        log.chunks.get(index).map_or(log.next, |chunk| chunk.first)
+        let (found, first) = (log.chunks.get(index).map_or(log.next, |chunk| chunk.first), log.first());
+        drop(log);
+        if index == 0 { self.stored_at_time(time, first).unwrap_or(found) } else { found }
+    }
+
+    /// As [`ShardLog::at_time`], of the chunks in the store that begin before counter `end`.
+    fn stored_at_time(&self, time: u64, end: u64) -> Option<u64> {
+        let (mut low, mut high, mut found) = (0, end, None);
+        while self.stored.keeps() && low < high {
+            let middle = low + (high - low).div_ceil(2);
+            match self.stored.last_before(middle) {
+                Some(chunk) if chunk.arrival >= time => {
+                    found = Some(chunk.first);
+                    high = chunk.first;
+                }
+                Some(chunk) => low = middle.max(chunk.end()),
+                None => low = middle,
+            }
+        }
+        found
     }
 
     pub fn read(&self, mut span: Span) -> Read {
         let log = self.lock();
         let begin = log.chunks.partition_point(|chunk| chunk.arrival < span.cutoff || chunk.end() <= span.from);
-        let (mut records, mut bytes) = (0_usize, 0_usize);
-        let is_wanted = |chunk: &&Chunk| {
-            let is_wanted = records < span.records && bytes < span.bytes;
-            // Of the first chunk, a part may come before the span.
-            records += usize::try_from(chunk.end() - chunk.first.max(span.from)).unwrap_or(usize::MAX);
-            bytes += if chunk.first < span.from { 0 } else { chunk.records.len() };
-            is_wanted
-        };
-        let chunks: Vec<Chunk> = log.chunks.range(begin..).take_while(is_wanted).cloned().collect();
+        let in_memory: Vec<Chunk> = wanted(span, log.chunks.range(begin..).cloned()).collect();
+        let (end, is_closed, first) = (log.next, log.closed.is_some(), log.first());
+        drop(log);
+        let mut chunks = Vec::new();
+        if span.from < first && self.stored.keeps() {
+            let stored = self.stored.read(span.from, first);
+            chunks.extend(wanted(span, stored.filter(|chunk| chunk.arrival >= span.cutoff && chunk.end() > span.from)));
+        }
+        let is_whole = chunks.last().map_or(span.from, Chunk::end) >= first || chunks.is_empty();
+        if is_whole {
+            chunks.extend(in_memory);
+        }
         // What was before the first chunk is gone.
-        span.from = span.from.max(chunks.first().map_or(log.next, |chunk| chunk.first));
-        Read { chunks, span, end: log.next, is_closed: log.closed.is_some() }
+        span.from = span.from.max(chunks.first().map_or(end, |chunk| chunk.first));
+        Read { chunks, span, end, is_closed }
     }
 
-    /// Lets go of what arrived before `cutoff`, in epoch milliseconds.
+    /// Lets go of what arrived before `cutoff`, in epoch milliseconds; but never of the last chunk, which tells what the
+    /// next record is called. No read shows it.
     pub fn trim(&self, cutoff: u64) {
         let mut log = self.lock();
-        while log.chunks.front().is_some_and(|chunk| chunk.arrival < cutoff) {
-            log.chunks.pop_front();
+        let mut gone = 0;
+        while log.chunks.len() > 1 && log.chunks[0].arrival < cutoff {
+            gone += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
         }
-        if log.chunks.is_empty() {
-            log.chunks.shrink_to_fit();
+        self.share.give_back(gone);
+        let first = log.first();
+        drop(log);
+        if self.stored.keeps() {
+            let kept = self.stored_at_time(cutoff, first).unwrap_or(first);
+            let last = self.stored.last_before(u64::MAX).map_or(kept, |chunk| chunk.first);
+            self.stored.remove_before(kept.min(last));
         }
     }
 
@@ -156,6 +213,38 @@ impl ShardLog {
     fn lock(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Records {
+    /// The counter of the first record in memory; of the next one if there is none.
+    fn first(&self) -> u64 {
+        self.chunks.front().map_or(self.next, |chunk| chunk.first)
+    }
+}
+
+impl Holder for ShardLog {
+    fn let_go(&self, bytes: usize) -> usize {
+        let mut log = self.lock();
+        let mut gone = 0;
+        while gone < bytes
+            && let Some(chunk) = log.chunks.pop_front()
+        {
+            gone += chunk.bytes();
+        }
+        gone
+    }
+}
+
+/// As many of these chunks, which follow each other, as a read takes.
+fn wanted(span: Span, chunks: impl Iterator<Item = Chunk>) -> impl Iterator<Item = Chunk> {
+    let (mut records, mut bytes) = (0, 0);
+    chunks.take_while(move |chunk| {
+        let is_wanted = records < span.records && bytes < span.bytes;
+        // Of the first chunk, a part may come before the span.
+        records += usize::try_from(chunk.end() - chunk.first.max(span.from)).unwrap_or(usize::MAX);
+        bytes += if chunk.first < span.from { 0 } else { chunk.bytes() };
+        is_wanted
+    })
 }
 
 /// A record that was read.
@@ -214,22 +303,32 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::chunk::ChunkBuilder;
     use super::*;
+    use crate::store::Store;
 
     const ALL: Span = Span { from: 0, records: 10_000, bytes: 1 << 20, cutoff: 0 };
 
-    fn shard() -> ShardLog {
-        let sequence = ShardSequence { created_seconds: 1, index: 0 };
-        ShardLog::new("shardId-000000000000".into(), sequence, 0..=u128::MAX, Vec::new(), 0)
+    fn shard() -> Arc<ShardLog> {
+        shard_with(&Store::default(), usize::MAX)
+    }
+
+    fn shard_with(store: &Store, memory: usize) -> Arc<ShardLog> {
+        let described = ShardDescription {
+            id: "shardId-000000000000".into(),
+            sequence: ShardSequence { created_seconds: 1, index: 0 },
+            hash_keys: 0..=u128::MAX,
+            parents: Vec::new(),
+            closed: None,
+        };
+        ShardLog::open(described, 0, StoredShard::new(store.clone(), 7, 0), &Budget::new(memory))
     }
 
     fn put(shard: &ShardLog, data: &[&[u8]], now: u64) -> u64 {
-        let mut chunk = ChunkBuilder::default();
+        let mut chunk = ChunkBuilder::with_capacity(0);
         for data in data {
             chunk.push_data("k", data);
         }
-        shard.append(chunk.count, chunk.into_bytes(), now, false).first
+        shard.append(chunk, now, false).first
     }
 
     fn counters(shard: &ShardLog, span: Span) -> Vec<u64> {
@@ -255,8 +354,41 @@ mod tests {
         assert_eq!(counters(&shard, ALL), [1, 2, 3]);
         shard.trim(11);
         assert_eq!(counters(&shard, ALL), [3]);
+        // The last chunk stays, unseen.
         shard.trim(21);
+        assert_eq!((counters(&shard, Span { cutoff: 21, ..ALL }), counters(&shard, ALL)), (vec![], vec![3]));
         assert_eq!(put(&shard, &[b"d"], 30), 4);
+    }
+
+    #[test]
+    fn with_a_store_what_leaves_memory_is_still_read_and_numbers_go_on_after_it_was_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        let shard = shard_with(&store, 1000);
+        for now in 0..100 {
+            put(&shard, &[&[0; 50], &[1; 50]], now);
+        }
+        assert!(shard.lock().chunks.len() < 10);
+        let check = |shard: &ShardLog| {
+            for from in 0..=200 {
+                let expected: Vec<u64> = (from.max(1)..=200).take(7).collect();
+                assert_eq!(counters(shard, Span { from, records: 7, ..ALL }), expected);
+            }
+            for time in 0..100 {
+                assert_eq!(shard.at_time(time), time * 2 + 1);
+            }
+            assert_eq!(counters(shard, Span { cutoff: 60, records: 1, ..ALL }), [121]);
+        };
+        check(&shard);
+        drop(shard);
+        let shard = shard_with(&store, 1000);
+        check(&shard);
+        shard.trim(60);
+        assert_eq!(counters(&shard, Span { records: 1, ..ALL }), [121]);
+        shard.trim(1000);
+        assert_eq!(counters(&shard, ALL), [199, 200]);
+        drop(shard);
+        assert_eq!(put(&shard_with(&store, 1000), &[b"next"], 0), 201);
     }
 
     #[test]
