@@ -160,7 +160,7 @@ impl Kinesis {
             faults: Faults::default(),
             store: store.clone(),
             budget: budget.clone(),
-            has_limits: config.limits,
+            has_limits: config.shard_limits,
             is_realistic: config.realistic,
         });
         tokio::spawn(trim(Arc::downgrade(&shared)));

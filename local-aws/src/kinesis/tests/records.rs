@@ -211,7 +211,7 @@ async fn puts_beside_a_deletion_are_taken_or_refused_cleanly() {
 
 #[tokio::test]
 async fn with_limits_a_shard_refuses_what_is_above_them() {
-    let bench = Bench::with(&Config { limits: true, ..Config::default() }, Store::default());
+    let bench = Bench::with(&Config { shard_limits: true, ..Config::default() }, Store::default());
     bench.create(1).await;
     let entry = json!({ "PartitionKey": "k", "Data": "" });
     let batch = json!({ "StreamName": "s", "Records": vec![entry; 500] });
