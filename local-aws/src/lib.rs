@@ -16,7 +16,6 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
-#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
 mod store;
 
 use std::future::{Future, IntoFuture};
@@ -34,7 +33,7 @@ use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
-use store::Store;
+use store::{Budget, Store};
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
@@ -101,10 +100,11 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     }
     let config = Config { address, ..config };
     let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
-    let logs = Logs::new(&config.region, &config.account_id);
+    let budget = Budget::new(config.memory_limit);
+    let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget).map_err(io::Error::other)?;
     let kinesis = Kinesis::new(&config);
     let faults = kinesis.faults();
-    let identity = Identity::new(&config.region, &config.account_id);
+    let identity = Identity::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
     let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, store };
 
