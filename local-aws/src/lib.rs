@@ -22,13 +22,15 @@ use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+pub use http_api::Credentials;
 pub use lambda::package;
 
-use http_api::Faults;
+use http_api::{Access, Faults};
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
@@ -37,11 +39,6 @@ use store::{Budget, Store};
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
-
-/// The endpoint's own credentials, for clients and for the functions it runs.
-pub const ACCESS_KEY_ID: &str = "local";
-/// Goes with [`ACCESS_KEY_ID`].
-pub const SECRET_ACCESS_KEY: &str = "local";
 
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
@@ -58,6 +55,10 @@ pub struct Config {
     pub account_id: String,
     /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
+    /// What requests must be signed with, and what functions get.
+    pub credentials: Credentials,
+    /// Whether requests must be signed. Without it browsers are refused all the same, and every program on this machine is served.
+    pub verify_signatures: bool,
     /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
     /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
@@ -71,6 +72,8 @@ impl Default for Config {
             region: "us-east-1".into(),
             account_id: "000000000000".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            credentials: Credentials::random(),
+            verify_signatures: true,
             data_dir: None,
             memory_limit: DEFAULT_MEMORY_LIMIT,
         }
@@ -85,6 +88,7 @@ struct Services {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    access: Arc<Access>,
     store: Store,
 }
 
@@ -105,8 +109,9 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     let kinesis = Kinesis::new(&config);
     let faults = kinesis.faults();
     let identity = Identity::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
+    let access = Arc::new(Access { credentials: config.credentials.clone(), verify: config.verify_signatures });
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, store };
+    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access, store };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, http_api::router(services))

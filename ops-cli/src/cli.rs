@@ -43,9 +43,12 @@ pub struct Global {
     /// Send requests to this address instead of AWS (default: AWS_ENDPOINT_URL)
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     pub endpoint_url: Option<String>,
-    /// Talk to `ops-cli local`: its default address, its own credentials
+    /// Talk to `ops-cli local`: its default address (or --endpoint-url), its own credentials
     #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
     pub local: bool,
+    /// Those of an endpoint in this process; without them `--local` looks for those of one that runs.
+    #[arg(skip)]
+    pub local_credentials: Option<local_aws::Credentials>,
 
     /// Application: the first part of every name
     #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
@@ -269,6 +272,21 @@ pub struct Publish {
     pub dry_run: bool,
 }
 
+/// Bytes, as in 65536, 512MiB, 1GiB.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err("expected a number with KiB, MiB, GiB or nothing after it".into()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected a number of bytes, as in 512MiB".into())
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
@@ -325,6 +343,7 @@ pub struct Teardown {
 }
 
 /// Listens on loopback only, keeps everything in memory, and stops every function process when it is interrupted.
+/// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
     after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
@@ -333,6 +352,36 @@ pub struct Local {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]
     pub port: u16,
+    /// The access key that requests must be signed with
+    #[arg(long, env = "LOCAL_AWS_ACCESS_KEY_ID", value_name = "ID", requires = "secret_access_key")]
+    pub access_key_id: Option<String>,
+    /// Its secret
+    #[arg(
+        long,
+        env = "LOCAL_AWS_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        requires = "access_key_id",
+        hide_env_values = true
+    )]
+    pub secret_access_key: Option<String>,
+    /// The session token that requests must carry
+    #[arg(
+        long,
+        env = "LOCAL_AWS_SESSION_TOKEN",
+        value_name = "TOKEN",
+        requires = "access_key_id",
+        hide_env_values = true
+    )]
+    pub session_token: Option<String>,
+    /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
+    #[arg(long)]
+    pub no_auth: bool,
+    /// Keep everything in this folder: what was acknowledged survives a restart and a kill
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub memory_limit: usize,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks

@@ -52,13 +52,7 @@ fn client(venv: &Path, endpoint: &Endpoint, program: &str) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);
     }
-    command
-        .env("PATH", format!("{}:{path}", venv.join("bin").display()))
-        .env("AWS_ENDPOINT_URL", &endpoint.url)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_DEFAULT_REGION", "us-east-1")
-        .env("AWS_ACCESS_KEY_ID", local_aws::ACCESS_KEY_ID)
-        .env("AWS_SECRET_ACCESS_KEY", local_aws::SECRET_ACCESS_KEY);
+    command.env("PATH", format!("{}:{path}", venv.join("bin").display())).envs(endpoint.exports());
     command
 }
 

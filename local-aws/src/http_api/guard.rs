@@ -1,19 +1,11 @@
 //! Who may talk to the endpoint. It runs uploaded code, so a page in a browser must not reach it: neither by a post
-//! across sites, nor through a name that was made to resolve to this machine; and a request must be signed.
+//! across sites, nor through a name that was made to resolve to this machine.
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri, header};
-
-use super::AwsError;
-
-/// What a signature is good for: `AKID/20261123/us-east-1/kinesis/aws4_request`.
-#[derive(Debug, PartialEq)]
-pub struct Scope {
-    pub service: String,
-}
 
 /// Refuses what a browser sends and a tool does not: an `Origin`, fetch metadata of another site, a `Host` that is not
 /// this machine (DNS rebinding).
@@ -51,40 +43,6 @@ fn is_loopback(authority: &str) -> bool {
     }
 }
 
-/// The scope of the request's SigV4 signature, from its header or, presigned, from its query.
-pub fn signed_scope(headers: &HeaderMap, uri: &Uri) -> Result<Scope, AwsError> {
-    let missing = || AwsError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let value = value.to_str().map_err(|_| missing())?;
-        let parameters = value.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(missing)?;
-        let parameter = |name: &str| {
-            parameters.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
-        };
-        for name in ["Credential", "SignedHeaders", "Signature"] {
-            if parameter(name).is_none_or(|value| value.is_empty()) {
-                return Err(incomplete(format!("Authorization header requires '{name}' parameter.")));
-            }
-        }
-        return scope(&parameter("Credential").unwrap_or_default());
-    }
-    let query = uri.query().unwrap_or_default();
-    let credential = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Credential");
-    scope(&credential.ok_or_else(missing)?.1)
-}
-
-fn incomplete(message: String) -> AwsError {
-    AwsError::new(403, "IncompleteSignatureException", message)
-}
-
-fn scope(credential: &str) -> Result<Scope, AwsError> {
-    match credential.split('/').collect::<Vec<_>>()[..] {
-        [_, _, _, service, "aws4_request"] => Ok(Scope { service: service.to_owned() }),
-        _ => Err(incomplete(format!(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,28 +69,5 @@ mod tests {
         assert!(browser_sign(&headers(&[local, ("origin", "http://127.0.0.1")]), &Uri::default()).is_some());
         assert!(browser_sign(&headers(&[local, ("sec-fetch-site", "cross-site")]), &Uri::default()).is_some());
         assert!(browser_sign(&headers(&[local, ("sec-fetch-site", "none")]), &Uri::default()).is_none());
-    }
-
-    #[test]
-    fn a_signature_tells_its_service() {
-        let value = "AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, Signature=00";
-        let scope = signed_scope(&headers(&[("authorization", value)]), &Uri::default()).unwrap();
-        assert_eq!(scope, Scope { service: "kinesis".into() });
-        let presigned = "/?X-Amz-Credential=AKID%2F20261123%2Fus-east-1%2Flambda%2Faws4_request".parse().unwrap();
-        assert_eq!(signed_scope(&HeaderMap::new(), &presigned).unwrap().service, "lambda");
-    }
-
-    #[test]
-    fn an_unsigned_request_is_refused() {
-        let refused =
-            |value: &str| signed_scope(&headers(&[("authorization", value)]), &Uri::default()).unwrap_err().code;
-        assert_eq!(refused("Bearer abc"), "MissingAuthenticationTokenException");
-        assert_eq!(refused("AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"), "IncompleteSignatureException");
-        assert_eq!(
-            refused("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0"),
-            "IncompleteSignatureException"
-        );
-        let unsigned = signed_scope(&HeaderMap::new(), &Uri::default()).unwrap_err();
-        assert_eq!((unsigned.status, unsigned.code.as_ref()), (403, "MissingAuthenticationTokenException"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use local_aws::Credentials;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -141,6 +142,7 @@ async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<S
 /// The endpoint, in this process, on a free port.
 struct Endpoint {
     url: String,
+    credentials: Credentials,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -153,12 +155,15 @@ impl Endpoint {
         let shutdown = async {
             stopped.await.ok();
         };
-        let server = tokio::spawn(local_aws::run(listener, local::config(global), shutdown));
-        Ok(Self { url, stop, server })
+        let config = local::config(global);
+        let credentials = config.credentials.clone();
+        let server = tokio::spawn(local_aws::run(listener, config, shutdown));
+        Ok(Self { url, credentials, stop, server })
     }
 
     fn global(&self, global: &Global) -> Global {
-        Global { local: true, profile: None, endpoint_url: Some(self.url.clone()), ..global.clone() }
+        let local_credentials = Some(self.credentials.clone());
+        Global { local: true, local_credentials, profile: None, endpoint_url: Some(self.url.clone()), ..global.clone() }
     }
 
     async fn stop(self) -> Result<()> {

@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 
 use super::Lambda;
 use super::package::tests::zip_of;
-use crate::Config;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
 use crate::store::{Budget, Store};
+use crate::{Config, Credentials};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -46,6 +46,7 @@ struct Bench {
     lambda: Lambda,
     kinesis: Kinesis,
     logs: Logs,
+    credentials: Credentials,
 }
 
 /// An answer of Lambda's API.
@@ -67,8 +68,9 @@ impl Bench {
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
         identity.iam("CreateRole", &role).unwrap();
+        let credentials = config.credentials.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity);
-        Self { lambda, kinesis, logs }
+        Self { lambda, kinesis, logs, credentials }
     }
 
     async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {
