@@ -18,12 +18,38 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
         endpoint.fault(&json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }));
         endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }));
         endpoint.fault(&json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }));
-        let report = endpoint.run(["--output", "json", "verify", "--count", "500"]).ok().json().remove(0);
+        // Text is the harder one to read, and aggregates have more on the line.
+        let aggregate = (format == "text").then_some("--aggregate");
+        let verify = ["--output", "json", "verify", "--count", "500"];
+        let report = endpoint.run(verify.into_iter().chain(aggregate)).ok().json().remove(0);
         assert_eq!((&report["published"], &report["logged"]), (&json!(500), &json!(500)), "{report}");
         assert_eq!((&report["missingCount"], &report["outOfOrder"]), (&json!(0), &json!(0)), "{report}");
         let counted: u64 =
             report["histogram"].as_array().unwrap().iter().map(|row| row["count"].as_u64().unwrap()).sum();
         assert_eq!(counted, 500);
+    }
+}
+
+#[test]
+fn what_is_compressed_and_aggregated_comes_out_as_the_lines_it_was() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--shards", "2"]);
+    let mut logged = 0;
+    for (n, how) in [&["--compress", "gzip"][..], &["--aggregate", "--compress", "zstd"]].into_iter().enumerate() {
+        let receipts =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-compressed-{n}-{}", std::process::id()));
+        std::fs::remove_file(&receipts).ok();
+        let file = receipts.to_str().unwrap();
+        let input: String = (0..50).map(|record| format!("run {n}, record {record}\n")).collect();
+        Run::with_stdin(&mut endpoint.ops(["publish", "--receipts", file].iter().chain(how)), input.as_bytes()).ok();
+        let report = endpoint.run(["--output", "json", "verify", "--receipts", file]).ok().json().remove(0);
+        assert_eq!((&report["logged"], &report["duplicates"]), (&json!(50), &json!(0)), "{report}");
+        logged += 50;
+        let log = endpoint.run(["--output", "json", "tail", "--filter", "{ $.type = text }"]).ok().stdout;
+        for line in input.lines() {
+            assert!(log.contains(line), "no {line:?} in {log}");
+        }
+        assert_eq!(log.lines().count(), logged);
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::local::interrupted;
-use super::publish::record_limit;
+use super::publish::{packing, record_limit};
 use crate::aws::{self, Aws};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Result};
@@ -86,11 +86,11 @@ async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
     let shards = ShardMap::fetch(&client, stream).await?;
     let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
     let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
-    let records = source.records(Form::Entries, Keys::random(), max_bytes);
+    let records = source.records(Form::Entries, Keys::random(), None, max_bytes);
     let options = Options {
         deadline: Duration::from_secs(60),
         // Else an entry that is refused and sent again would look like one that was logged out of order.
-        ordered: true,
+        packing: packing(true, args.aggregate, max_bytes),
         strict: true,
         rate: args.rate,
         rate_bytes: None,
