@@ -83,6 +83,23 @@ struct Services {
     access: Arc<Access>,
 }
 
+impl Services {
+    fn new(config: Config, bound: IpAddr) -> io::Result<Self> {
+        let logs = Logs::new(&config.region, &config.account_id);
+        let kinesis = Kinesis::new(&config);
+        let faults = kinesis.faults();
+        let identity = Identity::new(&config.region, &config.account_id);
+        let access = Arc::new(Access {
+            credentials: config.credentials.clone(),
+            verify: config.verify_signatures,
+            limits: config.limits,
+            bound,
+        });
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
+        Ok(Self { kinesis, lambda, logs, identity, faults, access })
+    }
+}
+
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
 ///
 /// # Errors
@@ -97,20 +114,9 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     if !address.ip().is_loopback() && !config.verify_signatures {
         return refused(format!("{address} is not a loopback address: signatures must be verified"));
     }
-    let config = Config { address: reachable(address), ..config };
     let limits = config.limits;
-    let logs = Logs::new(&config.region, &config.account_id);
-    let kinesis = Kinesis::new(&config);
-    let faults = kinesis.faults();
-    let identity = Identity::new(&config.region, &config.account_id);
-    let access = Arc::new(Access {
-        credentials: config.credentials.clone(),
-        verify: config.verify_signatures,
-        limits,
-        bound: address.ip(),
-    });
-    let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access };
+    let services = Services::new(Config { address: reachable(address), ..config }, address.ip())?;
+    let lambda = services.lambda.clone();
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = http_api::router(services);

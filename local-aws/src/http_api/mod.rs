@@ -5,6 +5,7 @@ mod credentials;
 mod error;
 mod faults;
 mod guard;
+mod operations;
 mod server;
 mod signature;
 
@@ -19,7 +20,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use jiff::Timestamp;
 
 use crate::Services;
-use crate::lambda::Lambda;
+use crate::lambda::{DOWNLOAD_CODE, Lambda};
 use body::Allowance;
 pub use credentials::Credentials;
 pub use error::AwsError;
@@ -30,6 +31,8 @@ use signature::{Claim, SignatureError};
 
 /// More than any body that is taken.
 pub const MAX_BODY_BYTES: usize = 80 * 1024 * 1024;
+
+const UNKNOWN_OPERATION: &str = "UnknownOperationException";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
@@ -193,12 +196,14 @@ async fn aws_json(
     match service {
         "Kinesis_20131202" => {
             signed.must_be_for("kinesis")?;
+            operations::KINESIS.must_have(operation, UNKNOWN_OPERATION)?;
             let operation = operation.to_owned();
             as_the_engine_expects(&mut request);
             services.kinesis.handle(&operation, request).await
         }
         "Logs_20140328" => {
             signed.must_be_for("logs")?;
+            operations::LOGS.must_have(operation, UNKNOWN_OPERATION)?;
             let answer = services.logs.call(operation, request.body())?;
             let body = if answer.is_null() { String::new() } else { answer.to_string() };
             let mut response = Response::new(Body::from(body));
@@ -228,10 +233,12 @@ fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Resu
     let answer = match params.get("Version").map(String::as_str) {
         Some("2010-05-08") => {
             signed.must_be_for("iam")?;
+            operations::IAM.must_have(action, "InvalidAction")?;
             services.identity.iam(action, &params)
         }
         Some("2011-06-15") => {
             signed.must_be_for("sts")?;
+            operations::STS.must_have(action, "InvalidAction")?;
             services.identity.sts(action, &params)
         }
         version => {
@@ -257,11 +264,15 @@ async fn rest(services: &Services, signed: &Signed, request: Request<Bytes>) -> 
             return Err(unknown_operation(&format!("{other} {} {}", request.method(), request.uri().path())));
         }
     }
+    let operation = Lambda::operation(request.method(), request.uri().path());
+    if let Some(operation) = operation.filter(|operation| *operation != DOWNLOAD_CODE) {
+        operations::LAMBDA.must_have(operation, UNKNOWN_OPERATION)?;
+    }
     services.lambda.handle(request).await.map(|response| response.map(Body::from))
 }
 
 fn unknown_operation(name: &str) -> AwsError {
-    AwsError::bad_request("UnknownOperationException", not_answered(name))
+    AwsError::bad_request(UNKNOWN_OPERATION, not_answered(name))
 }
 
 fn not_answered(name: &str) -> String {
