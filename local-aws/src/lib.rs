@@ -16,6 +16,7 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
+mod metrics;
 
 use std::future::Future;
 use std::io;
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 
 pub use http_api::{Credentials, Limits};
 pub use lambda::package;
+pub use metrics::Metrics;
 
 use http_api::{Access, Faults};
 use identity::Identity;
@@ -53,6 +55,8 @@ pub struct Config {
     /// Whether the listener may be on another address than loopback's, which other machines reach.
     pub allow_remote: bool,
     pub limits: Limits,
+    /// What the endpoint has done; `/_local/metrics` shows it.
+    pub metrics: Metrics,
     /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
     pub data_dir: Option<PathBuf>,
 }
@@ -67,6 +71,7 @@ impl Default for Config {
             verify_signatures: true,
             allow_remote: false,
             limits: Limits::default(),
+            metrics: Metrics::default(),
             data_dir: None,
         }
     }
@@ -81,6 +86,7 @@ struct Services {
     identity: Identity,
     faults: Faults,
     access: Arc<Access>,
+    metrics: Metrics,
 }
 
 impl Services {
@@ -95,8 +101,9 @@ impl Services {
             limits: config.limits,
             bound,
         });
+        let metrics = config.metrics.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-        Ok(Self { kinesis, lambda, logs, identity, faults, access })
+        Ok(Self { kinesis, lambda, logs, identity, faults, access, metrics })
     }
 }
 

@@ -1,9 +1,10 @@
 //! The operations that are answered, service by service. What is not listed here is not dispatched; the README shows
 //! these lists, and a test compares.
 
-use std::borrow::Cow;
+use http::Request;
 
 use super::AwsError;
+use crate::lambda::Lambda;
 
 /// One service's operations.
 #[derive(Debug, PartialEq)]
@@ -12,22 +13,49 @@ pub struct Service {
     pub operations: &'static [&'static str],
 }
 
-impl Service {
-    /// # Errors
-    /// The operation is not one that is answered: `code` is the service's for that.
-    pub fn must_have(&self, operation: &str, code: &'static str) -> Result<(), AwsError> {
-        if self.operations.contains(&operation) {
-            return Ok(());
+/// An operation that is answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Operation {
+    pub service: &'static str,
+    pub name: &'static str,
+}
+
+impl Operation {
+    /// Of requests that name none that is answered.
+    pub const NONE: Self = Self { service: "none", name: "none" };
+
+    /// The one that a request's head names; a query request names its in the body.
+    pub fn named_by<B>(request: &Request<B>) -> Option<Self> {
+        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+        match target.map(|target| target.split_once('.')) {
+            Some(Some(("Kinesis_20131202", operation))) => KINESIS.find(operation),
+            Some(Some(("Logs_20140328", operation))) => LOGS.find(operation),
+            Some(_) => None,
+            None => LAMBDA.find(Lambda::operation(request.method(), request.uri().path())?),
         }
-        let operation: Cow<'_, str> = match operation {
-            "" => "a request without an operation".into(),
-            operation => format!("the {} operation {operation}", self.name).into(),
-        };
-        Err(AwsError::bad_request(code, format!("The local endpoint does not answer {operation}.")))
     }
 }
 
-pub const SERVICES: [&Service; 5] = [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS];
+impl Service {
+    fn find(&self, operation: &str) -> Option<Operation> {
+        let name = self.operations.iter().find(|name| **name == operation)?;
+        Some(Operation { service: self.name, name })
+    }
+
+    /// The operation.
+    ///
+    /// # Errors
+    /// It is not one that is answered: `code` is the service's for that.
+    pub fn must_have(&self, operation: &str, code: &'static str) -> Result<Operation, AwsError> {
+        self.find(operation).ok_or_else(|| {
+            let operation = match operation {
+                "" => "a request without an operation".to_owned(),
+                operation => format!("the {} operation {operation}", self.name),
+            };
+            AwsError::bad_request(code, format!("The local endpoint does not answer {operation}."))
+        })
+    }
+}
 
 pub const KINESIS: Service = Service {
     name: "Kinesis",
@@ -154,13 +182,12 @@ mod tests {
     use std::path::Path;
 
     use bytes::Bytes;
-    use http::Request;
 
     use super::*;
-    use crate::lambda::Lambda;
     use crate::{Config, Services};
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const SERVICES: [&Service; 5] = [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS];
     const BEGIN: &str = "<!-- The router's own list: UPDATE_GOLDEN=1 cargo test -p local-aws operations -->\n";
     const END: &str = "\n<!-- -->\n";
 

@@ -104,6 +104,11 @@ impl Lambda {
         }
     }
 
+    /// How many processes of functions run.
+    pub fn processes(&self) -> usize {
+        self.functions.processes()
+    }
+
     /// What on-failure destinations got, as JSON.
     pub async fn delivered(&self) -> Result<Response<Bytes>, AwsError> {
         let destinations = self.destinations.clone();
