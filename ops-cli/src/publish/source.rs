@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::{limits, parse_hash_key};
 use memchr::memchr;
 use serde::Deserialize;
 
@@ -271,8 +271,8 @@ impl Records {
             Form::Entries => {
                 let entry: Entry = serde_json::from_slice(raw).map_err(|error| format!("is not an entry: {error}"))?;
                 keys::check(&entry.partition_key).map_err(|reason| format!("has a PartitionKey that {reason}"))?;
-                let hash_key = entry.explicit_hash_key.as_deref().map(keys::hash_key).transpose();
-                let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey of which {reason}"))?;
+                let hash_key = entry.explicit_hash_key.as_deref().map(parse_hash_key).transpose();
+                let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?;
                 let data = decode(entry.data.as_bytes()).map_err(|_| "has Data that is not valid base64".to_owned())?;
                 Ok((Some(data), entry.partition_key.into(), hash_key))
             }
@@ -365,8 +365,8 @@ mod tests {
         assert_eq!(record.hash_key, 7);
         let without = refused(br#"{"Data":""}"#, &["--entries"]);
         assert!(without.starts_with("line 1 of test is not an entry: missing field `PartitionKey`"), "{without}");
-        let wrong = refused(br#"{"PartitionKey":"k","Data":"","ExplicitHashKey":"x"}"#, &["--entries"]);
-        assert!(wrong.contains("ExplicitHashKey"), "{wrong}");
+        let wrong = refused(br#"{"PartitionKey":"k","Data":"","ExplicitHashKey":"07"}"#, &["--entries"]);
+        assert!(wrong.contains("ExplicitHashKey, which takes a decimal number below 2^128"), "{wrong}");
     }
 
     #[test]

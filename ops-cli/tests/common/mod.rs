@@ -1,5 +1,7 @@
 //! A real endpoint process on a free port, and `ops-cli` run against it as a person would.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
+
+pub mod install;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
