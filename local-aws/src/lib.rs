@@ -17,16 +17,15 @@ mod kinesis;
 mod lambda;
 mod logs;
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-pub use http_api::Credentials;
+pub use http_api::{Credentials, Limits};
 pub use lambda::package;
 
 use http_api::{Access, Faults};
@@ -37,9 +36,6 @@ use logs::Logs;
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
-
-/// How long a client may take to end its connection once the endpoint stops.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
@@ -54,6 +50,9 @@ pub struct Config {
     pub credentials: Credentials,
     /// Whether requests must be signed. Without it browsers are refused all the same, and every program on this machine is served.
     pub verify_signatures: bool,
+    /// Whether the listener may be on another address than loopback's, which other machines reach.
+    pub allow_remote: bool,
+    pub limits: Limits,
     /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
     pub data_dir: Option<PathBuf>,
 }
@@ -66,6 +65,8 @@ impl Default for Config {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             credentials: Credentials::random(),
             verify_signatures: true,
+            allow_remote: false,
+            limits: Limits::default(),
             data_dir: None,
         }
     }
@@ -85,38 +86,52 @@ struct Services {
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
 ///
 /// # Errors
-/// A listener that is not on a loopback address is refused: the endpoint runs uploaded code.
+/// A listener that is not on a loopback address is refused, unless the configuration allows it and signatures are verified:
+/// the endpoint runs uploaded code.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        let reason = format!("{address} is not a loopback address, and the endpoint runs uploaded code");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    if !address.ip().is_loopback() && !config.allow_remote {
+        return refused(format!("{address} is not a loopback address, and the endpoint runs uploaded code"));
     }
-    let config = Config { address, ..config };
+    if !address.ip().is_loopback() && !config.verify_signatures {
+        return refused(format!("{address} is not a loopback address: signatures must be verified"));
+    }
+    let config = Config { address: reachable(address), ..config };
+    let limits = config.limits;
     let logs = Logs::new(&config.region, &config.account_id);
     let kinesis = Kinesis::new(&config);
     let faults = kinesis.faults();
     let identity = Identity::new(&config.region, &config.account_id);
-    let access = Arc::new(Access { credentials: config.credentials.clone(), verify: config.verify_signatures });
+    let access = Arc::new(Access {
+        credentials: config.credentials.clone(),
+        verify: config.verify_signatures,
+        limits,
+        bound: address.ip(),
+    });
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
     let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, http_api::router(services))
-        .with_graceful_shutdown(async {
-            stopped.await.ok();
-        })
-        .into_future();
-    let mut server = tokio::spawn(server);
-    shutdown.await;
-    stop.send(()).ok();
-    lambda.shutdown().await;
-    match tokio::time::timeout(DRAIN, &mut server).await {
-        Ok(ended) => ended.unwrap_or_else(|error| Err(io::Error::other(error))),
-        Err(_) => {
-            // A client that holds its connection open (a subscription, a live tail) does not keep the endpoint alive.
-            server.abort();
-            Ok(())
-        }
+    let router = http_api::router(services);
+    let server = http_api::serve(listener, router, limits, async {
+        stopped.await.ok();
+    });
+    // Together: an invocation under way ends with its function's process.
+    tokio::join!(server, async {
+        shutdown.await;
+        stop.send(()).ok();
+        lambda.shutdown().await;
+    });
+    Ok(())
+}
+
+/// Where this machine's own clients find a listener: one on every address is on loopback too.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
     }
+    address
 }
