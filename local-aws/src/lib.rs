@@ -16,6 +16,8 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
+#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
+mod store;
 
 use std::future::Future;
 use std::io;
@@ -33,9 +35,13 @@ use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
+use store::{Budget, Store};
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
+
+/// In bytes: see [`Config::memory_limit`].
+pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
@@ -53,8 +59,15 @@ pub struct Config {
     /// Whether the listener may be on another address than loopback's, which other machines reach.
     pub allow_remote: bool,
     pub limits: Limits,
-    /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
+    /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
+    /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// How many bytes of records and log events stay in memory; the oldest leave first.
+    pub memory_limit: usize,
+    /// Shards of streams take and give no more in a second than on AWS.
+    pub shard_limits: bool,
+    /// Streams and consumers take some seconds to be made, changed and deleted, as on AWS.
+    pub realistic: bool,
 }
 
 impl Default for Config {
@@ -68,6 +81,9 @@ impl Default for Config {
             allow_remote: false,
             limits: Limits::default(),
             data_dir: None,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+            shard_limits: false,
+            realistic: false,
         }
     }
 }
@@ -80,6 +96,7 @@ struct Services {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    store: Store,
     access: Arc<Access>,
 }
 
@@ -99,8 +116,11 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     }
     let config = Config { address: reachable(address), ..config };
     let limits = config.limits;
+    let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
     let logs = Logs::new(&config.region, &config.account_id);
-    let kinesis = Kinesis::new(&config);
+    let budget = Budget::new(config.memory_limit);
+    let kinesis = Kinesis::new(&config, &store, &budget);
+    kinesis.restore().await.map_err(io::Error::other)?;
     let faults = kinesis.faults();
     let identity = Identity::new(&config.region, &config.account_id);
     let access = Arc::new(Access {
@@ -110,7 +130,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         bound: address.ip(),
     });
     let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access };
+    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access, store };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = http_api::router(services);

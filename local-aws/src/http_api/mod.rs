@@ -111,6 +111,11 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
         true => Err(faults::server_error()),
         false => dispatch(&services, protocol, &operation, claim, request).await,
     };
+    // What is answered, and what is read, is what a kill of this process cannot take back.
+    let answered = match services.store.flushed().await {
+        Ok(()) => answered,
+        Err(error) => Err(AwsError::new(500, "InternalFailure", error.to_string())),
+    };
     if fault.drop_answer {
         return faults::no_answer();
     }
