@@ -16,7 +16,6 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
-#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
 mod store;
 
 use std::future::Future;
@@ -117,12 +116,12 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     let config = Config { address: reachable(address), ..config };
     let limits = config.limits;
     let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
-    let logs = Logs::new(&config.region, &config.account_id);
     let budget = Budget::new(config.memory_limit);
+    let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).map_err(io::Error::other)?;
     let kinesis = Kinesis::new(&config, &store, &budget);
     kinesis.restore().await.map_err(io::Error::other)?;
     let faults = kinesis.faults();
-    let identity = Identity::new(&config.region, &config.account_id);
+    let identity = Identity::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
     let access = Arc::new(Access {
         credentials: config.credentials.clone(),
         verify: config.verify_signatures,

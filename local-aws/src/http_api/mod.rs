@@ -114,7 +114,7 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     // What is answered, and what is read, is what a kill of this process cannot take back.
     let answered = match services.store.flushed().await {
         Ok(()) => answered,
-        Err(error) => Err(AwsError::new(500, "InternalFailure", error.to_string())),
+        Err(error) => Err(error.into()),
     };
     if fault.drop_answer {
         return faults::no_answer();
