@@ -17,6 +17,8 @@ mod kinesis;
 mod lambda;
 mod logs;
 mod metrics;
+#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
+mod store;
 
 use std::future::Future;
 use std::io;
@@ -35,9 +37,13 @@ use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
+use store::{Budget, Store};
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
+
+/// In bytes: see [`Config::memory_limit`].
+pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
@@ -57,8 +63,15 @@ pub struct Config {
     pub limits: Limits,
     /// What the endpoint has done; `/_local/metrics` shows it.
     pub metrics: Metrics,
-    /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
+    /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
+    /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// How many bytes of records and log events stay in memory; the oldest leave first.
+    pub memory_limit: usize,
+    /// Shards of streams take and give no more in a second than on AWS.
+    pub shard_limits: bool,
+    /// Streams and consumers take some seconds to be made, changed and deleted, as on AWS.
+    pub realistic: bool,
 }
 
 impl Default for Config {
@@ -73,6 +86,9 @@ impl Default for Config {
             limits: Limits::default(),
             metrics: Metrics::default(),
             data_dir: None,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+            shard_limits: false,
+            realistic: false,
         }
     }
 }
@@ -85,14 +101,18 @@ struct Services {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    store: Store,
     access: Arc<Access>,
     metrics: Metrics,
 }
 
 impl Services {
-    fn new(config: Config, bound: IpAddr) -> io::Result<Self> {
+    async fn open(config: Config, bound: IpAddr) -> io::Result<Self> {
+        let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
         let logs = Logs::new(&config.region, &config.account_id);
-        let kinesis = Kinesis::new(&config);
+        let budget = Budget::new(config.memory_limit);
+        let kinesis = Kinesis::new(&config, &store, &budget);
+        kinesis.restore().await.map_err(io::Error::other)?;
         let faults = kinesis.faults();
         let identity = Identity::new(&config.region, &config.account_id);
         let access = Arc::new(Access {
@@ -103,7 +123,7 @@ impl Services {
         });
         let metrics = config.metrics.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-        Ok(Self { kinesis, lambda, logs, identity, faults, access, metrics })
+        Ok(Self { kinesis, lambda, logs, identity, faults, store, access, metrics })
     }
 }
 
@@ -122,7 +142,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         return refused(format!("{address} is not a loopback address: signatures must be verified"));
     }
     let limits = config.limits;
-    let services = Services::new(Config { address: reachable(address), ..config }, address.ip())?;
+    let services = Services::open(Config { address: reachable(address), ..config }, address.ip()).await?;
     let lambda = services.lambda.clone();
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

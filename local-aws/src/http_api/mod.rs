@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use jiff::Timestamp;
 
 use crate::Services;
@@ -31,9 +31,6 @@ use operations::Operation;
 pub use server::{Limits, serve};
 pub use signature::presigned;
 use signature::{Claim, SignatureError};
-
-/// More than any body that is taken.
-pub const MAX_BODY_BYTES: usize = 80 * 1024 * 1024;
 
 const UNKNOWN_OPERATION: &str = "UnknownOperationException";
 
@@ -136,6 +133,11 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
         true => Err(faults::server_error()),
         false => dispatch(&services, protocol, operation, claim, request).await,
     };
+    // What is answered, and what is read, is what a kill of this process cannot take back.
+    let answered = match services.store.flushed().await {
+        Ok(()) => answered,
+        Err(error) => Err(AwsError::new(500, "InternalFailure", error.to_string())),
+    };
     if fault.drop_answer {
         return faults::no_answer();
     }
@@ -203,11 +205,7 @@ impl Signed {
     }
 }
 
-async fn aws_json(
-    services: &Services,
-    signed: &Signed,
-    mut request: Request<Bytes>,
-) -> Result<Response<Body>, AwsError> {
+async fn aws_json(services: &Services, signed: &Signed, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     match service {
@@ -215,7 +213,6 @@ async fn aws_json(
             signed.must_be_for("kinesis")?;
             operations::KINESIS.must_have(operation, UNKNOWN_OPERATION)?;
             let operation = operation.to_owned();
-            as_the_engine_expects(&mut request);
             services.kinesis.handle(&operation, request).await
         }
         "Logs_20140328" => {
@@ -229,15 +226,6 @@ async fn aws_json(
         }
         _ => Err(unknown_operation(target)),
     }
-}
-
-/// Who sent the request is decided by now; the engine looks at the form of a signature too, by rules of its own.
-fn as_the_engine_expects(request: &mut Request<Bytes>) {
-    *request.uri_mut() = Uri::from_static("/");
-    let headers = request.headers_mut();
-    let form = HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=-, SignedHeaders=-, Signature=-");
-    headers.insert(header::AUTHORIZATION, form);
-    headers.insert("x-amz-date", HeaderValue::from_static("-"));
 }
 
 fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Result<Response<Body>, AwsError> {

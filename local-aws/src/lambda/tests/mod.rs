@@ -24,7 +24,8 @@ use super::package::tests::zip_of;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
-use crate::{Config, Credentials};
+use crate::store::{Budget, Store};
+use crate::{Config, Credentials, DEFAULT_MEMORY_LIMIT};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -60,7 +61,7 @@ impl Bench {
     fn new() -> Self {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
         let logs = Logs::new(&config.region, &config.account_id);
-        let kinesis = Kinesis::new(&config);
+        let kinesis = Kinesis::new(&config, &Store::default(), &Budget::new(DEFAULT_MEMORY_LIMIT));
         let identity = Identity::new(&config.region, &config.account_id);
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
