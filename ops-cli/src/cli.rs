@@ -1,5 +1,6 @@
 //! The command line, and nothing else: every check beyond syntax belongs to the command.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -323,6 +324,9 @@ pub struct Verify {
     /// How long to wait for log lines after the last record was published
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub timeout: String,
+    /// How long to go on reading once every record is found, for what is logged again
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    pub settle: String,
     /// Publish the records in aggregates, in the format of the KPL
     #[arg(long)]
     pub aggregate: bool,
@@ -358,16 +362,22 @@ pub struct Teardown {
     pub yes: bool,
 }
 
-/// Listens on loopback only, keeps everything in memory, and stops every function process when it is interrupted.
+/// Listens on loopback, keeps everything in memory, and stops every function process when it is interrupted.
 /// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
+    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
 )]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]
     pub port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    pub bind: IpAddr,
+    /// Let --bind be an address that other machines reach: whoever has the credentials runs code on this machine
+    #[arg(long, conflicts_with = "no_auth")]
+    pub allow_remote: bool,
     /// The access key that requests must be signed with
     #[arg(long, env = "LOCAL_AWS_ACCESS_KEY_ID", value_name = "ID", requires = "secret_access_key")]
     pub access_key_id: Option<String>,

@@ -152,6 +152,16 @@ fn without_authentication_it_answers_tools_that_cannot_sign_and_no_browser() {
     endpoint.run(["publish", "x"]).ok();
 }
 
+#[test]
+fn it_is_for_this_machine_unless_it_is_told_otherwise() {
+    let bind = ["local", "--port", "0", "--bind", "0.0.0.0"];
+    Run::of(ops_cli().args(bind)).failed(2, "other machines reach that address", "--allow-remote");
+    assert_eq!(Run::of(ops_cli().args(bind).args(["--allow-remote", "--no-auth"])).code, 2);
+    let endpoint = Endpoint::start_with(&["--bind", "0.0.0.0", "--allow-remote"]);
+    assert!(endpoint.url.starts_with("http://127.0.0.1:"), "{}", endpoint.url);
+    endpoint.run(["status"]).ok();
+}
+
 /// As on AWS the address needs no credentials: `curl` gets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_code_of_a_function_can_be_downloaded() {

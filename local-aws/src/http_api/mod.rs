@@ -5,9 +5,11 @@ mod credentials;
 mod error;
 mod faults;
 mod guard;
+mod server;
 mod signature;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,13 +19,16 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use jiff::Timestamp;
 
 use crate::Services;
+use crate::lambda::Lambda;
+use body::Allowance;
 pub use credentials::Credentials;
 pub use error::AwsError;
 pub use faults::{Faults, Refusal};
+pub use server::{Limits, serve};
 pub use signature::presigned;
 use signature::{Claim, SignatureError};
 
-/// The largest body taken: a 50 MiB zip as base64 inside JSON, with room to spare.
+/// More than any body that is taken.
 pub const MAX_BODY_BYTES: usize = 80 * 1024 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -34,6 +39,9 @@ pub struct Access {
     pub credentials: Credentials,
     /// Whether requests must be signed with them.
     pub verify: bool,
+    pub limits: Limits,
+    /// The listener's address.
+    pub bound: IpAddr,
 }
 
 /// The wire protocols, each with its own form of an error.
@@ -81,7 +89,7 @@ pub fn router(services: Services) -> Router {
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
         .fallback(answer)
-        .layer(axum::middleware::from_fn(guard::refuse_browsers))
+        .layer(axum::middleware::from_fn_with_state(services.clone(), guard::refuse))
         .with_state(services)
 }
 
@@ -101,7 +109,7 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     }
     let answered = match fault.server_error {
         true => Err(faults::server_error()),
-        false => dispatch(&services, protocol, claim, request).await,
+        false => dispatch(&services, protocol, &operation, claim, request).await,
     };
     // What is answered, and what is read, is what a kill of this process cannot take back.
     let answered = match services.store.flushed().await {
@@ -123,15 +131,19 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     response
 }
 
-/// The operation that an awsJson request names.
+/// The operation that a request's head names; a query request names its in the body.
 fn operation(request: &Request<Body>) -> &str {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    target.split_once('.').map_or("", |(_, operation)| operation)
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+    match target {
+        Some(target) => target.split_once('.').map_or("", |(_, operation)| operation),
+        None => Lambda::operation(request.method(), request.uri().path()).unwrap_or_default(),
+    }
 }
 
 async fn dispatch(
     services: &Services,
     protocol: Protocol,
+    operation: &str,
     claim: Result<Claim, SignatureError>,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
@@ -146,7 +158,9 @@ async fn dispatch(
         claim.check(&access.credentials, Timestamp::now()).map_err(refused)?;
     }
     let (parts, body) = request.into_parts();
-    let body = body::read(body, &parts.headers, MAX_BODY_BYTES).await?;
+    let Limits { body_pause: pause, body: whole, .. } = access.limits;
+    let allowance = Allowance { bytes: body::limit_of(operation), operation, pause, whole };
+    let body = body::read(body, &parts.headers, &allowance).await?;
     let request = Request::from_parts(parts, body.bytes);
     if let Some(claim) = &claim {
         claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;

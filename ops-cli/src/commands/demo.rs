@@ -1,6 +1,7 @@
 //! `demo`: the whole path on this machine, from the function's source to its log line and back to nothing.
 
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -149,7 +150,7 @@ struct Endpoint {
 
 impl Endpoint {
     async fn start(global: &Global) -> Result<Self> {
-        let listener = local::listen(0).await?;
+        let listener = local::listen((Ipv4Addr::LOCALHOST, 0).into()).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

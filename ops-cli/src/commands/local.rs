@@ -1,7 +1,7 @@
 //! `local`: the endpoint in the foreground.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use local_aws::Credentials;
 use serde::Serialize;
@@ -49,23 +49,31 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     let events = Targets::new().with_target("local_aws", Level::INFO).with_default(Level::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(events)).init();
-    let listener = listen(args.port).await?;
+    if !args.bind.is_loopback() && !args.allow_remote {
+        return Err(Error::usage(format!("--bind {}: other machines reach that address", args.bind))
+            .hint("the endpoint runs uploaded code as you: if that is what you want, add --allow-remote"));
+    }
+    let listener = listen(SocketAddr::new(args.bind, args.port)).await?;
     let config = local_aws::Config {
         credentials: given_credentials(args)?.unwrap_or_else(Credentials::random),
         verify_signatures: !args.no_auth,
         data_dir: args.data_dir.clone(),
         memory_limit: args.memory_limit,
+        allow_remote: args.allow_remote,
         ..config(global)
     };
     let address = listener.local_addr()?;
     let _registration = runtime_folder::register(address.port(), &config.credentials)?;
     output.show(&Exports {
-        endpoint_url: format!("http://{address}"),
+        endpoint_url: format!("http://{}", local_aws::reachable(address)),
         region: config.region.clone(),
         credentials: config.credentials.clone(),
     })?;
     if args.no_auth {
         note("warning: --no-auth: every program and every user of this machine can run code as you through it");
+    }
+    if !args.bind.is_loopback() {
+        note("warning: --allow-remote: whoever has these credentials and reaches this machine runs code on it as you");
     }
     let then = match &args.data_dir {
         Some(dir) => format!("what it holds is in {}", dir.display()),
@@ -101,9 +109,9 @@ fn given_credentials(args: &Local) -> Result<Option<Credentials>> {
     }))
 }
 
-/// Binds the endpoint's port on loopback.
-pub async fn listen(port: u16) -> Result<TcpListener> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// Binds the endpoint's address.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let port = address.port();
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Error::failed(format!("port {port} is in use")).hint(
             "another endpoint may be running there; take another port with --port N, or a free one with --port 0",

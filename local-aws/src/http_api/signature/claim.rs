@@ -24,6 +24,8 @@ pub struct Claim {
     /// The service's name for signing: `kinesis`, `lambda`, `logs`, `iam`, `sts`, `s3`.
     pub service: String,
     pub(super) signed_headers: Vec<HeaderName>,
+    /// HTTP/2's `:authority` is signed in place of `host`, before the headers.
+    pub(super) signs_authority: bool,
     /// Lowercase hex, as all signatures are.
     pub(super) signature: String,
     pub(super) time: Timestamp,
@@ -106,8 +108,10 @@ impl Claim {
             return Err(SignatureError::Incomplete(format!("{lacks}Authorization={algorithm}")));
         };
         check_algorithm(algorithm)?;
+        let after_authority = signed_headers.strip_prefix(":authority;");
         let claim = Self {
-            signed_headers: names(signed_headers)?,
+            signed_headers: names(after_authority.unwrap_or(signed_headers))?,
+            signs_authority: after_authority.is_some(),
             signature: signature.to_owned(),
             time: read_time(date)?,
             place: Place::Headers,
@@ -168,6 +172,7 @@ impl Claim {
             region: region.to_owned(),
             service: service.to_owned(),
             signed_headers: Vec::new(),
+            signs_authority: false,
             signature: String::new(),
             time: Timestamp::UNIX_EPOCH,
             place: Place::Headers,

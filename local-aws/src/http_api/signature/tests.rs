@@ -263,3 +263,21 @@ proptest::proptest! {
         }
     }
 }
+
+/// Signed by AWS's JavaScript signer (`@smithy/signature-v4`) as its SDK does over HTTP/2.
+#[test]
+fn over_http_2_the_authority_is_signed_in_place_of_the_host() {
+    let signature = "a8032475151f747bdd75452279a2604af83e8f691a1c72476869fabf356a2a69";
+    let names = ":authority;content-type;x-amz-content-sha256;x-amz-date;x-amz-target";
+    let request = |authority: &str| {
+        Request::post(format!("http://{authority}/"))
+            .header("x-amz-target", "Kinesis_20131202.ListStreams")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-date", "20261123T201500Z")
+            .header("x-amz-content-sha256", BRACES)
+            .header("authorization", authorization("20261123/us-east-1/kinesis", names, signature))
+    };
+    assert_eq!(outcome(&documented(), request("127.0.0.1:4566"), BRACES, NOW), Ok(()));
+    assert_eq!(outcome(&documented(), request("127.0.0.2:4566"), BRACES, NOW), Err(SignatureError::Mismatch));
+    assert_eq!(outcome(&documented(), request("127.0.0.1:4566"), EMPTY, NOW), Err(SignatureError::Mismatch));
+}
