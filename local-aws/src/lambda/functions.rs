@@ -337,9 +337,7 @@ impl Functions {
 impl Workspace {
     fn new(config: &Config, logs: &Logs) -> std::io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
-        let runtime_dir = folder.path().join("runtime");
-        std::fs::create_dir(&runtime_dir)?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), runtime_dir)?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), folder.path())?);
         Ok(Self { folder, host })
     }
 }

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::environment;
 use super::function_log::FunctionLog;
+use super::guardian::Guardian;
 use super::platform_log::PlatformLog;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
@@ -45,6 +46,7 @@ pub struct Host {
     logs: Logs,
     /// Holds our own bootstraps of the interpreted runtimes.
     runtime_dir: PathBuf,
+    guardian: Guardian,
     running: Mutex<Running>,
 }
 
@@ -80,19 +82,21 @@ pub struct StartError {
 }
 
 impl Host {
-    /// Writes our own bootstraps into `runtime_dir`, which must exist.
+    /// Keeps our own bootstraps below `folder`, which must exist.
     ///
     /// # Errors
-    /// They cannot be written.
-    pub fn new(config: Config, logs: Logs, runtime_dir: PathBuf) -> io::Result<Self> {
+    /// They cannot be written, or there is no guardian.
+    pub fn new(config: Config, logs: Logs, folder: &Path) -> io::Result<Self> {
+        let runtime_dir = folder.join("runtime");
+        std::fs::create_dir(&runtime_dir)?;
         for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
             std::fs::write(runtime_dir.join(name), program)?;
         }
-        Ok(Self { config, logs, runtime_dir, running: Mutex::default() })
+        Ok(Self { config, logs, runtime_dir, guardian: Guardian::start(folder)?, running: Mutex::default() })
     }
 
     /// Kills every process with its group, and waits until they are gone. No process starts any more.
-    pub async fn close(&self) {
+    pub async fn close(self: &Arc<Self>) {
         let processes: Vec<Arc<Control>> = {
             let mut running = self.running();
             running.is_closed = true;
@@ -104,6 +108,8 @@ impl Host {
         for process in processes {
             process.exited().await;
         }
+        let host = Arc::clone(self);
+        tokio::task::spawn_blocking(move || host.guardian.end()).await.ok();
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -216,6 +222,7 @@ impl Host {
         tokio::spawn(async move {
             let status = watch_over(child, pid, &watched.kill).await;
             log.settle();
+            host.guardian.sweep(log.stream());
             host.running().processes.remove(&id);
             drop(spec);
             watched.exit.send_replace(Some(status));
