@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::Response;
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ use super::tags;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::http_api::{self, AwsError, Faults};
 use crate::identity::Identity;
 use crate::logs::Logs;
 
@@ -38,6 +39,7 @@ struct Shared {
     config: Config,
     logs: Logs,
     identity: Identity,
+    faults: Faults,
     functions: Mutex<BTreeMap<String, Function>>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     workspace: Mutex<Option<Workspace>>,
@@ -74,8 +76,9 @@ struct UpdateCode {
 }
 
 impl Functions {
-    pub fn new(config: Config, logs: Logs, identity: Identity) -> Self {
-        let shared = Shared { config, logs, identity, functions: Mutex::default(), workspace: Mutex::default() };
+    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults) -> Self {
+        let shared =
+            Shared { config, logs, identity, faults, functions: Mutex::default(), workspace: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -320,7 +323,7 @@ impl Functions {
         if let Some(workspace) = &*workspace {
             return Ok(work(workspace));
         }
-        let made = Workspace::new(&self.shared.config, &self.shared.logs);
+        let made = Workspace::new(&self.shared.config, &self.shared.logs, &self.shared.faults);
         let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
         Ok(work(workspace.insert(made)))
     }
@@ -335,9 +338,9 @@ impl Functions {
 }
 
 impl Workspace {
-    fn new(config: &Config, logs: &Logs) -> std::io::Result<Self> {
+    fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), folder.path())?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
         Ok(Self { folder, host })
     }
 }
@@ -381,12 +384,7 @@ fn list(member: &str, items: Vec<Value>, marker: Option<String>) -> Response<Byt
     wire::json(200, &answer)
 }
 
-/// On AWS the location is presigned: it needs no credentials. Here the signature's scope is enough.
+/// Presigned as on AWS: it needs no credentials, for ten minutes.
 fn download_url(config: &Config, name: &str) -> String {
-    let Config { address, region, .. } = config;
-    let day = jiff::Timestamp::now().strftime("%Y%m%d");
-    let key = crate::ACCESS_KEY_ID;
-    format!(
-        "http://{address}/2015-03-31/functions/{name}/code?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={key}%2F{day}%2F{region}%2Flambda%2Faws4_request"
-    )
+    http_api::presigned(config, &format!("/2015-03-31/functions/{name}/code"), SignedDuration::from_mins(10))
 }

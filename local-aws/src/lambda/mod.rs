@@ -22,7 +22,7 @@ mod validation;
 mod wire;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::Config;
 use crate::http_api::AwsError;
@@ -46,9 +46,14 @@ pub struct Lambda {
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity);
+        let functions = Functions::new(config, logs, identity, kinesis.faults());
         let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
         Self { functions, mappings, destinations }
+    }
+
+    /// The operation that Lambda has at this method and path.
+    pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+        routes::route(method.as_str(), path).map(|route| route.operation)
     }
 
     /// Answers a request of Lambda's restJson protocol.

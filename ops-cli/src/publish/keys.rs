@@ -1,6 +1,6 @@
 //! The partition key of each record.
 
-use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::{limits, parse_hash_key};
 use serde_json::Value;
 
 use crate::cli::Publish;
@@ -39,7 +39,7 @@ impl Keys {
             }
             (None, None) => Kind::Random,
         };
-        let hash_key = args.hash_key.as_deref().map(hash_key).transpose();
+        let hash_key = args.hash_key.as_deref().map(parse_hash_key).transpose();
         let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key {reason}")))?;
         Ok(Self { kind, explicit_hash_key, random: fastrand::Rng::new() })
     }
@@ -80,13 +80,6 @@ pub fn check(key: &str) -> Result<(), String> {
     Err(format!("has {chars} characters, a partition key has 1 to {}", limits::PARTITION_KEY_CHARS.end()))
 }
 
-/// Reads an explicit hash key; or tells what is wrong.
-pub fn hash_key(text: &str) -> Result<u128, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if is_number { text.parse().ok() } else { None };
-    number.ok_or_else(|| format!("{text:?} is not a decimal number from 0 to 2^128-1"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,14 +100,5 @@ mod tests {
         assert_eq!(of(r#"{"user":{"id":null}}"#).unwrap_err(), "has no text or number in /user/id");
         assert!(of(r#"{"user":{"id":""}}"#).unwrap_err().contains("has 0 characters"));
         assert!(of("{").unwrap_err().starts_with("is not valid JSON"));
-    }
-
-    #[test]
-    fn a_hash_key_is_a_number_of_128_bits() {
-        assert_eq!(hash_key("0"), Ok(0));
-        assert_eq!(hash_key("340282366920938463463374607431768211455"), Ok(u128::MAX));
-        for wrong in ["", "-1", "+1", "0x10", "340282366920938463463374607431768211456"] {
-            assert!(hash_key(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -1,6 +1,7 @@
-//! Publishing: inputs → records (`source`, `keys`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
+//! Publishing: inputs → records (`source`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
+pub mod compress;
 pub mod histogram;
 pub mod keys;
 pub mod ledger;

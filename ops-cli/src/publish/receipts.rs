@@ -14,11 +14,14 @@ use crate::output::{Output, Render};
 /// Where a record was put.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Receipt {
+pub struct Receipt<Text = String> {
     /// Which record of the input, counted from 0.
     pub offset: u64,
-    pub shard_id: String,
-    pub sequence_number: String,
+    pub shard_id: Text,
+    pub sequence_number: Text,
+    /// Which record of the aggregate that was put with this sequence number, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_sequence_number: Option<u64>,
     /// How often it was sent.
     pub attempts: u32,
     /// An attempt before was not answered: the record may be on the stream twice.
@@ -28,9 +31,21 @@ pub struct Receipt {
     pub time: i64,
 }
 
+impl Receipt<&str> {
+    fn to_owned(&self) -> Receipt {
+        let Self { offset, shard_id, sequence_number, sub_sequence_number, attempts, may_repeat, time } = *self;
+        let (shard_id, sequence_number) = (shard_id.to_owned(), sequence_number.to_owned());
+        Receipt { offset, shard_id, sequence_number, sub_sequence_number, attempts, may_repeat, time }
+    }
+}
+
 impl Render for Receipt {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(to, "{} {}", self.shard_id, self.sequence_number)
+        let Self { shard_id, sequence_number, .. } = self;
+        match self.sub_sequence_number {
+            Some(number) => writeln!(to, "{shard_id} {sequence_number} {number}"),
+            None => writeln!(to, "{shard_id} {sequence_number}"),
+        }
     }
 }
 
@@ -118,15 +133,15 @@ impl Receipts {
         matches!(self, Self::Stdout(in_order) if in_order.slots.len() >= MOST)
     }
 
-    pub fn add(&mut self, receipt: Receipt) -> Result<()> {
+    pub fn add(&mut self, receipt: Receipt<&str>) -> Result<()> {
         match self {
             Self::Nowhere => {}
-            Self::Stdout(in_order) => in_order.settle(receipt.offset, Slot::Known(receipt)),
+            Self::Stdout(in_order) => in_order.settle(receipt.offset, Slot::Known(receipt.to_owned())),
             Self::File(file, name) => {
                 let written = serde_json::to_writer(&mut *file, &receipt).map_err(io::Error::from);
                 written.and_then(|()| file.write_all(b"\n")).map_err(|error| unwritten(name, &error))?;
             }
-            Self::Kept(receipts) => receipts.push(receipt),
+            Self::Kept(receipts) => receipts.push(receipt.to_owned()),
         }
         Ok(())
     }
@@ -229,11 +244,12 @@ impl Acknowledged {
 mod tests {
     use super::*;
 
-    fn receipt(offset: u64) -> Receipt {
+    fn receipt(offset: u64) -> Receipt<&'static str> {
         Receipt {
             offset,
-            shard_id: "shardId-000000000000".into(),
-            sequence_number: "4959".into(),
+            shard_id: "shardId-000000000000",
+            sequence_number: "4959",
+            sub_sequence_number: None,
             attempts: 1,
             may_repeat: false,
             time: 5,
@@ -276,7 +292,7 @@ mod tests {
         for offset in [3, 4, 9] {
             in_order.slots.push_back((offset, Slot::Expected));
         }
-        in_order.settle(4, Slot::Known(receipt(4)));
+        in_order.settle(4, Slot::Known(receipt(4).to_owned()));
         in_order.flush().unwrap();
         assert_eq!(in_order.slots.len(), 3);
         in_order.settle(3, Slot::Never);

@@ -43,7 +43,7 @@ impl Pool {
                     Err(error) => return self.not_started(request_id, &error),
                 },
             };
-            match process.run(call, request_id, is_cold).await {
+            match self.run(&process, call, request_id, is_cold).await {
                 Run::NotTaken => {}
                 Run::Done { invoked, is_reusable } => {
                     if is_reusable {
@@ -51,6 +51,20 @@ impl Pool {
                     }
                     return invoked;
                 }
+            }
+        }
+    }
+
+    /// Runs the invocation; where a fault asks for it, the process is killed meanwhile, as if it had crashed.
+    async fn run(&self, process: &Process, call: &Call, request_id: &str, is_cold: bool) -> Run {
+        let run = process.run(call, request_id, is_cold);
+        let Some(after) = self.host.faults.of_invocation() else { return run.await };
+        tokio::pin!(run);
+        tokio::select! {
+            run = &mut run => run,
+            () = tokio::time::sleep(after) => {
+                process.kill();
+                run.await
             }
         }
     }

@@ -23,6 +23,7 @@ use super::guardian::Guardian;
 use super::platform_log::PlatformLog;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
+use crate::http_api::Faults;
 use crate::lambda::runtime::{Kind, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
 use crate::lambda::settings::Settings;
 use crate::logs::Logs;
@@ -44,6 +45,7 @@ pub struct Spec {
 pub struct Host {
     pub config: Config,
     logs: Logs,
+    pub faults: Faults,
     /// Holds our own bootstraps of the interpreted runtimes.
     runtime_dir: PathBuf,
     guardian: Guardian,
@@ -86,13 +88,14 @@ impl Host {
     ///
     /// # Errors
     /// They cannot be written, or there is no guardian.
-    pub fn new(config: Config, logs: Logs, folder: &Path) -> io::Result<Self> {
+    pub fn new(config: Config, logs: Logs, faults: Faults, folder: &Path) -> io::Result<Self> {
         let runtime_dir = folder.join("runtime");
         std::fs::create_dir(&runtime_dir)?;
         for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
             std::fs::write(runtime_dir.join(name), program)?;
         }
-        Ok(Self { config, logs, runtime_dir, guardian: Guardian::start(folder)?, running: Mutex::default() })
+        let guardian = Guardian::start(folder)?;
+        Ok(Self { config, logs, faults, runtime_dir, guardian, running: Mutex::default() })
     }
 
     /// Kills every process with its group, and waits until they are gone. No process starts any more.

@@ -22,10 +22,11 @@ use serde_json::{Value, json};
 
 use super::Lambda;
 use super::package::tests::zip_of;
-use crate::Config;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
+use crate::store::{Budget, Store};
+use crate::{Config, Credentials, DEFAULT_MEMORY_LIMIT};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -46,6 +47,7 @@ struct Bench {
     lambda: Lambda,
     kinesis: Kinesis,
     logs: Logs,
+    credentials: Credentials,
 }
 
 /// An answer of Lambda's API.
@@ -60,14 +62,15 @@ impl Bench {
     fn new() -> Self {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
         let logs = Logs::new(&config.region, &config.account_id);
-        let kinesis = Kinesis::new(&config);
+        let kinesis = Kinesis::new(&config, &Store::default(), &Budget::new(DEFAULT_MEMORY_LIMIT));
         let identity = Identity::new(&config.region, &config.account_id);
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
         identity.iam("CreateRole", &role).unwrap();
+        let credentials = config.credentials.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity);
-        Self { lambda, kinesis, logs }
+        Self { lambda, kinesis, logs, credentials }
     }
 
     async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {
