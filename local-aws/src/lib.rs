@@ -129,7 +129,8 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
         limits,
         bound: address.ip(),
     });
-    let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
+    let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
+    lambda.restore().await.map_err(io::Error::other)?;
     let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access, store };
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -46,6 +46,8 @@ pub enum Keyspace {
     Functions = 9,
     Mappings = 10,
     Checkpoints = 11,
+    /// The zips of functions.
+    Code = 12,
 }
 
 /// Why a folder could not be opened, or what happened to it since.

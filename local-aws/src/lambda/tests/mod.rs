@@ -4,6 +4,7 @@ mod api;
 mod concurrency;
 mod consumers;
 mod destinations;
+mod durable;
 mod filters;
 mod invocations;
 mod mappings;
@@ -14,6 +15,7 @@ mod runtimes;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -60,16 +62,29 @@ struct Answered {
 
 impl Bench {
     fn new() -> Self {
+        Self::over(&Store::default())
+    }
+
+    /// What is in the folder, running again.
+    async fn open(dir: &Path) -> Self {
+        let store = eventually("the folder is let go of", async || Store::open(Some(dir)).ok()).await;
+        let bench = Self::over(&store);
+        bench.kinesis.restore().await.unwrap();
+        bench.lambda.restore().await.unwrap();
+        bench
+    }
+
+    fn over(store: &Store) -> Self {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
         let logs = Logs::new(&config.region, &config.account_id);
-        let kinesis = Kinesis::new(&config, &Store::default(), &Budget::new(DEFAULT_MEMORY_LIMIT));
+        let kinesis = Kinesis::new(&config, store, &Budget::new(DEFAULT_MEMORY_LIMIT));
         let identity = Identity::new(&config.region, &config.account_id);
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
         identity.iam("CreateRole", &role).unwrap();
         let credentials = config.credentials.clone();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity);
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
         Self { lambda, kinesis, logs, credentials }
     }
 
