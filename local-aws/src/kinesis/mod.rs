@@ -26,7 +26,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use kinesis_event_logger_core::SequenceNumber;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -85,7 +85,7 @@ pub enum Start {
 }
 
 /// A place between two records of one shard: the counter of the record that is read next.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cursor(u64);
 
 impl Cursor {
