@@ -58,12 +58,14 @@ async fn main() {
     };
     for (what, more) in [("`publish`", &[][..]), ("`publish --aggregate`", &["--aggregate"])] {
         std::fs::remove_file(&receipts).ok();
-        let mut command = endpoint.ops(["publish", "--file", text(&all), "--receipts", text(&receipts)].iter().chain(more));
+        let mut command =
+            endpoint.ops(["publish", "--file", text(&all), "--receipts", text(&receipts)].iter().chain(more));
         let measured = measure(&endpoint, &client, &mut [&mut command], records).await;
         let plain = *fastest.get_or_insert(measured.rate);
         row(what, Some(plain), measured);
     }
-    let Some(venv) = install::python("clients", Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/requirements.txt")))
+    let Some(venv) =
+        install::python("clients", Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/requirements.txt")))
     else {
         println!("(no Python with boto3 and the AWS CLI: their rows are left out)");
         return;

@@ -93,6 +93,11 @@ impl Host {
         Ok(Self { config, logs, faults, runtime_dir, running: Mutex::default() })
     }
 
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.running().processes.len()
+    }
+
     /// Kills every process with its group, and waits until they are gone. No process starts any more.
     pub async fn close(&self) {
         let processes: Vec<Arc<Control>> = {
