@@ -349,9 +349,7 @@ impl Functions {
 impl Workspace {
     fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
-        let runtime_dir = folder.path().join("runtime");
-        std::fs::create_dir(&runtime_dir)?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), runtime_dir)?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
         Ok(Self { folder, host })
     }
 }

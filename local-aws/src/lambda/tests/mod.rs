@@ -7,6 +7,7 @@ mod destinations;
 mod filters;
 mod invocations;
 mod mappings;
+mod outlive;
 mod parallel;
 mod retries;
 mod runtimes;
