@@ -16,33 +16,33 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
+mod metrics;
+mod store;
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+pub use http_api::{Credentials, Limits};
 pub use lambda::package;
+pub use metrics::Metrics;
 
-use http_api::Faults;
+use http_api::{Access, Faults};
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
 use logs::Logs;
+use store::{Budget, Store};
 
 /// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
 pub const DEFAULT_PORT: u16 = 4566;
 
-/// The endpoint's own credentials, for clients and for the functions it runs.
-pub const ACCESS_KEY_ID: &str = "local";
-/// Goes with [`ACCESS_KEY_ID`].
-pub const SECRET_ACCESS_KEY: &str = "local";
-
-/// How long a client may take to end its connection once the endpoint stops.
-const DRAIN: Duration = Duration::from_secs(2);
+/// In bytes: see [`Config::memory_limit`].
+pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
@@ -53,8 +53,24 @@ pub struct Config {
     pub account_id: String,
     /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
-    /// Where on-failure documents are written, below `destinations`; none: a temporary folder, which goes with the endpoint.
+    /// What requests must be signed with, and what functions get.
+    pub credentials: Credentials,
+    /// Whether requests must be signed. Without it browsers are refused all the same, and every program on this machine is served.
+    pub verify_signatures: bool,
+    /// Whether the listener may be on another address than loopback's, which other machines reach.
+    pub allow_remote: bool,
+    pub limits: Limits,
+    /// What the endpoint has done; `/_local/metrics` shows it.
+    pub metrics: Metrics,
+    /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
+    /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// How many bytes of records and log events stay in memory; the oldest leave first.
+    pub memory_limit: usize,
+    /// Shards of streams take and give no more in a second than on AWS.
+    pub shard_limits: bool,
+    /// Streams and consumers take some seconds to be made, changed and deleted, as on AWS.
+    pub realistic: bool,
 }
 
 impl Default for Config {
@@ -63,7 +79,15 @@ impl Default for Config {
             region: "us-east-1".into(),
             account_id: "000000000000".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            credentials: Credentials::random(),
+            verify_signatures: true,
+            allow_remote: false,
+            limits: Limits::default(),
+            metrics: Metrics::default(),
             data_dir: None,
+            memory_limit: DEFAULT_MEMORY_LIMIT,
+            shard_limits: false,
+            realistic: false,
         }
     }
 }
@@ -76,42 +100,72 @@ struct Services {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    store: Store,
+    access: Arc<Access>,
+    metrics: Metrics,
+}
+
+impl Services {
+    async fn open(config: Config, bound: IpAddr) -> io::Result<Self> {
+        let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
+        let budget = Budget::new(config.memory_limit);
+        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
+        let logs = logs.map_err(io::Error::other)?;
+        let kinesis = Kinesis::new(&config, &store, &budget);
+        kinesis.restore().await.map_err(io::Error::other)?;
+        let faults = kinesis.faults();
+        let identity = Identity::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
+        let access = Arc::new(Access {
+            credentials: config.credentials.clone(),
+            verify: config.verify_signatures,
+            limits: config.limits,
+            bound,
+        });
+        let metrics = config.metrics.clone();
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
+        lambda.restore().await.map_err(io::Error::other)?;
+        Ok(Self { kinesis, lambda, logs, identity, faults, store, access, metrics })
+    }
 }
 
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
 ///
 /// # Errors
-/// A listener that is not on a loopback address is refused: the endpoint runs uploaded code.
+/// A listener that is not on a loopback address is refused, unless the configuration allows it and signatures are verified:
+/// the endpoint runs uploaded code.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        let reason = format!("{address} is not a loopback address, and the endpoint runs uploaded code");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    if !address.ip().is_loopback() && !config.allow_remote {
+        return refused(format!("{address} is not a loopback address, and the endpoint runs uploaded code"));
     }
-    let config = Config { address, ..config };
-    let logs = Logs::new(&config.region, &config.account_id);
-    let kinesis = Kinesis::new(&config);
-    let faults = kinesis.faults();
-    let identity = Identity::new(&config.region, &config.account_id);
-    let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults };
+    if !address.ip().is_loopback() && !config.verify_signatures {
+        return refused(format!("{address} is not a loopback address: signatures must be verified"));
+    }
+    let limits = config.limits;
+    let services = Services::open(Config { address: reachable(address), ..config }, address.ip()).await?;
+    let lambda = services.lambda.clone();
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, http_api::router(services))
-        .with_graceful_shutdown(async {
-            stopped.await.ok();
-        })
-        .into_future();
-    let mut server = tokio::spawn(server);
-    shutdown.await;
-    stop.send(()).ok();
-    lambda.shutdown().await;
-    match tokio::time::timeout(DRAIN, &mut server).await {
-        Ok(ended) => ended.unwrap_or_else(|error| Err(io::Error::other(error))),
-        Err(_) => {
-            // A client that holds its connection open (a subscription, a live tail) does not keep the endpoint alive.
-            server.abort();
-            Ok(())
-        }
+    let router = http_api::router(services);
+    let server = http_api::serve(listener, router, limits, async {
+        stopped.await.ok();
+    });
+    // Together: an invocation under way ends with its function's process.
+    tokio::join!(server, async {
+        shutdown.await;
+        stop.send(()).ok();
+        lambda.shutdown().await;
+    });
+    Ok(())
+}
+
+/// Where this machine's own clients find a listener: one on every address is on loopback too.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
     }
+    address
 }

@@ -9,6 +9,7 @@ async fn destinations_of_an_earlier_run_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let queue = folder.path().join("destinations/sqs/queue");
     std::fs::create_dir_all(&queue).unwrap();
+    std::fs::write(folder.path().join("local-aws.json"), r#"{"format":1}"#).unwrap();
     std::fs::write(queue.join("1.json"), r#"{"version":"1.0"}"#).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

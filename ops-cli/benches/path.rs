@@ -1,18 +1,18 @@
 //! `cargo make bench`: the speed and size of the path on this machine, as the table in the README.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_sdk_kinesis::primitives::Blob;
-use common::{Endpoint, OPS_CLI};
 use serde_json::Value;
+use support::common::{Endpoint, OPS_CLI};
+use support::{head, json, machine, median, milliseconds, percentile, resident_mib, row};
 
 #[tokio::main]
 async fn main() {
@@ -20,45 +20,17 @@ async fn main() {
     let binary: PathBuf = json(&["build"])["binary"].as_str().unwrap().into();
     let packed = json(&["zip", "--binary", binary.to_str().unwrap(), "--out", zip.to_str().unwrap()]);
 
-    println!("machine: {}\n", machine());
-    println!("| what | goal | measured |\n|---|---|---|");
-    row("`demo`, start to torn down", "< 2 s", &format!("{:.0} ms", median(demos(5))));
+    println!("machine: {}", machine());
+    head(["what", "goal", "measured"]);
+    row(["`demo`, start to torn down", "< 2 s", &format!("{:.0} ms", median(&demos(5)))]);
     let (start, resident) = endpoint_start(10);
-    row("`local`, start to first answer", "≤ 100 ms", &format!("{:.1} ms", median(start)));
-    row("`local`, resident when idle", "< 30 MiB", &format!("{:.1} MiB", median(resident)));
-    let mut latencies = put_to_line(&zip, 500).await;
-    latencies.sort_by(f64::total_cmp);
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
-    row("put → log line readable, p50", "< 10 ms", &format!("{:.2} ms", at(0.50)));
-    row("put → log line readable, p99", "< 50 ms", &format!("{:.2} ms", at(0.99)));
-    row("function, zip", "< 1.5 MB", &format!("{:.2} MB", packed["bytes"].as_f64().unwrap() / 1e6));
-    row("function, spawn to first `/next`", "≤ 5 ms", &format!("{:.2} ms", median(spawn_to_next(&binary, 51))));
-}
-
-fn row(what: &str, goal: &str, measured: &str) {
-    println!("| {what} | {goal} | {measured} |");
-}
-
-fn machine() -> String {
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-    let count = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{count} cores, {}", model.trim_start_matches([' ', '\t', ':']))
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
-}
-
-fn json(args: &[&str]) -> Value {
-    let output = Command::new(OPS_CLI).args(["--output", "json"]).args(args).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "{args:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    row(["`local`, start to first answer", "≤ 100 ms", &format!("{:.1} ms", median(&start))]);
+    row(["`local`, resident when idle", "< 30 MiB", &format!("{:.1} MiB", median(&resident))]);
+    let latencies = put_to_line(&zip, 500).await;
+    row(["put → log line readable, p50", "< 10 ms", &format!("{:.2} ms", percentile(&latencies, 0.50))]);
+    row(["put → log line readable, p99", "< 50 ms", &format!("{:.2} ms", percentile(&latencies, 0.99))]);
+    row(["function, zip", "< 1.5 MB", &format!("{:.2} MB", packed["bytes"].as_f64().unwrap() / 1e6)]);
+    row(["function, spawn to first `/next`", "≤ 5 ms", &format!("{:.2} ms", median(&spawn_to_next(&binary, 51)))]);
 }
 
 fn demos(runs: usize) -> Vec<f64> {
@@ -82,10 +54,7 @@ fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
         stream.read_to_string(&mut answer).unwrap();
         let took = milliseconds(begun.elapsed());
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.pid())).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kib: f64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
-        (took, kib / 1024.0)
+        (took, resident_mib(endpoint.pid()))
     };
     (0..runs).map(run).unzip()
 }

@@ -15,9 +15,13 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::os_shim_internal::{Env, Fs};
 use kinesis_event_logger_core::names::{Location, Names};
 use local_aws::DEFAULT_PORT;
+use tokio::net::TcpStream;
 
 use crate::cli::Global;
 use crate::error::{Error, Result, chain};
+use crate::runtime_folder;
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Clients of one account and region.
 pub struct Aws {
@@ -30,7 +34,7 @@ impl Aws {
     pub async fn connect(global: &Global) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .timeout_config(TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build());
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_DEADLINE).build());
         if let Some(url) = &global.endpoint_url {
             loader = loader.endpoint_url(checked_url(url)?);
         }
@@ -56,15 +60,18 @@ impl Aws {
 
     /// The local endpoint speaks plain HTTP and has its own credentials: nothing is looked up.
     async fn local(global: &Global, mut loader: aws_config::ConfigLoader) -> Result<Self> {
-        if global.endpoint_url.is_none() {
-            loader = loader.endpoint_url(format!("http://127.0.0.1:{DEFAULT_PORT}"));
-        }
+        let url = global.endpoint_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{DEFAULT_PORT}"));
+        loader = loader.endpoint_url(&url);
         let region = match &global.region {
             Some(region) => checked_region(region)?,
             None => local_aws::Config::default().region,
         };
+        let own = match &global.local_credentials {
+            Some(own) => own.clone(),
+            None => local_credentials(&url).await?,
+        };
         let credentials =
-            Credentials::new(local_aws::ACCESS_KEY_ID, local_aws::SECRET_ACCESS_KEY, None, None, "local endpoint");
+            Credentials::new(own.access_key_id, own.secret_access_key, own.session_token, None, "local endpoint");
         let config = loader
             .region(Region::new(region.clone()))
             .credentials_provider(credentials)
@@ -138,6 +145,29 @@ fn checked_url(url: &str) -> Result<&str> {
         _ => Err(Error::usage(format!("--endpoint-url {url} is not an address"))
             .hint(format!("it looks like http://127.0.0.1:{DEFAULT_PORT}"))),
     }
+}
+
+/// Those of the endpoint that `ops-cli local` runs at this address, for the user who runs it.
+async fn local_credentials(url: &str) -> Result<local_aws::Credentials> {
+    let Some(authority) = url.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or(rest)) else {
+        return Err(Error::usage(format!("--local does not go with {url}: the local endpoint speaks plain HTTP"))
+            .hint("for AWS, or another endpoint of its kind, leave --local out"));
+    };
+    let given = authority.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = given.unwrap_or((authority, 80));
+    if let Some(credentials) = runtime_folder::credentials(port)? {
+        return Ok(credentials);
+    }
+    let reached = TcpStream::connect((host.trim_matches(['[', ']']), port));
+    Err(match tokio::time::timeout(CONNECT_DEADLINE, reached).await {
+        Ok(Ok(_)) => Error::failed(format!("what answers at {url} is no endpoint that you run with `ops-cli local`"))
+            .hint(
+                "another user's, or another tool's: export its credentials and AWS_ENDPOINT_URL, and leave --local out",
+            ),
+        Ok(Err(error)) => Error::failed(format!("nothing answers at {url}: {error}"))
+            .hint("start the local endpoint with `ops-cli local`, or check --endpoint-url"),
+        Err(_) => Error::failed(format!("nothing answers at {url}")).hint("check --endpoint-url and the network"),
+    })
 }
 
 /// The profile that is asked for must be there: the SDK itself would fall back to whatever else it finds.

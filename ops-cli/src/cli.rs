@@ -1,5 +1,6 @@
 //! The command line, and nothing else: every check beyond syntax belongs to the command.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -43,9 +44,12 @@ pub struct Global {
     /// Send requests to this address instead of AWS (default: AWS_ENDPOINT_URL)
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     pub endpoint_url: Option<String>,
-    /// Talk to `ops-cli local`: its default address, its own credentials
+    /// Talk to `ops-cli local`: its default address (or --endpoint-url), its own credentials
     #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
     pub local: bool,
+    /// Those of an endpoint in this process; without them `--local` looks for those of one that runs.
+    #[arg(skip)]
+    pub local_credentials: Option<local_aws::Credentials>,
 
     /// Application: the first part of every name
     #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
@@ -239,6 +243,13 @@ pub struct Publish {
     /// Keep the order of each partition key's records, whatever fails: one record a key under way at a time
     #[arg(long, help_heading = "Sending")]
     pub ordered: bool,
+    /// Put many records in one, in the format of the KPL: cheaper and faster for small records. Consumers take them apart,
+    /// as the logger does. Receipts name each record inside; slow input waits up to 100 ms for company
+    #[arg(long, help_heading = "Sending")]
+    pub aggregate: bool,
+    /// Compress each record's data, with --aggregate inside the aggregate: the logger opens either
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Sending")]
+    pub compress: Option<Compression>,
     /// Send at most so many records a second
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Sending")]
     pub rate: Option<f64>,
@@ -269,6 +280,27 @@ pub struct Publish {
     pub dry_run: bool,
 }
 
+/// Bytes, as in 65536, 512MiB, 1GiB.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err("expected a number with KiB, MiB, GiB or nothing after it".into()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected a number of bytes, as in 512MiB".into())
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Compression {
+    Gzip,
+    Zstd,
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
@@ -292,8 +324,14 @@ pub struct Verify {
     /// How long to wait for log lines after the last record was published
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub timeout: String,
+    /// How long to go on reading once every record is found, for what is logged again
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    pub settle: String,
+    /// Publish the records in aggregates, in the format of the KPL
+    #[arg(long)]
+    pub aggregate: bool,
     /// Publish nothing; look for the records of an earlier `publish --receipts`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "rate"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "rate", "aggregate"])]
     pub receipts: Option<PathBuf>,
 }
 
@@ -324,15 +362,52 @@ pub struct Teardown {
     pub yes: bool,
 }
 
-/// Listens on loopback only, keeps everything in memory, and stops every function process when it is interrupted.
+/// Listens on loopback, keeps everything in memory, and stops every function process when it is interrupted.
+/// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
+    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
 )]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]
     pub port: u16,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    pub bind: IpAddr,
+    /// Let --bind be an address that other machines reach: whoever has the credentials runs code on this machine
+    #[arg(long, conflicts_with = "no_auth")]
+    pub allow_remote: bool,
+    /// The access key that requests must be signed with
+    #[arg(long, env = "LOCAL_AWS_ACCESS_KEY_ID", value_name = "ID", requires = "secret_access_key")]
+    pub access_key_id: Option<String>,
+    /// Its secret
+    #[arg(
+        long,
+        env = "LOCAL_AWS_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        requires = "access_key_id",
+        hide_env_values = true
+    )]
+    pub secret_access_key: Option<String>,
+    /// The session token that requests must carry
+    #[arg(
+        long,
+        env = "LOCAL_AWS_SESSION_TOKEN",
+        value_name = "TOKEN",
+        requires = "access_key_id",
+        hide_env_values = true
+    )]
+    pub session_token: Option<String>,
+    /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
+    #[arg(long)]
+    pub no_auth: bool,
+    /// Keep everything in this folder: what was acknowledged survives a restart and a kill
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub memory_limit: usize,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks
@@ -363,4 +438,19 @@ pub struct Zip {
     /// Where to write the zip
     #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
     pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        for (text, bytes) in [("0", 0), ("65536", 65_536), ("4KiB", 4096), ("512MiB", 512 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1GB", "1 GiB", "99999999999999999999", "99999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod output;
 mod progress;
 mod provision;
 mod publish;
+mod runtime_folder;
 mod tail;
 mod verify;
 mod wait;

@@ -73,7 +73,9 @@ fn a_profile_that_is_not_there() {
 fn a_profile_that_is_there_is_used() {
     let endpoint = Endpoint::start();
     let config = file("profile", b"[profile one]\nregion = eu-central-1\n");
-    let credentials = file("credentials", b"[one]\naws_access_key_id = local\naws_secret_access_key = local\n");
+    let local_aws::Credentials { access_key_id, secret_access_key, .. } = &endpoint.credentials;
+    let keys = format!("[one]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n");
+    let credentials = file("credentials", keys.as_bytes());
     let run = Run::of(
         ops_cli()
             .args(["--profile", "one", "--endpoint-url", &endpoint.url, "--output", "json", "status"])
@@ -86,14 +88,8 @@ fn a_profile_that_is_there_is_used() {
 #[test]
 fn the_environment_variables_of_the_aws_cli_are_honoured() {
     let endpoint = Endpoint::start();
-    let run = Run::of(
-        ops_cli()
-            .args(["--output", "json", "status"])
-            .env("AWS_ENDPOINT_URL", &endpoint.url)
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_REGION", "eu-west-1"),
-    );
+    let run =
+        Run::of(ops_cli().args(["--output", "json", "status"]).envs(endpoint.exports()).env("AWS_REGION", "eu-west-1"));
     assert_eq!(run.ok().json()[0]["region"], "eu-west-1");
 }
 
@@ -112,7 +108,8 @@ fn expired_credentials() {
             write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).ok();
         }
     });
-    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &url, "publish", "x"]));
+    let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "us-east-1")];
+    let run = Run::of(ops_cli().args(["--endpoint-url", &url, "publish", "x"]).envs(keys));
     run.failed(1, "ExpiredTokenException", "sign in again");
 }
 
@@ -121,6 +118,19 @@ fn an_endpoint_that_nothing_answers_at() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &format!("http://{free}"), "publish", "x"]));
     run.failed(1, "Connection refused", "ops-cli local");
+}
+
+#[test]
+fn an_endpoint_that_is_not_ours() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &url, "status"]));
+    run.failed(1, "is no endpoint that you run", "leave --local out");
+    let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "https://127.0.0.1:4566", "status"]));
+    run.failed(2, "speaks plain HTTP", "leave --local out");
+    let endpoint = Endpoint::start();
+    let run = Run::of(ops_cli().arg("status").envs(endpoint.exports()).env("AWS_SECRET_ACCESS_KEY", "wrong"));
+    run.failed(1, "InvalidSignatureException", "check the profile");
 }
 
 #[test]

@@ -5,10 +5,13 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Endpoint, eventually, ops_cli};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use common::{Endpoint, Run, eventually, ops_cli};
 
 /// The processes whose parent is `pid`.
 fn children(pid: u32) -> Vec<u32> {
@@ -37,21 +40,48 @@ fn an_interrupt_stops_it_and_its_function_processes() {
 
 #[test]
 fn it_prints_what_to_export() {
-    let mut child =
-        ops_cli().args(["local", "--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut exports = String::new();
-    for _ in 0..5 {
-        std::io::BufRead::read_line(&mut stdout, &mut exports).unwrap();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let names: Vec<_> =
-        exports.lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap().0).collect();
+    let exports = |more: &[&str]| {
+        let mut local = ops_cli();
+        local.args(["local", "--port", "0"]).args(more).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = local.spawn().unwrap();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut exports = String::new();
+        for _ in 0..6 {
+            std::io::BufRead::read_line(&mut stdout, &mut exports).unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        exports
+    };
+    let (first, second) = (exports(&[]), exports(&[]));
+    let names: Vec<_> = first.lines().map(|line| line.split(['=']).next().unwrap()).collect();
     assert_eq!(
         names,
-        ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        [
+            "export AWS_ENDPOINT_URL",
+            "export AWS_REGION",
+            "export AWS_DEFAULT_REGION",
+            "export AWS_ACCESS_KEY_ID",
+            "export AWS_SECRET_ACCESS_KEY",
+            "unset AWS_SESSION_TOKEN"
+        ]
     );
+    assert!(first.lines().skip(3).take(2).all(|line| !second.contains(line)), "{first}{second}");
+    let given = exports(&["--access-key-id", "mine", "--secret-access-key", "a/b", "--session-token", "c="]);
+    let last: Vec<_> = given.lines().skip(3).collect();
+    assert_eq!(
+        last,
+        ["export AWS_ACCESS_KEY_ID=mine", "export AWS_SECRET_ACCESS_KEY=a/b", "export AWS_SESSION_TOKEN=c="]
+    );
+}
+
+#[test]
+fn credentials_that_would_not_survive_a_shell_are_refused() {
+    let run = |key: &str| {
+        Run::of(ops_cli().args(["local", "--port", "0", "--access-key-id", key, "--secret-access-key", "x"]))
+    };
+    run("a;rm").failed(2, "not of the form of AWS's", "letters, digits");
+    assert_eq!(Run::of(ops_cli().args(["local", "--access-key-id", "mine"])).code, 2);
 }
 
 fn request(endpoint: &Endpoint, head: &str) -> String {
@@ -64,34 +94,169 @@ fn request(endpoint: &Endpoint, head: &str) -> String {
     answer
 }
 
-const SIGNED: &str = "authorization: AWS4-HMAC-SHA256 Credential=local/20261123/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=0";
+/// The head of a signed request for `target`, with the body `{}`.
+fn signed(endpoint: &Endpoint, target: &str) -> String {
+    let local_aws::Credentials { access_key_id, secret_access_key, .. } = &endpoint.credentials;
+    let identity = aws_credential_types::Credentials::new(access_key_id, secret_access_key, None, None, "test").into();
+    let params = aws_sigv4::sign::v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("kinesis")
+        .time(std::time::SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap();
+    let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1")];
+    let request = SignableRequest::new("POST", &endpoint.url, headers.into_iter(), SignableBody::Bytes(b"{}")).unwrap();
+    let (instructions, _) = sign(request, &params.into()).unwrap().into_parts();
+    let signed = headers.into_iter().chain(instructions.headers()).map(|(name, value)| format!("\r\n{name}: {value}"));
+    format!("POST / HTTP/1.1{}", signed.collect::<String>())
+}
 
 #[test]
 fn it_answers_signed_requests_of_tools_and_no_others() {
     let endpoint = Endpoint::start();
-    let list = "POST / HTTP/1.1\r\nx-amz-target: Kinesis_20131202.ListStreams\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-date: 20261123T000000Z";
+    let list = signed(&endpoint, "Kinesis_20131202.ListStreams");
     let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
-
-    let taken = request(&endpoint, &format!("{list}\r\n{host}\r\n{SIGNED}"));
+    let taken = request(&endpoint, &format!("{list}\r\n{host}"));
     assert!(taken.starts_with("HTTP/1.1 200"), "{taken}");
-    let unsigned = request(&endpoint, &format!("{list}\r\n{host}"));
-    assert!(unsigned.starts_with("HTTP/1.1 403") && unsigned.contains("Missing Authentication Token"), "{unsigned}");
-    let page = request(&endpoint, &format!("{list}\r\n{host}\r\n{SIGNED}\r\norigin: https://evil.example"));
+    let page = request(&endpoint, &format!("{list}\r\n{host}\r\norigin: https://evil.example"));
     assert!(page.starts_with("HTTP/1.1 403"), "{page}");
-    let rebound = request(&endpoint, &format!("{list}\r\nhost: evil.example\r\n{SIGNED}"));
+    let rebound = request(&endpoint, &format!("{list}\r\nhost: evil.example"));
     assert!(rebound.starts_with("HTTP/1.1 403"), "{rebound}");
+    let other_name = request(&endpoint, &format!("{list}\r\nhost: localhost"));
+    assert!(other_name.starts_with("HTTP/1.1 400") && other_name.contains("InvalidSignature"), "{other_name}");
+
+    let other = list.replace("ListStreams", "ListShards");
+    let changed = request(&endpoint, &format!("{other}\r\n{host}"));
+    assert!(changed.starts_with("HTTP/1.1 400") && changed.contains("InvalidSignatureException"), "{changed}");
+    let strangers = list.replace(&endpoint.credentials.access_key_id, "AKIDSTRANGER");
+    let strangers = request(&endpoint, &format!("{strangers}\r\n{host}"));
+    assert!(strangers.starts_with("HTTP/1.1 400") && strangers.contains("UnrecognizedClient"), "{strangers}");
+    let unsigned = request(&endpoint, &format!("{UNSIGNED}\r\n{host}"));
+    assert!(unsigned.starts_with("HTTP/1.1 400") && unsigned.contains("Missing Authentication Token"), "{unsigned}");
+}
+
+const UNSIGNED: &str =
+    "POST / HTTP/1.1\r\nx-amz-target: Kinesis_20131202.ListStreams\r\ncontent-type: application/x-amz-json-1.1";
+
+#[test]
+fn without_authentication_it_answers_tools_that_cannot_sign_and_no_browser() {
+    let endpoint = Endpoint::start_with(&["--no-auth"]);
+    let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
+    let taken = request(&endpoint, &format!("{UNSIGNED}\r\n{host}"));
+    assert!(taken.starts_with("HTTP/1.1 200"), "{taken}");
+    let page = request(&endpoint, &format!("{UNSIGNED}\r\n{host}\r\norigin: null"));
+    assert!(page.starts_with("HTTP/1.1 403"), "{page}");
+    endpoint.provision(&[]);
+    endpoint.run(["publish", "x"]).ok();
+}
+
+#[test]
+fn it_is_for_this_machine_unless_it_is_told_otherwise() {
+    let bind = ["local", "--port", "0", "--bind", "0.0.0.0"];
+    Run::of(ops_cli().args(bind)).failed(2, "other machines reach that address", "--allow-remote");
+    assert_eq!(Run::of(ops_cli().args(bind).args(["--allow-remote", "--no-auth"])).code, 2);
+    let endpoint = Endpoint::start_with(&["--bind", "0.0.0.0", "--allow-remote"]);
+    assert!(endpoint.url.starts_with("http://127.0.0.1:"), "{}", endpoint.url);
+    endpoint.run(["status"]).ok();
+}
+
+/// What `GET` of one of the endpoint's own pages answers.
+fn get(endpoint: &Endpoint, path: &str) -> String {
+    let address = endpoint.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_counts_what_it_does() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    endpoint.run(["publish", "x"]).ok();
+    let has = |metrics: &str, line: &str| metrics.lines().any(|there| there.starts_with(line));
+    let metrics = eventually("the invocation", || {
+        let metrics = get(&endpoint, "/_local/metrics");
+        has(&metrics, "local_aws_invocations_total{function=\"test-dev\",outcome=\"ok\"} 1").then_some(metrics)
+    });
+    for line in [
+        "local_aws_requests_total{service=\"Kinesis\",operation=\"PutRecords\",status=\"200\"} 1",
+        "local_aws_requests_total{service=\"Lambda\",operation=\"CreateFunction\",status=\"201\"} 1",
+        "local_aws_requests_total{service=\"IAM\",operation=\"CreateRole\",status=\"200\"} 1",
+        "local_aws_request_seconds_count{service=\"Kinesis\",operation=\"PutRecords\"} 1",
+        "local_aws_records_total{direction=\"in\",stream=\"test-dev\"} 1",
+        "local_aws_record_bytes_total{direction=\"out\",stream=\"test-dev\"} 1",
+        "local_aws_iterator_age_seconds{mapping=",
+        "local_aws_function_processes 1",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(has(&metrics, line), "no {line} in:\n{metrics}");
+    }
+}
+
+/// As on AWS the address needs no credentials: `curl` gets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_code_of_a_function_can_be_downloaded() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
+    let function = lambda.get_function().function_name("test-dev").send().await.unwrap();
+    let location = function.code.unwrap().location.unwrap();
+    let get = |location: &str| {
+        let path = location.strip_prefix(&endpoint.url).unwrap();
+        let address = endpoint.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    };
+    let answer = get(&location);
+    assert!(answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"\0\0"), "{}", String::from_utf8_lossy(&answer));
+    let forged = get(&location.replace("Expires=600", "Expires=6000"));
+    let forged = String::from_utf8_lossy(&forged);
+    assert!(forged.starts_with("HTTP/1.1 403") && forged.contains("<Code>SignatureDoesNotMatch</Code>"), "{forged}");
+}
+
+/// The credentials lie in a folder of the user's own for as long as the endpoint runs.
+#[test]
+fn local_finds_the_endpoint_of_its_user_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o700);
+    let mut local = ops_cli();
+    let local = local.args(["--output", "json", "local", "--port", "0"]).env("XDG_RUNTIME_DIR", folder.path());
+    let endpoint = &mut Endpoint::of(local);
+    let status = |name: &str, folder: &Path| {
+        Run::of(ops_cli().args(["--local", "--endpoint-url", &endpoint.url, "status"]).env(name, folder))
+    };
+    status("XDG_RUNTIME_DIR", folder.path()).ok();
+    status("XDG_RUNTIME_DIR", Path::new("relative")).failed(1, "is no endpoint that you run", "leave --local out");
+
+    let port = endpoint.url.rsplit(':').next().unwrap();
+    let file = folder.path().join("ops-cli").join(format!("{port}.json"));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    mode(0o755);
+    status("XDG_RUNTIME_DIR", folder.path()).failed(1, "is no endpoint that you run", "leave --local out");
+    mode(0o700);
+    let shared = tempfile::tempdir().unwrap();
+    let own = shared.path().join(format!("ops-cli-{}", rustix::process::geteuid().as_raw()));
+    std::fs::create_dir(&own).unwrap();
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o777)).unwrap();
+    status("TMPDIR", shared.path()).failed(1, "others may use it (mode 777)", "XDG_RUNTIME_DIR");
+    endpoint.stop("-INT");
+    assert!(!file.exists());
 }
 
 #[test]
 fn what_it_does_not_answer_is_named() {
     let endpoint = Endpoint::start();
     let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
-    let answer = request(
-        &endpoint,
-        &format!("POST / HTTP/1.1\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n{host}\r\n{SIGNED}"),
-    );
+    let answer = request(&endpoint, &format!("{}\r\n{host}", signed(&endpoint, "DynamoDB_20120810.ListTables")));
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("DynamoDB_20120810.ListTables"), "{answer}");
-    let answer =
-        request(&endpoint, &format!("POST / HTTP/1.1\r\nx-amz-target: Kinesis_20131202.Nope\r\n{host}\r\n{SIGNED}"));
+    let answer = request(&endpoint, &format!("{}\r\n{host}", signed(&endpoint, "Kinesis_20131202.Nope")));
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("the Kinesis operation Nope"), "{answer}");
 }

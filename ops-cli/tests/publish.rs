@@ -5,14 +5,14 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::types::{ShardIteratorType, StreamStatus};
+use aws_sdk_kinesis::types::{Shard, ShardIteratorType, StreamStatus};
 use common::{Endpoint, Run, eventually};
+use kinesis_event_logger_core::{Aggregate, hash_key};
 use serde_json::{Value, json};
 
 fn path(name: &str) -> PathBuf {
@@ -38,6 +38,10 @@ fn lines(path: &Path) -> Vec<Value> {
 
 fn line_count(path: &Path) -> usize {
     std::fs::read(path).map_or(0, |content| content.iter().filter(|byte| **byte == b'\n').count())
+}
+
+fn has(path: &Path, what: &str) -> Option<()> {
+    std::fs::read_to_string(path).is_ok_and(|content| content.contains(what)).then_some(())
 }
 
 /// An endpoint with the stream test-dev.
@@ -67,7 +71,8 @@ fn fault(endpoint: &Endpoint, kind: &str, more: Value) {
     endpoint.fault(&fault);
 }
 
-/// Every record on the stream, shard by shard in the order they were made: parents before children.
+/// Every record on the stream, shard by shard in the order they were made: parents before children. Aggregates are taken
+/// apart as by the KCL, which drops what is in an aggregate on another shard than its own.
 async fn on_stream(client: &Client) -> Vec<(String, String)> {
     let mut shards: Vec<_> =
         client.list_shards().stream_name("test-dev").send().await.unwrap().shards.unwrap_or_default();
@@ -80,16 +85,29 @@ async fn on_stream(client: &Client) -> Vec<(String, String)> {
         while let Some(at) = iterator {
             let page = client.get_records().shard_iterator(at).send().await.unwrap();
             let is_last = page.records.is_empty() && page.millis_behind_latest == Some(0);
-            let read = page.records.into_iter();
-            records.extend(
-                read.map(|record| {
-                    (record.partition_key.unwrap(), String::from_utf8(record.data.into_inner()).unwrap())
-                }),
-            );
+            for record in page.records {
+                let (data, mut is_aggregate) = (record.data.into_inner(), false);
+                for inside in Aggregate::parse(&data).iter().flat_map(Aggregate::records) {
+                    is_aggregate = true;
+                    let key = inside.partition_key.unwrap();
+                    if takes(&shard, key) {
+                        records.push((key.to_owned(), String::from_utf8(inside.data.to_vec()).unwrap()));
+                    }
+                }
+                if !is_aggregate {
+                    records.push((record.partition_key.unwrap(), String::from_utf8(data).unwrap()));
+                }
+            }
             iterator = page.next_shard_iterator.filter(|_| !is_last);
         }
     }
     records
+}
+
+fn takes(shard: &Shard, key: &str) -> bool {
+    let range = shard.hash_key_range.as_ref().unwrap();
+    let (first, last) = (range.starting_hash_key.parse().unwrap(), range.ending_hash_key.parse().unwrap());
+    (first..=last).contains(&hash_key(key))
 }
 
 /// `count` lines, `{"n":…,"k":…}`, of so many keys.
@@ -108,22 +126,29 @@ fn records_of_the_bad_day() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
+    bad_day("bad-day", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_bad_day_aggregates_lose_nothing_and_hold_records_of_one_shard() {
+    // Aggregates would be done before the stream is resharded.
+    let rate = (records_of_the_bad_day() / 5).to_string();
+    bad_day("bad-day-aggregates", &["--aggregate", "--rate", &rate]).await;
+}
+
+async fn bad_day(name: &str, more: &[&str]) {
     let (endpoint, client) = endpoint(4).await;
     let count = records_of_the_bad_day();
-    let input = file("bad-day", numbered(count, 4999));
-    let receipts = path("bad-day-receipts");
+    let input = file(name, numbered(count, 4999));
+    let receipts = path(&format!("{name}-receipts"));
     fault(&endpoint, "failedEntries", json!({ "probability": 0.05, "seed": 1 }));
     fault(&endpoint, "serverError", json!({ "probability": 0.02, "seed": 2 }));
     fault(&endpoint, "droppedAnswer", json!({ "probability": 0.01, "seed": 3 }));
     fault(&endpoint, "shardLimit", json!({ "recordsPerSecond": 1000 }));
 
-    let publish = endpoint
-        .ops(["publish", "--file", text(&input), "--key-field", "/k", "--ordered", "--receipts", text(&receipts)])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    eventually("the first receipts", || (line_count(&receipts) > 2000).then_some(()));
+    let args = ["publish", "--file", text(&input), "--key-field", "/k", "--ordered", "--receipts", text(&receipts)];
+    let publish = endpoint.ops(args.iter().chain(more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("receipts of the first shard", || has(&receipts, "shardId-000000000000"));
     reshard(&client, &receipts).await;
     let output = publish.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -153,6 +178,8 @@ async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
     for receipt in receipts.iter().filter(|receipt| receipt["mayRepeat"].is_null()) {
         assert_eq!(times[&receipt["offset"].as_u64().unwrap()], 1, "only what may repeat does: {receipt}");
     }
+    let inside = receipts.iter().filter(|receipt| receipt["subSequenceNumber"].is_number()).count();
+    assert_eq!(inside > receipts.len() / 2, !more.is_empty(), "{inside} receipts of aggregates");
 }
 
 /// One split and one merge, of the halves, while records are put.
@@ -161,8 +188,7 @@ async fn reshard(client: &Client, receipts: &Path) {
     let split = client.split_shard().stream_name("test-dev").shard_to_split("shardId-000000000000");
     split.new_starting_hash_key(middle).send().await.unwrap();
     active(client).await;
-    let before = line_count(receipts);
-    eventually("receipts after the split", || (line_count(receipts) > before + 5000).then_some(()));
+    eventually("receipts of both children", || has(receipts, "shardId-000000000005"));
     let merge = client.merge_shards().stream_name("test-dev").shard_to_merge("shardId-000000000004");
     merge.adjacent_shard_to_merge("shardId-000000000005").send().await.unwrap();
     active(client).await;
@@ -170,19 +196,29 @@ async fn reshard(client: &Client, receipts: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_is_resumed_without_losing_or_repeating() {
+    interrupted_and_resumed("-INT", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_run_of_aggregates_is_resumed_without_losing_or_repeating() {
+    interrupted_and_resumed("-TERM", &["--aggregate", "--ordered", "--key-field", "/k"]).await;
+}
+
+async fn interrupted_and_resumed(signal: &str, how: &[&str]) {
     let (endpoint, client) = endpoint(2).await;
     let count = 20_000;
-    let input = file("resume", numbered(count, 50));
-    let receipts = path("resume-receipts");
-    let common = ["publish", "--file", text(&input), "--rate", "4000"];
+    let input = file(&format!("resume{signal}"), numbered(count, 50));
+    let receipts = path(&format!("resume{signal}-receipts"));
+    let publish = ["publish", "--file", text(&input)];
+    let publish: Vec<_> = publish.iter().chain(how).collect();
     let mut first = endpoint
-        .ops(common.iter().chain(&["--receipts", text(&receipts)]))
+        .ops(publish.iter().chain(&[&"--rate", &"4000", &"--receipts", &text(&receipts)]))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     eventually("the first receipts", || (line_count(&receipts) > 1000).then_some(()));
-    std::process::Command::new("kill").args(["-INT", &first.id().to_string()]).status().unwrap();
+    std::process::Command::new("kill").args([signal, &first.id().to_string()]).status().unwrap();
     assert_eq!(first.wait().unwrap().code(), Some(130));
     let mut stderr = String::new();
     first.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -191,7 +227,7 @@ async fn an_interrupted_run_is_resumed_without_losing_or_repeating() {
     assert!((1000..count).contains(&done), "{done}");
     assert_eq!(on_stream(&client).await.len() as u64, done, "what is on the stream has a receipt");
 
-    let second = endpoint.run(["--output", "json", "publish", "--file", text(&input), "--resume", text(&receipts)]);
+    let second = endpoint.run([&"--output", &"json"].iter().chain(&publish).chain(&[&"--resume", &text(&receipts)]));
     let summary = second.ok().json().remove(0);
     assert_eq!((summary["skipped"].as_u64(), summary["acknowledged"].as_u64()), (Some(done), Some(count - done)));
     let mut numbers: Vec<_> = on_stream(&client).await.iter().map(|(_, data)| number(data)).collect();
@@ -234,10 +270,7 @@ async fn what_is_given_up_is_dead_lettered_and_can_be_sent_again() {
     endpoint.run(publish).failed(1, "2 of 2 records were not published", text(&dead));
     assert!(lines(&dead)[0]["reason"].as_str().unwrap().contains("InternalFailure"));
 
-    let address = endpoint.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "DELETE /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-    stream.read_to_string(&mut String::new()).unwrap();
+    endpoint.faults("DELETE", "");
     endpoint.run(["publish", "--entries", "--file", text(&dead)]).ok();
     let mut records = on_stream(&client).await;
     records.sort();
@@ -250,18 +283,58 @@ async fn a_dry_run_tells_requests_and_shards_and_sends_nothing() {
     let input = file("dry", numbered(1200, 1200));
     let run = endpoint.run(["--output", "json", "publish", "--dry-run", "--file", text(&input), "--key-field", "/k"]);
     let plan = run.ok().json().remove(0);
-    assert_eq!((&plan["records"], &plan["requests"]), (&json!(1200), &json!(3)));
+    assert_eq!((&plan["records"], &plan["requests"], &plan["entries"]), (&json!(1200), &json!(3), &json!(1200)));
+    let how = ["--file", text(&input), "--key-field", "/k", "--aggregate"];
+    let aggregated =
+        endpoint.run(["--output", "json", "publish", "--dry-run"].iter().chain(&how)).ok().json().remove(0);
+    assert_eq!((&aggregated["records"], &aggregated["requests"]), (&json!(1200), &json!(1)));
+    assert_eq!(
+        (&aggregated["entries"], &aggregated["bytes"]),
+        (&json!(2), &plan["bytes"]),
+        "one a shard: {aggregated}"
+    );
     let shards: u64 = plan["shards"].as_array().unwrap().iter().map(|shard| shard["records"].as_u64().unwrap()).sum();
     assert_eq!(shards, 1200);
     assert!(on_stream(&client).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn slow_input_is_aggregated_and_not_held_back() {
+    let (endpoint, client) = endpoint(1).await;
+    let receipts = path("slow");
+    let mut publish = endpoint.ops(["publish", "--aggregate", "--quiet", "--receipts", text(&receipts)]);
+    let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = publish.stdin.take().unwrap();
+    // What is unfinished holds back nothing.
+    stdin.write_all(b"one\ntwo\nthree\nunfin").unwrap();
+    eventually("the receipts of what was written", || (line_count(&receipts) == 3).then_some(()));
+    assert!(lines(&receipts).iter().all(|receipt| receipt["subSequenceNumber"].is_number()));
+    stdin.write_all(b"ished").unwrap();
+    drop(stdin);
+    assert_eq!(publish.wait().unwrap().code(), Some(0));
+    let data: Vec<_> = on_stream(&client).await.into_iter().map(|(_, data)| data).collect();
+    assert_eq!(data, ["one", "two", "three", "unfinished"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_stays_small_whatever_the_input() {
-    let (endpoint, _client) = endpoint(1).await;
+    let (endpoint, client) = endpoint(1).await;
     // 120 MB of records of 600 KB, from two files.
-    let line = format!("{}\n", "x".repeat(600_000));
-    let input = file("large", line.repeat(100));
+    let highest = most_resident(&endpoint, 600_000, 100);
+    assert!((1..64 * 1024).contains(&highest), "{highest} KiB resident");
+    // The largest that a stream can be set to take.
+    let arn = client.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
+    let arn = arn.stream_description_summary.unwrap().stream_arn;
+    client.update_max_record_size().stream_arn(arn).max_record_size_in_kib(10_240).send().await.unwrap();
+    active(&client).await;
+    let highest = most_resident(&endpoint, 10 * 1024 * 1024 - 100, 3);
+    assert!((1..64 * 1024).contains(&highest), "{highest} KiB resident");
+}
+
+/// KiB that `publish` has resident at most with twice so many lines of this length.
+fn most_resident(endpoint: &Endpoint, length: usize, lines: usize) -> u64 {
+    let line = format!("{}\n", "x".repeat(length));
+    let input = file("large", line.repeat(lines));
     let mut child = endpoint
         .ops(["publish", "--quiet", "--file", text(&input), "--file", text(&input)])
         .stdout(Stdio::null())
@@ -278,8 +351,8 @@ async fn memory_stays_small_whatever_the_input() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!((1..64 * 1024).contains(&highest), "{highest} KiB resident");
     std::fs::remove_file(input).unwrap();
+    highest
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,10 @@ mod common;
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use common::{Endpoint, Run};
 use serde_json::{Value, json};
 
@@ -14,16 +17,85 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
     for format in ["json", "text"] {
         let endpoint = Endpoint::start();
         endpoint.provision(&["--shards", "2", "--log-format", format]);
-        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "throttledEntries", "probability": 0.05 }));
-        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }));
-        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }));
-        endpoint.fault(&json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }));
-        let report = endpoint.run(["--output", "json", "verify", "--count", "500"]).ok().json().remove(0);
+        for fault in [
+            json!({ "operation": "PutRecords", "kind": "throttledEntries", "probability": 0.05 }),
+            json!({ "operation": "PutRecords", "kind": "failedEntries", "probability": 0.05 }),
+            json!({ "operation": "PutRecords", "kind": "shardLimit", "recordsPerSecond": 1000 }),
+            json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }),
+            json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }),
+            json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }),
+            json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 1, "probability": 0.3, "seed": 3 }),
+        ] {
+            endpoint.fault(&fault);
+        }
+        // Text is the harder one to read, and aggregates have more on the line.
+        let aggregate = (format == "text").then_some("--aggregate");
+        let verify = ["--output", "json", "verify", "--count", "500"];
+        let report = endpoint.run(verify.into_iter().chain(aggregate)).ok().json().remove(0);
         assert_eq!((&report["published"], &report["logged"]), (&json!(500), &json!(500)), "{report}");
         assert_eq!((&report["missingCount"], &report["outOfOrder"]), (&json!(0), &json!(0)), "{report}");
         let counted: u64 =
             report["histogram"].as_array().unwrap().iter().map(|row| row["count"].as_u64().unwrap()).sum();
         assert_eq!(counted, 500);
+        let faults: Vec<Value> = serde_json::from_str(&endpoint.faults("GET", "")).unwrap();
+        let crash = faults.iter().find(|fault| fault["kind"] == "functionCrash").unwrap();
+        assert!(crash["struck"].as_u64() > Some(0), "{crash}");
+    }
+}
+
+/// As a batch that failed after its lines were written would have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_again_after_the_last_record_is_counted() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let receipts = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-again-{}", std::process::id()));
+    std::fs::remove_file(&receipts).ok();
+    let file = receipts.to_str().unwrap();
+    endpoint.run(["publish", "x", "--receipts", file]).ok();
+    let once = endpoint.run(["--output", "json", "verify", "--receipts", file]).ok().json().remove(0);
+    assert_eq!(once["duplicates"], 0, "{once}");
+
+    let receipt: Value = serde_json::from_slice(&std::fs::read(&receipts).unwrap()).unwrap();
+    let line = json!({ "sequenceNumber": receipt["sequenceNumber"], "partitionKey": "k" }).to_string();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&endpoint.sdk_config().await);
+    let (group, stream) = ("/aws/lambda/test-dev", "again");
+    logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
+    let mut verify = endpoint.ops(["--output", "json", "verify", "--receipts", file, "--settle", "1s"]);
+    let mut verify = verify.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut put = 0;
+    // Far more of them than can be there when the record is found first.
+    while verify.try_wait().unwrap().is_none() {
+        let event = InputLogEvent::builder().timestamp(jiff::Timestamp::now().as_millisecond()).message(&line);
+        let event = event.build().unwrap();
+        let put_events = logs.put_log_events().log_group_name(group).log_stream_name(stream);
+        put_events.log_events(event).send().await.unwrap();
+        put += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let report: Value = serde_json::from_reader(verify.stdout.take().unwrap()).unwrap();
+    assert!(report["duplicates"].as_u64() > Some(put / 2), "{report} of {put}");
+}
+
+#[test]
+fn what_is_compressed_and_aggregated_comes_out_as_the_lines_it_was() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--shards", "2"]);
+    let mut logged = 0;
+    for (n, how) in [&["--compress", "gzip"][..], &["--aggregate", "--compress", "zstd"]].into_iter().enumerate() {
+        let receipts =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-compressed-{n}-{}", std::process::id()));
+        std::fs::remove_file(&receipts).ok();
+        let file = receipts.to_str().unwrap();
+        let input: String = (0..50).map(|record| format!("run {n}, record {record}\n")).collect();
+        Run::with_stdin(&mut endpoint.ops(["publish", "--receipts", file].iter().chain(how)), input.as_bytes()).ok();
+        let report = endpoint.run(["--output", "json", "verify", "--receipts", file]).ok().json().remove(0);
+        assert_eq!((&report["logged"], &report["duplicates"]), (&json!(50), &json!(0)), "{report}");
+        logged += 50;
+        let log = endpoint.run(["--output", "json", "tail", "--filter", "{ $.type = text }"]).ok().stdout;
+        for line in input.lines() {
+            assert!(log.contains(line), "no {line:?} in {log}");
+        }
+        assert_eq!(log.lines().count(), logged);
     }
 }
 

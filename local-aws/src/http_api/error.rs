@@ -53,6 +53,17 @@ impl AwsError {
         self.respond("text/xml", body)
     }
 
+    /// S3, which only serves the code of functions.
+    pub fn to_s3_xml(&self) -> Response<Bytes> {
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message><RequestId>{}</RequestId></Error>",
+            quick_xml::escape::escape(self.code.as_ref()),
+            quick_xml::escape::escape(self.message.as_str()),
+            uuid::Uuid::new_v4(),
+        );
+        self.respond("application/xml", body)
+    }
+
     fn respond(&self, content_type: &'static str, body: String) -> Response<Bytes> {
         Response::builder()
             .status(self.status)

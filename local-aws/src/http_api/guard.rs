@@ -1,30 +1,38 @@
 //! Who may talk to the endpoint. It runs uploaded code, so a page in a browser must not reach it: neither by a post
-//! across sites, nor through a name that was made to resolve to this machine; and a request must be signed.
+//! across sites, nor through a name that was made to resolve to this machine.
+
+use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, Uri, header};
 
-use super::AwsError;
-
-/// What a signature is good for: `AKID/20261123/us-east-1/kinesis/aws4_request`.
-#[derive(Debug, PartialEq)]
-pub struct Scope {
-    pub service: String,
-}
+use super::server::Peer;
+use crate::Services;
 
 /// Refuses what a browser sends and a tool does not: an `Origin`, fetch metadata of another site, a `Host` that is not
-/// this machine (DNS rebinding).
-pub async fn refuse_browsers(request: Request, next: Next) -> Response<Body> {
-    match browser_sign(request.headers(), request.uri()) {
+/// this endpoint (DNS rebinding). What is not signed and not an AWS request, another machine may not ask at all.
+pub async fn refuse(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
+    let reason = browser_sign(request.headers(), request.uri(), services.access.bound)
+        .or_else(|| (is_own(&request) && is_remote(&request)).then(|| "it is for this machine only".into()));
+    match reason {
         Some(reason) => (StatusCode::FORBIDDEN, format!("refused: {reason}\n")).into_response(),
         None => next.run(request).await,
     }
 }
 
-fn browser_sign(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+fn is_own(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.starts_with("/_local/") && path != "/_local/health"
+}
+
+fn is_remote(request: &Request) -> bool {
+    !request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback())
+}
+
+fn browser_sign(headers: &HeaderMap, uri: &Uri, bound: IpAddr) -> Option<String> {
     if let Some(origin) = headers.get(header::ORIGIN) {
         return Some(format!("the request comes from a web page ({})", origin.to_str().unwrap_or("unreadable origin")));
     }
@@ -35,59 +43,28 @@ fn browser_sign(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let authority = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = authority.or_else(|| uri.authority().map(http::uri::Authority::as_str));
     match authority {
-        Some(authority) if is_loopback(authority) => None,
-        Some(authority) => Some(format!("the host {authority} is not this machine's loopback address")),
+        Some(authority) if is_this_endpoint(authority, bound) => None,
+        Some(authority) => Some(format!("the host {authority} is not this endpoint's address")),
         None => Some("the request names no host".into()),
     }
 }
 
-/// Names below `.localhost` are loopback by RFC 6761, which browsers and resolvers follow.
-fn is_loopback(authority: &str) -> bool {
+/// Names below `.localhost` are loopback by RFC 6761, which browsers and resolvers follow. A listener on every address
+/// does not know which they are; it is enough that the host is an address: no name that could be made to resolve to it.
+fn is_this_endpoint(authority: &str, bound: IpAddr) -> bool {
     let Ok(authority) = authority.parse::<http::uri::Authority>() else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    match host.parse::<std::net::IpAddr>() {
-        Ok(address) => address.is_loopback(),
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || address == bound || bound.is_unspecified(),
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
-    }
-}
-
-/// The scope of the request's SigV4 signature, from its header or, presigned, from its query.
-pub fn signed_scope(headers: &HeaderMap, uri: &Uri) -> Result<Scope, AwsError> {
-    let missing = || AwsError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let value = value.to_str().map_err(|_| missing())?;
-        let parameters = value.strip_prefix("AWS4-HMAC-SHA256").ok_or_else(missing)?;
-        let parameter = |name: &str| {
-            parameters.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
-        };
-        for name in ["Credential", "SignedHeaders", "Signature"] {
-            if parameter(name).is_none_or(|value| value.is_empty()) {
-                return Err(incomplete(format!("Authorization header requires '{name}' parameter.")));
-            }
-        }
-        return scope(&parameter("Credential").unwrap_or_default());
-    }
-    let query = uri.query().unwrap_or_default();
-    let credential = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Credential");
-    scope(&credential.ok_or_else(missing)?.1)
-}
-
-fn incomplete(message: String) -> AwsError {
-    AwsError::new(403, "IncompleteSignatureException", message)
-}
-
-fn scope(credential: &str) -> Result<Scope, AwsError> {
-    match credential.split('/').collect::<Vec<_>>()[..] {
-        [_, _, _, service, "aws4_request"] => Ok(Scope { service: service.to_owned() }),
-        _ => Err(incomplete(format!(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
-        ))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| ((*name).try_into().unwrap(), value.parse().unwrap())).collect()
@@ -97,42 +74,32 @@ mod tests {
     fn only_this_machines_names_are_hosts() {
         for host in ["127.0.0.1:4566", "localhost", "LOCALHOST:1", "[::1]:4566", "kinesis.localhost:4566", "127.8.9.1"]
         {
-            assert_eq!(browser_sign(&headers(&[("host", host)]), &Uri::default()), None, "{host}");
+            assert_eq!(browser_sign(&headers(&[("host", host)]), &Uri::default(), LOOPBACK), None, "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:4566", "192.168.1.2", "0.0.0.0", ""] {
-            assert!(browser_sign(&headers(&[("host", host)]), &Uri::default()).is_some(), "{host}");
+            assert!(browser_sign(&headers(&[("host", host)]), &Uri::default(), LOOPBACK).is_some(), "{host}");
         }
-        assert!(browser_sign(&HeaderMap::new(), &Uri::default()).is_some());
+        assert!(browser_sign(&HeaderMap::new(), &Uri::default(), LOOPBACK).is_some());
+    }
+
+    #[test]
+    fn an_address_that_is_listened_on_is_a_host_too() {
+        let host = |host, bound: &str| {
+            browser_sign(&headers(&[("host", host)]), &Uri::default(), bound.parse().unwrap()).is_none()
+        };
+        assert!(host("192.168.1.2:4566", "192.168.1.2") && host("localhost", "192.168.1.2"));
+        assert!(!host("192.168.1.3:4566", "192.168.1.2"));
+        assert!(host("192.168.1.3:4566", "0.0.0.0") && host("[fe80::1]:4566", "::"));
+        assert!(!host("evil.example:4566", "0.0.0.0"));
     }
 
     #[test]
     fn pages_are_refused() {
         let local = ("host", "127.0.0.1");
-        assert!(browser_sign(&headers(&[local, ("origin", "http://127.0.0.1")]), &Uri::default()).is_some());
-        assert!(browser_sign(&headers(&[local, ("sec-fetch-site", "cross-site")]), &Uri::default()).is_some());
-        assert!(browser_sign(&headers(&[local, ("sec-fetch-site", "none")]), &Uri::default()).is_none());
-    }
-
-    #[test]
-    fn a_signature_tells_its_service() {
-        let value = "AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/kinesis/aws4_request, SignedHeaders=host;x-amz-date, Signature=00";
-        let scope = signed_scope(&headers(&[("authorization", value)]), &Uri::default()).unwrap();
-        assert_eq!(scope, Scope { service: "kinesis".into() });
-        let presigned = "/?X-Amz-Credential=AKID%2F20261123%2Fus-east-1%2Flambda%2Faws4_request".parse().unwrap();
-        assert_eq!(signed_scope(&HeaderMap::new(), &presigned).unwrap().service, "lambda");
-    }
-
-    #[test]
-    fn an_unsigned_request_is_refused() {
-        let refused =
-            |value: &str| signed_scope(&headers(&[("authorization", value)]), &Uri::default()).unwrap_err().code;
-        assert_eq!(refused("Bearer abc"), "MissingAuthenticationTokenException");
-        assert_eq!(refused("AWS4-HMAC-SHA256 Credential=a/b/c/d/aws4_request"), "IncompleteSignatureException");
-        assert_eq!(
-            refused("AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=0"),
-            "IncompleteSignatureException"
+        assert!(browser_sign(&headers(&[local, ("origin", "http://127.0.0.1")]), &Uri::default(), LOOPBACK).is_some());
+        assert!(
+            browser_sign(&headers(&[local, ("sec-fetch-site", "cross-site")]), &Uri::default(), LOOPBACK).is_some()
         );
-        let unsigned = signed_scope(&HeaderMap::new(), &Uri::default()).unwrap_err();
-        assert_eq!((unsigned.status, unsigned.code.as_ref()), (403, "MissingAuthenticationTokenException"));
+        assert!(browser_sign(&headers(&[local, ("sec-fetch-site", "none")]), &Uri::default(), LOOPBACK).is_none());
     }
 }

@@ -1,26 +1,51 @@
 //! HTTP: which service a request is for, who may send it, and errors as each protocol words them.
 
+mod body;
+mod credentials;
 mod error;
 mod faults;
 mod guard;
+mod operations;
+mod server;
+mod signature;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use jiff::Timestamp;
 
 use crate::Services;
+use crate::lambda::{DOWNLOAD_CODE, Lambda};
+use body::Allowance;
+pub use credentials::Credentials;
 pub use error::AwsError;
 pub use faults::{Faults, Refusal};
-use guard::Scope;
+use operations::Operation;
+pub use server::{Limits, serve};
+pub use signature::presigned;
+use signature::{Claim, SignatureError};
 
-/// The largest body taken: a 50 MiB zip as base64 inside JSON, with room to spare.
-pub const MAX_BODY_BYTES: usize = 80 * 1024 * 1024;
+const UNKNOWN_OPERATION: &str = "UnknownOperationException";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// Who may use the endpoint.
+#[derive(Debug, Clone)]
+pub struct Access {
+    pub credentials: Credentials,
+    /// Whether requests must be signed with them.
+    pub verify: bool,
+    pub limits: Limits,
+    /// The listener's address.
+    pub bound: IpAddr,
+}
 
 /// The wire protocols, each with its own form of an error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,16 +53,24 @@ enum Protocol {
     AwsJson,
     RestJson,
     Query,
+    /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
+    S3,
 }
 
 impl Protocol {
-    /// Every awsJson request names its operation in `x-amz-target`, every query request is a form.
-    fn of(request: &Request<Body>) -> Self {
+    /// Every awsJson request names its operation in `x-amz-target`, every query request is a form, in its body or, when
+    /// it is presigned, in its query; only a signature tells S3 from another REST service.
+    fn of(request: &Request<Body>, claim: Option<&Claim>) -> Self {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let query = request.uri().query().unwrap_or_default();
         if request.headers().contains_key("x-amz-target") {
             Self::AwsJson
-        } else if content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded")) {
+        } else if content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
+            || (request.uri().path() == "/" && query.split('&').any(|part| part.starts_with("Action=")))
+        {
             Self::Query
+        } else if claim.is_some_and(Claim::is_of_s3) {
+            Self::S3
         } else {
             Self::RestJson
         }
@@ -48,6 +81,7 @@ impl Protocol {
             Self::AwsJson => error.to_aws_json(),
             Self::RestJson => error.to_rest_json(),
             Self::Query => error.to_query_xml(),
+            Self::S3 => error.to_s3_xml(),
         }
     }
 }
@@ -55,10 +89,11 @@ impl Protocol {
 pub fn router(services: Services) -> Router {
     Router::new()
         .route("/_local/health", axum::routing::get(async || "ok\n"))
+        .route("/_local/metrics", axum::routing::get(metrics))
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
         .fallback(answer)
-        .layer(axum::middleware::from_fn(guard::refuse_browsers))
+        .layer(axum::middleware::from_fn_with_state(services.clone(), guard::refuse))
         .with_state(services)
 }
 
@@ -67,16 +102,42 @@ async fn destinations(State(services): State<Services>) -> Response<Body> {
     listed.unwrap_or_else(|error| error.to_rest_json()).map(Body::from)
 }
 
+/// The numbers, and those that are read only when they are asked for.
+async fn metrics(State(services): State<Services>) -> impl IntoResponse {
+    let resident = resident_bytes();
+    let gauges = [
+        ("local_aws_function_processes", "Processes of functions that run.", services.lambda.processes() as f64),
+        ("process_resident_memory_bytes", "The endpoint's own memory, functions' not included.", resident),
+    ];
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], services.metrics.render(&gauges))
+}
+
+/// 0 where the system does not tell.
+fn resident_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.unwrap_or(0.0) * 1024.0
+}
+
 async fn answer(State(services): State<Services>, request: Request<Body>) -> Response<Body> {
-    let protocol = Protocol::of(&request);
+    let claim = Claim::of(request.headers(), request.uri());
+    let protocol = Protocol::of(&request, claim.as_ref().ok());
     let target = format!("{} {}", request.method(), request.uri().path());
-    let operation = operation(&request).to_owned();
-    let fault = services.faults.of_request(&operation);
+    let operation = Operation::named_by(&request);
+    let begun = Instant::now();
+    let fault = services.faults.of_request(operation.map_or("", |operation| operation.name));
     if !fault.wait.is_zero() {
         tokio::time::sleep(fault.wait).await;
     }
-    let answered =
-        if fault.server_error { Err(faults::server_error()) } else { dispatch(&services, protocol, request).await };
+    let answered = match fault.server_error {
+        true => Err(faults::server_error()),
+        false => dispatch(&services, protocol, operation, claim, request).await,
+    };
+    // What is answered, and what is read, is what a kill of this process cannot take back.
+    let answered = match services.store.flushed().await {
+        Ok(()) => answered,
+        Err(error) => Err(error.into()),
+    };
     if fault.drop_answer {
         return faults::no_answer();
     }
@@ -87,41 +148,76 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
             protocol.error(&error).map(Body::from)
         }
     };
+    let Operation { service, name } =
+        operation.or_else(|| response.extensions().get().copied()).unwrap_or(Operation::NONE);
+    services.metrics.request(service, name, response.status().as_u16(), begun.elapsed());
     let id = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
     response.headers_mut().entry(REQUEST_ID).or_insert(id);
     response
 }
 
-/// The operation that an awsJson request names.
-fn operation(request: &Request<Body>) -> &str {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    target.split_once('.').map_or("", |(_, operation)| operation)
-}
-
-async fn dispatch(services: &Services, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, AwsError> {
-    // Before the body is read: an unsigned request costs nothing but its headers.
-    let scope = guard::signed_scope(request.headers(), request.uri())?;
+async fn dispatch(
+    services: &Services,
+    protocol: Protocol,
+    operation: Option<Operation>,
+    claim: Result<Claim, SignatureError>,
+    request: Request<Body>,
+) -> Result<Response<Body>, AwsError> {
+    let refused = |error: SignatureError| error.for_protocol(protocol);
+    let access = &services.access;
+    // Before the body is read: a request of a stranger costs nothing but its headers.
+    let claim = match access.verify {
+        true => Some(claim.map_err(refused)?),
+        false => None,
+    };
+    if let Some(claim) = &claim {
+        claim.check(&access.credentials, Timestamp::now()).map_err(refused)?;
+    }
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        AwsError::new(413, "RequestEntityTooLargeException", format!("The request's body could not be read: {error}"))
-    })?;
-    let request = Request::from_parts(parts, body);
+    let Limits { body_pause: pause, body: whole, .. } = access.limits;
+    let operation = operation.map_or("", |operation| operation.name);
+    let allowance = Allowance { bytes: body::limit_of(operation), operation, pause, whole };
+    let body = body::read(body, &parts.headers, &allowance).await?;
+    let request = Request::from_parts(parts, body.bytes);
+    if let Some(claim) = &claim {
+        claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
+    }
+    let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
     match protocol {
-        Protocol::AwsJson => aws_json(services, request).await,
-        Protocol::Query => query(services, &scope, request.body()),
-        Protocol::RestJson => rest_json(services, &scope, request).await,
+        Protocol::AwsJson => aws_json(services, &signed_for, request).await,
+        Protocol::Query => query(services, &signed_for, &request),
+        Protocol::RestJson | Protocol::S3 => rest(services, &signed_for, request).await,
     }
 }
 
-async fn aws_json(services: &Services, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
+/// The service that a request was signed for; none where signatures are not asked for.
+struct Signed {
+    service: Option<String>,
+    protocol: Protocol,
+}
+
+impl Signed {
+    fn must_be_for(&self, service: &'static str) -> Result<(), AwsError> {
+        match &self.service {
+            Some(signed) if signed != service => Err(SignatureError::OtherService(service).for_protocol(self.protocol)),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn aws_json(services: &Services, signed: &Signed, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     match service {
         "Kinesis_20131202" => {
+            signed.must_be_for("kinesis")?;
+            operations::KINESIS.must_have(operation, UNKNOWN_OPERATION)?;
             let operation = operation.to_owned();
             services.kinesis.handle(&operation, request).await
         }
         "Logs_20140328" => {
+            signed.must_be_for("logs")?;
+            operations::LOGS.must_have(operation, UNKNOWN_OPERATION)?;
             let answer = services.logs.call(operation, request.body())?;
             let body = if answer.is_null() { String::new() } else { answer.to_string() };
             let mut response = Response::new(Body::from(body));
@@ -132,30 +228,55 @@ async fn aws_json(services: &Services, request: Request<Bytes>) -> Result<Respon
     }
 }
 
-fn query(services: &Services, scope: &Scope, body: &[u8]) -> Result<Response<Body>, AwsError> {
-    let params: BTreeMap<String, String> = form_urlencoded::parse(body).into_owned().collect();
+fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Result<Response<Body>, AwsError> {
+    let form = match request.method() {
+        &Method::GET => request.uri().query().unwrap_or_default().as_bytes(),
+        _ => request.body(),
+    };
+    let params: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     let action = params.get("Action").map_or("", String::as_str);
-    let answer = match scope.service.as_str() {
-        "iam" => services.identity.iam(action, &params),
-        "sts" => services.identity.sts(action, &params),
-        other => Err(AwsError::new(400, "InvalidAction", not_answered(&format!("{other}:{action}")))),
-    }?;
+    let (operation, answer) = match params.get("Version").map(String::as_str) {
+        Some("2010-05-08") => {
+            signed.must_be_for("iam")?;
+            (operations::IAM.must_have(action, "InvalidAction")?, services.identity.iam(action, &params)?)
+        }
+        Some("2011-06-15") => {
+            signed.must_be_for("sts")?;
+            (operations::STS.must_have(action, "InvalidAction")?, services.identity.sts(action, &params)?)
+        }
+        version => {
+            let version = version.unwrap_or("NO_VERSION_SPECIFIED");
+            let service = signed.service.as_deref().unwrap_or("a service");
+            let name = format!("the action {action:?} of {service}, version {version}");
+            return Err(AwsError::new(400, "InvalidAction", not_answered(&name)));
+        }
+    };
     let mut response = Response::new(Body::from(answer));
+    response.extensions_mut().insert(operation);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     Ok(response)
 }
 
-async fn rest_json(services: &Services, scope: &Scope, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-    match scope.service.as_str() {
-        "lambda" => services.lambda.handle(request).await.map(|response| response.map(Body::from)),
+async fn rest(services: &Services, signed: &Signed, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
+    match signed.service.as_deref() {
+        // S3 is there to download the code of functions, and a signature for it need not be of the body.
+        None | Some("lambda") => {}
+        Some("s3") if request.method() == Method::GET => {}
         // AWS's words for a POST to Kinesis that names no operation, and for a service that is not here.
-        "kinesis" | "logs" if request.method() == Method::POST => Err(unknown_operation("")),
-        other => Err(unknown_operation(&format!("{other} {} {}", request.method(), request.uri().path()))),
+        Some("kinesis" | "logs") if request.method() == Method::POST => return Err(unknown_operation("")),
+        Some(other) => {
+            return Err(unknown_operation(&format!("{other} {} {}", request.method(), request.uri().path())));
+        }
     }
+    let operation = Lambda::operation(request.method(), request.uri().path());
+    if let Some(operation) = operation.filter(|operation| *operation != DOWNLOAD_CODE) {
+        operations::LAMBDA.must_have(operation, UNKNOWN_OPERATION)?;
+    }
+    services.lambda.handle(request).await.map(|response| response.map(Body::from))
 }
 
 fn unknown_operation(name: &str) -> AwsError {
-    AwsError::bad_request("UnknownOperationException", not_answered(name))
+    AwsError::bad_request(UNKNOWN_OPERATION, not_answered(name))
 }
 
 fn not_answered(name: &str) -> String {

@@ -1,240 +1,347 @@
-//! Streams and shards: what the engine lacks or does otherwise than AWS, answered or completed in front of it.
+//! Streams: what the engine lacks or does otherwise than AWS, answered or completed in front of it.
+//!
+//! What differs from the engine alone: on-demand streams need no shard count and are counted, CreateStream takes tags, a record
+//! size, a throughput and a distribution strategy, ARNs stand for names everywhere, descriptions come in pages, retention goes
+//! up to a year, a shard is resharded once, shards made by UpdateShardCount have parents, and a stream with consumers is
+//! deleted only when asked to.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
-use ferrokinesis::types::{Shard, StreamMode, StreamStatus};
-use http::{Request, Response, header};
-use serde::{Deserialize, Serialize};
+use kinesis_event_logger_core::limits::STREAM_RETENTION_HOURS;
+use serde_json::{Map, Value, json};
 
-use super::wire::Wire;
-use super::{Kinesis, engine_error, stream_name};
-use crate::http_api::{AwsError, MAX_BODY_BYTES};
+use super::log::Status;
+use super::persist::Pending;
+use super::{Kinesis, engine, invalid, stream_name, text};
+use crate::http_api::AwsError;
 
 /// Shards of a new on-demand stream.
 /// <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>
 const ON_DEMAND_SHARDS: u32 = 4;
 
-/// The stream a request is for.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Target {
-    pub stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-}
+/// On-demand streams an account may have (Kinesis API, DescribeLimits).
+const ON_DEMAND_STREAMS: u32 = 50;
 
-impl Target {
-    pub fn name(&self) -> Option<String> {
-        self.stream_name.clone().or_else(|| stream_name(self.stream_arn.as_deref()?).map(str::to_owned))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateStream {
-    stream_name: Option<String>,
-    shard_count: Option<u32>,
-    stream_mode_details: Option<ModeDetails>,
-    tags: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ModeDetails {
-    stream_mode: StreamMode,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListShards {
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-    next_token: Option<String>,
-    exclusive_start_shard_id: Option<String>,
-    max_results: Option<usize>,
-    shard_filter: Option<ShardFilter>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ShardFilter {
-    r#type: String,
-    shard_id: Option<String>,
-}
-
-/// Where a page of ListShards goes on. It carries the stream, because a request with a token names none.
-#[derive(Serialize, Deserialize)]
-struct PageToken {
-    stream: String,
-    after: String,
-    open_only: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListShardsAnswer {
-    shards: Vec<Shard>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_token: Option<String>,
-}
-
-fn invalid(message: impl Into<String>) -> AwsError {
-    AwsError::bad_request("InvalidArgumentException", message)
-}
+/// Shards of a DescribeStream without a limit, and names of a ListStreams without one.
+const PAGE: u64 = 100;
 
 impl Kinesis {
-    pub(super) fn target_name(&self, name: Option<String>, arn: Option<String>) -> Result<String, AwsError> {
-        match (name, arn) {
-            (Some(name), _) => Ok(name),
-            (None, Some(arn)) => {
-                stream_name(&arn).map(str::to_owned).ok_or_else(|| invalid(format!("{arn} is not a stream's ARN")))
+    /// Answers an operation that neither puts nor reads records; `Null` is an empty answer.
+    pub(super) async fn control(&self, operation: &str, mut input: Value) -> Result<Value, AwsError> {
+        self.name_stream(&mut input);
+        match operation {
+            "CreateStream" => self.create_stream(input).await,
+            "DeleteStream" => self.delete_stream(&input).await,
+            "DescribeLimits" => self.describe_limits(&input).await,
+            "DescribeStream" => self.describe_stream(&input).await,
+            "DescribeStreamSummary" => self.describe_stream_summary(&input).await,
+            "ListStreams" => self.list_streams(input).await,
+            "ListShards" => self.list_shards(input).await,
+            "RegisterStreamConsumer" => self.register_consumer(&input).await,
+            "DeregisterStreamConsumer" => self.deregister_consumer(&input).await,
+            "DescribeStreamConsumer" => self.describe_consumer(&input).await,
+            "ListStreamConsumers" => self.list_consumers(&input).await,
+            "AddTagsToStream" => self.add_tags(&input).await,
+            "RemoveTagsFromStream" => self.remove_tags(&input).await,
+            "TagResource" => self.tag_resource(&input).await,
+            "UntagResource" => self.untag_resource(&input).await,
+            "ListTagsForResource" => self.list_tags(&input).await,
+            "IncreaseStreamRetentionPeriod" | "DecreaseStreamRetentionPeriod" => {
+                self.set_retention(&input, operation.starts_with("Increase")).await
             }
-            (None, None) => Err(invalid("Either StreamName or StreamARN must be provided.")),
+            "SplitShard" | "MergeShards" => self.reshard(operation, &input).await,
+            "UpdateShardCount" => self.update_shard_count(&input).await,
+            "UpdateStreamRecordDistributionStrategy" => self.set_distribution(&input).await,
+            "DescribeAccountSettings" | "GetResourcePolicy" | "ListTagsForStream" => {
+                self.engine().call(operation, &input).await
+            }
+            _ => self.change(operation, &input).await,
         }
     }
 
-    /// The engine wants a shard count always, and takes neither a mode nor tags.
-    pub(super) async fn create_stream(&self, wire: Wire, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        let input: CreateStream = wire.read(request.body())?;
-        let mode = input.stream_mode_details.map(|details| details.stream_mode);
-        let request = match (mode, input.shard_count) {
-            (Some(StreamMode::OnDemand), None) => {
-                let (parts, body) = request.into_parts();
-                Request::from_parts(parts, wire.set(&body, "ShardCount", ON_DEMAND_SHARDS)?)
-            }
-            (Some(StreamMode::OnDemand), Some(_)) => {
-                return Err(invalid("ShardCount must not be provided for a stream in ON_DEMAND mode."));
-            }
-            _ => request,
-        };
-        let response = self.forward_change(wire, request).await?;
-        if let Some(name) = input.stream_name
-            && response.status().is_success()
-        {
-            let complete = |stream: &mut ferrokinesis::types::Stream| {
-                stream.stream_mode_details.stream_mode = mode.unwrap_or(stream.stream_mode_details.stream_mode);
-                stream.tags.extend(input.tags.unwrap_or_default());
-                Ok(())
-            };
-            self.engine().update_stream(&name, complete).await.map_err(engine_error)?;
-            self.writer(&name).incarnation.fetch_add(1, Ordering::Relaxed);
+    /// The engine knows ARNs in a few operations only.
+    pub(super) fn name_stream(&self, input: &mut Value) {
+        let name = text(input, "StreamARN").and_then(stream_name).map(str::to_owned);
+        if let (Some(name), Some(members)) = (name, input.as_object_mut()) {
+            members.entry("StreamName").or_insert(name.into());
         }
-        Ok(response)
+    }
+
+    /// Has the engine change a stream or what belongs to one, and follows it.
+    async fn change(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        let control = self.shared.control.lock().await;
+        let answer = self.engine().call(operation, input).await?;
+        let arn = text(input, "ResourceARN");
+        if let Some(consumer) = arn.filter(|arn| arn.contains("/consumer/")) {
+            self.persist_consumer(consumer).await;
+        } else if let Some(name) = text(input, "StreamName").or_else(|| stream_name(arn?)) {
+            if let Some(log) = self.known(name) {
+                log.set_pending(Some(Pending { operation: operation.to_owned(), input: input.clone() }));
+            }
+            drop(control);
+            self.follow(name).await;
+        }
+        Ok(answer)
+    }
+
+    /// Takes over a stream that was changed, now and when the engine has carried the change out: it does so after its answer.
+    pub(super) async fn follow(&self, name: &str) {
+        let is_settled = async |kinesis: &Self, name: &str| match kinesis.refresh(name).await {
+            Ok(log) => log.shards().settings.status == Status::Active,
+            Err(_) => true,
+        };
+        if is_settled(self, name).await {
+            return;
+        }
+        let (kinesis, name) = (self.clone(), name.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(kinesis.engine().transition).await;
+            while !is_settled(&kinesis, &name).await {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+    }
+
+    async fn create_stream(&self, input: Value) -> Result<Value, AwsError> {
+        let mode = text(&input["StreamModeDetails"], "StreamMode");
+        // Recorded: a stream made without a mode and without a count is on demand.
+        let is_on_demand = mode == Some("ON_DEMAND") || mode.is_none() && input["ShardCount"].is_null();
+        if is_on_demand && !input["ShardCount"].is_null() {
+            return Err(invalid("ShardCount must not be provided for a stream in ON_DEMAND mode."));
+        }
+        let extra = NewStream::read(&input, is_on_demand)?;
+        let mut asked = input.clone();
+        if is_on_demand {
+            asked["ShardCount"] = ON_DEMAND_SHARDS.into();
+            asked["StreamModeDetails"] = json!({ "StreamMode": "ON_DEMAND" });
+        }
+        let name = text(&input, "StreamName").unwrap_or_default().to_owned();
+        let control = self.shared.control.lock().await;
+        self.engine().call("CreateStream", &asked).await?;
+        // Made, so that one of its name is gone, whether that was noticed or not.
+        self.forget(&name);
+        self.engine().update(&name, |stream| extra.apply(stream)).await?;
+        let log = self.take_over(&name).await?;
+        log.set_distributed(extra.is_distributed);
+        log.set_pending(Some(Pending { operation: "CreateStream".to_owned(), input }));
+        drop(control);
+        self.follow(&name).await;
+        Ok(Value::Null)
+    }
+
+    async fn delete_stream(&self, input: &Value) -> Result<Value, AwsError> {
+        let name = text(input, "StreamName").unwrap_or_default();
+        let consumers = self.engine().consumers(&self.engine().arn(name)).await;
+        let is_enforced = input["EnforceConsumerDeletion"].as_bool().unwrap_or_default();
+        if !consumers.is_empty() && !is_enforced {
+            return Err(AwsError::bad_request(
+                "ResourceInUseException",
+                format!("Stream {name} under account {} has {} consumers.", self.shared.account_id, consumers.len()),
+            ));
+        }
+        self.change("DeleteStream", input).await?;
+        for consumer in consumers {
+            self.set_consumer(&consumer.consumer_arn, None).await?;
+        }
+        Ok(Value::Null)
+    }
+
+    async fn describe_limits(&self, input: &Value) -> Result<Value, AwsError> {
+        let mut answer = self.engine().call("DescribeLimits", input).await?;
+        let mut on_demand = 0;
+        for name in self.engine().stream_names().await {
+            let stream = self.engine().stream(&name).await;
+            on_demand += u32::from(stream.is_ok_and(|stream| engine::is_on_demand(&stream)));
+        }
+        answer["OnDemandStreamCount"] = on_demand.into();
+        answer["OnDemandStreamCountLimit"] = ON_DEMAND_STREAMS.into();
+        Ok(answer)
+    }
+
+    async fn describe_stream(&self, input: &Value) -> Result<Value, AwsError> {
+        let mut answer = self.engine().call("DescribeStream", input).await?;
+        let description = &mut answer["StreamDescription"];
+        let limit = input["Limit"].as_u64().unwrap_or(PAGE) as usize;
+        let after = text(input, "ExclusiveStartShardId").unwrap_or_default();
+        if let Some(shards) = description["Shards"].as_array_mut() {
+            shards.retain(|shard| text(shard, "ShardId") > Some(after));
+            let has_more = shards.len() > limit;
+            shards.truncate(limit);
+            description["HasMoreShards"] = has_more.into();
+        }
+        let stream = self.engine().stream(text(input, "StreamName").unwrap_or_default()).await?;
+        if let Some(key) = stream.key_id {
+            description["KeyId"] = key.into();
+        }
+        Ok(answer)
     }
 
     /// The engine leaves out how large a record may be, which publishers go by.
-    pub(super) async fn describe_stream_summary(
-        &self,
-        wire: Wire,
-        request: Request<Bytes>,
-    ) -> Result<Response<Body>, AwsError> {
-        let target: Target = wire.read(request.body()).unwrap_or_default();
-        let response = self.forward(wire, request).await?;
-        let Some(name) = target.name().filter(|_| response.status().is_success()) else { return Ok(response) };
-        let stream = self.engine().get_stream(&name).await.map_err(engine_error)?;
-        let (mut parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await;
-        let body = body.map_err(|error| AwsError::new(500, "InternalFailure", error.to_string()))?;
-        let summary = &["StreamDescriptionSummary"];
-        let body = wire.set_within(&body, summary, "MaxRecordSizeInKiB", stream.max_record_size_kib)?;
-        parts.headers.remove(header::CONTENT_LENGTH);
-        Ok(Response::from_parts(parts, Body::from(body)))
-    }
-
-    /// The engine knows neither ARNs nor filters, and its tokens do not carry the stream.
-    pub(super) async fn list_shards(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let input: ListShards = wire.read(body)?;
-        let limit = input.max_results.unwrap_or(1000);
-        if !(1..=10_000).contains(&limit) {
-            return Err(invalid(format!("MaxResults is {limit}, it must be between 1 and 10000.")));
+    async fn describe_stream_summary(&self, input: &Value) -> Result<Value, AwsError> {
+        let mut answer = self.engine().call("DescribeStreamSummary", input).await?;
+        let name = text(input, "StreamName").unwrap_or_default();
+        let stream = self.engine().stream(name).await?;
+        let summary = &mut answer["StreamDescriptionSummary"];
+        summary["MaxRecordSizeInKiB"] = stream.max_record_size_kib.into();
+        if engine::is_on_demand(&stream) {
+            let is_distributed = self.known(name).is_some_and(|log| log.is_distributed());
+            summary["RecordDistributionStrategy"] = strategy(is_distributed).into();
         }
-        let page = page_of(self, input)?;
-        let stream = self.engine().get_stream(&page.stream).await.map_err(engine_error)?;
-        let is_wanted = |shard: &Shard| {
-            shard.shard_id > page.after
-                && !(page.open_only && shard.sequence_number_range.ending_sequence_number.is_some())
-        };
-        let mut shards: Vec<_> = stream.shards.into_iter().filter(is_wanted).collect();
-        let has_more = shards.len() > limit;
-        shards.truncate(limit);
-        let next_token = match shards.last() {
-            Some(last) if has_more => Some(PageToken { after: last.shard_id.clone(), ..page }.encode()?),
-            _ => None,
-        };
-        wire.answer(&ListShardsAnswer { shards, next_token })
+        if stream.warm_throughput_mibps > 0 {
+            let mibps = stream.warm_throughput_mibps;
+            summary["WarmThroughput"] = json!({ "TargetMiBps": mibps, "CurrentMiBps": mibps });
+        }
+        if let Some(summary) = summary.as_object_mut() {
+            summary.retain(|_, value| !value.is_null());
+        }
+        Ok(answer)
     }
 
-    /// Forwards a request that changes a stream's state or shards, and tells the stream's readers.
-    pub(super) async fn forward_change(&self, wire: Wire, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        let target: Target = wire.read(request.body()).unwrap_or_default();
-        let response = self.forward(wire, request).await?;
-        if let Some(name) = target.name()
-            && response.status().is_success()
+    async fn list_streams(&self, mut input: Value) -> Result<Value, AwsError> {
+        if let Some(token) = text(&input, "NextToken").map(str::to_owned) {
+            let name = base64_simd::STANDARD.decode_to_vec(token).ok().and_then(|name| String::from_utf8(name).ok());
+            let expired = || AwsError::bad_request("ExpiredNextTokenException", "The specified NextToken is invalid.");
+            input["ExclusiveStartStreamName"] = name.ok_or_else(expired)?.into();
+        }
+        if input["Limit"].is_null() {
+            input["Limit"] = PAGE.into();
+        }
+        let mut answer = self.engine().call("ListStreams", &input).await?;
+        let names: Vec<String> = serde_json::from_value(answer["StreamNames"].clone()).unwrap_or_default();
+        let mut summaries = Vec::new();
+        for name in &names {
+            if let Ok(stream) = self.engine().stream(name).await {
+                summaries.push(json!({
+                    "StreamName": stream.stream_name,
+                    "StreamARN": stream.stream_arn,
+                    "StreamStatus": stream.stream_status,
+                    "StreamModeDetails": stream.stream_mode_details,
+                    "StreamCreationTimestamp": stream.stream_creation_timestamp,
+                }));
+            }
+        }
+        if let Some(last) = names.last().filter(|_| answer["HasMoreStreams"] == true) {
+            answer["NextToken"] = base64_simd::STANDARD.encode_to_string(last).into();
+        }
+        answer["StreamSummaries"] = summaries.into();
+        Ok(answer)
+    }
+
+    /// The engine stops at a week, from before there was a year.
+    async fn set_retention(&self, input: &Value, is_increase: bool) -> Result<Value, AwsError> {
+        let name =
+            text(input, "StreamName").ok_or_else(|| invalid("Either StreamName or StreamARN must be provided."))?;
+        let wanted = input["RetentionPeriodHours"].as_u64().unwrap_or_default();
+        let (lowest, highest) = STREAM_RETENTION_HOURS.into_inner();
+        let hours = u32::try_from(wanted).unwrap_or(u32::MAX);
+        if hours < lowest {
+            return Err(invalid(format!(
+                "Minimum allowed retention period is {lowest} hours. Requested retention period ({wanted} hours) is too short."
+            )));
+        }
+        if hours > highest {
+            return Err(invalid(format!(
+                "Maximum allowed retention period is {highest} hours. Requested retention period ({wanted} hours) is too long."
+            )));
+        }
+        let now = self.engine().stream(name).await?.retention_period_hours;
+        let (is_wrong, bound, other) =
+            if is_increase { (hours < now, "shorter", "Decrease") } else { (hours > now, "longer", "Increase") };
+        if is_wrong {
+            return Err(invalid(format!(
+                "Requested retention period ({hours} hours) for stream {name} can not be {bound} than existing retention period \
+                 ({now} hours). Use {other}RetentionPeriod API."
+            )));
+        }
+        self.engine().update(name, |stream| stream.retention_period_hours = hours).await?;
+        self.follow(name).await;
+        Ok(Value::Null)
+    }
+
+    /// The engine splits and merges closed shards, too.
+    async fn reshard(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        let name = text(input, "StreamName").unwrap_or_default();
+        if let Ok(log) = self.stream_log(name).await {
+            for shard_id in
+                ["ShardToSplit", "ShardToMerge", "AdjacentShardToMerge"].iter().filter_map(|id| text(input, id))
+            {
+                if log.shard(shard_id).is_some_and(|shard| shard.closed().is_some()) {
+                    return Err(invalid(format!(
+                        "Shard {shard_id} in stream {name} under account {} has already been merged or split, and thus is not \
+                         eligible for merging or splitting.",
+                        self.shared.account_id
+                    )));
+                }
+            }
+        }
+        self.change(operation, input).await
+    }
+
+    async fn update_shard_count(&self, input: &Value) -> Result<Value, AwsError> {
+        let mut answer = self.change("UpdateShardCount", input).await?;
+        answer["StreamARN"] = self.engine().arn(text(input, "StreamName").unwrap_or_default()).into();
+        Ok(answer)
+    }
+
+    async fn set_distribution(&self, input: &Value) -> Result<Value, AwsError> {
+        let name = text(input, "StreamName").ok_or_else(|| invalid("StreamARN must be provided."))?;
+        let is_on_demand = engine::is_on_demand(&self.engine().stream(name).await?);
+        let is_distributed = distribution(input, is_on_demand)?;
+        self.stream_log(name).await?.set_distributed(is_distributed);
+        self.refresh(name).await?;
+        Ok(Value::Null)
+    }
+}
+
+fn strategy(is_distributed: bool) -> &'static str {
+    if is_distributed { "AUTO" } else { "USER_PARTITION_KEY" }
+}
+
+/// Whether a request asks for records to be distributed.
+fn distribution(input: &Value, is_on_demand: bool) -> Result<bool, AwsError> {
+    match text(input, "RecordDistributionStrategy") {
+        None | Some("USER_PARTITION_KEY") => Ok(false),
+        Some("AUTO") if is_on_demand => Ok(true),
+        Some("AUTO") => Err(invalid("RecordDistributionStrategy AUTO needs a stream in ON_DEMAND mode.")),
+        Some(other) => Err(AwsError::bad_request(
+            "ValidationException",
+            format!(
+                "1 validation error detected: Value '{other}' at 'recordDistributionStrategy' failed to satisfy constraint: Member \
+                 must satisfy enum value set: [AUTO, USER_PARTITION_KEY]"
+            ),
+        )),
+    }
+}
+
+/// What CreateStream takes besides what the engine does.
+struct NewStream {
+    is_on_demand: bool,
+    tags: Map<String, Value>,
+    max_record_size_kib: Option<u32>,
+    warm_throughput_mibps: Option<u32>,
+    is_distributed: bool,
+}
+
+impl NewStream {
+    fn read(input: &Value, is_on_demand: bool) -> Result<Self, AwsError> {
+        let number = |name: &str| input[name].as_u64().map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        let max_record_size_kib = number("MaxRecordSizeInKiB");
+        if max_record_size_kib.is_some_and(|kib| !kinesis_event_logger_core::limits::MAX_RECORD_SIZE_KIB.contains(&kib))
         {
-            self.announce(name);
+            return Err(invalid("MaxRecordSizeInKiB must be between 1024 and 10240."));
         }
-        Ok(response)
+        let tags = if input["Tags"].is_null() { Map::new() } else { super::tags::checked(input)? };
+        let warm_throughput_mibps = number("WarmThroughputMiBps");
+        let is_distributed = distribution(input, is_on_demand)?;
+        Ok(Self { is_on_demand, tags, max_record_size_kib, warm_throughput_mibps, is_distributed })
     }
 
-    /// Tells the stream's readers that it has changed, once the engine has carried the change out: it does so a few
-    /// milliseconds after its answer.
-    fn announce(&self, name: String) {
-        let kinesis = self.clone();
-        tokio::spawn(async move {
-            let is_settled = async || match kinesis.engine().get_stream(&name).await {
-                Ok(stream) => stream.stream_status == StreamStatus::Active,
-                Err(_) => true,
-            };
-            while !is_settled().await {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            kinesis.writer(&name).changed();
-        });
-    }
-}
-
-fn page_of(kinesis: &Kinesis, input: ListShards) -> Result<PageToken, AwsError> {
-    if let Some(token) = input.next_token {
-        if input.stream_name.is_some() || input.stream_arn.is_some() {
-            return Err(invalid("NextToken and StreamName cannot be provided together."));
+    fn apply(&self, stream: &mut ferrokinesis::types::Stream) {
+        if self.is_on_demand {
+            engine::set_on_demand(stream);
         }
-        return PageToken::decode(&token);
-    }
-    let stream = kinesis.target_name(input.stream_name, input.stream_arn)?;
-    let mut page = PageToken { stream, after: input.exclusive_start_shard_id.unwrap_or_default(), open_only: false };
-    match input.shard_filter {
-        None => {}
-        Some(filter) => match filter.r#type.as_str() {
-            "AT_LATEST" => page.open_only = true,
-            "AT_TRIM_HORIZON" | "FROM_TRIM_HORIZON" => {}
-            "AFTER_SHARD_ID" => {
-                page.after = filter.shard_id.ok_or_else(|| invalid("ShardFilter AFTER_SHARD_ID needs a ShardId."))?;
-            }
-            other => {
-                return Err(invalid(format!("The local endpoint does not answer the shard filter {other} yet.")));
-            }
-        },
-    }
-    Ok(page)
-}
-
-impl PageToken {
-    fn encode(&self) -> Result<String, AwsError> {
-        let json =
-            serde_json::to_vec(self).map_err(|error| AwsError::new(500, "InternalFailure", error.to_string()))?;
-        Ok(base64_simd::STANDARD.encode_to_string(json))
-    }
-
-    fn decode(token: &str) -> Result<Self, AwsError> {
-        base64_simd::STANDARD
-            .decode_to_vec(token)
-            .ok()
-            .and_then(|json| serde_json::from_slice(&json).ok())
-            .ok_or_else(|| AwsError::bad_request("ExpiredNextTokenException", "The specified NextToken is invalid."))
+        stream.tags.extend(super::tags::texts(&self.tags));
+        stream.max_record_size_kib = self.max_record_size_kib.unwrap_or(stream.max_record_size_kib);
+        stream.warm_throughput_mibps = self.warm_throughput_mibps.unwrap_or(stream.warm_throughput_mibps);
     }
 }

@@ -1,39 +1,54 @@
-//! Kinesis Data Streams: the one module that knows the engine, `ferrokinesis`. The rest sees streams, shards, records
-//! and cursors. Requests go to the engine's own router, but for the operations in which it differs from AWS: those are
-//! answered, or completed, in front of it (`put`, `control`).
+//! Kinesis Data Streams. Records are ours (`log`): put, read, pushed. Streams and everything else about them is kept by the
+//! engine, `ferrokinesis` (`engine`); where it differs from AWS, its answers are completed or replaced in front of it
+//! (`control`, `consumers`, `list_shards`, `tags`).
 
+mod consumers;
 mod control;
+mod engine;
+mod get;
+mod iterator;
+mod limits;
+mod list_shards;
+mod log;
+mod persist;
 mod put;
+mod subscribe;
+mod tags;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
-use ferrokinesis::actions::Operation;
-use ferrokinesis::error::KinesisErrorResponse;
-use ferrokinesis::sequence::{self, SeqObj};
-use ferrokinesis::store::{Store, StoreOptions};
 use http::{Request, Response};
+use kinesis_event_logger_core::SequenceNumber;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
-use tower::ServiceExt;
 
 use crate::Config;
-use crate::http_api::{AwsError, Faults, MAX_BODY_BYTES};
+use crate::http_api::{AwsError, Faults};
+use crate::metrics::{Direction, Metrics};
+use crate::store::{Budget, Store};
+use engine::Engine;
+use log::{ShardLog, Span, Status, StreamLog};
 use wire::Wire;
 
-/// How long a stream takes to be made, changed or deleted.
-const TRANSITION_MS: u64 = 2;
+/// How often what is past retention is let go.
+const TRIM_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The error of what is above a shard's limits.
+const THROUGHPUT_EXCEEDED: &str = "ProvisionedThroughputExceededException";
 
 /// A stream as its readers see it.
 #[derive(Debug, Clone)]
 pub struct Stream {
     pub name: String,
-    /// How often a stream of this name was made: one deleted and made again has another number.
+    /// Tells the stream from others of this name, before and after it.
     pub incarnation: u64,
     /// How long records are kept, in milliseconds.
     pub retention_ms: i64,
@@ -49,11 +64,12 @@ pub struct Shard {
     pub parents: Vec<String>,
 }
 
-/// A record as it is stored: its data stays base64, which is how a Lambda event carries it.
+/// A record as a Lambda event carries it.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub sequence_number: String,
     pub partition_key: String,
+    /// Base64.
     pub data: String,
     /// Epoch seconds, with a fraction of milliseconds.
     pub arrival: f64,
@@ -68,19 +84,15 @@ pub enum Start {
     AtTimestamp(f64),
 }
 
-/// A place between two records of one shard: the engine's key at which the next read begins.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cursor(String);
+/// A place between two records of one shard: the counter of the record that is read next.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Cursor(u64);
 
 impl Cursor {
     /// The place right after a record.
-    pub fn after(shard_id: &str, sequence_number: &str) -> Self {
-        // Keys of one shard have one length, so a longer string with this prefix comes right after it.
-        Self(format!("{}/{sequence_number}+", shard_key(shard_id)))
-    }
-
-    fn at(shard_id: &str, sequence_number: &str) -> Self {
-        Self(format!("{}/{sequence_number}", shard_key(shard_id)))
+    pub fn after(sequence_number: &str) -> Self {
+        let parts = sequence_number.parse::<SequenceNumber>().ok().and_then(|number| number.parts());
+        Self(parts.map_or(0, |parts| parts.counter + 1))
     }
 }
 
@@ -92,6 +104,28 @@ pub struct Page {
     pub end_of_shard: bool,
 }
 
+/// The stream a request is for.
+#[derive(Debug, Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    stream_name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+}
+
+impl Target {
+    /// The stream's name.
+    fn require(self) -> Result<String, AwsError> {
+        match (self.stream_name, self.stream_arn) {
+            (Some(name), _) => Ok(name),
+            (None, Some(arn)) => {
+                stream_name(&arn).map(str::to_owned).ok_or_else(|| invalid(format!("{arn} is not a stream's ARN")))
+            }
+            (None, None) => Err(invalid("Either StreamName or StreamARN must be provided.")),
+        }
+    }
+}
+
 /// A handle on the streams; clones share them.
 #[derive(Clone)]
 pub struct Kinesis {
@@ -99,41 +133,41 @@ pub struct Kinesis {
 }
 
 struct Shared {
-    engine: Store,
-    router: Router,
-    writers: Mutex<HashMap<String, Arc<Writer>>>,
+    engine: Engine,
+    account_id: String,
+    streams: RwLock<HashMap<String, Arc<StreamLog>>>,
+    /// Held while the engine's streams are changed or taken over.
+    control: tokio::sync::Mutex<()>,
+    /// By stream name, whether there is such a stream or not.
+    changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     faults: Faults,
-}
-
-/// What the writers and the readers of one stream share.
-struct Writer {
-    /// Held from the allocation of sequence numbers until the records are stored.
-    order: tokio::sync::Mutex<()>,
-    changes: watch::Sender<u64>,
-    /// The engine's creation time has whole seconds only: too coarse to tell a stream from the one before it.
-    incarnation: AtomicU64,
-}
-
-impl Writer {
-    fn changed(&self) {
-        self.changes.send_modify(|version| *version += 1);
-    }
+    metrics: Metrics,
+    store: Store,
+    budget: Budget,
+    /// Shards take and give no more in a second than on AWS.
+    has_limits: bool,
+    /// State transitions take as long as on AWS.
+    is_realistic: bool,
 }
 
 impl Kinesis {
-    pub fn new(config: &Config) -> Self {
-        let (router, engine) = ferrokinesis::create_app(StoreOptions {
-            create_stream_ms: TRANSITION_MS,
-            delete_stream_ms: TRANSITION_MS,
-            update_stream_ms: TRANSITION_MS,
-            shard_limit: 100_000,
-            retention_check_interval_secs: 60,
-            aws_account_id: config.account_id.clone(),
-            aws_region: config.region.clone(),
-            ..StoreOptions::default()
+    /// Streams in memory; [`Kinesis::restore`] brings those that the store has.
+    pub fn new(config: &Config, store: &Store, budget: &Budget) -> Self {
+        let shared = Arc::new(Shared {
+            engine: Engine::new(config),
+            account_id: config.account_id.clone(),
+            streams: RwLock::default(),
+            control: tokio::sync::Mutex::new(()),
+            changes: Mutex::default(),
+            faults: Faults::default(),
+            metrics: config.metrics.clone(),
+            store: store.clone(),
+            budget: budget.clone(),
+            has_limits: config.shard_limits,
+            is_realistic: config.realistic,
         });
-        let router = router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-        Self { shared: Arc::new(Shared { engine, router, writers: Mutex::default(), faults: Faults::default() }) }
+        tokio::spawn(trim(Arc::downgrade(&shared)));
+        Self { shared }
     }
 
     /// The faults that its puts meet.
@@ -143,200 +177,219 @@ impl Kinesis {
 
     /// Answers operation `operation` of the Kinesis wire protocol.
     pub async fn handle(&self, operation: &str, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        let wire = Wire::of(request.headers());
-        match self.answer(operation, wire, request).await {
+        let wire = Wire::of(request.headers())?;
+        match self.answer(operation, wire, request.body()).await {
             // A client that writes CBOR reads its errors as CBOR too.
             Err(error) if wire == Wire::Cbor => wire.error(&error).map(|response| response.map(Body::from)),
             answer => answer,
         }
     }
 
-    async fn answer(&self, operation: &str, wire: Wire, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        let body = request.body();
-        if operation.parse::<Operation>().is_err() {
-            return Err(AwsError::bad_request(
-                "UnknownOperationException",
-                format!("The local endpoint does not answer the Kinesis operation {operation}."),
-            ));
-        }
-        match operation {
-            "PutRecord" => self.put_record(wire, body).await.map(|response| response.map(Body::from)),
-            "PutRecords" => self.put_records(wire, body).await.map(|response| response.map(Body::from)),
-            "ListShards" => self.list_shards(wire, body).await.map(|response| response.map(Body::from)),
-            "CreateStream" => self.create_stream(wire, request).await,
-            "DescribeStreamSummary" => self.describe_stream_summary(wire, request).await,
-            "DeleteStream" | "SplitShard" | "MergeShards" | "UpdateShardCount" => {
-                self.forward_change(wire, request).await
-            }
-            _ => self.forward(wire, request).await,
-        }
+    async fn answer(&self, operation: &str, wire: Wire, body: &[u8]) -> Result<Response<Body>, AwsError> {
+        let answer = match operation {
+            "PutRecord" => self.put_record(wire, body).await,
+            "PutRecords" => self.put_records(wire, body).await,
+            "GetShardIterator" => self.get_shard_iterator(wire, body).await,
+            "GetRecords" => self.get_records(wire, body).await,
+            "SubscribeToShard" => return self.subscribe_to_shard(wire, body).await,
+            _ => match self.control(operation, wire.read_value(body)?).await {
+                Ok(answer) => wire.answer_value(answer),
+                Err(error) => Err(error),
+            },
+        };
+        answer.map(|response| response.map(Body::from))
     }
 
     /// The stream of this ARN, if it exists.
     pub async fn stream(&self, stream_arn: &str) -> Option<Stream> {
-        let stream = self.engine().get_stream(stream_name(stream_arn)?).await.ok()?;
-        if stream.stream_arn != stream_arn {
+        let name = stream_name(stream_arn)?;
+        if self.engine().arn(name) != stream_arn {
             return None;
         }
-        let shards = stream
-            .shards
-            .into_iter()
-            .map(|shard| Shard {
-                id: shard.shard_id,
-                parents: shard.parent_shard_id.into_iter().chain(shard.adjacent_parent_shard_id).collect(),
-            })
-            .collect();
-        let incarnation = self.writer(&stream.stream_name).incarnation.load(Ordering::Relaxed);
-        let retention_ms = i64::from(stream.retention_period_hours) * 3_600_000;
-        Some(Stream { name: stream.stream_name, incarnation, retention_ms, shards })
+        let stream = self.described(name).await.ok()?;
+        let shards = stream.shards();
+        let shard = |shard: &Arc<ShardLog>| Shard { id: shard.id.clone(), parents: shard.parents.clone() };
+        Some(Stream {
+            name: name.to_owned(),
+            incarnation: stream.incarnation,
+            retention_ms: i64::try_from(shards.settings.retention_ms).unwrap_or(i64::MAX),
+            shards: shards.all.iter().map(shard).collect(),
+        })
     }
 
     /// Whether an enhanced fan-out consumer is registered under this ARN.
     pub async fn has_consumer(&self, consumer_arn: &str) -> bool {
-        self.engine().get_consumer(consumer_arn).await.is_some()
+        self.engine().consumer(consumer_arn).await.is_some()
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
-    pub async fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Cursor {
-        let beginning = Cursor::at(shard_id, "");
+    pub fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Cursor {
+        let Some((_, shard)) = self.shard_log(stream, shard_id) else { return Cursor(0) };
         match start {
-            Start::TrimHorizon => beginning,
-            Start::Latest => {
-                let index = shard_index(shard_id);
-                let next = self.engine().current_shard_seq(&stream.name, index).await;
-                match self.shard_created(stream, shard_id).await {
-                    Some(shard_create_time) => Cursor::at(
-                        shard_id,
-                        &sequence::stringify_sequence(&SeqObj {
-                            shard_create_time,
-                            seq_ix: Some(next),
-                            byte1: None,
-                            seq_time: Some(0),
-                            seq_rand: None,
-                            shard_ix: index,
-                            version: 2,
-                        }),
-                    ),
-                    None => beginning,
-                }
-            }
-            Start::AtTimestamp(seconds) => {
-                let found = self
-                    .engine()
-                    .find_first_record_at_timestamp(&stream.name, &beginning.0, &shard_end(shard_id), seconds)
-                    .await;
-                match found {
-                    Some((key, _)) => Cursor(key),
-                    // Nothing that late yet: all that is there is earlier, all that comes is later.
-                    None => Box::pin(self.cursor(stream, shard_id, Start::Latest)).await,
-                }
-            }
+            Start::TrimHorizon => Cursor(0),
+            Start::Latest => Cursor(shard.next()),
+            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64)),
         }
     }
 
     /// Up to `limit` records from `cursor` on.
-    pub async fn read(&self, stream: &Stream, shard_id: &str, cursor: &Cursor, limit: usize) -> Page {
-        let mut records = self.read_range(stream, shard_id, cursor, limit).await;
-        let mut end_of_shard = false;
-        if records.len() < limit && self.is_closed(stream, shard_id).await {
-            // Nothing more is allocated in a closed shard; what was allocated before is stored once the writer let go.
-            drop(self.writer(&stream.name).order.lock().await);
-            records = self.read_range(stream, shard_id, cursor, limit).await;
-            end_of_shard = records.len() < limit;
-        }
-        Page { records, end_of_shard }
+    pub fn read(&self, stream: &Stream, shard_id: &str, cursor: &Cursor, limit: usize) -> Page {
+        let Some((log, shard)) = self.shard_log(stream, shard_id) else {
+            return Page { records: Vec::new(), end_of_shard: false };
+        };
+        let cutoff = log.shards().settings.cutoff(now());
+        let read = shard.read(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff });
+        let items = read.items();
+        self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
+        let record = |item: &log::Item| Record {
+            sequence_number: item.number(shard.sequence).to_string(),
+            partition_key: item.entry.partition_key.to_owned(),
+            data: base64_simd::STANDARD.encode_to_string(item.entry.data),
+            arrival: item.arrival as f64 / 1000.0,
+        };
+        Page { records: items.iter().map(record).collect(), end_of_shard: read.is_at_end(read.next(&items)) }
     }
 
-    /// Changes whenever something was put on the stream, or its shards or its state may have changed: a reader that
-    /// found nothing waits here instead of polling. Never missed: subscribe, read, then wait.
+    /// Changes whenever something was put on the shard, or it was closed: a reader that found nothing waits here instead of
+    /// polling. Never missed: subscribe, read, then wait. Of a shard that is gone, it never changes.
+    pub fn shard_changes(&self, stream: &Stream, shard_id: &str) -> watch::Receiver<u64> {
+        self.shard_log(stream, shard_id).map_or_else(|| watch::channel(0).1, |(_, shard)| shard.changes())
+    }
+
+    /// Changes whenever a stream of this ARN was made or deleted, or has other shards.
     pub fn changes(&self, stream_arn: &str) -> watch::Receiver<u64> {
-        self.writer(stream_name(stream_arn).unwrap_or(stream_arn)).changes.subscribe()
+        let name = stream_name(stream_arn).unwrap_or(stream_arn);
+        let mut changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.entry(name.to_owned()).or_default().subscribe()
     }
 
-    fn engine(&self) -> &Store {
+    fn changed(&self, stream_name: &str) {
+        let changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(changes) = changes.get(stream_name) {
+            changes.send_modify(|version| *version += 1);
+        }
+    }
+
+    fn engine(&self) -> &Engine {
         &self.shared.engine
     }
 
-    fn writer(&self, stream_name: &str) -> Arc<Writer> {
-        let mut writers = self.shared.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writer) = writers.get(stream_name) {
-            return Arc::clone(writer);
+    fn known(&self, name: &str) -> Option<Arc<StreamLog>> {
+        self.shared.streams.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// A shard of exactly this stream, not of one that was made later under its name.
+    fn shard_log(&self, stream: &Stream, shard_id: &str) -> Option<(Arc<StreamLog>, Arc<ShardLog>)> {
+        let log = self.known(&stream.name).filter(|log| log.incarnation == stream.incarnation)?;
+        let shard = log.shard(shard_id)?;
+        Some((log, shard))
+    }
+
+    /// The stream of this name, to put on or to read.
+    async fn stream_log(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
+        let log = self.described(name).await?;
+        if log.shards().settings.status == Status::Absent {
+            return Err(self.no_stream(name));
         }
-        let writer = Arc::new(Writer {
-            order: tokio::sync::Mutex::new(()),
-            changes: watch::channel(0).0,
-            incarnation: AtomicU64::default(),
-        });
-        writers.insert(stream_name.to_owned(), Arc::clone(&writer));
-        writer
+        Ok(log)
     }
 
-    async fn read_range(&self, stream: &Stream, shard_id: &str, cursor: &Cursor, limit: usize) -> Vec<Record> {
-        let range = self.engine().get_records_range_limited(&stream.name, &cursor.0, &shard_end(shard_id), limit).await;
-        range
-            .into_iter()
-            .map(|(key, record)| Record {
-                sequence_number: key.split_once('/').map_or("", |(_, number)| number).to_owned(),
-                partition_key: record.partition_key,
-                data: record.data,
-                arrival: record.approximate_arrival_timestamp,
-            })
-            .collect()
-    }
-
-    async fn engine_shard(&self, stream: &Stream, shard_id: &str) -> Option<ferrokinesis::types::Shard> {
-        let stream = self.engine().get_stream(&stream.name).await.ok()?;
-        stream.shards.into_iter().find(|shard| shard.shard_id == shard_id)
-    }
-
-    async fn is_closed(&self, stream: &Stream, shard_id: &str) -> bool {
-        match self.engine_shard(stream, shard_id).await {
-            Some(shard) => shard.sequence_number_range.ending_sequence_number.is_some(),
-            None => false,
+    /// The stream of this name as the engine describes it now. Of an active stream that is known.
+    async fn described(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
+        match self.known(name).filter(|log| log.shards().settings.status == Status::Active) {
+            Some(log) => Ok(log),
+            None => self.refresh(name).await,
         }
     }
 
-    /// Epoch milliseconds at which the shard was made.
-    async fn shard_created(&self, stream: &Stream, shard_id: &str) -> Option<u64> {
-        let shard = self.engine_shard(stream, shard_id).await?;
-        let start = sequence::parse_sequence(&shard.sequence_number_range.starting_sequence_number).ok()?;
-        Some(start.shard_create_time)
+    /// What is above a shard's limits.
+    fn rate_exceeded(&self, shard: &ShardLog, stream_name: &str) -> String {
+        format!(
+            "Rate exceeded for shard {} in stream {stream_name} under account {}.",
+            shard.id, self.shared.account_id
+        )
     }
 
-    /// Sends a request on to the engine, with the stream's name where the client gave its ARN, which the engine knows
-    /// in two operations only.
-    async fn forward(&self, wire: Wire, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        let (parts, mut body) = request.into_parts();
-        let target: control::Target = wire.read(&body).unwrap_or_default();
-        if target.stream_name.is_none()
-            && let Some(name) = target.name()
-        {
-            body = wire.set(&body, "StreamName", name)?;
+    fn no_stream(&self, name: &str) -> AwsError {
+        let account = &self.shared.account_id;
+        AwsError::bad_request("ResourceNotFoundException", format!("Stream {name} under account {account} not found."))
+    }
+
+    /// Takes over what the engine says of a stream.
+    async fn refresh(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
+        let _control = self.shared.control.lock().await;
+        self.take_over(name).await
+    }
+
+    /// As [`Kinesis::refresh`], with `control` held.
+    async fn take_over(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
+        let described = match self.engine().stream(name).await {
+            Ok(described) => described,
+            Err(error) => {
+                self.forget(name);
+                return Err(error);
+            }
+        };
+        let settings = engine::settings(&described);
+        let log = self.known(name).unwrap_or_else(|| self.add(name, None, settings));
+        // A shard is in the store before its records are.
+        self.persist_stream(&log, &described).await;
+        if log.describe(settings, engine::shards(&described), now()) {
+            self.engine().name_parents(&log).await?;
+            self.persist_stream(&log, &self.engine().stream(name).await?).await;
+            self.changed(name);
         }
-        let request = Request::from_parts(parts, Body::from(body));
-        Ok(self.shared.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
+        Ok(log)
+    }
+
+    fn add(&self, name: &str, incarnation: Option<u64>, settings: log::Settings) -> Arc<StreamLog> {
+        let mut streams = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner);
+        let latest = streams.values().map(|log| log.incarnation).max().unwrap_or_default();
+        let incarnation = incarnation.unwrap_or_else(|| now().max(latest + 1));
+        let (store, budget) = (self.shared.store.clone(), self.shared.budget.clone());
+        let log = Arc::new(StreamLog::new(name.to_owned(), incarnation, settings, store, budget));
+        streams.insert(name.to_owned(), Arc::clone(&log));
+        log
+    }
+
+    fn forget(&self, name: &str) {
+        let gone = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(log) = gone {
+            log.close(now());
+            self.unpersist_stream(&log);
+            self.changed(name);
+        }
     }
 }
 
-fn engine_error(error: KinesisErrorResponse) -> AwsError {
-    AwsError::new(error.status_code, error.body.error_type, error.body.message.unwrap_or_default())
+async fn trim(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(TRIM_INTERVAL).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let streams: Vec<_> = shared.streams.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        streams.iter().for_each(|stream| stream.trim(now()));
+    }
+}
+
+/// Epoch milliseconds.
+fn now() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::bad_request("InvalidArgumentException", message)
 }
 
 /// `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` → `NAME`.
-fn stream_name(stream_arn: &str) -> Option<&str> {
-    stream_arn.split_once(":stream/").map(|(_, name)| name.split('/').next().unwrap_or(name))
+fn stream_name(arn: &str) -> Option<&str> {
+    arn.split_once(":stream/").map(|(_, name)| name.split('/').next().unwrap_or(name))
 }
 
-fn shard_index(shard_id: &str) -> i64 {
-    sequence::resolve_shard_id(shard_id).map_or(0, |(_, index)| index)
+/// A member that is a text.
+fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
+    input.get(name).and_then(Value::as_str)
 }
 
-/// The prefix of the engine's keys of a shard.
-fn shard_key(shard_id: &str) -> String {
-    sequence::shard_ix_to_hex(shard_index(shard_id))
-}
-
-/// The key that comes after every key of a shard.
-fn shard_end(shard_id: &str) -> String {
-    sequence::shard_ix_to_hex(shard_index(shard_id) + 1)
+fn data_bytes(items: &[log::Item]) -> usize {
+    items.iter().map(|item| item.entry.data.len()).sum()
 }

@@ -1,179 +1,238 @@
-//! PutRecord and PutRecords, written over the engine's store instead of its own handlers, for three reasons: arrival
-//! times to the millisecond (the engine keeps whole seconds), the present limits of 10 MiB a request and up to 10 MiB a
-//! record, and order: the engine allocates a sequence number in one step and stores the record in another, so that a
-//! reader could see a later record first and pass over an earlier one. Here both steps are one, stream by stream.
+//! PutRecord and PutRecords: a request is read without a copy, checked, and its records written shard by shard.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use ferrokinesis::sequence::partition_key_to_hash_key;
-use ferrokinesis::types::{EncryptionType, Shard, StoredRecordRef};
 use http::Response;
-use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 use serde::{Deserialize, Serialize};
 
-use super::wire::{Blob, Wire};
-use super::{Kinesis, engine_error};
+use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog, Shards, StreamLog};
+use super::wire::{Blob, Text, Wire};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, now};
 use crate::http_api::{AwsError, Refusal};
+use crate::metrics::Direction;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
-    data: Blob,
-    partition_key: String,
-    explicit_hash_key: Option<String>,
+struct Entry<'a> {
+    #[serde(borrow)]
+    data: Blob<'a>,
+    partition_key: Option<Text<'a>>,
+    explicit_hash_key: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Target {
+struct PutRecord<'a> {
+    stream_name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    #[serde(borrow)]
+    data: Blob<'a>,
+    partition_key: Option<Text<'a>>,
+    explicit_hash_key: Option<Text<'a>>,
+    sequence_number_for_ordering: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutRecords<'a> {
+    #[serde(borrow)]
+    records: Vec<Entry<'a>>,
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct PutRecord {
-    #[serde(flatten)]
-    target: Target,
-    #[serde(flatten)]
-    entry: Entry,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PutRecords {
-    records: Vec<Entry>,
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-}
-
-/// What became of one entry of PutRecords.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Put {
-    Placed(Placed),
-    Refused(Refused),
+/// What becomes of one entry.
+enum Outcome {
+    Placed(Arc<ShardLog>, SequenceText),
+    Refused(Refusal),
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Refused {
-    error_code: &'static str,
-    error_message: String,
-}
-
-/// Where a record was put.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Placed {
-    shard_id: String,
-    sequence_number: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_type: Option<EncryptionType>,
+struct PutRecordAnswer<'a> {
+    shard_id: &'a str,
+    sequence_number: SequenceText,
+    encryption_type: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct PutRecordsAnswer {
+struct PutRecordsAnswer<'a> {
     failed_record_count: usize,
-    records: Vec<Put>,
-    encryption_type: EncryptionType,
+    records: Vec<EntryAnswer<'a>>,
+    encryption_type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "PascalCase")]
+enum EntryAnswer<'a> {
+    Placed { shard_id: &'a str, sequence_number: SequenceText },
+    Refused { error_code: &'static str, error_message: &'a str },
+}
+
+/// An entry that is checked, and what is known of it before it is placed.
+struct Checked<'a> {
+    entry: &'a Entry<'a>,
+    partition_key: &'a str,
+    data_len: usize,
+    /// The position of its shard among the open ones.
+    position: usize,
 }
 
 impl Kinesis {
     pub(super) async fn put_record(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let PutRecord { target, entry } = wire.read(body)?;
-        let name = self.target_name(target.stream_name, target.stream_arn)?;
-        let (mut placed, encryption) = self.put(&name, &[&entry]).await?;
-        let mut placed =
-            placed.pop().ok_or_else(|| AwsError::new(500, "InternalFailure", "the record was not placed"))?;
-        placed.encryption_type = Some(encryption);
-        wire.answer(&placed)
+        let request = wire.read(body).map_err(|error| self.unreadable("PutRecord", wire, body, error))?;
+        let PutRecord { stream_name, stream_arn, data, partition_key, explicit_hash_key, sequence_number_for_ordering } =
+            request;
+        let stream = self.stream_log(&Target { stream_name, stream_arn }.require()?).await?;
+        if let Some(number) = sequence_number_for_ordering {
+            self.check_ordering(&stream, &number)?;
+        }
+        let entries = [Entry { data, partition_key, explicit_hash_key }];
+        let (outcomes, encryption_type) = self.put(&stream, &entries, false)?;
+        match outcomes.as_slice() {
+            [Outcome::Placed(shard, sequence_number)] => wire.answer(&PutRecordAnswer {
+                shard_id: &shard.id,
+                sequence_number: *sequence_number,
+                encryption_type,
+            }),
+            [Outcome::Refused(refusal)] => Err(AwsError::bad_request(refusal.code, refusal.message.clone())),
+            _ => Err(AwsError::new(500, "InternalFailure", "the record was not placed")),
+        }
     }
 
     pub(super) async fn put_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let PutRecords { records: entries, stream_name, stream_arn } = wire.read(body)?;
-        let name = self.target_name(stream_name, stream_arn)?;
-        check_batch(&entries)?;
-        let refusals = self.refusals(&name, &entries).await?;
-        let taken: Vec<&Entry> =
-            entries.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(entry, _)| entry).collect();
-        let (placed, encryption_type) = self.put(&name, &taken).await?;
-        let failed_record_count = entries.len() - taken.len();
-        let mut placed = placed.into_iter();
-        let records = refusals.into_iter().filter_map(|refusal| match refusal {
-            Some(Refusal { code, message }) => Some(Put::Refused(Refused { error_code: code, error_message: message })),
-            None => placed.next().map(Put::Placed),
-        });
-        let records = records.collect();
+        let request = wire.read(body).map_err(|error| self.unreadable("PutRecords", wire, body, error))?;
+        let PutRecords { records: entries, stream_name, stream_arn } = request;
+        let name = Target { stream_name, stream_arn }.require()?;
+        check_count(entries.len())?;
+        let stream = self.stream_log(&name).await?;
+        let (outcomes, encryption_type) = self.put(&stream, &entries, true)?;
+        let answer = |outcome| match outcome {
+            &Outcome::Placed(ref shard, sequence_number) => {
+                EntryAnswer::Placed { shard_id: &shard.id, sequence_number }
+            }
+            Outcome::Refused(Refusal { code, message }) => {
+                EntryAnswer::Refused { error_code: code, error_message: message }
+            }
+        };
+        let records: Vec<_> = outcomes.iter().map(answer).collect();
+        let failed = |answer: &&EntryAnswer| matches!(answer, EntryAnswer::Refused { .. });
+        let failed_record_count = records.iter().filter(failed).count();
         wire.answer(&PutRecordsAnswer { failed_record_count, records, encryption_type })
     }
 
-    /// Which entries a fault refuses, and why.
-    async fn refusals(&self, name: &str, entries: &[Entry]) -> Result<Vec<Option<Refusal>>, AwsError> {
-        let faults = &self.shared.faults;
-        if !faults.refuse_entries() {
-            return Ok(vec![None; entries.len()]);
-        }
-        let stream = self.engine().get_stream(name).await.map_err(engine_error)?;
-        let is_open = |shard: &&Shard| shard.sequence_number_range.ending_sequence_number.is_none();
-        let open: Vec<&Shard> = stream.shards.iter().filter(is_open).collect();
-        let refusal = |entry: &Entry| {
-            let hash_key = hash_key(entry)?;
-            let shard = open.iter().find(|shard| {
-                let bound = |text: &str| text.parse::<u128>().unwrap_or_default();
-                let range = &shard.hash_key_range;
-                (bound(&range.starting_hash_key)..=bound(&range.ending_hash_key)).contains(&hash_key)
-            });
-            Ok(faults.of_entry(name, shard.map_or("", |shard| &shard.shard_id)))
-        };
-        entries.iter().map(refusal).collect()
+    /// Why a request could not be read, as AWS words it where its model does.
+    fn unreadable(&self, operation: &str, wire: Wire, body: &[u8], error: AwsError) -> AwsError {
+        let modelled = wire.read_value(body).and_then(|input| self.engine().check(operation, &input));
+        modelled.err().unwrap_or(error)
     }
 
-    async fn put(&self, name: &str, entries: &[&Entry]) -> Result<(Vec<Placed>, EncryptionType), AwsError> {
-        let hash_keys = entries.iter().map(|entry| hash_key(entry)).collect::<Result<Vec<_>, _>>()?;
-        let stream = self.engine().get_stream(name).await.map_err(engine_error)?;
-        let max_record = stream.max_record_size_kib as usize * 1024;
-        entries.iter().try_for_each(|entry| check_entry(entry, max_record))?;
+    /// `SequenceNumberForOrdering` orders puts of one client on AWS. Here they are in the order of their arrival anyway.
+    fn check_ordering(&self, stream: &StreamLog, number: &str) -> Result<(), AwsError> {
+        let is_known = stream.shards().all.iter().any(|shard| shard.sequence.counter(number).is_some());
+        is_known.then_some(()).ok_or_else(|| {
+            AwsError::bad_request(
+                "InvalidArgumentException",
+                format!(
+                    "ExclusiveMinimumSequenceNumber {number} used in PutRecord on stream {} under account {} is invalid.",
+                    stream.name, self.shared.account_id
+                ),
+            )
+        })
+    }
 
-        let writer = self.writer(name);
-        let order = writer.order.lock().await;
-        let allocations = self.engine().allocate_sequences_batch(name, &hash_keys).await.map_err(engine_error)?;
-        let batch: Vec<_> = allocations
-            .iter()
-            .zip(entries)
-            .map(|(allocation, entry)| {
-                let record = StoredRecordRef {
-                    partition_key: &entry.partition_key,
-                    data: &entry.data.base64,
-                    approximate_arrival_timestamp: allocation.now as f64 / 1000.0,
-                };
-                (allocation.stream_key.clone(), record)
-            })
-            .collect();
-        self.engine().put_records_batch(name, &batch).await.map_err(engine_error)?;
-        drop(order);
-        writer.changed();
+    /// Why a record is above its shard's limits, if it is.
+    fn above_limits(&self, stream: &StreamLog, shard: &ShardLog, bytes: usize, now: u64) -> Option<Refusal> {
+        let is_above = self.shared.has_limits && !shard.limits().write(bytes, now);
+        let message = is_above.then(|| self.rate_exceeded(shard, &stream.name))?;
+        Some(Refusal { code: THROUGHPUT_EXCEEDED, message })
+    }
 
-        let placed = allocations
-            .into_iter()
-            .map(|allocation| Placed {
-                shard_id: allocation.shard_id,
-                sequence_number: allocation.seq_num,
-                encryption_type: None,
-            })
-            .collect();
-        Ok((placed, stream.encryption_type))
+    /// Puts all entries or none, but for those that are refused one by one.
+    fn put(
+        &self,
+        stream: &StreamLog,
+        entries: &[Entry],
+        is_batch: bool,
+    ) -> Result<(Vec<Outcome>, &'static str), AwsError> {
+        let now = now();
+        let shards = stream.shards();
+        let checked = check(stream, &shards, entries)?;
+        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+        outcomes.resize_with(entries.len(), || None);
+        let mut taken = Vec::with_capacity(entries.len());
+        let has_faults = is_batch && self.shared.faults.refuse_entries();
+        for (index, checked) in checked.iter().enumerate() {
+            let shard = &shards.open()[checked.position];
+            let fault = if has_faults { self.shared.faults.of_entry(&stream.name, &shard.id) } else { None };
+            let bytes = checked.partition_key.len() + checked.data_len;
+            match fault.or_else(|| self.above_limits(stream, shard, bytes, now)) {
+                Some(refusal) => outcomes[index] = Some(Outcome::Refused(refusal)),
+                None => taken.push(index),
+            }
+        }
+        let bytes = taken.iter().map(|index| checked[*index].data_len).sum();
+        self.shared.metrics.records(Direction::In, &stream.name, taken.len(), bytes);
+        // One write a shard, its records in the order of the request.
+        taken.sort_by_key(|index| checked[*index].position);
+        let groups = taken.chunk_by(|one, other| checked[*one].position == checked[*other].position);
+        let built = groups.map(|group| Ok((group, build(&checked, group)?))).collect::<Result<Vec<_>, AwsError>>()?;
+        let is_encrypted = shards.settings.is_encrypted;
+        for (group, chunk) in built {
+            let shard = &shards.open()[checked[group[0]].position];
+            let Appended { first, arrival } = shard.append(chunk, now, is_encrypted);
+            for (counter, index) in (first..).zip(group) {
+                let number = shard.sequence.number(counter, arrival / 1000);
+                outcomes[*index] = Some(Outcome::Placed(Arc::clone(shard), number));
+            }
+        }
+        Ok((outcomes.into_iter().flatten().collect(), if is_encrypted { "KMS" } else { "NONE" }))
     }
 }
 
-fn hash_key(entry: &Entry) -> Result<u128, AwsError> {
-    let Some(explicit) = &entry.explicit_hash_key else {
-        return Ok(partition_key_to_hash_key(&entry.partition_key));
+/// The data of these entries, as a shard keeps it.
+fn build(checked: &[Checked], group: &[usize]) -> Result<ChunkBuilder, AwsError> {
+    let size = |index: &usize| RECORD_OVERHEAD + checked[*index].partition_key.len() + checked[*index].data_len;
+    let mut chunk = ChunkBuilder::with_capacity(group.iter().map(size).sum());
+    for index in group {
+        let Checked { entry, partition_key, data_len, .. } = &checked[*index];
+        chunk.push(partition_key, *data_len, |bytes| entry.data.append_to(bytes)).map_err(|_| not_base64())?;
+    }
+    Ok(chunk)
+}
+
+/// Checks every entry, and finds its shard.
+fn check<'a>(stream: &StreamLog, shards: &Shards, entries: &'a [Entry<'a>]) -> Result<Vec<Checked<'a>>, AwsError> {
+    let (is_distributed, max_record_bytes) = (stream.is_distributed(), shards.settings.max_record_bytes);
+    let mut total = 0;
+    let check = |entry: &'a Entry<'a>| {
+        let partition_key = partition_key(entry, is_distributed)?;
+        let data_len = entry.data.len().map_err(|_| not_base64())?;
+        check_size(partition_key.len() + data_len, max_record_bytes)?;
+        total += partition_key.len() + data_len;
+        let position = if is_distributed {
+            Some(stream.distribute(shards.open().len()))
+        } else {
+            shards.route(hash_key_of(entry, partition_key)?)
+        };
+        let position = position.ok_or_else(|| AwsError::new(500, "InternalFailure", "no shard takes the hash key"))?;
+        Ok(Checked { entry, partition_key, data_len, position })
     };
-    // Rust's own parser takes a sign, too.
-    let number = explicit.bytes().all(|byte| byte.is_ascii_digit()).then(|| explicit.parse().ok()).flatten();
-    number.ok_or_else(|| {
+    let checked = entries.iter().map(check).collect::<Result<_, AwsError>>()?;
+    if total > limits::PUT_RECORDS_BYTES && entries.len() > 1 {
+        return Err(AwsError::bad_request("InvalidArgumentException", "Records size exceeds 10 MB limit"));
+    }
+    Ok(checked)
+}
+
+fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
+    let Some(Text(explicit)) = &entry.explicit_hash_key else { return Ok(hash_key(partition_key)) };
+    parse_hash_key(explicit).map_err(|_| {
         AwsError::bad_request(
             "InvalidArgumentException",
             format!("Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was {explicit}"),
@@ -181,62 +240,41 @@ fn hash_key(entry: &Entry) -> Result<u128, AwsError> {
     })
 }
 
-fn check_entry(entry: &Entry, max_record: usize) -> Result<(), AwsError> {
-    let key_chars = entry.partition_key.chars().count();
-    if !limits::PARTITION_KEY_CHARS.contains(&key_chars) {
-        let bound = if key_chars == 0 { "greater than or equal to 1" } else { "less than or equal to 256" };
-        return Err(AwsError::bad_request(
-            "ValidationException",
-            format!(
-                "1 validation error detected: Value '{}' at 'partitionKey' failed to satisfy constraint: Member must have length {bound}",
-                entry.partition_key
-            ),
-        ));
+fn partition_key<'a>(entry: &'a Entry, is_distributed: bool) -> Result<&'a str, AwsError> {
+    let key = entry.partition_key.as_ref().map(|Text(key)| key.as_ref());
+    let Some(key) = key else {
+        return if is_distributed { Ok("") } else { Err(invalid("Value null at 'partitionKey'", "not be null")) };
+    };
+    let chars = key.chars().count();
+    if limits::PARTITION_KEY_CHARS.contains(&chars) {
+        return Ok(key);
     }
-    // AWS's own words for a record over the limit are unverified since records may be larger than 1 MiB.
-    if entry.data.len + entry.partition_key.len() > max_record {
-        return Err(AwsError::bad_request(
-            "ValidationException",
-            format!(
-                "1 validation error detected: Value at 'data' failed to satisfy constraint: Member must have length less than or equal to {max_record}"
-            ),
-        ));
-    }
-    Ok(())
+    let bound = if chars == 0 { "greater than or equal to 1" } else { "less than or equal to 256" };
+    Err(invalid(&format!("Value '{key}' at 'partitionKey'"), &format!("have length {bound}")))
 }
 
-fn check_batch(entries: &[Entry]) -> Result<(), AwsError> {
-    let count = entries.len();
-    if count == 0 || count > limits::PUT_RECORDS_RECORDS {
-        let bound = if count == 0 { "greater than or equal to 1" } else { "less than or equal to 500" };
-        return Err(AwsError::bad_request(
-            "ValidationException",
-            format!(
-                "1 validation error detected: Value of {count} entries at 'records' failed to satisfy constraint: Member must have length {bound}"
-            ),
-        ));
+// AWS's own words for a record over the limit are unverified since records may be larger than 1 MiB.
+fn check_size(bytes: usize, max: usize) -> Result<(), AwsError> {
+    if bytes <= max {
+        return Ok(());
     }
-    let bytes: usize = entries.iter().map(|entry| entry.data.len + entry.partition_key.len()).sum();
-    if bytes > limits::PUT_RECORDS_BYTES {
-        return Err(AwsError::bad_request("InvalidArgumentException", "Records size exceeds 10 MB limit"));
-    }
-    Ok(())
+    Err(invalid("Value at 'data'", &format!("have length less than or equal to {max}")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_explicit_hash_key_is_digits_in_its_range() {
-        let of = |explicit: &str| {
-            let data = Blob { base64: String::new(), len: 0 };
-            hash_key(&Entry { data, partition_key: "k".into(), explicit_hash_key: Some(explicit.into()) })
-        };
-        assert_eq!(of("0"), Ok(0));
-        assert_eq!(of(&u128::MAX.to_string()), Ok(u128::MAX));
-        for wrong in ["", "+5", "-1", "0x10", "340282366920938463463374607431768211456"] {
-            assert_eq!(of(wrong).unwrap_err().code, "InvalidArgumentException", "{wrong}");
-        }
+fn check_count(count: usize) -> Result<(), AwsError> {
+    if (1..=limits::PUT_RECORDS_RECORDS).contains(&count) {
+        return Ok(());
     }
+    let bound = if count == 0 { "greater than or equal to 1" } else { "less than or equal to 500" };
+    Err(invalid(&format!("Value of {count} entries at 'records'"), &format!("have length {bound}")))
+}
+
+fn invalid(value: &str, constraint: &str) -> AwsError {
+    let message =
+        format!("1 validation error detected: {value} failed to satisfy constraint: Member must {constraint}");
+    AwsError::bad_request("ValidationException", message)
+}
+
+fn not_base64() -> AwsError {
+    AwsError::bad_request("SerializationException", "a blob is not valid base64")
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::Response;
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,15 +16,17 @@ use super::code::{Code, Source, new_root};
 use super::execution::{Host, PlatformLog, Pool, Spec};
 use super::function::Function;
 use super::names::{LATEST, Reference, function_arn};
+use super::persist::Changed;
 use super::platform::Architecture;
 use super::settings::{Input, Settings};
 use super::tags;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
-use crate::Config;
-use crate::http_api::AwsError;
+use crate::http_api::{self, AwsError, Faults};
 use crate::identity::Identity;
 use crate::logs::Logs;
+use crate::store::Store;
+use crate::{Config, Metrics};
 
 /// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
 const PAGE: usize = 50;
@@ -38,6 +41,8 @@ struct Shared {
     config: Config,
     logs: Logs,
     identity: Identity,
+    faults: Faults,
+    store: Store,
     functions: Mutex<BTreeMap<String, Function>>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     workspace: Mutex<Option<Workspace>>,
@@ -74,13 +79,18 @@ struct UpdateCode {
 }
 
 impl Functions {
-    pub fn new(config: Config, logs: Logs, identity: Identity) -> Self {
-        let shared = Shared { config, logs, identity, functions: Mutex::default(), workspace: Mutex::default() };
+    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults, store: &Store) -> Self {
+        let (functions, workspace, store) = (Mutex::default(), Mutex::default(), store.clone());
+        let shared = Shared { config, logs, identity, faults, store, functions, workspace };
         Self { shared: Arc::new(shared) }
     }
 
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.shared.store
     }
 
     pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -109,6 +119,7 @@ impl Functions {
         if functions.contains_key(&name) {
             return Err(exists(&name));
         }
+        self.keep(&function, Changed::Code);
         functions.insert(name, function);
         Ok(wire::json(201, &answer))
     }
@@ -158,7 +169,8 @@ impl Functions {
         settings.architecture = architecture(input.architectures.as_deref())?.unwrap_or(settings.architecture);
         let code = self.unpack(&reference.name, source, settings.clone()).await?;
         let pool = self.pool(&reference.name, &settings, &code).await?;
-        self.replace(&reference, revision, input.dry_run, settings, code, pool)
+        let changed = (!input.dry_run).then_some(Changed::Code);
+        self.replace(&reference, revision, changed, settings, code, pool)
     }
 
     pub async fn update_configuration(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -176,7 +188,7 @@ impl Functions {
             blocking(move || code.check(&settings)).await?;
         }
         let pool = self.pool(&reference.name, &settings, &code).await?;
-        self.replace(&reference, revision, false, settings, code, pool)
+        self.replace(&reference, revision, Some(Changed::Configuration), settings, code, pool)
     }
 
     pub fn delete(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
@@ -196,8 +208,10 @@ impl Functions {
         if reference.qualifier.is_some() {
             return Err(not_found(format!("Function not found: {arn}")));
         }
-        let function = self.functions().remove(&reference.name);
+        let mut functions = self.functions();
+        let function = functions.remove(&reference.name);
         let function = function.ok_or_else(|| not_found(format!("Function not found: {arn}")))?;
+        self.forget(&reference.name);
         function.pool.retire();
         Ok(wire::empty(204))
     }
@@ -235,9 +249,23 @@ impl Functions {
         Ok(work(function))
     }
 
+    /// Takes in a function that was made before.
+    pub fn add(&self, function: Function) {
+        self.functions().insert(function.name.clone(), function);
+    }
+
     /// The reserved concurrency of all functions together.
     pub fn reserved_by_all(&self) -> u32 {
         self.functions().values().filter_map(|function| function.concurrency.reserved()).sum()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.config().metrics
+    }
+
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
     }
 
     /// Ends every process and removes all code.
@@ -263,7 +291,7 @@ impl Functions {
         &self,
         reference: &Reference,
         revision: Option<&str>,
-        is_dry_run: bool,
+        changed: Option<Changed>,
         settings: Settings,
         code: Arc<Code>,
         pool: Arc<Pool>,
@@ -272,8 +300,9 @@ impl Functions {
         // Checked again: another update may have come first while the zip was unpacked.
         self.with(reference, |function| {
             function.must_be_updatable(config, revision)?;
-            if !is_dry_run {
+            if let Some(changed) = changed {
                 function.update(settings, code, pool, Instant::now());
+                self.keep(function, changed);
             }
             Ok(wire::json(200, &function.configuration(config, None)))
         })?
@@ -292,7 +321,7 @@ impl Functions {
         blocking(move || Code::unpack(&source.into_zip()?, &settings, root).map(Arc::new)).await
     }
 
-    async fn pool(&self, name: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+    pub async fn pool(&self, name: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
         let runtime = settings.runtime.clone();
         let interpreter = blocking(move || runtime.interpreter()).await?;
         let config = self.config();
@@ -311,7 +340,7 @@ impl Functions {
         self.with_workspace(|workspace| Arc::new(Pool::new(Arc::clone(&workspace.host), Arc::new(spec))))
     }
 
-    fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
+    pub fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
         self.with_workspace(|workspace| workspace.folder.path().to_owned())
     }
 
@@ -320,7 +349,7 @@ impl Functions {
         if let Some(workspace) = &*workspace {
             return Ok(work(workspace));
         }
-        let made = Workspace::new(&self.shared.config, &self.shared.logs);
+        let made = Workspace::new(&self.shared.config, &self.shared.logs, &self.shared.faults);
         let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
         Ok(work(workspace.insert(made)))
     }
@@ -335,17 +364,15 @@ impl Functions {
 }
 
 impl Workspace {
-    fn new(config: &Config, logs: &Logs) -> std::io::Result<Self> {
+    fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
-        let runtime_dir = folder.path().join("runtime");
-        std::fs::create_dir(&runtime_dir)?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), runtime_dir)?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
         Ok(Self { folder, host })
     }
 }
 
 /// Runs what reads and writes files off the threads that serve requests.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AwsError> + Send + 'static,
 ) -> Result<T, AwsError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(service_failure("finish the request", &error)))
@@ -383,12 +410,7 @@ fn list(member: &str, items: Vec<Value>, marker: Option<String>) -> Response<Byt
     wire::json(200, &answer)
 }
 
-/// On AWS the location is presigned: it needs no credentials. Here the signature's scope is enough.
+/// Presigned as on AWS: it needs no credentials, for ten minutes.
 fn download_url(config: &Config, name: &str) -> String {
-    let Config { address, region, .. } = config;
-    let day = jiff::Timestamp::now().strftime("%Y%m%d");
-    let key = crate::ACCESS_KEY_ID;
-    format!(
-        "http://{address}/2015-03-31/functions/{name}/code?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={key}%2F{day}%2F{region}%2Flambda%2Faws4_request"
-    )
+    http_api::presigned(config, &format!("/2015-03-31/functions/{name}/code"), SignedDuration::from_mins(10))
 }

@@ -11,6 +11,7 @@ mod functions;
 mod invoke;
 mod names;
 pub mod package;
+mod persist;
 mod platform;
 mod routes;
 mod runtime;
@@ -22,17 +23,19 @@ mod validation;
 mod wire;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::Config;
 use crate::http_api::AwsError;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
+use crate::store::{Store, StoreError};
 use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
-use routes::{DOWNLOAD_CODE, Route};
+pub use routes::DOWNLOAD_CODE;
+use routes::Route;
 use wire::Query;
 
 /// A handle on Lambda; clones share it.
@@ -44,11 +47,31 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
+    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity);
-        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
+        let functions = Functions::new(config, logs, identity, kinesis.faults(), store);
+        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone(), store);
         Self { functions, mappings, destinations }
+    }
+
+    /// Brings back what the store has. A function that cannot run here any more is left out, and stays in the store.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        self.functions.restore().await?;
+        self.mappings.restore()
+    }
+
+    /// The operation that Lambda has at this method and path.
+    pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+        routes::route(method.as_str(), path).map(|route| route.operation)
+    }
+
+    /// Method, path and name of every operation that Lambda has, answered here or not.
+    #[cfg(test)]
+    pub fn operations() -> &'static [(&'static str, &'static str, &'static str)] {
+        routes::OPERATIONS
     }
 
     /// Answers a request of Lambda's restJson protocol.
@@ -90,6 +113,11 @@ impl Lambda {
                 format!("The local endpoint does not answer {operation} of Lambda."),
             )),
         }
+    }
+
+    /// How many processes of functions run.
+    pub fn processes(&self) -> usize {
+        self.functions.processes()
     }
 
     /// What on-failure destinations got, as JSON.

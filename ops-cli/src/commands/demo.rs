@@ -1,10 +1,12 @@
 //! `demo`: the whole path on this machine, from the function's source to its log line and back to nothing.
 
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use local_aws::Credentials;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -141,24 +143,28 @@ async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<S
 /// The endpoint, in this process, on a free port.
 struct Endpoint {
     url: String,
+    credentials: Credentials,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
 
 impl Endpoint {
     async fn start(global: &Global) -> Result<Self> {
-        let listener = local::listen(0).await?;
+        let listener = local::listen((Ipv4Addr::LOCALHOST, 0).into()).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             stopped.await.ok();
         };
-        let server = tokio::spawn(local_aws::run(listener, local::config(global), shutdown));
-        Ok(Self { url, stop, server })
+        let config = local::config(global);
+        let credentials = config.credentials.clone();
+        let server = tokio::spawn(local_aws::run(listener, config, shutdown));
+        Ok(Self { url, credentials, stop, server })
     }
 
     fn global(&self, global: &Global) -> Global {
-        Global { local: true, profile: None, endpoint_url: Some(self.url.clone()), ..global.clone() }
+        let local_credentials = Some(self.credentials.clone());
+        Global { local: true, local_credentials, profile: None, endpoint_url: Some(self.url.clone()), ..global.clone() }
     }
 
     async fn stop(self) -> Result<()> {

@@ -1,8 +1,9 @@
 //! `local`: the endpoint in the foreground.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
+use local_aws::Credentials;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use crate::cli::{Global, Local};
 use crate::error::{Error, Result};
 use crate::output::{Output, Render};
 use crate::progress::note;
+use crate::runtime_folder;
 
 /// What a client needs to know.
 #[derive(Serialize)]
@@ -21,19 +23,24 @@ use crate::progress::note;
 struct Exports {
     endpoint_url: String,
     region: String,
-    access_key_id: &'static str,
-    secret_access_key: &'static str,
+    #[serde(flatten)]
+    credentials: Credentials,
 }
 
 impl Render for Exports {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        let Self { endpoint_url, region, access_key_id, secret_access_key } = self;
+        let Self { endpoint_url, region, credentials } = self;
         writeln!(to, "export AWS_ENDPOINT_URL={endpoint_url}")?;
         // boto3 and the first AWS CLI read the second of these, the newer tools the first.
         writeln!(to, "export AWS_REGION={region}")?;
         writeln!(to, "export AWS_DEFAULT_REGION={region}")?;
-        writeln!(to, "export AWS_ACCESS_KEY_ID={access_key_id}")?;
-        writeln!(to, "export AWS_SECRET_ACCESS_KEY={secret_access_key}")
+        writeln!(to, "export AWS_ACCESS_KEY_ID={}", credentials.access_key_id)?;
+        writeln!(to, "export AWS_SECRET_ACCESS_KEY={}", credentials.secret_access_key)?;
+        match &credentials.session_token {
+            Some(token) => writeln!(to, "export AWS_SESSION_TOKEN={token}"),
+            // One that is left over from another account is refused, as on AWS.
+            None => writeln!(to, "unset AWS_SESSION_TOKEN"),
+        }
     }
 }
 
@@ -42,24 +49,69 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     let events = Targets::new().with_target("local_aws", Level::INFO).with_default(Level::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(events)).init();
-    let listener = listen(args.port).await?;
-    let config = config(global);
+    if !args.bind.is_loopback() && !args.allow_remote {
+        return Err(Error::usage(format!("--bind {}: other machines reach that address", args.bind))
+            .hint("the endpoint runs uploaded code as you: if that is what you want, add --allow-remote"));
+    }
+    let listener = listen(SocketAddr::new(args.bind, args.port)).await?;
+    let config = local_aws::Config {
+        credentials: given_credentials(args)?.unwrap_or_else(Credentials::random),
+        verify_signatures: !args.no_auth,
+        allow_remote: args.allow_remote,
+        data_dir: args.data_dir.clone(),
+        memory_limit: args.memory_limit,
+        ..config(global)
+    };
     let address = listener.local_addr()?;
+    let _registration = runtime_folder::register(address.port(), &config.credentials)?;
     output.show(&Exports {
-        endpoint_url: format!("http://{address}"),
+        endpoint_url: format!("http://{}", local_aws::reachable(address)),
         region: config.region.clone(),
-        access_key_id: local_aws::ACCESS_KEY_ID,
-        secret_access_key: local_aws::SECRET_ACCESS_KEY,
+        credentials: config.credentials.clone(),
     })?;
-    note(&format!("listening on {address}; Ctrl-C stops it, and what it holds is gone then"));
+    if args.no_auth {
+        note("warning: --no-auth: every program and every user of this machine can run code as you through it");
+    }
+    if !args.bind.is_loopback() {
+        note("warning: --allow-remote: whoever has these credentials and reaches this machine runs code on it as you");
+    }
+    let then = match &args.data_dir {
+        Some(dir) => format!("what it holds is in {}", dir.display()),
+        None => "what it holds is gone then".to_owned(),
+    };
+    note(&format!("listening on {address}; Ctrl-C stops it, and {then}"));
     local_aws::run(listener, config, interrupted()).await?;
     note("stopped");
     Ok(())
 }
 
-/// Binds the endpoint's port on loopback.
-pub async fn listen(port: u16) -> Result<TcpListener> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+fn given_credentials(args: &Local) -> Result<Option<Credentials>> {
+    let (Some(access_key_id), Some(secret_access_key)) = (&args.access_key_id, &args.secret_access_key) else {
+        return Ok(None);
+    };
+    // They are printed for a shell, and the id stands between slashes and commas in a header.
+    let is_key = |value: &str| {
+        value.len() >= 3 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    let is_plain = |value: &str| {
+        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-+/=.".contains(&byte))
+    };
+    let secrets = [Some(secret_access_key), args.session_token.as_ref()];
+    if !is_key(access_key_id) || !secrets.into_iter().flatten().all(|value| is_plain(value)) {
+        return Err(Error::usage("the credentials given to the endpoint are not of the form of AWS's").hint(
+            "an access key has letters, digits, - and _; its secret and a session token may also have + / = and .",
+        ));
+    }
+    Ok(Some(Credentials {
+        access_key_id: access_key_id.clone(),
+        secret_access_key: secret_access_key.clone(),
+        session_token: args.session_token.clone(),
+    }))
+}
+
+/// Binds the endpoint's address.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let port = address.port();
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Error::failed(format!("port {port} is in use")).hint(
             "another endpoint may be running there; take another port with --port N, or a free one with --port 0",

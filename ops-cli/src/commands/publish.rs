@@ -13,9 +13,11 @@ use crate::error::{Error, Kind, Result};
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::observed::stream_summary;
+use crate::publish::compress::Compressor;
 use crate::publish::keys::Keys;
 use crate::publish::ledger::{Ledger, Summary};
 use crate::publish::pace::Rate;
+use crate::publish::pack::{AGGREGATE_BYTES, AGGREGATE_KEY, Packing, Request};
 use crate::publish::progress::Progress;
 use crate::publish::queue::{Next, Queue};
 use crate::publish::read_ahead;
@@ -28,6 +30,8 @@ use crate::publish::source::{Form, Records, Source};
 pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let keys = Keys::new(args)?;
+    let compressor = args.compress.map(Compressor::new).transpose();
+    let compressor = compressor.map_err(|error| Error::failed(format!("could not begin to compress: {error}")))?;
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?;
@@ -43,12 +47,12 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         source.read_bytes.clone(),
         source.total_bytes,
     );
-    let records = source.records(Form::of(args), keys, max_bytes);
+    let records = source.records(Form::of(args), keys, compressor, max_bytes);
     if args.dry_run {
-        return output.show(&plan(records, &input_names, shards)?);
+        return output.show(&plan(records, &input_names, shards, packing(args.ordered, args.aggregate, max_bytes)));
     }
     let ledger = Ledger::new(receipts(args, output)?, args.dead_letter.as_deref(), input_names)?;
-    let mut run = Run::new(&client, stream, shards, options(args), ledger);
+    let mut run = Run::new(&client, stream, shards, options(args, max_bytes), ledger);
     let driven = run.drive(read_ahead::start(records, skip), interrupted, &mut progress).await;
     progress.finish();
     driven?;
@@ -83,10 +87,16 @@ fn receipts(args: &Publish, output: Output) -> Result<Receipts> {
     }
 }
 
-fn options(args: &Publish) -> Options {
+/// How records become puts on a stream whose records have `max_bytes` at most.
+pub fn packing(ordered: bool, aggregate: bool, max_bytes: usize) -> Packing {
+    let aggregate_bytes = max_bytes.min(AGGREGATE_BYTES) - AGGREGATE_KEY.len();
+    Packing { ordered, aggregate_bytes: aggregate.then_some(aggregate_bytes) }
+}
+
+fn options(args: &Publish, max_bytes: usize) -> Options {
     Options {
         deadline: Duration::from_secs(args.deadline),
-        ordered: args.ordered,
+        packing: packing(args.ordered, args.aggregate, max_bytes),
         // Without a file for them, going on would leave nothing of what could not be published.
         strict: args.strict || args.dead_letter.is_none(),
         rate: args.rate,
@@ -153,6 +163,8 @@ struct Plan {
     records: u64,
     bytes: u64,
     requests: u64,
+    /// Of all requests: one for each record, fewer with aggregates.
+    entries: u64,
     input_errors: Vec<String>,
     shards: Vec<ShardPlan>,
 }
@@ -167,7 +179,11 @@ struct ShardPlan {
 
 impl Render for Plan {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(to, "would send {} records, {} bytes, in {} requests", self.records, self.bytes, self.requests)?;
+        writeln!(
+            to,
+            "would send {} records, {} bytes, in {} requests of {} entries",
+            self.records, self.bytes, self.requests, self.entries
+        )?;
         for ShardPlan { shard_id, records, bytes } in &self.shards {
             writeln!(to, "{shard_id}: {records} records, {bytes} bytes")?;
         }
@@ -176,26 +192,28 @@ impl Render for Plan {
 }
 
 /// Packs the input as sending it would, with every request acknowledged at once.
-fn plan(records: Records, names: &[String], shards: ShardMap) -> Result<Plan> {
+fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packing) -> Plan {
     let shard = |index| ShardPlan { shard_id: shards.id(index).to_owned(), records: 0, bytes: 0 };
     let mut plan = Plan {
         records: 0,
         bytes: 0,
         requests: 0,
+        entries: 0,
         input_errors: Vec::new(),
         shards: (0..shards.len()).map(shard).collect(),
     };
-    let mut queue = Queue::new(shards, false, Rate::new(None, None, Duration::ZERO));
+    let mut queue = Queue::new(shards, packing, Rate::new(None, None, Duration::ZERO));
     let send = |queue: &mut Queue, plan: &mut Plan| {
-        let Next::Send(entries) = queue.next(Duration::ZERO) else { return false };
+        let Next::Send(Request { entries, puts }) = queue.next(Duration::ZERO) else { return false };
         plan.requests += 1;
-        for entry in entries {
-            let shard = &mut plan.shards[queue.shards().index_of(entry.record.hash_key())];
+        plan.entries += puts.len() as u64;
+        for entry in &entries {
+            let shard = &mut plan.shards[queue.shards().index_of(entry.record.hash_key)];
             let bytes = entry.record.size() as u64;
             (shard.records, shard.bytes) = (shard.records + 1, shard.bytes + bytes);
             (plan.records, plan.bytes) = (plan.records + 1, plan.bytes + bytes);
-            queue.settled(&entry.record);
         }
+        queue.settle(&entries, Vec::new(), Duration::ZERO);
         true
     };
     for item in records {
@@ -206,5 +224,5 @@ fn plan(records: Records, names: &[String], shards: ShardMap) -> Result<Plan> {
         while queue.has_a_full_request() && send(&mut queue, &mut plan) {}
     }
     while send(&mut queue, &mut plan) {}
-    Ok(plan)
+    plan
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::histogram::Histogram;
-use super::queue::Entry;
-use super::receipts::{Receipt, Receipts};
+use super::pack::Entry;
+use super::receipts::Receipts;
 use super::record::{Place, Record};
 use super::source::Rejected;
 use crate::error::{Error, Result};
@@ -50,6 +50,15 @@ pub struct Ledger {
     pub first_unread: Option<Place>,
 }
 
+/// Where and when something was put.
+#[derive(Debug)]
+pub struct At<'a> {
+    pub shard_id: &'a str,
+    pub sequence_number: &'a str,
+    /// Epoch milliseconds.
+    pub time: i64,
+}
+
 /// What happened.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -60,11 +69,13 @@ pub struct Tally {
     /// Data and keys of the acknowledged.
     pub bytes: u64,
     pub requests: u64,
+    /// Entries of PutRecords: records, or aggregates of them.
+    pub puts: u64,
     /// Requests that failed as a whole, or were not answered.
     pub failed_requests: u64,
-    /// Entries that were refused for their shard's limit.
+    /// Records that were refused for their shard's limit.
     pub throttled: u64,
-    /// Entries that were sent beyond the first time each.
+    /// Records that were sent beyond the first time each.
     pub sent_again: u64,
     /// Acknowledged records that may be on the stream twice.
     pub may_repeat: u64,
@@ -90,30 +101,32 @@ impl Ledger {
         self.receipts.expect(place.offset);
     }
 
-    pub fn acknowledged(&mut self, entry: &Entry, shard_id: String, sequence_number: String, time: i64) -> Result<()> {
+    /// The entries are on the stream, put as one; with each which one it is of the aggregate, if it is one.
+    pub fn acknowledged<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (Option<u64>, &'e Entry)> + Clone,
+        at: &At<'_>,
+    ) -> Result<()> {
         let tally = &mut self.tally;
-        tally.acknowledged += 1;
-        tally.bytes += entry.record.size() as u64;
-        tally.may_repeat += u64::from(entry.may_be_put);
-        match tally.shards.get_mut(&shard_id) {
-            Some(count) => *count += 1,
+        let before = tally.acknowledged;
+        for (_, entry) in entries.clone() {
+            tally.acknowledged += 1;
+            tally.bytes += entry.record.size() as u64;
+            tally.may_repeat += u64::from(entry.may_be_put);
+        }
+        let count = tally.acknowledged - before;
+        match tally.shards.get_mut(at.shard_id) {
+            Some(sum) => *sum += count,
             None => {
-                tally.shards.insert(shard_id.clone(), 1);
+                tally.shards.insert(at.shard_id.to_owned(), count);
             }
         }
-        self.receipts.add(Receipt {
-            offset: entry.record.place.offset,
-            shard_id,
-            sequence_number,
-            attempts: entry.attempts,
-            may_repeat: entry.may_be_put,
-            time,
-        })
+        self.receipts.add(entries, at)
     }
 
     /// A record that was read is given up.
     pub fn dead(&mut self, entry: &Entry, reason: &str) -> Result<()> {
-        let Record { place, data, partition_key, explicit_hash_key } = &entry.record;
+        let Record { place, data, partition_key, explicit_hash_key, .. } = &entry.record;
         self.dead_letter(
             &DeadLetter {
                 partition_key: Some(partition_key),
@@ -222,10 +235,12 @@ pub struct Summary {
     pub dead_lettered: u64,
     pub bytes: u64,
     pub requests: u64,
+    /// Entries of all requests: one for each record, fewer with aggregates.
+    pub entries: u64,
     pub failed_requests: u64,
-    /// Entries sent beyond the first time each.
-    pub retried_entries: u64,
-    pub throttled_entries: u64,
+    /// Records sent beyond the first time each.
+    pub retried_records: u64,
+    pub throttled_records: u64,
     pub may_repeat: u64,
     pub seconds: f64,
     pub latency_p50_ms: f64,
@@ -246,9 +261,10 @@ impl Summary {
             dead_lettered: tally.dead_lettered,
             bytes: tally.bytes,
             requests: tally.requests,
+            entries: tally.puts,
             failed_requests: tally.failed_requests,
-            retried_entries: tally.sent_again,
-            throttled_entries: tally.throttled,
+            retried_records: tally.sent_again,
+            throttled_records: tally.throttled,
             may_repeat: tally.may_repeat,
             seconds: milliseconds(took) / 1e3,
             latency_p50_ms: milliseconds(tally.latency.at(0.5)),
@@ -261,24 +277,24 @@ impl Summary {
 
 impl Render for Summary {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        let Self { read, acknowledged, dead_lettered, requests, failed_requests, .. } = self;
+        let Self { read, acknowledged, dead_lettered, requests, entries, failed_requests, .. } = self;
         let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
         writeln!(to, "{read} records read = {acknowledged} acknowledged + {dead_lettered} dead-lettered{skipped}")?;
         let took = self.seconds.max(1e-3);
         writeln!(
             to,
-            "{:.1} MB in {}: {:.0} records/s; {requests} requests, p50 {:.1} ms, p99 {:.1} ms",
+            "{:.1} MB in {}: {:.0} records/s; {requests} requests of {entries} entries, p50 {:.1} ms, p99 {:.1} ms",
             self.bytes as f64 / 1e6,
             seconds(Duration::from_secs_f64(self.seconds)),
             *acknowledged as f64 / took,
             self.latency_p50_ms,
             self.latency_p99_ms,
         )?;
-        if self.retried_entries > 0 || *failed_requests > 0 {
+        if self.retried_records > 0 || *failed_requests > 0 {
             writeln!(
                 to,
-                "{} entries sent again ({} throttled), {failed_requests} requests failed; {} records may be on the stream twice",
-                self.retried_entries, self.throttled_entries, self.may_repeat
+                "{} records sent again ({} throttled), {failed_requests} requests failed; {} records may be on the stream twice",
+                self.retried_records, self.throttled_records, self.may_repeat
             )?;
         }
         if let Some(shard) = &self.busiest_shard {
@@ -294,8 +310,7 @@ mod tests {
 
     fn entry(offset: u64) -> Entry {
         let place = Place { offset, input: 0, line: offset + 1 };
-        let record = Record { place, data: b"x".to_vec(), partition_key: "k".into(), explicit_hash_key: None };
-        Entry { record, attempts: 1, first_sent: Duration::ZERO, may_be_put: false }
+        Entry::of(Record::new(place, b"x".to_vec(), "k".into(), None))
     }
 
     #[test]
@@ -307,7 +322,9 @@ mod tests {
             for offset in 0..3 {
                 ledger.read(entry(offset).record.place);
             }
-            ledger.acknowledged(&entry(0), "s".into(), "1".into(), 0).unwrap();
+            ledger
+                .acknowledged([(None, &entry(0))].into_iter(), &At { shard_id: "s", sequence_number: "1", time: 0 })
+                .unwrap();
             ledger.dead(&entry(1), "was refused").unwrap();
         }
         whole.unread(&[entry(2).record]);

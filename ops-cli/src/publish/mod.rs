@@ -1,14 +1,18 @@
-//! Publishing: inputs → records (`source`, `keys`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
+//! Publishing: inputs → records (`source`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
+pub mod compress;
 pub mod histogram;
 pub mod keys;
 pub mod ledger;
+pub mod memory;
 pub mod pace;
 pub mod pack;
+pub mod pointer;
 pub mod progress;
 pub mod queue;
 pub mod read_ahead;
+pub mod receipt_lines;
 pub mod receipts;
 pub mod record;
 pub mod request;

@@ -1,9 +1,79 @@
 //! What one PutRecords request holds. Pure.
 
-use kinesis_event_logger_core::limits;
+use std::time::Duration;
+
+use kinesis_event_logger_core::{AggregateBuilder, AggregateError, limits};
+
+use super::record::Record;
 
 /// A request of so many bytes is sent without looking for more: a larger one is no faster, and memory is held for each.
 pub const ENOUGH_BYTES: usize = 1024 * 1024;
+
+/// Bytes of an aggregate: what the KPL makes them by default (`AggregationMaxSize`). Two payload units of 25 KiB, and few
+/// records that are sent again for one refusal.
+pub const AGGREGATE_BYTES: usize = 51_200;
+/// The partition key that aggregates are put under, as AWS's own aggregators do. One key for all keeps the order of the
+/// records inside also where a mapping has several batches of a shard under way, because these go by the partition key.
+pub const AGGREGATE_KEY: &str = "a";
+
+/// How records become puts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Packing {
+    /// Keep each key's order.
+    pub ordered: bool,
+    /// Bytes of an aggregate; `None`: each record is a put of its own.
+    pub aggregate_bytes: Option<usize>,
+}
+
+/// A record on its way.
+#[derive(Debug)]
+pub struct Entry {
+    pub record: Record,
+    /// How often it was sent.
+    pub attempts: u32,
+    pub first_sent: Duration,
+    /// A request with it was not answered: it may have been put already.
+    pub may_be_put: bool,
+}
+
+impl Entry {
+    pub fn of(record: Record) -> Self {
+        Self { record, attempts: 0, first_sent: Duration::ZERO, may_be_put: false }
+    }
+
+    pub fn has_key_of(&self, other: &Self) -> bool {
+        self.record.partition_key == other.record.partition_key
+    }
+
+    pub fn add_to(&self, aggregate: &mut AggregateBuilder) -> Result<(), AggregateError> {
+        let Record { partition_key, explicit_hash_key, data, .. } = &self.record;
+        let explicit_hash_key = explicit_hash_key.map(|key| key.to_string());
+        aggregate.add(partition_key, explicit_hash_key.as_deref(), data)
+    }
+}
+
+/// One PutRecords request.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// In the order of the puts.
+    pub entries: Vec<Entry>,
+    pub puts: Vec<Put>,
+}
+
+/// What Kinesis sees as one record.
+#[derive(Debug)]
+pub struct Put {
+    /// How many of the entries it holds: one, unless it is an aggregate.
+    pub entries: usize,
+    pub aggregate: Option<Box<Aggregate>>,
+}
+
+#[derive(Debug)]
+pub struct Aggregate {
+    pub builder: AggregateBuilder,
+    /// Of the one shard that its records are for.
+    pub hash_key: u128,
+}
 
 /// How full one request is.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -15,13 +85,17 @@ pub struct Room {
 impl Room {
     /// Takes a record of so many bytes, its key included, unless that would go over a limit of PutRecords.
     pub fn take(&mut self, bytes: usize) -> bool {
-        let fits =
-            self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES;
+        let fits = self.fits(bytes);
         if fits {
             self.records += 1;
             self.bytes += bytes;
         }
         fits
+    }
+
+    /// Whether a record of so many bytes would go over no limit.
+    pub fn fits(&self, bytes: usize) -> bool {
+        self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES
     }
 
     /// Whether looking for more records is not worth it.

@@ -8,9 +8,11 @@ use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
+use aws_sdk_kinesis::types::PutRecordsResultEntry;
+use bytes::Bytes;
 
-use super::queue::Entry;
+use super::memory;
+use super::pack::{AGGREGATE_KEY, Request};
 use super::receipts::Receipt;
 use crate::error::{Error, Result, chain};
 
@@ -50,22 +52,61 @@ pub fn client(client: &Client) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Sends the entries in one request; an outcome for each.
-pub async fn put(client: &Client, stream: &str, entries: &[Entry]) -> Result<Vec<Outcome>, Failure> {
-    let records: Result<Vec<_>, _> = entries.iter().map(request_entry).collect();
-    let records = records.map_err(|error| Failure::Lasting(Error::failed(error.to_string())))?;
-    let request = client.put_records().stream_name(stream).set_records(Some(records));
-    let answer = request.send().await.map_err(|error| failure(stream, error))?;
-    outcomes(answer, entries.len())
+/// Sends the request; an outcome for each of its puts.
+pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Vec<Outcome>, Failure> {
+    let body = Bytes::from(body(stream, request));
+    // The SDK would copy every record into its own types and those into JSON: the body is written here, once, and
+    // everything else (endpoint, signature, connection, answer, errors) is the SDK's.
+    let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
+    let sent = sent.mutate_request(move |request| {
+        request.headers_mut().insert("content-length", body.len().to_string());
+        *request.body_mut() = body.clone().into();
+    });
+    let answer = sent.send().await.map_err(|error| failure(stream, error))?;
+    outcomes(answer, request.puts.len())
 }
 
-fn request_entry(entry: &Entry) -> Result<PutRecordsRequestEntry, aws_sdk_kinesis::error::BuildError> {
-    let record = &entry.record;
-    PutRecordsRequestEntry::builder()
-        .data(Blob::new(record.data.as_slice()))
-        .partition_key(&record.partition_key)
-        .set_explicit_hash_key(record.explicit_hash_key.map(|key| key.to_string()))
-        .build()
+/// The request in JSON (Kinesis API, `PutRecords`). Takes the aggregates; the entries stay, to be sent again if need be.
+fn body(stream: &str, request: &mut Request) -> Vec<u8> {
+    // Base64 makes four bytes of three; names and quotes are about 100 bytes.
+    let bytes: usize = request.entries.iter().map(|entry| entry.record.size()).sum();
+    let mut body = memory::for_bytes(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
+    body.extend_from_slice(b"{\"StreamName\":");
+    push_string(&mut body, stream);
+    body.extend_from_slice(b",\"Records\":[");
+    let mut at = 0;
+    for put in &mut request.puts {
+        if at > 0 {
+            body.push(b',');
+        }
+        let record = &request.entries[at].record;
+        at += put.entries;
+        match put.aggregate.take() {
+            Some(mut aggregate) => {
+                push_entry(&mut body, &aggregate.builder.build(), AGGREGATE_KEY, Some(aggregate.hash_key));
+            }
+            None => push_entry(&mut body, &record.data, &record.partition_key, record.explicit_hash_key),
+        }
+    }
+    body.extend_from_slice(b"]}");
+    body
+}
+
+fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_hash_key: Option<u128>) {
+    body.extend_from_slice(b"{\"Data\":\"");
+    base64_simd::STANDARD.encode_append(data, body);
+    body.extend_from_slice(b"\",\"PartitionKey\":");
+    push_string(body, partition_key);
+    if let Some(key) = explicit_hash_key {
+        body.extend_from_slice(b",\"ExplicitHashKey\":\"");
+        body.extend_from_slice(key.to_string().as_bytes());
+        body.push(b'"');
+    }
+    body.push(b'}');
+}
+
+fn push_string(body: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(body, text).expect("a text is always JSON, and a Vec takes it");
 }
 
 fn outcomes(answer: PutRecordsOutput, sent: usize) -> Result<Vec<Outcome>, Failure> {
@@ -125,6 +166,7 @@ pub async fn put_one(client: &Client, stream: &str, partition_key: &str, data: &
         offset: 0,
         shard_id: put.shard_id,
         sequence_number: put.sequence_number,
+        sub_sequence_number: None,
         attempts: 1,
         may_repeat: false,
         time: jiff::Timestamp::now().as_millisecond(),
@@ -133,7 +175,37 @@ pub async fn put_one(client: &Client, stream: &str, partition_key: &str, data: &
 
 #[cfg(test)]
 mod tests {
+    use kinesis_event_logger_core::{Aggregate as Aggregated, AggregateBuilder};
+    use serde_json::Value;
+
+    use super::super::pack::{Aggregate, Entry, Put};
+    use super::super::record::{Place, Record};
     use super::*;
+
+    #[test]
+    fn the_body_is_the_request_in_json() {
+        let record = |key: &str, hash_key| {
+            Record::new(Place { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), key.into(), hash_key)
+        };
+        let records = [record("é\"\u{1}", None), record("b", Some(u128::MAX)), record("c", None), record("d", None)];
+        let mut builder = AggregateBuilder::new(1000);
+        for record in &records[2..] {
+            builder.add(&record.partition_key, None, &record.data).unwrap();
+        }
+        let plain = || Put { entries: 1, aggregate: None };
+        let aggregate = Put { entries: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
+        let mut request = Request { entries: records.map(Entry::of).into(), puts: vec![plain(), plain(), aggregate] };
+        let body: Value = serde_json::from_slice(&body("s", &mut request)).unwrap();
+        assert_eq!(body["StreamName"], "s");
+        let entries = body["Records"].as_array().unwrap();
+        let data = |n: usize| base64_simd::STANDARD.decode_to_vec(entries[n]["Data"].as_str().unwrap()).unwrap();
+        assert_eq!((&entries[0]["PartitionKey"], data(0)), (&"é\"\u{1}".into(), "é\"\u{1}".into()));
+        assert!(entries[0].get("ExplicitHashKey").is_none());
+        assert_eq!((&entries[1]["ExplicitHashKey"], data(1)), (&u128::MAX.to_string().into(), b"b".into()));
+        assert_eq!((&entries[2]["ExplicitHashKey"], &entries[2]["PartitionKey"]), (&"7".into(), &"a".into()));
+        assert_eq!(Aggregated::parse(&data(2)).unwrap().records().count(), 2);
+        assert_eq!(entries.len(), 3);
+    }
 
     #[test]
     fn each_entry_has_an_outcome_of_its_own() {

@@ -74,6 +74,19 @@ impl ShardMap {
         &self.shards[index].id
     }
 
+    /// The first hash key that the shard takes.
+    pub fn first_hash_key(&self, index: usize) -> u128 {
+        self.shards[index].first
+    }
+
+    /// Whether the shard of this id takes all these hash keys; `None` if there is no such open shard.
+    pub fn takes(&self, id: &str, hash_keys: impl Iterator<Item = u128> + Clone) -> Option<bool> {
+        let likely = hash_keys.clone().next().and_then(|key| self.shards.get(self.index_of(key)));
+        let shard =
+            likely.filter(|shard| shard.id == id).or_else(|| self.shards.iter().find(|shard| shard.id == id))?;
+        Some({ hash_keys }.all(|key| (shard.first..=shard.last).contains(&key)))
+    }
+
     /// The shard that takes this hash key.
     pub fn index_of(&self, hash_key: u128) -> usize {
         // While a stream is being resharded a key may for a moment belong to no open shard: any will do until the map is
@@ -94,5 +107,10 @@ mod tests {
         assert_eq!(map.index_of(size - 1), 0);
         assert_eq!(map.index_of(size), 1);
         assert_eq!(map.index_of(u128::MAX), 3);
+        let takes = |id: &str, keys: &[u128]| map.takes(id, keys.iter().copied());
+        assert_eq!(takes("shardId-000000000000", &[0, size - 1]), Some(true));
+        assert_eq!(takes("shardId-000000000000", &[0, size]), Some(false));
+        assert_eq!(takes("shardId-000000000001", &[0]), Some(false));
+        assert_eq!(takes("shardId-000000000004", &[0]), None);
     }
 }

@@ -6,15 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kinesis_event_logger_core::parse_hash_key;
+use kinesis_event_logger_core::{limits, parse_hash_key};
+use memchr::memchr;
 use serde::Deserialize;
 
+use super::compress::Compressor;
 use super::keys::{self, Keys};
-use super::record::{Place, Record};
+use super::memory;
+use super::record::{Key, Place, Record};
 use crate::cli::Publish;
 use crate::error::{Error, Result};
 
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 /// A record's data in an entry is base64, and its keys may be written in escapes of 6 bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 4096;
 
@@ -87,8 +90,11 @@ impl Source {
     }
 
     /// The records. One has `max_bytes` at most, its key included.
-    pub fn records(self, form: Form, keys: Keys, max_bytes: usize) -> Records {
-        Records { inputs: self.inputs, form, keys, max_bytes, offset: 0, input: 0, line: 0 }
+    pub fn records(self, form: Form, keys: Keys, compressor: Option<Compressor>, max_bytes: usize) -> Records {
+        // What is too large may be small enough when it is compressed.
+        let most_data = if compressor.is_some() { limits::RECORD_BYTES_HIGHEST } else { max_bytes };
+        let longest = form.longest(most_data);
+        Records { inputs: self.inputs, form, keys, compressor, longest, max_bytes, offset: 0, input: 0, line: 0 }
     }
 }
 
@@ -163,13 +169,16 @@ struct Entry {
 }
 
 /// Data, where it is not the line itself; partition key; explicit hash key.
-type Parsed = (Option<Vec<u8>>, String, Option<u128>);
+type Parsed = (Option<Vec<u8>>, Key, Option<u128>);
 
 /// Records as they are read, one at a time.
 pub struct Records {
     inputs: Vec<Input>,
     form: Form,
     keys: Keys,
+    compressor: Option<Compressor>,
+    /// Bytes of input that one record can take.
+    longest: usize,
     max_bytes: usize,
     offset: u64,
     input: usize,
@@ -179,7 +188,7 @@ pub struct Records {
 impl Records {
     /// Whether the next record may be a while in coming: what was read until now should not wait for it.
     pub fn may_block(&self) -> bool {
-        self.inputs.get(self.input).is_none_or(|input| input.buffer().is_empty())
+        self.inputs.get(self.input).is_none_or(|input| memchr(b'\n', input.buffer()).is_none())
     }
 
     fn place(&self) -> Place {
@@ -188,19 +197,27 @@ impl Records {
 
     /// The raw bytes of the next record; whether they were cut, being too long for any record.
     fn next_raw(&mut self) -> io::Result<Option<(Vec<u8>, bool)>> {
-        let longest = self.form.longest(self.max_bytes);
+        let longest = self.longest;
         let Some(input) = self.inputs.get_mut(self.input) else { return Ok(None) };
-        let mut data = Vec::new();
         if self.form == Form::Whole {
             if self.line > 0 {
                 return Ok(None);
             }
             self.line = 1;
+            let mut data = memory::large();
             input.take(longest as u64 + 1).read_to_end(&mut data)?;
             let is_cut = data.len() > longest;
-            return Ok(Some((data, is_cut)));
+            return Ok(Some((memory::fitting(data), is_cut)));
         }
         self.line += 1;
+        let buffered = input.fill_buf()?;
+        if let Some(end) = memchr(b'\n', &buffered[..buffered.len().min(longest + 1)]) {
+            let line = &buffered[..end];
+            let data = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
+            input.consume(end + 1);
+            return Ok(Some((data, false)));
+        }
+        let mut data = memory::large();
         // No further than a record may be long: input without line ends does not fill the memory.
         if input.take(longest as u64 + 2).read_until(b'\n', &mut data)? == 0 {
             return Ok(None);
@@ -215,7 +232,7 @@ impl Records {
             input.skip_until(b'\n')?;
         }
         let is_cut = data.len() > longest;
-        Ok(Some((data, is_cut)))
+        Ok(Some((memory::fitting(data), is_cut)))
     }
 
     fn record(&mut self, raw: Vec<u8>, is_cut: bool) -> Result<Record, Rejected> {
@@ -224,28 +241,23 @@ impl Records {
             place.line = 0;
         }
         self.offset += 1;
-        let too_large = format!("is too large: a record has {} bytes at most, its key included", self.max_bytes);
+        let max_bytes = self.max_bytes;
+        let too_large = || format!("is too large: a record has {max_bytes} bytes at most, its key included");
         if is_cut {
-            return Err(Rejected { place, reason: too_large, data: raw });
+            return Err(Rejected { place, reason: too_large(), data: raw });
         }
-        let record = self.parse(&raw).map(|(data, partition_key, explicit_hash_key)| Record {
-            place,
-            data: data.unwrap_or_default(),
-            partition_key,
-            explicit_hash_key,
-        });
-        match record {
-            Ok(mut record) => {
-                if matches!(self.form, Form::Lines | Form::Whole) {
-                    record.data = raw;
-                }
-                if record.size() <= self.max_bytes {
-                    return Ok(record);
-                }
-                Err(Rejected { place, reason: too_large, data: record.data })
-            }
-            Err(reason) => Err(Rejected { place, reason, data: raw }),
+        let (data, key, explicit_hash_key) = match self.parse(&raw) {
+            Ok((data, key, explicit_hash_key)) => (data.unwrap_or(raw), key, explicit_hash_key),
+            Err(reason) => return Err(Rejected { place, reason, data: raw }),
+        };
+        let compressed = match self.compressor.as_mut().map(|compressor| compressor.compress(&data)).transpose() {
+            Ok(compressed) => compressed,
+            Err(error) => return Err(Rejected { place, reason: format!("could not be compressed: {error}"), data }),
+        };
+        if compressed.as_ref().map_or(data.len(), Vec::len) + key.text.len() > max_bytes {
+            return Err(Rejected { place, reason: too_large(), data });
         }
+        Ok(Record::new(place, compressed.unwrap_or(data), key, explicit_hash_key))
     }
 
     fn parse(&mut self, raw: &[u8]) -> Result<Parsed, String> {
@@ -264,7 +276,7 @@ impl Records {
                 let hash_key = entry.explicit_hash_key.as_deref().map(parse_hash_key).transpose();
                 let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?;
                 let data = decode(entry.data.as_bytes()).map_err(|_| "has Data that is not valid base64".to_owned())?;
-                Ok((Some(data), entry.partition_key, hash_key))
+                Ok((Some(data), entry.partition_key.into(), hash_key))
             }
         }
     }
@@ -310,7 +322,8 @@ mod tests {
     fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, Rejected>> {
         let args = args(more);
         let keys = Keys::new(&args).unwrap();
-        Source::of_bytes("test", input.to_vec()).records(Form::of(&args), keys, max_bytes).collect()
+        let compressor = args.compress.map(|compression| Compressor::new(compression).unwrap());
+        Source::of_bytes("test", input.to_vec()).records(Form::of(&args), keys, compressor, max_bytes).collect()
     }
 
     fn data(input: &[u8], more: &[&str]) -> Vec<Vec<u8>> {
@@ -330,6 +343,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_large_may_be_small_enough_compressed() {
+        let line = b"x".repeat(1000);
+        assert!(refused(&line, &[]).contains("100 bytes at most"));
+        assert!(data(&line, &["--compress", "zstd"])[0].len() < 100);
+        let random: Vec<u8> = (0..1000).map(|_| fastrand::u8(b'a'..)).collect();
+        let rejected = all(&random, &["--whole", "--compress", "gzip"], 100).remove(0).unwrap_err();
+        assert_eq!(rejected.data, random, "as it was before it was compressed");
+    }
+
+    #[test]
     fn a_whole_input_and_base64_lines() {
         assert_eq!(data(b"a\nb\n", &["--whole"]), [b"a\nb\n"]);
         assert_eq!(data(b"SGVsbG8=\n/w==\n", &["--base64"]), [&b"Hello"[..], b"\xff"]);
@@ -340,8 +363,8 @@ mod tests {
     fn entries_carry_their_keys() {
         let line = br#"{"PartitionKey":"k","Data":"SGVsbG8=","ExplicitHashKey":"7","more":1}"#;
         let record = all(line, &["--entries"], 100).remove(0).unwrap();
-        assert_eq!((record.partition_key.as_str(), &*record.data), ("k", &b"Hello"[..]));
-        assert_eq!(record.hash_key(), 7);
+        assert_eq!((&*record.partition_key, &*record.data), ("k", &b"Hello"[..]));
+        assert_eq!(record.hash_key, 7);
         let without = refused(br#"{"Data":""}"#, &["--entries"]);
         assert!(without.starts_with("line 1 of test is not an entry: missing field `PartitionKey`"), "{without}");
         let wrong = refused(br#"{"PartitionKey":"k","Data":"","ExplicitHashKey":"07"}"#, &["--entries"]);

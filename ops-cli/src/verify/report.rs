@@ -16,12 +16,15 @@ const NAMED: usize = 1000;
 const ROWS: usize = 16;
 const BAR: usize = 40;
 
+/// Sequence number, and sub-sequence number of a record in an aggregate.
+type Number = (String, Option<u64>);
+
 /// Compares receipts with log lines, as these come.
 pub struct Check {
-    /// Sequence number → the receipt, and how often the record was logged.
-    expected: HashMap<String, (Receipt, u64)>,
+    /// The receipt, and how often the record was logged.
+    expected: HashMap<Number, (Receipt, u64)>,
     /// Of every record that was logged, the first time: time and key.
-    order: Vec<(i64, String, String)>,
+    order: Vec<(i64, String, Number)>,
     missing: usize,
     duplicates: u64,
     latency: Histogram,
@@ -29,14 +32,15 @@ pub struct Check {
 
 impl Check {
     pub fn new(receipts: Vec<Receipt>) -> Self {
-        let expected: HashMap<_, _> =
-            receipts.into_iter().map(|receipt| (receipt.sequence_number.clone(), (receipt, 0))).collect();
+        let number = |receipt: &Receipt| (receipt.sequence_number.clone(), receipt.sub_sequence_number);
+        let expected: HashMap<_, _> = receipts.into_iter().map(|receipt| (number(&receipt), (receipt, 0))).collect();
         Self { missing: expected.len(), expected, order: Vec::new(), duplicates: 0, latency: Histogram::default() }
     }
 
     /// A line became readable. Times are in epoch milliseconds.
     pub fn logged(&mut self, logged: Logged, timestamp: i64, ingested: i64) {
-        let Some((_, times)) = self.expected.get_mut(&logged.sequence_number) else { return };
+        let number = (logged.sequence_number, logged.sub_sequence_number);
+        let Some((_, times)) = self.expected.get_mut(&number) else { return };
         *times += 1;
         if *times > 1 {
             self.duplicates += 1;
@@ -46,7 +50,7 @@ impl Check {
         if let Some(arrival) = logged.arrival {
             self.latency.add(Duration::from_millis(u64::try_from(ingested - arrival).unwrap_or(0)));
         }
-        self.order.push((timestamp, logged.partition_key, logged.sequence_number));
+        self.order.push((timestamp, logged.partition_key, number));
     }
 
     /// Records that have no line yet.
@@ -86,20 +90,15 @@ impl Check {
 }
 
 /// Records that were logged after a later one of their key.
-fn out_of_order(order: &[(i64, String, String)]) -> u64 {
-    // Sequence numbers are decimal numbers: of two lengths the longer is the greater.
-    let rank = |number: &str| (number.len(), number.to_owned());
-    let mut last = HashMap::<&str, (usize, String)>::new();
+fn out_of_order(order: &[(i64, String, Number)]) -> u64 {
+    let mut last = HashMap::<&str, (usize, &Number)>::new();
     let mut count = 0;
-    for (_, key, sequence_number) in order {
-        let rank = rank(sequence_number);
-        match last.get_mut(key.as_str()) {
-            Some(last) if *last > rank => count += 1,
-            Some(last) => *last = rank,
-            None => {
-                last.insert(key, rank);
-            }
-        }
+    for (_, key, number) in order {
+        // Sequence numbers are decimal numbers: of two lengths the longer is the greater.
+        let rank = (number.0.len(), number);
+        let last = last.entry(key).or_insert(rank);
+        count += u64::from(*last > rank);
+        *last = (*last).max(rank);
     }
     count
 }
@@ -149,8 +148,9 @@ impl Render for Report {
         if self.not_published > 0 {
             writeln!(to, "{} more were not published", self.not_published)?;
         }
-        for Receipt { offset, shard_id, sequence_number, .. } in &self.missing {
-            writeln!(to, "missing: record {offset}, {shard_id} {sequence_number}")?;
+        for receipt in &self.missing {
+            write!(to, "missing: record {}, ", receipt.offset)?;
+            receipt.text(to)?;
         }
         writeln!(
             to,
@@ -175,6 +175,7 @@ mod tests {
             offset,
             shard_id: "shardId-000000000000".into(),
             sequence_number: (100 + offset).to_string(),
+            sub_sequence_number: None,
             attempts: 1,
             may_repeat: false,
             time: 0,
@@ -182,7 +183,12 @@ mod tests {
     }
 
     fn logged(number: u64, key: &str) -> Logged {
-        Logged { sequence_number: number.to_string(), partition_key: key.into(), arrival: Some(1000) }
+        Logged {
+            sequence_number: number.to_string(),
+            sub_sequence_number: None,
+            partition_key: key.into(),
+            arrival: Some(1000),
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A real endpoint process on a free port, and `ops-cli` run against it as a person would.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
+
+pub mod install;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -99,20 +101,26 @@ impl From<Output> for Run {
 pub struct Endpoint {
     child: Child,
     pub url: String,
+    pub credentials: local_aws::Credentials,
 }
 
 impl Endpoint {
     pub fn start() -> Self {
-        let mut child = ops_cli()
-            .args(["--output", "json", "local", "--port", "0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::start_with(&[])
+    }
+
+    pub fn start_with(options: &[&str]) -> Self {
+        Self::of(ops_cli().args(["--output", "json", "local", "--port", "0"]).args(options))
+    }
+
+    /// Of a command that prints the exports as JSON.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let exports: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        Self { child, url: exports["endpointUrl"].as_str().unwrap().to_owned() }
+        let url = exports["endpointUrl"].as_str().unwrap().to_owned();
+        Self { child, url, credentials: serde_json::from_value(exports).unwrap() }
     }
 
     pub fn pid(&self) -> u32 {
@@ -121,13 +129,9 @@ impl Endpoint {
 
     /// For the SDK's own clients: what a person does beside `ops-cli`.
     pub async fn sdk_config(&self) -> aws_config::SdkConfig {
-        let credentials = aws_credential_types::Credentials::new(
-            local_aws::ACCESS_KEY_ID,
-            local_aws::SECRET_ACCESS_KEY,
-            None,
-            None,
-            "test",
-        );
+        let local_aws::Credentials { access_key_id, secret_access_key, .. } = self.credentials.clone();
+        let credentials =
+            aws_credential_types::Credentials::new(access_key_id, secret_access_key, None, None, "the endpoint's own");
         aws_config::defaults(aws_config::BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region("us-east-1")
@@ -135,6 +139,17 @@ impl Endpoint {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .load()
             .await
+    }
+
+    /// What it prints to export, for the AWS CLI and other tools.
+    pub fn exports(&self) -> [(&'static str, &str); 5] {
+        [
+            ("AWS_ENDPOINT_URL", &self.url),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", &self.credentials.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &self.credentials.secret_access_key),
+        ]
     }
 
     /// `ops-cli` connected to this endpoint, with names of the test's own.
@@ -158,14 +173,20 @@ impl Endpoint {
     /// Sets a fault of the endpoint.
     #[track_caller]
     pub fn fault(&self, fault: &Value) {
-        let body = fault.to_string();
+        self.faults("POST", &fault.to_string());
+    }
+
+    /// Asks for the faults of the endpoint (GET), sets one (POST) or ends them (DELETE); the answer's body.
+    #[track_caller]
+    pub fn faults(&self, method: &str, body: &str) -> String {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        let head = format!("POST /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
+        let head = format!("{method} /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
         write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     /// Sends a signal and waits for the end; the exit code.

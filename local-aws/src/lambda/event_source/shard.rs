@@ -40,7 +40,7 @@ pub struct ShardReader {
 
 impl ShardReader {
     pub fn new(context: Context, stopped: watch::Receiver<bool>, cursor: Cursor) -> Self {
-        let changes = context.poller.kinesis.changes(&context.poller.source.stream_arn);
+        let changes = context.poller.kinesis.shard_changes(&context.stream, &context.shard_id);
         let settings = &context.orders.settings;
         let lanes = Lanes::new(Limits {
             lanes: settings.parallelization_factor,
@@ -100,11 +100,11 @@ impl ShardReader {
             self.changes.borrow_and_update();
             let limit = self.read_limit();
             let Context { poller, stream, shard_id, .. } = &*self.context;
-            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit).await;
+            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit);
             let is_all = page.records.len() < limit;
             self.is_at_end = page.end_of_shard;
             if let Some(last) = page.records.last() {
-                self.cursor = Cursor::after(shard_id, &last.sequence_number);
+                self.cursor = Cursor::after(&last.sequence_number);
             }
             self.take_in(page.records);
             if is_all {
@@ -226,7 +226,7 @@ impl ShardReader {
 /// checkpoint does not replace a later one.
 fn checkpoint(context: &Context, lanes: &mut Lanes) {
     if let Some(sequence_number) = lanes.checkpoint() {
-        let place = Place::At(Cursor::after(&context.shard_id, &sequence_number));
+        let place = Place::At(Cursor::after(&sequence_number));
         context.poller.progress.set_place(&context.stream, &context.shard_id, place);
     }
 }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::process::Spec;
+use crate::Config;
 use crate::lambda::names::LATEST;
 use crate::lambda::runtime::Kind;
 use crate::lambda::settings::Format;
-use crate::{ACCESS_KEY_ID, Config, SECRET_ACCESS_KEY};
 
 /// The variables of a process of `spec` whose Runtime API is at `runtime_api`. The function's own come last: they may
 /// replace those that Lambda lets them replace.
@@ -31,8 +31,8 @@ pub fn variables(
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
         ("AWS_REGION", config.region.clone()),
         ("AWS_DEFAULT_REGION", config.region.clone()),
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.into()),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.into()),
+        ("AWS_ACCESS_KEY_ID", config.credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", config.credentials.secret_access_key.clone()),
         ("AWS_ENDPOINT_URL", format!("http://{}", config.address)),
         ("_HANDLER", settings.handler.clone()),
         ("LAMBDA_TASK_ROOT", task.clone()),
@@ -48,6 +48,9 @@ pub fn variables(
             variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".into()));
             variables.push(("AWS_LAMBDA_LOG_LEVEL", application_level.clone()));
         }
+    }
+    if let Some(token) = &config.credentials.session_token {
+        variables.push(("AWS_SESSION_TOKEN", token.clone()));
     }
     if settings.runtime.kind != Kind::Provided {
         variables.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.runtime.id)));

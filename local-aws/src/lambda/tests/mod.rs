@@ -4,15 +4,18 @@ mod api;
 mod concurrency;
 mod consumers;
 mod destinations;
+mod durable;
 mod filters;
 mod invocations;
 mod mappings;
+mod outlive;
 mod parallel;
 mod retries;
 mod runtimes;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,10 +24,11 @@ use serde_json::{Value, json};
 
 use super::Lambda;
 use super::package::tests::zip_of;
-use crate::Config;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
+use crate::store::{Budget, Store};
+use crate::{Config, Credentials};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -45,6 +49,7 @@ struct Bench {
     lambda: Lambda,
     kinesis: Kinesis,
     logs: Logs,
+    credentials: Credentials,
 }
 
 /// An answer of Lambda's API.
@@ -57,16 +62,31 @@ struct Answered {
 
 impl Bench {
     fn new() -> Self {
+        Self::over(&Store::default())
+    }
+
+    /// What is in the folder, running again.
+    async fn open(dir: &Path) -> Self {
+        let store = eventually("the folder is let go of", async || Store::open(Some(dir)).ok()).await;
+        let bench = Self::over(&store);
+        bench.kinesis.restore().await.unwrap();
+        bench.lambda.restore().await.unwrap();
+        bench
+    }
+
+    fn over(store: &Store) -> Self {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
-        let logs = Logs::new(&config.region, &config.account_id);
-        let kinesis = Kinesis::new(&config);
-        let identity = Identity::new(&config.region, &config.account_id);
+        let budget = Budget::new(config.memory_limit);
+        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
+        let kinesis = Kinesis::new(&config, store, &budget);
+        let identity = Identity::open(&config.account_id, store.clone()).unwrap();
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
         identity.iam("CreateRole", &role).unwrap();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity);
-        Self { lambda, kinesis, logs }
+        let credentials = config.credentials.clone();
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
+        Self { lambda, kinesis, logs, credentials }
     }
 
     async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {

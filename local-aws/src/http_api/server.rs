@@ -1,0 +1,264 @@
+//! The listener: connections, how many and how long. One that misbehaves costs its own place and nobody else's.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tower::ServiceExt;
+
+/// What a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Open connections. Over it, the one that has been idle longest is closed; when none is idle, new ones wait.
+    pub connections: usize,
+    /// How long a connection may be open without a whole request head: before its first and between two.
+    pub head: Duration,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// How long a request's body may pause.
+    pub body_pause: Duration,
+    /// How long a request's body may take.
+    pub body: Duration,
+    /// How long a client may leave an answer unread.
+    pub unread: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            head: Duration::from_secs(30),
+            head_bytes: 64 * 1024,
+            body_pause: Duration::from_secs(20),
+            body: Duration::from_secs(300),
+            unread: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How long clients may take to end their connections once the endpoint stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// A connection just made is about to send something, as is one that was just answered.
+const GRACE: Duration = Duration::from_millis(100);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Who sends a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves `router` until `stop` resolves; then what is under way is finished, unless it takes longer than two seconds.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    let (stopping, stopped) = watch::channel(false);
+    let mut connections = Connections { tasks: JoinSet::new(), open: Vec::new(), limit: limits.connections };
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                stream.set_nodelay(true).ok();
+                give_up_unread(&stream, limits.unread);
+                tokio::select! {
+                    () = &mut stop => break,
+                    () = connections.room() => {}
+                }
+                connections
+                    .spawn(|activity| connection(stream, peer, router.clone(), limits, activity, stopped.clone()));
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: waiting alone would not end it.
+                tracing::warn!(%error, "a connection could not be accepted");
+                connections.close_longest_idle();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    stopping.send_replace(true);
+    // A client that holds its connection open (a subscription, a live tail) does not keep the endpoint alive.
+    let drained = async { while connections.tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(DRAIN, drained).await.ok();
+}
+
+/// The kernel ends a connection whose peer takes nothing for so long, also one that is alive and keeps its window shut.
+fn give_up_unread(stream: &TcpStream, unread: Duration) {
+    let milliseconds = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds).ok();
+}
+
+struct Connections {
+    tasks: JoinSet<()>,
+    open: Vec<(AbortHandle, Arc<Activity>)>,
+    limit: usize,
+}
+
+impl Connections {
+    /// Resolves when there is room for one more.
+    async fn room(&mut self) {
+        while self.open.len() >= self.limit {
+            while self.tasks.try_join_next().is_some() {}
+            self.open.retain(|(task, _)| !task.is_finished());
+            if self.open.len() >= self.limit && !self.close_longest_idle() {
+                tokio::time::timeout(GRACE, self.tasks.join_next()).await.ok();
+            }
+        }
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, connection: impl FnOnce(Arc<Activity>) -> F) {
+        let activity = Arc::new(Activity::default());
+        let task = self.tasks.spawn(connection(Arc::clone(&activity)));
+        self.open.push((task, activity));
+    }
+
+    /// Whether there was one.
+    fn close_longest_idle(&mut self) -> bool {
+        let idle =
+            self.open.iter().enumerate().filter_map(|(index, (_, activity))| Some((activity.idle_since()?, index)));
+        let longest = idle.min().filter(|(since, _)| since.elapsed() >= GRACE);
+        let Some((_, index)) = longest else { return false };
+        self.open.swap_remove(index).0.abort();
+        true
+    }
+}
+
+/// What a connection is doing.
+struct Activity {
+    requests: AtomicUsize,
+    last: Mutex<Instant>,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { requests: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Activity {
+    fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.requests.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| *self.last.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn touch(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+/// A request under way, from its head to the last byte of its answer.
+struct UnderWay(Arc<Activity>);
+
+impl UnderWay {
+    fn on(activity: &Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves one connection to its end.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    activity: Arc<Activity>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let under_way = UnderWay::on(&activity);
+        request.extensions_mut().insert(Peer(peer));
+        let answered = router.clone().oneshot(request);
+        async move {
+            let answer: Response<Body> = answered.await.unwrap_or_else(|never| match never {});
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Watched { body, _under_way: under_way }))
+        }
+    });
+    let server = server(limits);
+    let mut served = pin!(server.serve_connection(TokioIo::new(stream), service));
+    let mut ending = false;
+    loop {
+        // hyper's own time for heads begins when it knows the version of HTTP, which it may never know.
+        let deadline = match activity.idle_since() {
+            _ if ending => Instant::now() + SECOND,
+            Some(since) => since + limits.head + SECOND,
+            None => Instant::now() + limits.head,
+        };
+        tokio::select! {
+            ended = served.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, error, "a connection failed");
+                }
+                return;
+            }
+            () = tokio::time::sleep_until(deadline.into()) => {
+                let is_idle = activity.idle_since().is_some_and(|since| since + limits.head <= Instant::now());
+                if ending && is_idle {
+                    return;
+                }
+                ending |= is_idle;
+            }
+            _ = stopped.changed() => ending = true,
+        }
+        if ending {
+            served.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+fn server(limits: Limits) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    let timer = TokioTimer::new();
+    // The head is in the buffer as a whole, so that its size is the head's limit.
+    server.http1().timer(timer.clone()).header_read_timeout(limits.head).max_buf_size(limits.head_bytes);
+    let head_bytes = u32::try_from(limits.head_bytes).unwrap_or(u32::MAX);
+    server.http2().timer(timer).keep_alive_interval(limits.head).max_header_list_size(head_bytes);
+    server
+}
+
+/// An answer's body, during which its connection is not idle.
+struct Watched {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

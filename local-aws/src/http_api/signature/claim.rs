@@ -1,0 +1,219 @@
+//! What a request says of its signature, from the header `Authorization` or, presigned, from its query.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, Uri, header};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::SignatureError;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// The longest a presigned request may be good for.
+const LONGEST: i64 = 7 * 24 * 3600;
+
+/// A signature and what it is said to be of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    pub access_key_id: String,
+    /// The scope's day, `YYYYMMDD`.
+    pub day: String,
+    pub region: String,
+    /// The service's name for signing: `kinesis`, `lambda`, `logs`, `iam`, `sts`, `s3`.
+    pub service: String,
+    pub(super) signed_headers: Vec<HeaderName>,
+    /// HTTP/2's `:authority` is signed in place of `host`, before the headers.
+    pub(super) signs_authority: bool,
+    /// Lowercase hex, as all signatures are.
+    pub(super) signature: String,
+    pub(super) time: Timestamp,
+    pub(super) place: Place,
+    pub(super) security_token: Option<String>,
+}
+
+/// Where the signature stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Place {
+    Headers,
+    Query { expires: SignedDuration },
+}
+
+impl Place {
+    /// The path and query that were signed: a presigned request's signature is of the rest of its query, to which
+    /// `aws-sigv4` adds the parameters that it makes itself.
+    pub(super) fn unsigned(self, uri: &Uri) -> Cow<'_, str> {
+        const ADDED: [&str; 6] = [
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-Signature",
+            "X-Amz-SignedHeaders",
+        ];
+        match (self, uri.query()) {
+            (Self::Query { .. }, Some(query)) => {
+                let name = |part: &str| part.split('=').next().unwrap_or_default().to_owned();
+                let kept: Vec<_> = query.split('&').filter(|part| !ADDED.contains(&name(part).as_str())).collect();
+                let separator = if kept.is_empty() { "" } else { "?" };
+                format!("{}{separator}{}", uri.path(), kept.join("&")).into()
+            }
+            (_, Some(query)) => format!("{}?{query}", uri.path()).into(),
+            (_, None) => uri.path().into(),
+        }
+    }
+}
+
+impl Claim {
+    /// Reads the claim.
+    ///
+    /// # Errors
+    /// There is none, or it lacks something.
+    pub fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, SignatureError> {
+        let query = uri.query().unwrap_or_default();
+        let is_presigned = parameter(query, "X-Amz-Algorithm").is_some();
+        match headers.get(header::AUTHORIZATION) {
+            Some(_) if is_presigned => Err(SignatureError::Twice),
+            Some(value) => Self::of_header(&String::from_utf8_lossy(value.as_bytes()), headers),
+            None if is_presigned => Self::of_query(query),
+            None => Err(SignatureError::Missing),
+        }
+    }
+
+    pub fn is_of_s3(&self) -> bool {
+        self.service == "s3"
+    }
+
+    fn of_header(value: &str, headers: &HeaderMap) -> Result<Self, SignatureError> {
+        let (algorithm, parameters) = value.split_once(' ').unwrap_or((value, ""));
+        let parameter = |name: &str| {
+            let found = parameters.split([',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+            found.filter(|value| !value.is_empty())
+        };
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let date = header("x-amz-date").or_else(|| header("date"));
+        let (Some(credential), Some(signature), Some(signed_headers), Some(date)) =
+            (parameter("Credential"), parameter("Signature"), parameter("SignedHeaders"), date)
+        else {
+            let mut lacks: String = ["Credential", "Signature", "SignedHeaders"]
+                .into_iter()
+                .filter(|name| parameter(name).is_none())
+                .map(|name| format!("Authorization header requires '{name}' parameter. "))
+                .collect();
+            if date.is_none() {
+                lacks += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
+            }
+            // The value itself is a secret for as long as it holds, so its parameters are not repeated.
+            return Err(SignatureError::Incomplete(format!("{lacks}Authorization={algorithm}")));
+        };
+        check_algorithm(algorithm)?;
+        let after_authority = signed_headers.strip_prefix(":authority;");
+        let claim = Self {
+            signed_headers: names(after_authority.unwrap_or(signed_headers))?,
+            signs_authority: after_authority.is_some(),
+            signature: signature.to_owned(),
+            time: read_time(date)?,
+            place: Place::Headers,
+            security_token: header("x-amz-security-token").map(str::to_owned),
+            ..Self::scope(credential)?
+        };
+        Ok(claim)
+    }
+
+    fn of_query(query: &str) -> Result<Self, SignatureError> {
+        let required = [
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Signature",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+        ];
+        let values = required.map(|name| parameter(query, name).unwrap_or_default());
+        let lacks: String = required
+            .iter()
+            .zip(&values)
+            .filter(|(_, value)| value.is_empty())
+            .map(|(name, _)| format!("AWS query-string parameters must include '{name}'. "))
+            .collect();
+        if !lacks.is_empty() {
+            return Err(SignatureError::Incomplete(format!("{lacks}Re-examine the query-string parameters.")));
+        }
+        let [algorithm, credential, signature, signed_headers, date, expires] = values;
+        check_algorithm(&algorithm)?;
+        let expires = expires.parse().ok().filter(|seconds| (0..=LONGEST).contains(seconds));
+        let expires = expires.ok_or_else(|| {
+            SignatureError::Incomplete(format!("X-Amz-Expires must be a number of seconds from 0 to {LONGEST}"))
+        })?;
+        Ok(Self {
+            signed_headers: names(&signed_headers)?,
+            signature: signature.into_owned(),
+            time: read_time(&date)?,
+            place: Place::Query { expires: SignedDuration::from_secs(expires) },
+            security_token: parameter(query, "X-Amz-Security-Token").map(Cow::into_owned),
+            ..Self::scope(&credential)?
+        })
+    }
+
+    /// `KEY/20261123/us-east-1/kinesis/aws4_request`; the rest of the claim is the caller's.
+    fn scope(credential: &str) -> Result<Self, SignatureError> {
+        let [access_key_id, day, region, service, terminator] = credential.split('/').collect::<Vec<_>>()[..] else {
+            return Err(SignatureError::Incomplete(format!(
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{credential}'"
+            )));
+        };
+        if terminator != "aws4_request" {
+            return Err(SignatureError::Terminator(terminator.to_owned()));
+        }
+        Ok(Self {
+            access_key_id: access_key_id.to_owned(),
+            day: day.to_owned(),
+            region: region.to_owned(),
+            service: service.to_owned(),
+            signed_headers: Vec::new(),
+            signs_authority: false,
+            signature: String::new(),
+            time: Timestamp::UNIX_EPOCH,
+            place: Place::Headers,
+            security_token: None,
+        })
+    }
+}
+
+fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+fn check_algorithm(algorithm: &str) -> Result<(), SignatureError> {
+    match algorithm {
+        ALGORITHM => Ok(()),
+        other => Err(SignatureError::Incomplete(format!("Unsupported AWS 'algorithm': '{other}'. "))),
+    }
+}
+
+fn names(signed_headers: &str) -> Result<Vec<HeaderName>, SignatureError> {
+    let names = signed_headers.split(';').map(|name| HeaderName::from_bytes(name.as_bytes()));
+    names
+        .collect::<Result<_, _>>()
+        .map_err(|_| SignatureError::Incomplete(format!("'{signed_headers}' are not the names of headers")))
+}
+
+/// `20261123T201500Z`, or, in the header `Date`, HTTP's own form.
+fn read_time(text: &str) -> Result<Timestamp, SignatureError> {
+    let basic = DateTime::strptime("%Y%m%dT%H%M%SZ", text).and_then(|time| time.to_zoned_datetime(TimeZone::UTC));
+    let time =
+        basic.map(|time| time.timestamp()).or_else(|_| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text));
+    // Far from now it is expired anyhow; what follows adds to it and subtracts.
+    let time = time.ok().filter(|time| (0..253_000_000_000).contains(&time.as_second()));
+    time.ok_or_else(|| {
+        SignatureError::Incomplete(format!(
+            "Date must be in ISO-8601 'basic format'. Got '{text}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ))
+    })
+}
+
+/// `20261123T201500Z`.
+pub(super) fn basic_format(time: Timestamp) -> String {
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
+}

@@ -1,0 +1,279 @@
+//! GetShardIterator and GetRecords.
+
+use bytes::Bytes;
+use http::Response;
+use jiff::Timestamp as Time;
+use kinesis_event_logger_core::{SequenceNumber, limits};
+use serde::{Deserialize, Serialize};
+
+use super::iterator::ShardIterator;
+use super::log::{Item, SequenceText, ShardLog, ShardSequence, Shards, Span, StreamLog};
+use super::wire::{BlobOut, Timestamp, Wire};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, data_bytes, invalid, now};
+use crate::http_api::AwsError;
+use crate::metrics::Direction;
+
+const ITERATOR_MS: u64 = limits::SHARD_ITERATOR_SECONDS * 1000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetShardIterator {
+    #[serde(flatten)]
+    target: Target,
+    shard_id: String,
+    shard_iterator_type: PositionType,
+    starting_sequence_number: Option<String>,
+    timestamp: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetRecords {
+    shard_iterator: String,
+    limit: Option<usize>,
+}
+
+/// How a place in a shard is named.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum PositionType {
+    TrimHorizon,
+    Latest,
+    AtSequenceNumber,
+    AfterSequenceNumber,
+    AtTimestamp,
+}
+
+/// Where to begin reading a shard.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Position {
+    pub r#type: PositionType,
+    pub sequence_number: Option<String>,
+    /// Epoch seconds.
+    pub timestamp: Option<f64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct IteratorAnswer {
+    shard_iterator: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RecordAnswer<'a> {
+    sequence_number: SequenceText,
+    approximate_arrival_timestamp: Timestamp,
+    data: BlobOut<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    partition_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RecordsAnswer<'a> {
+    records: Vec<RecordAnswer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_shard_iterator: Option<String>,
+    millis_behind_latest: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child_shards: Option<Vec<ChildShard>>,
+}
+
+/// A shard that begins where another ends.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ChildShard {
+    shard_id: String,
+    parent_shards: Vec<String>,
+    hash_key_range: HashKeyRange,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HashKeyRange {
+    starting_hash_key: String,
+    ending_hash_key: String,
+}
+
+impl Kinesis {
+    pub(super) async fn get_shard_iterator(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let mut input = wire.read_value(body)?;
+        self.name_stream(&mut input);
+        self.engine().check("GetShardIterator", &input)?;
+        let GetShardIterator { target, shard_id, shard_iterator_type, starting_sequence_number, timestamp } =
+            serde_json::from_value(input)
+                .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+        let name = target.require()?;
+        let missing = || self.no_shard(&shard_id, &name);
+        let stream = self.stream_log(&name).await.map_err(|_| missing())?;
+        let shard = stream.shard(&shard_id).ok_or_else(missing)?;
+        let position = Position { r#type: shard_iterator_type, sequence_number: starting_sequence_number, timestamp };
+        let iterator = ShardIterator {
+            created: now(),
+            incarnation: stream.incarnation,
+            shard_index: shard.sequence.index,
+            next: self.begin(&stream, &shard, &position)?,
+            stream_name: name,
+        };
+        wire.answer(&IteratorAnswer { shard_iterator: iterator.encode() })
+    }
+
+    pub(super) async fn get_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input = wire.read_value(body)?;
+        self.engine().check("GetRecords", &input)?;
+        let GetRecords { shard_iterator, limit } = serde_json::from_value(input)
+            .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+        let now = now();
+        let iterator = ShardIterator::decode(&shard_iterator).filter(|iterator| iterator.created <= now);
+        let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator."))?;
+        check_age(iterator.created, now)?;
+        let shard_id = format!("shardId-{:012}", iterator.shard_index);
+        let missing = || self.no_shard(&shard_id, &iterator.stream_name);
+        let stream = self.stream_log(&iterator.stream_name).await.map_err(|_| missing())?;
+        let stream = Some(stream).filter(|stream| stream.incarnation == iterator.incarnation).ok_or_else(missing)?;
+        let shards = stream.shards();
+        let shard = shards.shard(&shard_id).ok_or_else(missing)?;
+        if self.shared.has_limits && !shard.limits().read(now) {
+            return Err(AwsError::bad_request(THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &iterator.stream_name)));
+        }
+        let read = shard.read(Span {
+            from: iterator.next,
+            records: limit.unwrap_or(limits::GET_RECORDS_RECORDS),
+            bytes: limits::GET_RECORDS_BYTES,
+            cutoff: shards.settings.cutoff(now),
+        });
+        let items = read.items();
+        self.shared.metrics.records(Direction::Out, &iterator.stream_name, items.len(), data_bytes(&items));
+        if self.shared.has_limits {
+            shard.limits().gave(items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum());
+        }
+        let next = read.next(&items);
+        let is_end = read.is_at_end(next);
+        wire.answer(&RecordsAnswer {
+            records: items.iter().map(|item| RecordAnswer::new(item, shard.sequence)).collect(),
+            next_shard_iterator: (!is_end).then(|| ShardIterator { created: now, next, ..iterator }.encode()),
+            millis_behind_latest: millis_behind(&items, read.is_at_tip(next), now),
+            child_shards: is_end.then(|| child_shards(&shards, &shard_id)),
+        })
+    }
+
+    /// The counter of the first record to read from a position on.
+    pub(super) fn begin(&self, stream: &StreamLog, shard: &ShardLog, position: &Position) -> Result<u64, AwsError> {
+        match (position.r#type, &position.sequence_number, position.timestamp) {
+            (PositionType::TrimHorizon, None, _) => Ok(0),
+            (PositionType::Latest, None, _) => Ok(shard.next()),
+            (PositionType::AtSequenceNumber, Some(number), _) => self.counter(stream, shard, number),
+            (PositionType::AfterSequenceNumber, Some(number), _) => {
+                self.counter(stream, shard, number).map(|counter| counter.saturating_add(1))
+            }
+            (PositionType::AtTimestamp, _, Some(seconds)) => at_timestamp(shard, seconds),
+            (PositionType::AtTimestamp, _, None) => Err(invalid(
+                "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no timestamp parameter.",
+            )),
+            (kind, number, _) => {
+                let kind = serde_json::to_value(kind).unwrap_or_default();
+                let also = if number.is_some() { "also a" } else { "no" };
+                Err(invalid(format!(
+                    "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or (2) \
+                     TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified {} and {also} StartingSequenceNumber.",
+                    kind.as_str().unwrap_or_default()
+                )))
+            }
+        }
+    }
+
+    /// The counter in a sequence number that a client says is this shard's.
+    fn counter(&self, stream: &StreamLog, shard: &ShardLog, number: &str) -> Result<u64, AwsError> {
+        if let Some(counter) = shard.sequence.counter(number) {
+            return Ok(counter);
+        }
+        let parts = number.parse::<SequenceNumber>().ok().and_then(|number| number.parts());
+        let why = match parts {
+            Some(parts) if parts.shard_index != shard.sequence.index => {
+                return Err(invalid(format!(
+                    "Invalid StartingSequenceNumber. It encodes shardId-{:012}, while it was used in a call to a shard with {}",
+                    parts.shard_index, shard.id
+                )));
+            }
+            Some(_) => " because it did not come from this stream",
+            None => "",
+        };
+        Err(invalid(format!(
+            "StartingSequenceNumber {number} used in GetShardIterator on shard {} in stream {} under account {} is invalid{why}.",
+            shard.id, stream.name, self.shared.account_id
+        )))
+    }
+
+    pub(super) fn no_shard(&self, shard_id: &str, stream_name: &str) -> AwsError {
+        let account = &self.shared.account_id;
+        AwsError::bad_request(
+            "ResourceNotFoundException",
+            format!("Shard {shard_id} in stream {stream_name} under account {account} does not exist"),
+        )
+    }
+}
+
+fn at_timestamp(shard: &ShardLog, seconds: f64) -> Result<u64, AwsError> {
+    let (millis, now) = ((seconds * 1000.0).round() as u64, now());
+    if millis > now {
+        return Err(invalid(format!(
+            "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {millis}, currentTimestampInMillis: {now}"
+        )));
+    }
+    Ok(shard.at_time(millis))
+}
+
+fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
+    if now - created <= ITERATOR_MS {
+        return Ok(());
+    }
+    let text = |millis: u64| {
+        let time = Time::from_millisecond(millis as i64).unwrap_or_default();
+        time.strftime("%a %b %d %H:%M:%S UTC %Y").to_string()
+    };
+    Err(AwsError::bad_request(
+        "ExpiredIteratorException",
+        format!(
+            "Iterator expired. The iterator was created at time {} while right now it is {} which is further in the future than the \
+             tolerated delay of {ITERATOR_MS} milliseconds.",
+            text(created),
+            text(now)
+        ),
+    ))
+}
+
+impl<'a> RecordAnswer<'a> {
+    pub fn new(item: &Item<'a>, shard: ShardSequence) -> Self {
+        Self {
+            sequence_number: item.number(shard),
+            approximate_arrival_timestamp: Timestamp(item.arrival),
+            data: BlobOut(item.entry.data),
+            partition_key: item.entry.partition_key,
+            encryption_type: item.is_encrypted.then_some("KMS"),
+        }
+    }
+}
+
+/// How long ago the last record that was read arrived; nothing at the shard's tip.
+pub(super) fn millis_behind(items: &[Item], is_at_tip: bool, now: u64) -> u64 {
+    match items.last() {
+        Some(last) if !is_at_tip => now.saturating_sub(last.arrival).max(1),
+        _ => 0,
+    }
+}
+
+pub(super) fn child_shards(shards: &Shards, parent: &str) -> Vec<ChildShard> {
+    let child = |shard: &std::sync::Arc<ShardLog>| ChildShard {
+        shard_id: shard.id.clone(),
+        parent_shards: shard.parents.clone(),
+        hash_key_range: HashKeyRange {
+            starting_hash_key: shard.hash_keys.start().to_string(),
+            ending_hash_key: shard.hash_keys.end().to_string(),
+        },
+    };
+    shards.children(parent).map(child).collect()
+}

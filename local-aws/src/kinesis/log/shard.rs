@@ -1,0 +1,459 @@
+//! The records of one shard, in order. One lock does it all: a record has its number and its place in one step, so that no
+//! reader can pass over one that comes later with an earlier number.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::watch;
+
+use super::super::limits::ShardLimits;
+use super::ShardDescription;
+use super::chunk::{Chunk, ChunkBuilder, Entry};
+use super::sequence::{SequenceText, ShardSequence};
+use super::stored::StoredShard;
+use crate::store::{Budget, Holder, Share};
+
+/// A shard and its records.
+pub struct ShardLog {
+    pub id: String,
+    pub sequence: ShardSequence,
+    /// The hash keys of its records.
+    pub hash_keys: RangeInclusive<u128>,
+    /// The shards whose end this one begins at: none, one (split) or two (merge).
+    pub parents: Vec<String>,
+    /// Epoch milliseconds from which on it took records.
+    pub opened: u64,
+    records: Mutex<Records>,
+    limits: Mutex<ShardLimits>,
+    changes: watch::Sender<u64>,
+    stored: StoredShard,
+    budget: Budget,
+    share: Share,
+}
+
+struct Records {
+    /// Those in memory, the newest. With a store, older ones are in it only; without one they are gone.
+    chunks: VecDeque<Chunk>,
+    /// The counter of the next record put. The shard's own number has counter 0.
+    next: u64,
+    /// Epoch milliseconds after which it took no more.
+    closed: Option<u64>,
+    /// The latest arrival: times never go back within a shard.
+    arrival: u64,
+}
+
+/// What is put on a shard in one go.
+#[derive(Debug)]
+pub struct Appended {
+    /// The counter of the first record; the others follow.
+    pub first: u64,
+    /// Epoch milliseconds.
+    pub arrival: u64,
+}
+
+/// Where a read begins, and how much it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// A counter.
+    pub from: u64,
+    pub records: usize,
+    /// Bytes of keys and data; one record is read whatever its size.
+    pub bytes: usize,
+    /// Records that arrived before this are past retention, in epoch milliseconds.
+    pub cutoff: u64,
+}
+
+/// What was there to read.
+#[derive(Debug)]
+pub struct Read {
+    chunks: Vec<Chunk>,
+    span: Span,
+    /// The counter after the last record of the shard.
+    end: u64,
+    is_closed: bool,
+}
+
+impl ShardLog {
+    /// A shard with what the store has of it.
+    pub fn open(described: ShardDescription, opened: u64, stored: StoredShard, budget: &Budget) -> Arc<Self> {
+        let last = stored.last_before(u64::MAX);
+        let records = Records {
+            chunks: VecDeque::new(),
+            next: last.as_ref().map_or(1, Chunk::end),
+            closed: described.closed,
+            arrival: last.map_or(0, |chunk| chunk.arrival),
+        };
+        Arc::new_cyclic(|shard: &Weak<Self>| Self {
+            id: described.id,
+            sequence: described.sequence,
+            hash_keys: described.hash_keys,
+            parents: described.parents,
+            opened,
+            records: Mutex::new(records),
+            limits: Mutex::new(ShardLimits::new(0)),
+            changes: watch::channel(0).0,
+            stored,
+            share: budget.share(Weak::clone(shard) as Weak<dyn Holder>),
+            budget: budget.clone(),
+        })
+    }
+
+    /// Puts records. They are in the order of their numbers in memory and in the store.
+    pub fn append(&self, records: ChunkBuilder, now: u64, is_encrypted: bool) -> Appended {
+        let mut log = self.lock();
+        let (first, arrival) = (log.next, now.max(log.arrival));
+        let chunk = records.build(first, arrival, is_encrypted);
+        self.stored.write(&chunk);
+        self.share.take(chunk.bytes());
+        log.next = chunk.end();
+        log.arrival = arrival;
+        log.chunks.push_back(chunk);
+        drop(log);
+        self.budget.keep();
+        self.changed();
+        Appended { first, arrival }
+    }
+
+    /// What it takes and gives in a second.
+    pub fn limits(&self) -> MutexGuard<'_, ShardLimits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes no more records.
+    pub fn close(&self, now: u64) {
+        self.lock().closed.get_or_insert(now);
+        self.changed();
+    }
+
+    /// Epoch milliseconds at which it was closed; none while it is open.
+    pub fn closed(&self) -> Option<u64> {
+        self.lock().closed
+    }
+
+    /// The counter of the next record put.
+    pub fn next(&self) -> u64 {
+        self.lock().next
+    }
+
+    /// The counter of the first record that arrived at `time` or later, in epoch milliseconds; of the next record put if
+    /// there is none.
+    pub fn at_time(&self, time: u64) -> u64 {
+        let log = self.lock();
+        let index = log.chunks.partition_point(|chunk| chunk.arrival < time);
+        let (found, first) = (log.chunks.get(index).map_or(log.next, |chunk| chunk.first), log.first());
+        drop(log);
+        if index == 0 { self.stored_at_time(time, first).unwrap_or(found) } else { found }
+    }
+
+    /// As [`ShardLog::at_time`], of the chunks in the store that begin before counter `end`.
+    fn stored_at_time(&self, time: u64, end: u64) -> Option<u64> {
+        let (mut low, mut high, mut found) = (0, end, None);
+        while self.stored.keeps() && low < high {
+            let middle = low + (high - low).div_ceil(2);
+            match self.stored.last_before(middle) {
+                Some(chunk) if chunk.arrival >= time => {
+                    found = Some(chunk.first);
+                    high = chunk.first;
+                }
+                Some(chunk) => low = middle.max(chunk.end()),
+                None => low = middle,
+            }
+        }
+        found
+    }
+
+    pub fn read(&self, mut span: Span) -> Read {
+        let log = self.lock();
+        let begin = log.chunks.partition_point(|chunk| chunk.arrival < span.cutoff || chunk.end() <= span.from);
+        let in_memory: Vec<Chunk> = wanted(span, log.chunks.range(begin..).cloned()).collect();
+        let (end, is_closed, first) = (log.next, log.closed.is_some(), log.first());
+        drop(log);
+        let mut chunks = Vec::new();
+        if span.from < first && self.stored.keeps() {
+            let stored = self.stored.read(span.from, first);
+            chunks.extend(wanted(span, stored.filter(|chunk| chunk.arrival >= span.cutoff && chunk.end() > span.from)));
+        }
+        let is_whole = chunks.last().map_or(span.from, Chunk::end) >= first || chunks.is_empty();
+        if is_whole {
+            chunks.extend(in_memory);
+        }
+        // What was before the first chunk is gone.
+        span.from = span.from.max(chunks.first().map_or(end, |chunk| chunk.first));
+        Read { chunks, span, end, is_closed }
+    }
+
+    /// Lets go of what arrived before `cutoff`, in epoch milliseconds; but never of the last chunk, which tells what the
+    /// next record is called. No read shows it.
+    pub fn trim(&self, cutoff: u64) {
+        let mut log = self.lock();
+        let mut gone = 0;
+        while log.chunks.len() > 1 && log.chunks[0].arrival < cutoff {
+            gone += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
+        }
+        self.share.give_back(gone);
+        let first = log.first();
+        drop(log);
+        if self.stored.keeps() {
+            let kept = self.stored_at_time(cutoff, first).unwrap_or(first);
+            let last = self.stored.last_before(u64::MAX).map_or(kept, |chunk| chunk.first);
+            self.stored.remove_before(kept.min(last));
+        }
+    }
+
+    /// Changes whenever a record was put or the shard was closed. Never missed: subscribe, read, then wait.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records {
+    /// The counter of the first record in memory; of the next one if there is none.
+    fn first(&self) -> u64 {
+        self.chunks.front().map_or(self.next, |chunk| chunk.first)
+    }
+}
+
+impl Holder for ShardLog {
+    fn let_go(&self, bytes: usize) -> usize {
+        let mut log = self.lock();
+        let mut gone = 0;
+        while gone < bytes
+            && let Some(chunk) = log.chunks.pop_front()
+        {
+            gone += chunk.bytes();
+        }
+        gone
+    }
+}
+
+/// As many of these chunks, which follow each other, as a read takes.
+fn wanted(span: Span, chunks: impl Iterator<Item = Chunk>) -> impl Iterator<Item = Chunk> {
+    let (mut records, mut bytes) = (0, 0);
+    chunks.take_while(move |chunk| {
+        let is_wanted = records < span.records && bytes < span.bytes;
+        // Of the first chunk, a part may come before the span.
+        records += usize::try_from(chunk.end() - chunk.first.max(span.from)).unwrap_or(usize::MAX);
+        bytes += if chunk.first < span.from { 0 } else { chunk.bytes() };
+        is_wanted
+    })
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    pub counter: u64,
+    /// Epoch milliseconds.
+    pub arrival: u64,
+    pub is_encrypted: bool,
+    pub entry: Entry<'a>,
+}
+
+impl Item<'_> {
+    pub fn number(&self, shard: ShardSequence) -> SequenceText {
+        shard.number(self.counter, self.arrival / 1000)
+    }
+}
+
+impl Read {
+    /// The records, no more than the span allows.
+    pub fn items(&self) -> Vec<Item<'_>> {
+        let mut bytes = 0;
+        let fits = |item: &Item<'_>| {
+            let is_first = bytes == 0;
+            bytes += item.entry.partition_key.len() + item.entry.data.len();
+            is_first || bytes <= self.span.bytes
+        };
+        let of_chunk = |chunk| entries_of(chunk, self.span.from);
+        self.chunks.iter().flat_map(of_chunk).take(self.span.records).take_while(fits).collect()
+    }
+
+    /// The counter after these items: where the next read begins.
+    pub fn next(&self, items: &[Item<'_>]) -> u64 {
+        items.last().map_or(self.span.from, |last| last.counter + 1)
+    }
+
+    /// Nothing is left to read from counter `next` on.
+    pub fn is_at_tip(&self, next: u64) -> bool {
+        next >= self.end
+    }
+
+    /// Nothing is left to read from counter `next` on, and nothing will come.
+    pub fn is_at_end(&self, next: u64) -> bool {
+        self.is_closed && self.is_at_tip(next)
+    }
+}
+
+fn entries_of(chunk: &Chunk, from: u64) -> impl Iterator<Item = Item<'_>> {
+    let (arrival, is_encrypted) = (chunk.arrival, chunk.is_encrypted);
+    chunk.entries(from).map(move |(counter, entry)| Item { counter, arrival, is_encrypted, entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::Store;
+
+    const ALL: Span = Span { from: 0, records: 10_000, bytes: 1 << 20, cutoff: 0 };
+
+    fn shard() -> Arc<ShardLog> {
+        shard_with(&Store::default(), usize::MAX)
+    }
+
+    fn shard_with(store: &Store, memory: usize) -> Arc<ShardLog> {
+        let described = ShardDescription {
+            id: "shardId-000000000000".into(),
+            sequence: ShardSequence { created_seconds: 1, index: 0 },
+            hash_keys: 0..=u128::MAX,
+            parents: Vec::new(),
+            closed: None,
+        };
+        ShardLog::open(described, 0, StoredShard::new(store.clone(), 7, 0), &Budget::new(memory))
+    }
+
+    fn put(shard: &ShardLog, data: &[&[u8]], now: u64) -> u64 {
+        let mut chunk = ChunkBuilder::with_capacity(0);
+        for data in data {
+            chunk.push_data("k", data);
+        }
+        shard.append(chunk, now, false).first
+    }
+
+    fn counters(shard: &ShardLog, span: Span) -> Vec<u64> {
+        shard.read(span).items().iter().map(|item| item.counter).collect()
+    }
+
+    #[test]
+    fn a_time_finds_the_first_record_at_it_or_later() {
+        let shard = shard();
+        put(&shard, &[b"a", b"b"], 10);
+        put(&shard, &[b"c"], 20);
+        // A clock that goes back does not take the arrivals with it.
+        put(&shard, &[b"d"], 15);
+        assert_eq!([0, 10, 11, 20, 21].map(|time| shard.at_time(time)), [1, 1, 3, 3, 5]);
+    }
+
+    #[test]
+    fn what_is_past_retention_is_passed_over_and_let_go() {
+        let shard = shard();
+        put(&shard, &[b"a", b"b"], 10);
+        put(&shard, &[b"c"], 20);
+        assert_eq!(counters(&shard, Span { cutoff: 11, ..ALL }), [3]);
+        assert_eq!(counters(&shard, ALL), [1, 2, 3]);
+        shard.trim(11);
+        assert_eq!(counters(&shard, ALL), [3]);
+        // The last chunk stays, unseen.
+        shard.trim(21);
+        assert_eq!((counters(&shard, Span { cutoff: 21, ..ALL }), counters(&shard, ALL)), (vec![], vec![3]));
+        assert_eq!(put(&shard, &[b"d"], 30), 4);
+    }
+
+    #[test]
+    fn with_a_store_what_leaves_memory_is_still_read_and_numbers_go_on_after_it_was_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        let shard = shard_with(&store, 1000);
+        for now in 0..100 {
+            put(&shard, &[&[0; 50], &[1; 50]], now);
+        }
+        assert!(shard.lock().chunks.len() < 10);
+        let check = |shard: &ShardLog| {
+            for from in 0..=200 {
+                let expected: Vec<u64> = (from.max(1)..=200).take(7).collect();
+                assert_eq!(counters(shard, Span { from, records: 7, ..ALL }), expected);
+            }
+            for time in 0..100 {
+                assert_eq!(shard.at_time(time), time * 2 + 1);
+            }
+            assert_eq!(counters(shard, Span { cutoff: 60, records: 1, ..ALL }), [121]);
+        };
+        check(&shard);
+        drop(shard);
+        let shard = shard_with(&store, 1000);
+        check(&shard);
+        shard.trim(60);
+        assert_eq!(counters(&shard, Span { records: 1, ..ALL }), [121]);
+        shard.trim(1000);
+        assert_eq!(counters(&shard, ALL), [199, 200]);
+        drop(shard);
+        assert_eq!(put(&shard_with(&store, 1000), &[b"next"], 0), 201);
+    }
+
+    #[test]
+    fn a_closed_shard_ends_after_its_last_record() {
+        let shard = shard();
+        put(&shard, &[b"a", b"b"], 10);
+        let end = |from| {
+            let read = shard.read(Span { from, records: 1, ..ALL });
+            let next = read.next(&read.items());
+            (next, read.is_at_tip(next), read.is_at_end(next))
+        };
+        assert_eq!(end(2), (3, true, false));
+        shard.close(20);
+        assert_eq!([end(0), end(2), end(3)], [(2, false, false), (3, true, true), (3, true, true)]);
+    }
+
+    #[test]
+    fn readers_beside_writers_pass_over_nothing() {
+        let (shard, is_done) = (shard(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let writers: Vec<_> =
+                (0..3).map(|_| scope.spawn(|| (0..2000).map(|_| put(&shard, &[b"a", b"b"], 1)).max())).collect();
+            let reader = scope.spawn(|| {
+                let mut next = 1;
+                while !(is_done.load(Ordering::Acquire) && next == shard.next()) {
+                    for item in shard.read(Span { from: next, records: 7, ..ALL }).items() {
+                        assert_eq!(item.counter, next);
+                        next += 1;
+                    }
+                }
+                next
+            });
+            writers.into_iter().for_each(|writer| assert!(writer.join().unwrap().is_some()));
+            is_done.store(true, Ordering::Release);
+            assert_eq!(reader.join().unwrap(), 12_001);
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn pages_are_all_records_in_order(
+            puts in proptest::collection::vec(proptest::collection::vec(0_usize..50, 1..5), 0..20),
+            records in 1_usize..6,
+            bytes in 1_usize..120,
+        ) {
+            let shard = shard();
+            for sizes in &puts {
+                let data: Vec<Vec<u8>> = sizes.iter().map(|size| vec![0; *size]).collect();
+                put(&shard, &data.iter().map(Vec::as_slice).collect::<Vec<_>>(), 1);
+            }
+            let (mut from, mut found) = (0, Vec::new());
+            loop {
+                let read = shard.read(Span { from, records, bytes, cutoff: 0 });
+                let items = read.items();
+                let size: usize = items.iter().map(|item| item.entry.data.len() + 1).sum();
+                prop_assert!(items.len() <= records && (size <= bytes || items.len() == 1));
+                found.extend(items.iter().map(|item| (item.counter, item.entry.data.len())));
+                from = read.next(&items);
+                if read.is_at_tip(from) {
+                    break;
+                }
+                prop_assert!(!items.is_empty());
+            }
+            let expected: Vec<_> = puts.into_iter().flatten().enumerate().map(|(at, size)| (at as u64 + 1, size)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! SubscribeToShard: a shard's records as an event stream, pushed as they arrive.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body::Frame;
+use kinesis_event_logger_core::limits;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::get::{ChildShard, Position, RecordAnswer, child_shards, millis_behind};
+use super::log::{SequenceText, ShardLog, Span, StreamLog};
+use super::wire::Wire;
+use super::{Kinesis, data_bytes, engine, now, stream_name};
+use crate::http_api::AwsError;
+use crate::metrics::{Direction, Metrics};
+use crate::store::Store;
+
+/// How long a subscription lasts.
+/// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>
+const SUBSCRIPTION: Duration = Duration::from_mins(5);
+
+/// How often a subscriber hears that there is nothing new. AWS's interval is undocumented.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Bytes of an event: what a shard gives a consumer in a second.
+const EVENT_BYTES: usize = limits::SHARD_READ_BYTES_PER_SECOND;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SubscribeToShard {
+    #[serde(rename = "ConsumerARN")]
+    consumer_arn: String,
+    shard_id: String,
+    starting_position: Position,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event<'a> {
+    records: Vec<RecordAnswer<'a>>,
+    /// None at the end of the shard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continuation_sequence_number: Option<SequenceText>,
+    millis_behind_latest: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    child_shards: Vec<ChildShard>,
+}
+
+/// What pushes one shard's records.
+struct Subscription {
+    stream: Arc<StreamLog>,
+    shard: Arc<ShardLog>,
+    wire: Wire,
+    /// The counter of the next record.
+    next: u64,
+    events: mpsc::Sender<Bytes>,
+    store: Store,
+    metrics: Metrics,
+}
+
+impl Kinesis {
+    pub(super) async fn subscribe_to_shard(&self, wire: Wire, body: &[u8]) -> Result<Response<Body>, AwsError> {
+        let input = wire.read_value(body)?;
+        self.engine().check("SubscribeToShard", &input)?;
+        let SubscribeToShard { consumer_arn, shard_id, starting_position } = serde_json::from_value(input)
+            .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+        let missing = |what: String| AwsError::bad_request("ResourceNotFoundException", format!("{what} not found."));
+        let consumer = self.engine().consumer(&consumer_arn).await;
+        let consumer = consumer.ok_or_else(|| missing(format!("Consumer {consumer_arn}")))?;
+        if !engine::is_active(&consumer) {
+            return Err(AwsError::bad_request(
+                "ResourceInUseException",
+                format!("Consumer {consumer_arn} is not ACTIVE."),
+            ));
+        }
+        let stream = self.stream_log(stream_name(&consumer_arn).unwrap_or_default()).await?;
+        let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
+        let next = self.begin(&stream, &shard, &starting_position)?;
+        let (events, pushed) = mpsc::channel(1);
+        let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
+        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics }.push());
+        let mut response = Response::new(Body::new(Events(pushed)));
+        let content_type = HeaderValue::from_static("application/vnd.amazon.eventstream");
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        Ok(response)
+    }
+}
+
+impl Subscription {
+    /// Pushes until the shard or the subscription ends, or the subscriber is gone.
+    async fn push(mut self) {
+        let ends = Instant::now() + SUBSCRIPTION;
+        let mut changes = self.shard.changes();
+        let mut goes_on = self.events.send(engine::initial_response()).await.is_ok();
+        while goes_on && Instant::now() < ends {
+            changes.borrow_and_update();
+            let Some((event, is_at_tip, is_end)) = self.event() else { return };
+            // What is read is what a kill of this process cannot take back.
+            goes_on = self.store.flushed().await.is_ok() && self.events.send(event).await.is_ok() && !is_end;
+            if goes_on && is_at_tip {
+                tokio::select! {
+                    changed = changes.changed() => goes_on = changed.is_ok(),
+                    () = tokio::time::sleep(HEARTBEAT) => {}
+                    () = tokio::time::sleep_until(ends) => {}
+                    () = self.events.closed() => goes_on = false,
+                }
+            }
+        }
+    }
+
+    /// The next event, and whether it reaches the tip and the end of the shard.
+    fn event(&mut self) -> Option<(Bytes, bool, bool)> {
+        let (now, shards) = (now(), self.stream.shards());
+        let read = self.shard.read(Span {
+            from: self.next,
+            records: limits::GET_RECORDS_RECORDS,
+            bytes: EVENT_BYTES,
+            cutoff: shards.settings.cutoff(now),
+        });
+        let items = read.items();
+        self.metrics.records(Direction::Out, &self.stream.name, items.len(), data_bytes(&items));
+        self.next = read.next(&items);
+        let (is_at_tip, is_end) = (read.is_at_tip(self.next), read.is_at_end(self.next));
+        let sequence = self.shard.sequence;
+        let last = items.last().map(|last| last.number(sequence));
+        let before = || sequence.number(self.next.saturating_sub(1), now / 1000);
+        let event = Event {
+            continuation_sequence_number: (!is_end).then(|| last.unwrap_or_else(before)),
+            records: items.iter().map(|item| RecordAnswer::new(item, sequence)).collect(),
+            millis_behind_latest: millis_behind(&items, is_at_tip, now),
+            child_shards: if is_end { child_shards(&shards, &self.shard.id) } else { Vec::new() },
+        };
+        let content_type = match self.wire {
+            Wire::Json => "application/json",
+            Wire::Cbor => "application/x-amz-cbor-1.1",
+        };
+        let frame = self.wire.body(&event).map(|payload| engine::event_frame(&payload, content_type));
+        frame.ok().map(|frame| (frame, is_at_tip, is_end))
+    }
+}
+
+/// The body of the answer.
+struct Events(mpsc::Receiver<Bytes>);
+
+impl HttpBody for Events {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}

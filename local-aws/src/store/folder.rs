@@ -1,0 +1,56 @@
+//! Whose folder it is: the marker with the format's version.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+
+/// The file that says that a folder is ours, and in which format.
+pub const MARKER: &str = "local-aws.json";
+const UNFINISHED: &str = "local-aws.json.new";
+/// Counts up with every change that an older version would misread.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    format: u32,
+}
+
+/// Checks that the folder is ours and of a format we know; marks it as ours where there is none, or nothing in it.
+pub fn prepare(dir: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    match fs::read(dir.join(MARKER)) {
+        Ok(marker) => check(dir, &marker),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            for entry in fs::read_dir(dir).map_err(failed)? {
+                let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+                if found != UNFINISHED {
+                    return Err(StoreError::NotOurs { dir: dir.to_owned(), found });
+                }
+            }
+            mark(dir).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn check(dir: &Path, marker: &[u8]) -> Result<(), StoreError> {
+    let bad = |error: serde_json::Error| StoreError::BadMarker(dir.to_owned(), format!("its {MARKER} reads {error}"));
+    let Marker { format } = serde_json::from_slice(marker).map_err(bad)?;
+    if format > FORMAT {
+        return Err(StoreError::NewerFormat { dir: dir.to_owned(), found: format, expected: FORMAT });
+    }
+    Ok(())
+}
+
+/// Whole or not at all: a kill in between leaves a folder that counts as empty.
+fn mark(dir: &Path) -> io::Result<()> {
+    let unfinished = dir.join(UNFINISHED);
+    fs::write(&unfinished, serde_json::to_vec(&Marker { format: FORMAT })?)?;
+    fs::File::open(&unfinished)?.sync_all()?;
+    fs::rename(unfinished, dir.join(MARKER))
+}

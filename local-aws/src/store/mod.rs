@@ -1,0 +1,220 @@
+//! What survives the process: ordered keys in keyspaces, written in atomic batches by one thread.
+//!
+//! The state that services answer from is in memory; the store is told of each change, and read at the start and for what
+//! has left memory. [`Batch::commit`] hands a batch over and returns at once, so that it can be called under a lock;
+//! batches are written in the order in which they were committed, whole or not at all, those that wait together in one go.
+//! What a kill leaves is therefore always a beginning of that order: a checkpoint committed after a line is never there
+//! without the line. [`Store::flushed`] resolves once everything committed before it is with the operating system, which is
+//! what a kill of this process cannot take back; the endpoint awaits it before each answer.
+//!
+//! Without a folder there is no store: [`Store::default`] takes every batch, keeps nothing, and is always flushed. No other
+//! module knows the engine, the crate `fjall`.
+
+mod budget;
+mod engine;
+mod folder;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::http_api::AwsError;
+
+pub use budget::{Budget, Holder, Share};
+use engine::Engine;
+use writer::Writer;
+
+/// What keys are kept apart by. The number stands before each key on disk: never give one a second meaning.
+#[allow(dead_code, reason = "the services that keep state in them are being wired")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Keyspace {
+    /// Single values: what the next of something is called.
+    Counters = 1,
+    Roles = 2,
+    LogGroups = 3,
+    LogStreams = 4,
+    LogEvents = 5,
+    Streams = 6,
+    Records = 7,
+    Consumers = 8,
+    Functions = 9,
+    Mappings = 10,
+    Checkpoints = 11,
+    LogTotals = 12,
+    /// The zips of functions.
+    Code = 13,
+}
+
+/// Why a folder could not be opened, or what happened to it since.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{} holds {found:?} and no {}: it is no data folder of this endpoint, which makes its own in an empty or a new one", .dir.display(), folder::MARKER)]
+    NotOurs { dir: PathBuf, found: String },
+    #[error("{} is in data format {found}, and this version knows {expected} and older: open it with the version that wrote it, or take another folder", .dir.display())]
+    NewerFormat { dir: PathBuf, found: u32, expected: u32 },
+    #[error("{} is not the endpoint's: {reason}; take another folder", .0.display(), reason = .1)]
+    BadMarker(PathBuf, String),
+    #[error("{} is in use by another endpoint: stop it, or take another folder", .0.display())]
+    Locked(PathBuf),
+    #[error("the data folder {} failed: {source}", .dir.display())]
+    Io { dir: PathBuf, source: io::Error },
+    #[error("the data folder {} failed: {source}", .dir.display())]
+    Engine { dir: PathBuf, source: fjall::Error },
+    #[error("the data folder failed earlier, and nothing is kept any more: {0}")]
+    Failed(Arc<str>),
+    #[error("a value in the data folder could not be read: {0}")]
+    Value(#[from] serde_json::Error),
+    #[error("an entry in the data folder is not the log event it should be")]
+    NotAnEvent,
+}
+
+impl From<StoreError> for AwsError {
+    fn from(error: StoreError) -> Self {
+        Self::new(500, "InternalFailure", error.to_string())
+    }
+}
+
+/// A handle on the store; clones share it. The last one to go writes what waits and lets go of the folder.
+#[derive(Clone, Default)]
+pub struct Store {
+    open: Option<Arc<Open>>,
+}
+
+struct Open {
+    // The writer first: it ends before the engine does.
+    writer: Writer,
+    engine: Arc<Engine>,
+}
+
+/// Changes that are written together or not at all, in no order among themselves.
+#[must_use = "a batch that is not committed changes nothing"]
+pub struct Batch {
+    store: Store,
+    changes: Changes,
+}
+
+#[derive(Default)]
+struct Changes {
+    puts: Vec<(Keyspace, Bytes, Bytes)>,
+    removals: Vec<(Keyspace, Bytes)>,
+    /// From a key up to and without another.
+    removed_ranges: Vec<(Keyspace, Bytes, Bytes)>,
+}
+
+impl Store {
+    /// Opens a folder, making it if needed; none: nothing is kept. Takes tens to hundreds of milliseconds, and blocks.
+    ///
+    /// # Errors
+    /// The folder is not ours, of a newer format, in use, or cannot be read or written.
+    pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
+        let Some(dir) = dir else { return Ok(Self::default()) };
+        folder::prepare(dir)?;
+        let engine = Arc::new(Engine::open(dir)?);
+        let writer = Writer::start(Arc::clone(&engine));
+        Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+    }
+
+    /// Whether what is committed can be read back.
+    pub fn keeps(&self) -> bool {
+        self.open.is_some()
+    }
+
+    pub fn batch(&self) -> Batch {
+        Batch { store: self.clone(), changes: Changes::default() }
+    }
+
+    /// Resolves once everything committed before this call survives a kill of the process.
+    ///
+    /// # Errors
+    /// Writing failed, now or earlier: nothing is kept from then on.
+    pub async fn flushed(&self) -> Result<(), StoreError> {
+        match &self.open {
+            Some(open) => open.writer.flushed().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The entries from `from` up to and without `to`, in the order of their keys, from both ends; all that was committed
+    /// before this call is among them. Reads the disk, and waits for what is being written.
+    pub fn range(
+        &self,
+        keyspace: Keyspace,
+        from: &[u8],
+        to: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
+        let open = self.open.as_ref().inspect(|open| open.writer.wait());
+        open.map(|open| open.engine.range(keyspace, from, to)).into_iter().flatten()
+    }
+
+    /// Every entry of a keyspace, its value read from JSON.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or a value is not what it should be.
+    pub fn all<T: DeserializeOwned>(&self, keyspace: Keyspace) -> Result<Vec<(Bytes, T)>, StoreError> {
+        let entries = self.open.iter().flat_map(|open| {
+            open.writer.wait();
+            open.engine.all(keyspace)
+        });
+        entries.map(|entry| entry.and_then(|(key, value)| Ok((key, serde_json::from_slice(&value)?)))).collect()
+    }
+}
+
+impl Batch {
+    /// Sets a key's value.
+    pub fn put(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> &mut Self {
+        if self.store.keeps() {
+            self.changes.puts.push((keyspace, engine::key(keyspace, key.as_ref()), value.into()));
+        }
+        self
+    }
+
+    /// Sets a key's value to JSON.
+    pub fn put_json<T: Serialize>(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: &T) -> &mut Self {
+        if self.store.keeps() {
+            let json = serde_json::to_vec(value).expect("what the services keep has string keys and no failing parts");
+            self.put(keyspace, key, json);
+        }
+        self
+    }
+
+    pub fn remove(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>) -> &mut Self {
+        if self.store.keeps() {
+            self.changes.removals.push((keyspace, engine::key(keyspace, key.as_ref())));
+        }
+        self
+    }
+
+    /// Removes what earlier batches left from `from` up to and without `to`. Costs what there is to remove.
+    pub fn remove_range(&mut self, keyspace: Keyspace, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> &mut Self {
+        if self.store.keeps() {
+            let (from, to) = (engine::key(keyspace, from.as_ref()), engine::key(keyspace, to.as_ref()));
+            self.changes.removed_ranges.push((keyspace, from, to));
+        }
+        self
+    }
+
+    /// Hands the batch over to be written after all batches committed before it. Returns at once, unless so much waits
+    /// that the disk is behind: then it blocks until there is room.
+    pub fn commit(self) {
+        if let Some(open) = &self.store.open {
+            open.writer.commit(self.changes);
+        }
+    }
+}
+
+impl Changes {
+    fn bytes(&self) -> usize {
+        /// What an entry takes in the queue besides its key and value.
+        const ENTRY_BYTES: usize = 80;
+        let puts: usize = self.puts.iter().map(|(_, key, value)| key.len() + value.len() + ENTRY_BYTES).sum();
+        puts + (self.removals.len() + self.removed_ranges.len()) * ENTRY_BYTES
+    }
+}

@@ -1,0 +1,180 @@
+//! The store on a folder of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Keyspace, Store, StoreError, folder};
+
+fn put(store: &Store, keys: std::ops::Range<u64>) {
+    for key in keys {
+        let mut batch = store.batch();
+        batch.put(Keyspace::Records, key.to_be_bytes(), "record");
+        batch.put(Keyspace::Checkpoints, b"last", key.to_be_bytes().to_vec());
+        batch.commit();
+    }
+}
+
+fn records(store: &Store) -> Vec<u64> {
+    let entries = store.range(Keyspace::Records, &[], &[0xff; 9]);
+    entries.map(|entry| u64::from_be_bytes(entry.unwrap().0[..].try_into().unwrap())).collect()
+}
+
+fn checkpoint(store: &Store) -> Option<u64> {
+    let entry = store.range(Keyspace::Checkpoints, b"last", b"lasu").next()?.unwrap();
+    Some(u64::from_be_bytes(entry.1[..].try_into().unwrap()))
+}
+
+fn open_error(dir: &Path) -> String {
+    match Store::open(Some(dir)) {
+        Ok(_) => panic!("{} opened", dir.display()),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn what_was_committed_is_read_at_once_and_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    put(&store, 0..1000);
+    assert_eq!(records(&store), (0..1000).collect::<Vec<_>>());
+    drop(store);
+    let store = Store::open(Some(dir.path())).unwrap();
+    assert_eq!(records(&store), (0..1000).collect::<Vec<_>>());
+    let newest = store.range(Keyspace::Records, &[], &[0xff; 9]).next_back().unwrap().unwrap();
+    assert_eq!((&newest.0[..], &newest.1[..]), (&999u64.to_be_bytes()[..], &b"record"[..]));
+}
+
+#[test]
+fn keyspaces_are_apart_and_values_are_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    let mut batch = store.batch();
+    batch.put_json(Keyspace::Roles, "a", &vec![1, 2]).put_json(Keyspace::LogGroups, "a", &"group");
+    batch.commit();
+    assert_eq!(store.all::<Vec<u32>>(Keyspace::Roles).unwrap(), [("a".into(), vec![1, 2])]);
+    assert_eq!(store.all::<String>(Keyspace::LogGroups).unwrap(), [("a".into(), "group".to_owned())]);
+    assert!(store.all::<String>(Keyspace::LogStreams).unwrap().is_empty());
+    assert!(matches!(store.all::<u32>(Keyspace::Roles), Err(StoreError::Value(_))));
+}
+
+#[test]
+fn a_range_is_removed_as_it_was_before_the_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    put(&store, 0..100);
+    let mut batch = store.batch();
+    batch.remove_range(Keyspace::Records, 10u64.to_be_bytes(), 90u64.to_be_bytes());
+    batch.put(Keyspace::Records, 50u64.to_be_bytes(), "new").remove(Keyspace::Records, 0u64.to_be_bytes());
+    batch.commit();
+    let expected: Vec<u64> = (1..10).chain([50]).chain(90..100).collect();
+    assert_eq!(records(&store), expected);
+}
+
+#[tokio::test]
+async fn without_a_folder_nothing_is_kept_and_nothing_waited_for() {
+    let store = Store::open(None).unwrap();
+    put(&store, 0..10);
+    store.flushed().await.unwrap();
+    assert!(!store.keeps() && records(&store).is_empty());
+}
+
+#[tokio::test]
+async fn many_callers_at_once_are_all_written_each_in_its_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    let callers = (0..8u64).map(|caller| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for number in 0..200 {
+                let mut batch = store.batch();
+                batch.put(Keyspace::Records, (caller * 1000 + number).to_be_bytes(), "r");
+                batch.put(Keyspace::Counters, caller.to_be_bytes(), number.to_be_bytes().to_vec());
+                batch.commit();
+                store.flushed().await.unwrap();
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert_eq!(records(&store).len(), 1600);
+    let last = store.range(Keyspace::Counters, &[], &[0xff; 9]).map(|entry| entry.unwrap().1);
+    assert!(last.eq(vec![199u64.to_be_bytes().to_vec(); 8]));
+}
+
+/// The journal that was written to last.
+fn journal(dir: &Path) -> PathBuf {
+    let entries = fs::read_dir(dir.join("store")).unwrap().map(|entry| entry.unwrap().path());
+    let journals = entries.filter(|path| path.extension().is_some_and(|extension| extension == "jnl"));
+    journals.max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_torn_last_write_is_dropped_whole_and_writing_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    put(&store, 0..1);
+    store.flushed().await.unwrap();
+    let before = fs::read(journal(dir.path())).unwrap().iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    put(&store, 1..2);
+    store.flushed().await.unwrap();
+    // As a kill would leave it: copied while it is open.
+    let files = tempfile::tempdir().unwrap();
+    copy(dir.path(), files.path());
+    let whole = fs::read(journal(files.path())).unwrap();
+    let end = whole.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    assert!(end > before + 50, "the last write is {before}..{end} of {}", whole.len());
+
+    for cut in before..end {
+        let torn = tempfile::tempdir().unwrap();
+        copy(files.path(), torn.path());
+        fs::write(journal(torn.path()), &whole[..cut]).unwrap();
+        let store = Store::open(Some(torn.path())).unwrap();
+        assert_eq!((records(&store), checkpoint(&store)), (vec![0], Some(0)), "cut at {cut} of {before}..{end}");
+        put(&store, 5..6);
+        // Closing brings everything to the disk: once in a while is enough.
+        if cut % 8 == 0 {
+            drop(store);
+            let store = Store::open(Some(torn.path())).unwrap();
+            assert_eq!((records(&store), checkpoint(&store)), (vec![0, 5], Some(5)), "cut at {cut} of {before}..{end}");
+        }
+    }
+}
+
+#[test]
+fn one_endpoint_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    assert!(open_error(dir.path()).contains("is in use by another endpoint: stop it"));
+    drop(store);
+    Store::open(Some(dir.path())).unwrap();
+}
+
+#[test]
+fn a_newer_format_and_a_folder_that_is_not_ours_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thesis.tex"), "x").unwrap();
+    let error = open_error(dir.path());
+    assert!(error.contains("\"thesis.tex\"") && error.contains(&dir.path().display().to_string()), "{error}");
+
+    let marker = dir.path().join(folder::MARKER);
+    fs::write(&marker, r#"{"format":2}"#).unwrap();
+    let error = open_error(dir.path());
+    assert!(error.contains("data format 2, and this version knows 1"), "{error}");
+    fs::write(&marker, "{}").unwrap();
+    let error = open_error(dir.path());
+    assert!(error.contains("local-aws.json reads missing field `format`"), "{error}");
+}

@@ -1,0 +1,124 @@
+//! Real clients of AWS against `ops-cli local`, each doing what it is for: the AWS CLI, boto3, aws-kinesis-agg and awslogs
+//! from PyPI, AWS's SDK for JavaScript from npm; the walk-through that this project replaces among them.
+//!
+//! They are installed once for a checkout, in the versions that `clients/requirements.txt` and `clients/package-lock.json`
+//! name. Where they cannot be had (no Python, no node, no network) that is said and the test ends: the README's test
+//! command needs nothing but Rust. In CI (`CI` is set) it is a failure.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use common::{Endpoint, Run, install};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// The folder of the installed Python clients.
+fn python() -> Option<&'static Path> {
+    static INSTALLED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let install = || unless_in_ci("Python", install::python("clients", &folder().join("requirements.txt")));
+    INSTALLED.get_or_init(install).as_deref()
+}
+
+/// The folder of the installed JavaScript clients.
+fn javascript() -> Option<&'static Path> {
+    static INSTALLED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let install = || unless_in_ci("JavaScript", install::javascript("clients-js", &folder()));
+    INSTALLED.get_or_init(install).as_deref()
+}
+
+fn unless_in_ci(language: &str, installed: Option<PathBuf>) -> Option<PathBuf> {
+    if installed.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "the {language} clients could not be installed");
+        eprintln!("the {language} clients could not be installed: they were not run");
+    }
+    installed
+}
+
+/// A command with the endpoint's exports, and nothing else of AWS.
+fn client(endpoint: &Endpoint, program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.envs(endpoint.exports());
+    command
+}
+
+/// Runs a script of `clients/` with the Python clients on its PATH; its last line is `last`.
+fn runs_in_python(script: &str, args: &[&str], last: &str) {
+    let Some(venv) = python() else { return };
+    let endpoint = Endpoint::start();
+    let interpreter = if script.ends_with(".py") { "python3" } else { "bash" };
+    let path = format!("{}:{}", venv.join("bin").display(), std::env::var("PATH").unwrap());
+    let mut command = client(&endpoint, interpreter);
+    let run = Run::of(command.arg(folder().join(script)).args(args).env("PATH", path)).ok();
+    assert_eq!(run.stdout.lines().last(), Some(last), "{}", run.stdout);
+}
+
+/// Runs a module of `clients/` from where its imports are installed.
+fn runs_in_javascript(module: &str, last: &str) {
+    let Some(modules) = javascript() else { return };
+    let endpoint = Endpoint::start();
+    let source = std::fs::read(folder().join(module)).unwrap();
+    let mut command = client(&endpoint, "node");
+    command.args(["--input-type=module", "-"]).current_dir(modules);
+    let run = Run::with_stdin(&mut command, &source).ok();
+    assert_eq!(run.stdout.lines().last(), Some(last), "{}", run.stdout);
+}
+
+fn zip() -> &'static str {
+    common::function_zip().to_str().unwrap()
+}
+
+/// An empty folder for one test's files.
+fn work(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_walk_through_with_the_aws_cli() {
+    runs_in_python("walkthrough.sh", &[zip(), &work("walkthrough")], "walked");
+}
+
+#[test]
+fn the_walk_through_with_boto3() {
+    runs_in_python("walkthrough.py", &[zip()], "walked");
+}
+
+#[test]
+fn aws_kinesis_agg_puts_aggregates_and_reads_them_back() {
+    runs_in_python("aggregation.py", &[zip()], "aggregated");
+}
+
+#[test]
+fn boto3_subscribes_to_a_shard() {
+    runs_in_python("subscribe.py", &[], "subscribed");
+}
+
+#[test]
+fn awslogs_lists_gets_filters_and_watches() {
+    runs_in_python("awslogs.sh", &[&work("awslogs")], "watched");
+}
+
+#[test]
+fn javascript_streams_over_http_2() {
+    runs_in_javascript("kinesis.mjs", "streamed");
+}
+
+#[test]
+fn javascript_makes_invokes_and_maps_a_function() {
+    runs_in_javascript("lambda.mjs", "invoked");
+}
+
+#[test]
+fn javascript_writes_reads_and_filters_logs() {
+    runs_in_javascript("logs.mjs", "logged");
+}
