@@ -5,7 +5,10 @@ mod common;
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use common::{Endpoint, Run};
 use serde_json::{Value, json};
 
@@ -14,10 +17,17 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
     for format in ["json", "text"] {
         let endpoint = Endpoint::start();
         endpoint.provision(&["--shards", "2", "--log-format", format]);
-        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "throttledEntries", "probability": 0.05 }));
-        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }));
-        endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }));
-        endpoint.fault(&json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }));
+        for fault in [
+            json!({ "operation": "PutRecords", "kind": "throttledEntries", "probability": 0.05 }),
+            json!({ "operation": "PutRecords", "kind": "failedEntries", "probability": 0.05 }),
+            json!({ "operation": "PutRecords", "kind": "shardLimit", "recordsPerSecond": 1000 }),
+            json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.1, "seed": 5 }),
+            json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.05, "seed": 6 }),
+            json!({ "operation": "*", "kind": "latency", "milliseconds": 20, "probability": 0.1 }),
+            json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 1, "probability": 0.3, "seed": 3 }),
+        ] {
+            endpoint.fault(&fault);
+        }
         // Text is the harder one to read, and aggregates have more on the line.
         let aggregate = (format == "text").then_some("--aggregate");
         let verify = ["--output", "json", "verify", "--count", "500"];
@@ -27,7 +37,43 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
         let counted: u64 =
             report["histogram"].as_array().unwrap().iter().map(|row| row["count"].as_u64().unwrap()).sum();
         assert_eq!(counted, 500);
+        let faults: Vec<Value> = serde_json::from_str(&endpoint.faults("GET", "")).unwrap();
+        let crash = faults.iter().find(|fault| fault["kind"] == "functionCrash").unwrap();
+        assert!(crash["struck"].as_u64() > Some(0), "{crash}");
     }
+}
+
+/// As a batch that failed after its lines were written would have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_again_after_the_last_record_is_counted() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let receipts = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-again-{}", std::process::id()));
+    std::fs::remove_file(&receipts).ok();
+    let file = receipts.to_str().unwrap();
+    endpoint.run(["publish", "x", "--receipts", file]).ok();
+    let once = endpoint.run(["--output", "json", "verify", "--receipts", file]).ok().json().remove(0);
+    assert_eq!(once["duplicates"], 0, "{once}");
+
+    let receipt: Value = serde_json::from_slice(&std::fs::read(&receipts).unwrap()).unwrap();
+    let line = json!({ "sequenceNumber": receipt["sequenceNumber"], "partitionKey": "k" }).to_string();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&endpoint.sdk_config().await);
+    let (group, stream) = ("/aws/lambda/test-dev", "again");
+    logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
+    let mut verify = endpoint.ops(["--output", "json", "verify", "--receipts", file, "--settle", "1s"]);
+    let mut verify = verify.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut put = 0;
+    // Far more of them than can be there when the record is found first.
+    while verify.try_wait().unwrap().is_none() {
+        let event = InputLogEvent::builder().timestamp(jiff::Timestamp::now().as_millisecond()).message(&line);
+        let event = event.build().unwrap();
+        let put_events = logs.put_log_events().log_group_name(group).log_stream_name(stream);
+        put_events.log_events(event).send().await.unwrap();
+        put += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let report: Value = serde_json::from_reader(verify.stdout.take().unwrap()).unwrap();
+    assert!(report["duplicates"].as_u64() > Some(put / 2), "{report} of {put}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub struct Fault {
     /// The same seed and the same requests give the same faults.
     #[serde(default)]
     seed: u64,
-    /// For `latency`: how long an answer is held back, in milliseconds.
+    /// For `latency`: how long an answer is held back; for `functionCrash`: how long an invocation goes well. In milliseconds.
     #[serde(default)]
     milliseconds: u64,
     /// For `shardLimit`: the records a shard takes in a second.
@@ -59,6 +59,8 @@ enum Kind {
     DroppedAnswer,
     /// The request waits before it is executed.
     Latency,
+    /// Of the operation `Invoke`, however it comes about: the function's process is killed meanwhile.
+    FunctionCrash,
 }
 
 /// What becomes of one request.
@@ -178,8 +180,16 @@ impl Faults {
                 .strikes()
                 .then(|| Refusal { code: "InternalFailure", message: "Internal service failure.".to_owned() }),
             Kind::ShardLimit => active.is_over_limit(shard, Instant::now()).then(throttled),
-            Kind::ServerError | Kind::DroppedAnswer | Kind::Latency => None,
+            Kind::ServerError | Kind::DroppedAnswer | Kind::Latency | Kind::FunctionCrash => None,
         })
+    }
+
+    /// After how long the process of an invocation is to be killed, if at all.
+    pub fn of_invocation(&self) -> Option<Duration> {
+        let mut active = self.lock();
+        let mut crashes =
+            active.iter_mut().filter(|active| active.fault.kind == Kind::FunctionCrash && active.applies("Invoke"));
+        crashes.find_map(|active| active.strikes().then_some(Duration::from_millis(active.fault.milliseconds)))
     }
 
     /// Whether there is anything that refuses entries.
@@ -259,6 +269,9 @@ mod tests {
         assert!((2300..2700).contains(&struck), "{struck}");
         assert_eq!(run(), run());
         assert_eq!(faults(fault).of_request("PutRecord"), Verdict::default());
+        let crash = serde_json::json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 3 });
+        assert_eq!(faults(crash.clone()).of_invocation(), Some(Duration::from_millis(3)));
+        assert_eq!(faults(crash).of_request("Invoke"), Verdict::default());
     }
 
     #[test]

@@ -21,10 +21,10 @@ use super::settings::{Input, Settings};
 use super::tags;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
-use crate::Config;
-use crate::http_api::{self, AwsError};
+use crate::http_api::{self, AwsError, Faults};
 use crate::identity::Identity;
 use crate::logs::Logs;
+use crate::{Config, Metrics};
 
 /// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
 const PAGE: usize = 50;
@@ -39,6 +39,7 @@ struct Shared {
     config: Config,
     logs: Logs,
     identity: Identity,
+    faults: Faults,
     functions: Mutex<BTreeMap<String, Function>>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     workspace: Mutex<Option<Workspace>>,
@@ -75,8 +76,9 @@ struct UpdateCode {
 }
 
 impl Functions {
-    pub fn new(config: Config, logs: Logs, identity: Identity) -> Self {
-        let shared = Shared { config, logs, identity, functions: Mutex::default(), workspace: Mutex::default() };
+    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults) -> Self {
+        let shared =
+            Shared { config, logs, identity, faults, functions: Mutex::default(), workspace: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -241,6 +243,15 @@ impl Functions {
         self.functions().values().filter_map(|function| function.concurrency.reserved()).sum()
     }
 
+    pub fn metrics(&self) -> &Metrics {
+        &self.config().metrics
+    }
+
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
+    }
+
     /// Ends every process and removes all code.
     pub async fn close(&self) {
         let workspace = self.workspace().take();
@@ -321,7 +332,7 @@ impl Functions {
         if let Some(workspace) = &*workspace {
             return Ok(work(workspace));
         }
-        let made = Workspace::new(&self.shared.config, &self.shared.logs);
+        let made = Workspace::new(&self.shared.config, &self.shared.logs, &self.shared.faults);
         let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
         Ok(work(workspace.insert(made)))
     }
@@ -336,11 +347,11 @@ impl Functions {
 }
 
 impl Workspace {
-    fn new(config: &Config, logs: &Logs) -> std::io::Result<Self> {
+    fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
         let runtime_dir = folder.path().join("runtime");
         std::fs::create_dir(&runtime_dir)?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), runtime_dir)?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), runtime_dir)?);
         Ok(Self { folder, host })
     }
 }

@@ -32,7 +32,8 @@ use crate::logs::Logs;
 use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
-use routes::{DOWNLOAD_CODE, Route};
+pub use routes::DOWNLOAD_CODE;
+use routes::Route;
 use wire::Query;
 
 /// A handle on Lambda; clones share it.
@@ -46,7 +47,7 @@ pub struct Lambda {
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity);
+        let functions = Functions::new(config, logs, identity, kinesis.faults());
         let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
         Self { functions, mappings, destinations }
     }
@@ -54,6 +55,12 @@ impl Lambda {
     /// The operation that Lambda has at this method and path.
     pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
         routes::route(method.as_str(), path).map(|route| route.operation)
+    }
+
+    /// Method, path and name of every operation that Lambda has, answered here or not.
+    #[cfg(test)]
+    pub fn operations() -> &'static [(&'static str, &'static str, &'static str)] {
+        routes::OPERATIONS
     }
 
     /// Answers a request of Lambda's restJson protocol.
@@ -95,6 +102,11 @@ impl Lambda {
                 format!("The local endpoint does not answer {operation} of Lambda."),
             )),
         }
+    }
+
+    /// How many processes of functions run.
+    pub fn processes(&self) -> usize {
+        self.functions.processes()
     }
 
     /// What on-failure destinations got, as JSON.

@@ -39,7 +39,8 @@ struct Published {
 
 pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let timeout = timeout(&args.timeout)?;
+    let timeout = duration("--timeout", &args.timeout)?;
+    let settle = duration("--settle", &args.settle)?;
     let kept = args.receipts.as_deref().map(|path| {
         let mut kept = Vec::new();
         receipts::read(path, |receipt| kept.push(receipt)).map(|()| kept)
@@ -61,7 +62,7 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     };
     let mut check = Check::new(published.receipts);
     tokio::select! {
-        followed = follow(&reader, &mut check, since, timeout) => followed?,
+        followed = follow(&reader, &mut check, since, timeout, settle) => followed?,
         () = interrupted() => return Err(Error::interrupted()),
     }
     let report = check.report(published.run_id, published.not_published);
@@ -119,11 +120,12 @@ fn marked(run_id: &str, count: u64) -> Vec<u8> {
     (0..count).map(line).collect::<String>().into_bytes()
 }
 
-/// Reads the log until every record is there, or until nothing more may be waited for.
-async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duration) -> Result<()> {
+/// Reads the log until every record is there and has been for a while (`settle`), or until nothing more may be waited for.
+async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duration, settle: Duration) -> Result<()> {
     let step = Step::begin(format!("find {} log lines", check.missing()));
     let mut follower = Follower::new(since);
     let begun = Instant::now();
+    let mut found = None;
     loop {
         let take = |events: &[Event]| {
             for event in events {
@@ -135,10 +137,12 @@ async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duratio
         };
         reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
         if check.missing() == 0 {
-            step.done();
-            return Ok(());
-        }
-        if begun.elapsed() + PAUSE > timeout {
+            // A batch that failed after its lines were written comes again, and that takes a moment.
+            if found.get_or_insert_with(Instant::now).elapsed() >= settle {
+                step.done();
+                return Ok(());
+            }
+        } else if begun.elapsed() + PAUSE > timeout {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
@@ -146,12 +150,12 @@ async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duratio
 }
 
 /// `60s`, `5m`, or seconds.
-fn timeout(text: &str) -> Result<Duration> {
+fn duration(option: &str, text: &str) -> Result<Duration> {
     let parsed = match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => text.parse::<SignedDuration>().ok().and_then(|duration| duration.try_into().ok()),
     };
-    parsed.ok_or_else(|| Error::usage(format!("--timeout {text} is not a duration")).hint("it looks like 60s or 5m"))
+    parsed.ok_or_else(|| Error::usage(format!("{option} {text} is not a duration")).hint("it looks like 60s or 5m"))
 }
 
 #[cfg(test)]
@@ -160,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_timeout_is_a_duration_or_seconds() {
-        assert_eq!(timeout("60s").unwrap(), Duration::from_secs(60));
-        assert_eq!(timeout("5m").unwrap(), Duration::from_secs(300));
-        assert_eq!(timeout("7").unwrap(), Duration::from_secs(7));
-        assert!(timeout("-1s").is_err() && timeout("soon").is_err());
+        assert_eq!(duration("--timeout", "60s").unwrap(), Duration::from_secs(60));
+        assert_eq!(duration("--timeout", "5m").unwrap(), Duration::from_secs(300));
+        assert_eq!(duration("--timeout", "7").unwrap(), Duration::from_secs(7));
+        assert!(duration("--timeout", "-1s").is_err() && duration("--timeout", "soon").is_err());
     }
 }

@@ -9,7 +9,7 @@ use super::source::{Records, Rejected};
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that wait to be taken.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 /// What was read since the chunk before.
 #[derive(Default)]

@@ -173,14 +173,20 @@ impl Endpoint {
     /// Sets a fault of the endpoint.
     #[track_caller]
     pub fn fault(&self, fault: &Value) {
-        let body = fault.to_string();
+        self.faults("POST", &fault.to_string());
+    }
+
+    /// Asks for the faults of the endpoint (GET), sets one (POST) or ends them (DELETE); the answer's body.
+    #[track_caller]
+    pub fn faults(&self, method: &str, body: &str) -> String {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        let head = format!("POST /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
+        let head = format!("{method} /_local/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close");
         write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     /// Sends a signal and waits for the end; the exit code.

@@ -1,6 +1,7 @@
 //! The processes of one function version: warm ones are used again, and as many run at once as are needed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -35,6 +36,13 @@ impl Pool {
     pub async fn invoke(&self, call: &Call, request_id: &str) -> Invoked {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
+        let begun = Instant::now();
+        let invoked = self.invoke_once(call, request_id).await;
+        self.host.config.metrics.invocation(&self.spec.name, invoked.is_error, begun.elapsed());
+        invoked
+    }
+
+    async fn invoke_once(&self, call: &Call, request_id: &str) -> Invoked {
         loop {
             let (process, is_cold) = match self.take_idle() {
                 Some(process) => (process, false),
@@ -43,7 +51,7 @@ impl Pool {
                     Err(error) => return self.not_started(request_id, &error),
                 },
             };
-            match process.run(call, request_id, is_cold).await {
+            match self.run(&process, call, request_id, is_cold).await {
                 Run::NotTaken => {}
                 Run::Done { invoked, is_reusable } => {
                     if is_reusable {
@@ -51,6 +59,20 @@ impl Pool {
                     }
                     return invoked;
                 }
+            }
+        }
+    }
+
+    /// Runs the invocation; where a fault asks for it, the process is killed meanwhile, as if it had crashed.
+    async fn run(&self, process: &Process, call: &Call, request_id: &str, is_cold: bool) -> Run {
+        let run = process.run(call, request_id, is_cold);
+        let Some(after) = self.host.faults.of_invocation() else { return run.await };
+        tokio::pin!(run);
+        tokio::select! {
+            run = &mut run => run,
+            () = tokio::time::sleep(after) => {
+                process.kill();
+                run.await
             }
         }
     }

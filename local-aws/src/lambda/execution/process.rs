@@ -22,6 +22,7 @@ use super::function_log::FunctionLog;
 use super::platform_log::PlatformLog;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
+use crate::http_api::Faults;
 use crate::lambda::runtime::{Kind, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
 use crate::lambda::settings::Settings;
 use crate::logs::Logs;
@@ -43,6 +44,7 @@ pub struct Spec {
 pub struct Host {
     pub config: Config,
     logs: Logs,
+    pub faults: Faults,
     /// Holds our own bootstraps of the interpreted runtimes.
     runtime_dir: PathBuf,
     running: Mutex<Running>,
@@ -84,11 +86,16 @@ impl Host {
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn new(config: Config, logs: Logs, runtime_dir: PathBuf) -> io::Result<Self> {
+    pub fn new(config: Config, logs: Logs, faults: Faults, runtime_dir: PathBuf) -> io::Result<Self> {
         for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
             std::fs::write(runtime_dir.join(name), program)?;
         }
-        Ok(Self { config, logs, runtime_dir, running: Mutex::default() })
+        Ok(Self { config, logs, faults, runtime_dir, running: Mutex::default() })
+    }
+
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.running().processes.len()
     }
 
     /// Kills every process with its group, and waits until they are gone. No process starts any more.
