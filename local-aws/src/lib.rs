@@ -122,7 +122,8 @@ impl Services {
             bound,
         });
         let metrics = config.metrics.clone();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
+        lambda.restore().await.map_err(io::Error::other)?;
         Ok(Self { kinesis, lambda, logs, identity, faults, store, access, metrics })
     }
 }

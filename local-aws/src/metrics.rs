@@ -45,6 +45,9 @@ impl Metrics {
 
     /// Records were put on a stream, or read from it by a client or an event source mapping. `bytes` are those of their data.
     pub fn records(&self, direction: Direction, stream: &str, count: usize, bytes: usize) {
+        if count == 0 {
+            return;
+        }
         let direction = if direction == Direction::In { "in" } else { "out" };
         let labels = [("direction", direction), ("stream", stream)];
         self.0.records.update(&labels, |total| *total += count as u64);

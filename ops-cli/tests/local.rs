@@ -187,6 +187,8 @@ fn it_counts_what_it_does() {
         "local_aws_requests_total{service=\"Lambda\",operation=\"CreateFunction\",status=\"201\"} 1",
         "local_aws_requests_total{service=\"IAM\",operation=\"CreateRole\",status=\"200\"} 1",
         "local_aws_request_seconds_count{service=\"Kinesis\",operation=\"PutRecords\"} 1",
+        "local_aws_records_total{direction=\"in\",stream=\"test-dev\"} 1",
+        "local_aws_record_bytes_total{direction=\"out\",stream=\"test-dev\"} 1",
         "local_aws_iterator_age_seconds{mapping=",
         "local_aws_function_processes 1",
         "process_resident_memory_bytes ",

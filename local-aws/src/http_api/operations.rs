@@ -242,7 +242,7 @@ mod tests {
     /// would not be dispatched.
     #[tokio::test]
     async fn what_is_listed_is_answered_by_its_service() {
-        let Services { kinesis, logs, identity, .. } = Services::new(Config::default(), LOOPBACK).unwrap();
+        let Services { kinesis, logs, identity, .. } = Services::open(Config::default(), LOOPBACK).await.unwrap();
         let nothing = BTreeMap::new();
         for operation in KINESIS.operations {
             let request = Request::post("/").header("content-type", "application/x-amz-json-1.1");
@@ -264,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn lambda_answers_what_is_listed_and_nothing_else() {
-        let Services { lambda, .. } = Services::new(Config::default(), LOOPBACK).unwrap();
+        let Services { lambda, .. } = Services::open(Config::default(), LOOPBACK).await.unwrap();
         for (method, path, operation) in Lambda::operations() {
             let request = Request::builder().method(*method).uri(path.replace(['{', '}'], ""));
             let answer = lambda.handle(request.body(Bytes::from_static(b"{}")).unwrap()).await;

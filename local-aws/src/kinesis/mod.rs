@@ -26,12 +26,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use kinesis_event_logger_core::SequenceNumber;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Config;
 use crate::http_api::{AwsError, Faults};
+use crate::metrics::{Direction, Metrics};
 use crate::store::{Budget, Store};
 use engine::Engine;
 pub use limits::Bucket;
@@ -85,7 +86,7 @@ pub enum Start {
 }
 
 /// A place between two records of one shard: the counter of the record that is read next.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cursor(u64);
 
 impl Cursor {
@@ -141,6 +142,7 @@ struct Shared {
     /// By stream name, whether there is such a stream or not.
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     faults: Faults,
+    metrics: Metrics,
     store: Store,
     budget: Budget,
     /// Shards take and give no more in a second than on AWS.
@@ -159,6 +161,7 @@ impl Kinesis {
             control: tokio::sync::Mutex::new(()),
             changes: Mutex::default(),
             faults: Faults::default(),
+            metrics: config.metrics.clone(),
             store: store.clone(),
             budget: budget.clone(),
             has_limits: config.shard_limits,
@@ -239,6 +242,7 @@ impl Kinesis {
         let cutoff = log.shards().settings.cutoff(now());
         let read = shard.read(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff });
         let items = read.items();
+        self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
         let record = |item: &log::Item| Record {
             sequence_number: item.number(shard.sequence).to_string(),
             partition_key: item.entry.partition_key.to_owned(),
@@ -386,4 +390,8 @@ fn stream_name(arn: &str) -> Option<&str> {
 /// A member that is a text.
 fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
     input.get(name).and_then(Value::as_str)
+}
+
+fn data_bytes(items: &[log::Item]) -> usize {
+    items.iter().map(|item| item.entry.data.len()).sum()
 }

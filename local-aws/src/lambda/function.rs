@@ -29,7 +29,7 @@ pub struct Function {
     pub concurrency: Concurrency,
     pub tags: BTreeMap<String, String>,
     pub revision: Uuid,
-    last_modified: Timestamp,
+    pub last_modified: Timestamp,
     transition: Option<Transition>,
 }
 
@@ -58,6 +58,13 @@ impl Function {
             last_modified: Timestamp::now(),
             transition: Some(Transition { kind: TransitionKind::Create, until: now + TRANSITION }),
         }
+    }
+
+    /// What is told by the store: the function was made before, and is at rest.
+    pub fn restored(&mut self, revision: &str, last_modified_ms: i64) {
+        self.revision = revision.parse().unwrap_or(self.revision);
+        self.last_modified = Timestamp::from_millisecond(last_modified_ms).unwrap_or(self.last_modified);
+        self.transition = None;
     }
 
     /// Puts new code or settings in place of the present ones.

@@ -11,6 +11,7 @@ mod functions;
 mod invoke;
 mod names;
 pub mod package;
+mod persist;
 mod platform;
 mod routes;
 mod runtime;
@@ -29,6 +30,7 @@ use crate::http_api::AwsError;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
+use crate::store::{Store, StoreError};
 use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
@@ -45,11 +47,20 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
+    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity, kinesis.faults());
-        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
+        let functions = Functions::new(config, logs, identity, kinesis.faults(), store);
+        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone(), store);
         Self { functions, mappings, destinations }
+    }
+
+    /// Brings back what the store has. A function that cannot run here any more is left out, and stays in the store.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        self.functions.restore().await?;
+        self.mappings.restore()
     }
 
     /// The operation that Lambda has at this method and path.

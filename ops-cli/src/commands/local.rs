@@ -77,7 +77,6 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     if !args.bind.is_loopback() {
         note("warning: --allow-remote: whoever has these credentials and reaches this machine runs code on it as you");
     }
-    note(&format!("listening on {address}; Ctrl-C stops it, and what it holds is gone then"));
     let then = match &args.data_dir {
         Some(dir) => format!("what it holds is in {}", dir.display()),
         None => "what it holds is gone then".to_owned(),

@@ -3,6 +3,7 @@
 
 mod environment;
 mod function_log;
+mod guardian;
 mod invocation;
 mod lines;
 mod platform_log;

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::environment;
 use super::function_log::FunctionLog;
+use super::guardian::Guardian;
 use super::platform_log::PlatformLog;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
@@ -47,6 +48,7 @@ pub struct Host {
     pub faults: Faults,
     /// Holds our own bootstraps of the interpreted runtimes.
     runtime_dir: PathBuf,
+    guardian: Guardian,
     running: Mutex<Running>,
 }
 
@@ -82,15 +84,18 @@ pub struct StartError {
 }
 
 impl Host {
-    /// Writes our own bootstraps into `runtime_dir`, which must exist.
+    /// Keeps our own bootstraps below `folder`, which must exist.
     ///
     /// # Errors
-    /// They cannot be written.
-    pub fn new(config: Config, logs: Logs, faults: Faults, runtime_dir: PathBuf) -> io::Result<Self> {
+    /// They cannot be written, or there is no guardian.
+    pub fn new(config: Config, logs: Logs, faults: Faults, folder: &Path) -> io::Result<Self> {
+        let runtime_dir = folder.join("runtime");
+        std::fs::create_dir(&runtime_dir)?;
         for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
             std::fs::write(runtime_dir.join(name), program)?;
         }
-        Ok(Self { config, logs, faults, runtime_dir, running: Mutex::default() })
+        let guardian = Guardian::start(folder)?;
+        Ok(Self { config, logs, faults, runtime_dir, guardian, running: Mutex::default() })
     }
 
     /// How many processes run.
@@ -99,7 +104,7 @@ impl Host {
     }
 
     /// Kills every process with its group, and waits until they are gone. No process starts any more.
-    pub async fn close(&self) {
+    pub async fn close(self: &Arc<Self>) {
         let processes: Vec<Arc<Control>> = {
             let mut running = self.running();
             running.is_closed = true;
@@ -111,6 +116,8 @@ impl Host {
         for process in processes {
             process.exited().await;
         }
+        let host = Arc::clone(self);
+        tokio::task::spawn_blocking(move || host.guardian.end()).await.ok();
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -223,6 +230,7 @@ impl Host {
         tokio::spawn(async move {
             let status = watch_over(child, pid, &watched.kill).await;
             log.settle();
+            host.guardian.sweep(log.stream());
             host.running().processes.remove(&id);
             drop(spec);
             watched.exit.send_replace(Some(status));
