@@ -4,8 +4,6 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
-#[path = "../tests/common/install.rs"]
-mod install;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::StreamStatus;
-use common::Endpoint;
+use common::{Endpoint, install};
 use serde_json::{Value, json};
 
 const SHARDS: u32 = 4;
@@ -51,7 +49,7 @@ async fn main() {
     );
     println!("|---|---|---|---|---|---|");
     let mut fastest = None;
-    let mut row = |what: &str, of: Option<f64>, measured: Measured| {
+    let row = |what: &str, of: Option<f64>, measured: Measured| {
         let Measured { rate, client_us, endpoint_us, peak_mib } = measured;
         let times = of.map_or("–".to_owned(), |fastest| format!("{:.1} ×", fastest / rate));
         println!("| {what} | {rate:.0} | {times} | {client_us:.2} | {endpoint_us:.2} | {peak_mib:.1} |");
