@@ -17,7 +17,6 @@ mod kinesis;
 mod lambda;
 mod logs;
 mod metrics;
-#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
 mod store;
 
 use std::future::Future;
@@ -109,12 +108,13 @@ struct Services {
 impl Services {
     async fn open(config: Config, bound: IpAddr) -> io::Result<Self> {
         let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
-        let logs = Logs::new(&config.region, &config.account_id);
         let budget = Budget::new(config.memory_limit);
+        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
+        let logs = logs.map_err(io::Error::other)?.counted_by(config.metrics.clone());
         let kinesis = Kinesis::new(&config, &store, &budget);
         kinesis.restore().await.map_err(io::Error::other)?;
         let faults = kinesis.faults();
-        let identity = Identity::new(&config.region, &config.account_id);
+        let identity = Identity::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
         let access = Arc::new(Access {
             credentials: config.credentials.clone(),
             verify: config.verify_signatures,

@@ -280,6 +280,21 @@ pub struct Publish {
     pub dry_run: bool,
 }
 
+/// Bytes, as in 65536, 512MiB, 1GiB.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err("expected a number with KiB, MiB, GiB or nothing after it".into()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected a number of bytes, as in 512MiB".into())
+}
+
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
 pub enum Compression {
     Gzip,
@@ -387,6 +402,15 @@ pub struct Local {
     /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
     #[arg(long)]
     pub no_auth: bool,
+    /// Show every request too
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Keep everything in this folder: what was acknowledged survives a restart and a kill
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub memory_limit: usize,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks
@@ -417,4 +441,19 @@ pub struct Zip {
     /// Where to write the zip
     #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
     pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        for (text, bytes) in [("0", 0), ("65536", 65_536), ("4KiB", 4096), ("512MiB", 512 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1GB", "1 GiB", "99999999999999999999", "99999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

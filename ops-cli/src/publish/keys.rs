@@ -3,22 +3,31 @@
 use kinesis_event_logger_core::{limits, parse_hash_key};
 use serde_json::Value;
 
+use super::record::Key;
 use crate::cli::Publish;
 use crate::error::{Error, Result};
+
+/// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
+/// records, so that a key for each would cost much and spread them no better.
+const AGGREGATED_RECORDS: u32 = 50;
 
 /// Where partition keys come from, and the hash key that overrules them.
 #[derive(Debug)]
 pub struct Keys {
     kind: Kind,
     pub explicit_hash_key: Option<u128>,
-    random: fastrand::Rng,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// One of its own for each record, which spreads them over the shards.
-    Random,
-    Text(String),
+    /// A new one for each so many records, which spreads them over the shards.
+    Random {
+        every: u32,
+        left: u32,
+        key: Key,
+        generator: fastrand::Rng,
+    },
+    Text(Key),
     /// A JSON pointer (RFC 6901) into each record.
     Field(String),
 }
@@ -28,7 +37,7 @@ impl Keys {
         let kind = match (&args.key, &args.key_field) {
             (Some(key), _) => {
                 check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
-                Kind::Text(key.clone())
+                Kind::Text(key.as_str().into())
             }
             (None, Some(pointer)) => {
                 if !pointer.starts_with('/') {
@@ -37,26 +46,40 @@ impl Keys {
                 }
                 Kind::Field(pointer.clone())
             }
-            (None, None) => Kind::Random,
+            (None, None) => random(if args.aggregate { AGGREGATED_RECORDS } else { 1 }),
         };
         let hash_key = args.hash_key.as_deref().map(parse_hash_key).transpose();
         let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key {reason}")))?;
-        Ok(Self { kind, explicit_hash_key, random: fastrand::Rng::new() })
+        Ok(Self { kind, explicit_hash_key })
     }
 
     /// A random key for each record.
     pub fn random() -> Self {
-        Self { kind: Kind::Random, explicit_hash_key: None, random: fastrand::Rng::new() }
+        Self { kind: random(1), explicit_hash_key: None }
     }
 
     /// The key of a record with this data; or what is wrong with it.
-    pub fn of(&mut self, data: &[u8]) -> Result<String, String> {
-        match &self.kind {
-            Kind::Random => Ok(format!("{:016x}", self.random.u64(..))),
+    pub fn of(&mut self, data: &[u8]) -> Result<Key, String> {
+        match &mut self.kind {
+            Kind::Random { every, left, key, generator } => {
+                if *left == 0 {
+                    (*left, *key) = (*every, hexadecimal(generator.u64(..)).as_str().into());
+                }
+                *left -= 1;
+                Ok(key.clone())
+            }
             Kind::Text(key) => Ok(key.clone()),
-            Kind::Field(pointer) => field(data, pointer),
+            Kind::Field(pointer) => field(data, pointer).map(Key::from),
         }
     }
+}
+
+fn random(every: u32) -> Kind {
+    Kind::Random { every, left: 0, key: "".into(), generator: fastrand::Rng::new() }
+}
+
+fn hexadecimal(number: u64) -> String {
+    (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(number >> (digit * 4)) as usize & 15])).collect()
 }
 
 fn field(data: &[u8], pointer: &str) -> Result<String, String> {
@@ -89,6 +112,15 @@ mod tests {
         assert!(check(&"é".repeat(256)).is_ok());
         assert!(check(&"é".repeat(257)).is_err());
         assert!(check("").is_err());
+    }
+
+    #[test]
+    fn random_keys_differ_and_are_hexadecimal() {
+        assert_eq!(hexadecimal(0x0123_4567_89ab_cdef), "0123456789abcdef");
+        let mut keys = Keys { kind: random(2), explicit_hash_key: None };
+        let keys: Vec<_> = (0..6).map(|_| keys.of(b"").unwrap()).collect();
+        assert!(keys[0] == keys[1] && keys[1] != keys[2] && keys[2] == keys[3] && keys[3] != keys[4]);
+        assert!(keys[0].text.len() == 16);
     }
 
     #[test]

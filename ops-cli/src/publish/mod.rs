@@ -10,6 +10,7 @@ pub mod pack;
 pub mod progress;
 pub mod queue;
 pub mod read_ahead;
+pub mod receipt_lines;
 pub mod receipts;
 pub mod record;
 pub mod request;

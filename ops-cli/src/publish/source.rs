@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::compress::Compressor;
 use super::keys::{self, Keys};
-use super::record::{Place, Record};
+use super::record::{Key, Place, Record};
 use crate::cli::Publish;
 use crate::error::{Error, Result};
 
@@ -168,7 +168,7 @@ struct Entry {
 }
 
 /// Data, where it is not the line itself; partition key; explicit hash key.
-type Parsed = (Option<Vec<u8>>, String, Option<u128>);
+type Parsed = (Option<Vec<u8>>, Key, Option<u128>);
 
 /// Records as they are read, one at a time.
 pub struct Records {
@@ -244,18 +244,18 @@ impl Records {
         if is_cut {
             return Err(Rejected { place, reason: too_large(), data: raw });
         }
-        let (data, partition_key, explicit_hash_key) = match self.parse(&raw) {
-            Ok((data, partition_key, explicit_hash_key)) => (data.unwrap_or(raw), partition_key, explicit_hash_key),
+        let (data, key, explicit_hash_key) = match self.parse(&raw) {
+            Ok((data, key, explicit_hash_key)) => (data.unwrap_or(raw), key, explicit_hash_key),
             Err(reason) => return Err(Rejected { place, reason, data: raw }),
         };
         let compressed = match self.compressor.as_mut().map(|compressor| compressor.compress(&data)).transpose() {
             Ok(compressed) => compressed,
             Err(error) => return Err(Rejected { place, reason: format!("could not be compressed: {error}"), data }),
         };
-        if compressed.as_ref().map_or(data.len(), Vec::len) + partition_key.len() > max_bytes {
+        if compressed.as_ref().map_or(data.len(), Vec::len) + key.text.len() > max_bytes {
             return Err(Rejected { place, reason: too_large(), data });
         }
-        Ok(Record::new(place, compressed.unwrap_or(data), partition_key, explicit_hash_key))
+        Ok(Record::new(place, compressed.unwrap_or(data), key, explicit_hash_key))
     }
 
     fn parse(&mut self, raw: &[u8]) -> Result<Parsed, String> {
@@ -274,7 +274,7 @@ impl Records {
                 let hash_key = entry.explicit_hash_key.as_deref().map(parse_hash_key).transpose();
                 let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?;
                 let data = decode(entry.data.as_bytes()).map_err(|_| "has Data that is not valid base64".to_owned())?;
-                Ok((Some(data), entry.partition_key, hash_key))
+                Ok((Some(data), entry.partition_key.into(), hash_key))
             }
         }
     }
@@ -361,7 +361,7 @@ mod tests {
     fn entries_carry_their_keys() {
         let line = br#"{"PartitionKey":"k","Data":"SGVsbG8=","ExplicitHashKey":"7","more":1}"#;
         let record = all(line, &["--entries"], 100).remove(0).unwrap();
-        assert_eq!((record.partition_key.as_str(), &*record.data), ("k", &b"Hello"[..]));
+        assert_eq!((&*record.partition_key, &*record.data), ("k", &b"Hello"[..]));
         assert_eq!(record.hash_key, 7);
         let without = refused(br#"{"Data":""}"#, &["--entries"]);
         assert!(without.starts_with("line 1 of test is not an entry: missing field `PartitionKey`"), "{without}");
