@@ -402,6 +402,9 @@ pub struct Local {
     /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
     #[arg(long)]
     pub no_auth: bool,
+    /// Show every request too
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Keep everything in this folder: what was acknowledged survives a restart and a kill
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
