@@ -10,6 +10,7 @@ mod invocations;
 mod mappings;
 mod outlive;
 mod parallel;
+mod resources;
 mod retries;
 mod runtimes;
 mod windows;
