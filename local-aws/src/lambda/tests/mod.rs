@@ -7,6 +7,7 @@ mod destinations;
 mod durable;
 mod filters;
 mod invocations;
+mod local;
 mod mappings;
 mod outlive;
 mod parallel;
