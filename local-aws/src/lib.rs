@@ -16,7 +16,7 @@ mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
-#[allow(dead_code, unused_imports, reason = "the services are being wired to it")]
+mod metrics;
 mod store;
 
 use std::future::Future;
@@ -29,6 +29,7 @@ use tokio::net::TcpListener;
 
 pub use http_api::{Credentials, Limits};
 pub use lambda::package;
+pub use metrics::Metrics;
 
 use http_api::{Access, Faults};
 use identity::Identity;
@@ -59,6 +60,8 @@ pub struct Config {
     /// Whether the listener may be on another address than loopback's, which other machines reach.
     pub allow_remote: bool,
     pub limits: Limits,
+    /// What the endpoint has done; `/_local/metrics` shows it.
+    pub metrics: Metrics,
     /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
     /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
@@ -82,6 +85,7 @@ impl Default for Config {
             verify_signatures: true,
             allow_remote: false,
             limits: Limits::default(),
+            metrics: Metrics::default(),
             data_dir: None,
             functions: Vec::new(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
@@ -101,6 +105,32 @@ struct Services {
     faults: Faults,
     store: Store,
     access: Arc<Access>,
+    metrics: Metrics,
+}
+
+impl Services {
+    async fn open(config: Config, bound: IpAddr) -> io::Result<Self> {
+        let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
+        let budget = Budget::new(config.memory_limit);
+        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
+        let logs = logs.map_err(io::Error::other)?;
+        let kinesis = Kinesis::new(&config, &store, &budget);
+        kinesis.restore().await.map_err(io::Error::other)?;
+        let faults = kinesis.faults();
+        let identity = Identity::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
+        let access = Arc::new(Access {
+            credentials: config.credentials.clone(),
+            verify: config.verify_signatures,
+            limits: config.limits,
+            bound,
+        });
+        let metrics = config.metrics.clone();
+        let local_functions = config.functions.clone();
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
+        lambda.restore().await.map_err(io::Error::other)?;
+        lambda.make_local(&local_functions).await?;
+        Ok(Self { kinesis, lambda, logs, identity, faults, store, access, metrics })
+    }
 }
 
 /// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
@@ -117,26 +147,9 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     if !address.ip().is_loopback() && !config.verify_signatures {
         return refused(format!("{address} is not a loopback address: signatures must be verified"));
     }
-    let config = Config { address: reachable(address), ..config };
     let limits = config.limits;
-    let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
-    let logs = Logs::new(&config.region, &config.account_id);
-    let budget = Budget::new(config.memory_limit);
-    let kinesis = Kinesis::new(&config, &store, &budget);
-    kinesis.restore().await.map_err(io::Error::other)?;
-    let faults = kinesis.faults();
-    let identity = Identity::new(&config.region, &config.account_id);
-    let access = Arc::new(Access {
-        credentials: config.credentials.clone(),
-        verify: config.verify_signatures,
-        limits,
-        bound: address.ip(),
-    });
-    let local_functions = config.functions.clone();
-    let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
-    lambda.restore().await.map_err(io::Error::other)?;
-    lambda.make_local(&local_functions).await?;
-    let services = Services { kinesis, lambda: lambda.clone(), logs, identity, faults, access, store };
+    let services = Services::open(Config { address: reachable(address), ..config }, address.ip()).await?;
+    let lambda = services.lambda.clone();
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = http_api::router(services);

@@ -4,8 +4,6 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
-#[path = "../tests/common/install.rs"]
-mod install;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::StreamStatus;
-use common::Endpoint;
+use common::{Endpoint, install};
 use serde_json::{Value, json};
 
 const SHARDS: u32 = 4;
@@ -51,19 +49,21 @@ async fn main() {
     );
     println!("|---|---|---|---|---|---|");
     let mut fastest = None;
-    let mut row = |what: &str, of: Option<f64>, measured: Measured| {
+    let row = |what: &str, of: Option<f64>, measured: Measured| {
         let Measured { rate, client_us, endpoint_us, peak_mib } = measured;
         let times = of.map_or("–".to_owned(), |fastest| format!("{:.1} ×", fastest / rate));
         println!("| {what} | {rate:.0} | {times} | {client_us:.2} | {endpoint_us:.2} | {peak_mib:.1} |");
     };
     for (what, more) in [("`publish`", &[][..]), ("`publish --aggregate`", &["--aggregate"])] {
         std::fs::remove_file(&receipts).ok();
-        let mut command = endpoint.ops(["publish", "--file", text(&all), "--receipts", text(&receipts)].iter().chain(more));
+        let mut command =
+            endpoint.ops(["publish", "--file", text(&all), "--receipts", text(&receipts)].iter().chain(more));
         let measured = measure(&endpoint, &client, &mut [&mut command], records).await;
         let plain = *fastest.get_or_insert(measured.rate);
         row(what, Some(plain), measured);
     }
-    let Some(venv) = install::python("clients", Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/requirements.txt")))
+    let Some(venv) =
+        install::python("clients", Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/requirements.txt")))
     else {
         println!("(no Python with boto3 and the AWS CLI: their rows are left out)");
         return;

@@ -280,6 +280,29 @@ pub struct Publish {
     pub dry_run: bool,
 }
 
+/// NAME=PATH
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err("expected NAME=PATH, as in my-function=target/release/bootstrap".into()),
+    }
+}
+
+/// Bytes, as in 65536, 512MiB, 1GiB.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err("expected a number with KiB, MiB, GiB or nothing after it".into()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "expected a number of bytes, as in 512MiB".into())
+}
+
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
 pub enum Compression {
     Gzip,
@@ -351,7 +374,7 @@ pub struct Teardown {
 /// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
+    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --function my-function=target/release/bootstrap\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
 )]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
@@ -387,6 +410,16 @@ pub struct Local {
     /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
     #[arg(long)]
     pub no_auth: bool,
+    /// A function that there is from the start: its code is a program or a folder of Node.js or Python, read again when it
+    /// changes; can be given several times
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    pub function: Vec<(String, PathBuf)>,
+    /// Keep everything in this folder: what was acknowledged survives a restart and a kill
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub memory_limit: usize,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks
@@ -417,4 +450,19 @@ pub struct Zip {
     /// Where to write the zip
     #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
     pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        for (text, bytes) in [("0", 0), ("65536", 65_536), ("4KiB", 4096), ("512MiB", 512 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1GB", "1 GiB", "99999999999999999999", "99999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

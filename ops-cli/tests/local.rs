@@ -162,6 +162,41 @@ fn it_is_for_this_machine_unless_it_is_told_otherwise() {
     endpoint.run(["status"]).ok();
 }
 
+/// What `GET` of one of the endpoint's own pages answers.
+fn get(endpoint: &Endpoint, path: &str) -> String {
+    let address = endpoint.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_counts_what_it_does() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    endpoint.run(["publish", "x"]).ok();
+    let has = |metrics: &str, line: &str| metrics.lines().any(|there| there.starts_with(line));
+    let metrics = eventually("the invocation", || {
+        let metrics = get(&endpoint, "/_local/metrics");
+        has(&metrics, "local_aws_invocations_total{function=\"test-dev\",outcome=\"ok\"} 1").then_some(metrics)
+    });
+    for line in [
+        "local_aws_requests_total{service=\"Kinesis\",operation=\"PutRecords\",status=\"200\"} 1",
+        "local_aws_requests_total{service=\"Lambda\",operation=\"CreateFunction\",status=\"201\"} 1",
+        "local_aws_requests_total{service=\"IAM\",operation=\"CreateRole\",status=\"200\"} 1",
+        "local_aws_request_seconds_count{service=\"Kinesis\",operation=\"PutRecords\"} 1",
+        "local_aws_records_total{direction=\"in\",stream=\"test-dev\"} 1",
+        "local_aws_record_bytes_total{direction=\"out\",stream=\"test-dev\"} 1",
+        "local_aws_iterator_age_seconds{mapping=",
+        "local_aws_function_processes 1",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(has(&metrics, line), "no {line} in:\n{metrics}");
+    }
+}
+
 /// As on AWS the address needs no credentials: `curl` gets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_code_of_a_function_can_be_downloaded() {

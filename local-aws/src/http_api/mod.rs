@@ -5,31 +5,34 @@ mod credentials;
 mod error;
 mod faults;
 mod guard;
+mod operations;
 mod server;
 mod signature;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use jiff::Timestamp;
 
 use crate::Services;
-use crate::lambda::Lambda;
+use crate::lambda::{DOWNLOAD_CODE, Lambda};
 use body::Allowance;
 pub use credentials::Credentials;
 pub use error::AwsError;
 pub use faults::{Faults, Refusal};
+use operations::Operation;
 pub use server::{Limits, serve};
 pub use signature::presigned;
 use signature::{Claim, SignatureError};
 
-/// More than any body that is taken.
-pub const MAX_BODY_BYTES: usize = 80 * 1024 * 1024;
+const UNKNOWN_OPERATION: &str = "UnknownOperationException";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
@@ -86,6 +89,7 @@ impl Protocol {
 pub fn router(services: Services) -> Router {
     Router::new()
         .route("/_local/health", axum::routing::get(async || "ok\n"))
+        .route("/_local/metrics", axum::routing::get(metrics))
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
         .fallback(answer)
@@ -98,23 +102,41 @@ async fn destinations(State(services): State<Services>) -> Response<Body> {
     listed.unwrap_or_else(|error| error.to_rest_json()).map(Body::from)
 }
 
+/// The numbers, and those that are read only when they are asked for.
+async fn metrics(State(services): State<Services>) -> impl IntoResponse {
+    let resident = resident_bytes();
+    let gauges = [
+        ("local_aws_function_processes", "Processes of functions that run.", services.lambda.processes() as f64),
+        ("process_resident_memory_bytes", "The endpoint's own memory, functions' not included.", resident),
+    ];
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], services.metrics.render(&gauges))
+}
+
+/// 0 where the system does not tell.
+fn resident_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.unwrap_or(0.0) * 1024.0
+}
+
 async fn answer(State(services): State<Services>, request: Request<Body>) -> Response<Body> {
     let claim = Claim::of(request.headers(), request.uri());
     let protocol = Protocol::of(&request, claim.as_ref().ok());
     let target = format!("{} {}", request.method(), request.uri().path());
-    let operation = operation(&request).to_owned();
-    let fault = services.faults.of_request(&operation);
+    let operation = Operation::named_by(&request);
+    let begun = Instant::now();
+    let fault = services.faults.of_request(operation.map_or("", |operation| operation.name));
     if !fault.wait.is_zero() {
         tokio::time::sleep(fault.wait).await;
     }
     let answered = match fault.server_error {
         true => Err(faults::server_error()),
-        false => dispatch(&services, protocol, &operation, claim, request).await,
+        false => dispatch(&services, protocol, operation, claim, request).await,
     };
     // What is answered, and what is read, is what a kill of this process cannot take back.
     let answered = match services.store.flushed().await {
         Ok(()) => answered,
-        Err(error) => Err(AwsError::new(500, "InternalFailure", error.to_string())),
+        Err(error) => Err(error.into()),
     };
     if fault.drop_answer {
         return faults::no_answer();
@@ -126,24 +148,18 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
             protocol.error(&error).map(Body::from)
         }
     };
+    let Operation { service, name } =
+        operation.or_else(|| response.extensions().get().copied()).unwrap_or(Operation::NONE);
+    services.metrics.request(service, name, response.status().as_u16(), begun.elapsed());
     let id = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
     response.headers_mut().entry(REQUEST_ID).or_insert(id);
     response
 }
 
-/// The operation that a request's head names; a query request names its in the body.
-fn operation(request: &Request<Body>) -> &str {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
-    match target {
-        Some(target) => target.split_once('.').map_or("", |(_, operation)| operation),
-        None => Lambda::operation(request.method(), request.uri().path()).unwrap_or_default(),
-    }
-}
-
 async fn dispatch(
     services: &Services,
     protocol: Protocol,
-    operation: &str,
+    operation: Option<Operation>,
     claim: Result<Claim, SignatureError>,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
@@ -159,6 +175,7 @@ async fn dispatch(
     }
     let (parts, body) = request.into_parts();
     let Limits { body_pause: pause, body: whole, .. } = access.limits;
+    let operation = operation.map_or("", |operation| operation.name);
     let allowance = Allowance { bytes: body::limit_of(operation), operation, pause, whole };
     let body = body::read(body, &parts.headers, &allowance).await?;
     let request = Request::from_parts(parts, body.bytes);
@@ -188,22 +205,19 @@ impl Signed {
     }
 }
 
-async fn aws_json(
-    services: &Services,
-    signed: &Signed,
-    mut request: Request<Bytes>,
-) -> Result<Response<Body>, AwsError> {
+async fn aws_json(services: &Services, signed: &Signed, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
     match service {
         "Kinesis_20131202" => {
             signed.must_be_for("kinesis")?;
+            operations::KINESIS.must_have(operation, UNKNOWN_OPERATION)?;
             let operation = operation.to_owned();
-            as_the_engine_expects(&mut request);
             services.kinesis.handle(&operation, request).await
         }
         "Logs_20140328" => {
             signed.must_be_for("logs")?;
+            operations::LOGS.must_have(operation, UNKNOWN_OPERATION)?;
             let answer = services.logs.call(operation, request.body())?;
             let body = if answer.is_null() { String::new() } else { answer.to_string() };
             let mut response = Response::new(Body::from(body));
@@ -214,15 +228,6 @@ async fn aws_json(
     }
 }
 
-/// Who sent the request is decided by now; the engine looks at the form of a signature too, by rules of its own.
-fn as_the_engine_expects(request: &mut Request<Bytes>) {
-    *request.uri_mut() = Uri::from_static("/");
-    let headers = request.headers_mut();
-    let form = HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=-, SignedHeaders=-, Signature=-");
-    headers.insert(header::AUTHORIZATION, form);
-    headers.insert("x-amz-date", HeaderValue::from_static("-"));
-}
-
 fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Result<Response<Body>, AwsError> {
     let form = match request.method() {
         &Method::GET => request.uri().query().unwrap_or_default().as_bytes(),
@@ -230,23 +235,24 @@ fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Resu
     };
     let params: BTreeMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     let action = params.get("Action").map_or("", String::as_str);
-    let answer = match params.get("Version").map(String::as_str) {
+    let (operation, answer) = match params.get("Version").map(String::as_str) {
         Some("2010-05-08") => {
             signed.must_be_for("iam")?;
-            services.identity.iam(action, &params)
+            (operations::IAM.must_have(action, "InvalidAction")?, services.identity.iam(action, &params)?)
         }
         Some("2011-06-15") => {
             signed.must_be_for("sts")?;
-            services.identity.sts(action, &params)
+            (operations::STS.must_have(action, "InvalidAction")?, services.identity.sts(action, &params)?)
         }
         version => {
             let version = version.unwrap_or("NO_VERSION_SPECIFIED");
             let service = signed.service.as_deref().unwrap_or("a service");
             let name = format!("the action {action:?} of {service}, version {version}");
-            Err(AwsError::new(400, "InvalidAction", not_answered(&name)))
+            return Err(AwsError::new(400, "InvalidAction", not_answered(&name)));
         }
-    }?;
+    };
     let mut response = Response::new(Body::from(answer));
+    response.extensions_mut().insert(operation);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     Ok(response)
 }
@@ -262,11 +268,15 @@ async fn rest(services: &Services, signed: &Signed, request: Request<Bytes>) -> 
             return Err(unknown_operation(&format!("{other} {} {}", request.method(), request.uri().path())));
         }
     }
+    let operation = Lambda::operation(request.method(), request.uri().path());
+    if let Some(operation) = operation.filter(|operation| *operation != DOWNLOAD_CODE) {
+        operations::LAMBDA.must_have(operation, UNKNOWN_OPERATION)?;
+    }
     services.lambda.handle(request).await.map(|response| response.map(Body::from))
 }
 
 fn unknown_operation(name: &str) -> AwsError {
-    AwsError::bad_request("UnknownOperationException", not_answered(name))
+    AwsError::bad_request(UNKNOWN_OPERATION, not_answered(name))
 }
 
 fn not_answered(name: &str) -> String {

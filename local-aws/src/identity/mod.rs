@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http_api::AwsError;
+use crate::store::{Keyspace, Store, StoreError};
 use parameters::Parameters;
 use roles::Role;
 use xml::Xml;
@@ -30,13 +31,17 @@ const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 pub struct Identity {
     account_id: String,
     roles: Arc<Mutex<BTreeMap<String, Role>>>,
+    store: Store,
 }
 
 impl Identity {
-    /// No roles yet. IAM is the same in every region, so `region` is in no name or ARN.
-    pub fn new(region: &str, account_id: &str) -> Self {
-        let _ = region;
-        Self { account_id: account_id.to_owned(), roles: Arc::default() }
+    /// With the roles that the store keeps. IAM is the same in every region, so the region is in no name or ARN.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(account_id: &str, store: Store) -> Result<Self, StoreError> {
+        let roles = store.all::<Role>(Keyspace::Roles)?.into_iter().map(|(_, role)| (role.name.clone(), role));
+        Ok(Self { account_id: account_id.to_owned(), roles: Arc::new(Mutex::new(roles.collect())), store })
     }
 
     /// Answers an action of IAM (`Version=2010-05-08`) with the whole XML body.
@@ -99,6 +104,15 @@ impl Identity {
     // No method panics halfway through a change, so the roles are whole even if a panic poisoned their lock.
     fn roles(&self) -> MutexGuard<'_, BTreeMap<String, Role>> {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Identity {
+    /// Has the store keep the role as it is now. The roles are locked, so that changes are kept in their order.
+    fn keep(&self, role: &Role) {
+        let mut batch = self.store.batch();
+        batch.put_json(Keyspace::Roles, &role.name, role);
+        batch.commit();
     }
 }
 

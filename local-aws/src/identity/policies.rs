@@ -22,16 +22,20 @@ impl Identity {
             return Err(no_such_entity(format!("Policy {arn} does not exist or is not attachable.")));
         }
         role.attached.insert(arn.to_owned());
+        self.keep(role);
         Ok(())
     }
 
     pub(super) fn detach_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
         let role = parameters.role_name()?;
         let arn = parameters.required("PolicyArn", 20, 2048)?;
-        if find(&mut self.roles(), role)?.attached.remove(arn) {
-            return Ok(());
+        let mut roles = self.roles();
+        let role = find(&mut roles, role)?;
+        if !role.attached.remove(arn) {
+            return Err(no_such_entity(format!("Policy {arn} was not found.")));
         }
-        Err(no_such_entity(format!("Policy {arn} was not found.")))
+        self.keep(role);
+        Ok(())
     }
 
     pub(super) fn list_attached_role_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
@@ -56,6 +60,7 @@ impl Identity {
         let role = find(&mut roles, role)?;
         check_permissions_policy(document)?;
         role.inline.insert(policy.to_owned(), document.to_owned());
+        self.keep(role);
         Ok(())
     }
 
@@ -83,8 +88,11 @@ impl Identity {
     pub(super) fn delete_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
         let role = parameters.role_name()?;
         let policy = parameters.name("PolicyName", 128)?;
-        let removed = find(&mut self.roles(), role)?.inline.remove(policy);
-        removed.map(drop).ok_or_else(|| no_such_inline_policy(policy))
+        let mut roles = self.roles();
+        let role = find(&mut roles, role)?;
+        role.inline.remove(policy).ok_or_else(|| no_such_inline_policy(policy))?;
+        self.keep(role);
+        Ok(())
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::http_api::AwsError;
+use crate::store::Keyspace;
 
 use super::Identity;
 use super::page::Page;
@@ -21,8 +23,9 @@ const DOCUMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// The default of `MaxSessionDuration`, in seconds.
 const HOUR: u32 = 3600;
 
+#[derive(Serialize, Deserialize)]
 pub(super) struct Role {
-    name: String,
+    pub(super) name: String,
     path: String,
     id: String,
     pub(super) arn: String,
@@ -76,6 +79,7 @@ impl Identity {
             role.write(xml);
             role.write_tags(xml);
         });
+        self.keep(&role);
         roles.insert(role.name.clone(), role);
         Ok(result)
     }
@@ -116,6 +120,9 @@ impl Identity {
             return conflict("Cannot delete entity, must delete policies first.");
         }
         roles.remove(name);
+        let mut batch = self.store.batch();
+        batch.remove(Keyspace::Roles, name);
+        batch.commit();
         Ok(())
     }
 

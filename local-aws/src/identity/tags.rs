@@ -24,6 +24,7 @@ impl Identity {
         tagged.extend(tags);
         check_tags(&tagged)?;
         role.tags = tagged;
+        self.keep(role);
         Ok(())
     }
 
@@ -33,6 +34,7 @@ impl Identity {
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
         role.tags.retain(|key, _| !keys.contains(&key.as_str()));
+        self.keep(role);
         Ok(())
     }
 

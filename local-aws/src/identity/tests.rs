@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Identity;
 use crate::http_api::AwsError;
+use crate::store::Store;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const POLICY_DOCUMENT: &str = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaKinesisExecutionRole";
 
 fn call(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
@@ -35,14 +37,14 @@ fn texts<'a>(body: &'a str, element: &str) -> Vec<&'a str> {
 }
 
 fn with_role(name: &str) -> Identity {
-    let identity = Identity::new("us-east-1", "000000000000");
+    let identity = Identity::open("000000000000", Store::default()).unwrap();
     ok(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)]);
     identity
 }
 
 #[test]
 fn a_role_is_made_and_found_again() {
-    let identity = Identity::new("us-east-1", "000000000000");
+    let identity = Identity::open("000000000000", Store::default()).unwrap();
     let created = ok(
         &identity,
         "CreateRole",
@@ -184,7 +186,7 @@ fn tags_are_added_replaced_and_removed() {
 
 #[test]
 fn lists_come_in_pages() {
-    let identity = Identity::new("us-east-1", "000000000000");
+    let identity = Identity::open("000000000000", Store::default()).unwrap();
     for name in ["a", "b", "c"] {
         ok(
             &identity,
@@ -202,7 +204,8 @@ fn lists_come_in_pages() {
 
 #[test]
 fn the_caller_is_the_account() {
-    let body = Identity::new("us-east-1", "123456789012").sts("GetCallerIdentity", &BTreeMap::new()).unwrap();
+    let body =
+        Identity::open("123456789012", Store::default()).unwrap().sts("GetCallerIdentity", &BTreeMap::new()).unwrap();
     assert!(body.starts_with(
         r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>"#
     ));
@@ -214,9 +217,44 @@ fn the_caller_is_the_account() {
 
 #[test]
 fn unknown_actions_are_named() {
-    let identity = Identity::new("us-east-1", "000000000000");
+    let identity = Identity::open("000000000000", Store::default()).unwrap();
     let (status, code, text) = refused(&identity, "CreateUser", &[]);
     assert_eq!((status, code.as_str()), (400, "InvalidAction"));
     assert!(text.contains("CreateUser"));
     assert!(identity.sts("AssumeRole", &BTreeMap::new()).unwrap_err().message.contains("AssumeRole"));
+}
+
+#[test]
+fn roles_are_there_when_the_folder_is_opened_again_as_they_were_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Identity::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
+    let whole = |identity: &Identity| {
+        let role = [("RoleName", "r")];
+        let parts = ["GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "ListRoleTags"];
+        parts.map(|part| {
+            let body = ok(identity, part, &role);
+            body.split("<ResponseMetadata>").next().unwrap().to_owned()
+        })
+    };
+    let identity = open();
+    for name in ["r", "gone"] {
+        ok(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST), ("Description", "d")]);
+    }
+    ok(&identity, "DeleteRole", &[("RoleName", "gone")]);
+    ok(&identity, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", POLICY)]);
+    ok(&identity, "PutRolePolicy", &[("RoleName", "r"), ("PolicyName", "p"), ("PolicyDocument", POLICY_DOCUMENT)]);
+    ok(&identity, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")]);
+    let left = whole(&identity);
+    assert!(left[1].contains(POLICY) && left[2].contains("<member>p</member>") && left[3].contains("<Value>v</Value>"));
+    drop(identity);
+
+    let identity = open();
+    assert_eq!(whole(&identity), left);
+    assert_eq!(texts(&ok(&identity, "ListRoles", &[]), "RoleName"), ["r"]);
+    ok(&identity, "DetachRolePolicy", &[("RoleName", "r"), ("PolicyArn", POLICY)]);
+    ok(&identity, "DeleteRolePolicy", &[("RoleName", "r"), ("PolicyName", "p")]);
+    ok(&identity, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "k")]);
+    let left = whole(&identity);
+    drop(identity);
+    assert_eq!(whole(&open()), left);
 }

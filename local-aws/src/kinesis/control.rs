@@ -103,8 +103,9 @@ impl Kinesis {
     }
 
     async fn create_stream(&self, input: Value) -> Result<Value, AwsError> {
-        let mode = text(&input["StreamModeDetails"], "StreamMode").map(str::to_owned);
-        let is_on_demand = mode.as_deref() == Some("ON_DEMAND");
+        let mode = text(&input["StreamModeDetails"], "StreamMode");
+        // Recorded: a stream made without a mode and without a count is on demand.
+        let is_on_demand = mode == Some("ON_DEMAND") || mode.is_none() && input["ShardCount"].is_null();
         if is_on_demand && !input["ShardCount"].is_null() {
             return Err(invalid("ShardCount must not be provided for a stream in ON_DEMAND mode."));
         }
@@ -112,6 +113,7 @@ impl Kinesis {
         let mut asked = input.clone();
         if is_on_demand {
             asked["ShardCount"] = ON_DEMAND_SHARDS.into();
+            asked["StreamModeDetails"] = json!({ "StreamMode": "ON_DEMAND" });
         }
         let name = text(&input, "StreamName").unwrap_or_default().to_owned();
         let control = self.shared.control.lock().await;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::iterator::ShardIterator;
 use super::log::{Item, SequenceText, ShardLog, ShardSequence, Shards, Span, StreamLog};
 use super::wire::{BlobOut, Timestamp, Wire};
-use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, invalid, now};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, data_bytes, invalid, now};
 use crate::http_api::AwsError;
+use crate::metrics::Direction;
 
 const ITERATOR_MS: u64 = limits::SHARD_ITERATOR_SECONDS * 1000;
 
@@ -146,6 +147,7 @@ impl Kinesis {
             cutoff: shards.settings.cutoff(now),
         });
         let items = read.items();
+        self.shared.metrics.records(Direction::Out, &iterator.stream_name, items.len(), data_bytes(&items));
         if self.shared.has_limits {
             shard.limits().gave(items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum());
         }

@@ -74,8 +74,10 @@ impl Kinesis {
     }
 }
 
+type ShardTest = Box<dyn Fn(&ShardLog) -> bool>;
+
 /// Which shards a filter lets pass.
-fn wanted(filter: &ShardFilter, log: &StreamLog) -> Result<Box<dyn Fn(&ShardLog) -> bool>, AwsError> {
+fn wanted(filter: &ShardFilter, log: &StreamLog) -> Result<ShardTest, AwsError> {
     let horizon = log.shards().settings.cutoff(now());
     let time = || match filter.timestamp {
         Some(seconds) => Ok(horizon.max((seconds * 1000.0) as u64)),

@@ -32,6 +32,7 @@ use tokio::sync::watch;
 
 use crate::Config;
 use crate::http_api::{AwsError, Faults};
+use crate::metrics::{Direction, Metrics};
 use crate::store::{Budget, Store};
 use engine::Engine;
 use log::{ShardLog, Span, Status, StreamLog};
@@ -140,6 +141,7 @@ struct Shared {
     /// By stream name, whether there is such a stream or not.
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     faults: Faults,
+    metrics: Metrics,
     store: Store,
     budget: Budget,
     /// Shards take and give no more in a second than on AWS.
@@ -158,6 +160,7 @@ impl Kinesis {
             control: tokio::sync::Mutex::new(()),
             changes: Mutex::default(),
             faults: Faults::default(),
+            metrics: config.metrics.clone(),
             store: store.clone(),
             budget: budget.clone(),
             has_limits: config.shard_limits,
@@ -237,6 +240,7 @@ impl Kinesis {
         let cutoff = log.shards().settings.cutoff(now());
         let read = shard.read(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff });
         let items = read.items();
+        self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
         let record = |item: &log::Item| Record {
             sequence_number: item.number(shard.sequence).to_string(),
             partition_key: item.entry.partition_key.to_owned(),
@@ -384,4 +388,8 @@ fn stream_name(arn: &str) -> Option<&str> {
 /// A member that is a text.
 fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
     input.get(name).and_then(Value::as_str)
+}
+
+fn data_bytes(items: &[log::Item]) -> usize {
+    items.iter().map(|item| item.entry.data.len()).sum()
 }

@@ -11,6 +11,7 @@ use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog
 use super::wire::{Blob, Text, Wire};
 use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, now};
 use crate::http_api::{AwsError, Refusal};
+use crate::metrics::Direction;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -175,6 +176,8 @@ impl Kinesis {
                 None => taken.push(index),
             }
         }
+        let bytes = taken.iter().map(|index| checked[*index].data_len).sum();
+        self.shared.metrics.records(Direction::In, &stream.name, taken.len(), bytes);
         // One write a shard, its records in the order of the request.
         taken.sort_by_key(|index| checked[*index].position);
         let groups = taken.chunk_by(|one, other| checked[*one].position == checked[*other].position);

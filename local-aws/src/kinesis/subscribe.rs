@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use super::get::{ChildShard, Position, RecordAnswer, child_shards, millis_behind};
 use super::log::{SequenceText, ShardLog, Span, StreamLog};
 use super::wire::Wire;
-use super::{Kinesis, engine, now, stream_name};
+use super::{Kinesis, data_bytes, engine, now, stream_name};
 use crate::http_api::AwsError;
+use crate::metrics::{Direction, Metrics};
 use crate::store::Store;
 
 /// How long a subscription lasts.
@@ -61,6 +62,7 @@ struct Subscription {
     next: u64,
     events: mpsc::Sender<Bytes>,
     store: Store,
+    metrics: Metrics,
 }
 
 impl Kinesis {
@@ -82,7 +84,8 @@ impl Kinesis {
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
         let next = self.begin(&stream, &shard, &starting_position)?;
         let (events, pushed) = mpsc::channel(1);
-        tokio::spawn(Subscription { stream, shard, wire, next, events, store: self.shared.store.clone() }.push());
+        let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
+        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics }.push());
         let mut response = Response::new(Body::new(Events(pushed)));
         let content_type = HeaderValue::from_static("application/vnd.amazon.eventstream");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -122,6 +125,7 @@ impl Subscription {
             cutoff: shards.settings.cutoff(now),
         });
         let items = read.items();
+        self.metrics.records(Direction::Out, &self.stream.name, items.len(), data_bytes(&items));
         self.next = read.next(&items);
         let (is_at_tip, is_end) = (read.is_at_tip(self.next), read.is_at_end(self.next));
         let sequence = self.shard.sequence;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::functions::Functions;
-use super::names::Reference;
+use super::names::{LATEST, Reference};
 use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter};
 use super::wire;
@@ -91,6 +91,16 @@ struct Put {
 impl Functions {
     pub fn put_concurrency(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let input: Put = wire::read(body)?;
+        let mut reference = Reference::read(resource, None, self.config())?;
+        if reference.qualifier.is_some() {
+            return Err(invalid_parameter(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+                 Please specify either a function name or an unqualified function ARN.",
+            ));
+        }
+        // Recorded: who is not found is named with its version, and before the number is looked at.
+        reference.qualifier = Some(LATEST.to_owned());
+        let of_function = self.with(&reference, |function| function.concurrency.clone())?;
         let mut constraints = Constraints::default();
         let member = "reservedConcurrentExecutions";
         let wanted = input.reserved_concurrent_executions;
@@ -98,8 +108,6 @@ impl Functions {
         constraints.range(wanted, member, 0, i64::from(u32::MAX));
         constraints.finish()?;
         let reserved = wanted.and_then(|wanted| u32::try_from(wanted).ok()).unwrap_or_default();
-        let reference = Reference::read(resource, None, self.config())?;
-        let of_function = self.with(&reference, |function| function.concurrency.clone())?;
         let others = self.reserved_by_all().saturating_sub(of_function.reserved().unwrap_or_default());
         if others.saturating_add(reserved) > ACCOUNT_CONCURRENCY - MIN_UNRESERVED {
             return Err(invalid_parameter(format!(

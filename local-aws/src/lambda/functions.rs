@@ -22,11 +22,11 @@ use super::settings::{Input, Settings};
 use super::tags;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
-use crate::Config;
 use crate::http_api::{self, AwsError, Faults};
 use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::Store;
+use crate::{Config, Metrics};
 
 /// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
 const PAGE: usize = 50;
@@ -284,6 +284,15 @@ impl Functions {
     /// The reserved concurrency of all functions together.
     pub fn reserved_by_all(&self) -> u32 {
         self.functions().values().filter_map(|function| function.concurrency.reserved()).sum()
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.config().metrics
+    }
+
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
     }
 
     /// Ends every process and removes all code.

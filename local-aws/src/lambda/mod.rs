@@ -38,7 +38,8 @@ use crate::store::{Store, StoreError};
 use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
-use routes::{DOWNLOAD_CODE, Route};
+pub use routes::DOWNLOAD_CODE;
+use routes::Route;
 use wire::Query;
 
 /// A handle on Lambda; clones share it.
@@ -83,6 +84,12 @@ impl Lambda {
         routes::route(method.as_str(), path).map(|route| route.operation)
     }
 
+    /// Method, path and name of every operation that Lambda has, answered here or not.
+    #[cfg(test)]
+    pub fn operations() -> &'static [(&'static str, &'static str, &'static str)] {
+        routes::OPERATIONS
+    }
+
     /// Answers a request of Lambda's restJson protocol.
     ///
     /// # Errors
@@ -122,6 +129,11 @@ impl Lambda {
                 format!("The local endpoint does not answer {operation} of Lambda."),
             )),
         }
+    }
+
+    /// How many processes of functions run.
+    pub fn processes(&self) -> usize {
+        self.functions.processes()
     }
 
     /// What on-failure destinations got, as JSON.

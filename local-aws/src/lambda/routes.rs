@@ -41,7 +41,7 @@ fn member(template: &str, path: &str) -> Option<String> {
 }
 
 /// Method, path and name of every operation, from botocore 1.43's model of Lambda.
-const OPERATIONS: &[(&str, &str, &str)] = &[
+pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", "AddLayerVersionPermission"),
     ("POST", "/2015-03-31/functions/{FunctionName}/policy", "AddPermission"),
     ("POST", "/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint", "CheckpointDurableExecution"),

@@ -82,7 +82,7 @@ fn keys(group: &Group, prefix: &str, by_time: bool) -> Vec<Key> {
     let named = streams.take_while(|(name, _)| name.starts_with(prefix));
     let mut keys: Vec<Key> = named
         .map(|(name, stream)| {
-            let last = stream.events.span().map(|(_, last)| last);
+            let last = stream.events.totals().span.map(|(_, last)| last.timestamp);
             (last.filter(|_| by_time), Arc::clone(name))
         })
         .collect();
@@ -112,11 +112,12 @@ fn describe(group_arn: &str, name: &str, stream: &Stream) -> Value {
         "arn": format!("{group_arn}:log-stream:{name}"),
         "storedBytes": 0,
     });
-    if let Some((first, last)) = stream.events.span() {
-        described["firstEventTimestamp"] = first.into();
-        described["lastEventTimestamp"] = last.into();
+    let totals = stream.events.totals();
+    if let Some((first, last)) = totals.span {
+        described["firstEventTimestamp"] = first.timestamp.into();
+        described["lastEventTimestamp"] = last.timestamp.into();
     }
-    if let Some(ingestion) = stream.events.last_ingestion() {
+    if let Some(ingestion) = totals.last_ingestion {
         described["lastIngestionTime"] = ingestion.into();
         described["uploadSequenceToken"] = upload_sequence_token(ingestion).into();
     }

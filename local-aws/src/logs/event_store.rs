@@ -1,14 +1,22 @@
 //! A stream's events, in the order they are read: by timestamp, then by arrival.
+//!
+//! The newest are in memory, all of them in the store: [`EventStore::floor`] is where memory begins. Without a folder the
+//! store has none, and what leaves memory is gone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::{BufMut, Bytes};
+use serde::{Deserialize, Serialize};
+
 use super::InputEvent;
+use crate::store::{Batch, Holder, Keyspace, Share, Store, StoreError};
 
 /// What AWS counts for an event besides its message, in bytes.
 pub(super) const EVENT_OVERHEAD: usize = 26;
 
 /// An event's place among all events of the endpoint. No two events have the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position {
     /// Epoch milliseconds.
     pub(super) timestamp: i64,
@@ -21,6 +29,9 @@ impl Position {
     pub(super) fn at(timestamp: i64) -> Self {
         Self { timestamp, sequence: 0 }
     }
+
+    /// After every event.
+    pub(super) const END: Self = Self { timestamp: i64::MAX, sequence: u64::MAX };
 
     /// Right after this one.
     pub(super) fn next(self) -> Self {
@@ -43,6 +54,38 @@ impl StoredEvent {
         self.message.len() + EVENT_OVERHEAD
     }
 
+    /// What the event takes in memory, about.
+    fn held(&self) -> usize {
+        /// The reference counts before the message, and what an allocation takes on average besides.
+        const ALLOCATION: usize = 32;
+        size_of::<Self>() + self.message.len() + ALLOCATION
+    }
+
+    /// The event's value in the store: when it arrived, its message.
+    fn to_bytes(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(8 + self.message.len());
+        bytes.put_i64(self.ingested);
+        bytes.put_slice(self.message.as_bytes());
+        bytes.into()
+    }
+
+    fn read(key: &[u8], value: &[u8]) -> Result<Self, StoreError> {
+        let read = || {
+            let (_, key) = key.split_first_chunk::<8>()?;
+            let (timestamp, sequence) = key.split_first_chunk()?;
+            let (ingested, message) = value.split_first_chunk()?;
+            Some(Self {
+                position: Position {
+                    timestamp: i64::from_be_bytes(*timestamp),
+                    sequence: u64::from_be_bytes(sequence.try_into().ok()?),
+                },
+                ingested: i64::from_be_bytes(*ingested),
+                message: std::str::from_utf8(message).ok()?.into(),
+            })
+        };
+        read().ok_or(StoreError::NotAnEvent)
+    }
+
     /// 56 digits, as AWS's are; they sort as the events do.
     pub(super) fn id(&self) -> String {
         let Position { timestamp, sequence } = self.position;
@@ -50,18 +93,60 @@ impl StoredEvent {
     }
 }
 
-/// The events of one stream.
-#[derive(Debug, Default)]
-pub(super) struct EventStore {
-    /// Sorted by position.
-    events: Vec<StoredEvent>,
-    bytes: usize,
-    last_ingestion: Option<i64>,
+/// What is known of a stream's events without reading them.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Totals {
+    pub(super) bytes: usize,
+    /// When the last event arrived, epoch milliseconds.
+    pub(super) last_ingestion: Option<i64>,
+    /// The first and last event.
+    pub(super) span: Option<(Position, Position)>,
+    /// After those of all events that ever were in the stream.
+    pub(super) next_sequence: u64,
 }
 
+/// The events of one stream.
+pub(super) struct EventStore {
+    /// What the keys of its events begin with.
+    id: u64,
+    store: Store,
+    /// Sorted by position.
+    events: VecDeque<StoredEvent>,
+    /// With a store, memory has exactly the events from here on.
+    floor: Position,
+    totals: Totals,
+    memory: Share,
+    /// What the share asks to let go.
+    _holder: Arc<dyn Holder>,
+}
+
+/// How far events may be past their retention before they are taken out of the store, in milliseconds: looking for them
+/// costs a read.
+const EXPIRY_GRAIN: i64 = 60 * 60 * 1000;
+
 impl EventStore {
-    /// Stores events in any order; they get `sequence` and the numbers after it.
-    pub(super) fn append(&mut self, events: Vec<InputEvent>, sequence: u64, now: i64) {
+    /// The events that the store has under `id`, none of them in memory yet.
+    pub(super) fn open(id: u64, store: Store, totals: Totals, memory: Share, holder: Arc<dyn Holder>) -> Self {
+        let floor = totals.span.map_or(Position::at(0), |(_, last)| last.next());
+        Self { id, store, events: VecDeque::new(), floor, totals, memory, _holder: holder }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Stores events in any order; they get `sequence` and the numbers after it. Returns them as they are stored.
+    pub(super) fn append(
+        &mut self,
+        events: Vec<InputEvent>,
+        sequence: u64,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Vec<StoredEvent> {
         let mut arrived: Vec<StoredEvent> = (sequence..)
             .zip(events)
             .map(|(sequence, event)| StoredEvent {
@@ -72,50 +157,112 @@ impl EventStore {
             })
             .collect();
         arrived.sort_by_key(|event| event.position);
+        let (Some(first), Some(last)) = (arrived.first(), arrived.last()) else { return arrived };
+        let (first, last) = (first.position, last.position);
+        self.totals.span = Some(self.totals.span.map_or((first, last), |(a, z)| (a.min(first), z.max(last))));
+        self.totals.bytes += arrived.iter().map(StoredEvent::size).sum::<usize>();
+        self.totals.last_ingestion = Some(now);
+        self.totals.next_sequence = sequence + arrived.len() as u64;
+        for event in arrived.iter().filter(|_| self.store.keeps()) {
+            batch.put(Keyspace::LogEvents, self.key(event.position), event.to_bytes());
+        }
+        batch.put_json(Keyspace::LogTotals, self.id.to_be_bytes(), &self.totals);
+        self.remember(arrived.clone());
+        arrived
+    }
+
+    /// Puts sorted events where they belong in memory.
+    fn remember(&mut self, mut arrived: Vec<StoredEvent>) {
+        if self.store.keeps() {
+            arrived.retain(|event| event.position >= self.floor);
+        }
         let Some(first) = arrived.first() else { return };
-        self.bytes += arrived.iter().map(StoredEvent::size).sum::<usize>();
-        self.last_ingestion = Some(now);
+        self.memory.take(arrived.iter().map(StoredEvent::held).sum());
         // Nearly always nothing stored is later than what arrives, and this sorts an empty tail into place.
         let tail = self.events.split_off(self.index(first.position));
         if tail.is_empty() {
-            self.events.append(&mut arrived);
+            self.events.extend(arrived);
         } else {
             self.events.extend(merge(tail, arrived));
         }
     }
 
-    /// The events from `start`, up to and without `end`.
-    pub(super) fn range(&self, start: Position, end: Position) -> &[StoredEvent] {
+    /// The events from `start`, up to and without `end`, from both ends. Reads the store for what is not in memory.
+    pub(super) fn range(
+        &self,
+        start: Position,
+        end: Position,
+    ) -> impl DoubleEndedIterator<Item = Result<StoredEvent, StoreError>> + '_ {
         let first = self.index(start);
         let last = self.index(end).max(first);
-        &self.events[first..last]
+        // With nothing before the floor, or nothing asked for there, the disk is left alone.
+        let is_stored = self.store.keeps() && self.totals.span.is_some_and(|(first, _)| first < self.floor.min(end));
+        let stored = (is_stored && start < self.floor.min(end)).then(|| {
+            let entries = self.store.range(Keyspace::LogEvents, &self.key(start), &self.key(end.min(self.floor)));
+            entries.map(|entry| entry.and_then(|(key, value)| StoredEvent::read(&key, &value)))
+        });
+        stored.into_iter().flatten().chain(self.events.range(first..last).cloned().map(Ok))
     }
 
-    /// Lets go of what is older than `oldest`, in epoch milliseconds. It is taken out only once it is half of all there
-    /// is, so that its cost is a constant one for each event; readers leave it out themselves.
-    pub(super) fn expire(&mut self, oldest: i64) {
-        let expired = self.index(Position::at(oldest));
-        if expired * 2 > self.events.len() {
-            self.bytes -= self.events.drain(..expired).map(|event| event.size()).sum::<usize>();
+    /// Lets go of what is older than `oldest`, in epoch milliseconds. In the store it may stay a while longer; readers
+    /// leave it out themselves.
+    pub(super) fn expire(&mut self, oldest: i64, batch: &mut Batch) -> Result<(), StoreError> {
+        let Some((first, last)) = self.totals.span.filter(|(first, _)| first.timestamp < oldest) else { return Ok(()) };
+        if self.store.keeps() {
+            if first.timestamp >= oldest.saturating_sub(EXPIRY_GRAIN) {
+                return Ok(());
+            }
+            let expired = self.range(first, Position::at(oldest)).map(|event| event.map(|event| event.size()));
+            self.totals.bytes -= expired.sum::<Result<usize, _>>()?;
+            batch.remove_range(Keyspace::LogEvents, self.key(first), self.key(Position::at(oldest)));
         }
+        let expired = self.index(Position::at(oldest));
+        let held = self.events.drain(..expired).map(|event| (event.held(), event.size()));
+        let (held, bytes) = held.fold((0, 0), |sum, event| (sum.0 + event.0, sum.1 + event.1));
+        self.memory.give_back(held);
+        if !self.store.keeps() {
+            self.totals.bytes -= bytes;
+        }
+        let next = self.range(Position::at(oldest), Position::END).next().transpose()?;
+        self.totals.span = next.map(|next| (next.position, last));
+        batch.put_json(Keyspace::LogTotals, self.id.to_be_bytes(), &self.totals);
+        Ok(())
     }
 
-    /// The timestamps of the first and last event, epoch milliseconds.
-    pub(super) fn span(&self) -> Option<(i64, i64)> {
-        Some((self.events.first()?.position.timestamp, self.events.last()?.position.timestamp))
+    /// Lets the oldest events leave memory, at least `bytes` of them. Returns how many bytes that were.
+    pub(super) fn let_go(&mut self, bytes: usize) -> usize {
+        let mut gone = 0;
+        while gone < bytes
+            && let Some(event) = self.events.pop_front()
+        {
+            gone += event.held();
+            self.floor = event.position.next();
+            if !self.store.keeps() {
+                self.totals.bytes -= event.size();
+                self.totals.span =
+                    self.events.front().zip(self.events.back()).map(|(first, last)| (first.position, last.position));
+            }
+        }
+        gone
     }
 
-    /// When the last event arrived, epoch milliseconds.
-    pub(super) fn last_ingestion(&self) -> Option<i64> {
-        self.last_ingestion
+    /// Removes all of it from the store.
+    pub(super) fn remove(&self, batch: &mut Batch) {
+        batch.remove_range(Keyspace::LogEvents, self.id.to_be_bytes(), (self.id + 1).to_be_bytes());
+        batch.remove(Keyspace::LogTotals, self.id.to_be_bytes());
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    fn key(&self, position: Position) -> [u8; 24] {
+        let mut key = [0; 24];
+        let mut to = &mut key[..];
+        to.put_u64(self.id);
+        to.put_i64(position.timestamp.max(0));
+        to.put_u64(position.sequence);
+        key
     }
 
     fn index(&self, position: Position) -> usize {
-        if self.events.last().is_none_or(|last| last.position < position) {
+        if self.events.back().is_none_or(|last| last.position < position) {
             return self.events.len();
         }
         self.events.partition_point(|event| event.position < position)
@@ -123,7 +270,7 @@ impl EventStore {
 }
 
 /// Two sorted runs as one.
-fn merge(left: Vec<StoredEvent>, right: Vec<StoredEvent>) -> Vec<StoredEvent> {
+fn merge(left: VecDeque<StoredEvent>, right: Vec<StoredEvent>) -> Vec<StoredEvent> {
     let mut merged = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(mine), Some(theirs)) = (left.peek(), right.peek()) {
@@ -140,51 +287,108 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::Budget;
+
+    struct Nobody;
+
+    impl Holder for Nobody {
+        fn let_go(&self, _: usize) -> usize {
+            0
+        }
+    }
+
+    fn event_store(store: &Store, totals: Totals) -> EventStore {
+        let holder: Arc<dyn Holder> = Arc::new(Nobody);
+        let memory = Budget::new(usize::MAX).share(Arc::downgrade(&holder));
+        EventStore::open(7, store.clone(), totals, memory, holder)
+    }
+
+    fn append(events: &mut EventStore, input: Vec<InputEvent>, sequence: u64, now: i64) {
+        let mut batch = events.store.batch();
+        events.append(input, sequence, now, &mut batch);
+        batch.commit();
+    }
+
+    fn expire(events: &mut EventStore, oldest: i64) {
+        let mut batch = events.store.batch();
+        events.expire(oldest, &mut batch).unwrap();
+        batch.commit();
+    }
 
     fn input(timestamp: i64, message: &str) -> InputEvent {
         InputEvent { timestamp, message: message.to_owned() }
     }
 
+    fn span(events: &EventStore) -> Option<(i64, i64)> {
+        events.totals().span.map(|(first, last)| (first.timestamp, last.timestamp))
+    }
+
     #[test]
     fn identifiers_have_56_digits_and_sort_as_the_events_do() {
-        let mut store = EventStore::default();
-        store.append(
-            vec![input(1_700_000_000_000, "a"), input(1_700_000_000_000, "b"), input(999, "c")],
-            7,
-            1_700_000_000_001,
-        );
-        let ids: Vec<String> =
-            store.range(Position::at(0), Position::at(i64::MAX)).iter().map(StoredEvent::id).collect();
+        let mut events = event_store(&Store::default(), Totals::default());
+        let arrived = vec![input(1_700_000_000_000, "a"), input(1_700_000_000_000, "b"), input(999, "c")];
+        append(&mut events, arrived, 7, 1_700_000_000_001);
+        let ids: Vec<String> = events.range(Position::at(0), Position::END).map(|event| event.unwrap().id()).collect();
         assert!(ids.iter().all(|id| id.len() == 56 && id.bytes().all(|b| b.is_ascii_digit())), "{ids:?}");
         assert!(ids.is_sorted() && ids[1] != ids[2]);
     }
 
     #[test]
     fn expiry_lets_go_of_old_events_and_their_bytes() {
-        let mut store = EventStore::default();
-        store.append((0..10).map(|n| input(n, "12345")).collect(), 0, 10);
-        assert_eq!(store.bytes(), 10 * 31);
-        store.expire(3);
-        assert_eq!(store.bytes(), 10 * 31, "not worth moving the rest yet");
-        store.expire(8);
-        assert_eq!((store.bytes(), store.span()), (2 * 31, Some((8, 9))));
-        store.expire(100);
-        assert_eq!((store.bytes(), store.span(), store.last_ingestion()), (0, None, Some(10)));
+        let dir = tempfile::tempdir().unwrap();
+        for store in [Store::default(), Store::open(Some(dir.path())).unwrap()] {
+            let hour = EXPIRY_GRAIN;
+            let mut events = event_store(&store, Totals::default());
+            append(&mut events, (0..10).map(|n| input(n * hour, "12345")).collect(), 0, 10);
+            assert_eq!(events.totals().bytes, 10 * 31);
+            // Let go of from memory, expired where they are: some here, some there.
+            if store.keeps() {
+                events.let_go(500);
+                assert_eq!(events.totals().bytes, 10 * 31);
+            }
+            expire(&mut events, 8 * hour + 1);
+            assert_eq!((events.totals().bytes, span(&events)), (31, Some((9 * hour, 9 * hour))));
+            expire(&mut events, 100 * hour);
+            assert_eq!((events.totals().bytes, span(&events), events.totals().last_ingestion), (0, None, Some(10)));
+            assert_eq!(store.range(Keyspace::LogEvents, &[], &[0xff; 25]).count(), 0);
+        }
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn batches_in_any_order_are_read_in_order(batches in prop::collection::vec(prop::collection::vec(0i64..50, 0..10), 0..10), from in 0i64..50, to in 0i64..50) {
-            let mut store = EventStore::default();
+        fn batches_in_any_order_are_read_in_order_from_memory_and_the_store(
+            batches in prop::collection::vec(prop::collection::vec(0i64..50, 0..10), 0..10),
+            (from, to) in (0i64..50, 0i64..50),
+            let_go in prop::option::of(0usize..3000),
+            reopen in any::<bool>(),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let store = match let_go {
+                Some(_) => Store::open(Some(dir.path())).unwrap(),
+                None => Store::default(),
+            };
+            let mut events = event_store(&store, Totals::default());
             let mut expected = vec![];
-            for batch in batches {
+            let half = batches.len() / 2;
+            for (number, batch) in batches.into_iter().enumerate() {
                 let first = expected.len() as u64;
                 expected.extend((first..).zip(&batch).map(|(sequence, &timestamp)| Position { timestamp, sequence }));
-                store.append(batch.into_iter().map(|timestamp| input(timestamp, "x")).collect(), first, 1);
+                append(&mut events, batch.into_iter().map(|timestamp| input(timestamp, "x")).collect(), first, 1);
+                if let Some(bytes) = let_go && number == half {
+                    events.let_go(bytes);
+                    if reopen {
+                        events = event_store(&store, *events.totals());
+                    }
+                }
             }
             expected.retain(|position| (from..to).contains(&position.timestamp));
             expected.sort();
-            let found: Vec<Position> = store.range(Position::at(from), Position::at(to)).iter().map(|event| event.position).collect();
+            let positions = |event: Result<StoredEvent, StoreError>| event.unwrap().position;
+            let found: Vec<Position> = events.range(Position::at(from), Position::at(to)).map(positions).collect();
+            prop_assert_eq!(&found, &expected);
+            let mut found: Vec<Position> = events.range(Position::at(from), Position::at(to)).rev().map(positions).collect();
+            found.reverse();
             prop_assert_eq!(found, expected);
         }
     }

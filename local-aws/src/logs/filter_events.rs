@@ -173,22 +173,32 @@ impl Query {
         let start = place.position.max(Position::at(self.start.max(group.oldest_kept(now))));
         let end = match self.end.checked_add(1) {
             Some(end) => Position::at(end),
-            None => Position { timestamp: i64::MAX, sequence: u64::MAX },
+            None => Position::END,
         };
-        let ranges = self.select(group)?.into_iter().map(|(name, stream)| (name, stream.events.range(start, end)));
-        let mut ranges: Vec<_> = ranges.filter(|(_, events)| !events.is_empty()).collect();
-        let heads = ranges.iter().enumerate().map(|(index, (_, events))| Reverse((events[0].position, index)));
-        let mut heads: BinaryHeap<_> = heads.collect();
-        let mut found = Vec::with_capacity(count.min(ranges.iter().map(|(_, events)| events.len()).sum()));
+        let mut ranges = vec![];
+        let mut heads = BinaryHeap::new();
+        for (name, stream) in self.select(group)? {
+            let mut events = stream.events.range(start, end);
+            if let Some(first) = events.next().transpose()? {
+                heads.push(Reverse((first.position, ranges.len())));
+                ranges.push((name, first, events));
+            }
+        }
+        let mut found = vec![];
         while found.len() < count
             && let Some(Reverse((position, index))) = heads.pop()
         {
-            let (name, events) = &mut ranges[index];
+            let (name, head, events) = &mut ranges[index];
+            let event = match events.next().transpose()? {
+                Some(next) => {
+                    heads.push(Reverse((next.position, index)));
+                    std::mem::replace(head, next)
+                }
+                None => head.clone(),
+            };
             if position.sequence < place.ceiling {
-                found.push(Found { stream: Arc::clone(name), event: events[0].clone() });
+                found.push(Found { stream: Arc::clone(name), event });
             }
-            *events = &events[1..];
-            heads.extend(events.first().map(|next| Reverse((next.position, index))));
         }
         Ok(found)
     }

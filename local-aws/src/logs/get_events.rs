@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
+use crate::store::StoreError;
 
 use super::Logs;
 use super::event_store::{Position, StoredEvent};
@@ -69,8 +70,12 @@ impl Logs {
             _ => Place::Before(end),
         });
         let page = match place {
-            Place::After(from) => first_page(store.range(from.max(start), end), limit),
-            Place::Before(to) => last_page(store.range(start, to.min(end)), limit),
+            Place::After(from) => page(store.range(from.max(start), end), limit)?,
+            Place::Before(to) => {
+                let mut page = page(store.range(start, to.min(end)).rev(), limit)?;
+                page.reverse();
+                page
+            }
         };
         let before = page.first().map_or(empty_at, |event| event.position);
         let after = page.last().map_or(empty_at, |event| event.position.next());
@@ -111,25 +116,22 @@ impl Place {
     }
 }
 
-/// As many events as a page takes, from the start.
-fn first_page(events: &[StoredEvent], limit: usize) -> &[StoredEvent] {
-    &events[..page_length(events.iter(), limit)]
-}
-
-/// As many events as a page takes, from the end.
-fn last_page(events: &[StoredEvent], limit: usize) -> &[StoredEvent] {
-    &events[events.len() - page_length(events.iter().rev(), limit)..]
-}
-
-fn page_length<'a>(events: impl Iterator<Item = &'a StoredEvent>, limit: usize) -> usize {
-    let mut bytes = 0;
-    let fitting = events.take(limit).take_while(|event| {
-        // A first event always fits: a function's line may be longer than a page.
-        let first = bytes == 0;
+/// As many events as a page takes.
+fn page(
+    events: impl Iterator<Item = Result<StoredEvent, StoreError>>,
+    limit: usize,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let (mut page, mut bytes) = (vec![], 0);
+    for event in events.take(limit) {
+        let event = event?;
         bytes += event.size();
-        first || bytes <= MAX_PAGE_BYTES
-    });
-    fitting.count()
+        // A first event always fits: a function's line may be longer than a page.
+        if !page.is_empty() && bytes > MAX_PAGE_BYTES {
+            break;
+        }
+        page.push(event);
+    }
+    Ok(page)
 }
 
 fn describe(event: &StoredEvent) -> Value {

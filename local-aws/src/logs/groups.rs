@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
 
+use super::kept::{forget_group, keep_group};
 use super::state::Group;
 use super::validation::{Checks, invalid_parameter};
 use super::{Logs, page_token};
@@ -98,6 +99,9 @@ impl Logs {
             tags: input.tags.unwrap_or_default(),
             ..Group::new(now)
         };
+        let mut batch = self.batch();
+        keep_group(&name, &group, &mut batch);
+        batch.commit();
         state.groups.insert(name, group);
         Ok(())
     }
@@ -161,7 +165,7 @@ impl Logs {
             "logGroupArn": arn,
         });
         if !by_pattern {
-            let stored: usize = group.streams.values().map(|stream| stream.events.bytes()).sum();
+            let stored: usize = group.streams.values().map(|stream| stream.events.totals().bytes).sum();
             described["storedBytes"] = stored.into();
             described["deletionProtectionEnabled"] = group.deletion_protection.into();
         }
@@ -182,7 +186,11 @@ impl Logs {
             let text = "The specified log group has deletion protection enabled.";
             return Err(AwsError::bad_request("ValidationException", text));
         }
-        state.groups.remove(&name);
+        if let Some(group) = state.groups.remove(&name) {
+            let mut batch = self.batch();
+            forget_group(&name, &group, &mut batch);
+            batch.commit();
+        }
         Ok(())
     }
 
@@ -200,14 +208,19 @@ impl Logs {
         let group = state.group_mut(&name)?;
         group.retention_in_days = Some(days);
         let oldest = group.oldest_kept(now);
-        group.streams.values_mut().for_each(|stream| stream.events.expire(oldest));
-        Ok(())
+        let mut batch = self.batch();
+        keep_group(&name, group, &mut batch);
+        let expired = group.streams.values_mut().try_for_each(|stream| stream.events.expire(oldest, &mut batch));
+        batch.commit();
+        Ok(expired?)
     }
 
     pub(super) fn delete_retention_policy(&self, input: LogGroupName) -> Result<(), AwsError> {
         let name = self.required_group_name(input.log_group_name)?;
-        self.write().group_mut(&name)?.retention_in_days = None;
-        Ok(())
+        self.change_group(&name, |group| {
+            group.retention_in_days = None;
+            Ok(())
+        })
     }
 
     pub(super) fn put_deletion_protection(&self, input: PutDeletionProtection) -> Result<(), AwsError> {
@@ -216,8 +229,10 @@ impl Logs {
         let identifier = checks.required("logGroupIdentifier", input.log_group_identifier);
         checks.finish()?;
         let name = self.group_name(None, Some(identifier))?;
-        self.write().group_mut(&name)?.deletion_protection = enabled;
-        Ok(())
+        self.change_group(&name, |group| {
+            group.deletion_protection = enabled;
+            Ok(())
+        })
     }
 
     /// The name in an input that must have it.

@@ -11,6 +11,7 @@ pub mod filter_pattern;
 mod get_events;
 mod groups;
 mod identifier;
+mod kept;
 mod page_token;
 mod put_events;
 mod state;
@@ -29,6 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
+use crate::store::{Batch, Budget, Store, StoreError};
 use state::State;
 
 /// One event to store.
@@ -51,24 +53,32 @@ struct Shared {
     /// Epoch milliseconds.
     clock: Box<dyn Fn() -> i64 + Send + Sync>,
     state: RwLock<State>,
+    store: Store,
+    budget: Budget,
 }
 
 impl Logs {
-    /// No groups yet, on the system's clock.
-    pub fn new(region: &str, account_id: &str) -> Self {
-        Self::with_clock(region, account_id, system_clock)
+    /// With what the store keeps, on the system's clock; its events count against the budget while they are in memory.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(region: &str, account_id: &str, store: Store, budget: Budget) -> Result<Self, StoreError> {
+        Self::with_clock(region, account_id, store, budget, system_clock)
     }
 
-    /// As [`Logs::new`], on a clock that says epoch milliseconds.
-    pub fn with_clock(region: &str, account_id: &str, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                region: region.to_owned(),
-                account_id: account_id.to_owned(),
-                clock: Box::new(clock),
-                state: RwLock::default(),
-            }),
-        }
+    /// As [`Logs::open`], on a clock that says epoch milliseconds.
+    pub fn with_clock(
+        region: &str,
+        account_id: &str,
+        store: Store,
+        budget: Budget,
+        clock: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        let (region, account_id) = (region.to_owned(), account_id.to_owned());
+        let (clock, state) = (Box::new(clock), RwLock::default());
+        let logs = Self { shared: Arc::new(Shared { region, account_id, clock, state, store, budget }) };
+        logs.recover()?;
+        Ok(logs)
     }
 
     /// Answers operation `operation` of `Logs_20140328` on its awsJson body.
@@ -105,17 +115,29 @@ impl Logs {
 
     /// Makes the stream, and its group, unless they exist: what Lambda does for a function's process.
     pub fn ensure_stream(&self, group: &str, stream: &str) {
-        let now = self.now();
-        self.write().group_or_new(group, now).stream_or_new(stream, now);
+        let mut state = self.write();
+        let mut batch = self.batch();
+        self.stream_or_new(&mut state, group, stream, &mut batch);
+        batch.commit();
     }
 
     /// Appends a function's lines. Unlike PutLogEvents it takes any number and refuses none, in any order; a group or
-    /// stream deleted meanwhile comes back, as on Lambda. The next read sees them.
+    /// stream deleted meanwhile comes back, as on Lambda. The next read sees them. They are committed to the store when
+    /// this returns: what is committed after it, a checkpoint say, survives only if they do.
     pub fn append(&self, group: &str, stream: &str, events: Vec<InputEvent>) {
         let now = self.now();
         let mut state = self.write();
+        let mut batch = self.batch();
         let sequence = state.take_sequences(events.len());
-        state.group_or_new(group, now).stream_or_new(stream, now).events.append(events, sequence, now);
+        self.stream_or_new(&mut state, group, stream, &mut batch).events.append(events, sequence, now, &mut batch);
+        batch.commit();
+        drop(state);
+        self.shared.budget.keep();
+    }
+
+    /// For the changes of one operation: committed while the state is locked, so that they are kept in their order.
+    fn batch(&self) -> Batch {
+        self.shared.store.batch()
     }
 
     fn now(&self) -> i64 {

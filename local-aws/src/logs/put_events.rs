@@ -69,11 +69,15 @@ impl Logs {
         let (accepted, rejected) = sort_out(events, group, now);
 
         let sequence = state.take_sequences(accepted.len());
+        let mut batch = self.batch();
         let group = state.group_mut(&group_name)?;
         let oldest = group.oldest_kept(now);
         let store = &mut group.streams.get_mut(stream_name.as_str()).ok_or_else(no_such_stream)?.events;
-        store.expire(oldest);
-        store.append(accepted, sequence, now);
+        store.expire(oldest, &mut batch)?;
+        store.append(accepted, sequence, now, &mut batch);
+        batch.commit();
+        drop(state);
+        self.shared.budget.keep();
         Ok(PutLogEventsOutput {
             next_sequence_token: upload_sequence_token(now),
             rejected_log_events_info: (rejected != Rejected::default()).then_some(rejected),

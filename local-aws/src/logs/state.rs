@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::http_api::AwsError;
 
 use super::event_store::EventStore;
@@ -15,8 +17,11 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<String, Group>,
     /// The sequence number of the next event, whatever its group.
     pub(super) next_sequence: u64,
+    /// What the store knows the next stream by.
+    pub(super) next_stream: u64,
 }
 
+#[derive(Serialize, Deserialize)]
 pub(super) struct Group {
     /// Epoch milliseconds.
     pub(super) created: i64,
@@ -25,6 +30,7 @@ pub(super) struct Group {
     pub(super) class: String,
     pub(super) deletion_protection: bool,
     pub(super) tags: BTreeMap<String, String>,
+    #[serde(skip)]
     pub(super) streams: BTreeMap<Arc<str>, Stream>,
 }
 
@@ -41,10 +47,6 @@ impl State {
 
     pub(super) fn group_mut(&mut self, name: &str) -> Result<&mut Group, AwsError> {
         self.groups.get_mut(name).ok_or_else(no_such_group)
-    }
-
-    pub(super) fn group_or_new(&mut self, name: &str, now: i64) -> &mut Group {
-        self.groups.entry(name.to_owned()).or_insert_with(|| Group::new(now))
     }
 
     /// The first of `count` sequence numbers nobody else gets.
@@ -77,22 +79,12 @@ impl Group {
         self.streams.get_key_value(name).ok_or_else(no_such_stream)
     }
 
-    pub(super) fn stream_or_new(&mut self, name: &str, now: i64) -> &mut Stream {
-        self.streams.entry(name.into()).or_insert_with(|| Stream::new(now))
-    }
-
     /// The oldest timestamp retention still keeps, in epoch milliseconds.
     pub(super) fn oldest_kept(&self, now: i64) -> i64 {
         match self.retention_in_days {
             Some(days) => now - i64::from(days) * MILLISECONDS_PER_DAY,
             None => i64::MIN,
         }
-    }
-}
-
-impl Stream {
-    pub(super) fn new(now: i64) -> Self {
-        Self { created: now, events: EventStore::default() }
     }
 }
 

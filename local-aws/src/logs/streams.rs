@@ -5,7 +5,8 @@ use serde::Deserialize;
 use crate::http_api::AwsError;
 
 use super::Logs;
-use super::state::{Stream, no_such_stream};
+use super::kept::forget_stream;
+use super::state::no_such_stream;
 use super::validation::Checks;
 
 /// The input of both.
@@ -29,21 +30,24 @@ impl LogStreamName {
 impl Logs {
     pub(super) fn create_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
         let (group, stream) = input.checked()?;
-        let now = self.now();
         let mut state = self.write();
-        let streams = &mut state.group_mut(&group)?.streams;
-        if streams.contains_key(stream.as_str()) {
+        if state.group(&group)?.streams.contains_key(stream.as_str()) {
             let text = "The specified log stream already exists";
             return Err(AwsError::bad_request("ResourceAlreadyExistsException", text));
         }
-        streams.insert(stream.into(), Stream::new(now));
+        let mut batch = self.batch();
+        self.stream_or_new(&mut state, &group, &stream, &mut batch);
+        batch.commit();
         Ok(())
     }
 
     pub(super) fn delete_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
-        let (group, stream) = input.checked()?;
+        let (group, name) = input.checked()?;
         let mut state = self.write();
-        state.group_mut(&group)?.streams.remove(stream.as_str()).ok_or_else(no_such_stream)?;
+        let stream = state.group_mut(&group)?.streams.remove(name.as_str()).ok_or_else(no_such_stream)?;
+        let mut batch = self.batch();
+        forget_stream(&group, &name, &stream, &mut batch);
+        batch.commit();
         Ok(())
     }
 }

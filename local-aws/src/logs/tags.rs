@@ -111,25 +111,25 @@ impl Logs {
             None => drop(checks.required("tags", None::<String>)),
         }
         checks.finish()?;
-        let mut state = self.write();
-        let known = &mut state.group_mut(group)?.tags;
-        let mut tagged = known.clone();
-        tagged.extend(tags.unwrap_or_default());
-        if tagged.len() > MAX_TAGS {
-            return Err(too_many(format!("A log group can have at most {MAX_TAGS} tags.")));
-        }
-        *known = tagged;
-        Ok(())
+        self.change_group(group, |group| {
+            let mut tagged = group.tags.clone();
+            tagged.extend(tags.unwrap_or_default());
+            if tagged.len() > MAX_TAGS {
+                return Err(too_many(format!("A log group can have at most {MAX_TAGS} tags.")));
+            }
+            group.tags = tagged;
+            Ok(())
+        })
     }
 
     fn untag(&self, group: &str, member: &str, keys: Option<Vec<String>>) -> Result<(), AwsError> {
         let mut checks = Checks::default();
         let keys = checks.required(member, keys);
         checks.finish()?;
-        let mut state = self.write();
-        let tags = &mut state.group_mut(group)?.tags;
-        keys.iter().for_each(|key| drop(tags.remove(key)));
-        Ok(())
+        self.change_group(group, |group| {
+            group.tags.retain(|key, _| !keys.contains(key));
+            Ok(())
+        })
     }
 
     fn tags_of(&self, group: &str) -> Result<Tags, AwsError> {

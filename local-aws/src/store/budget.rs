@@ -69,6 +69,7 @@ impl Budget {
     }
 
     /// How many bytes are held.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.shared.ledger().held
     }

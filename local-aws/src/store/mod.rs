@@ -25,6 +25,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::http_api::AwsError;
+
 pub use budget::{Budget, Holder, Share};
 use engine::Engine;
 use writer::Writer;
@@ -46,8 +48,9 @@ pub enum Keyspace {
     Functions = 9,
     Mappings = 10,
     Checkpoints = 11,
+    LogTotals = 12,
     /// The zips of functions.
-    Code = 12,
+    Code = 13,
 }
 
 /// Why a folder could not be opened, or what happened to it since.
@@ -69,6 +72,14 @@ pub enum StoreError {
     Failed(Arc<str>),
     #[error("a value in the data folder could not be read: {0}")]
     Value(#[from] serde_json::Error),
+    #[error("an entry in the data folder is not the log event it should be")]
+    NotAnEvent,
+}
+
+impl From<StoreError> for AwsError {
+    fn from(error: StoreError) -> Self {
+        Self::new(500, "InternalFailure", error.to_string())
+    }
 }
 
 /// A handle on the store; clones share it. The last one to go writes what waits and lets go of the folder.

@@ -58,6 +58,9 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         credentials: given_credentials(args)?.unwrap_or_else(Credentials::random),
         verify_signatures: !args.no_auth,
         allow_remote: args.allow_remote,
+        data_dir: args.data_dir.clone(),
+        functions: args.function.clone(),
+        memory_limit: args.memory_limit,
         ..config(global)
     };
     let address = listener.local_addr()?;
@@ -73,7 +76,11 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     if !args.bind.is_loopback() {
         note("warning: --allow-remote: whoever has these credentials and reaches this machine runs code on it as you");
     }
-    note(&format!("listening on {address}; Ctrl-C stops it, and what it holds is gone then"));
+    let then = match &args.data_dir {
+        Some(dir) => format!("what it holds is in {}", dir.display()),
+        None => "what it holds is gone then".to_owned(),
+    };
+    note(&format!("listening on {address}; Ctrl-C stops it, and {then}"));
     local_aws::run(listener, config, interrupted()).await?;
     note("stopped");
     Ok(())

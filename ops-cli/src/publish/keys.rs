@@ -3,24 +3,37 @@
 use kinesis_event_logger_core::{limits, parse_hash_key};
 use serde_json::Value;
 
+use super::pointer;
+use super::record::Key;
 use crate::cli::Publish;
 use crate::error::{Error, Result};
+
+/// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
+/// records, so that a key for each would cost much and spread them no better.
+const AGGREGATED_RECORDS: u32 = 50;
 
 /// Where partition keys come from, and the hash key that overrules them.
 #[derive(Debug)]
 pub struct Keys {
     kind: Kind,
     pub explicit_hash_key: Option<u128>,
-    random: fastrand::Rng,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// One of its own for each record, which spreads them over the shards.
-    Random,
-    Text(String),
+    /// A new one for each so many records, which spreads them over the shards.
+    Random {
+        every: u32,
+        left: u32,
+        key: Key,
+        generator: fastrand::Rng,
+    },
+    Text(Key),
     /// A JSON pointer (RFC 6901) into each record.
-    Field(String),
+    Field {
+        pointer: String,
+        tokens: Vec<String>,
+    },
 }
 
 impl Keys {
@@ -28,42 +41,56 @@ impl Keys {
         let kind = match (&args.key, &args.key_field) {
             (Some(key), _) => {
                 check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
-                Kind::Text(key.clone())
+                Kind::Text(key.as_str().into())
             }
             (None, Some(pointer)) => {
                 if !pointer.starts_with('/') {
                     return Err(Error::usage(format!("--key-field {pointer} is not a JSON pointer"))
                         .hint("it begins with a slash, as in /user/id"));
                 }
-                Kind::Field(pointer.clone())
+                Kind::Field { pointer: pointer.clone(), tokens: pointer::tokens(pointer) }
             }
-            (None, None) => Kind::Random,
+            (None, None) => random(if args.aggregate { AGGREGATED_RECORDS } else { 1 }),
         };
         let hash_key = args.hash_key.as_deref().map(parse_hash_key).transpose();
         let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key {reason}")))?;
-        Ok(Self { kind, explicit_hash_key, random: fastrand::Rng::new() })
+        Ok(Self { kind, explicit_hash_key })
     }
 
     /// A random key for each record.
     pub fn random() -> Self {
-        Self { kind: Kind::Random, explicit_hash_key: None, random: fastrand::Rng::new() }
+        Self { kind: random(1), explicit_hash_key: None }
     }
 
     /// The key of a record with this data; or what is wrong with it.
-    pub fn of(&mut self, data: &[u8]) -> Result<String, String> {
-        match &self.kind {
-            Kind::Random => Ok(format!("{:016x}", self.random.u64(..))),
+    pub fn of(&mut self, data: &[u8]) -> Result<Key, String> {
+        match &mut self.kind {
+            Kind::Random { every, left, key, generator } => {
+                if *left == 0 {
+                    (*left, *key) = (*every, hexadecimal(generator.u64(..)).as_str().into());
+                }
+                *left -= 1;
+                Ok(key.clone())
+            }
             Kind::Text(key) => Ok(key.clone()),
-            Kind::Field(pointer) => field(data, pointer),
+            Kind::Field { pointer, tokens } => field(data, pointer, tokens).map(Key::from),
         }
     }
 }
 
-fn field(data: &[u8], pointer: &str) -> Result<String, String> {
-    let json: Value = serde_json::from_slice(data).map_err(|error| format!("is not valid JSON: {error}"))?;
-    let key = match json.pointer(pointer) {
+fn random(every: u32) -> Kind {
+    Kind::Random { every, left: 0, key: "".into(), generator: fastrand::Rng::new() }
+}
+
+fn hexadecimal(number: u64) -> String {
+    (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(number >> (digit * 4)) as usize & 15])).collect()
+}
+
+fn field(data: &[u8], pointer: &str, tokens: &[String]) -> Result<String, String> {
+    let found = pointer::find(data, tokens).map_err(|error| format!("is not valid JSON: {error}"))?;
+    let key = match found {
         None => return Err(format!("has no field {pointer}")),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text,
         Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
         Some(_) => return Err(format!("has no text or number in {pointer}")),
     };
@@ -92,8 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn random_keys_differ_and_are_hexadecimal() {
+        assert_eq!(hexadecimal(0x0123_4567_89ab_cdef), "0123456789abcdef");
+        let mut keys = Keys { kind: random(2), explicit_hash_key: None };
+        let keys: Vec<_> = (0..6).map(|_| keys.of(b"").unwrap()).collect();
+        assert!(keys[0] == keys[1] && keys[1] != keys[2] && keys[2] == keys[3] && keys[3] != keys[4]);
+        assert!(keys[0].text.len() == 16);
+    }
+
+    #[test]
     fn a_field_is_text_or_a_number() {
-        let of = |data: &str| field(data.as_bytes(), "/user/id");
+        let of = |data: &str| field(data.as_bytes(), "/user/id", &pointer::tokens("/user/id"));
         assert_eq!(of(r#"{"user":{"id":"u-1"}}"#).unwrap(), "u-1");
         assert_eq!(of(r#"{"user":{"id":42}}"#).unwrap(), "42");
         assert_eq!(of(r#"{"user":{}}"#).unwrap_err(), "has no field /user/id");

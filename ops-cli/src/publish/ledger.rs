@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::histogram::Histogram;
 use super::pack::Entry;
-use super::receipts::{Receipt, Receipts};
+use super::receipts::Receipts;
 use super::record::{Place, Record};
 use super::source::Rejected;
 use crate::error::{Error, Result};
@@ -101,27 +101,27 @@ impl Ledger {
         self.receipts.expect(place.offset);
     }
 
-    /// The entry is on the stream; `number`: which one it is of the aggregate it was put in.
-    pub fn acknowledged(&mut self, entry: &Entry, number: Option<u64>, at: &At<'_>) -> Result<()> {
+    /// The entries are on the stream, put as one; with each which one it is of the aggregate, if it is one.
+    pub fn acknowledged<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (Option<u64>, &'e Entry)> + Clone,
+        at: &At<'_>,
+    ) -> Result<()> {
         let tally = &mut self.tally;
-        tally.acknowledged += 1;
-        tally.bytes += entry.record.size() as u64;
-        tally.may_repeat += u64::from(entry.may_be_put);
+        let before = tally.acknowledged;
+        for (_, entry) in entries.clone() {
+            tally.acknowledged += 1;
+            tally.bytes += entry.record.size() as u64;
+            tally.may_repeat += u64::from(entry.may_be_put);
+        }
+        let count = tally.acknowledged - before;
         match tally.shards.get_mut(at.shard_id) {
-            Some(count) => *count += 1,
+            Some(sum) => *sum += count,
             None => {
-                tally.shards.insert(at.shard_id.to_owned(), 1);
+                tally.shards.insert(at.shard_id.to_owned(), count);
             }
         }
-        self.receipts.add(Receipt {
-            offset: entry.record.place.offset,
-            shard_id: at.shard_id,
-            sequence_number: at.sequence_number,
-            sub_sequence_number: number,
-            attempts: entry.attempts,
-            may_repeat: entry.may_be_put,
-            time: at.time,
-        })
+        self.receipts.add(entries, at)
     }
 
     /// A record that was read is given up.
@@ -322,7 +322,9 @@ mod tests {
             for offset in 0..3 {
                 ledger.read(entry(offset).record.place);
             }
-            ledger.acknowledged(&entry(0), None, &At { shard_id: "s", sequence_number: "1", time: 0 }).unwrap();
+            ledger
+                .acknowledged([(None, &entry(0))].into_iter(), &At { shard_id: "s", sequence_number: "1", time: 0 })
+                .unwrap();
             ledger.dead(&entry(1), "was refused").unwrap();
         }
         whole.unread(&[entry(2).record]);

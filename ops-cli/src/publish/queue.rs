@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kinesis_event_logger_core::{AggregateBuilder, limits};
@@ -75,7 +76,7 @@ pub struct Queue {
     lanes: Vec<Lane>,
     delayed: BinaryHeap<Delayed>,
     /// With `ordered`: of each key with a put under way, the records that come after it.
-    followers: Option<HashMap<String, VecDeque<Entry>>>,
+    followers: Option<HashMap<Arc<str>, VecDeque<Entry>>>,
     aggregate_bytes: Option<usize>,
     rate: Rate,
     /// The lane the next request begins with, so that none is always last.
@@ -139,7 +140,7 @@ impl Queue {
                 waiting.push_back(Entry::of(record));
                 return;
             }
-            followers.insert(record.partition_key.clone(), VecDeque::new());
+            followers.insert(Arc::clone(&record.partition_key), VecDeque::new());
         }
         self.make_ready(Entry::of(record));
     }

@@ -3,22 +3,25 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::ledger::At;
+use super::pack::Entry;
+use super::receipt_lines::ReceiptLines;
 use crate::error::{Error, Kind, Result};
 use crate::output::{Output, Render};
 
 /// Where a record was put.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Receipt<Text = String> {
+pub struct Receipt {
     /// Which record of the input, counted from 0.
     pub offset: u64,
-    pub shard_id: Text,
-    pub sequence_number: Text,
+    pub shard_id: String,
+    pub sequence_number: String,
     /// Which record of the aggregate that was put with this sequence number, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_sequence_number: Option<u64>,
@@ -31,11 +34,17 @@ pub struct Receipt<Text = String> {
     pub time: i64,
 }
 
-impl Receipt<&str> {
-    fn to_owned(&self) -> Receipt {
-        let Self { offset, shard_id, sequence_number, sub_sequence_number, attempts, may_repeat, time } = *self;
-        let (shard_id, sequence_number) = (shard_id.to_owned(), sequence_number.to_owned());
-        Receipt { offset, shard_id, sequence_number, sub_sequence_number, attempts, may_repeat, time }
+impl Receipt {
+    fn of((number, entry): (Option<u64>, &Entry), at: &At<'_>) -> Self {
+        Self {
+            offset: entry.record.place.offset,
+            shard_id: at.shard_id.to_owned(),
+            sequence_number: at.sequence_number.to_owned(),
+            sub_sequence_number: number,
+            attempts: entry.attempts,
+            may_repeat: entry.may_be_put,
+            time: at.time,
+        }
     }
 }
 
@@ -53,7 +62,7 @@ impl Render for Receipt {
 pub enum Receipts {
     Nowhere,
     Stdout(InOrder),
-    File(BufWriter<File>, String),
+    File(ReceiptLines),
     Kept(Vec<Receipt>),
 }
 
@@ -117,7 +126,7 @@ impl Receipts {
             file.set_len(whole).map_err(failed)?;
             file.seek(SeekFrom::Start(whole)).map_err(failed)?;
         }
-        Ok(Self::File(BufWriter::with_capacity(64 * 1024, file), name))
+        Ok(Self::File(ReceiptLines::new(file, name)))
     }
 
     /// A record is on its way; records come in the order of their offsets.
@@ -133,15 +142,17 @@ impl Receipts {
         matches!(self, Self::Stdout(in_order) if in_order.slots.len() >= MOST)
     }
 
-    pub fn add(&mut self, receipt: Receipt<&str>) -> Result<()> {
+    /// A receipt for each entry of one put; with each which one of the aggregate it is, if it is one.
+    pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> Result<()> {
         match self {
             Self::Nowhere => {}
-            Self::Stdout(in_order) => in_order.settle(receipt.offset, Slot::Known(receipt.to_owned())),
-            Self::File(file, name) => {
-                let written = serde_json::to_writer(&mut *file, &receipt).map_err(io::Error::from);
-                written.and_then(|()| file.write_all(b"\n")).map_err(|error| unwritten(name, &error))?;
+            Self::Stdout(in_order) => {
+                for receipt in entries.map(|entry| Receipt::of(entry, at)) {
+                    in_order.settle(receipt.offset, Slot::Known(receipt));
+                }
             }
-            Self::Kept(receipts) => receipts.push(receipt.to_owned()),
+            Self::File(lines) => lines.add(entries, at).map_err(|error| unwritten(&lines.name, &error))?,
+            Self::Kept(receipts) => receipts.extend(entries.map(|entry| Receipt::of(entry, at))),
         }
         Ok(())
     }
@@ -157,7 +168,7 @@ impl Receipts {
     pub fn flush(&mut self) -> Result<()> {
         match self {
             Self::Nowhere | Self::Kept(_) => Ok(()),
-            Self::File(file, name) => file.flush().map_err(|error| unwritten(name, &error)),
+            Self::File(lines) => lines.flush().map_err(|error| unwritten(&lines.name, &error)),
             Self::Stdout(in_order) => match in_order.flush() {
                 // Nobody reads on: that is no reason not to publish on.
                 Err(error) if error.kind == Kind::ClosedPipe => {
@@ -242,18 +253,34 @@ impl Acknowledged {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::{Place, Record};
     use super::*;
 
-    fn receipt(offset: u64) -> Receipt<&'static str> {
-        Receipt {
-            offset,
-            shard_id: "shardId-000000000000",
-            sequence_number: "4959",
-            sub_sequence_number: None,
-            attempts: 1,
-            may_repeat: false,
-            time: 5,
-        }
+    const AT: At<'_> = At { shard_id: "shardId-000000000000", sequence_number: "4959", time: 5 };
+
+    fn entry(offset: u64) -> Entry {
+        let place = Place { offset, input: 0, line: offset + 1 };
+        Entry::of(Record::new(place, Vec::new(), "k".into(), None))
+    }
+
+    fn add(receipts: &mut Receipts, offset: u64) {
+        receipts.add([(None, &entry(offset))].into_iter(), &AT).unwrap();
+    }
+
+    #[test]
+    fn a_line_is_the_receipt_in_json() {
+        let path = path("line");
+        std::fs::remove_file(&path).ok();
+        let mut receipts = Receipts::to_file(&path, false).unwrap();
+        let (plain, mut again) = (entry(0), entry(7));
+        (again.attempts, again.may_be_put) = (3, true);
+        let at = At { sequence_number: "\"1", ..AT };
+        receipts.add([(None, &plain), (Some(4), &again)].into_iter(), &at).unwrap();
+        receipts.flush().unwrap();
+        let expected = [Receipt::of((None, &plain), &at), Receipt::of((Some(4), &again), &at)];
+        let lines: String = expected.iter().map(|receipt| serde_json::to_string(receipt).unwrap() + "\n").collect();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
+        std::fs::remove_file(&path).unwrap();
     }
 
     fn path(name: &str) -> std::path::PathBuf {
@@ -266,7 +293,7 @@ mod tests {
         std::fs::remove_file(&path).ok();
         let mut receipts = Receipts::to_file(&path, false).unwrap();
         for offset in [0, 2, 1, 5] {
-            receipts.add(receipt(offset)).unwrap();
+            add(&mut receipts, offset);
         }
         receipts.flush().unwrap();
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"offset\":3,").unwrap();
@@ -278,7 +305,7 @@ mod tests {
 
         assert!(Receipts::to_file(&path, false).is_err(), "receipts are not overwritten");
         let mut receipts = Receipts::to_file(&path, true).unwrap();
-        receipts.add(receipt(3)).unwrap();
+        add(&mut receipts, 3);
         receipts.flush().unwrap();
         let mut offsets = Vec::new();
         read(&path, |receipt| offsets.push(receipt.offset)).unwrap();
@@ -292,7 +319,7 @@ mod tests {
         for offset in [3, 4, 9] {
             in_order.slots.push_back((offset, Slot::Expected));
         }
-        in_order.settle(4, Slot::Known(receipt(4).to_owned()));
+        in_order.settle(4, Slot::Known(Receipt::of((None, &entry(4)), &AT)));
         in_order.flush().unwrap();
         assert_eq!(in_order.slots.len(), 3);
         in_order.settle(3, Slot::Never);

@@ -1,5 +1,7 @@
 //! One record to put, and where in the input it stood.
 
+use std::sync::Arc;
+
 use kinesis_event_logger_core::hash_key;
 
 /// One record.
@@ -7,10 +9,24 @@ use kinesis_event_logger_core::hash_key;
 pub struct Record {
     pub place: Place,
     pub data: Vec<u8>,
-    pub partition_key: String,
+    pub partition_key: Arc<str>,
     pub explicit_hash_key: Option<u128>,
     /// The number that decides the shard: the explicit hash key, or that of the partition key.
     pub hash_key: u128,
+}
+
+/// A partition key: shared by the records that have it, and hashed once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    pub text: Arc<str>,
+    pub hash_key: u128,
+}
+
+impl<Text: Into<Arc<str>>> From<Text> for Key {
+    fn from(text: Text) -> Self {
+        let text = text.into();
+        Self { hash_key: hash_key(&text), text }
+    }
 }
 
 /// Where in the input something stands.
@@ -33,9 +49,9 @@ impl Place {
 }
 
 impl Record {
-    pub fn new(place: Place, data: Vec<u8>, partition_key: String, explicit_hash_key: Option<u128>) -> Self {
-        let hash_key = explicit_hash_key.unwrap_or_else(|| hash_key(&partition_key));
-        Self { place, data, partition_key, explicit_hash_key, hash_key }
+    pub fn new(place: Place, data: Vec<u8>, key: Key, explicit_hash_key: Option<u128>) -> Self {
+        let Key { text: partition_key, hash_key } = key;
+        Self { place, data, partition_key, explicit_hash_key, hash_key: explicit_hash_key.unwrap_or(hash_key) }
     }
 
     /// What Kinesis counts: data and key, in bytes.

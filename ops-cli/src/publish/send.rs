@@ -296,9 +296,8 @@ impl Run {
 
     fn acknowledged(&mut self, entries: &[Entry], at: &At<'_>) -> Result<()> {
         self.last_progress = Instant::now();
-        for (number, entry) in (0..).zip(entries) {
-            self.ledger.acknowledged(entry, (entries.len() > 1).then_some(number), at)?;
-        }
+        let number = |number| (entries.len() > 1).then_some(number);
+        self.ledger.acknowledged((0..).map(number).zip(entries), at)?;
         self.queue.settle(entries, Vec::new(), Duration::ZERO);
         Ok(())
     }
@@ -312,7 +311,7 @@ impl Run {
             let (mut at_home, mut elsewhere) = (Vec::new(), Vec::new());
             for (number, mut entry) in (0..).zip(entries) {
                 if self.queue.shards().takes(&shard_id, [entry.record.hash_key].into_iter()) == Some(true) {
-                    self.ledger.acknowledged(&entry, Some(number), &at)?;
+                    self.ledger.acknowledged([(Some(number), &entry)].into_iter(), &at)?;
                     at_home.push(entry);
                 } else {
                     entry.may_be_put = true;

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::compress::Compressor;
 use super::keys::{self, Keys};
-use super::record::{Place, Record};
+use super::memory;
+use super::record::{Key, Place, Record};
 use crate::cli::Publish;
 use crate::error::{Error, Result};
 
@@ -168,7 +169,7 @@ struct Entry {
 }
 
 /// Data, where it is not the line itself; partition key; explicit hash key.
-type Parsed = (Option<Vec<u8>>, String, Option<u128>);
+type Parsed = (Option<Vec<u8>>, Key, Option<u128>);
 
 /// Records as they are read, one at a time.
 pub struct Records {
@@ -198,15 +199,15 @@ impl Records {
     fn next_raw(&mut self) -> io::Result<Option<(Vec<u8>, bool)>> {
         let longest = self.longest;
         let Some(input) = self.inputs.get_mut(self.input) else { return Ok(None) };
-        let mut data = Vec::new();
         if self.form == Form::Whole {
             if self.line > 0 {
                 return Ok(None);
             }
             self.line = 1;
+            let mut data = memory::large();
             input.take(longest as u64 + 1).read_to_end(&mut data)?;
             let is_cut = data.len() > longest;
-            return Ok(Some((data, is_cut)));
+            return Ok(Some((memory::fitting(data), is_cut)));
         }
         self.line += 1;
         let buffered = input.fill_buf()?;
@@ -216,6 +217,7 @@ impl Records {
             input.consume(end + 1);
             return Ok(Some((data, false)));
         }
+        let mut data = memory::large();
         // No further than a record may be long: input without line ends does not fill the memory.
         if input.take(longest as u64 + 2).read_until(b'\n', &mut data)? == 0 {
             return Ok(None);
@@ -230,7 +232,7 @@ impl Records {
             input.skip_until(b'\n')?;
         }
         let is_cut = data.len() > longest;
-        Ok(Some((data, is_cut)))
+        Ok(Some((memory::fitting(data), is_cut)))
     }
 
     fn record(&mut self, raw: Vec<u8>, is_cut: bool) -> Result<Record, Rejected> {
@@ -244,18 +246,18 @@ impl Records {
         if is_cut {
             return Err(Rejected { place, reason: too_large(), data: raw });
         }
-        let (data, partition_key, explicit_hash_key) = match self.parse(&raw) {
-            Ok((data, partition_key, explicit_hash_key)) => (data.unwrap_or(raw), partition_key, explicit_hash_key),
+        let (data, key, explicit_hash_key) = match self.parse(&raw) {
+            Ok((data, key, explicit_hash_key)) => (data.unwrap_or(raw), key, explicit_hash_key),
             Err(reason) => return Err(Rejected { place, reason, data: raw }),
         };
         let compressed = match self.compressor.as_mut().map(|compressor| compressor.compress(&data)).transpose() {
             Ok(compressed) => compressed,
             Err(error) => return Err(Rejected { place, reason: format!("could not be compressed: {error}"), data }),
         };
-        if compressed.as_ref().map_or(data.len(), Vec::len) + partition_key.len() > max_bytes {
+        if compressed.as_ref().map_or(data.len(), Vec::len) + key.text.len() > max_bytes {
             return Err(Rejected { place, reason: too_large(), data });
         }
-        Ok(Record::new(place, compressed.unwrap_or(data), partition_key, explicit_hash_key))
+        Ok(Record::new(place, compressed.unwrap_or(data), key, explicit_hash_key))
     }
 
     fn parse(&mut self, raw: &[u8]) -> Result<Parsed, String> {
@@ -274,7 +276,7 @@ impl Records {
                 let hash_key = entry.explicit_hash_key.as_deref().map(parse_hash_key).transpose();
                 let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?;
                 let data = decode(entry.data.as_bytes()).map_err(|_| "has Data that is not valid base64".to_owned())?;
-                Ok((Some(data), entry.partition_key, hash_key))
+                Ok((Some(data), entry.partition_key.into(), hash_key))
             }
         }
     }
@@ -361,7 +363,7 @@ mod tests {
     fn entries_carry_their_keys() {
         let line = br#"{"PartitionKey":"k","Data":"SGVsbG8=","ExplicitHashKey":"7","more":1}"#;
         let record = all(line, &["--entries"], 100).remove(0).unwrap();
-        assert_eq!((record.partition_key.as_str(), &*record.data), ("k", &b"Hello"[..]));
+        assert_eq!((&*record.partition_key, &*record.data), ("k", &b"Hello"[..]));
         assert_eq!(record.hash_key, 7);
         let without = refused(br#"{"Data":""}"#, &["--entries"]);
         assert!(without.starts_with("line 1 of test is not an entry: missing field `PartitionKey`"), "{without}");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use md5::{Digest, Md5};
 use thiserror::Error;
 
-use super::protobuf::{push_bytes_field, push_varint_field, varint_length};
+use super::protobuf::{push_bytes_field, push_length, push_varint_field, varint_length};
 use super::{AGGREGATE_MAGIC, DIGEST_BYTES, tag};
 
 /// Why a record is not added to an aggregate.
@@ -46,22 +46,33 @@ struct Table {
     fields: Vec<u8>,
 }
 
+/// A key's place in a table.
+struct Index {
+    number: u64,
+    is_new: bool,
+}
+
 impl Table {
     /// The index that a key has, or would have.
-    fn index(&self, key: &str) -> u64 {
-        self.indexes.get(key).copied().unwrap_or(self.indexes.len() as u64)
+    fn index(&self, key: &str) -> Index {
+        match self.indexes.get(key) {
+            Some(number) => Index { number: *number, is_new: false },
+            None => Index { number: self.indexes.len() as u64, is_new: true },
+        }
     }
 
+    fn add(&mut self, field: u32, key: &str, index: &Index) {
+        if index.is_new {
+            self.indexes.insert(key.to_owned(), index.number);
+            push_bytes_field(&mut self.fields, field, key.as_bytes());
+        }
+    }
+}
+
+impl Index {
     /// Bytes by which the table grows with this key.
     fn growth(&self, key: &str) -> usize {
-        if self.indexes.contains_key(key) { 0 } else { field_bytes(key.len()) }
-    }
-
-    fn add(&mut self, number: u32, key: &str) {
-        if !self.indexes.contains_key(key) {
-            self.indexes.insert(key.to_owned(), self.indexes.len() as u64);
-            push_bytes_field(&mut self.fields, number, key.as_bytes());
-        }
+        if self.is_new { field_bytes(key.len()) } else { 0 }
     }
 }
 
@@ -89,29 +100,26 @@ impl AggregateBuilder {
         data: &[u8],
     ) -> Result<(), AggregateError> {
         let explicit_hash_key = explicit_hash_key.filter(|key| !key.is_empty());
-        let partition_key_index = self.partition_keys.index(partition_key);
-        let explicit_hash_key_index = explicit_hash_key.map(|key| self.explicit_hash_keys.index(key));
+        let explicit_hash_key = explicit_hash_key.map(|key| (key, self.explicit_hash_keys.index(key)));
+        let index = self.partition_keys.index(partition_key);
         let inside = 1
-            + varint_length(partition_key_index)
-            + explicit_hash_key_index.map_or(0, |index| 1 + varint_length(index))
+            + varint_length(index.number)
+            + explicit_hash_key.as_ref().map_or(0, |(_, index)| 1 + varint_length(index.number))
             + field_bytes(data.len());
-        let bytes = self.partition_keys.growth(partition_key)
-            + explicit_hash_key.map_or(0, |key| self.explicit_hash_keys.growth(key))
+        let bytes = index.growth(partition_key)
+            + explicit_hash_key.as_ref().map_or(0, |(key, index)| index.growth(key))
             + field_bytes(inside);
         if self.len_bytes() + bytes > self.max_bytes {
-            return Err(self.refusal(partition_key, explicit_hash_key, data));
+            return Err(self.refusal(partition_key, explicit_hash_key.map(|(key, _)| key), data));
         }
-        self.partition_keys.add(tag::PARTITION_KEY, partition_key);
-        if let Some(key) = explicit_hash_key {
-            self.explicit_hash_keys.add(tag::EXPLICIT_HASH_KEY, key);
+        self.partition_keys.add(tag::PARTITION_KEY, partition_key, &index);
+        push_length(&mut self.records, tag::RECORD, inside);
+        push_varint_field(&mut self.records, tag::RECORD_PARTITION_KEY_INDEX, index.number);
+        if let Some((key, index)) = explicit_hash_key {
+            self.explicit_hash_keys.add(tag::EXPLICIT_HASH_KEY, key, &index);
+            push_varint_field(&mut self.records, tag::RECORD_EXPLICIT_HASH_KEY_INDEX, index.number);
         }
-        let mut record = Vec::with_capacity(inside);
-        push_varint_field(&mut record, tag::RECORD_PARTITION_KEY_INDEX, partition_key_index);
-        if let Some(index) = explicit_hash_key_index {
-            push_varint_field(&mut record, tag::RECORD_EXPLICIT_HASH_KEY_INDEX, index);
-        }
-        push_bytes_field(&mut record, tag::RECORD_DATA, data);
-        push_bytes_field(&mut self.records, tag::RECORD, &record);
+        push_bytes_field(&mut self.records, tag::RECORD_DATA, data);
         self.count += 1;
         Ok(())
     }

@@ -79,9 +79,14 @@ pub(super) fn push_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
 
 /// Appends a field that is bytes.
 pub(super) fn push_bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    push_varint(out, u64::from(number << 3 | 2));
-    push_varint(out, bytes.len() as u64);
+    push_length(out, number, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// Appends the beginning of a field of so many bytes.
+pub(super) fn push_length(out: &mut Vec<u8>, number: u32, bytes: usize) {
+    push_varint(out, u64::from(number << 3 | 2));
+    push_varint(out, bytes as u64);
 }
 
 fn push_varint(out: &mut Vec<u8>, mut value: u64) {

@@ -135,6 +135,9 @@ async fn an_on_demand_stream_is_counted_and_may_distribute_its_records() {
         assert_eq!(bench.all(shard).await, ["x"]);
     }
     assert_eq!(bench.summary().await["RecordDistributionStrategy"], "AUTO");
+    bench.call("CreateStream", json!({ "StreamName": "neither" })).await;
+    let neither = bench.call("DescribeStreamSummary", json!({ "StreamName": "neither" })).await;
+    assert_eq!(neither["StreamDescriptionSummary"]["StreamModeDetails"]["StreamMode"], "ON_DEMAND");
     let provisioned = json!({ "StreamName": "p", "ShardCount": 1, "RecordDistributionStrategy": "AUTO" });
     assert_eq!(bench.refused("CreateStream", provisioned).await, "InvalidArgumentException");
 }

@@ -135,6 +135,9 @@ impl Delivery {
             invoked_arn: functions.arn(function),
             client_context: None,
         };
+        if let Some(last) = records.last() {
+            functions.metrics().iterator_age(&poller.uuid, shard_id, now() - milliseconds(last.arrival));
+        }
         let request_id = Uuid::new_v4().to_string();
         let Ok(invoked) = functions.invoke(function, call, request_id.clone()).await else {
             return Outcome::NotInvoked;

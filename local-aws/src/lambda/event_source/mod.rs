@@ -64,9 +64,9 @@ impl Mappings {
         let input: Input = wire::read(body)?;
         let settings = Settings::default().with(&input)?;
         tags::check_count(input.tags.len())?;
-        let reference = self.function(input.function_name.as_deref().unwrap_or_default())?;
         let stream_arn = input.event_source_arn.clone().unwrap_or_default();
         let source = EventSource::read(&stream_arn)?;
+        let reference = self.function(input.function_name.as_deref().unwrap_or_default())?;
         let position = StartingPosition::read(&input)?;
         let stream = self.shared.kinesis.stream(&source.stream_arn).await;
         let stream = stream.ok_or_else(|| invalid_parameter(format!("Stream not found: {stream_arn}")))?;

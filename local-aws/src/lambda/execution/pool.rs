@@ -1,6 +1,7 @@
 //! The processes of one function version: warm ones are used again, and as many run at once as are needed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -35,6 +36,13 @@ impl Pool {
     pub async fn invoke(&self, call: &Call, request_id: &str) -> Invoked {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
+        let begun = Instant::now();
+        let invoked = self.invoke_once(call, request_id).await;
+        self.host.config.metrics.invocation(&self.spec.name, invoked.is_error, begun.elapsed());
+        invoked
+    }
+
+    async fn invoke_once(&self, call: &Call, request_id: &str) -> Invoked {
         loop {
             let (process, is_cold) = match self.take_idle() {
                 Some(process) => (process, false),

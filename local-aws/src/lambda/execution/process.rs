@@ -101,6 +101,11 @@ impl Host {
         Ok(Self { config, logs, faults, runtime_dir, guardian, running: Mutex::default() })
     }
 
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.running().processes.len()
+    }
+
     /// Kills every process with its group, and waits until they are gone. No process starts any more.
     pub async fn close(self: &Arc<Self>) {
         let processes: Vec<Arc<Control>> = {

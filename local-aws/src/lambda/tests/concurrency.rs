@@ -22,6 +22,12 @@ async fn concurrency_is_reserved_shown_and_given_back() {
         "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its \
          minimum value of [100]."
     );
+    let of_version = bench.call("PUT", "/2017-10-31/functions/f:1/concurrency", reserved.clone()).await;
+    assert!(
+        of_version.status == 400 && of_version.message().starts_with("This operation is permitted on Lambda functions")
+    );
+    let unknown = bench.call("PUT", "/2017-10-31/functions/none/concurrency", json!({})).await;
+    assert!(unknown.status == 404 && unknown.message().ends_with(":function:none:$LATEST"), "{}", unknown.message());
     assert_eq!(bench.call("DELETE", PUT, Value::Null).await.status, 204);
     assert_eq!(bench.call("GET", GET, Value::Null).await.body, json!({}));
 }

@@ -145,7 +145,8 @@ async fn mappings_are_refused_in_awss_words() {
     let not_found = format!("Stream not found: {unknown}");
     assert_eq!(refusal(json!({ "EventSourceArn": unknown })).await, invalid(&not_found));
     assert_eq!(refusal(json!({ "FunctionName": "unknown" })).await, invalid("Function does not exist"));
-    assert_eq!(refusal(json!({ "EventSourceArn": null })).await, invalid("Unrecognized event source."));
+    let neither = json!({ "FunctionName": "unknown", "EventSourceArn": null });
+    assert_eq!(refusal(neither).await, invalid("Unrecognized event source."));
     let (_, _, message) = refusal(json!({ "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q" })).await;
     assert_eq!(message, "The local endpoint reads event sources of Kinesis only, not of sqs.");
     let (_, code, message) = refusal(json!({ "BatchSize": 10_001 })).await;

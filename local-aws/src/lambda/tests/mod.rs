@@ -30,7 +30,7 @@ use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
 use crate::store::{Budget, Store};
-use crate::{Config, Credentials, DEFAULT_MEMORY_LIMIT};
+use crate::{Config, Credentials};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -78,13 +78,15 @@ impl Bench {
 
     fn over(store: &Store) -> Self {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
-        let logs = Logs::new(&config.region, &config.account_id);
-        let kinesis = Kinesis::new(&config, store, &Budget::new(DEFAULT_MEMORY_LIMIT));
-        let identity = Identity::new(&config.region, &config.account_id);
+        let budget = Budget::new(config.memory_limit);
+        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
+        let kinesis = Kinesis::new(&config, store, &budget);
+        let identity = Identity::open(&config.account_id, store.clone()).unwrap();
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
-        identity.iam("CreateRole", &role).unwrap();
+        // The folder may have it already.
+        identity.iam("CreateRole", &role).ok();
         let credentials = config.credentials.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
         Self { lambda, kinesis, logs, credentials }

@@ -3,14 +3,16 @@
 mod events;
 mod filter;
 mod groups;
+mod kept;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::Logs;
+use super::{InputEvent, Logs};
 use crate::http_api::AwsError;
+use crate::store::{Budget, Store};
 
 /// 2025-01-01T00:00:00Z.
 const NOW: i64 = 1_735_689_600_000;
@@ -23,10 +25,15 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::on(Store::default(), usize::MAX)
+    }
+
+    fn on(store: Store, memory_limit: usize) -> Self {
         let clock = Arc::new(AtomicI64::new(NOW));
         let now = Arc::clone(&clock);
-        let logs = Logs::with_clock("eu-central-1", "111111111111", move || now.load(Ordering::SeqCst));
-        Self { logs, clock }
+        let now = move || now.load(Ordering::SeqCst);
+        let budget = Budget::new(memory_limit);
+        Self { logs: Logs::with_clock("eu-central-1", "111111111111", store, budget, now).unwrap(), clock }
     }
 
     /// With group `g` and stream `s`.

@@ -1,0 +1,58 @@
+//! Receipts as lines of a file. Written by hand, because there is one for every record: what an aggregate's receipts share
+//! is made once.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use super::ledger::At;
+use super::pack::Entry;
+
+const ENOUGH_BYTES: usize = 64 * 1024;
+
+pub struct ReceiptLines {
+    file: File,
+    pub name: String,
+    lines: Vec<u8>,
+    /// Of one put: what its receipts share.
+    place: Vec<u8>,
+}
+
+impl ReceiptLines {
+    pub fn new(file: File, name: String) -> Self {
+        Self { file, name, lines: Vec::new(), place: Vec::new() }
+    }
+
+    /// Adds a receipt for each entry of one put; with each which one of the aggregate it is, if it is one.
+    pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> io::Result<()> {
+        self.place.clear();
+        self.place.extend_from_slice(b",\"shardId\":");
+        serde_json::to_writer(&mut self.place, at.shard_id)?;
+        self.place.extend_from_slice(b",\"sequenceNumber\":");
+        serde_json::to_writer(&mut self.place, at.sequence_number)?;
+        for (number, entry) in entries {
+            push(&mut self.lines, "{\"offset\":", entry.record.place.offset);
+            self.lines.extend_from_slice(&self.place);
+            if let Some(number) = number {
+                push(&mut self.lines, ",\"subSequenceNumber\":", number);
+            }
+            push(&mut self.lines, ",\"attempts\":", entry.attempts);
+            if entry.may_be_put {
+                self.lines.extend_from_slice(b",\"mayRepeat\":true");
+            }
+            push(&mut self.lines, ",\"time\":", at.time);
+            self.lines.extend_from_slice(b"}\n");
+        }
+        if self.lines.len() >= ENOUGH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.lines)?;
+        self.lines.clear();
+        Ok(())
+    }
+}
+
+fn push(lines: &mut Vec<u8>, name: &str, number: impl itoa::Integer) {
+    lines.extend_from_slice(name.as_bytes());
+    lines.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}

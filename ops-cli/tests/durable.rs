@@ -1,0 +1,322 @@
+//! A hundred kills at random moments under load: what was acknowledged is there, in order, once.
+//!
+//! `DURABLE_SEED` runs the kills of an earlier run again, `DURABLE_KILLS` more or fewer of them.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, ShardIteratorType, StreamStatus};
+use common::Endpoint;
+
+/// Tasks that put log events, each on a stream of its own.
+const LOG_WRITERS: usize = 2;
+const GROUP: &str = "acknowledged";
+/// Tasks that put records, each with a partition key of its own, on one stream.
+const RECORD_WRITERS: usize = 2;
+const SHARDS: i32 = 2;
+const STREAM: &str = "test-dev";
+
+/// The endpoint on a folder, at one address however often it is started.
+struct Restarted {
+    dir: tempfile::TempDir,
+    port: String,
+    credentials: local_aws::Credentials,
+    endpoint: Endpoint,
+}
+
+impl Restarted {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = local_aws::Credentials {
+            access_key_id: "durable".into(),
+            secret_access_key: "durable".into(),
+            session_token: None,
+        };
+        let endpoint = start(dir.path(), "0", &credentials);
+        let port = endpoint.url.rsplit(':').next().unwrap().to_owned();
+        Self { dir, port, credentials, endpoint }
+    }
+
+    fn kill(&mut self) {
+        assert_eq!(self.endpoint.stop("-KILL"), None, "it ended by the signal and not by itself");
+        self.endpoint = start(self.dir.path(), &self.port, &self.credentials);
+    }
+}
+
+fn start(dir: &Path, port: &str, credentials: &local_aws::Credentials) -> Endpoint {
+    // Little stays in memory, so that most is read back from the folder.
+    let dir = dir.to_str().unwrap();
+    let options = ["--output", "json", "local", "--port", port, "--data-dir", dir, "--memory-limit", "1MiB"];
+    let mut command: Command = common::ops_cli();
+    command.args(options);
+    command.args(["--access-key-id", &credentials.access_key_id]);
+    command.args(["--secret-access-key", &credentials.secret_access_key]);
+    Endpoint::of(&mut command)
+}
+
+/// Numbers of what was sent and of what of it was acknowledged, by the stream it is in.
+#[derive(Default)]
+struct Sent {
+    stop: AtomicBool,
+    next: AtomicU64,
+}
+
+impl Sent {
+    fn take(&self, count: u64) -> std::ops::Range<u64> {
+        let first = self.next.fetch_add(count, Ordering::Relaxed);
+        first..first + count
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Puts batches of numbered log events until it is told to stop. Every batch with whether it was acknowledged.
+async fn put_events(config: aws_config::SdkConfig, sent: Arc<Sent>, stream: String) -> Vec<(Vec<u64>, bool)> {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+    let mut batches = vec![];
+    while !sent.is_stopped() {
+        let numbers: Vec<u64> = sent.take(fastrand::u64(1..20)).collect();
+        let event = |number: &u64| {
+            let message = format!("{number} {}", "x".repeat(200));
+            InputLogEvent::builder().timestamp(now()).message(message).build().unwrap()
+        };
+        let events = numbers.iter().map(event).collect();
+        let put = logs.put_log_events().log_group_name(GROUP).log_stream_name(&stream);
+        let answer = put.set_log_events(Some(events)).send().await;
+        if answer.is_err() {
+            pause().await;
+        }
+        batches.push((numbers, answer.is_ok()));
+    }
+    batches
+}
+
+/// Puts numbered records until it is told to stop. Every put with the places of its records, if it was acknowledged.
+async fn put_records(
+    config: aws_config::SdkConfig,
+    sent: Arc<Sent>,
+    key: String,
+) -> Vec<(Vec<u64>, Option<Vec<Record>>)> {
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    let mut puts = vec![];
+    while !sent.is_stopped() {
+        let numbers: Vec<u64> = sent.take(fastrand::u64(1..20)).collect();
+        let entry = |number: &u64| {
+            let data = Blob::new(format!("{number} {}", "x".repeat(200)));
+            PutRecordsRequestEntry::builder().partition_key(&key).data(data).build().unwrap()
+        };
+        let entries = numbers.iter().map(entry).collect();
+        let answer = kinesis.put_records().stream_name(STREAM).set_records(Some(entries)).send().await;
+        let placed = match answer {
+            Ok(answer) => {
+                assert_eq!(answer.failed_record_count(), Some(0));
+                let of = |(number, entry): (&u64, &PutRecordsResultEntry)| Record {
+                    number: *number,
+                    shard: entry.shard_id().unwrap().to_owned(),
+                    sequence: entry.sequence_number().unwrap().to_owned(),
+                };
+                Some(numbers.iter().zip(answer.records()).map(of).collect())
+            }
+            Err(_) => {
+                pause().await;
+                None
+            }
+        };
+        puts.push((numbers, placed));
+    }
+    puts
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Record {
+    shard: String,
+    /// Of 56 digits: they sort as the numbers do.
+    sequence: String,
+    number: u64,
+}
+
+/// All records of the stream, shard by shard in the order in which they are read.
+async fn records(config: &aws_config::SdkConfig) -> Vec<Record> {
+    let kinesis = aws_sdk_kinesis::Client::new(config);
+    let mut records = vec![];
+    for shard in kinesis.list_shards().stream_name(STREAM).send().await.unwrap().shards() {
+        let shard = shard.shard_id();
+        let start = kinesis.get_shard_iterator().stream_name(STREAM).shard_id(shard);
+        let start = start.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap();
+        let mut iterator = start.shard_iterator().unwrap().to_owned();
+        loop {
+            let page = kinesis.get_records().shard_iterator(iterator).send().await.unwrap();
+            records.extend(page.records().iter().map(|record| Record {
+                shard: shard.to_owned(),
+                sequence: record.sequence_number().to_owned(),
+                number: number(std::str::from_utf8(record.data().as_ref()).unwrap()),
+            }));
+            if page.records().is_empty() && page.millis_behind_latest() == Some(0) {
+                break;
+            }
+            iterator = page.next_shard_iterator().unwrap().to_owned();
+        }
+    }
+    records
+}
+
+/// What was acknowledged is where the answer said, once; the rest of what is there was sent, and is there once.
+fn check_records(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
+    assert!(found.is_sorted(), "records out of order");
+    let places: BTreeMap<u64, &Record> = found.iter().map(|record| (record.number, record)).collect();
+    assert_eq!(places.len(), found.len(), "a record is there twice");
+    for record in puts.iter().filter_map(|(_, placed)| placed.as_ref()).flatten() {
+        assert_eq!(places.get(&record.number), Some(&record), "an acknowledged record");
+    }
+    let sent: BTreeSet<u64> = puts.iter().flat_map(|(numbers, _)| numbers).copied().collect();
+    assert!(places.keys().all(|number| sent.contains(number)), "a record that nobody sent");
+}
+
+/// What one writer sent is read in the order in which it was sent.
+fn check_order(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
+    let sent: BTreeSet<u64> = puts.iter().flat_map(|(numbers, _)| numbers).copied().collect();
+    let of_writer = found.iter().map(|record| record.number).filter(|number| sent.contains(number));
+    assert!(of_writer.is_sorted(), "a key's records changed their order");
+}
+
+/// Changes the tags of a group to the number of the change; the last that was acknowledged, and the last of all.
+async fn tag(config: aws_config::SdkConfig, sent: Arc<Sent>) -> (u64, u64) {
+    let iam = aws_sdk_iam::Client::new(&config);
+    let (mut acknowledged, mut number) = (0, 0);
+    while !sent.is_stopped() {
+        number += 1;
+        let tag = aws_sdk_iam::types::Tag::builder().key("number").value(number.to_string()).build().unwrap();
+        match iam.tag_role().role_name("role").tags(tag).send().await {
+            Ok(_) => acknowledged = number,
+            Err(_) => pause().await,
+        }
+    }
+    (acknowledged, number)
+}
+
+/// While nobody listens, a client that tries again at once only takes time from the one who starts.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// The number that a message or a record begins with.
+fn number(text: &str) -> u64 {
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The numbers of the messages of a stream, in the order in which it is read.
+async fn events(config: &aws_config::SdkConfig, stream: &str) -> Vec<u64> {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(config);
+    let mut numbers = vec![];
+    let mut token: Option<String> = None;
+    loop {
+        let get = logs.get_log_events().log_group_name(GROUP).log_stream_name(stream).start_from_head(true);
+        let page = get.set_next_token(token.clone()).send().await.unwrap();
+        numbers.extend(page.events().iter().filter_map(|event| event.message()).map(number));
+        let next = page.next_forward_token().map(str::to_owned);
+        if next == token {
+            return numbers;
+        }
+        token = next;
+    }
+}
+
+/// What was acknowledged is there once and in order, what was not is there whole, in its place, or not at all.
+fn check_batches(stream: &str, batches: &[(Vec<u64>, bool)], found: &[u64]) {
+    let mut left = found;
+    for (numbers, is_acknowledged) in batches {
+        match left.strip_prefix(numbers.as_slice()) {
+            Some(rest) => left = rest,
+            None => assert!(!is_acknowledged, "{stream}: {numbers:?} is not there, before {:?}", left.first()),
+        }
+    }
+    assert!(left.is_empty(), "{stream}: {left:?} is there again, or out of order, or torn");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
+    let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let seed = setting("DURABLE_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let kills = setting("DURABLE_KILLS").unwrap_or(100);
+    println!("DURABLE_SEED={seed} DURABLE_KILLS={kills}");
+    let mut random = fastrand::Rng::with_seed(seed);
+
+    let mut endpoint = Restarted::start();
+    let config = endpoint.endpoint.sdk_config().await;
+    let config = config.into_builder().retry_config(aws_config::retry::RetryConfig::disabled()).build();
+    prepare(&config).await;
+
+    let sent = Arc::new(Sent::default());
+    let streams = (0..LOG_WRITERS).map(|number| format!("writer-{number}"));
+    let put = |stream: String| (stream.clone(), tokio::spawn(put_events(config.clone(), Arc::clone(&sent), stream)));
+    let writers: Vec<_> = streams.map(put).collect();
+    let put = |key: usize| tokio::spawn(put_records(config.clone(), Arc::clone(&sent), format!("key-{key}")));
+    let publishers: Vec<_> = (0..RECORD_WRITERS).map(put).collect();
+    let tags = tokio::spawn(tag(config.clone(), Arc::clone(&sent)));
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(random.u64(0..600))).await;
+        tokio::task::block_in_place(|| endpoint.kill());
+    }
+    sent.stop.store(true, Ordering::Relaxed);
+
+    let mut acknowledged = 0;
+    for (stream, writer) in writers {
+        let batches = writer.await.unwrap();
+        check_batches(&stream, &batches, &events(&config, &stream).await);
+        acknowledged += batches.iter().filter(|(_, is_acknowledged)| *is_acknowledged).count();
+    }
+    let found = records(&config).await;
+    let mut puts = vec![];
+    for publisher in publishers {
+        let of_one = publisher.await.unwrap();
+        check_order(&of_one, &found);
+        puts.extend(of_one);
+    }
+    check_records(&puts, &found);
+    let (last, tried) = tags.await.unwrap();
+    let role = aws_sdk_iam::Client::new(&config).get_role().role_name("role").send().await.unwrap();
+    let value: u64 = role.role().unwrap().tags()[0].value().parse().unwrap();
+    assert!((last..=tried).contains(&value), "the role's tag says {value}, acknowledged was {last}");
+    let put = puts.iter().filter(|(_, placed)| placed.is_some()).count();
+    println!(
+        "{kills} kills: acknowledged were {put} puts of records, {acknowledged} of log events, {last} changes of a role"
+    );
+    assert!(put.min(acknowledged) as u64 > kills && last > kills, "there was hardly any load");
+}
+
+async fn prepare(config: &aws_config::SdkConfig) {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(config);
+    logs.create_log_group().log_group_name(GROUP).send().await.unwrap();
+    for number in 0..LOG_WRITERS {
+        let stream = format!("writer-{number}");
+        logs.create_log_stream().log_group_name(GROUP).log_stream_name(stream).send().await.unwrap();
+    }
+    let kinesis = aws_sdk_kinesis::Client::new(config);
+    kinesis.create_stream().stream_name(STREAM).shard_count(SHARDS).send().await.unwrap();
+    let is_active = async || {
+        let stream = kinesis.describe_stream_summary().stream_name(STREAM).send().await.unwrap();
+        *stream.stream_description_summary().unwrap().stream_status() == StreamStatus::Active
+    };
+    while !is_active().await {
+        pause().await;
+    }
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let iam = aws_sdk_iam::Client::new(config);
+    iam.create_role().role_name("role").assume_role_policy_document(trust).send().await.unwrap();
+}
