@@ -408,6 +408,12 @@ pub struct Local {
     /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory_limit: usize,
+    /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out
+    #[arg(long)]
+    pub limits: bool,
+    /// Let streams and consumers take some seconds to be made, changed and deleted, as on AWS
+    #[arg(long)]
+    pub realistic: bool,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks

@@ -60,6 +60,8 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         allow_remote: args.allow_remote,
         data_dir: args.data_dir.clone(),
         memory_limit: args.memory_limit,
+        shard_limits: args.limits,
+        realistic: args.realistic,
         ..config(global)
     };
     let address = listener.local_addr()?;
