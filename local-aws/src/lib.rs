@@ -113,7 +113,7 @@ impl Services {
         let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
-        let logs = logs.map_err(io::Error::other)?;
+        let logs = logs.map_err(io::Error::other)?.counted_by(config.metrics.clone());
         let kinesis = Kinesis::new(&config, &store, &budget);
         kinesis.restore().await.map_err(io::Error::other)?;
         let faults = kinesis.faults();

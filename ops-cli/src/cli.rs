@@ -410,6 +410,9 @@ pub struct Local {
     /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
     #[arg(long)]
     pub no_auth: bool,
+    /// Show every request too
+    #[arg(long, short)]
+    pub verbose: bool,
     /// A function that there is from the start: its code is a program or a folder of Node.js or Python, read again when it
     /// changes; can be given several times
     #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
@@ -420,6 +423,12 @@ pub struct Local {
     /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory_limit: usize,
+    /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out
+    #[arg(long)]
+    pub limits: bool,
+    /// Let streams and consumers take some seconds to be made, changed and deleted, as on AWS
+    #[arg(long)]
+    pub realistic: bool,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks

@@ -86,7 +86,7 @@ impl Bench {
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
-        // The folder may have it already.
+        // With a data folder it may be there from before.
         identity.iam("CreateRole", &role).ok();
         let credentials = config.credentials.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
