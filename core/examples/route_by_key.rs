@@ -21,7 +21,7 @@ const SHARDS: [HashKeyRange<&str>; 2] = [
 fn route(event: &RawValue) -> Result<BTreeMap<&'static str, AggregateBuilder>, Error> {
     let mut routed = BTreeMap::new();
     let mut decoder = Decoder::new();
-    for source in Event::from_raw(event)?.records() {
+    for source in Event::parse(event.get())?.records() {
         decoder.decode(&source, |record| add(&mut routed, record))?;
     }
     Ok(routed)

@@ -9,12 +9,12 @@ mod source_record;
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
-use crate::json::{JsonKind, Value};
+use crate::json::{JsonKind, Reader, Value};
 
-use source_record::Records;
+use source_record::Fields;
 
 pub use source_record::{Problem, SourceRecord};
 
@@ -65,7 +65,8 @@ pub enum EventError {
     },
 }
 
-/// A Kinesis event. Making one checks what concerns the event as a whole; each record is read when its turn comes.
+/// A Kinesis event. Making one reads it once, from end to end: it is JSON, and where each record's fields are is known. They
+/// are judged when the record's turn comes.
 ///
 /// ```
 /// use kinesis_event_logger_core::Event;
@@ -82,9 +83,9 @@ pub enum EventError {
 /// assert_eq!(records[1].problem.as_ref().unwrap().to_string(), "the record is null, not an object");
 /// # Ok::<_, kinesis_event_logger_core::EventError>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Event<'a> {
-    records: Value<'a>,
+    records: Vec<Fields<'a>>,
 }
 
 impl<'a> Event<'a> {
@@ -95,34 +96,61 @@ impl<'a> Event<'a> {
     pub fn parse<B: AsRef<[u8]> + ?Sized>(event: &'a B) -> Result<Self, EventError> {
         let text =
             std::str::from_utf8(event.as_ref()).map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
-        let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
-        Self::from_raw(raw)
-    }
-
-    /// Reads an event that is already known to be JSON, without checking that again.
-    ///
-    /// # Errors
-    /// As [`Event::parse`].
-    pub fn from_raw(event: &'a RawValue) -> Result<Self, EventError> {
-        let event = Value::new(event.get());
-        if event.kind() != JsonKind::Object {
-            return Err(EventError::NotAnObject { found: event.kind() });
-        }
-        let Some((_, records)) = event.members().find(|(key, _)| key == "Records") else {
-            return Err(EventError::NoRecords { keys: in_words(event.members().map(|(key, _)| key)) });
+        let records = match records(text) {
+            Some(records) => records,
+            None => return Err(refusal(text)),
         };
-        if records.kind() != JsonKind::Array {
-            return Err(EventError::RecordsNotAList { found: records.kind() });
-        }
-        match foreign_source(records) {
+        match foreign_source(&records) {
             Some(event_source) => Err(EventError::OtherSource { event_source }),
             None => Ok(Self { records }),
         }
     }
 
     /// The records in order. Each is yielded, whatever is wrong with it.
-    pub fn records(&self) -> impl Iterator<Item = SourceRecord<'a>> + use<'a> {
-        Records(self.records.elements())
+    pub fn records(&self) -> impl ExactSizeIterator<Item = SourceRecord<'a>> + use<'a, '_> {
+        self.records.iter().map(SourceRecord::new)
+    }
+}
+
+/// The records of an event; `None` if it is no object with a list `Records`, or not JSON.
+fn records(text: &str) -> Option<Vec<Fields<'_>>> {
+    let mut reader = Reader::new(text);
+    let mut records = None;
+    reader.enter(JsonKind::Object)?;
+    let mut first = true;
+    while reader.more(JsonKind::Object, first)? {
+        first = false;
+        if reader.key()? == "Records" && records.is_none() {
+            records = Some(elements(&mut reader)?);
+        } else {
+            reader.value()?;
+        }
+    }
+    records.filter(|_| reader.is_at_the_end())
+}
+
+fn elements<'a>(reader: &mut Reader<'a>) -> Option<Vec<Fields<'a>>> {
+    let mut elements = Vec::new();
+    reader.enter(JsonKind::Array)?;
+    while reader.more(JsonKind::Array, elements.is_empty())? {
+        elements.push(Fields::read(reader)?);
+    }
+    Some(elements)
+}
+
+/// Why a text is no event.
+#[cold]
+fn refusal(text: &str) -> EventError {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+        return not_json(text, &error);
+    }
+    let event = Value::new(text);
+    if event.kind() != JsonKind::Object {
+        return EventError::NotAnObject { found: event.kind() };
+    }
+    match event.members().find(|(key, _)| key == "Records") {
+        Some((_, records)) => EventError::RecordsNotAList { found: records.kind() },
+        None => EventError::NoRecords { keys: in_words(event.members().map(|(key, _)| key)) },
     }
 }
 
@@ -158,23 +186,22 @@ fn excerpt(text: &str) -> Cow<'_, str> {
 
 /// The service whose event this is, unless at least one record may be from Kinesis: one odd record among Kinesis
 /// records is that record's problem alone.
-fn foreign_source(records: Value<'_>) -> Option<String> {
+fn foreign_source(records: &[Fields<'_>]) -> Option<String> {
+    if records.iter().any(Fields::has_kinesis) {
+        return None;
+    }
+    // Amazon SNS capitalises it.
+    let is_source = |key: &str| matches!(key, "eventSource" | "EventSource");
+    let sources = records.iter().filter_map(|record| {
+        let source = record.value().members().filter(|(key, _)| is_source(key)).last();
+        source.and_then(|(_, source)| source.string())
+    });
     let mut foreign = None;
-    for record in records.elements() {
-        let mut source = None;
-        for (key, value) in record.members() {
-            match key.as_ref() {
-                "kinesis" => return None,
-                // Amazon SNS capitalises it.
-                "eventSource" | "EventSource" => source = value.string(),
-                _ => {}
-            }
+    for source in sources {
+        if source == KINESIS {
+            return None;
         }
-        match source {
-            Some(source) if source == KINESIS => return None,
-            Some(source) => foreign = foreign.or_else(|| Some(excerpt(&source).into_owned())),
-            None => {}
-        }
+        foreign = foreign.or_else(|| Some(excerpt(&source).into_owned()));
     }
     foreign
 }
@@ -311,6 +338,17 @@ mod tests {
     }
 
     #[test]
+    fn what_only_some_readers_take_costs_nothing() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        let odd =
+            format!(r#"{{"\ud800":{{"a":"\udc00"}},"n":1e999,"x":{deep},"kinesis":{{"y":{deep},"data":"YQ=="}}}}"#);
+        let (record, problem) = records(&odd).remove(0);
+        assert_eq!((record.data.as_deref(), problem), (Some("YQ=="), None));
+        assert_eq!(record.raw, odd);
+        assert!(refusal(format!(r#"{{"Records":[{{"x":{}}}]}}"#, "[".repeat(200_000))).contains("not JSON"));
+    }
+
+    #[test]
     fn of_duplicate_keys_one_counts_and_nothing_is_mixed() {
         let (record, _) =
             records(r#"{"kinesis":{"data":"YQ==","partitionKey":"a"},"eventID":"s:1","kinesis":{"data":"Yg=="}}"#)
@@ -333,6 +371,13 @@ mod tests {
         assert_eq!(problems, [true, false]);
     }
 
+    /// A record with escapes, odd types and white space in it, some of which are no JSON.
+    fn any_member() -> impl Strategy<Value = String> {
+        let value = "null|1|-1e999|\"\\\\ud800\"|\"a\\\\/b\"|\"YQ==\"|\\[1, \\{\\}\\]|\\{\"data\":\"YQ==\",\"partitionKey\": [7]\\}|tru|\\{,\\}|\\[1 2\\]";
+        let key = "\"(kinesis|eventID|kin\\\\u0065sis|data|\\\\ud800|x)\"|x";
+        (key, "[ \n]?", value, "[ \n]?").prop_map(|(key, before, value, after)| format!("{key}:{before}{value}{after}"))
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_an_event_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -344,6 +389,38 @@ mod tests {
         #[test]
         fn every_element_of_records_is_yielded(elements in prop::collection::vec("null|1|\"x\"|\\[\\]|\\{\\}|\\{\"kinesis\":[1]\\}", 0..20)) {
             prop_assert_eq!(records(&elements.join(",")).len(), elements.len());
+        }
+
+        #[test]
+        fn an_event_is_json_as_serde_json_has_it(
+            records in prop::collection::vec(prop::collection::vec(any_member(), 0..4), 0..4),
+            after in ",?[ \\]}]?(,\"Records\":1)?",
+        ) {
+            let records: Vec<_> = records.iter().map(|members| format!("{{{}}}", members.join(","))).collect();
+            let event = format!(r#"{{"Records":[{}]{after}}}"#, records.join(" , "));
+            let raw: Result<&serde_json::value::RawValue, _> = serde_json::from_str(&event);
+            match Event::parse(&event) {
+                Ok(read) => {
+                    prop_assert!(raw.is_ok(), "{} is taken", event);
+                    let raws: Vec<_> = read.records().map(|record| record.raw).collect();
+                    prop_assert_eq!(raws, records);
+                }
+                Err(EventError::NotJson { .. }) => prop_assert!(raw.is_err(), "{} is refused", event),
+                Err(other) => prop_assert!(false, "{}: {}", event, other),
+            }
+        }
+
+        #[test]
+        fn of_a_record_the_last_member_of_a_name_counts(members in prop::collection::vec(any_member(), 0..5)) {
+            let record = format!("{{{}}}", members.join(","));
+            let Ok(event) = Event::parse(&format!(r#"{{"Records":[{record},{{"kinesis":1}}]}}"#)).map(|event| event.records().next().unwrap().problem.map(|problem| problem.to_string())) else { return Ok(()) };
+            let kinesis = Value::new(&record).members().filter(|(key, _)| key == "kinesis").last();
+            let problem = event.unwrap_or_default();
+            match kinesis.map(|(_, value)| value.kind()) {
+                None => prop_assert_eq!(problem, "kinesis is missing"),
+                Some(JsonKind::Object) => prop_assert!(!problem.starts_with("kinesis is"), "{}", problem),
+                Some(found) => prop_assert_eq!(problem, format!("kinesis is {found}, not an object")),
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every function here is total: on text that is not JSON it gives some span or none, and never panics.
 
+mod reader;
 mod unescape;
 mod validate;
 
@@ -10,6 +11,7 @@ use std::fmt;
 
 use crate::scan;
 
+pub(crate) use reader::Reader;
 pub use validate::MAX_JSON_DEPTH;
 pub(crate) use validate::{Container, container, is_container};
 

@@ -77,3 +77,4 @@ pub use names::{Location, NameError, Names};
 pub use record::{Change, Data, LogEvent, Origin, Record};
 pub use redact::{REDACTION_MARK, Redacted, Redactor, RuleError};
 pub use sequence::{InvalidSequenceNumber, SecondsOutOfRange, SequenceNumber, SequenceParts};
+pub use timestamp::rfc3339;

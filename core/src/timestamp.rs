@@ -10,6 +10,14 @@ pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_40
 
 const DAY_MS: i64 = 86_400_000;
 
+/// `epoch_ms`, in milliseconds since the epoch, as lines have it: `2026-11-23T16:56:00.123Z`. An instant outside the years 0000
+/// to 9999 becomes the nearest inside.
+pub fn rfc3339(epoch_ms: i64) -> String {
+    let mut text = Vec::new();
+    push_rfc3339(&mut text, epoch_ms);
+    text.into_iter().map(char::from).collect()
+}
+
 /// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest inside.
 pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
     let epoch_ms = epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
@@ -53,12 +61,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn rfc3339(epoch_ms: i64) -> String {
-        let mut out = Vec::new();
-        push_rfc3339(&mut out, epoch_ms);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn known_instants() {

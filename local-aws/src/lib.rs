@@ -74,6 +74,8 @@ pub struct Config {
     /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
     /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// Functions that there are from the start: name, and the program or folder that is its code, read again when it changes.
+    pub functions: Vec<(String, PathBuf)>,
     /// How many bytes of records and log events stay in memory; the oldest leave first.
     pub memory_limit: usize,
     /// Shards of streams take and give no more in a second than on AWS.
@@ -94,6 +96,7 @@ impl Default for Config {
             limits: Limits::default(),
             metrics: Metrics::default(),
             data_dir: None,
+            functions: Vec::new(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             shard_limits: false,
             realistic: false,
@@ -131,7 +134,10 @@ impl Services {
             bound,
         });
         let metrics = config.metrics.clone();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone());
+        let local_functions = config.functions.clone();
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
+        lambda.restore().await.map_err(io::Error::other)?;
+        lambda.make_local(&local_functions).await?;
         Ok(Self { kinesis, lambda, logs, identity, faults, store, access, metrics })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::streams::KinesisEventResponse;
-use kinesis_event_logger_core::{Event, EventError, Level};
+use kinesis_event_logger_core::{Event, EventError, Level, LineFormat};
 use lambda_runtime::Diagnostic;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -17,8 +17,7 @@ use crate::metrics::{Metrics, Subject};
 use crate::output::{Output, WriteError};
 use crate::settings::Settings;
 
-/// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last:
-/// as much as a pipe holds.
+/// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// How many records may pass without a look at the clock, where they make no lines.
@@ -86,17 +85,17 @@ impl Handler {
         let until = Instant::now() + time_to_write(now_ms, deadline_ms, self.settings.deadline_margin_ms);
         let idle = self.idle().pop().unwrap_or_default();
         let mut batch = Batch::new(&self.settings, request_id, now_ms, idle);
-        let logged = self.log(event, &mut batch, until).await;
+        let logged = self.log(&event, &mut batch, until).await;
         let response = match logged {
             Ok(()) => Ok(KinesisEventResponse::default()),
-            Err(why) => self.answer(event, &mut batch, why),
+            Err(why) => self.answer(&event, &mut batch, why),
         };
-        self.report(event, request_id, &batch, now_ms, until).await;
+        self.report(&event, request_id, &batch, now_ms, until).await;
         self.keep(batch.into_buffers());
         response
     }
 
-    async fn log(&self, event: Event<'_>, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
+    async fn log(&self, event: &Event<'_>, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
         for (index, source) in event.records().enumerate() {
             if index.is_multiple_of(RECORDS_A_LOOK) && Instant::now() >= until {
                 return Err(WriteError::Late);
@@ -135,11 +134,11 @@ impl Handler {
     /// The answer when the batch was not logged to its end.
     fn answer(
         &self,
-        event: Event<'_>,
+        event: &Event<'_>,
         batch: &mut Batch<'_>,
         why: WriteError,
     ) -> Result<KinesisEventResponse, HandlerError> {
-        let (records, logged) = (event.records().count(), batch.logged());
+        let (records, logged) = (event.records().len(), batch.logged());
         batch.counts.failed = (records - logged) as u64;
         // A record that Lambda cannot be told by its number is sent again with the one before it.
         let number = event.records().take(logged + 1).filter_map(|record| record.sequence_number).last();
@@ -155,12 +154,15 @@ impl Handler {
     }
 
     /// Says in numbers what became of the batch. It comes after the records and is not worth failing them.
-    async fn report(&self, event: Event<'_>, request_id: &str, batch: &Batch<'_>, now_ms: i64, until: Instant) {
+    async fn report(&self, event: &Event<'_>, request_id: &str, batch: &Batch<'_>, now_ms: i64, until: Instant) {
         let counts = &batch.counts;
         let first = event.records().next();
         let line = match self.settings.metrics {
             Metrics::Emf => {
+                // Asked for by a setting of its own, metrics are not a matter of level: the line has whichever is let through.
+                let level = (self.settings.format == LineFormat::Json).then(|| self.settings.level.max(Level::Info));
                 let subject = Subject {
+                    level,
                     function: &self.settings.function_name,
                     request_id,
                     stream: first.as_ref().and_then(|record| record.stream.as_deref()),

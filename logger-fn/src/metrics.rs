@@ -4,6 +4,7 @@
 
 use std::str::FromStr;
 
+use kinesis_event_logger_core::{Level, rfc3339};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -69,6 +70,10 @@ pub struct Subject<'a> {
     /// Of the first record that names them: a batch is of one shard.
     pub stream: Option<&'a str>,
     pub shard: Option<&'a str>,
+    /// The level that the line says it has, if it says one: where logs are JSON, Lambda takes a line without level and
+    /// timestamp for INFO, and drops it when it is set to WARN or above
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
+    pub level: Option<Level>,
 }
 
 impl Counts {
@@ -96,6 +101,10 @@ impl Counts {
         let directive = json!({"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": names});
 
         let mut line = Map::new();
+        if let Some(level) = subject.level {
+            line.insert("timestamp".to_owned(), rfc3339(now_ms).into());
+            line.insert("level".to_owned(), level.name().into());
+        }
         line.insert("_aws".to_owned(), json!({"Timestamp": now_ms, "CloudWatchMetrics": [directive]}));
         line.insert("FunctionName".to_owned(), subject.function.into());
         line.insert("requestId".to_owned(), subject.request_id.into());
@@ -120,8 +129,13 @@ mod tests {
         let mut counts = Counts { records: 3, bytes: 7, sampled_out: 1, ..Counts::default() };
         counts.saw_lag(5);
         counts.saw_lag(-2);
-        let subject =
-            Subject { function: "logger", request_id: "r\n1", stream: Some("orders"), shard: Some("shardId-1") };
+        let subject = Subject {
+            function: "logger",
+            request_id: "r\n1",
+            stream: Some("orders"),
+            shard: Some("shardId-1"),
+            level: None,
+        };
         let line = String::from_utf8(counts.emf(subject, 1_795_452_960_123)).unwrap();
         assert!(line.ends_with("}\n") && line.lines().count() == 1, "{line}");
         let line: Value = serde_json::from_str(&line).unwrap();
@@ -140,9 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lag_that_nobody_knows_is_not_zero() {
-        let subject = Subject { function: "logger", request_id: "r", stream: None, shard: None };
+    fn a_lag_that_nobody_knows_is_not_zero_and_a_level_is_where_lambda_looks() {
+        let subject =
+            Subject { function: "logger", request_id: "r", stream: None, shard: None, level: Some(Level::Warn) };
         let line: Value = serde_json::from_slice(&Counts::default().emf(subject, 0)).unwrap();
+        assert_eq!((&line["timestamp"], &line["level"]), (&json!("1970-01-01T00:00:00.000Z"), &json!("WARN")));
         assert!(line.get("MaxLag").is_none() && line.get("stream").is_none());
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 8);
     }

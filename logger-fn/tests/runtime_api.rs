@@ -30,9 +30,9 @@ fn event(records: impl IntoIterator<Item = Value>) -> String {
     json!({"Records": records.into_iter().collect::<Vec<_>>()}).to_string()
 }
 
-/// More than a pipe holds: 200 records of 1 KiB, the first with this sequence number.
+/// More than a pipe holds: 200 records of 4 KiB, the first with this sequence number.
 fn large_event(first: u64) -> String {
-    event((first..200).map(|number| record(number, &[b'x'; 1024])))
+    event((first..200).map(|number| record(number, &[b'x'; 4096])))
 }
 
 /// The sequence numbers of text lines, which are whole.
@@ -322,6 +322,22 @@ fn metrics_are_one_line_an_invocation() {
     assert_eq!(texts.map(|name| metrics[name].as_str().unwrap()), expected);
     let empty = json_line(&mut function);
     assert_eq!((&empty["requestId"], &empty["Records"]), (&json!("request-2"), &json!(0)));
+    assert_eq!(function.end(true).1, "");
+}
+
+#[test]
+fn metrics_are_let_through_whatever_the_level() {
+    let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")]);
+    function.invoke("request-1", event([record(1, b"hello")]));
+    let metrics = loop {
+        let line = json_line(&mut function);
+        if line.get("_aws").is_some() {
+            break line;
+        }
+    };
+    assert_eq!((&metrics["level"], &metrics["Records"]), (&json!("ERROR"), &json!(1)));
+    let written = metrics["timestamp"].as_str().unwrap();
+    assert!(written.starts_with("20") && written.ends_with('Z') && written.len() == 24, "{written}");
     assert_eq!(function.end(true).1, "");
 }
 

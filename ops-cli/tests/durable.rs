@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,11 +13,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, ShardIteratorType, StreamStatus};
 use common::Endpoint;
 
-/// Threads that put log events, each on a stream of its own.
-const LOG_WRITERS: usize = 3;
+/// Tasks that put log events, each on a stream of its own.
+const LOG_WRITERS: usize = 2;
 const GROUP: &str = "acknowledged";
+/// Tasks that put records, each with a partition key of its own, on one stream.
+const RECORD_WRITERS: usize = 2;
+const SHARDS: i32 = 2;
+const STREAM: &str = "test-dev";
 
 /// The endpoint on a folder, at one address however often it is started.
 struct Restarted {
@@ -99,6 +106,95 @@ async fn put_events(config: aws_config::SdkConfig, sent: Arc<Sent>, stream: Stri
     batches
 }
 
+/// Puts numbered records until it is told to stop. Every put with the places of its records, if it was acknowledged.
+async fn put_records(
+    config: aws_config::SdkConfig,
+    sent: Arc<Sent>,
+    key: String,
+) -> Vec<(Vec<u64>, Option<Vec<Record>>)> {
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    let mut puts = vec![];
+    while !sent.is_stopped() {
+        let numbers: Vec<u64> = sent.take(fastrand::u64(1..20)).collect();
+        let entry = |number: &u64| {
+            let data = Blob::new(format!("{number} {}", "x".repeat(200)));
+            PutRecordsRequestEntry::builder().partition_key(&key).data(data).build().unwrap()
+        };
+        let entries = numbers.iter().map(entry).collect();
+        let answer = kinesis.put_records().stream_name(STREAM).set_records(Some(entries)).send().await;
+        let placed = match answer {
+            Ok(answer) => {
+                assert_eq!(answer.failed_record_count(), Some(0));
+                let of = |(number, entry): (&u64, &PutRecordsResultEntry)| Record {
+                    number: *number,
+                    shard: entry.shard_id().unwrap().to_owned(),
+                    sequence: entry.sequence_number().unwrap().to_owned(),
+                };
+                Some(numbers.iter().zip(answer.records()).map(of).collect())
+            }
+            Err(_) => {
+                pause().await;
+                None
+            }
+        };
+        puts.push((numbers, placed));
+    }
+    puts
+}
+
+/// Where a record is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Record {
+    shard: String,
+    /// Of 56 digits: they sort as the numbers do.
+    sequence: String,
+    number: u64,
+}
+
+/// All records of the stream, shard by shard in the order in which they are read.
+async fn records(config: &aws_config::SdkConfig) -> Vec<Record> {
+    let kinesis = aws_sdk_kinesis::Client::new(config);
+    let mut records = vec![];
+    for shard in kinesis.list_shards().stream_name(STREAM).send().await.unwrap().shards() {
+        let shard = shard.shard_id();
+        let start = kinesis.get_shard_iterator().stream_name(STREAM).shard_id(shard);
+        let start = start.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap();
+        let mut iterator = start.shard_iterator().unwrap().to_owned();
+        loop {
+            let page = kinesis.get_records().shard_iterator(iterator).send().await.unwrap();
+            records.extend(page.records().iter().map(|record| Record {
+                shard: shard.to_owned(),
+                sequence: record.sequence_number().to_owned(),
+                number: number(std::str::from_utf8(record.data().as_ref()).unwrap()),
+            }));
+            if page.records().is_empty() && page.millis_behind_latest() == Some(0) {
+                break;
+            }
+            iterator = page.next_shard_iterator().unwrap().to_owned();
+        }
+    }
+    records
+}
+
+/// What was acknowledged is where the answer said, once; the rest of what is there was sent, and is there once.
+fn check_records(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
+    assert!(found.is_sorted(), "records out of order");
+    let places: BTreeMap<u64, &Record> = found.iter().map(|record| (record.number, record)).collect();
+    assert_eq!(places.len(), found.len(), "a record is there twice");
+    for record in puts.iter().filter_map(|(_, placed)| placed.as_ref()).flatten() {
+        assert_eq!(places.get(&record.number), Some(&record), "an acknowledged record");
+    }
+    let sent: BTreeSet<u64> = puts.iter().flat_map(|(numbers, _)| numbers).copied().collect();
+    assert!(places.keys().all(|number| sent.contains(number)), "a record that nobody sent");
+}
+
+/// What one writer sent is read in the order in which it was sent.
+fn check_order(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
+    let sent: BTreeSet<u64> = puts.iter().flat_map(|(numbers, _)| numbers).copied().collect();
+    let of_writer = found.iter().map(|record| record.number).filter(|number| sent.contains(number));
+    assert!(of_writer.is_sorted(), "a key's records changed their order");
+}
+
 /// Changes the tags of a group to the number of the change; the last that was acknowledged, and the last of all.
 async fn tag(config: aws_config::SdkConfig, sent: Arc<Sent>) -> (u64, u64) {
     let iam = aws_sdk_iam::Client::new(&config);
@@ -119,7 +215,12 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
-/// The numbers at the start of the messages of a stream, in the order in which it is read.
+/// The number that a message or a record begins with.
+fn number(text: &str) -> u64 {
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The numbers of the messages of a stream, in the order in which it is read.
 async fn events(config: &aws_config::SdkConfig, stream: &str) -> Vec<u64> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     let mut numbers = vec![];
@@ -127,8 +228,7 @@ async fn events(config: &aws_config::SdkConfig, stream: &str) -> Vec<u64> {
     loop {
         let get = logs.get_log_events().log_group_name(GROUP).log_stream_name(stream).start_from_head(true);
         let page = get.set_next_token(token.clone()).send().await.unwrap();
-        let messages = page.events().iter().filter_map(|event| event.message());
-        numbers.extend(messages.map(|message| message.split(' ').next().unwrap().parse::<u64>().unwrap()));
+        numbers.extend(page.events().iter().filter_map(|event| event.message()).map(number));
         let next = page.next_forward_token().map(str::to_owned);
         if next == token {
             return numbers;
@@ -151,9 +251,9 @@ fn check_batches(stream: &str, batches: &[(Vec<u64>, bool)], found: &[u64]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
-    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let seed = number("DURABLE_SEED").unwrap_or_else(|| fastrand::u64(..));
-    let kills = number("DURABLE_KILLS").unwrap_or(100);
+    let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let seed = setting("DURABLE_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let kills = setting("DURABLE_KILLS").unwrap_or(100);
     println!("DURABLE_SEED={seed} DURABLE_KILLS={kills}");
     let mut random = fastrand::Rng::with_seed(seed);
 
@@ -166,9 +266,11 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     let streams = (0..LOG_WRITERS).map(|number| format!("writer-{number}"));
     let put = |stream: String| (stream.clone(), tokio::spawn(put_events(config.clone(), Arc::clone(&sent), stream)));
     let writers: Vec<_> = streams.map(put).collect();
+    let put = |key: usize| tokio::spawn(put_records(config.clone(), Arc::clone(&sent), format!("key-{key}")));
+    let publishers: Vec<_> = (0..RECORD_WRITERS).map(put).collect();
     let tags = tokio::spawn(tag(config.clone(), Arc::clone(&sent)));
     for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(random.u64(0..400))).await;
+        tokio::time::sleep(Duration::from_millis(random.u64(0..600))).await;
         tokio::task::block_in_place(|| endpoint.kill());
     }
     sent.stop.store(true, Ordering::Relaxed);
@@ -179,12 +281,23 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
         check_batches(&stream, &batches, &events(&config, &stream).await);
         acknowledged += batches.iter().filter(|(_, is_acknowledged)| *is_acknowledged).count();
     }
+    let found = records(&config).await;
+    let mut puts = vec![];
+    for publisher in publishers {
+        let of_one = publisher.await.unwrap();
+        check_order(&of_one, &found);
+        puts.extend(of_one);
+    }
+    check_records(&puts, &found);
     let (last, tried) = tags.await.unwrap();
     let role = aws_sdk_iam::Client::new(&config).get_role().role_name("role").send().await.unwrap();
     let value: u64 = role.role().unwrap().tags()[0].value().parse().unwrap();
     assert!((last..=tried).contains(&value), "the role's tag says {value}, acknowledged was {last}");
-    println!("{kills} kills: {acknowledged} batches of log events acknowledged, and {last} changes of a role");
-    assert!(acknowledged as u64 > kills && last > kills, "there was hardly any load");
+    let put = puts.iter().filter(|(_, placed)| placed.is_some()).count();
+    println!(
+        "{kills} kills: acknowledged were {put} puts of records, {acknowledged} of log events, {last} changes of a role"
+    );
+    assert!(put.min(acknowledged) as u64 > kills && last > kills, "there was hardly any load");
 }
 
 async fn prepare(config: &aws_config::SdkConfig) {
@@ -193,6 +306,15 @@ async fn prepare(config: &aws_config::SdkConfig) {
     for number in 0..LOG_WRITERS {
         let stream = format!("writer-{number}");
         logs.create_log_stream().log_group_name(GROUP).log_stream_name(stream).send().await.unwrap();
+    }
+    let kinesis = aws_sdk_kinesis::Client::new(config);
+    kinesis.create_stream().stream_name(STREAM).shard_count(SHARDS).send().await.unwrap();
+    let is_active = async || {
+        let stream = kinesis.describe_stream_summary().stream_name(STREAM).send().await.unwrap();
+        *stream.stream_description_summary().unwrap().stream_status() == StreamStatus::Active
+    };
+    while !is_active().await {
+        pause().await;
     }
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let iam = aws_sdk_iam::Client::new(config);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use super::excerpt;
-use crate::json::{Elements, JsonKind, Value};
+use crate::json::{JsonKind, Reader, Value};
 use crate::timestamp::WRITABLE_MS;
 
 /// What is wrong with one record.
@@ -62,8 +62,10 @@ pub struct SourceRecord<'a> {
 }
 
 /// A record's fields as they were found, before any is judged.
-#[derive(Default)]
-struct Fields<'a> {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fields<'a> {
+    /// The record as it is written.
+    raw: &'a str,
     kinesis: Option<Value<'a>>,
     event_id: Option<Value<'a>>,
     event_source_arn: Option<Value<'a>>,
@@ -71,77 +73,83 @@ struct Fields<'a> {
     partition_key: Option<Value<'a>>,
     arrival: Option<Value<'a>>,
     data: Option<Value<'a>>,
-    /// The data's text, if that is what it is: read where it is found, for it is most of the record.
-    encoded: Option<Cow<'a, str>>,
+    /// What the data says, if it is a string without escapes: it is most of the record, and not read twice for that.
+    encoded: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
-    /// Walks once through a record, which is an object: its fields, and its length in bytes.
-    fn find(record: Value<'a>) -> (Self, usize) {
+    /// Reads the next element of `Records`, whatever it is; `None` if it is not JSON.
+    pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let mut fields = Self::default();
-        let mut members = record.members();
-        while let Some((key, value)) = members.next() {
-            match key.as_ref() {
+        let kind = reader.kind()?;
+        let text = reader.ahead();
+        if kind != JsonKind::Object {
+            fields.raw = reader.value()?.text();
+            return Some(fields);
+        }
+        reader.enter(kind)?;
+        let mut first = true;
+        while reader.more(kind, first)? {
+            first = false;
+            match reader.key()?.as_ref() {
                 "kinesis" => {
                     let (event_id, event_source_arn) = (fields.event_id, fields.event_source_arn);
-                    fields = Self { kinesis: Some(value), event_id, event_source_arn, ..Self::default() };
-                    if value.kind() == JsonKind::Object {
-                        members.passed(fields.find_in_kinesis(value));
-                    }
+                    fields = Self { event_id, event_source_arn, ..Self::default() };
+                    fields.kinesis = Some(fields.read_kinesis(reader)?);
                 }
-                "eventID" => fields.event_id = Some(value),
-                "eventSourceARN" => fields.event_source_arn = Some(value),
-                _ => {}
+                "eventID" => fields.event_id = Some(reader.value()?),
+                "eventSourceARN" => fields.event_source_arn = Some(reader.value()?),
+                _ => {
+                    reader.value()?;
+                }
             }
         }
-        (fields, members.length())
+        fields.raw = reader.since(text);
+        Some(fields)
     }
 
-    /// Walks through the member `kinesis`, which is an object; gives its length in bytes.
-    fn find_in_kinesis(&mut self, kinesis: Value<'a>) -> usize {
-        let mut members = kinesis.members();
-        while let Some((key, value)) = members.next() {
-            match key.as_ref() {
-                "sequenceNumber" => self.sequence_number = Some(value),
-                "partitionKey" => self.partition_key = Some(value),
-                "approximateArrivalTimestamp" => self.arrival = Some(value),
+    /// Reads the member `kinesis`; gives it.
+    fn read_kinesis(&mut self, reader: &mut Reader<'a>) -> Option<Value<'a>> {
+        let kind = reader.kind()?;
+        let text = reader.ahead();
+        if kind != JsonKind::Object {
+            return reader.value();
+        }
+        reader.enter(kind)?;
+        let mut first = true;
+        while reader.more(kind, first)? {
+            first = false;
+            match reader.key()?.as_ref() {
+                "sequenceNumber" => self.sequence_number = Some(reader.value()?),
+                "partitionKey" => self.partition_key = Some(reader.value()?),
+                "approximateArrivalTimestamp" => self.arrival = Some(reader.value()?),
                 "data" => {
-                    (self.data, self.encoded) = (Some(value), value.string());
-                    if let Some(Cow::Borrowed(encoded)) = self.encoded {
-                        members.passed(encoded.len() + 2);
-                    }
+                    let (data, encoded) = reader.long_string()?;
+                    (self.data, self.encoded) = (Some(data), encoded);
                 }
-                _ => {}
+                _ => {
+                    reader.value()?;
+                }
             }
         }
-        members.length()
+        Some(Value::new(text))
     }
-}
 
-/// The records of an event, in order.
-#[derive(Debug, Clone)]
-pub(super) struct Records<'a>(pub(super) Elements<'a>);
+    /// Whether it may be a record of Kinesis.
+    pub(super) fn has_kinesis(&self) -> bool {
+        self.kinesis.is_some()
+    }
 
-impl<'a> Iterator for Records<'a> {
-    type Item = SourceRecord<'a>;
-
-    fn next(&mut self) -> Option<SourceRecord<'a>> {
-        let record = SourceRecord::read(self.0.next()?);
-        self.0.passed(record.raw.len());
-        Some(record)
+    /// The record as a value.
+    pub(super) fn value(&self) -> Value<'a> {
+        Value::new(self.raw)
     }
 }
 
 impl<'a> SourceRecord<'a> {
-    fn read(record: Value<'a>) -> Self {
-        let (mut fields, raw) = if record.kind() == JsonKind::Object {
-            let (fields, length) = Fields::find(record);
-            (fields, record.beginning(length))
-        } else {
-            (Fields::default(), record.text())
-        };
+    pub(super) fn new(fields: &Fields<'a>) -> Self {
         let mut problems = Problems(None);
-        let data = problems.note(data(record, &mut fields));
+        let data = problems.note(data(fields));
         let (shard_id, id_sequence) = split_event_id(problems.note(text("eventID", fields.event_id)));
         let sequence_number = problems.note(text("kinesis.sequenceNumber", fields.sequence_number));
         Self {
@@ -151,7 +159,7 @@ impl<'a> SourceRecord<'a> {
             sequence_number: sequence_number.or(id_sequence),
             partition_key: problems.note(text("kinesis.partitionKey", fields.partition_key)),
             arrival_ms: problems.note(arrival_ms(fields.arrival)),
-            raw,
+            raw: fields.raw,
             problem: problems.0,
         }
     }
@@ -170,8 +178,9 @@ impl Problems {
 }
 
 /// The data, or why there is none: the outermost reason.
-fn data<'a>(record: Value<'a>, fields: &mut Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
+fn data<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
     let wrong = |field, found: Value<'_>, expected| Problem::WrongType { field, found: found.kind(), expected };
+    let record = fields.value();
     if record.kind() != JsonKind::Object {
         return Err(wrong("the record", record, JsonKind::Object));
     }
@@ -180,7 +189,8 @@ fn data<'a>(record: Value<'a>, fields: &mut Fields<'a>) -> Result<Option<Cow<'a,
         return Err(wrong("kinesis", kinesis, JsonKind::Object));
     }
     let data = fields.data.ok_or(Problem::Missing { field: "kinesis.data" })?;
-    fields.encoded.take().map(Some).ok_or_else(|| wrong("kinesis.data", data, JsonKind::String))
+    let encoded = fields.encoded.map(Cow::Borrowed).or_else(|| data.string());
+    encoded.map(Some).ok_or_else(|| wrong("kinesis.data", data, JsonKind::String))
 }
 
 /// A field that describes the record: absent and null are the same, and a number is as good as its digits.

@@ -23,22 +23,40 @@ pub(crate) struct Container {
 
 /// As [`is_container`], with what was seen on the way.
 pub(crate) fn container(text: &str) -> Option<Container> {
-    let mut validator = Validator { rest: text.as_bytes(), kinds: 0, depth: 0, seen: Container::default() };
+    let mut validator = Validator::new(text);
     matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
     validator.value()?;
-    Some(validator.seen)
+    validator.peek().is_none().then_some(validator.seen)
 }
 
 /// Stands somewhere in the text. It holds what is left rather than a position, so that no step has an index to check.
-struct Validator<'a> {
+pub(super) struct Validator<'a> {
     rest: &'a [u8],
     /// One bit for each open container, the innermost lowest: 1 is an object, 0 an array.
     kinds: u128,
     depth: u32,
     seen: Container,
+    /// Set when a string has an escape.
+    pub(super) escapes: bool,
 }
 
-impl Validator<'_> {
+impl<'a> Validator<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { rest: text.as_bytes(), kinds: 0, depth: 0, seen: Container::default(), escapes: false }
+    }
+
+    /// How many bytes are still to be read.
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Goes on so many bytes further, which the caller has read.
+    #[inline]
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
     /// Passes over the next byte if it is wanted.
     #[inline]
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> Option<u8> {
@@ -50,13 +68,13 @@ impl Validator<'_> {
     }
 
     #[inline]
-    fn take_exactly(&mut self, wanted: u8) -> Option<()> {
+    pub(super) fn take_exactly(&mut self, wanted: u8) -> Option<()> {
         self.take(|byte| byte == wanted).map(|_| ())
     }
 
     /// The next byte that is not whitespace.
     #[inline]
-    fn peek(&mut self) -> Option<u8> {
+    pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             match self.rest {
                 [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => self.rest = rest,
@@ -65,8 +83,8 @@ impl Validator<'_> {
         }
     }
 
-    /// Reads the whole text: one value, everything inside it, and nothing after it but whitespace.
-    fn value(&mut self) -> Option<()> {
+    /// Reads one value and everything inside it; stands before the value.
+    pub(super) fn value(&mut self) -> Option<()> {
         loop {
             let opened = match self.peek()? {
                 b'"' => self.string().map(|()| false)?,
@@ -95,16 +113,15 @@ impl Validator<'_> {
     }
 
     /// Moves from the end of a value, or from just inside a container that opened, to the next value: `false` at the end
-    /// of the text.
+    /// of the outermost.
     #[inline]
     fn advance(&mut self, mut opened: bool) -> Option<bool> {
         loop {
-            let next = self.peek();
             if self.depth == 0 {
-                return next.is_none().then_some(false);
+                return Some(false);
             }
             let object = self.kinds & 1 == 1;
-            match next? {
+            match self.peek()? {
                 b',' if !opened => {
                     self.rest = &self.rest[1..];
                     return self.key(object);
@@ -152,15 +169,18 @@ impl Validator<'_> {
 
     /// Reads a string; stands at its opening quote.
     #[inline]
-    fn string(&mut self) -> Option<()> {
+    pub(super) fn string(&mut self) -> Option<()> {
         self.rest = &self.rest[1..];
         // Most strings end within eight bytes.
-        if let Some(word) = self.rest.first_chunk()
-            && let Some(found) = scan::end_of_plain_word(*word)
-            && self.rest[found] == b'"'
-        {
-            self.rest = &self.rest[found + 1..];
-            return Some(());
+        if let Some((word, rest)) = self.rest.split_first_chunk() {
+            match scan::end_of_plain_word(*word) {
+                Some(found) if word[found] == b'"' => {
+                    self.rest = &self.rest[found + 1..];
+                    return Some(());
+                }
+                Some(_) => {}
+                None => self.rest = rest,
+            }
         }
         self.long_string()
     }
@@ -180,6 +200,7 @@ impl Validator<'_> {
     }
 
     fn escape(&mut self) -> Option<()> {
+        self.escapes = true;
         match self.take(|_| true)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
             b'u' => match self.code_unit()? {

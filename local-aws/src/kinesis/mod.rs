@@ -26,7 +26,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use kinesis_event_logger_core::SequenceNumber;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -35,6 +35,7 @@ use crate::http_api::{AwsError, Faults};
 use crate::metrics::{Direction, Metrics};
 use crate::store::{Budget, Store};
 use engine::Engine;
+pub use limits::Bucket;
 use log::{ShardLog, Span, Status, StreamLog};
 use wire::Wire;
 
@@ -85,7 +86,7 @@ pub enum Start {
 }
 
 /// A place between two records of one shard: the counter of the record that is read next.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cursor(u64);
 
 impl Cursor {
@@ -191,6 +192,7 @@ impl Kinesis {
             "PutRecords" => self.put_records(wire, body).await,
             "GetShardIterator" => self.get_shard_iterator(wire, body).await,
             "GetRecords" => self.get_records(wire, body).await,
+            "ListShards" => self.list_shards(wire, body).await,
             "SubscribeToShard" => return self.subscribe_to_shard(wire, body).await,
             _ => match self.control(operation, wire.read_value(body)?).await {
                 Ok(answer) => wire.answer_value(answer),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::functions::Functions;
 use super::names::{LATEST, Reference};
+use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter};
 use super::wire;
 use crate::http_api::AwsError;
@@ -114,7 +115,7 @@ impl Functions {
                  below its minimum value of [{MIN_UNRESERVED}]."
             )));
         }
-        of_function.reserve(Some(reserved));
+        self.reserve(&reference, Some(reserved))?;
         Ok(wire::json(200, &json!({ "ReservedConcurrentExecutions": reserved })))
     }
 
@@ -129,8 +130,15 @@ impl Functions {
 
     pub fn delete_concurrency(&self, resource: &str) -> Result<Response<Bytes>, AwsError> {
         let reference = Reference::read(resource, None, self.config())?;
-        self.with(&reference, |function| function.concurrency.reserve(None))?;
+        self.reserve(&reference, None)?;
         Ok(wire::empty(204))
+    }
+
+    fn reserve(&self, reference: &Reference, reserved: Option<u32>) -> Result<(), AwsError> {
+        self.with(reference, |function| {
+            function.concurrency.reserve(reserved);
+            self.keep(function, Changed::Configuration);
+        })
     }
 }
 

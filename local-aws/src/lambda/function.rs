@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::code::Code;
 use super::concurrency::Concurrency;
 use super::execution::Pool;
+use super::local::Local;
 use super::names::{LATEST, function_arn};
 use super::settings::Settings;
 use super::validation::conflict;
@@ -28,8 +29,10 @@ pub struct Function {
     pub pool: Arc<Pool>,
     pub concurrency: Concurrency,
     pub tags: BTreeMap<String, String>,
+    /// Where the code is read from again; none for what was uploaded.
+    pub local: Option<Local>,
     pub revision: Uuid,
-    last_modified: Timestamp,
+    pub last_modified: Timestamp,
     transition: Option<Transition>,
 }
 
@@ -54,10 +57,18 @@ impl Function {
             pool,
             concurrency: Concurrency::default(),
             tags: BTreeMap::new(),
+            local: None,
             revision: Uuid::new_v4(),
             last_modified: Timestamp::now(),
             transition: Some(Transition { kind: TransitionKind::Create, until: now + TRANSITION }),
         }
+    }
+
+    /// What is told by the store: the function was made before, and is at rest.
+    pub fn restored(&mut self, revision: &str, last_modified_ms: i64) {
+        self.revision = revision.parse().unwrap_or(self.revision);
+        self.last_modified = Timestamp::from_millisecond(last_modified_ms).unwrap_or(self.last_modified);
+        self.transition = None;
     }
 
     /// Puts new code or settings in place of the present ones.

@@ -16,6 +16,7 @@ use super::code::{Code, Source, new_root};
 use super::execution::{Host, PlatformLog, Pool, Spec};
 use super::function::Function;
 use super::names::{LATEST, Reference, function_arn};
+use super::persist::Changed;
 use super::platform::Architecture;
 use super::settings::{Input, Settings};
 use super::tags;
@@ -24,6 +25,7 @@ use super::wire::{self, Query};
 use crate::http_api::{self, AwsError, Faults};
 use crate::identity::Identity;
 use crate::logs::Logs;
+use crate::store::Store;
 use crate::{Config, Metrics};
 
 /// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
@@ -40,6 +42,9 @@ struct Shared {
     logs: Logs,
     identity: Identity,
     faults: Faults,
+    store: Store,
+    /// Held while code is read again.
+    reloading: tokio::sync::Mutex<()>,
     functions: Mutex<BTreeMap<String, Function>>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     workspace: Mutex<Option<Workspace>>,
@@ -76,14 +81,19 @@ struct UpdateCode {
 }
 
 impl Functions {
-    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults) -> Self {
-        let shared =
-            Shared { config, logs, identity, faults, functions: Mutex::default(), workspace: Mutex::default() };
+    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults, store: &Store) -> Self {
+        let (functions, workspace, store) = (Mutex::default(), Mutex::default(), store.clone());
+        let reloading = tokio::sync::Mutex::default();
+        let shared = Shared { config, logs, identity, faults, store, reloading, functions, workspace };
         Self { shared: Arc::new(shared) }
     }
 
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.shared.store
     }
 
     pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -112,6 +122,7 @@ impl Functions {
         if functions.contains_key(&name) {
             return Err(exists(&name));
         }
+        self.keep(&function, Changed::Code);
         functions.insert(name, function);
         Ok(wire::json(201, &answer))
     }
@@ -161,7 +172,8 @@ impl Functions {
         settings.architecture = architecture(input.architectures.as_deref())?.unwrap_or(settings.architecture);
         let code = self.unpack(&reference.name, source, settings.clone()).await?;
         let pool = self.pool(&reference.name, &settings, &code).await?;
-        self.replace(&reference, revision, input.dry_run, settings, code, pool)
+        let changed = (!input.dry_run).then_some(Changed::Code);
+        self.replace(&reference, revision, changed, settings, code, pool)
     }
 
     pub async fn update_configuration(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -179,7 +191,7 @@ impl Functions {
             blocking(move || code.check(&settings)).await?;
         }
         let pool = self.pool(&reference.name, &settings, &code).await?;
-        self.replace(&reference, revision, false, settings, code, pool)
+        self.replace(&reference, revision, Some(Changed::Configuration), settings, code, pool)
     }
 
     pub fn delete(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
@@ -199,8 +211,10 @@ impl Functions {
         if reference.qualifier.is_some() {
             return Err(not_found(format!("Function not found: {arn}")));
         }
-        let function = self.functions().remove(&reference.name);
+        let mut functions = self.functions();
+        let function = functions.remove(&reference.name);
         let function = function.ok_or_else(|| not_found(format!("Function not found: {arn}")))?;
+        self.forget(&reference.name);
         function.pool.retire();
         Ok(wire::empty(204))
     }
@@ -236,6 +250,35 @@ impl Functions {
             function.ok_or_else(|| not_found(format!("Function not found: {}", reference.arn(self.config()))))?;
         function.settle(Instant::now());
         Ok(work(function))
+    }
+
+    /// Runs `work` on the function of this name.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`
+    pub fn with_name<T>(&self, name: &str, work: impl FnOnce(&mut Function) -> T) -> Result<T, AwsError> {
+        self.with(&Reference::read(name, None, self.config())?, work)
+    }
+
+    /// Held while code is read again.
+    pub fn reloading(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.reloading
+    }
+
+    /// Makes a role that Lambda can assume, unless there is one of this name.
+    pub fn make_role(&self, name: &str) -> Result<(), AwsError> {
+        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        let role = [("RoleName", name), ("AssumeRolePolicyDocument", trust)];
+        let role = role.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        match self.shared.identity.iam("CreateRole", &role) {
+            Err(error) if error.status != 409 => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in a function that was made before.
+    pub fn add(&self, function: Function) {
+        self.functions().insert(function.name.clone(), function);
     }
 
     /// The reserved concurrency of all functions together.
@@ -275,7 +318,7 @@ impl Functions {
         &self,
         reference: &Reference,
         revision: Option<&str>,
-        is_dry_run: bool,
+        changed: Option<Changed>,
         settings: Settings,
         code: Arc<Code>,
         pool: Arc<Pool>,
@@ -284,8 +327,9 @@ impl Functions {
         // Checked again: another update may have come first while the zip was unpacked.
         self.with(reference, |function| {
             function.must_be_updatable(config, revision)?;
-            if !is_dry_run {
+            if let Some(changed) = changed {
                 function.update(settings, code, pool, Instant::now());
+                self.keep(function, changed);
             }
             Ok(wire::json(200, &function.configuration(config, None)))
         })?
@@ -304,7 +348,7 @@ impl Functions {
         blocking(move || Code::unpack(&source.into_zip()?, &settings, root).map(Arc::new)).await
     }
 
-    async fn pool(&self, name: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+    pub async fn pool(&self, name: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
         let runtime = settings.runtime.clone();
         let interpreter = blocking(move || runtime.interpreter()).await?;
         let config = self.config();
@@ -323,7 +367,7 @@ impl Functions {
         self.with_workspace(|workspace| Arc::new(Pool::new(Arc::clone(&workspace.host), Arc::new(spec))))
     }
 
-    fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
+    pub fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
         self.with_workspace(|workspace| workspace.folder.path().to_owned())
     }
 
@@ -349,15 +393,13 @@ impl Functions {
 impl Workspace {
     fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
-        let runtime_dir = folder.path().join("runtime");
-        std::fs::create_dir(&runtime_dir)?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), runtime_dir)?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
         Ok(Self { folder, host })
     }
 }
 
 /// Runs what reads and writes files off the threads that serve requests.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AwsError> + Send + 'static,
 ) -> Result<T, AwsError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(service_failure("finish the request", &error)))

@@ -9,8 +9,10 @@ mod execution;
 mod function;
 mod functions;
 mod invoke;
+mod local;
 mod names;
 pub mod package;
+mod persist;
 mod platform;
 mod routes;
 mod runtime;
@@ -21,6 +23,9 @@ mod tests;
 mod validation;
 mod wire;
 
+use std::io;
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use http::{Method, Request, Response};
 
@@ -29,6 +34,7 @@ use crate::http_api::AwsError;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
+use crate::store::{Store, StoreError};
 use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
@@ -45,11 +51,32 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity) -> Self {
+    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity, kinesis.faults());
-        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone());
+        let functions = Functions::new(config, logs, identity, kinesis.faults(), store);
+        let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone(), store);
         Self { functions, mappings, destinations }
+    }
+
+    /// Brings back what the store has. A function that cannot run here any more is left out, and stays in the store.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub async fn restore(&self) -> Result<(), StoreError> {
+        self.functions.restore().await?;
+        self.mappings.restore()
+    }
+
+    /// Makes the functions whose code is on this machine: name and path of each.
+    ///
+    /// # Errors
+    /// One that cannot be run, and why.
+    pub async fn make_local(&self, functions: &[(String, PathBuf)]) -> io::Result<()> {
+        for (name, path) in functions {
+            let made = self.functions.make_local(name, path).await;
+            made.map_err(|error| io::Error::other(format!("the function {name}: {}", error.message)))?;
+        }
+        Ok(())
     }
 
     /// The operation that Lambda has at this method and path.
@@ -113,7 +140,7 @@ impl Lambda {
     pub async fn delivered(&self) -> Result<Response<Bytes>, AwsError> {
         let destinations = self.destinations.clone();
         let listed = tokio::task::spawn_blocking(move || destinations.list()).await;
-        let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let listed = listed.unwrap_or_else(|error| Err(io::Error::other(error)));
         let listed = listed.map_err(|error| validation::service_failure("list the destinations", &error))?;
         Ok(wire::json(200, &serde_json::json!(listed)))
     }

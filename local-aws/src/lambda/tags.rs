@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Lambda;
 use super::names::Reference;
+use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter};
 use super::wire::{self, Query};
 use crate::http_api::AwsError;
@@ -69,7 +70,11 @@ impl Lambda {
             Resource::Function(reference) if reference.qualifier.is_some() => Err(invalid_parameter(
                 "Tags on function aliases and versions are not supported. Please specify a function ARN.",
             )),
-            Resource::Function(reference) => self.functions.with(&reference, |function| work(&mut function.tags)),
+            Resource::Function(reference) => self.functions.with(&reference, |function| {
+                let done = work(&mut function.tags);
+                self.functions.keep(function, Changed::Configuration);
+                done
+            }),
             Resource::Mapping(uuid) => self.mappings.with_tags(&uuid, work),
         }
     }

@@ -49,6 +49,8 @@ pub enum Keyspace {
     Mappings = 10,
     Checkpoints = 11,
     LogTotals = 12,
+    /// The zips of functions.
+    Code = 13,
 }
 
 /// Why a folder could not be opened, or what happened to it since.

@@ -57,7 +57,10 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         verify_signatures: !args.no_auth,
         allow_remote: args.allow_remote,
         data_dir: args.data_dir.clone(),
+        functions: args.function.clone(),
         memory_limit: args.memory_limit,
+        shard_limits: args.limits,
+        realistic: args.realistic,
         ..config(global)
     };
     let address = listener.local_addr()?;

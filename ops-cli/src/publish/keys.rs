@@ -3,6 +3,7 @@
 use kinesis_event_logger_core::{limits, parse_hash_key};
 use serde_json::Value;
 
+use super::pointer;
 use super::record::Key;
 use crate::cli::Publish;
 use crate::error::{Error, Result};
@@ -29,7 +30,10 @@ enum Kind {
     },
     Text(Key),
     /// A JSON pointer (RFC 6901) into each record.
-    Field(String),
+    Field {
+        pointer: String,
+        tokens: Vec<String>,
+    },
 }
 
 impl Keys {
@@ -44,7 +48,7 @@ impl Keys {
                     return Err(Error::usage(format!("--key-field {pointer} is not a JSON pointer"))
                         .hint("it begins with a slash, as in /user/id"));
                 }
-                Kind::Field(pointer.clone())
+                Kind::Field { pointer: pointer.clone(), tokens: pointer::tokens(pointer) }
             }
             (None, None) => random(if args.aggregate { AGGREGATED_RECORDS } else { 1 }),
         };
@@ -69,7 +73,7 @@ impl Keys {
                 Ok(key.clone())
             }
             Kind::Text(key) => Ok(key.clone()),
-            Kind::Field(pointer) => field(data, pointer).map(Key::from),
+            Kind::Field { pointer, tokens } => field(data, pointer, tokens).map(Key::from),
         }
     }
 }
@@ -82,11 +86,11 @@ fn hexadecimal(number: u64) -> String {
     (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(number >> (digit * 4)) as usize & 15])).collect()
 }
 
-fn field(data: &[u8], pointer: &str) -> Result<String, String> {
-    let json: Value = serde_json::from_slice(data).map_err(|error| format!("is not valid JSON: {error}"))?;
-    let key = match json.pointer(pointer) {
+fn field(data: &[u8], pointer: &str, tokens: &[String]) -> Result<String, String> {
+    let found = pointer::find(data, tokens).map_err(|error| format!("is not valid JSON: {error}"))?;
+    let key = match found {
         None => return Err(format!("has no field {pointer}")),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text,
         Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
         Some(_) => return Err(format!("has no text or number in {pointer}")),
     };
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_field_is_text_or_a_number() {
-        let of = |data: &str| field(data.as_bytes(), "/user/id");
+        let of = |data: &str| field(data.as_bytes(), "/user/id", &pointer::tokens("/user/id"));
         assert_eq!(of(r#"{"user":{"id":"u-1"}}"#).unwrap(), "u-1");
         assert_eq!(of(r#"{"user":{"id":42}}"#).unwrap(), "42");
         assert_eq!(of(r#"{"user":{}}"#).unwrap_err(), "has no field /user/id");

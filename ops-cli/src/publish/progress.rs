@@ -56,15 +56,15 @@ impl Progress {
         }
         let rate = (tally.acknowledged - before) as f64 / elapsed.as_secs_f64();
         let text = line(tally, rate);
-        let read = self.read_bytes.load(Ordering::Relaxed);
+        let done = done(self.read_bytes.load(Ordering::Relaxed), tally);
         match &self.kind {
             Kind::Silent => {}
             Kind::Lines => note(&match self.total_bytes {
-                Some(total) if total > 0 => format!("{:.0} % read; {text}", read as f64 * 100.0 / total as f64),
+                Some(total) if total > 0 => format!("{:.0} %: {text}", done as f64 * 100.0 / total as f64),
                 _ => text,
             }),
             Kind::Bar(bar) => {
-                bar.set_position(read);
+                bar.set_position(done);
                 bar.set_message(text);
             }
         }
@@ -88,6 +88,13 @@ fn bar(total_bytes: Option<u64>) -> ProgressBar {
     bar.with_style(style)
 }
 
+/// The bytes of input that are done with: what was read is a good deal ahead of it where shards refuse.
+fn done(read_bytes: u64, tally: &Tally) -> u64 {
+    let settled = tally.acknowledged + tally.dead_lettered + tally.skipped;
+    let read = (tally.read + tally.skipped).max(1);
+    (read_bytes as f64 * settled as f64 / read as f64) as u64
+}
+
 fn line(tally: &Tally, rate: f64) -> String {
     let mut text = format!("{} acknowledged, {rate:.0}/s", tally.acknowledged);
     for (count, what) in [
@@ -108,8 +115,10 @@ mod tests {
 
     #[test]
     fn a_line_names_trouble_only_where_there_is_some() {
-        let mut tally = Tally { acknowledged: 1500, ..Tally::default() };
+        let tally = Tally { acknowledged: 1500, ..Tally::default() };
         assert_eq!(line(&tally, 500.0), "1500 acknowledged, 500/s");
+        assert_eq!(done(1000, &Tally { read: 2000, ..tally }), 750);
+        let mut tally = Tally { acknowledged: 1500, ..Tally::default() };
         tally.throttled = 3;
         assert_eq!(line(&tally, 500.0), "1500 acknowledged, 500/s, 3 throttled");
     }

@@ -1,5 +1,6 @@
 //! Reading in a thread of its own, a few chunks ahead: a read that blocks keeps nothing else waiting.
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::receipts::Acknowledged;
@@ -8,7 +9,7 @@ use super::source::{Records, Rejected};
 
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Chunks that wait to be taken.
+/// Chunks that wait to be taken, or are being read.
 const AHEAD: usize = 1;
 
 /// What was read since the chunk before.
@@ -22,14 +23,17 @@ pub struct Chunk {
 /// Reads until the end, or until nobody takes what is read.
 pub fn start(records: Records, skip: Acknowledged) -> mpsc::Receiver<Chunk> {
     let (chunks, taken) = mpsc::channel(AHEAD);
+    let runtime = Handle::current();
     // Not a blocking task of the runtime: that would be waited for at the end, and stdin may never come.
-    std::thread::spawn(move || read(records, &skip, &chunks));
+    std::thread::spawn(move || read(records, &skip, &chunks, &runtime));
     taken
 }
 
-fn read(mut records: Records, skip: &Acknowledged, chunks: &mpsc::Sender<Chunk>) {
+fn read(mut records: Records, skip: &Acknowledged, chunks: &mpsc::Sender<Chunk>, runtime: &Handle) {
     let mut chunk = Chunk::default();
     let mut bytes = 0;
+    // A place for the chunk before there is one: a record may have 10 MiB.
+    let Ok(mut place) = runtime.block_on(chunks.reserve()) else { return };
     while let Some(item) = records.next() {
         match item {
             Ok(record) if skip.holds(record.place.offset) => chunk.skipped += 1,
@@ -46,10 +50,10 @@ fn read(mut records: Records, skip: &Acknowledged, chunks: &mpsc::Sender<Chunk>)
         let is_waited_for = records.may_block() && !(chunk.items.is_empty() && chunk.skipped == 0);
         if is_full || is_waited_for {
             bytes = 0;
-            if chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {
-                return;
-            }
+            place.send(std::mem::take(&mut chunk));
+            let Ok(next) = runtime.block_on(chunks.reserve()) else { return };
+            place = next;
         }
     }
-    chunks.blocking_send(chunk).ok();
+    place.send(chunk);
 }

@@ -11,6 +11,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsResultEntry;
 use bytes::Bytes;
 
+use super::memory;
 use super::pack::{AGGREGATE_KEY, Request};
 use super::receipts::Receipt;
 use crate::error::{Error, Result, chain};
@@ -69,7 +70,7 @@ pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result
 fn body(stream: &str, request: &mut Request) -> Vec<u8> {
     // Base64 makes four bytes of three; names and quotes are about 100 bytes.
     let bytes: usize = request.entries.iter().map(|entry| entry.record.size()).sum();
-    let mut body = Vec::with_capacity(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
+    let mut body = memory::for_bytes(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
     body.extend_from_slice(b"{\"StreamName\":");
     push_string(&mut body, stream);
     body.extend_from_slice(b",\"Records\":[");

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::compress::Compressor;
 use super::keys::{self, Keys};
+use super::memory;
 use super::record::{Key, Place, Record};
 use crate::cli::Publish;
 use crate::error::{Error, Result};
@@ -198,15 +199,15 @@ impl Records {
     fn next_raw(&mut self) -> io::Result<Option<(Vec<u8>, bool)>> {
         let longest = self.longest;
         let Some(input) = self.inputs.get_mut(self.input) else { return Ok(None) };
-        let mut data = Vec::new();
         if self.form == Form::Whole {
             if self.line > 0 {
                 return Ok(None);
             }
             self.line = 1;
+            let mut data = memory::large();
             input.take(longest as u64 + 1).read_to_end(&mut data)?;
             let is_cut = data.len() > longest;
-            return Ok(Some((data, is_cut)));
+            return Ok(Some((memory::fitting(data), is_cut)));
         }
         self.line += 1;
         let buffered = input.fill_buf()?;
@@ -216,6 +217,7 @@ impl Records {
             input.consume(end + 1);
             return Ok(Some((data, false)));
         }
+        let mut data = memory::large();
         // No further than a record may be long: input without line ends does not fill the memory.
         if input.take(longest as u64 + 2).read_until(b'\n', &mut data)? == 0 {
             return Ok(None);
@@ -230,7 +232,7 @@ impl Records {
             input.skip_until(b'\n')?;
         }
         let is_cut = data.len() > longest;
-        Ok(Some((data, is_cut)))
+        Ok(Some((memory::fitting(data), is_cut)))
     }
 
     fn record(&mut self, raw: Vec<u8>, is_cut: bool) -> Result<Record, Rejected> {

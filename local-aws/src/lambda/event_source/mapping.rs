@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::persist::{Checkpoint, Checkpoints};
 use super::settings::{Settings, StartingPosition};
 use super::window::Window;
 use crate::Config;
@@ -95,6 +97,7 @@ pub struct Mapping {
 /// Where the pollers of a mapping are, and how the last batch went. Survives updates and pauses.
 pub struct Progress {
     places: Mutex<Places>,
+    checkpoints: Checkpoints,
     result: Mutex<ProcessingResult>,
 }
 
@@ -106,8 +109,15 @@ struct Places {
     windows: HashMap<String, Window>,
 }
 
+impl Places {
+    fn checkpoint(&self, shard_id: &str) -> Checkpoint {
+        let (place, window) = (self.by_shard.get(shard_id).cloned(), self.windows.get(shard_id).cloned());
+        Checkpoint { incarnation: self.incarnation, place, window }
+    }
+}
+
 /// How far a shard is read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Place {
     At(Cursor),
     /// The shard is closed and all of it was processed: its children may be read.
@@ -187,9 +197,30 @@ impl ProcessingResult {
 }
 
 impl Progress {
-    pub fn new(stream: &Stream, by_shard: HashMap<String, Place>) -> Self {
+    pub fn new(stream: &Stream, by_shard: HashMap<String, Place>, checkpoints: Checkpoints) -> Self {
         let places = Places { incarnation: stream.incarnation, by_shard, windows: HashMap::new() };
-        Self { places: Mutex::new(places), result: Mutex::default() }
+        Self { places: Mutex::new(places), checkpoints, result: Mutex::default() }
+    }
+
+    /// The progress that these checkpoints of shards tell, those of the latest stream if there were several of its name.
+    pub fn restored(of_shards: Vec<(String, Checkpoint)>, checkpoints: Checkpoints) -> Self {
+        let incarnation = of_shards.iter().map(|(_, checkpoint)| checkpoint.incarnation).max().unwrap_or_default();
+        let mut places = Places { incarnation, by_shard: HashMap::new(), windows: HashMap::new() };
+        for (shard_id, checkpoint) in of_shards {
+            if checkpoint.incarnation == incarnation {
+                places.windows.extend(checkpoint.window.map(|window| (shard_id.clone(), window)));
+                places.by_shard.extend(checkpoint.place.map(|place| (shard_id, place)));
+            }
+        }
+        Self { places: Mutex::new(places), checkpoints, result: Mutex::default() }
+    }
+
+    /// Has every shard's place in the store.
+    pub fn keep_all(&self) {
+        let places = self.places();
+        for shard_id in places.by_shard.keys() {
+            self.checkpoints.keep(shard_id, || places.checkpoint(shard_id));
+        }
     }
 
     pub fn place(&self, shard_id: &str) -> Option<Place> {
@@ -201,6 +232,7 @@ impl Progress {
         let mut places = self.places();
         if places.incarnation == stream.incarnation {
             places.by_shard.insert(shard_id.to_owned(), place);
+            self.checkpoints.keep(shard_id, || places.checkpoint(shard_id));
         }
     }
 
@@ -219,6 +251,7 @@ impl Progress {
             Some(window) => places.windows.insert(shard_id.to_owned(), window),
             None => places.windows.remove(shard_id),
         };
+        self.checkpoints.keep(shard_id, || places.checkpoint(shard_id));
     }
 
     /// Whether the places are this stream's, and not those of one that had its name before.

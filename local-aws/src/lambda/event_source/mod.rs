@@ -8,6 +8,7 @@ mod filter;
 mod lanes;
 mod mapping;
 mod on_failure;
+mod persist;
 mod poller;
 mod response;
 mod settings;
@@ -30,7 +31,9 @@ use super::wire::{self, Query};
 use crate::http_api::AwsError;
 use crate::kinesis::{Kinesis, Stream};
 use crate::lambda::tags;
+use crate::store::Store;
 use mapping::{EventSource, Mapping, Orders, Place, Progress, State};
+use persist::Checkpoints;
 use poller::Poller;
 use settings::{Input, Settings, StartingPosition};
 
@@ -47,12 +50,14 @@ struct Shared {
     functions: Functions,
     kinesis: Kinesis,
     destinations: Destinations,
+    store: Store,
     mappings: Mutex<BTreeMap<String, Mapping>>,
 }
 
 impl Mappings {
-    pub fn new(functions: Functions, kinesis: Kinesis, destinations: Destinations) -> Self {
-        Self { shared: Arc::new(Shared { functions, kinesis, destinations, mappings: Mutex::default() }) }
+    pub fn new(functions: Functions, kinesis: Kinesis, destinations: Destinations, store: &Store) -> Self {
+        let (store, mappings) = (store.clone(), Mutex::default());
+        Self { shared: Arc::new(Shared { functions, kinesis, destinations, store, mappings }) }
     }
 
     pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -69,10 +74,11 @@ impl Mappings {
             // AWS's wording is unverified.
             return Err(invalid_parameter(format!("Stream consumer not found: {stream_arn}")));
         }
-        let progress = Progress::new(&stream, self.first_places(&stream, &position).await);
         let function_arn = reference.arn(self.shared.functions.config());
         let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.name };
         let uuid = uuid::Uuid::new_v4().to_string();
+        let places = self.first_places(&stream, &position).await;
+        let progress = Progress::new(&stream, places, Checkpoints::new(&self.shared.store, &uuid));
         let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, orders, progress);
         mapping.tags = input.tags;
         let answer = mapping.to_json(self.shared.functions.config());
@@ -81,6 +87,8 @@ impl Mappings {
         if let Some(existing) = duplicate_of(&mappings, &mapping) {
             return Err(existing);
         }
+        self.keep(&mapping);
+        mapping.progress.keep_all();
         mapping.poller = Some(self.start(&mapping).abort_handle());
         mappings.insert(uuid, mapping);
         Ok(wire::json(202, &answer))
@@ -133,6 +141,7 @@ impl Mappings {
             }
             mapping.set_state(state);
             mapping.orders.send_replace(orders);
+            self.keep(mapping);
             Ok(wire::json(202, &mapping.to_json(config)))
         })?
     }
@@ -143,12 +152,14 @@ impl Mappings {
         self.with(uuid, |mapping| {
             must_be_at_rest(mapping, "delete")?;
             mapping.set_state(State::Deleting);
+            self.forget(&mapping.uuid);
             let (mappings, uuid, poller) = (self.clone(), uuid.to_owned(), mapping.poller.take());
             tokio::spawn(async move {
                 if let Some(poller) = poller {
                     poller.abort();
                 }
                 mappings.mappings().remove(&uuid);
+                Checkpoints::new(&mappings.shared.store, &uuid).forget();
             });
             Ok(wire::json(202, &mapping.to_json(config)))
         })?
@@ -164,7 +175,16 @@ impl Mappings {
             let arn = super::names::mapping_arn(self.shared.functions.config(), uuid);
             not_found(format!("Event source mapping not found: {arn}"))
         })?;
-        Ok(work(&mut mapping.tags))
+        let done = work(&mut mapping.tags);
+        self.keep(mapping);
+        Ok(done)
+    }
+
+    /// Takes in a mapping that was made before.
+    fn add(&self, mut mapping: Mapping) {
+        let mut mappings = self.mappings();
+        mapping.poller = Some(self.start(&mapping).abort_handle());
+        mappings.insert(mapping.uuid.clone(), mapping);
     }
 
     /// Stops every poller.

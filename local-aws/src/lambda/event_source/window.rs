@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html>
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Bytes of a state; a larger one ends its window early.
@@ -12,7 +12,7 @@ pub const MAX_STATE_BYTES: usize = 1_048_576;
 const GRACE_MS: i64 = 100;
 
 /// A window of one shard that is not closed yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Epoch milliseconds.
     start: i64,

@@ -50,6 +50,10 @@ impl FunctionLog {
         Ok(Self { logs, group, stream, output, state: Mutex::new(state) })
     }
 
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
     /// Moves lines from the pipe to the stream as they come, until every writer has closed it.
     pub async fn pump(&self) {
         while self.output.readable().await.is_ok() {

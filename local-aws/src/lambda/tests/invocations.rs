@@ -112,7 +112,7 @@ async fn an_error_of_the_handler_is_answered_and_the_process_lives() {
 #[tokio::test]
 async fn a_timeout_kills_the_process_with_all_it_started() {
     let bench = Bench::new();
-    let source = "import os, subprocess, time\ndef handler(event, context):\n    if event:\n        child = subprocess.Popen(['sleep', '1000'])\n        print(f'child {child.pid}')\n        time.sleep(1000)\n    return context.get_remaining_time_in_millis()\n";
+    let source = "import os, subprocess, time\ndef handler(event, context):\n    if event:\n        child = subprocess.Popen(['sleep', '1000'])\n        print(f'child {child.pid}')\n        away = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n        print(f'away {away.pid}')\n        time.sleep(1000)\n    return context.get_remaining_time_in_millis()\n";
     bench.create_python(source, json!({ "Timeout": 1 })).await;
     let timed_out = bench.invoke(json!(true)).await;
     assert_eq!((timed_out.status, timed_out.header("x-amz-function-error")), (200, Some("Unhandled")));
@@ -122,8 +122,10 @@ async fn a_timeout_kills_the_process_with_all_it_started() {
     let tail = timed_out.log_tail();
     assert!(tail.contains(&format!("Z {id} Task timed out after 1.00 seconds\n")), "{tail}");
     assert!(tail.trim_end().ends_with("Status: timeout"), "{tail}");
-    let child = bench.printed().iter().find_map(|line| line.strip_prefix("child ").map(str::to_owned)).unwrap();
-    process_ends(child.parse().unwrap()).await;
+    for prefix in ["child ", "away "] {
+        let child = bench.printed().iter().find_map(|line| line.strip_prefix(prefix).map(str::to_owned)).unwrap();
+        process_ends(child.parse().unwrap()).await;
+    }
     let remaining = bench.invoke(json!(false)).await.body.as_u64().unwrap();
     assert!((1..=1000).contains(&remaining), "{remaining}");
     assert_eq!(bench.streams("/aws/lambda/f").len(), 2);
@@ -348,7 +350,7 @@ async fn deleting_a_function_ends_its_processes() {
 }
 
 /// A killed child of a killed process stays a zombie until its new parent reaps it, which is not ours to wait for.
-async fn process_ends(pid: u64) {
+pub async fn process_ends(pid: u64) {
     eventually("the process has ended", async || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let state = stat.rsplit(')').next().unwrap_or_default().trim_start().chars().next();

@@ -4,15 +4,20 @@ mod api;
 mod concurrency;
 mod consumers;
 mod destinations;
+mod durable;
 mod filters;
 mod invocations;
+mod local;
 mod mappings;
+mod outlive;
 mod parallel;
+mod resources;
 mod retries;
 mod runtimes;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -59,17 +64,31 @@ struct Answered {
 
 impl Bench {
     fn new() -> Self {
+        Self::over(&Store::default())
+    }
+
+    /// What is in the folder, running again.
+    async fn open(dir: &Path) -> Self {
+        let store = eventually("the folder is let go of", async || Store::open(Some(dir)).ok()).await;
+        let bench = Self::over(&store);
+        bench.kinesis.restore().await.unwrap();
+        bench.lambda.restore().await.unwrap();
+        bench
+    }
+
+    fn over(store: &Store) -> Self {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
         let budget = Budget::new(config.memory_limit);
-        let logs = Logs::open(&config.region, &config.account_id, Store::default(), budget.clone()).unwrap();
-        let kinesis = Kinesis::new(&config, &Store::default(), &budget);
-        let identity = Identity::open(&config.account_id, Store::default()).unwrap();
+        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
+        let kinesis = Kinesis::new(&config, store, &budget);
+        let identity = Identity::open(&config.account_id, store.clone()).unwrap();
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
-        identity.iam("CreateRole", &role).unwrap();
+        // With a data folder it may be there from before.
+        identity.iam("CreateRole", &role).ok();
         let credentials = config.credentials.clone();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity);
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
         Self { lambda, kinesis, logs, credentials }
     }
 

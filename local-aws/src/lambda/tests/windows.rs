@@ -3,7 +3,7 @@
 use super::*;
 
 /// Counts the records of a window, and prints what it is told about the window.
-const COUNT: &str = "import base64\ndef handler(event, context):\n    state = event['state']\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('final' if event['isFinalInvokeForWindow'] else 'batch', state.get('n', 0), event['isWindowTerminatedEarly'], event['shardId'], *data)\n    if 'bad' in data: return {}\n    state['n'] = state.get('n', 0) + len(data)\n    if 'large' in data: state['padding'] = 'x' * 1048576\n    return {'state': state}\n";
+pub const COUNT: &str = "import base64\ndef handler(event, context):\n    state = event['state']\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('final' if event['isFinalInvokeForWindow'] else 'batch', state.get('n', 0), event['isWindowTerminatedEarly'], event['shardId'], *data)\n    if 'bad' in data: return {}\n    state['n'] = state.get('n', 0) + len(data)\n    if 'large' in data: state['padding'] = 'x' * 1048576\n    return {'state': state}\n";
 
 async fn counting(data: &[&str], more: Value) -> Bench {
     let bench = Bench::new();

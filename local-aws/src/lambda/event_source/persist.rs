@@ -1,0 +1,142 @@
+//! Mappings in the store, and apart from them how far each shard is read: that changes with every batch.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Mappings;
+use super::mapping::{EventSource, Mapping, Orders, Place, Progress};
+use super::settings::{Input, Settings, StartingPosition};
+use super::window::Window;
+use crate::http_api::AwsError;
+use crate::lambda::validation::service_failure;
+use crate::store::{Keyspace, Store, StoreError};
+
+#[derive(Serialize, Deserialize)]
+struct StoredMapping {
+    function: String,
+    function_arn: String,
+    source_arn: String,
+    /// As the API shows them, which is also how they are read back.
+    settings: Map<String, Value>,
+    position: Map<String, Value>,
+    is_enabled: bool,
+    tags: BTreeMap<String, String>,
+}
+
+/// How far a shard is read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Of the stream that the shard is of.
+    pub incarnation: u64,
+    pub place: Option<Place>,
+    pub window: Option<Window>,
+}
+
+/// Where a mapping's checkpoints are kept.
+#[derive(Clone)]
+pub struct Checkpoints {
+    store: Store,
+    uuid: String,
+}
+
+impl Checkpoints {
+    pub fn new(store: &Store, uuid: &str) -> Self {
+        Self { store: store.clone(), uuid: uuid.to_owned() }
+    }
+
+    pub fn keep(&self, shard_id: &str, checkpoint: impl FnOnce() -> Checkpoint) {
+        if self.store.keeps() {
+            let mut batch = self.store.batch();
+            batch.put_json(Keyspace::Checkpoints, format!("{}/{shard_id}", self.uuid), &checkpoint());
+            batch.commit();
+        }
+    }
+
+    pub fn forget(&self) {
+        let mut batch = self.store.batch();
+        // The character after the slash: no shard's checkpoint is behind it.
+        batch.remove_range(Keyspace::Checkpoints, format!("{}/", self.uuid), format!("{}0", self.uuid));
+        batch.commit();
+    }
+}
+
+impl Mappings {
+    /// Keeps a mapping as it is now.
+    pub(super) fn keep(&self, mapping: &Mapping) {
+        let store = &self.shared.store;
+        if !store.keeps() {
+            return;
+        }
+        let orders = mapping.orders.borrow();
+        let stored = StoredMapping {
+            function: orders.function.clone(),
+            function_arn: mapping.function_arn.clone(),
+            source_arn: mapping.source.arn.clone(),
+            settings: orders.settings.to_json(),
+            position: mapping.position.to_json(),
+            is_enabled: orders.is_enabled,
+            tags: mapping.tags.clone(),
+        };
+        let mut batch = store.batch();
+        batch.put_json(Keyspace::Mappings, &mapping.uuid, &stored);
+        batch.commit();
+    }
+
+    pub(super) fn forget(&self, uuid: &str) {
+        let mut batch = self.shared.store.batch();
+        batch.remove(Keyspace::Mappings, uuid);
+        batch.commit();
+    }
+
+    /// Brings back what the store has: each mapping goes on behind its checkpoints.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn restore(&self) -> Result<(), StoreError> {
+        let mut checkpoints: HashMap<String, Vec<(String, Checkpoint)>> = HashMap::new();
+        for (key, checkpoint) in self.shared.store.all::<Checkpoint>(Keyspace::Checkpoints)? {
+            let key = String::from_utf8_lossy(&key);
+            if let Some((uuid, shard_id)) = key.split_once('/') {
+                checkpoints.entry(uuid.to_owned()).or_default().push((shard_id.to_owned(), checkpoint));
+            }
+        }
+        for (uuid, stored) in self.shared.store.all::<StoredMapping>(Keyspace::Mappings)? {
+            let uuid = String::from_utf8_lossy(&uuid).into_owned();
+            let progress = Progress::restored(
+                checkpoints.remove(&uuid).unwrap_or_default(),
+                Checkpoints::new(&self.shared.store, &uuid),
+            );
+            match restored(&uuid, stored, progress) {
+                Ok(mapping) => self.add(mapping),
+                Err(error) => {
+                    tracing::warn!(
+                        mapping = uuid,
+                        error = error.message,
+                        "a mapping in the data folder is not understood"
+                    );
+                }
+            }
+        }
+        // Written by an invocation that ended after its mapping was deleted.
+        for uuid in checkpoints.into_keys() {
+            Checkpoints::new(&self.shared.store, &uuid).forget();
+        }
+        Ok(())
+    }
+}
+
+fn restored(uuid: &str, stored: StoredMapping, progress: Progress) -> Result<Mapping, AwsError> {
+    let read = |members: Map<String, Value>| {
+        serde_json::from_value::<Input>(Value::Object(members))
+            .map_err(|error| service_failure("read the mapping's settings", &error))
+    };
+    let settings = Settings::default().with(&read(stored.settings)?)?;
+    let position = StartingPosition::read(&read(stored.position)?)?;
+    let orders = Orders { settings, is_enabled: stored.is_enabled, function: stored.function };
+    let source = EventSource::read(&stored.source_arn)?;
+    let mut mapping = Mapping::new(uuid.to_owned(), stored.function_arn, source, position, orders, progress);
+    mapping.tags = stored.tags;
+    Ok(mapping)
+}

@@ -1,0 +1,102 @@
+//! What is there again after a start with the same folder, and goes on.
+
+use super::mappings::PRINT;
+use super::*;
+
+const FUNCTION: &str = "/2015-03-31/functions/f";
+
+/// Ends the endpoint at any moment, and starts another in its folder.
+async fn restarted(bench: Bench, dir: &Path) -> Bench {
+    bench.lambda.shutdown().await;
+    drop(bench);
+    Bench::open(dir).await
+}
+
+#[tokio::test]
+async fn a_function_is_there_again_with_all_that_was_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    let source = "import os\ndef handler(event, context): return os.environ['OWN']\n";
+    let variables = json!({ "Variables": { "OWN": "value" } });
+    let logging = json!({ "LogFormat": "JSON", "SystemLogLevel": "WARN", "LogGroup": "shared" });
+    let more = json!({ "Environment": variables, "LoggingConfig": logging, "Timeout": 7, "Tags": { "a": "b" } });
+    bench.create_python(source, more).await;
+    bench.settled().await;
+    bench.call("PUT", &format!("{FUNCTION}/configuration"), json!({ "Description": "changed" })).await;
+    bench.settled().await;
+    let concurrency = json!({ "ReservedConcurrentExecutions": 3 });
+    bench.call("PUT", "/2017-10-31/functions/f/concurrency", concurrency).await;
+    let shown = async |bench: &Bench| {
+        let mut shown = bench.call("GET", FUNCTION, Value::Null).await.body;
+        // Its end changes the revision of an update: that it did is not kept.
+        shown["Configuration"]["RevisionId"].take();
+        // Signed, at its time.
+        shown["Code"].take();
+        shown
+    };
+    let before = shown(&bench).await;
+    assert_eq!(before["Configuration"]["Description"], "changed");
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(shown(&bench).await, before);
+    assert_eq!(bench.invoke(json!({})).await.body, "value");
+    assert_eq!(bench.call("DELETE", FUNCTION, Value::Null).await.status, 204);
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(bench.call("GET", FUNCTION, Value::Null).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_mapping_goes_on_behind_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_stream(1).await;
+    bench.create_python(PRINT, json!({})).await;
+    let filter = json!({ "Filters": [{ "Pattern": r#"{"partitionKey":["k"]}"# }] });
+    let more = json!({ "StartingPosition": "LATEST", "BatchSize": 7, "FilterCriteria": filter, "Tags": { "a": "b" } });
+    let uuid = bench.mapped(more).await;
+    bench.put("k", "before").await;
+    bench.prints("00 k before").await;
+    bench.mapping_is(&uuid, "LastProcessingResult", "OK").await;
+    let shown = async |bench: &Bench| {
+        let mut shown = bench.mapping(&uuid).await;
+        shown["LastModified"].take();
+        shown["LastProcessingResult"].take();
+        shown
+    };
+    let before = shown(&bench).await;
+    bench.lambda.shutdown().await;
+    bench.put("k", "between").await;
+
+    let bench = restarted(bench, dir.path()).await;
+    bench.prints("00 k between").await;
+    assert_eq!(shown(&bench).await, before);
+    // At least once: the checkpoint of the last batch may not have been written.
+    let printed = bench.printed();
+    let count = printed.iter().filter(|line| *line == "00 k before").count();
+    assert!((1..=2).contains(&count), "{printed:?}");
+    bench.put("k", "after").await;
+    bench.prints("00 k after").await;
+    bench.call("DELETE", &format!("/2015-03-31/event-source-mappings/{uuid}"), Value::Null).await;
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(bench.mapping(&uuid).await["Type"], "User", "{}", bench.mapping(&uuid).await);
+}
+
+#[tokio::test]
+async fn a_window_goes_on_with_its_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_stream(1).await;
+    bench.create_python(windows::COUNT, json!({})).await;
+    bench.mapped(json!({ "TumblingWindowInSeconds": 900 })).await;
+    bench.put("k", "one").await;
+    bench.prints("batch 0 False shardId-000000000000 one").await;
+    bench.put("k", "two").await;
+    bench.prints("batch 1 False shardId-000000000000 two").await;
+
+    let bench = restarted(bench, dir.path()).await;
+    bench.put("k", "three").await;
+    let counted = |line: &String| line.starts_with("batch ") && line.ends_with("three") && !line.starts_with("batch 0");
+    eventually("the count goes on", async || bench.printed().iter().any(counted).then_some(())).await;
+}
