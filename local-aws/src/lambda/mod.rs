@@ -158,3 +158,8 @@ impl Lambda {
         self.functions.close().await;
     }
 }
+
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use super::event_source::fuzzing::event_pattern;
+}

@@ -274,3 +274,11 @@ fn duplicate_of(mappings: &BTreeMap<String, Mapping>, new: &Mapping) -> Option<A
         existing.uuid
     )))
 }
+
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Reads an event pattern and, if it is one, tries an event.
+    pub fn event_pattern(pattern: &serde_json::Value, event: &serde_json::Map<String, serde_json::Value>) -> bool {
+        super::filter::matches(pattern, event)
+    }
+}
