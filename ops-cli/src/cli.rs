@@ -280,6 +280,14 @@ pub struct Publish {
     pub dry_run: bool,
 }
 
+/// NAME=PATH
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err("expected NAME=PATH, as in my-function=target/release/bootstrap".into()),
+    }
+}
+
 /// Bytes, as in 65536, 512MiB, 1GiB.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -366,7 +374,7 @@ pub struct Teardown {
 /// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
+    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --function my-function=target/release/bootstrap\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
 )]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
@@ -402,6 +410,13 @@ pub struct Local {
     /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
     #[arg(long)]
     pub no_auth: bool,
+    /// Show every request too
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// A function that there is from the start: its code is a program or a folder of Node.js or Python, read again when it
+    /// changes; can be given several times
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    pub function: Vec<(String, PathBuf)>,
     /// Keep everything in this folder: what was acknowledged survives a restart and a kill
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -176,6 +176,9 @@ pub const IAM: Service = Service {
 pub const STS: Service = Service { name: "STS", operations: &["GetCallerIdentity"] };
 
 #[cfg(test)]
+pub const SERVICES: [&Service; 5] = [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS];
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
@@ -187,7 +190,6 @@ mod tests {
     use crate::{Config, Services};
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    const SERVICES: [&Service; 5] = [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS];
     const BEGIN: &str = "<!-- The router's own list: UPDATE_GOLDEN=1 cargo test -p local-aws operations -->\n";
     const END: &str = "\n<!-- -->\n";
 

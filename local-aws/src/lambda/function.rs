@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::code::Code;
 use super::concurrency::Concurrency;
 use super::execution::Pool;
+use super::local::Local;
 use super::names::{LATEST, function_arn};
 use super::settings::Settings;
 use super::validation::conflict;
@@ -28,6 +29,8 @@ pub struct Function {
     pub pool: Arc<Pool>,
     pub concurrency: Concurrency,
     pub tags: BTreeMap<String, String>,
+    /// Where the code is read from again; none for what was uploaded.
+    pub local: Option<Local>,
     pub revision: Uuid,
     pub last_modified: Timestamp,
     transition: Option<Transition>,
@@ -54,6 +57,7 @@ impl Function {
             pool,
             concurrency: Concurrency::default(),
             tags: BTreeMap::new(),
+            local: None,
             revision: Uuid::new_v4(),
             last_modified: Timestamp::now(),
             transition: Some(Transition { kind: TransitionKind::Create, until: now + TRANSITION }),

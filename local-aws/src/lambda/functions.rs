@@ -43,6 +43,8 @@ struct Shared {
     identity: Identity,
     faults: Faults,
     store: Store,
+    /// Held while code is read again.
+    reloading: tokio::sync::Mutex<()>,
     functions: Mutex<BTreeMap<String, Function>>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     workspace: Mutex<Option<Workspace>>,
@@ -81,7 +83,8 @@ struct UpdateCode {
 impl Functions {
     pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults, store: &Store) -> Self {
         let (functions, workspace, store) = (Mutex::default(), Mutex::default(), store.clone());
-        let shared = Shared { config, logs, identity, faults, store, functions, workspace };
+        let reloading = tokio::sync::Mutex::default();
+        let shared = Shared { config, logs, identity, faults, store, reloading, functions, workspace };
         Self { shared: Arc::new(shared) }
     }
 
@@ -247,6 +250,30 @@ impl Functions {
             function.ok_or_else(|| not_found(format!("Function not found: {}", reference.arn(self.config()))))?;
         function.settle(Instant::now());
         Ok(work(function))
+    }
+
+    /// Runs `work` on the function of this name.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`
+    pub fn with_name<T>(&self, name: &str, work: impl FnOnce(&mut Function) -> T) -> Result<T, AwsError> {
+        self.with(&Reference::read(name, None, self.config())?, work)
+    }
+
+    /// Held while code is read again.
+    pub fn reloading(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.reloading
+    }
+
+    /// Makes a role that Lambda can assume, unless there is one of this name.
+    pub fn make_role(&self, name: &str) -> Result<(), AwsError> {
+        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        let role = [("RoleName", name), ("AssumeRolePolicyDocument", trust)];
+        let role = role.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        match self.shared.identity.iam("CreateRole", &role) {
+            Err(error) if error.status != 409 => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Takes in a function that was made before.

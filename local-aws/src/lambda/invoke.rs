@@ -89,6 +89,7 @@ impl Functions {
     /// # Errors
     /// `ResourceNotFoundException`; `TooManyRequestsException` over the reserved concurrency.
     pub async fn invoke(&self, name: &str, call: Call, request_id: String) -> Result<Invoked, AwsError> {
+        self.reload(name).await;
         let reference = Reference::read(name, None, self.config())?;
         if let Some(at) = self.with(&reference, |function| function.invocable_at())? {
             // On AWS a function that is still Pending refuses; here that lasts milliseconds.

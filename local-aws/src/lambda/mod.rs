@@ -9,6 +9,7 @@ mod execution;
 mod function;
 mod functions;
 mod invoke;
+mod local;
 mod names;
 pub mod package;
 mod persist;
@@ -21,6 +22,9 @@ mod tags;
 mod tests;
 mod validation;
 mod wire;
+
+use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -61,6 +65,18 @@ impl Lambda {
     pub async fn restore(&self) -> Result<(), StoreError> {
         self.functions.restore().await?;
         self.mappings.restore()
+    }
+
+    /// Makes the functions whose code is on this machine: name and path of each.
+    ///
+    /// # Errors
+    /// One that cannot be run, and why.
+    pub async fn make_local(&self, functions: &[(String, PathBuf)]) -> io::Result<()> {
+        for (name, path) in functions {
+            let made = self.functions.make_local(name, path).await;
+            made.map_err(|error| io::Error::other(format!("the function {name}: {}", error.message)))?;
+        }
+        Ok(())
     }
 
     /// The operation that Lambda has at this method and path.
@@ -124,7 +140,7 @@ impl Lambda {
     pub async fn delivered(&self) -> Result<Response<Bytes>, AwsError> {
         let destinations = self.destinations.clone();
         let listed = tokio::task::spawn_blocking(move || destinations.list()).await;
-        let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let listed = listed.unwrap_or_else(|error| Err(io::Error::other(error)));
         let listed = listed.map_err(|error| validation::service_failure("list the destinations", &error))?;
         Ok(wire::json(200, &serde_json::json!(listed)))
     }

@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
+use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
 use state::State;
 
@@ -45,6 +46,7 @@ pub struct InputEvent {
 #[derive(Clone)]
 pub struct Logs {
     shared: Arc<Shared>,
+    metrics: Metrics,
 }
 
 struct Shared {
@@ -66,6 +68,11 @@ impl Logs {
         Self::with_clock(region, account_id, store, budget, system_clock)
     }
 
+    /// The same, with its events counted here.
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// As [`Logs::open`], on a clock that says epoch milliseconds.
     pub fn with_clock(
         region: &str,
@@ -76,7 +83,8 @@ impl Logs {
     ) -> Result<Self, StoreError> {
         let (region, account_id) = (region.to_owned(), account_id.to_owned());
         let (clock, state) = (Box::new(clock), RwLock::default());
-        let logs = Self { shared: Arc::new(Shared { region, account_id, clock, state, store, budget }) };
+        let shared = Arc::new(Shared { region, account_id, clock, state, store, budget });
+        let logs = Self { shared, metrics: Metrics::default() };
         logs.recover()?;
         Ok(logs)
     }
@@ -126,6 +134,7 @@ impl Logs {
     /// this returns: what is committed after it, a checkpoint say, survives only if they do.
     pub fn append(&self, group: &str, stream: &str, events: Vec<InputEvent>) {
         let now = self.now();
+        self.count(group, &events);
         let mut state = self.write();
         let mut batch = self.batch();
         let sequence = state.take_sequences(events.len());
@@ -133,6 +142,10 @@ impl Logs {
         batch.commit();
         drop(state);
         self.shared.budget.keep();
+    }
+
+    fn count(&self, group: &str, events: &[InputEvent]) {
+        self.metrics.log_events(group, events.len(), events.iter().map(|event| event.message.len()).sum());
     }
 
     /// For the changes of one operation: committed while the state is locked, so that they are kept in their order.
