@@ -178,8 +178,19 @@ async fn bad_day(name: &str, more: &[&str]) {
     for receipt in receipts.iter().filter(|receipt| receipt["mayRepeat"].is_null()) {
         assert_eq!(times[&receipt["offset"].as_u64().unwrap()], 1, "only what may repeat does: {receipt}");
     }
+    if more.is_empty() {
+        let repeats = times.values().map(|seen| seen - 1).sum::<usize>() as u64;
+        let lost = struck(&endpoint, "droppedAnswer");
+        assert!(repeats <= 500 * lost, "{repeats} records again, after {lost} lost answers to requests of 500 at most");
+    }
     let inside = receipts.iter().filter(|receipt| receipt["subSequenceNumber"].is_number()).count();
     assert_eq!(inside > receipts.len() / 2, !more.is_empty(), "{inside} receipts of aggregates");
+}
+
+/// How often the endpoint met a fault of this kind.
+fn struck(endpoint: &Endpoint, kind: &str) -> u64 {
+    let faults: Vec<Value> = serde_json::from_str(&endpoint.faults("GET", "")).unwrap();
+    faults.iter().find(|fault| fault["kind"] == kind).unwrap()["struck"].as_u64().unwrap()
 }
 
 /// One split and one merge, of the halves, while records are put.
