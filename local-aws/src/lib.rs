@@ -19,6 +19,15 @@ mod logs;
 mod metrics;
 mod store;
 
+/// What `fuzz/` calls: what reads the bytes of others.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::http_api::fuzzing::request;
+    pub use crate::lambda::fuzzing::event_pattern;
+    pub use crate::logs::filter_pattern::FilterPattern;
+}
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

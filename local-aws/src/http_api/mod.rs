@@ -298,3 +298,15 @@ fn not_answered(name: &str) -> String {
         "The local endpoint does not answer {name}: it has Kinesis, Lambda, CloudWatch Logs, and a little of IAM and STS."
     )
 }
+
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::*;
+
+    /// Everything that is made of a request before its sender is known, and its signature. Whether it would be taken.
+    pub fn request(request: &Request<()>, credentials: &Credentials) -> bool {
+        let Ok(claim) = Claim::of(request.headers(), request.uri()) else { return false };
+        let _ = (Operation::named_by(request), claim.check(credentials, Timestamp::now()));
+        claim.verify(request, String::new(), credentials).is_ok()
+    }
+}
