@@ -12,6 +12,7 @@ mod get_events;
 mod groups;
 mod identifier;
 mod kept;
+mod live_tail;
 mod page_token;
 mod put_events;
 mod state;
@@ -22,7 +23,7 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -31,6 +32,7 @@ use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
 use crate::store::{Batch, Budget, Store, StoreError};
+use live_tail::Session;
 use state::State;
 
 /// One event to store.
@@ -55,6 +57,7 @@ struct Shared {
     state: RwLock<State>,
     store: Store,
     budget: Budget,
+    sessions: Mutex<Vec<Weak<Session>>>,
 }
 
 impl Logs {
@@ -76,7 +79,9 @@ impl Logs {
     ) -> Result<Self, StoreError> {
         let (region, account_id) = (region.to_owned(), account_id.to_owned());
         let (clock, state) = (Box::new(clock), RwLock::default());
-        let logs = Self { shared: Arc::new(Shared { region, account_id, clock, state, store, budget }) };
+        let logs = Self {
+            shared: Arc::new(Shared { region, account_id, clock, state, store, budget, sessions: Mutex::default() }),
+        };
         logs.recover()?;
         Ok(logs)
     }
@@ -129,9 +134,11 @@ impl Logs {
         let mut state = self.write();
         let mut batch = self.batch();
         let sequence = state.take_sequences(events.len());
-        self.stream_or_new(&mut state, group, stream, &mut batch).events.append(events, sequence, now, &mut batch);
+        let events =
+            self.stream_or_new(&mut state, group, stream, &mut batch).events.append(events, sequence, now, &mut batch);
         batch.commit();
         drop(state);
+        self.show(group, stream, &events);
         self.shared.budget.keep();
     }
 
@@ -160,15 +167,17 @@ fn system_clock() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+fn read_input<I: DeserializeOwned>(body: &[u8]) -> Result<I, AwsError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))
+}
+
 /// Reads an operation's input, runs it, writes its output; one without output answers `{}`.
 fn answer<I: DeserializeOwned, O: Serialize>(
     body: &[u8],
     operation: impl FnOnce(I) -> Result<O, AwsError>,
 ) -> Result<Value, AwsError> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    let input = serde_json::from_slice(body)
-        .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
-    let output = serde_json::to_value(operation(input)?)
+    let output = serde_json::to_value(operation(read_input(body)?)?)
         .map_err(|error| AwsError::new(500, "ServiceUnavailableException", error.to_string()))?;
     Ok(if output.is_null() { json!({}) } else { output })
 }
