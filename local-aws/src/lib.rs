@@ -19,6 +19,15 @@ mod logs;
 mod metrics;
 mod store;
 
+/// What `fuzz/` calls: what reads the bytes of others.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::http_api::fuzzing::request;
+    pub use crate::lambda::fuzzing::event_pattern;
+    pub use crate::logs::filter_pattern::FilterPattern;
+}
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -65,6 +74,8 @@ pub struct Config {
     /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
     /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// Functions that there are from the start: name, and the program or folder that is its code, read again when it changes.
+    pub functions: Vec<(String, PathBuf)>,
     /// How many bytes of records and log events stay in memory; the oldest leave first.
     pub memory_limit: usize,
     /// Shards of streams take and give no more in a second than on AWS.
@@ -85,6 +96,7 @@ impl Default for Config {
             limits: Limits::default(),
             metrics: Metrics::default(),
             data_dir: None,
+            functions: Vec::new(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             shard_limits: false,
             realistic: false,
@@ -110,7 +122,7 @@ impl Services {
         let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
-        let logs = logs.map_err(io::Error::other)?;
+        let logs = logs.map_err(io::Error::other)?.counted_by(config.metrics.clone());
         let kinesis = Kinesis::new(&config, &store, &budget);
         kinesis.restore().await.map_err(io::Error::other)?;
         let faults = kinesis.faults();
@@ -122,8 +134,10 @@ impl Services {
             bound,
         });
         let metrics = config.metrics.clone();
+        let local_functions = config.functions.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity.clone(), &store);
         lambda.restore().await.map_err(io::Error::other)?;
+        lambda.make_local(&local_functions).await?;
         Ok(Self { kinesis, lambda, logs, identity, faults, store, access, metrics })
     }
 }

@@ -73,7 +73,7 @@ async fn a_body_that_is_too_large_for_its_operation() {
         ("Kinesis_20131202.PutRecords", 3, "400"),
     ] {
         let head = format!(
-            "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: {operation}\r\ncontent-length: {length}\r\n\r\n[1]"
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-target: {operation}\r\ncontent-length: {length}\r\n\r\n[1]"
         );
         let mut stream = sent(address, head.as_bytes()).await;
         assert_eq!(answered(&mut stream).await, format!("HTTP/1.1 {status}"), "{operation} {length}");

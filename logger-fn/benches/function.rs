@@ -67,8 +67,11 @@ fn main() {
     if !only_own {
         rows.push(measure("plain Rust function", || lambda(&plain), &event, Some(&plain)));
         match node() {
-            Some(node) => rows.push(measure("three lines of Node.js", || node_command(&node), &event, None)),
-            None => println!("no row for Node.js: {NODE_CLIENT} needs npm, cmake, autoconf, automake and libtool\n"),
+            Ok(node) => rows.push(measure("three lines of Node.js", || node_command(&node), &event, None)),
+            Err(why) => println!(
+                "no row for Node.js: {NODE_CLIENT} is not installed ({why}); it needs node, npm, python3, make, a C++ compiler, cmake, autoconf, \
+                 automake and libtool\n"
+            ),
         }
     }
     rows.push(measure("floor: reads and writes, does not look", floor, &event, None));
@@ -193,17 +196,23 @@ fn is_installed(target: &str) -> bool {
     answer.is_ok_and(|answer| Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir())
 }
 
-/// Installs AWS's runtime client, if it is not there; its start script.
-fn node() -> Option<PathBuf> {
+/// Installs AWS's runtime client, if it is not there, which compiles libcurl and so takes minutes; its start script.
+fn node() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
     let client = folder.join("node_modules/aws-lambda-ric");
-    if !client.join("dist/rapid-client.node").is_file() {
+    let built = client.join("dist/rapid-client.node");
+    if !built.is_file() {
         std::fs::create_dir_all(&folder).unwrap();
         let arguments = ["install", "--no-audit", "--no-fund", "--prefix"];
         let install = Command::new("npm").args(arguments).arg(&folder).arg(NODE_CLIENT).output();
-        install.ok().filter(|install| install.status.success())?;
+        let install = install.map_err(|error| format!("npm: {error}"))?;
+        if !install.status.success() || !built.is_file() {
+            let said = String::from_utf8_lossy(&install.stderr);
+            let why = said.lines().rfind(|line| line.contains("rror") && !line.contains("complete log"));
+            return Err(why.unwrap_or("npm built nothing").to_owned());
+        }
     }
-    client.join("dist/rapid-client.node").is_file().then(|| client.join("bin/index.mjs"))
+    Ok(client.join("bin/index.mjs"))
 }
 
 fn node_command(client: &Path) -> Command {

@@ -52,7 +52,8 @@ async fn main() {
     let row = |what: &str, of: Option<f64>, measured: Measured| {
         let Measured { rate, client_us, endpoint_us, peak_mib } = measured;
         let times = of.map_or("–".to_owned(), |fastest| format!("{:.1} ×", fastest / rate));
-        println!("| {what} | {rate:.0} | {times} | {client_us:.2} | {endpoint_us:.2} | {peak_mib:.1} |");
+        let digits = if rate < 100.0 { 2 } else { 0 };
+        println!("| {what} | {rate:.digits$} | {times} | {client_us:.2} | {endpoint_us:.2} | {peak_mib:.1} |");
     };
     for (what, more) in [("`publish`", &[][..]), ("`publish --aggregate`", &["--aggregate"])] {
         std::fs::remove_file(&receipts).ok();
@@ -177,7 +178,6 @@ fn put_record(endpoint: &Endpoint, venv: &Path, n: u64, line: &str) -> Command {
     let mut command = aws(endpoint, &venv.join("bin/aws"));
     let key = format!("key-{n}");
     command.args(["kinesis", "put-record", "--stream-name", STREAM, "--partition-key", &key, "--data", line]);
-    command.args(["--cli-binary-format", "raw-in-base64-out"]);
     command
 }
 

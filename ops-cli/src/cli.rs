@@ -280,6 +280,14 @@ pub struct Publish {
     pub dry_run: bool,
 }
 
+/// NAME=PATH
+fn named_path(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(text.to_owned()),
+        _ => Err("expected NAME=PATH, as in my-function=target/release/bootstrap".into()),
+    }
+}
+
 /// Bytes, as in 65536, 512MiB, 1GiB.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -366,7 +374,7 @@ pub struct Teardown {
 /// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
 #[derive(Args, Debug, Clone)]
 #[command(
-    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
+    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --function my-function=target/release/bootstrap\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
 )]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
@@ -402,12 +410,26 @@ pub struct Local {
     /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
     #[arg(long)]
     pub no_auth: bool,
+    /// Show every request too
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// A function that there is from the start: its code is a program or a folder of Node.js or Python, read again when it
+    /// changes; can be given several times
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    // The name of the function, elsewhere: clap has one type for both.
+    pub function: Vec<String>,
     /// Keep everything in this folder: what was acknowledged survives a restart and a kill
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory_limit: usize,
+    /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out
+    #[arg(long)]
+    pub limits: bool,
+    /// Let streams and consumers take some seconds to be made, changed and deleted, as on AWS
+    #[arg(long)]
+    pub realistic: bool,
 }
 
 /// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks

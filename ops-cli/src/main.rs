@@ -4,6 +4,7 @@ mod aws;
 mod cli;
 mod commands;
 mod error;
+mod event_line;
 mod output;
 mod progress;
 mod provision;

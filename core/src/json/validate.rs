@@ -172,12 +172,15 @@ impl<'a> Validator<'a> {
     pub(super) fn string(&mut self) -> Option<()> {
         self.rest = &self.rest[1..];
         // Most strings end within eight bytes.
-        if let Some(word) = self.rest.first_chunk()
-            && let Some(found) = scan::end_of_plain_word(*word)
-            && self.rest[found] == b'"'
-        {
-            self.rest = &self.rest[found + 1..];
-            return Some(());
+        if let Some((word, rest)) = self.rest.split_first_chunk() {
+            match scan::end_of_plain_word(*word) {
+                Some(found) if word[found] == b'"' => {
+                    self.rest = &self.rest[found + 1..];
+                    return Some(());
+                }
+                Some(_) => {}
+                None => self.rest = rest,
+            }
         }
         self.long_string()
     }

@@ -8,6 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::store::folder;
+
 /// The file below the data folder in which credentials outlive the endpoint.
 const FILE: &str = "credentials.json";
 
@@ -33,11 +35,12 @@ impl Credentials {
         }
     }
 
-    /// Those kept in this folder; new ones, kept from now on, if there are none.
+    /// Those kept in this data folder; new ones, kept from now on, if there are none.
     ///
     /// # Errors
-    /// The file can be neither read nor written, or holds something else, or others may read it.
+    /// The folder is not an endpoint's; the file can be neither read nor written, or holds something else, or others may read it.
     pub fn kept_in(folder: &Path) -> io::Result<Self> {
+        folder::prepare(folder).map_err(io::Error::other)?;
         let path = folder.join(FILE);
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let kept = match std::fs::read(&path) {
@@ -57,7 +60,6 @@ impl Credentials {
 
     /// A temporary file is made for its owner only (0600), and a rename is whole or not at all.
     fn keep(&self, folder: &Path, path: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer(&mut file, self)?;
         file.flush()?;
@@ -96,5 +98,7 @@ mod tests {
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
         assert!(Credentials::kept_in(&data).unwrap_err().to_string().contains("chmod 600"));
+        assert!(Credentials::kept_in(folder.path()).is_err(), "a folder that is not ours");
+        assert!(!folder.path().join(FILE).exists());
     }
 }

@@ -1,10 +1,11 @@
 //! Faults on request: a client's retries can be tried against what a service does on a bad day. None are set unless
 //! `POST /_local/faults` sets them; `DELETE` ends them, `GET` shows them with how often each struck.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, HttpBody};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AwsError;
 use crate::Services;
+use crate::kinesis::Bucket;
 
 /// One kind of fault of one operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,14 +87,8 @@ pub struct Faults(Arc<Mutex<Vec<Active>>>);
 struct Active {
     fault: Fault,
     random: u64,
-    shards: Vec<ShardAllowance>,
-}
-
-/// What a shard may still take: one second's worth at most.
-struct ShardAllowance {
-    shard: String,
-    records: f64,
-    at: Instant,
+    /// What each shard may still take, by its ID.
+    shards: HashMap<String, Bucket>,
 }
 
 impl Active {
@@ -102,22 +98,14 @@ impl Active {
         strikes
     }
 
-    fn is_over_limit(&mut self, shard: &str, now: Instant) -> bool {
-        let limit = f64::from(self.fault.records_per_second);
-        let index = self.shards.iter().position(|known| known.shard == shard).unwrap_or_else(|| {
-            self.shards.push(ShardAllowance { shard: shard.to_owned(), records: limit, at: now });
-            self.shards.len() - 1
-        });
-        let allowance = &mut self.shards[index];
-        let elapsed = now.saturating_duration_since(allowance.at).as_secs_f64();
-        allowance.records = (allowance.records + elapsed * limit).min(limit);
-        allowance.at = now;
-        let is_over = allowance.records < 1.0;
-        if is_over {
-            self.fault.struck += 1;
-        } else {
-            allowance.records -= 1.0;
-        }
+    /// Whether one record more is above the limit of `shard` at `now`, in epoch milliseconds.
+    fn is_over_limit(&mut self, shard: &str, now: u64) -> bool {
+        let limit = self.fault.records_per_second as usize;
+        let is_over = match self.shards.get_mut(shard) {
+            Some(bucket) => !bucket.take(1, now),
+            None => !self.shards.entry(shard.to_owned()).or_insert(Bucket::full(limit, now)).take(1, now),
+        };
+        self.fault.struck += u64::from(is_over);
         is_over
     }
 }
@@ -146,7 +134,7 @@ impl Faults {
         if fault.kind == Kind::Latency && fault.milliseconds == 0 {
             return Err("latency needs milliseconds".into());
         }
-        self.lock().push(Active { random: fault.seed, fault, shards: Vec::new() });
+        self.lock().push(Active { random: fault.seed, fault, shards: HashMap::new() });
         Ok(())
     }
 
@@ -173,13 +161,14 @@ impl Faults {
             code: "ProvisionedThroughputExceededException",
             message: format!("Rate exceeded for shard {shard} in stream {stream} under account 000000000000."),
         };
+        let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let mut active = self.lock();
         active.iter_mut().filter(|active| active.applies("PutRecords")).find_map(|active| match active.fault.kind {
             Kind::ThrottledEntries => active.strikes().then(throttled),
             Kind::FailedEntries => active
                 .strikes()
                 .then(|| Refusal { code: "InternalFailure", message: "Internal service failure.".to_owned() }),
-            Kind::ShardLimit => active.is_over_limit(shard, Instant::now()).then(throttled),
+            Kind::ShardLimit => active.is_over_limit(shard, now).then(throttled),
             Kind::ServerError | Kind::DroppedAnswer | Kind::Latency | Kind::FunctionCrash => None,
         })
     }
@@ -279,12 +268,8 @@ mod tests {
         let fault = serde_json::json!({ "operation": "PutRecords", "kind": "shardLimit", "recordsPerSecond": 10 });
         let faults = faults(fault);
         let mut active = faults.lock();
-        let begun = Instant::now();
-        let mut taken =
-            |shard: &str, at: Duration| (0..100).filter(|_| !active[0].is_over_limit(shard, begun + at)).count();
-        assert_eq!(taken("a", Duration::ZERO), 10);
-        assert_eq!(taken("b", Duration::ZERO), 10);
-        assert_eq!(taken("a", Duration::from_millis(500)), 5);
+        let mut taken = |shard: &str, now: u64| (0..100).filter(|_| !active[0].is_over_limit(shard, now)).count();
+        assert_eq!((taken("a", 0), taken("b", 0), taken("a", 500)), (10, 10, 5));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod guard;
 mod operations;
 mod server;
 mod signature;
+mod told;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ use operations::Operation;
 pub use server::{Limits, serve};
 pub use signature::presigned;
 use signature::{Claim, SignatureError};
+use told::Told;
 
 const UNKNOWN_OPERATION: &str = "UnknownOperationException";
 
@@ -145,13 +147,15 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     let mut response = match answered {
         Ok(response) => response,
         Err(error) => {
-            tracing::debug!(target, code = %error.code, message = error.message, "refused");
+            tracing::debug!(target, code = %error.code, reason = error.message, "refused");
             protocol.error(&error).map(Body::from)
         }
     };
     let Operation { service, name } =
         operation.or_else(|| response.extensions().get().copied()).unwrap_or(Operation::NONE);
-    services.metrics.request(service, name, response.status().as_u16(), begun.elapsed());
+    let (status, took) = (response.status().as_u16(), begun.elapsed());
+    services.metrics.request(service, name, status, took);
+    tracing::debug!("{service} {name} {status} in {:.1} ms", took.as_secs_f64() * 1000.0);
     let id = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
     response.headers_mut().entry(REQUEST_ID).or_insert(id);
     response
@@ -164,7 +168,11 @@ async fn dispatch(
     claim: Result<Claim, SignatureError>,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
-    let refused = |error: SignatureError| error.for_protocol(protocol);
+    let refused = |error: SignatureError| {
+        // A client with other credentials is what a person looks for in vain.
+        tracing::warn!(reason = %error, "request refused");
+        error.for_protocol(protocol)
+    };
     let access = &services.access;
     // Before the body is read: a request of a stranger costs nothing but its headers.
     let claim = match access.verify {
@@ -176,19 +184,24 @@ async fn dispatch(
     }
     let (parts, body) = request.into_parts();
     let Limits { body_pause: pause, body: whole, .. } = access.limits;
-    let operation = operation.map_or("", |operation| operation.name);
-    let allowance = Allowance { bytes: body::limit_of(operation), operation, pause, whole };
+    let name = operation.map_or("", |operation| operation.name);
+    let allowance = Allowance { bytes: body::limit_of(name), operation: name, pause, whole };
     let body = body::read(body, &parts.headers, &allowance).await?;
     let request = Request::from_parts(parts, body.bytes);
     if let Some(claim) = &claim {
         claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
     }
     let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
-    match protocol {
+    let told = operation.and_then(|operation| Told::of(operation, &request));
+    let answer = match protocol {
         Protocol::AwsJson => aws_json(services, &signed_for, request).await,
         Protocol::Query => query(services, &signed_for, &request),
         Protocol::RestJson | Protocol::S3 => rest(services, &signed_for, request).await,
+    }?;
+    if let Some(Told { what, of }) = told {
+        tracing::info!("{what}: {of}");
     }
+    Ok(answer)
 }
 
 /// The service that a request was signed for; none where signatures are not asked for.
@@ -288,4 +301,16 @@ fn not_answered(name: &str) -> String {
     format!(
         "The local endpoint does not answer {name}: it has Kinesis, Lambda, CloudWatch Logs, and a little of IAM and STS."
     )
+}
+
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::*;
+
+    /// Everything that is made of a request before its sender is known, and its signature. Whether it would be taken.
+    pub fn request(request: &Request<()>, credentials: &Credentials) -> bool {
+        let Ok(claim) = Claim::of(request.headers(), request.uri()) else { return false };
+        let _ = (Operation::named_by(request), claim.check(credentials, Timestamp::now()));
+        claim.verify(request, String::new(), credentials).is_ok()
+    }
 }

@@ -105,23 +105,29 @@ pub const KINESIS: Service = Service {
 pub const LAMBDA: Service = Service {
     name: "Lambda",
     operations: &[
+        "CreateAlias",
         "CreateEventSourceMapping",
         "CreateFunction",
+        "DeleteAlias",
         "DeleteEventSourceMapping",
         "DeleteFunction",
         "DeleteFunctionConcurrency",
+        "GetAlias",
         "GetEventSourceMapping",
         "GetFunction",
         "GetFunctionConcurrency",
         "GetFunctionConfiguration",
         "Invoke",
+        "ListAliases",
         "ListEventSourceMappings",
         "ListFunctions",
         "ListTags",
         "ListVersionsByFunction",
+        "PublishVersion",
         "PutFunctionConcurrency",
         "TagResource",
         "UntagResource",
+        "UpdateAlias",
         "UpdateEventSourceMapping",
         "UpdateFunctionCode",
         "UpdateFunctionConfiguration",
@@ -177,6 +183,9 @@ pub const IAM: Service = Service {
 pub const STS: Service = Service { name: "STS", operations: &["GetCallerIdentity"] };
 
 #[cfg(test)]
+pub const SERVICES: [&Service; 5] = [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS];
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
@@ -188,7 +197,6 @@ mod tests {
     use crate::{Config, Services};
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    const SERVICES: [&Service; 5] = [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS];
     const BEGIN: &str = "<!-- The router's own list: UPDATE_GOLDEN=1 cargo test -p local-aws operations -->\n";
     const END: &str = "\n<!-- -->\n";
 

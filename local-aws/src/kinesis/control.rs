@@ -36,7 +36,6 @@ impl Kinesis {
             "DescribeStream" => self.describe_stream(&input).await,
             "DescribeStreamSummary" => self.describe_stream_summary(&input).await,
             "ListStreams" => self.list_streams(input).await,
-            "ListShards" => self.list_shards(input).await,
             "RegisterStreamConsumer" => self.register_consumer(&input).await,
             "DeregisterStreamConsumer" => self.deregister_consumer(&input).await,
             "DescribeStreamConsumer" => self.describe_consumer(&input).await,

@@ -7,7 +7,7 @@ use kinesis_event_logger_core::limits;
 /// one, which then owes.
 #[derive(Debug, Clone)]
 pub struct Bucket {
-    /// What it holds, and gets in a second; in thousandths, so that it gets whole ones in a millisecond.
+    /// What it holds, and gets in a second; in thousandths of what it counts, so that a millisecond gives it whole ones.
     full: i64,
     level: i64,
     /// Epoch milliseconds of the level.

@@ -1,9 +1,13 @@
 //! ListShards: the engine knows neither ARNs nor filters, and its tokens do not carry the stream.
 
+use bytes::Bytes;
+use ferrokinesis::types::Shard;
+use http::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::log::{ShardLog, StreamLog};
+use super::wire::Wire;
 use super::{Kinesis, Target, invalid, now};
 use crate::http_api::AwsError;
 
@@ -41,6 +45,14 @@ enum FilterType {
     FromTimestamp,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListShardsAnswer {
+    shards: Vec<Shard>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
 /// Where a listing goes on. It carries the stream, because a request with a token names none.
 #[derive(Serialize, Deserialize)]
 struct Page {
@@ -50,7 +62,8 @@ struct Page {
 }
 
 impl Kinesis {
-    pub(super) async fn list_shards(&self, input: Value) -> Result<Value, AwsError> {
+    pub(super) async fn list_shards(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let input = wire.read_value(body)?;
         self.engine().check("ListShards", &input)?;
         let input: ListShards = serde_json::from_value(input)
             .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
@@ -58,46 +71,58 @@ impl Kinesis {
         let page = Page::of(input)?;
         let described = self.engine().stream(&page.stream).await?;
         let log = self.stream_log(&page.stream).await?;
-        let wanted = page.filter.as_ref().map(|filter| wanted(filter, &log)).transpose()?;
+        let wanted = page.filter.as_ref().map(|filter| Wanted::of(filter, &log)).transpose()?;
         let is_wanted = |id: &str| {
             id > page.after.as_str()
-                && wanted.as_ref().is_none_or(|wanted| log.shard(id).is_some_and(|shard| wanted(&shard)))
+                && wanted.as_ref().is_none_or(|wanted| log.shard(id).is_some_and(|shard| wanted.has(&shard)))
         };
         let mut shards: Vec<_> = described.shards.into_iter().filter(|shard| is_wanted(&shard.shard_id)).collect();
         let has_more = shards.len() > limit;
         shards.truncate(limit);
-        let mut answer = json!({ "Shards": shards });
-        if let Some(last) = shards.last().filter(|_| has_more) {
-            answer["NextToken"] = Page { after: last.shard_id.clone(), ..page }.encode().into();
-        }
-        Ok(answer)
+        let last = shards.last().filter(|_| has_more).map(|last| last.shard_id.clone());
+        let next_token = last.map(|after| Page { after, ..page }.encode());
+        wire.answer(&ListShardsAnswer { shards, next_token })
     }
 }
 
-type ShardTest = Box<dyn Fn(&ShardLog) -> bool>;
+/// The shards that a filter lets pass: the ID of the last before them, and the time at or from which they are open.
+struct Wanted {
+    after: String,
+    /// Open at this time, in epoch milliseconds, or later.
+    from: u64,
+    /// Open before this time or at it.
+    until: u64,
+}
 
-/// Which shards a filter lets pass.
-fn wanted(filter: &ShardFilter, log: &StreamLog) -> Result<ShardTest, AwsError> {
-    let horizon = log.shards().settings.cutoff(now());
-    let time = || match filter.timestamp {
-        Some(seconds) => Ok(horizon.max((seconds * 1000.0) as u64)),
-        None => Err(invalid("A ShardFilter of this type needs a Timestamp.")),
-    };
-    // A shard that closed at a time was open until then, its children are from then on.
-    let from = |time: u64| move |shard: &ShardLog| shard.closed().is_none_or(|closed| closed > time);
-    let at = |time: u64| move |shard: &ShardLog| from(time)(shard) && shard.opened <= time;
-    Ok(match filter.r#type {
-        FilterType::AfterShardId => {
-            let after = filter.shard_id.clone();
-            let after = after.ok_or_else(|| invalid("A ShardFilter of type AFTER_SHARD_ID needs a ShardId."))?;
-            Box::new(move |shard| shard.id > after)
-        }
-        FilterType::AtLatest => Box::new(|shard| shard.closed().is_none()),
-        FilterType::AtTrimHorizon => Box::new(at(horizon.max(oldest(log)))),
-        FilterType::FromTrimHorizon => Box::new(from(horizon)),
-        FilterType::AtTimestamp => Box::new(at(time()?.max(oldest(log)))),
-        FilterType::FromTimestamp => Box::new(from(time()?)),
-    })
+impl Wanted {
+    fn of(filter: &ShardFilter, log: &StreamLog) -> Result<Self, AwsError> {
+        let now = now();
+        let horizon = log.shards().settings.cutoff(now);
+        let time = || match filter.timestamp {
+            Some(seconds) => Ok(horizon.max((seconds * 1000.0) as u64)),
+            None => Err(invalid("A ShardFilter of this type needs a Timestamp.")),
+        };
+        let from = |from: u64| Self { after: String::new(), from, until: u64::MAX };
+        // Before there was a shard, the first ones are what was open.
+        let at = |time: u64| Self { until: time.max(oldest(log)), ..from(time.max(oldest(log))) };
+        Ok(match filter.r#type {
+            FilterType::AfterShardId => {
+                let after = filter.shard_id.clone();
+                let after = after.ok_or_else(|| invalid("A ShardFilter of type AFTER_SHARD_ID needs a ShardId."))?;
+                Self { after, ..from(0) }
+            }
+            FilterType::AtLatest => from(u64::MAX),
+            FilterType::AtTrimHorizon => at(horizon),
+            FilterType::FromTrimHorizon => from(horizon),
+            FilterType::AtTimestamp => at(time()?),
+            FilterType::FromTimestamp => from(time()?),
+        })
+    }
+
+    /// A shard that closed at a time was open until then, its children are from then on.
+    fn has(&self, shard: &ShardLog) -> bool {
+        shard.id > self.after && shard.opened <= self.until && shard.closed().is_none_or(|closed| closed > self.from)
+    }
 }
 
 /// Epoch milliseconds at which the stream's first shards were made.

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use kinesis_event_logger_core::SequenceNumber;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,6 +35,7 @@ use crate::http_api::{AwsError, Faults};
 use crate::metrics::{Direction, Metrics};
 use crate::store::{Budget, Store};
 use engine::Engine;
+pub use limits::Bucket;
 use log::{ShardLog, Span, Status, StreamLog};
 use wire::Wire;
 
@@ -177,6 +178,10 @@ impl Kinesis {
 
     /// Answers operation `operation` of the Kinesis wire protocol.
     pub async fn handle(&self, operation: &str, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
+        if request.method() != Method::POST {
+            let message = format!("Kinesis answers POST, not {}.", request.method());
+            return Err(AwsError::new(404, "UnknownOperationException", message));
+        }
         let wire = Wire::of(request.headers())?;
         match self.answer(operation, wire, request.body()).await {
             // A client that writes CBOR reads its errors as CBOR too.
@@ -191,6 +196,7 @@ impl Kinesis {
             "PutRecords" => self.put_records(wire, body).await,
             "GetShardIterator" => self.get_shard_iterator(wire, body).await,
             "GetRecords" => self.get_records(wire, body).await,
+            "ListShards" => self.list_shards(wire, body).await,
             "SubscribeToShard" => return self.subscribe_to_shard(wire, body).await,
             _ => match self.control(operation, wire.read_value(body)?).await {
                 Ok(answer) => wire.answer_value(answer),

@@ -1,5 +1,6 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
+mod aliases;
 mod code;
 mod concurrency;
 mod destinations;
@@ -9,6 +10,7 @@ mod execution;
 mod function;
 mod functions;
 mod invoke;
+mod local;
 mod names;
 pub mod package;
 mod persist;
@@ -21,6 +23,9 @@ mod tags;
 mod tests;
 mod validation;
 mod wire;
+
+use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -63,6 +68,18 @@ impl Lambda {
         self.mappings.restore()
     }
 
+    /// Makes the functions whose code is on this machine: name and path of each.
+    ///
+    /// # Errors
+    /// One that cannot be run, and why.
+    pub async fn make_local(&self, functions: &[(String, PathBuf)]) -> io::Result<()> {
+        for (name, path) in functions {
+            let made = self.functions.make_local(name, path).await;
+            made.map_err(|error| io::Error::other(format!("the function {name}: {}", error.message)))?;
+        }
+        Ok(())
+    }
+
     /// The operation that Lambda has at this method and path.
     pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
         routes::route(method.as_str(), path).map(|route| route.operation)
@@ -81,7 +98,7 @@ impl Lambda {
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
-        let Some(Route { operation, resource }) = routes::route(parts.method.as_str(), path) else {
+        let Some(Route { operation, resource, name }) = routes::route(parts.method.as_str(), path) else {
             let message = format!("Lambda has no operation {} {path}.", parts.method);
             return Err(AwsError::new(404, "UnknownOperationException", message));
         };
@@ -94,8 +111,14 @@ impl Lambda {
             "UpdateFunctionConfiguration" => self.functions.update_configuration(&resource, &body).await,
             "DeleteFunction" => self.functions.delete(&resource, &query),
             "ListFunctions" => self.functions.list(&query),
-            "ListVersionsByFunction" => self.functions.list_versions(&resource),
-            DOWNLOAD_CODE => self.functions.download(&resource),
+            "ListVersionsByFunction" => self.functions.list_versions(&resource, &query),
+            "PublishVersion" => self.functions.publish_version(&resource, &body).await,
+            "CreateAlias" => self.functions.create_alias(&resource, &body),
+            "GetAlias" => self.functions.get_alias(&resource, &name),
+            "ListAliases" => self.functions.list_aliases(&resource, &query),
+            "UpdateAlias" => self.functions.update_alias(&resource, &name, &body),
+            "DeleteAlias" => self.functions.delete_alias(&resource, &name),
+            DOWNLOAD_CODE => self.functions.download(&resource, &query),
             "Invoke" => self.functions.invoke_operation(&resource, &query, &parts.headers, body).await,
             "PutFunctionConcurrency" => self.functions.put_concurrency(&resource, &body),
             "GetFunctionConcurrency" => self.functions.get_concurrency(&resource),
@@ -124,7 +147,7 @@ impl Lambda {
     pub async fn delivered(&self) -> Result<Response<Bytes>, AwsError> {
         let destinations = self.destinations.clone();
         let listed = tokio::task::spawn_blocking(move || destinations.list()).await;
-        let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let listed = listed.unwrap_or_else(|error| Err(io::Error::other(error)));
         let listed = listed.map_err(|error| validation::service_failure("list the destinations", &error))?;
         Ok(wire::json(200, &serde_json::json!(listed)))
     }
@@ -134,4 +157,9 @@ impl Lambda {
         self.mappings.close();
         self.functions.close().await;
     }
+}
+
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use super::event_source::fuzzing::event_pattern;
 }

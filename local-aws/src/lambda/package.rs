@@ -282,6 +282,35 @@ pub mod tests {
         writer.add_symlink("link", "/etc", SimpleFileOptions::default()).unwrap();
         let zip = writer.finish().unwrap().into_inner();
         assert!(matches!(Package::read(&zip), Err(PackageError::Symlink(_))));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(unpack(&zip, folder.path()), Err(PackageError::Symlink(_))));
+    }
+
+    #[test]
+    fn set_user_id_bits_are_not_taken_over() {
+        let mut zip = zip_of(&[("program", b"#!/bin/sh\n")]);
+        // The mode is in the upper half of the directory entry's external attributes.
+        let entry = zip.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+        zip[entry + 40..entry + 42].copy_from_slice(&0o106_777_u16.to_le_bytes());
+        let folder = tempfile::tempdir().unwrap();
+        unpack(&zip, folder.path()).unwrap();
+        let mode = fs::metadata(folder.path().join("program")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7022, 0, "{mode:o}");
+        assert_eq!(mode & 0o100, 0o100, "{mode:o}");
+    }
+
+    /// A directory that says one byte, and data that is a million.
+    #[test]
+    fn a_bomb_that_lies_about_its_size_is_refused() {
+        let mut zip = zip_of(&[("bomb", &vec![0; 1_000_000])]);
+        for (signature, offset) in [(b"PK\x01\x02", 24), (b"PK\x03\x04", 22)] {
+            let entry = zip.windows(4).position(|bytes| bytes == signature).unwrap();
+            zip[entry + offset..entry + offset + 4].copy_from_slice(&1_u32.to_le_bytes());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(unpack_within(&zip, folder.path(), 1000).is_err());
+        let written = fs::metadata(folder.path().join("bomb")).map_or(0, |file| file.len());
+        assert!(written <= 1001, "{written}");
     }
 
     #[test]

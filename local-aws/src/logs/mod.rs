@@ -31,6 +31,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::http_api::AwsError;
+use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
 use live_tail::Session;
 use state::State;
@@ -47,6 +48,7 @@ pub struct InputEvent {
 #[derive(Clone)]
 pub struct Logs {
     shared: Arc<Shared>,
+    metrics: Metrics,
 }
 
 struct Shared {
@@ -69,6 +71,11 @@ impl Logs {
         Self::with_clock(region, account_id, store, budget, system_clock)
     }
 
+    /// The same, with its events counted here.
+    pub fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// As [`Logs::open`], on a clock that says epoch milliseconds.
     pub fn with_clock(
         region: &str,
@@ -79,9 +86,9 @@ impl Logs {
     ) -> Result<Self, StoreError> {
         let (region, account_id) = (region.to_owned(), account_id.to_owned());
         let (clock, state) = (Box::new(clock), RwLock::default());
-        let logs = Self {
-            shared: Arc::new(Shared { region, account_id, clock, state, store, budget, sessions: Mutex::default() }),
-        };
+        let sessions = Mutex::default();
+        let shared = Arc::new(Shared { region, account_id, clock, state, store, budget, sessions });
+        let logs = Self { shared, metrics: Metrics::default() };
         logs.recover()?;
         Ok(logs)
     }
@@ -131,6 +138,7 @@ impl Logs {
     /// this returns: what is committed after it, a checkpoint say, survives only if they do.
     pub fn append(&self, group: &str, stream: &str, events: Vec<InputEvent>) {
         let now = self.now();
+        self.count(group, &events);
         let mut state = self.write();
         let mut batch = self.batch();
         let sequence = state.take_sequences(events.len());
@@ -140,6 +148,10 @@ impl Logs {
         drop(state);
         self.show(group, stream, &events);
         self.shared.budget.keep();
+    }
+
+    fn count(&self, group: &str, events: &[InputEvent]) {
+        self.metrics.log_events(group, events.len(), events.iter().map(|event| event.message.len()).sum());
     }
 
     /// For the changes of one operation: committed while the state is locked, so that they are kept in their order.

@@ -68,6 +68,7 @@ impl Logs {
         check_batch(&events)?;
         let (accepted, rejected) = sort_out(events, group, now);
 
+        self.count(&group_name, &accepted);
         let sequence = state.take_sequences(accepted.len());
         let mut batch = self.batch();
         let group = state.group_mut(&group_name)?;

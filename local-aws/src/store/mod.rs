@@ -12,7 +12,7 @@
 
 mod budget;
 mod engine;
-mod folder;
+pub mod folder;
 #[cfg(test)]
 mod tests;
 mod writer;

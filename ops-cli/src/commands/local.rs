@@ -13,6 +13,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::cli::{Global, Local};
 use crate::error::{Error, Result};
+use crate::event_line::EventLine;
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::runtime_folder;
@@ -45,21 +46,26 @@ impl Render for Exports {
 }
 
 pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
-    // The endpoint's own events; of the crates below it only what is wrong.
-    let events = Targets::new().with_target("local_aws", Level::INFO).with_default(Level::WARN);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_target(false);
-    tracing_subscriber::registry().with(lines.with_filter(events)).init();
+    show_events(args.verbose);
     if !args.bind.is_loopback() && !args.allow_remote {
         return Err(Error::usage(format!("--bind {}: other machines reach that address", args.bind))
             .hint("the endpoint runs uploaded code as you: if that is what you want, add --allow-remote"));
     }
     let listener = listen(SocketAddr::new(args.bind, args.port)).await?;
     let config = local_aws::Config {
-        credentials: given_credentials(args)?.unwrap_or_else(Credentials::random),
+        credentials: credentials(args)?,
         verify_signatures: !args.no_auth,
         allow_remote: args.allow_remote,
         data_dir: args.data_dir.clone(),
+        functions: args
+            .function
+            .iter()
+            .filter_map(|named| named.split_once('='))
+            .map(|(name, path)| (name.to_owned(), path.into()))
+            .collect(),
         memory_limit: args.memory_limit,
+        shard_limits: args.limits,
+        realistic: args.realistic,
         ..config(global)
     };
     let address = listener.local_addr()?;
@@ -83,6 +89,23 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     local_aws::run(listener, config, interrupted()).await?;
     note("stopped");
     Ok(())
+}
+
+/// The endpoint's own events, a line each; of the crates below it only what is wrong.
+fn show_events(is_verbose: bool) {
+    let level = if is_verbose { Level::DEBUG } else { Level::INFO };
+    let events = Targets::new().with_target("local_aws", level).with_default(Level::WARN);
+    let lines = tracing_subscriber::fmt::layer().event_format(EventLine).with_writer(anstream::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(events)).init();
+}
+
+/// Those that are given; with a data folder those kept in it; otherwise new ones.
+fn credentials(args: &Local) -> Result<Credentials> {
+    match (given_credentials(args)?, &args.data_dir) {
+        (Some(given), _) => Ok(given),
+        (None, Some(folder)) => Ok(Credentials::kept_in(folder)?),
+        (None, None) => Ok(Credentials::random()),
+    }
 }
 
 fn given_credentials(args: &Local) -> Result<Option<Credentials>> {

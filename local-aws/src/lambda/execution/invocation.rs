@@ -32,6 +32,8 @@ pub struct Invoked {
     pub payload: Bytes,
     /// The payload is an error document. AWS says `Unhandled` for every kind of error.
     pub is_error: bool,
+    /// The version that ran.
+    pub version: String,
     /// The last 4 KiB of the invocation's log.
     pub log_tail: Vec<u8>,
 }
@@ -59,6 +61,14 @@ struct End {
 impl Process {
     /// Runs one invocation; `is_cold` when it is the process's first.
     pub async fn run(&self, call: &Call, request_id: &str, is_cold: bool) -> Run {
+        tokio::select! {
+            biased;
+            run = self.run_to_its_end(call, request_id, is_cold) => run,
+            never = self.watch_memory() => match never {},
+        }
+    }
+
+    async fn run_to_its_end(&self, call: &Call, request_id: &str, is_cold: bool) -> Run {
         let init_duration = match is_cold {
             true => match self.initialize(request_id).await {
                 Ok(duration) => Some(duration),
@@ -72,6 +82,14 @@ impl Process {
         let limit = Duration::from_secs(self.spec.settings.timeout_seconds.into());
         let in_time = tokio::time::timeout(limit, self.complete(answer, request_id, &mut end)).await.is_ok();
         if !in_time {
+            tracing::warn!(
+                function = self.spec.name,
+                pid = self.pid,
+                request_id,
+                "killed: timed out after {} s",
+                limit.as_secs()
+            );
+            self.max_memory_mb();
             self.kill();
             self.exited().await;
             end.get_or_insert_with(|| timed_out(request_id, limit));
@@ -101,6 +119,7 @@ impl Process {
             }
             status = self.exited() => Err(exited(request_id, &exit_words(status))),
             () = tokio::time::sleep(limit) => {
+                self.max_memory_mb();
                 self.kill();
                 self.exited().await;
                 Err(timed_out(request_id, limit))
@@ -159,7 +178,8 @@ impl Process {
             duration,
             init_duration,
             memory_mb: self.spec.settings.memory_mb,
-            max_memory_mb: self.max_memory_mb(),
+            // What it was killed for taking, it did not have.
+            max_memory_mb: self.max_memory_mb().min(self.spec.settings.memory_mb.into()),
             status: end.status,
         };
         let failure = end.failure.and_then(|text| lines.failure(text));
@@ -167,7 +187,8 @@ impl Process {
         for line in [failure, done, lines.report(now, request_id, &report)].into_iter().flatten() {
             self.log.platform(line);
         }
-        Invoked { payload: end.payload, is_error: end.is_error, log_tail: self.log.take_tail() }
+        let version = self.spec.version.clone();
+        Invoked { payload: end.payload, is_error: end.is_error, version, log_tail: self.log.take_tail() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Running functions: a process of the uploaded package behind the real Runtime API, its log stream, and the pool that
 //! keeps processes warm.
 
+mod descriptors;
 mod environment;
 mod function_log;
 mod guardian;
@@ -9,6 +10,7 @@ mod lines;
 mod platform_log;
 mod pool;
 mod process;
+mod resources;
 mod runtime_api;
 
 pub use invocation::{Call, Invoked};

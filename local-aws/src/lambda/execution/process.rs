@@ -17,10 +17,12 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use super::descriptors;
 use super::environment;
 use super::function_log::FunctionLog;
 use super::guardian::Guardian;
 use super::platform_log::PlatformLog;
+use super::resources;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
 use crate::http_api::Faults;
@@ -31,6 +33,8 @@ use crate::logs::Logs;
 /// What every process of one function version is started from.
 pub struct Spec {
     pub name: String,
+    /// `$LATEST`, or a number.
+    pub version: String,
     pub settings: Settings,
     /// The unpacked package.
     pub folder: PathBuf,
@@ -72,7 +76,7 @@ pub struct Process {
     pub spec: Arc<Spec>,
     pub started: Instant,
     control: Arc<Control>,
-    pid: u32,
+    pub pid: u32,
     max_memory_mb: AtomicU64,
 }
 
@@ -94,6 +98,7 @@ impl Host {
         for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
             std::fs::write(runtime_dir.join(name), program)?;
         }
+        descriptors::close_in_children();
         let guardian = Guardian::start(folder)?;
         Ok(Self { config, logs, faults, runtime_dir, guardian, running: Mutex::default() })
     }
@@ -165,7 +170,10 @@ impl Process {
             reason: format!("fork/exec {}: {error}", program[0].display()),
         })?;
         let max_memory_mb = AtomicU64::new(0);
-        Ok(Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_mb })
+        let process = Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_mb };
+        // So that there is something to report, however soon it ends.
+        process.max_memory_mb();
+        Ok(process)
     }
 
     /// Resolves once the process is gone, and with it everything it started.
@@ -218,6 +226,10 @@ impl Host {
         // The command holds the pipe's writing ends: the log ends only when no one has them.
         drop(command);
         let pid = child.id().ok_or_else(|| io::Error::other("the process is gone already"))?;
+        tracing::info!(function = spec.name, pid, "function process started");
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            resources::limit(pid);
+        }
         let control = Arc::new(Control { kill: Notify::new(), exit: watch::channel(None).0 });
         running.last_id += 1;
         let id = running.last_id;
@@ -229,6 +241,7 @@ impl Host {
         let (host, spec, log, watched) = (Arc::clone(self), Arc::clone(spec), Arc::clone(log), Arc::clone(&control));
         tokio::spawn(async move {
             let status = watch_over(child, pid, &watched.kill).await;
+            tracing::info!(function = spec.name, pid, "function process ended: {}", end_words(status));
             log.settle();
             host.guardian.sweep(log.stream());
             host.running().processes.remove(&id);
@@ -274,25 +287,41 @@ impl Drop for Group {
 }
 
 fn program(spec: &Spec, runtime_dir: &Path) -> Vec<PathBuf> {
+    let memory_mb = spec.settings.memory_mb;
+    let options = match spec.settings.runtime.kind {
+        // As AWS's own bootstrap has V8 collect garbage before the memory is used up.
+        Kind::Node => vec![
+            format!("--max-semi-space-size={}", memory_mb / 20),
+            format!("--max-old-space-size={}", memory_mb / 10 * 9),
+        ],
+        Kind::Provided | Kind::Python => Vec::new(),
+    };
     let bootstrap = match spec.settings.runtime.kind {
         Kind::Provided => spec.folder.join("bootstrap"),
         Kind::Node => runtime_dir.join(NODE_BOOTSTRAP.0),
         Kind::Python => runtime_dir.join(PYTHON_BOOTSTRAP.0),
     };
-    spec.interpreter.iter().cloned().chain([bootstrap]).collect()
+    spec.interpreter.iter().cloned().chain(options.into_iter().map(PathBuf::from)).chain([bootstrap]).collect()
 }
 
 /// `YYYY/MM/DD/[$LATEST]<32 hex>`; in a log group that functions may share, with the function's name.
 fn stream_name(spec: &Spec, now: Timestamp) -> String {
     let is_own_group = spec.settings.logging.group == format!("/aws/lambda/{}", spec.name);
     let function = if is_own_group { "" } else { &spec.name };
-    format!("{}/{function}[$LATEST]{}", now.strftime("%Y/%m/%d"), Uuid::new_v4().simple())
+    format!("{}/{function}[{}]{}", now.strftime("%Y/%m/%d"), spec.version, Uuid::new_v4().simple())
 }
 
 /// `VmHWM` of `/proc/<pid>/status`: the peak of resident memory.
 fn peak_kib(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+fn end_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, signal) => signal_words(signal.unwrap_or_default()),
+    }
 }
 
 /// How AWS words the end of a runtime.

@@ -7,11 +7,14 @@ mod destinations;
 mod durable;
 mod filters;
 mod invocations;
+mod local;
 mod mappings;
 mod outlive;
 mod parallel;
+mod resources;
 mod retries;
 mod runtimes;
+mod versions;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -83,7 +86,8 @@ impl Bench {
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
-        identity.iam("CreateRole", &role).unwrap();
+        // With a data folder it may be there from before.
+        identity.iam("CreateRole", &role).ok();
         let credentials = config.credentials.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
         Self { lambda, kinesis, logs, credentials }

@@ -183,3 +183,9 @@ mod tests {
         }
     }
 }
+
+/// Whether an event matches this pattern, if it is one.
+#[cfg(fuzzing)]
+pub fn matches(pattern: &Value, event: &Map<String, Value>) -> bool {
+    Pattern::read(pattern).is_ok_and(|pattern| pattern.matches(event))
+}

@@ -1,0 +1,12 @@
+#![no_main]
+//! Any filter pattern of CloudWatch Logs, on any message: read or refused, and it answers.
+
+use libfuzzer_sys::fuzz_target;
+use local_aws::fuzzing::FilterPattern;
+
+fuzz_target!(|input: (&str, &str)| {
+    let (pattern, message) = input;
+    if let Ok(pattern) = FilterPattern::parse(pattern) {
+        pattern.matches(message);
+    }
+});

@@ -1,0 +1,32 @@
+#![no_main]
+//! Any bytes as a zip: what is unpacked stays in its folder, is no link, and has no special bits.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use local_aws::package;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = package::Package::read(bytes);
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("function");
+    fs::create_dir(&folder).expect("a folder");
+    let _ = package::unpack(bytes, &folder);
+    assert_eq!(fs::read_dir(parent.path()).expect("the folder").count(), 1);
+    check(&folder);
+});
+
+fn check(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let found = fs::symlink_metadata(&path).expect("its metadata");
+        assert!(!found.is_symlink());
+        if found.is_dir() {
+            check(&path);
+        } else {
+            assert_eq!(found.permissions().mode() & 0o7000, 0);
+        }
+    }
+}

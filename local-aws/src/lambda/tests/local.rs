@@ -1,0 +1,83 @@
+//! Functions whose code is on this machine, through real processes.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::mappings::PRINT;
+use super::*;
+
+fn print_as(version: &str) -> String {
+    format!(
+        "{PROVIDED}while True:\n    _, headers, body = call('GET', '/invocation/next')\n    print('{version}', flush=True)\n    answer(headers['Lambda-Runtime-Aws-Request-Id'], '\"{version}\"')\n"
+    )
+}
+
+fn write_program(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn a_program_is_a_function_and_saved_it_runs_with_the_next_invocation() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("logger");
+    write_program(&program, &print_as("one"));
+    let bench = Bench::new();
+    bench.lambda.functions.make_local("f", &program).await.unwrap();
+    assert_eq!(bench.invoke(json!({})).await.body, "one");
+    let shown = bench.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
+    assert_eq!((&shown["Runtime"], &shown["Handler"]), (&json!("provided.al2023"), &json!("bootstrap")));
+    assert_eq!(shown["Role"], "arn:aws:iam::000000000000:role/f-role");
+    // Written in place, then replaced by another file, as builds do.
+    write_program(&program, &print_as("two"));
+    assert_eq!(bench.invoke(json!({})).await.body, "two");
+    let built = folder.path().join("built");
+    write_program(&built, &print_as("three"));
+    std::fs::rename(&built, &program).unwrap();
+    assert_eq!(bench.invoke(json!({})).await.body, "three");
+    assert_eq!(bench.invoke(json!({})).await.body, "three");
+    assert_eq!(bench.streams("/aws/lambda/f").len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_not_whole_never_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("bootstrap");
+    write_program(&program, &print_as("whole"));
+    let bench = Bench::new();
+    bench.lambda.functions.make_local("f", folder.path()).await.unwrap();
+    let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    std::fs::write(&program, &own[..own.len() / 2]).unwrap();
+    assert_eq!(bench.invoke(json!({})).await.body, "whole");
+    std::fs::remove_file(&program).unwrap();
+    assert_eq!(bench.invoke(json!({})).await.body, "whole");
+    write_program(&program, &print_as("again"));
+    assert_eq!(bench.invoke(json!({})).await.body, "again");
+}
+
+#[tokio::test]
+async fn a_folder_is_a_function_and_a_mapping_runs_what_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("index.py");
+    std::fs::write(&file, PRINT).unwrap();
+    let bench = Bench::new();
+    bench.lambda.functions.make_local("f", folder.path()).await.unwrap();
+    bench.create_stream(1).await;
+    bench.mapped(json!({})).await;
+    bench.put("k", "first").await;
+    bench.prints("00 k first").await;
+    std::fs::write(&file, PRINT.replace("'batch'", "'saved'")).unwrap();
+    bench.put("k", "second").await;
+    bench.prints("saved 1").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new();
+    let refused = async |path: &Path| bench.lambda.functions.make_local("f", path).await.unwrap_err().message;
+    assert!(refused(&folder.path().join("missing")).await.ends_with("missing: No such file or directory (os error 2)"));
+    assert!(refused(folder.path()).await.contains("has none of: bootstrap"));
+    let text = folder.path().join("text");
+    std::fs::write(&text, "text").unwrap();
+    assert!(refused(&text).await.contains("neither an ELF executable nor a script"));
+}
