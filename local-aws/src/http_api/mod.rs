@@ -3,6 +3,7 @@
 mod body;
 mod credentials;
 mod error;
+pub mod event_stream;
 mod faults;
 mod guard;
 mod operations;
@@ -231,6 +232,9 @@ async fn aws_json(services: &Services, signed: &Signed, request: Request<Bytes>)
         "Logs_20140328" => {
             signed.must_be_for("logs")?;
             operations::LOGS.must_have(operation, UNKNOWN_OPERATION)?;
+            if operation == "StartLiveTail" {
+                return services.logs.start_live_tail(request.body()).map(event_stream::response);
+            }
             let answer = services.logs.call(operation, request.body())?;
             let body = if answer.is_null() { String::new() } else { answer.to_string() };
             let mut response = Response::new(Body::from(body));

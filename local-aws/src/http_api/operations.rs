@@ -151,6 +151,7 @@ pub const LOGS: Service = Service {
         "PutLogEvents",
         "PutLogGroupDeletionProtection",
         "PutRetentionPolicy",
+        "StartLiveTail",
         "TagLogGroup",
         "TagResource",
         "UntagLogGroup",
@@ -259,7 +260,11 @@ mod tests {
             assert!(!answer.is_err_and(|error| is_unknown(&error)), "{operation}");
         }
         for operation in ALL_OF_LOGS.split(' ') {
-            let is_answered = !logs.call(operation, b"{}").is_err_and(|error| is_unknown(&error));
+            let answer = match operation {
+                "StartLiveTail" => logs.start_live_tail(b"{}").map(drop),
+                _ => logs.call(operation, b"{}").map(drop),
+            };
+            let is_answered = !answer.is_err_and(|error| is_unknown(&error));
             assert_eq!(is_answered, LOGS.operations.contains(&operation), "{operation}");
         }
         for operation in IAM.operations {

@@ -170,6 +170,7 @@ impl Query {
     /// The first `count` events from a place on, merged from the streams; fewer only if there are no more.
     fn chunk(&self, state: &State, place: Place, count: usize, now: i64) -> Result<Vec<Found>, AwsError> {
         let group = state.group(&self.group)?;
+        group.must_be_standard("FilterLogEvents", &self.group)?;
         let start = place.position.max(Position::at(self.start.max(group.oldest_kept(now))));
         let end = match self.end.checked_add(1) {
             Some(end) => Position::at(end),

@@ -53,12 +53,13 @@ impl Logs {
         checks.not_negative("startTime", input.start_time);
         checks.not_negative("endTime", input.end_time);
         checks.finish()?;
-        let group = self.group_name(input.log_group_name, input.log_group_identifier)?;
+        let name = self.group_name(input.log_group_name, input.log_group_identifier)?;
         let place = input.next_token.as_deref().map(Place::parse).transpose()?;
 
         let now = self.now();
         let state = self.read();
-        let group = state.group(&group)?;
+        let group = state.group(&name)?;
+        group.must_be_standard("GetLogEvents", &name)?;
         let store = &group.stream(&stream)?.events;
         let start = Position::at(input.start_time.unwrap_or(0).max(group.oldest_kept(now)));
         // Without what has its timestamp: "Events with a timestamp equal to or later than this time are not included".

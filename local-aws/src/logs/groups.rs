@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::http_api::AwsError;
 
 use super::kept::{forget_group, keep_group};
-use super::state::Group;
+use super::state::{DELIVERY, Group, INFREQUENT_ACCESS, STANDARD};
 use super::validation::{Checks, invalid_parameter};
 use super::{Logs, page_token};
 
-const CLASSES: [&str; 3] = ["STANDARD", "INFREQUENT_ACCESS", "DELIVERY"];
+const CLASSES: [&str; 3] = [STANDARD, INFREQUENT_ACCESS, DELIVERY];
 
 /// What PutRetentionPolicy takes, in days.
 const RETENTIONS: [i32; 22] =

@@ -12,6 +12,7 @@ mod get_events;
 mod groups;
 mod identifier;
 mod kept;
+mod live_tail;
 mod page_token;
 mod put_events;
 mod state;
@@ -22,7 +23,7 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 use crate::http_api::AwsError;
 use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
+use live_tail::Session;
 use state::State;
 
 /// One event to store.
@@ -57,6 +59,7 @@ struct Shared {
     state: RwLock<State>,
     store: Store,
     budget: Budget,
+    sessions: Mutex<Vec<Weak<Session>>>,
 }
 
 impl Logs {
@@ -83,7 +86,8 @@ impl Logs {
     ) -> Result<Self, StoreError> {
         let (region, account_id) = (region.to_owned(), account_id.to_owned());
         let (clock, state) = (Box::new(clock), RwLock::default());
-        let shared = Arc::new(Shared { region, account_id, clock, state, store, budget });
+        let sessions = Mutex::default();
+        let shared = Arc::new(Shared { region, account_id, clock, state, store, budget, sessions });
         let logs = Self { shared, metrics: Metrics::default() };
         logs.recover()?;
         Ok(logs)
@@ -138,9 +142,11 @@ impl Logs {
         let mut state = self.write();
         let mut batch = self.batch();
         let sequence = state.take_sequences(events.len());
-        self.stream_or_new(&mut state, group, stream, &mut batch).events.append(events, sequence, now, &mut batch);
+        let events =
+            self.stream_or_new(&mut state, group, stream, &mut batch).events.append(events, sequence, now, &mut batch);
         batch.commit();
         drop(state);
+        self.show(group, stream, &events);
         self.shared.budget.keep();
     }
 
@@ -173,15 +179,17 @@ fn system_clock() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+fn read_input<I: DeserializeOwned>(body: &[u8]) -> Result<I, AwsError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))
+}
+
 /// Reads an operation's input, runs it, writes its output; one without output answers `{}`.
 fn answer<I: DeserializeOwned, O: Serialize>(
     body: &[u8],
     operation: impl FnOnce(I) -> Result<O, AwsError>,
 ) -> Result<Value, AwsError> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    let input = serde_json::from_slice(body)
-        .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
-    let output = serde_json::to_value(operation(input)?)
+    let output = serde_json::to_value(operation(read_input(body)?)?)
         .map_err(|error| AwsError::new(500, "ServiceUnavailableException", error.to_string()))?;
     Ok(if output.is_null() { json!({}) } else { output })
 }

@@ -75,9 +75,10 @@ impl Logs {
         let oldest = group.oldest_kept(now);
         let store = &mut group.streams.get_mut(stream_name.as_str()).ok_or_else(no_such_stream)?.events;
         store.expire(oldest, &mut batch)?;
-        store.append(accepted, sequence, now, &mut batch);
+        let events = store.append(accepted, sequence, now, &mut batch);
         batch.commit();
         drop(state);
+        self.show(&group_name, &stream_name, &events);
         self.shared.budget.keep();
         Ok(PutLogEventsOutput {
             next_sequence_token: upload_sequence_token(now),

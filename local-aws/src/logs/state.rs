@@ -9,6 +9,11 @@ use crate::http_api::AwsError;
 
 use super::event_store::EventStore;
 
+/// The classes of groups.
+pub(super) const STANDARD: &str = "STANDARD";
+pub(super) const INFREQUENT_ACCESS: &str = "INFREQUENT_ACCESS";
+pub(super) const DELIVERY: &str = "DELIVERY";
+
 const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// Everything the service knows.
@@ -63,7 +68,7 @@ impl Group {
             created: now,
             retention_in_days: None,
             kms_key_id: None,
-            class: "STANDARD".to_owned(),
+            class: STANDARD.to_owned(),
             deletion_protection: false,
             tags: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -79,9 +84,25 @@ impl Group {
         self.streams.get_key_value(name).ok_or_else(no_such_stream)
     }
 
-    /// The oldest timestamp retention still keeps, in epoch milliseconds.
+    /// # Errors
+    /// The group is of a class without this operation, in AWS's words as they were reported for FilterLogEvents:
+    /// <https://github.com/aws/karpenter-provider-aws/pull/9567>
+    pub(super) fn must_be_standard(&self, operation: &str, name: &str) -> Result<(), AwsError> {
+        if self.class == STANDARD {
+            return Ok(());
+        }
+        let text = format!(
+            "The log group {name} is of log-group-class {}. {operation} is not supported for this log class.",
+            self.class
+        );
+        Err(AwsError::bad_request("InvalidOperationException", text))
+    }
+
+    /// The oldest timestamp retention still keeps, in epoch milliseconds. Of the class DELIVERY it is a day's: "Log events in
+    /// log groups in the Delivery class are kept in CloudWatch Logs for only one day".
     pub(super) fn oldest_kept(&self, now: i64) -> i64 {
-        match self.retention_in_days {
+        let is_delivery = self.class == DELIVERY;
+        match self.retention_in_days.or(is_delivery.then_some(1)) {
             Some(days) => now - i64::from(days) * MILLISECONDS_PER_DAY,
             None => i64::MIN,
         }

@@ -30,7 +30,7 @@ fn everything_is_there_when_the_folder_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let fixture = open(dir.path(), usize::MAX);
     for name in ["g", "h", "gone"] {
-        let group = json!({"logGroupName": name, "tags": {"k": "v", "old": "x"}, "logGroupClass": "INFREQUENT_ACCESS"});
+        let group = json!({"logGroupName": name, "tags": {"k": "v", "old": "x"}});
         fixture.ok("CreateLogGroup", group);
         for stream in ["s", "t", "gone"] {
             fixture.ok("CreateLogStream", json!({"logGroupName": name, "logStreamName": stream}));

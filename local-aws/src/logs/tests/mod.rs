@@ -4,6 +4,7 @@ mod events;
 mod filter;
 mod groups;
 mod kept;
+mod live_tail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,0 +1,64 @@
+//! Answers that go on: frames of `application/vnd.amazon.eventstream`.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http::{Response, header};
+use http_body::Frame;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+/// The first frame of an awsJson answer: its members outside of the stream, of which there are none.
+pub fn initial_response() -> Bytes {
+    let headers = [(":message-type", "event"), (":event-type", "initial-response")];
+    frame(headers, "application/x-amz-json-1.1", &json!({}))
+}
+
+/// An event of the stream.
+pub fn event(kind: &'static str, payload: &impl Serialize) -> Bytes {
+    frame([(":message-type", "event"), (":event-type", kind)], "application/json", payload)
+}
+
+/// An error that ends the stream.
+pub fn exception(kind: &'static str, message: &str) -> Bytes {
+    let headers = [(":message-type", "exception"), (":exception-type", kind)];
+    frame(headers, "application/json", &json!({ "message": message }))
+}
+
+/// An answer whose body are the frames that are sent, until the sender is gone.
+pub fn response(frames: mpsc::Receiver<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(Frames(frames)));
+    let content_type = http::HeaderValue::from_static("application/vnd.amazon.eventstream");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+fn frame(headers: [(&'static str, &'static str); 2], content_type: &'static str, payload: &impl Serialize) -> Bytes {
+    let payload = serde_json::to_vec(payload).expect("what is streamed has string keys and no failing parts");
+    let header = |(name, value): (&'static str, &'static str)| Header::new(name, HeaderValue::String(value.into()));
+    let headers = headers.into_iter().chain([(":content-type", content_type)]).map(header);
+    let message = headers.fold(Message::new(payload), Message::add_header);
+    let mut bytes = Vec::new();
+    write_message_to(&message, &mut bytes).expect("headers are short, and a payload is below the 16 MiB of a frame");
+    bytes.into()
+}
+
+struct Frames(mpsc::Receiver<Bytes>);
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|frame| frame.map(|frame| Ok(Frame::data(frame))))
+    }
+}

@@ -1,0 +1,280 @@
+//! StartLiveTail: what arrives in some groups, each second, for as long as somebody listens.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at, sleep_until};
+use uuid::Uuid;
+
+use crate::http_api::{AwsError, event_stream};
+use crate::store::Store;
+
+use super::Logs;
+use super::event_store::StoredEvent;
+use super::filter_pattern::FilterPattern;
+use super::validation::{Checks, invalid_parameter};
+
+/// What an update has at most. What is here on sessions is from
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html>
+const UPDATE_EVENTS: usize = 500;
+/// What waits at most for a client that reads slowly; the oldest are dropped.
+const WAITING_UPDATES: usize = 10;
+const UPDATE_EVERY: Duration = Duration::from_secs(1);
+const SESSION: Duration = Duration::from_hours(3);
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>
+const MAX_SESSIONS: usize = 15;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StartLiveTail {
+    log_group_identifiers: Option<Vec<String>>,
+    log_stream_names: Option<Vec<String>>,
+    log_stream_name_prefixes: Option<Vec<String>>,
+    log_event_filter_pattern: Option<String>,
+}
+
+/// What one client follows.
+pub(super) struct Session {
+    /// Names of groups, with what events say of them.
+    groups: BTreeMap<String, String>,
+    streams: Streams,
+    pattern: FilterPattern,
+    second: Mutex<Second>,
+}
+
+enum Streams {
+    All,
+    Named(Vec<String>),
+    Prefixed(Vec<String>),
+}
+
+/// What has arrived since the last update: all of it, or as much as an update has, chosen by chance.
+#[derive(Default)]
+struct Second {
+    matched: usize,
+    /// With the number of the event among those that matched.
+    kept: Vec<(usize, LiveEvent)>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LiveEvent {
+    log_stream_name: String,
+    log_group_identifier: String,
+    message: String,
+    /// Epoch milliseconds, as the next.
+    timestamp: i64,
+    ingestion_time: i64,
+}
+
+impl Logs {
+    /// Begins a session: the frames of its event stream, for as long as they are received.
+    ///
+    /// # Errors
+    /// StartLiveTail's modelled errors.
+    pub fn start_live_tail(&self, body: &[u8]) -> Result<mpsc::Receiver<Bytes>, AwsError> {
+        let input: StartLiveTail = super::read_input(body)?;
+        let start = json!({
+            "requestId": Uuid::new_v4().to_string(),
+            "sessionId": Uuid::new_v4().to_string(),
+            "logGroupIdentifiers": input.log_group_identifiers,
+            "logStreamNames": input.log_stream_names.as_deref().unwrap_or_default(),
+            "logStreamNamePrefixes": input.log_stream_name_prefixes.as_deref().unwrap_or_default(),
+            "logEventFilterPattern": input.log_event_filter_pattern.as_deref().unwrap_or_default(),
+        });
+        let session = Arc::new(self.session(input)?);
+        let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.strong_count() > 0);
+        if sessions.len() == MAX_SESSIONS {
+            // Unverified: AWS's text is not recorded.
+            let text = format!("There are {MAX_SESSIONS} Live Tail sessions already.");
+            return Err(AwsError::bad_request("LimitExceededException", text));
+        }
+        sessions.push(Arc::downgrade(&session));
+        let (frames, received) = mpsc::channel(1);
+        tokio::spawn(session.run(start, self.shared.store.clone(), frames));
+        Ok(received)
+    }
+
+    fn session(&self, input: StartLiveTail) -> Result<Session, AwsError> {
+        let mut checks = Checks::default();
+        let identifiers = checks.required("logGroupIdentifiers", input.log_group_identifiers);
+        checks.count("logGroupIdentifiers", identifiers.len(), 1, 10);
+        let of_streams =
+            [("logStreamNames", &input.log_stream_names), ("logStreamNamePrefixes", &input.log_stream_name_prefixes)];
+        for (member, names) in of_streams {
+            if let Some(names) = names {
+                checks.count(member, names.len(), 1, 100);
+                names.iter().for_each(|name| checks.stream_name(member, name));
+            }
+        }
+        let pattern = input.log_event_filter_pattern.unwrap_or_default();
+        checks.length("logEventFilterPattern", &pattern, 0, 1024);
+        checks.finish()?;
+        let streams = match (input.log_stream_names, input.log_stream_name_prefixes) {
+            // Unverified, as the next: AWS's text is not recorded.
+            (Some(_), Some(_)) => {
+                return Err(invalid_parameter("logStreamNames and logStreamNamePrefixes are mutually exclusive."));
+            }
+            (Some(names), None) => Streams::Named(names),
+            (None, Some(prefixes)) => Streams::Prefixed(prefixes),
+            (None, None) => Streams::All,
+        };
+        if identifiers.len() > 1 && !matches!(streams, Streams::All) {
+            return Err(invalid_parameter("Log streams can be named only with a single log group."));
+        }
+        let groups = identifiers.iter().map(|identifier| self.tailed_group(identifier));
+        let pattern = FilterPattern::parse(&pattern).map_err(|error| invalid_parameter(error.to_string()))?;
+        Ok(Session { groups: groups.collect::<Result<_, _>>()?, streams, pattern, second: Mutex::default() })
+    }
+
+    /// The name of a group that can be followed, and what its events call it.
+    fn tailed_group(&self, identifier: &str) -> Result<(String, String), AwsError> {
+        if !identifier.starts_with("arn:") || identifier.ends_with('*') {
+            // Unverified: AWS's text is not recorded.
+            let text = format!("'{identifier}' is not the ARN of a log group, which does not end with an asterisk.");
+            return Err(invalid_parameter(text));
+        }
+        let name = self.group_of_arn(identifier)?;
+        self.read().group(&name)?.must_be_standard("StartLiveTail", &name)?;
+        let called = format!("{}:{name}", self.shared.account_id);
+        Ok((name, called))
+    }
+
+    /// Shows events to the sessions that follow them.
+    pub(super) fn show(&self, group: &str, stream: &str, events: &[StoredEvent]) {
+        let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.is_empty() {
+            return;
+        }
+        sessions.retain(|session| session.strong_count() > 0);
+        let sessions: Vec<Arc<Session>> = sessions.iter().filter_map(std::sync::Weak::upgrade).collect();
+        for session in sessions {
+            session.see(group, stream, events);
+        }
+    }
+}
+
+impl Session {
+    fn see(&self, group: &str, stream: &str, events: &[StoredEvent]) {
+        let Some(called) = self.groups.get(group) else { return };
+        let is_followed = match &self.streams {
+            Streams::All => true,
+            Streams::Named(names) => names.iter().any(|name| name == stream),
+            Streams::Prefixed(prefixes) => prefixes.iter().any(|prefix| stream.starts_with(prefix)),
+        };
+        for event in events.iter().filter(|event| is_followed && self.pattern.matches(&event.message)) {
+            let live = || LiveEvent {
+                log_stream_name: stream.to_owned(),
+                log_group_identifier: called.clone(),
+                message: event.message.to_string(),
+                timestamp: event.position.timestamp,
+                ingestion_time: event.ingested,
+            };
+            self.second().add(live, |most| fastrand::usize(..most));
+        }
+    }
+
+    /// Sends updates until nobody receives them, or the session is over.
+    async fn run(self: Arc<Self>, start: Value, store: Store, frames: mpsc::Sender<Bytes>) {
+        for frame in [event_stream::initial_response(), event_stream::event("sessionStart", &start)] {
+            if frames.send(frame).await.is_err() {
+                return;
+            }
+        }
+        let begun = Instant::now();
+        let mut ticks = interval_at(begun + UPDATE_EVERY, UPDATE_EVERY);
+        let mut waiting: VecDeque<Bytes> = VecDeque::new();
+        let error = loop {
+            tokio::select! {
+                permit = frames.reserve(), if !waiting.is_empty() => {
+                    let (Ok(permit), Some(update)) = (permit, waiting.pop_front()) else { return };
+                    permit.send(update);
+                }
+                _ = ticks.tick() => {
+                    let update = self.second().take();
+                    // What is shown is what a kill of this process cannot take back.
+                    if let Err(error) = store.flushed().await {
+                        break event_stream::exception("SessionStreamingException", &error.to_string());
+                    }
+                    waiting.push_back(event_stream::event("sessionUpdate", &update));
+                    if waiting.len() > WAITING_UPDATES {
+                        waiting.pop_front();
+                    }
+                }
+                () = sleep_until(begun + SESSION) => {
+                    break event_stream::exception("SessionTimeoutException", "The session has lasted for three hours.");
+                }
+                () = frames.closed() => return,
+            }
+        };
+        frames.send(error).await.ok();
+    }
+
+    fn second(&self) -> MutexGuard<'_, Second> {
+        self.second.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Second {
+    /// Keeps an event as likely as any other of this second. `random` gives a number below another.
+    fn add(&mut self, event: impl FnOnce() -> LiveEvent, random: impl FnOnce(usize) -> usize) {
+        let number = self.matched;
+        self.matched += 1;
+        if self.kept.len() < UPDATE_EVENTS {
+            self.kept.push((number, event()));
+            return;
+        }
+        let place = random(self.matched);
+        if let Some(kept) = self.kept.get_mut(place) {
+            *kept = (number, event());
+        }
+    }
+
+    /// The update, in the order of arrival; the next second begins.
+    fn take(&mut self) -> Value {
+        let Self { matched, mut kept } = std::mem::take(self);
+        kept.sort_by_key(|(number, _)| *number);
+        let events: Vec<LiveEvent> = kept.into_iter().map(|(_, event)| event).collect();
+        json!({ "sessionMetadata": { "sampled": matched > events.len() }, "sessionResults": events })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(number: usize) -> LiveEvent {
+        LiveEvent {
+            log_stream_name: String::new(),
+            log_group_identifier: String::new(),
+            message: number.to_string(),
+            timestamp: 0,
+            ingestion_time: 0,
+        }
+    }
+
+    #[test]
+    fn a_second_with_too_many_events_is_sampled_in_order() {
+        let mut second = Second::default();
+        let mut random = fastrand::Rng::with_seed(7);
+        for (matched, sampled) in [(500, false), (5000, true), (0, false)] {
+            (0..matched).for_each(|number| second.add(|| live(number), |most| random.usize(..most)));
+            let update = second.take();
+            assert_eq!(update["sessionMetadata"]["sampled"], sampled);
+            let results = update["sessionResults"].as_array().unwrap();
+            let numbers = results.iter().map(|event| event["message"].as_str().unwrap().parse::<usize>().unwrap());
+            let numbers: Vec<usize> = numbers.collect();
+            assert_eq!(numbers.len(), matched.min(500));
+            assert!(numbers.is_sorted_by(|a, b| a < b));
+            // From all of the second, not only its beginning or end.
+            let late = numbers.iter().filter(|number| **number >= matched / 2).count();
+            assert!(late >= numbers.len() * 2 / 5 && late <= numbers.len() * 3 / 5, "{late}");
+        }
+    }
+}
