@@ -281,9 +281,9 @@ pub struct Publish {
 }
 
 /// NAME=PATH
-fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+fn named_path(text: &str) -> Result<String, String> {
     match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(text.to_owned()),
         _ => Err("expected NAME=PATH, as in my-function=target/release/bootstrap".into()),
     }
 }
@@ -416,7 +416,8 @@ pub struct Local {
     /// A function that there is from the start: its code is a program or a folder of Node.js or Python, read again when it
     /// changes; can be given several times
     #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
-    pub function: Vec<(String, PathBuf)>,
+    // The name of the function, elsewhere: clap has one type for both.
+    pub function: Vec<String>,
     /// Keep everything in this folder: what was acknowledged survives a restart and a kill
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! A hundred kills at random moments under load: what was acknowledged is there, in order, once.
+//! A hundred kills at random moments under load: what was acknowledged is there, in order, once, and each record has its line.
 //!
 //! `DURABLE_SEED` runs the kills of an earlier run again, `DURABLE_KILLS` more or fewer of them.
 #![allow(clippy::unwrap_used)]
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, ShardIteratorType, StreamStatus};
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, ShardIteratorType};
 use common::Endpoint;
 
 /// Tasks that put log events, each on a stream of its own.
@@ -22,8 +22,9 @@ const LOG_WRITERS: usize = 2;
 const GROUP: &str = "acknowledged";
 /// Tasks that put records, each with a partition key of its own, on one stream.
 const RECORD_WRITERS: usize = 2;
-const SHARDS: i32 = 2;
 const STREAM: &str = "test-dev";
+/// What the real function writes of them.
+const FUNCTION_GROUP: &str = "/aws/lambda/test-dev";
 
 /// The endpoint on a folder, at one address however often it is started.
 struct Restarted {
@@ -41,8 +42,8 @@ impl Restarted {
             secret_access_key: "durable".into(),
             session_token: None,
         };
-        let endpoint = start(dir.path(), "0", &credentials);
-        let port = endpoint.url.rsplit(':').next().unwrap().to_owned();
+        let port = free_port();
+        let endpoint = start(dir.path(), &port, &credentials);
         Self { dir, port, credentials, endpoint }
     }
 
@@ -50,6 +51,14 @@ impl Restarted {
         assert_eq!(self.endpoint.stop("-KILL"), None, "it ended by the signal and not by itself");
         self.endpoint = start(self.dir.path(), &self.port, &self.credentials);
     }
+}
+
+/// Not one that the system gives to connections: a client that tries to reach the endpoint while it is down would sooner
+/// or later be given it, reach itself, and keep the endpoint from coming back.
+fn free_port() -> String {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..32_000));
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).unwrap().to_string()
 }
 
 fn start(dir: &Path, port: &str, credentials: &local_aws::Credentials) -> Endpoint {
@@ -195,6 +204,66 @@ fn check_order(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
     assert!(of_writer.is_sorted(), "a key's records changed their order");
 }
 
+/// A line of the function: the log stream it is in, which is its process, and the sequence number that it names.
+struct Line {
+    process: String,
+    shard: String,
+    sequence: String,
+}
+
+/// The lines of all records, in the order in which they were written.
+async fn lines(config: &aws_config::SdkConfig) -> Vec<Line> {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(config);
+    let mut lines = vec![];
+    let mut pages = logs.filter_log_events().log_group_name(FUNCTION_GROUP).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        for event in page.unwrap().events() {
+            let line: serde_json::Value = serde_json::from_str(event.message().unwrap()).unwrap();
+            // Lambda's own lines have none.
+            let Some(sequence) = line["sequenceNumber"].as_str() else { continue };
+            let (process, sequence) = (event.log_stream_name().unwrap().to_owned(), sequence.to_owned());
+            lines.push(Line { process, shard: line["shard"].as_str().unwrap().to_owned(), sequence });
+        }
+    }
+    lines
+}
+
+/// Waits until each record has a line.
+async fn all_lines(config: &aws_config::SdkConfig, records: &[Record]) -> Vec<Line> {
+    let begun = std::time::Instant::now();
+    loop {
+        let found = lines(config).await;
+        let logged: BTreeSet<&str> = found.iter().map(|line| line.sequence.as_str()).collect();
+        let missing = records.iter().filter(|record| !logged.contains(record.sequence.as_str()));
+        match missing.clone().next() {
+            None => return found,
+            // A checkpoint that passed over a record: no more lines come then.
+            Some(record) if begun.elapsed() > Duration::from_secs(60) => {
+                panic!("{} of {} records have no line, the first is {record:?}", missing.count(), records.len())
+            }
+            Some(_) => pause().await,
+        }
+    }
+}
+
+/// Lines are of records that are there; the first lines of a shard's records are in its order; none is repeated by the
+/// process that wrote it, as only a kill makes a batch come again. How many are repeated.
+fn check_lines(lines: &[Line], records: &[Record]) -> usize {
+    let known: BTreeSet<&str> = records.iter().map(|record| record.sequence.as_str()).collect();
+    let mut written: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut newest: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for Line { process, shard, sequence } in lines {
+        assert!(known.contains(sequence.as_str()), "a line of a record that is not there: {sequence}");
+        assert!(written.insert((process, sequence)), "{process} wrote the line of {sequence} twice");
+        if seen.insert(sequence) {
+            let before = newest.insert(shard, sequence);
+            assert!(before < Some(sequence), "{shard}: the line of {sequence} came after that of {before:?}");
+        }
+    }
+    lines.len() - seen.len()
+}
+
 /// Changes the tags of a group to the number of the change; the last that was acknowledged, and the last of all.
 async fn tag(config: aws_config::SdkConfig, sent: Arc<Sent>) -> (u64, u64) {
     let iam = aws_sdk_iam::Client::new(&config);
@@ -208,6 +277,14 @@ async fn tag(config: aws_config::SdkConfig, sent: Arc<Sent>) -> (u64, u64) {
         }
     }
     (acknowledged, number)
+}
+
+/// Waits for an answer.
+async fn is_serving(config: &aws_config::SdkConfig) {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(config);
+    while logs.describe_log_groups().send().await.is_err() {
+        pause().await;
+    }
 }
 
 /// While nobody listens, a client that tries again at once only takes time from the one who starts.
@@ -260,6 +337,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     let mut endpoint = Restarted::start();
     let config = endpoint.endpoint.sdk_config().await;
     let config = config.into_builder().retry_config(aws_config::retry::RetryConfig::disabled()).build();
+    endpoint.endpoint.provision(&["--shards", "2"]);
     prepare(&config).await;
 
     let sent = Arc::new(Sent::default());
@@ -269,10 +347,16 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     let put = |key: usize| tokio::spawn(put_records(config.clone(), Arc::clone(&sent), format!("key-{key}")));
     let publishers: Vec<_> = (0..RECORD_WRITERS).map(put).collect();
     let tags = tokio::spawn(tag(config.clone(), Arc::clone(&sent)));
+    let begun = std::time::Instant::now();
     for _ in 0..kills {
-        tokio::time::sleep(Duration::from_millis(random.u64(0..600))).await;
+        // Some strike while it is starting, most while it is at work.
+        if random.u8(0..5) > 0 {
+            is_serving(&config).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(0..300))).await;
         tokio::task::block_in_place(|| endpoint.kill());
     }
+    let killing = begun.elapsed();
     sent.stop.store(true, Ordering::Relaxed);
 
     let mut acknowledged = 0;
@@ -289,11 +373,15 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
         puts.extend(of_one);
     }
     check_records(&puts, &found);
+    let lines = all_lines(&config, &found).await;
+    let repeated = check_lines(&lines, &found);
     let (last, tried) = tags.await.unwrap();
     let role = aws_sdk_iam::Client::new(&config).get_role().role_name("role").send().await.unwrap();
     let value: u64 = role.role().unwrap().tags()[0].value().parse().unwrap();
     assert!((last..=tried).contains(&value), "the role's tag says {value}, acknowledged was {last}");
     let put = puts.iter().filter(|(_, placed)| placed.is_some()).count();
+    println!("{} records are there, and {} lines, {repeated} of them written again", found.len(), lines.len());
+    println!("killing took {killing:.0?}, checking {:.0?}", begun.elapsed() - killing);
     println!(
         "{kills} kills: acknowledged were {put} puts of records, {acknowledged} of log events, {last} changes of a role"
     );
@@ -306,15 +394,6 @@ async fn prepare(config: &aws_config::SdkConfig) {
     for number in 0..LOG_WRITERS {
         let stream = format!("writer-{number}");
         logs.create_log_stream().log_group_name(GROUP).log_stream_name(stream).send().await.unwrap();
-    }
-    let kinesis = aws_sdk_kinesis::Client::new(config);
-    kinesis.create_stream().stream_name(STREAM).shard_count(SHARDS).send().await.unwrap();
-    let is_active = async || {
-        let stream = kinesis.describe_stream_summary().stream_name(STREAM).send().await.unwrap();
-        *stream.stream_description_summary().unwrap().stream_status() == StreamStatus::Active
-    };
-    while !is_active().await {
-        pause().await;
     }
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let iam = aws_sdk_iam::Client::new(config);

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use kinesis_event_logger_core::SequenceNumber;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -178,6 +178,10 @@ impl Kinesis {
 
     /// Answers operation `operation` of the Kinesis wire protocol.
     pub async fn handle(&self, operation: &str, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
+        if request.method() != Method::POST {
+            let message = format!("Kinesis answers POST, not {}.", request.method());
+            return Err(AwsError::new(404, "UnknownOperationException", message));
+        }
         let wire = Wire::of(request.headers())?;
         match self.answer(operation, wire, request.body()).await {
             // A client that writes CBOR reads its errors as CBOR too.

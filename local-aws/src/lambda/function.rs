@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::aliases::Alias;
 use super::code::Code;
 use super::concurrency::Concurrency;
 use super::execution::Pool;
@@ -23,6 +24,11 @@ pub const TRANSITION: Duration = Duration::from_millis(5);
 
 pub struct Function {
     pub name: String,
+    /// `$LATEST`, or a number.
+    pub version: String,
+    /// The highest number published; of `$LATEST` only, as are the aliases.
+    pub published: u64,
+    pub aliases: BTreeMap<String, Alias>,
     pub settings: Settings,
     pub code: Arc<Code>,
     /// Runs this code with these settings; an update replaces it.
@@ -52,6 +58,9 @@ impl Function {
     pub fn new(name: String, settings: Settings, code: Arc<Code>, pool: Arc<Pool>, now: Instant) -> Self {
         Self {
             name,
+            version: LATEST.to_owned(),
+            published: 0,
+            aliases: BTreeMap::new(),
             settings,
             code,
             pool,
@@ -61,6 +70,30 @@ impl Function {
             revision: Uuid::new_v4(),
             last_modified: Timestamp::now(),
             transition: Some(Transition { kind: TransitionKind::Create, until: now + TRANSITION }),
+        }
+    }
+
+    /// A published version; `is_new` with the function itself, which is not ready at once.
+    pub fn version(
+        name: String,
+        version: String,
+        settings: Settings,
+        code: Arc<Code>,
+        pool: Arc<Pool>,
+        is_new: bool,
+    ) -> Self {
+        let mut published = Self { version, ..Self::new(name, settings, code, pool, Instant::now()) };
+        if !is_new {
+            published.transition = None;
+        }
+        published
+    }
+
+    /// The name, with the number of a version.
+    pub fn key(&self) -> String {
+        match self.version.as_str() {
+            LATEST => self.name.clone(),
+            number => format!("{}:{number}", self.name),
         }
     }
 
@@ -101,12 +134,7 @@ impl Function {
     /// revision than the one the client has seen.
     pub fn must_be_updatable(&self, config: &Config, revision: Option<&str>) -> Result<(), AwsError> {
         if revision.is_some_and(|revision| revision != self.revision.to_string()) {
-            return Err(AwsError::new(
-                412,
-                "PreconditionFailedException",
-                "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to \
-                 retrieve the latest Revision Id",
-            ));
+            return Err(other_revision());
         }
         const NOT_NOW: &str = "The operation cannot be performed at this time.";
         match self.transition.map(|transition| transition.kind) {
@@ -154,7 +182,7 @@ impl Function {
                 ("FunctionArn", json!(qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}")))),
                 ("CodeSize", json!(self.code.size)),
                 ("CodeSha256", json!(self.code.sha256)),
-                ("Version", json!(LATEST)),
+                ("Version", json!(self.version)),
                 ("LastModified", json!(self.last_modified.strftime("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string())),
                 ("RevisionId", json!(self.revision.to_string())),
             ]
@@ -162,4 +190,14 @@ impl Function {
         );
         members
     }
+}
+
+/// The client has seen another revision.
+pub fn other_revision() -> AwsError {
+    AwsError::new(
+        412,
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the \
+         latest Revision Id",
+    )
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::aliases::Alias;
 use super::code::{Code, Source, new_root};
 use super::execution::{Host, PlatformLog, Pool, Spec};
 use super::function::Function;
@@ -101,7 +102,6 @@ impl Functions {
         let settings: Input = wire::read(body)?;
         let name = Reference::read_new(&input.function_name, self.config())?;
         let architecture = architecture(input.architectures.as_deref())?.unwrap_or(Architecture::X86_64);
-        must_not_publish(input.publish)?;
         if input.package_type.as_deref().is_some_and(|package| package != "Zip") {
             return Err(invalid_parameter(
                 "The local endpoint does not run container images: PackageType must be Zip.",
@@ -117,13 +117,19 @@ impl Functions {
         let pool = self.pool(&name, &settings, &code).await?;
         let mut function = Function::new(name.clone(), settings, code, pool, Instant::now());
         function.tags = input.tags;
-        let answer = function.configuration(self.config(), None);
-        let mut functions = self.functions();
-        if functions.contains_key(&name) {
-            return Err(exists(&name));
+        let mut answer = function.configuration(self.config(), None);
+        {
+            let mut functions = self.functions();
+            if functions.contains_key(&name) {
+                return Err(exists(&name));
+            }
+            self.keep(&function, Changed::Code);
+            functions.insert(name.clone(), function);
         }
-        self.keep(&function, Changed::Code);
-        functions.insert(name, function);
+        if input.publish {
+            // Recorded: the version's number with the function's ARN.
+            answer["Version"] = json!(self.publish_new(&name).await?);
+        }
         Ok(wire::json(201, &answer))
     }
 
@@ -133,7 +139,7 @@ impl Functions {
             let config = self.config();
             let mut answer = json!({
                 "Configuration": function.configuration(config, reference.qualifier.as_deref()),
-                "Code": { "RepositoryType": "S3", "Location": download_url(config, &function.name) },
+                "Code": { "RepositoryType": "S3", "Location": download_url(config, &function.key()) },
             });
             if let Some(reserved) = function.concurrency.reserved() {
                 answer["Concurrency"] = json!({ "ReservedConcurrentExecutions": reserved });
@@ -152,8 +158,8 @@ impl Functions {
     }
 
     /// The zip that GetFunction's location names.
-    pub fn download(&self, resource: &str) -> Result<Response<Bytes>, AwsError> {
-        let reference = Reference::read(resource, None, self.config())?;
+    pub fn download(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let reference = self.reference(resource, query)?;
         let zip = self.with(&reference, |function| function.code.zip())?;
         let zip = std::fs::read(zip).map_err(|error| service_failure("read the function's zip", &error))?;
         let mut response = Response::new(Bytes::from(zip));
@@ -165,7 +171,6 @@ impl Functions {
     pub async fn update_code(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let input: UpdateCode = wire::read(body)?;
         let source: Source = wire::read(body)?;
-        must_not_publish(input.publish)?;
         let reference = Reference::read(resource, None, self.config())?;
         let revision = input.revision_id.as_deref();
         let mut settings = self.updatable(&reference, revision)?;
@@ -173,7 +178,14 @@ impl Functions {
         let code = self.unpack(&reference.name, source, settings.clone()).await?;
         let pool = self.pool(&reference.name, &settings, &code).await?;
         let changed = (!input.dry_run).then_some(Changed::Code);
-        self.replace(&reference, revision, changed, settings, code, pool)
+        let updated = self.replace(&reference, revision, changed, settings, code, pool)?;
+        if !input.publish || input.dry_run {
+            return Ok(updated);
+        }
+        let version = self.publish_new(&reference.name).await?;
+        self.with_name(&format!("{}:{version}", reference.name), |published| {
+            wire::json(200, &published.configuration(self.config(), Some(&version)))
+        })
     }
 
     pub async fn update_configuration(&self, resource: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -208,14 +220,22 @@ impl Functions {
             _ => {}
         }
         let arn = function_arn(self.config(), &reference.name);
-        if reference.qualifier.is_some() {
-            return Err(not_found(format!("Function not found: {arn}")));
-        }
         let mut functions = self.functions();
-        let function = functions.remove(&reference.name);
+        let function = functions.get(&reference.name);
         let function = function.ok_or_else(|| not_found(format!("Function not found: {arn}")))?;
-        self.forget(&reference.name);
-        function.pool.retire();
+        let mut keys = versions(&functions, &reference.name);
+        match &reference.qualifier {
+            Some(version) if function.aliases.values().any(|alias| alias.refers_to(version)) => {
+                // AWS's wording is unverified.
+                return Err(conflict(format!("Version {version} of {arn} is referenced by an alias.")));
+            }
+            Some(version) => keys.retain(|key| *key == format!("{}:{version}", reference.name)),
+            None => keys.push(reference.name.clone()),
+        }
+        for function in keys.iter().filter_map(|key| functions.remove(key)) {
+            self.forget(&function.key());
+            function.pool.retire();
+        }
         Ok(wire::empty(204))
     }
 
@@ -226,30 +246,54 @@ impl Functions {
         let qualifier = query.get("FunctionVersion").map(|_| LATEST);
         let functions = self.functions();
         let items = functions.iter().map(|(name, function)| (name.as_str(), function));
+        let items = items.filter(|(_, function)| qualifier.is_some() || function.version == LATEST);
         let (page, marker) = wire::page(items, query, PAGE)?;
-        let page: Vec<Value> = page.iter().map(|function| function.summary(self.config(), qualifier).into()).collect();
+        let shown = |function: &&Function| {
+            let qualifier = qualifier.map(|_| function.version.as_str());
+            function.summary(self.config(), qualifier).into()
+        };
+        let page: Vec<Value> = page.iter().map(shown).collect();
         Ok(list("Functions", page, marker))
     }
 
-    /// There is one version of each function so far.
-    pub fn list_versions(&self, resource: &str) -> Result<Response<Bytes>, AwsError> {
+    /// `$LATEST` first, then the numbers in their order.
+    pub fn list_versions(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
         let reference = Reference::read(resource, None, self.config())?;
-        self.with(&reference, |function| {
-            list("Versions", vec![function.summary(self.config(), Some(LATEST)).into()], None)
-        })
+        self.with(&reference, |_| ())?;
+        let functions = self.functions();
+        let mut keys = versions(&functions, &reference.name);
+        keys.insert(0, reference.name);
+        let shown = keys.iter().filter_map(|key| functions.get(key)).enumerate().map(|(index, function)| {
+            let summary: Value = function.summary(self.config(), Some(&function.version)).into();
+            (format!("{index:08}"), summary)
+        });
+        let shown: Vec<_> = shown.collect();
+        let (page, marker) =
+            wire::page(shown.iter().map(|(key, summary)| (key.as_str(), summary.clone())), query, PAGE)?;
+        Ok(list("Versions", page, marker))
     }
 
     /// Runs `work` on a function that must exist.
     ///
     /// # Errors
-    /// `ResourceNotFoundException`, also for a version or alias, of which there are none.
+    /// `ResourceNotFoundException`, also for a version or alias that there is not.
     pub fn with<T>(&self, reference: &Reference, work: impl FnOnce(&mut Function) -> T) -> Result<T, AwsError> {
         let mut functions = self.functions();
-        let function = functions.get_mut(&reference.name).filter(|_| reference.is_latest());
+        let key = key(&functions, reference, |alias| alias.version.clone());
+        let function = key.and_then(|key| functions.get_mut(&key));
         let function =
             function.ok_or_else(|| not_found(format!("Function not found: {}", reference.arn(self.config()))))?;
         function.settle(Instant::now());
         Ok(work(function))
+    }
+
+    /// The version that an invocation of a function runs, of this name and qualifier: an alias may point to two.
+    pub fn version_to_run(&self, name: &str) -> Result<String, AwsError> {
+        let reference = Reference::read(name, None, self.config())?;
+        let [.., a, b, c, d] = *uuid::Uuid::new_v4().as_bytes();
+        let chance = f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0);
+        let found = key(&self.functions(), &reference, |alias| alias.choose(chance).to_owned());
+        found.ok_or_else(|| not_found(format!("Function not found: {}", reference.arn(self.config()))))
     }
 
     /// Runs `work` on the function of this name.
@@ -278,12 +322,16 @@ impl Functions {
 
     /// Takes in a function that was made before.
     pub fn add(&self, function: Function) {
-        self.functions().insert(function.name.clone(), function);
+        self.functions().insert(function.key(), function);
     }
 
     /// The reserved concurrency of all functions together.
     pub fn reserved_by_all(&self) -> u32 {
-        self.functions().values().filter_map(|function| function.concurrency.reserved()).sum()
+        self.functions()
+            .values()
+            .filter(|function| function.version == LATEST)
+            .filter_map(|function| function.concurrency.reserved())
+            .sum()
     }
 
     pub fn metrics(&self) -> &Metrics {
@@ -348,12 +396,15 @@ impl Functions {
         blocking(move || Code::unpack(&source.into_zip()?, &settings, root).map(Arc::new)).await
     }
 
-    pub async fn pool(&self, name: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+    /// The processes of a function by its name, with the number of a version.
+    pub async fn pool(&self, key: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+        let (name, version) = key.split_once(':').unwrap_or((key, LATEST));
         let runtime = settings.runtime.clone();
         let interpreter = blocking(move || runtime.interpreter()).await?;
         let config = self.config();
         let spec = Spec {
             name: name.to_owned(),
+            version: version.to_owned(),
             settings: settings.clone(),
             folder: code.folder(),
             interpreter: interpreter.map(PathBuf::from),
@@ -361,6 +412,7 @@ impl Functions {
                 settings.logging.format.clone(),
                 settings.runtime.version(),
                 settings.runtime.version_arn(config),
+                version.to_owned(),
             ),
             _code: Arc::<Code>::clone(code),
         };
@@ -418,18 +470,34 @@ fn architecture(names: Option<&[String]>) -> Result<Option<Architecture>, AwsErr
     Ok(parsed)
 }
 
-fn must_not_publish(publish: bool) -> Result<(), AwsError> {
-    match publish {
-        true => Err(invalid_parameter("The local endpoint does not publish versions: Publish must be false.")),
-        false => Ok(()),
-    }
+/// The key of the function that a reference names: of `$LATEST` its name, of a version with the number.
+fn key(
+    functions: &BTreeMap<String, Function>,
+    reference: &Reference,
+    choose: impl FnOnce(&Alias) -> String,
+) -> Option<String> {
+    let name = &reference.name;
+    let version = match reference.qualifier.as_deref() {
+        Some(qualifier) if qualifier != LATEST && !qualifier.bytes().all(|byte| byte.is_ascii_digit()) => {
+            functions.get(name)?.aliases.get(qualifier).map(choose)?
+        }
+        qualifier => qualifier.unwrap_or(LATEST).to_owned(),
+    };
+    Some(if version == LATEST { name.clone() } else { format!("{name}:{version}") })
+}
+
+/// The keys of a function's versions, in their order.
+fn versions(functions: &BTreeMap<String, Function>, name: &str) -> Vec<String> {
+    let mut keys: Vec<&String> = functions.range(format!("{name}:")..format!("{name};")).map(|(key, _)| key).collect();
+    keys.sort_by_key(|key| (key.len(), *key));
+    keys.into_iter().cloned().collect()
 }
 
 fn exists(name: &str) -> AwsError {
     conflict(format!("Function already exist: {name}"))
 }
 
-fn list(member: &str, items: Vec<Value>, marker: Option<String>) -> Response<Bytes> {
+pub fn list(member: &str, items: Vec<Value>, marker: Option<String>) -> Response<Bytes> {
     let mut answer = json!({ member: items });
     if let Some(marker) = marker {
         answer["NextMarker"] = json!(marker);

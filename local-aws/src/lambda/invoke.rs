@@ -49,10 +49,10 @@ impl Functions {
             "DryRun" => wire::empty(204),
             "Event" => {
                 let (functions, id) = (self.clone(), request_id.clone());
-                tokio::spawn(async move { functions.invoke_event(&reference.name, &call, &id).await });
+                tokio::spawn(async move { functions.invoke_event(&reference.qualified(), &call, &id).await });
                 wire::empty(202)
             }
-            _ => match self.invoke(&reference.name, call, request_id.clone()).await {
+            _ => match self.invoke(&reference.qualified(), call, request_id.clone()).await {
                 Err(error) if concurrency::is_throttled(&error) => concurrency::throttled(&error),
                 invoked => answer(&invoked?, log_type == "Tail"),
             },
@@ -90,7 +90,7 @@ impl Functions {
     /// `ResourceNotFoundException`; `TooManyRequestsException` over the reserved concurrency.
     pub async fn invoke(&self, name: &str, call: Call, request_id: String) -> Result<Invoked, AwsError> {
         self.reload(name).await;
-        let reference = Reference::read(name, None, self.config())?;
+        let reference = Reference::read(&self.version_to_run(name)?, None, self.config())?;
         if let Some(at) = self.with(&reference, |function| function.invocable_at())? {
             // On AWS a function that is still Pending refuses; here that lasts milliseconds.
             tokio::time::sleep_until(Instant::from_std(at)).await;
@@ -119,7 +119,9 @@ impl Functions {
 fn answer(invoked: &Invoked, wants_tail: bool) -> Response<Bytes> {
     let mut response = wire::answer(200, invoked.payload.clone());
     let headers = response.headers_mut();
-    headers.insert("x-amz-executed-version", HeaderValue::from_static(LATEST));
+    if let Ok(version) = HeaderValue::try_from(&invoked.version) {
+        headers.insert("x-amz-executed-version", version);
+    }
     if invoked.is_error {
         headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
     }

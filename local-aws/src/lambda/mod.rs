@@ -1,5 +1,6 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
+mod aliases;
 mod code;
 mod concurrency;
 mod destinations;
@@ -97,7 +98,7 @@ impl Lambda {
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
-        let Some(Route { operation, resource }) = routes::route(parts.method.as_str(), path) else {
+        let Some(Route { operation, resource, name }) = routes::route(parts.method.as_str(), path) else {
             let message = format!("Lambda has no operation {} {path}.", parts.method);
             return Err(AwsError::new(404, "UnknownOperationException", message));
         };
@@ -110,8 +111,14 @@ impl Lambda {
             "UpdateFunctionConfiguration" => self.functions.update_configuration(&resource, &body).await,
             "DeleteFunction" => self.functions.delete(&resource, &query),
             "ListFunctions" => self.functions.list(&query),
-            "ListVersionsByFunction" => self.functions.list_versions(&resource),
-            DOWNLOAD_CODE => self.functions.download(&resource),
+            "ListVersionsByFunction" => self.functions.list_versions(&resource, &query),
+            "PublishVersion" => self.functions.publish_version(&resource, &body).await,
+            "CreateAlias" => self.functions.create_alias(&resource, &body),
+            "GetAlias" => self.functions.get_alias(&resource, &name),
+            "ListAliases" => self.functions.list_aliases(&resource, &query),
+            "UpdateAlias" => self.functions.update_alias(&resource, &name, &body),
+            "DeleteAlias" => self.functions.delete_alias(&resource, &name),
+            DOWNLOAD_CODE => self.functions.download(&resource, &query),
             "Invoke" => self.functions.invoke_operation(&resource, &query, &parts.headers, body).await,
             "PutFunctionConcurrency" => self.functions.put_concurrency(&resource, &body),
             "GetFunctionConcurrency" => self.functions.get_concurrency(&resource),

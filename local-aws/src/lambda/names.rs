@@ -4,7 +4,7 @@ use super::validation::{Constraints, invalid_parameter, not_found};
 use crate::Config;
 use crate::http_api::AwsError;
 
-/// The one version there is so far.
+/// The version that can be changed.
 pub const LATEST: &str = "$LATEST";
 
 const NAME_MAX: usize = 64;
@@ -89,16 +89,15 @@ impl Reference {
 
     /// The ARN as the request means it: with the qualifier if it gave one.
     pub fn arn(&self, config: &Config) -> String {
-        let arn = function_arn(config, &self.name);
-        match &self.qualifier {
-            Some(qualifier) => format!("{arn}:{qualifier}"),
-            None => arn,
-        }
+        function_arn(config, &self.qualified())
     }
 
-    /// There are no versions and aliases yet: any other qualifier is not found.
-    pub fn is_latest(&self) -> bool {
-        self.qualifier.as_deref().is_none_or(|qualifier| qualifier == LATEST)
+    /// The name, with the qualifier if the request gave one.
+    pub fn qualified(&self) -> String {
+        match &self.qualifier {
+            Some(qualifier) => format!("{}:{qualifier}", self.name),
+            None => self.name.clone(),
+        }
     }
 }
 
@@ -225,8 +224,8 @@ mod tests {
             error.message,
             "The derived qualifier from the function name does not match the specified qualifier."
         );
-        assert!(read("f:$LATEST", Some("$LATEST")).unwrap().is_latest());
-        assert!(!read("f", Some("7")).unwrap().is_latest());
+        assert_eq!(read("f:$LATEST", Some("$LATEST")).unwrap().qualified(), "f:$LATEST");
+        assert_eq!(read("f", Some("7")).unwrap().qualified(), "f:7");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::aliases::Alias;
 use super::code::{Code, new_root};
 use super::function::Function;
 use super::functions::{Functions, blocking};
@@ -22,6 +22,10 @@ struct StoredFunction {
     settings: Map<String, Value>,
     tags: BTreeMap<String, String>,
     reserved_concurrency: Option<u32>,
+    #[serde(default)]
+    published: u64,
+    #[serde(default)]
+    aliases: BTreeMap<String, Alias>,
     revision: String,
     /// Epoch milliseconds.
     last_modified: i64,
@@ -45,7 +49,7 @@ impl Functions {
         let mut batch = store.batch();
         if changed == Changed::Code {
             match std::fs::read(function.code.zip()) {
-                Ok(zip) => drop(batch.put(Keyspace::Code, code_key(&function.name), zip)),
+                Ok(zip) => drop(batch.put(Keyspace::Code, code_key(&function.key()), zip)),
                 Err(error) => tracing::error!(function = function.name, %error, "the function's code is not kept"),
             }
         }
@@ -53,14 +57,16 @@ impl Functions {
             settings: function.settings.to_json(),
             tags: function.tags.clone(),
             reserved_concurrency: function.concurrency.reserved(),
+            published: function.published,
+            aliases: function.aliases.clone(),
             revision: function.revision.to_string(),
             last_modified: function.last_modified.as_millisecond(),
         };
-        batch.put_json(Keyspace::Functions, &function.name, &stored);
+        batch.put_json(Keyspace::Functions, function.key(), &stored);
         batch.commit();
     }
 
-    /// Keeps a function no more.
+    /// Keeps a function no more, or a version.
     pub fn forget(&self, name: &str) {
         let mut batch = self.store().batch();
         batch.remove(Keyspace::Functions, name).remove(Keyspace::Code, code_key(name));
@@ -85,21 +91,29 @@ impl Functions {
         Ok(())
     }
 
-    async fn restore_function(&self, name: &str, stored: StoredFunction) -> Result<(), AwsError> {
+    /// A version comes after its function: its key is longer.
+    async fn restore_function(&self, key: &str, stored: StoredFunction) -> Result<(), AwsError> {
+        let (name, version) = key.split_once(':').unwrap_or((key, LATEST));
         let failed = |error: serde_json::Error| service_failure("read the function's settings", &error);
         let architecture = stored.settings.get("Architectures").and_then(|names| names[0].as_str());
         let architecture = architecture.and_then(Architecture::parse);
         let architecture = architecture.ok_or_else(|| invalid_parameter("its architecture is not known"))?;
         let input: Input = serde_json::from_value(Value::Object(stored.settings)).map_err(failed)?;
         let settings = Settings::create(&input, name, architecture)?;
-        let (store, key) = (self.store().clone(), code_key(name));
+        let (store, zip_key) = (self.store().clone(), code_key(key));
         let (root, checked) = (new_root(&self.workspace_folder()?, name), settings.clone());
-        let code = blocking(move || Code::unpack(&zip(&store, &key)?, &checked, root).map(Arc::new)).await?;
-        let pool = self.pool(name, &settings, &code).await?;
-        let mut function = Function::new(name.to_owned(), settings, code, pool, Instant::now());
+        let code = blocking(move || Code::unpack(&zip(&store, &zip_key)?, &checked, root).map(Arc::new)).await?;
+        let pool = self.pool(key, &settings, &code).await?;
+        let mut function = Function::version(name.to_owned(), version.to_owned(), settings, code, pool, false);
         function.restored(&stored.revision, stored.last_modified);
         function.tags = stored.tags;
-        function.concurrency.reserve(stored.reserved_concurrency);
+        function.published = stored.published;
+        function.aliases = stored.aliases;
+        if version == LATEST {
+            function.concurrency.reserve(stored.reserved_concurrency);
+        } else {
+            function.concurrency = self.with_name(name, |latest| latest.concurrency.clone())?;
+        }
         self.add(function);
         Ok(())
     }
@@ -115,5 +129,5 @@ fn zip(store: &Store, key: &str) -> Result<Vec<u8>, AwsError> {
 
 /// No function has a slash in its name.
 fn code_key(function: &str) -> String {
-    format!("{function}/{LATEST}")
+    format!("{function}/zip")
 }

@@ -11,6 +11,8 @@ pub struct Route {
     pub operation: &'static str,
     /// The first member in the path, percent-decoded: a function's name, a UUID, an ARN.
     pub resource: String,
+    /// The second, empty if there is none: an alias's name.
+    pub name: String,
 }
 
 /// The operation of a method and path, if Lambda has one there.
@@ -19,25 +21,26 @@ pub fn route(method: &str, path: &str) -> Option<Route> {
     let local = [("GET", "/2015-03-31/functions/{FunctionName}/code", DOWNLOAD_CODE)];
     OPERATIONS.iter().chain(&local).find_map(|(operation_method, template, operation)| {
         let template = template.split('?').next()?;
-        let resource = (*operation_method == method).then(|| member(template, path)).flatten()?;
-        Some(Route { operation, resource })
+        let mut members = (*operation_method == method).then(|| members(template, path)).flatten()?.into_iter();
+        let (resource, name) = (members.next().unwrap_or_default(), members.next().unwrap_or_default());
+        Some(Route { operation, resource, name })
     })
 }
 
-/// Some when the path fits the template; the text in place of the first `{…}`, if any.
-fn member(template: &str, path: &str) -> Option<String> {
-    let mut found = None;
+/// Some when the path fits the template; the text in place of each `{…}`.
+fn members(template: &str, path: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
     let mut segments = path.split('/');
     for expected in template.split('/') {
         let segment = segments.next()?;
         if expected.starts_with('{') && !segment.is_empty() {
             let decoded = percent_decode_str(segment).decode_utf8_lossy().into_owned();
-            found = found.or(Some(decoded));
+            found.push(decoded);
         } else if expected != segment {
             return None;
         }
     }
-    segments.next().is_none().then(|| found.unwrap_or_default())
+    segments.next().is_none().then_some(found)
 }
 
 /// Method, path and name of every operation, from botocore 1.43's model of Lambda.

@@ -57,7 +57,12 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         verify_signatures: !args.no_auth,
         allow_remote: args.allow_remote,
         data_dir: args.data_dir.clone(),
-        functions: args.function.clone(),
+        functions: args
+            .function
+            .iter()
+            .filter_map(|named| named.split_once('='))
+            .map(|(name, path)| (name.to_owned(), path.into()))
+            .collect(),
         memory_limit: args.memory_limit,
         shard_limits: args.limits,
         realistic: args.realistic,

@@ -192,4 +192,6 @@ async fn retention_goes_to_a_year_and_tags_to_fifty() {
     let missing = json!({ "ResourceARN": format!("{STREAM}2") });
     assert_eq!(bench.refused("ListTagsForResource", missing).await, "ResourceNotFoundException");
     assert_eq!(bench.refused("NoSuchOperation", json!({})).await, "UnknownOperationException");
+    let get = Request::get("/").header("content-type", "application/x-amz-json-1.1").body(Bytes::new()).unwrap();
+    assert_eq!(bench.kinesis.handle("ListStreams", get).await.unwrap_err().status, 404);
 }

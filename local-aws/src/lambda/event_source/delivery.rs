@@ -18,6 +18,7 @@ use super::window::Window;
 use crate::kinesis::{Record, Stream};
 use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::Call;
+use crate::lambda::names::LATEST;
 
 /// What all batches of a shard have in common.
 pub struct Context {
@@ -57,6 +58,7 @@ pub struct Delivery {
 struct Last {
     request_id: String,
     is_function_error: bool,
+    version: String,
 }
 
 impl Delivery {
@@ -152,7 +154,7 @@ impl Delivery {
         } else {
             Outcome::Success
         };
-        self.last = Some(Last { request_id, is_function_error: invoked.is_error });
+        self.last = Some(Last { request_id, is_function_error: invoked.is_error, version: invoked.version });
         self.take_state(outcome, range, &invoked.payload)
     }
 
@@ -205,6 +207,7 @@ impl Delivery {
             condition: given_up.condition,
             invocations: given_up.invocations,
             is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),
+            executed_version: self.last.as_ref().map_or(LATEST, |last| &last.version),
             shard_id,
             stream_arn: &poller.source.stream_arn,
             records,

@@ -75,7 +75,7 @@ impl Mappings {
             return Err(invalid_parameter(format!("Stream consumer not found: {stream_arn}")));
         }
         let function_arn = reference.arn(self.shared.functions.config());
-        let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.name };
+        let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
         let uuid = uuid::Uuid::new_v4().to_string();
         let places = self.first_places(&stream, &position).await;
         let progress = Progress::new(&stream, places, Checkpoints::new(&self.shared.store, &uuid));
@@ -137,7 +137,7 @@ impl Mappings {
             };
             if let Some(reference) = function {
                 mapping.function_arn = reference.arn(config);
-                orders.function = reference.name;
+                orders.function = reference.qualified();
             }
             mapping.set_state(state);
             mapping.orders.send_replace(orders);

@@ -15,6 +15,7 @@ pub struct Failure<'a> {
     pub invocations: u32,
     /// The invocation itself failed; without it, the function reported failed records.
     pub is_function_error: bool,
+    pub executed_version: &'a str,
     pub shard_id: &'a str,
     pub stream_arn: &'a str,
     pub records: &'a [Record],
@@ -28,7 +29,7 @@ pub struct Failure<'a> {
 struct Document<'a> {
     request_context: RequestContext<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_context: Option<ResponseContext>,
+    response_context: Option<ResponseContext<'a>>,
     version: &'static str,
     timestamp: String,
     #[serde(rename = "KinesisBatchInfo")]
@@ -48,9 +49,9 @@ struct RequestContext<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ResponseContext {
+struct ResponseContext<'a> {
     status_code: u16,
-    executed_version: &'static str,
+    executed_version: &'a str,
     function_error: Option<&'static str>,
 }
 
@@ -81,7 +82,7 @@ impl Failure<'_> {
             },
             response_context: is_exhausted.then_some(ResponseContext {
                 status_code: 200,
-                executed_version: crate::lambda::names::LATEST,
+                executed_version: self.executed_version,
                 function_error: self.is_function_error.then_some("Unhandled"),
             }),
             version: "1.0",
@@ -135,6 +136,7 @@ mod tests {
             condition: Condition::RetryAttemptsExhausted,
             invocations: 2,
             is_function_error: true,
+            executed_version: "$LATEST",
             shard_id: "shardId-000000000000",
             stream_arn: "arn",
             records,

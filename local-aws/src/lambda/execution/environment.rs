@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::process::Spec;
 use crate::Config;
-use crate::lambda::names::LATEST;
 use crate::lambda::runtime::Kind;
 use crate::lambda::settings::Format;
 
@@ -23,7 +22,7 @@ pub fn variables(
     let task = spec.folder.display().to_string();
     let mut variables: Vec<(&str, String)> = vec![
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", LATEST.into()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory_mb.to_string()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", settings.logging.group.clone()),

@@ -32,6 +32,8 @@ pub struct Invoked {
     pub payload: Bytes,
     /// The payload is an error document. AWS says `Unhandled` for every kind of error.
     pub is_error: bool,
+    /// The version that ran.
+    pub version: String,
     /// The last 4 KiB of the invocation's log.
     pub log_tail: Vec<u8>,
 }
@@ -185,7 +187,8 @@ impl Process {
         for line in [failure, done, lines.report(now, request_id, &report)].into_iter().flatten() {
             self.log.platform(line);
         }
-        Invoked { payload: end.payload, is_error: end.is_error, log_tail: self.log.take_tail() }
+        let version = self.spec.version.clone();
+        Invoked { payload: end.payload, is_error: end.is_error, version, log_tail: self.log.take_tail() }
     }
 }
 

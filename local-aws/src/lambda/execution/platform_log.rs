@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::lambda::names::LATEST;
 use crate::lambda::settings::Format;
 
 /// How an invocation ended.
@@ -38,11 +37,13 @@ pub struct PlatformLog {
     format: Format,
     runtime_version: String,
     runtime_version_arn: String,
+    /// `$LATEST`, or a number.
+    version: String,
 }
 
 impl PlatformLog {
-    pub fn new(format: Format, runtime_version: String, runtime_version_arn: String) -> Self {
-        Self { format, runtime_version, runtime_version_arn }
+    pub fn new(format: Format, runtime_version: String, runtime_version_arn: String, version: String) -> Self {
+        Self { format, runtime_version, runtime_version_arn, version }
     }
 
     pub fn init_start(&self, now: Timestamp) -> Option<String> {
@@ -74,12 +75,13 @@ impl PlatformLog {
     }
 
     pub fn start(&self, now: Timestamp, request_id: &str) -> Option<String> {
+        let version = &self.version;
         self.line(
             now,
-            || format!("START RequestId: {request_id} Version: {LATEST}"),
+            || format!("START RequestId: {request_id} Version: {version}"),
             Level::Info,
             "platform.start",
-            || json!({ "requestId": request_id, "version": LATEST }),
+            || json!({ "requestId": request_id, "version": version }),
         )
     }
 
@@ -214,7 +216,12 @@ mod tests {
     const ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
     fn log(format: Format) -> PlatformLog {
-        PlatformLog::new(format, "provided:al2023.v1".into(), "arn:aws:lambda:us-east-1::runtime:00".into())
+        PlatformLog::new(
+            format,
+            "provided:al2023.v1".into(),
+            "arn:aws:lambda:us-east-1::runtime:00".into(),
+            "$LATEST".into(),
+        )
     }
 
     fn json_at(system_level: &str) -> PlatformLog {

@@ -106,7 +106,7 @@ impl Pool {
             log.platform(format!("RequestId: {request_id} Error: {}\nRuntime.InvalidEntrypoint", error.reason));
             log_tail = log.take_tail();
         }
-        Invoked { payload, is_error: true, log_tail }
+        Invoked { payload, is_error: true, version: self.spec.version.clone(), log_tail }
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {

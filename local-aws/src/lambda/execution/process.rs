@@ -33,6 +33,8 @@ use crate::logs::Logs;
 /// What every process of one function version is started from.
 pub struct Spec {
     pub name: String,
+    /// `$LATEST`, or a number.
+    pub version: String,
     pub settings: Settings,
     /// The unpacked package.
     pub folder: PathBuf,
@@ -306,7 +308,7 @@ fn program(spec: &Spec, runtime_dir: &Path) -> Vec<PathBuf> {
 fn stream_name(spec: &Spec, now: Timestamp) -> String {
     let is_own_group = spec.settings.logging.group == format!("/aws/lambda/{}", spec.name);
     let function = if is_own_group { "" } else { &spec.name };
-    format!("{}/{function}[$LATEST]{}", now.strftime("%Y/%m/%d"), Uuid::new_v4().simple())
+    format!("{}/{function}[{}]{}", now.strftime("%Y/%m/%d"), spec.version, Uuid::new_v4().simple())
 }
 
 /// `VmHWM` of `/proc/<pid>/status`: the peak of resident memory.

@@ -108,8 +108,6 @@ async fn creations_are_refused_in_awss_words() {
     );
     let (_, message) = refusal("python3.12", "a", "", json!({ "Code": { "S3Bucket": "b", "S3Key": "k" } })).await;
     assert!(message.starts_with("Error occurred while GetObject. S3 Error Code: NoSuchBucket."), "{message}");
-    let (_, message) = refusal("python3.12", "a", "", json!({ "Publish": true })).await;
-    assert!(message.contains("Publish"), "{message}");
     bench.create_python(HANDLER, json!({})).await;
     let again = bench.create("python3.12", "index.py", HANDLER, json!({})).await;
     assert_eq!((again.status, again.code()), (409, "ResourceConflictException"));

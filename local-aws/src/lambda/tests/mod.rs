@@ -14,6 +14,7 @@ mod parallel;
 mod resources;
 mod retries;
 mod runtimes;
+mod versions;
 mod windows;
 
 use std::collections::BTreeMap;
