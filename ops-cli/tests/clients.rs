@@ -104,6 +104,11 @@ fn boto3_subscribes_to_a_shard() {
 }
 
 #[test]
+fn boto3_tails_live() {
+    runs_in_python("live_tail.py", &[], "tailed");
+}
+
+#[test]
 fn awslogs_lists_gets_filters_and_watches() {
     runs_in_python("awslogs.sh", &[&work("awslogs")], "watched");
 }
@@ -121,4 +126,9 @@ fn javascript_makes_invokes_and_maps_a_function() {
 #[test]
 fn javascript_writes_reads_and_filters_logs() {
     runs_in_javascript("logs.mjs", "logged");
+}
+
+#[test]
+fn javascript_tails_live() {
+    runs_in_javascript("live_tail.mjs", "tailed");
 }
