@@ -34,4 +34,6 @@ await assert.rejects(
   logs.send(new StartLiveTailCommand({ logGroupIdentifiers: [logGroupArn.replace("live", "none")] })),
   { name: "ResourceNotFoundException" },
 );
+// A session that is left is ended with the connection.
+logs.destroy();
 console.log("tailed");
