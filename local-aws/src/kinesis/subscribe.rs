@@ -1,14 +1,11 @@
 //! SubscribeToShard: a shard's records as an event stream, pushed as they arrive.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
-use http_body::Frame;
+use http::Response;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -18,7 +15,7 @@ use super::get::{ChildShard, Position, RecordAnswer, child_shards, millis_behind
 use super::log::{SequenceText, ShardLog, Span, StreamLog};
 use super::wire::Wire;
 use super::{Kinesis, data_bytes, engine, now, stream_name};
-use crate::http_api::AwsError;
+use crate::http_api::{AwsError, event_stream};
 use crate::metrics::{Direction, Metrics};
 use crate::store::Store;
 
@@ -86,10 +83,7 @@ impl Kinesis {
         let (events, pushed) = mpsc::channel(1);
         let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
         tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics }.push());
-        let mut response = Response::new(Body::new(Events(pushed)));
-        let content_type = HeaderValue::from_static("application/vnd.amazon.eventstream");
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-        Ok(response)
+        Ok(event_stream::response(pushed))
     }
 }
 
@@ -143,20 +137,5 @@ impl Subscription {
         };
         let frame = self.wire.body(&event).map(|payload| engine::event_frame(&payload, content_type));
         frame.ok().map(|frame| (frame, is_at_tip, is_end))
-    }
-}
-
-/// The body of the answer.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl HttpBody for Events {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|event| event.map(|event| Ok(Frame::data(event))))
     }
 }

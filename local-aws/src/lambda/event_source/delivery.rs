@@ -52,6 +52,8 @@ pub struct Delivery {
     records: Vec<Record>,
     window: Option<Window>,
     last: Option<Last>,
+    /// Of any part of the batch, so far.
+    invocations: u64,
 }
 
 /// The last invocation with records of the batch.
@@ -69,7 +71,7 @@ impl Delivery {
         records: Vec<Record>,
         window: Option<Window>,
     ) -> Self {
-        Self { context, stopped, records, window, last: None }
+        Self { context, stopped, records, window, last: None, invocations: 0 }
     }
 
     /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
@@ -144,9 +146,17 @@ impl Delivery {
         let Ok(invoked) = functions.invoke(function, call, request_id.clone()).await else {
             return Outcome::NotInvoked;
         };
+        self.invocations += 1;
         let outcome = if invoked.is_error {
-            let (mapping, error) = (&poller.uuid, String::from_utf8_lossy(&invoked.payload));
-            tracing::warn!(mapping, shard = shard_id, function, request_id, records = records.len(), %error, "batch failed");
+            let (records, error) = (records.len(), error_words(&invoked.payload));
+            tracing::warn!(
+                function,
+                shard = shard_id,
+                records,
+                invocation = self.invocations,
+                request_id,
+                "batch failed: {error}"
+            );
             Outcome::Failure
         } else if orders.settings.reports_item_failures {
             let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
@@ -179,13 +189,14 @@ impl Delivery {
     async fn give_up(&self, given_up: &GivenUp) {
         let Context { poller, shard_id, orders, .. } = &*self.context;
         poller.progress.set_result(ProcessingResult::FunctionCallFailed);
+        let destination = orders.settings.on_failure.as_ref().map_or("none", |destination| &destination.arn);
         tracing::warn!(
-            mapping = poller.uuid,
-            shard = shard_id,
             function = orders.function,
+            shard = shard_id,
             records = given_up.records.len(),
             invocations = given_up.invocations,
             condition = ?given_up.condition,
+            destination,
             "records given up"
         );
         if let Some(destination) = orders.settings.on_failure.clone() {
@@ -231,6 +242,21 @@ impl Delivery {
 pub async fn changed<T>(receiver: &mut watch::Receiver<T>) {
     if receiver.changed().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// What a function's error says, of its error document.
+fn error_words(payload: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document {
+        error_type: Option<String>,
+        error_message: String,
+    }
+    match serde_json::from_slice(payload) {
+        Ok(Document { error_type: Some(kind), error_message }) => format!("{kind}: {error_message}"),
+        Ok(Document { error_type: None, error_message }) => error_message,
+        Err(_) => String::from_utf8_lossy(payload).into_owned(),
     }
 }
 

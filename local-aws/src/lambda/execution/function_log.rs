@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
+use super::level::Least;
 use super::lines::Lines;
 use crate::logs::{InputEvent, Logs};
 
@@ -23,6 +24,7 @@ pub struct FunctionLog {
     logs: Logs,
     group: String,
     stream: String,
+    least: Least,
     output: pipe::Receiver,
     state: Mutex<State>,
 }
@@ -37,17 +39,17 @@ struct State {
 }
 
 impl FunctionLog {
-    /// The log stream whose lines come out of `output`, the reading end of a pipe.
+    /// The log stream whose lines come out of `output`, the reading end of a pipe; those of the `least` level and above.
     ///
     /// # Errors
     /// `output` is no pipe, or cannot be watched.
-    pub fn new(logs: Logs, group: String, stream: String, output: OwnedFd) -> io::Result<Self> {
+    pub fn new(logs: Logs, group: String, stream: String, least: Least, output: OwnedFd) -> io::Result<Self> {
         // A smaller pipe works as well, only slower.
         rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES).ok();
         let output = pipe::Receiver::from_owned_fd(output)?;
         logs.ensure_stream(&group, &stream);
         let state = State { lines: Lines::default(), chunk: vec![0; CHUNK_BYTES], tail: None, last: 0 };
-        Ok(Self { logs, group, stream, output, state: Mutex::new(state) })
+        Ok(Self { logs, group, stream, least, output, state: Mutex::new(state) })
     }
 
     pub fn stream(&self) -> &str {
@@ -110,14 +112,18 @@ impl FunctionLog {
             }
         }
         let mut begun = Vec::new();
-        state.lines.flush(|line| begun.push(line));
+        state.lines.flush(|line| begun.extend(self.shown(line)));
         self.append(state, begun);
     }
 
     fn take(&self, state: &mut State, len: usize) {
         let mut lines = Vec::new();
-        state.lines.push(&state.chunk[..len], |line| lines.push(line));
+        state.lines.push(&state.chunk[..len], |line| lines.extend(self.shown(line)));
         self.append(state, lines);
+    }
+
+    fn shown(&self, line: String) -> Option<String> {
+        self.least.shows(&line).then_some(line)
     }
 
     fn append(&self, state: &mut State, lines: Vec<String>) {

@@ -6,6 +6,7 @@ mod environment;
 mod function_log;
 mod guardian;
 mod invocation;
+mod level;
 mod lines;
 mod platform_log;
 mod pool;

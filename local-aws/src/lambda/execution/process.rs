@@ -21,6 +21,7 @@ use super::descriptors;
 use super::environment;
 use super::function_log::FunctionLog;
 use super::guardian::Guardian;
+use super::level::Least;
 use super::platform_log::PlatformLog;
 use super::resources;
 use super::runtime_api::RuntimeApi;
@@ -147,7 +148,8 @@ impl Process {
         let stream = stream_name(spec, Timestamp::now());
         let (output, input) = io::pipe().map_err(failed)?;
         let group = spec.settings.logging.group.clone();
-        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), OwnedFd::from(output)).map_err(failed)?;
+        let (least, output) = (Least::of(&spec.settings.logging.format), OwnedFd::from(output));
+        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, output).map_err(failed)?;
         let log = Arc::new(log);
         if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
             log.platform(line);
