@@ -200,8 +200,10 @@ fn is_installed(target: &str) -> bool {
 fn node() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
     let client = folder.join("node_modules/aws-lambda-ric");
-    let built = client.join("dist/rapid-client.node");
+    let built = client.join("rapid-client.node");
     if !built.is_file() {
+        // What an interrupted installation left, npm takes for whole.
+        std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(&folder).unwrap();
         let arguments = ["install", "--no-audit", "--no-fund", "--prefix"];
         let install = Command::new("npm").args(arguments).arg(&folder).arg(NODE_CLIENT).output();
@@ -212,13 +214,13 @@ fn node() -> Result<PathBuf, String> {
             return Err(why.unwrap_or("npm built nothing").to_owned());
         }
     }
-    Ok(client.join("bin/index.mjs"))
+    Ok(client.join("index.mjs"))
 }
 
 fn node_command(client: &Path) -> Command {
     let mut command = Command::new("node");
     let function = manifest_dir().join("benches/function");
-    command.arg(client).arg("index.handler").current_dir(&function).env("LAMBDA_TASK_ROOT", &function);
+    command.arg(client).current_dir(&function).env("LAMBDA_TASK_ROOT", &function).env("_HANDLER", "index.handler");
     command
 }
 
