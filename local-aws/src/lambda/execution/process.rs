@@ -242,8 +242,10 @@ impl Host {
         let pump = tokio::spawn(async move { pumped.pump().await });
         let (host, spec, log, watched) = (Arc::clone(self), Arc::clone(spec), Arc::clone(log), Arc::clone(&control));
         tokio::spawn(async move {
-            let status = watch_over(child, pid, &watched.kill).await;
-            tracing::info!(function = spec.name, pid, "function process ended: {}", end_words(status));
+            let (status, is_our_doing) = watch_over(child, pid, &watched.kill).await;
+            // Why it is ended by us is told where that is decided, if it is worth telling.
+            let how = if is_our_doing { "stopped".to_owned() } else { end_words(status) };
+            tracing::info!(function = spec.name, pid, "function process ended: {how}");
             log.settle();
             host.guardian.sweep(log.stream());
             host.running().processes.remove(&id);
@@ -255,17 +257,17 @@ impl Host {
     }
 }
 
-/// Waits for the end of a process, or ends it; either way nothing of its group is left.
-async fn watch_over(mut child: Child, pid: u32, kill: &Notify) -> ExitStatus {
+/// Waits for the end of a process, or ends it; either way nothing of its group is left. How it ended, and whether we ended it.
+async fn watch_over(mut child: Child, pid: u32, kill: &Notify) -> (ExitStatus, bool) {
     let group = Group(i32::try_from(pid).ok().and_then(Pid::from_raw));
     tokio::select! {
         status = child.wait() => {
             group.kill();
-            status.unwrap_or_default()
+            (status.unwrap_or_default(), false)
         }
         () = kill.notified() => {
             group.kill();
-            child.wait().await.unwrap_or_default()
+            (child.wait().await.unwrap_or_default(), true)
         }
     }
 }
