@@ -36,6 +36,11 @@ impl Operation {
     }
 }
 
+/// Whether the head of a request for this operation names it.
+pub fn is_named_by_head(operation: &str) -> bool {
+    [&KINESIS, &LAMBDA, &LOGS].iter().any(|service| service.find(operation).is_some())
+}
+
 impl Service {
     fn find(&self, operation: &str) -> Option<Operation> {
         let name = self.operations.iter().find(|name| **name == operation)?;

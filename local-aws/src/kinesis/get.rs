@@ -9,10 +9,10 @@ use kinesis_event_logger_core::{SequenceNumber, limits};
 use serde::{Deserialize, Serialize};
 
 use super::iterator::ShardIterator;
-use super::log::{Item, SequenceText, ShardLog, ShardSequence, Shards, Span, StreamLog};
+use super::log::{Item, ShardLog, Shards, Span, StreamLog};
 use super::target::Target;
-use super::wire::{BlobOut, Timestamp, Wire};
-use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes};
+use super::wire::Wire;
+use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records};
 use crate::http_api::AwsError;
 use crate::metrics::Direction;
 use crate::store;
@@ -66,22 +66,10 @@ struct IteratorAnswer {
     shard_iterator: String,
 }
 
+/// What an answer says besides its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct RecordAnswer<'a> {
-    sequence_number: SequenceText,
-    approximate_arrival_timestamp: Timestamp,
-    data: BlobOut<'a>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    partition_key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_type: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct RecordsAnswer<'a> {
-    records: Vec<RecordAnswer<'a>>,
+struct PageAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_shard_iterator: Option<String>,
     millis_behind_latest: u64,
@@ -161,12 +149,12 @@ impl Kinesis {
         }
         let next = read.next(&items);
         let is_end = read.is_at_end(next);
-        wire.answer(&RecordsAnswer {
-            records: items.iter().map(|item| RecordAnswer::new(item, shard.sequence)).collect(),
+        let page = PageAnswer {
             next_shard_iterator: (!is_end).then(|| ShardIterator { created: now, next, ..iterator }.encode()),
             millis_behind_latest: millis_behind(&items, read.is_at_tip(next), now),
             child_shards: is_end.then(|| child_shards(&stream.shards(), &shard_id)),
-        })
+        };
+        Ok(wire.answer_with(records::body(wire, &items, shard.sequence, &page)?))
     }
 
     /// The counter of the first record to read from a position on.
@@ -258,18 +246,6 @@ fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
             text(now)
         ),
     ))
-}
-
-impl<'a> RecordAnswer<'a> {
-    pub fn new(item: &Item<'a>, shard: ShardSequence) -> Self {
-        Self {
-            sequence_number: item.number(shard),
-            approximate_arrival_timestamp: Timestamp(item.arrival),
-            data: BlobOut(item.entry.data),
-            partition_key: item.entry.partition_key,
-            encryption_type: item.is_encrypted.then_some("KMS"),
-        }
-    }
 }
 
 /// How long ago the last record that was read arrived; nothing at the shard's tip.

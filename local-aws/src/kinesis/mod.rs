@@ -13,6 +13,7 @@ mod log;
 mod persist;
 mod put;
 mod reader;
+mod records;
 mod subscribe;
 mod tags;
 mod target;

@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::consumers::no_consumer;
-use super::get::{ChildShard, Position, RecordAnswer, child_shards, millis_behind};
+use super::get::{ChildShard, Position, child_shards, millis_behind};
 use super::log::{SequenceText, ShardLog, Span, StreamLog};
 use super::target::stream_name;
 use super::wire::Wire;
-use super::{Bucket, Kinesis, data_bytes, engine, now, read_bytes};
+use super::{Bucket, Kinesis, data_bytes, engine, now, read_bytes, records};
 use crate::http_api::{AwsError, event_stream};
 use crate::metrics::{Direction, Metrics};
 use crate::store::Store;
@@ -40,10 +40,10 @@ struct SubscribeToShard {
     starting_position: Position,
 }
 
+/// What an event says besides its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Event<'a> {
-    records: Vec<RecordAnswer<'a>>,
+struct Event {
     /// None at the end of the shard.
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation_sequence_number: Option<SequenceText>,
@@ -140,7 +140,6 @@ impl Subscription {
         let before = || sequence.number(self.next.saturating_sub(1), now / 1000);
         let event = Event {
             continuation_sequence_number: (!is_end).then(|| last.unwrap_or_else(before)),
-            records: items.iter().map(|item| RecordAnswer::new(item, sequence)).collect(),
             millis_behind_latest: millis_behind(&items, is_at_tip, now),
             child_shards: if is_end { child_shards(&self.stream.shards(), &self.shard.id) } else { Vec::new() },
         };
@@ -148,7 +147,8 @@ impl Subscription {
             Wire::Json => "application/json",
             Wire::Cbor => "application/x-amz-cbor-1.1",
         };
-        let frame = self.wire.body(&event).map(|payload| engine::event_frame(&payload, content_type)).ok()?;
+        let payload = records::body(self.wire, &items, sequence, &event).ok()?;
+        let frame = engine::event_frame(&payload, content_type);
         Some(Pushed { frame, bytes: read_bytes(&items), is_at_tip, is_end })
     }
 }

@@ -15,6 +15,8 @@ use stored::StoredShard;
 
 use super::persist::Pending;
 use crate::store::{Budget, Store};
+#[cfg(test)]
+pub use chunk::Entry;
 pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
 pub use read::{Item, Span};
 pub use sequence::{SequenceText, ShardSequence};
