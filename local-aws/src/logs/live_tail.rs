@@ -15,7 +15,7 @@ use crate::http_api::{AwsError, event_stream};
 use crate::store::Store;
 
 use super::Logs;
-use super::event_store::StoredEvent;
+use super::event::StoredEvent;
 use super::filter_pattern::FilterPattern;
 use super::validation::{Checks, invalid_parameter};
 
