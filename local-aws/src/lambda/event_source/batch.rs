@@ -7,9 +7,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 /// The first wait before a retry, in milliseconds; each further one is twice as long. AWS's own waits are unverified.
 const FIRST_WAIT_MS: i64 = 100;
 const LONGEST_WAIT_MS: i64 = 5_000;
+/// Of what was not invoked: shards that share a function's reserved concurrency would otherwise leave it idle.
+const LONGEST_THROTTLED_WAIT_MS: i64 = 400;
 
 /// The settings of a mapping that decide about a failed batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,7 +74,7 @@ pub struct Batch {
     parts: VecDeque<Part>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Part {
     records: Range<usize>,
     /// Failed attempts that count against the retries.
@@ -79,16 +83,31 @@ struct Part {
     /// Waits so far, which lengthen the next one.
     waits: u32,
     retry_at: i64,
-    is_exhausted: bool,
+}
+
+/// What is left of a batch that was begun, with the attempts made so far: who reads the same records again goes on with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempts(Vec<Part>);
+
+impl Attempts {
+    /// How many records they are of.
+    pub fn records(&self) -> usize {
+        self.0.last().map_or(0, |part| part.records.end)
+    }
+
+    /// How often the function was invoked with the part that is next.
+    pub fn invocations(&self) -> u32 {
+        self.0.first().map_or(0, |part| part.invocations)
+    }
 }
 
 impl Part {
     fn new(records: Range<usize>) -> Self {
-        Self { records, failures: 0, invocations: 0, waits: 0, retry_at: i64::MIN, is_exhausted: false }
+        Self { records, failures: 0, invocations: 0, waits: 0, retry_at: i64::MIN }
     }
 
-    fn wait(&mut self, now: i64) {
-        let wait = FIRST_WAIT_MS.saturating_mul(1 << self.waits.min(16)).min(LONGEST_WAIT_MS);
+    fn wait(&mut self, now: i64, longest: i64) {
+        let wait = FIRST_WAIT_MS.saturating_mul(1 << self.waits.min(16)).min(longest);
         self.waits += 1;
         self.retry_at = now + wait;
     }
@@ -99,6 +118,19 @@ impl Batch {
     pub fn new(arrivals: Vec<i64>, policy: Policy) -> Self {
         let all = Part::new(0..arrivals.len());
         Self { policy, retention_ms: i64::MAX, arrivals, parts: VecDeque::from([all]) }
+    }
+
+    /// Goes on with what is left of the same records' batch.
+    pub fn resume(&mut self, attempts: Attempts) {
+        self.parts = attempts.0.into();
+    }
+
+    /// What is left, if something of the batch was done or tried; counted from the first record that is left.
+    pub fn attempts(&self) -> Option<Attempts> {
+        let first = self.parts.front()?.records.start;
+        let is_begun = first > 0 || self.parts.iter().any(|part| part.invocations > 0);
+        let left = |part: &Part| Part { records: part.records.start - first..part.records.end - first, ..part.clone() };
+        (is_begun && first < self.arrivals.len()).then(|| Attempts(self.parts.iter().map(left).collect()))
     }
 
     /// How long the stream keeps records: then they are given up, whatever the policy. It may change while a batch fails.
@@ -127,7 +159,7 @@ impl Batch {
             let invocations = part.invocations;
             return Action::GiveUp(GivenUp { records, condition: Condition::RecordAgeExceeded, invocations });
         }
-        if part.is_exhausted {
+        if self.policy.max_retries.is_some_and(|retries| part.failures > retries) {
             let given_up = GivenUp {
                 records: part.records.clone(),
                 condition: Condition::RetryAttemptsExhausted,
@@ -150,7 +182,7 @@ impl Batch {
             Outcome::Success => {
                 self.parts.pop_front();
             }
-            Outcome::NotInvoked => part.wait(now),
+            Outcome::NotInvoked => part.wait(now, LONGEST_THROTTLED_WAIT_MS),
             Outcome::DoneBefore(index) if part.records.start < index && index < part.records.end => {
                 *part = Part::new(index..part.records.end);
             }
@@ -163,8 +195,7 @@ impl Batch {
                     self.bisect();
                 } else {
                     part.failures += 1;
-                    part.is_exhausted = self.policy.max_retries.is_some_and(|retries| part.failures > retries);
-                    part.wait(now);
+                    part.wait(now, LONGEST_WAIT_MS);
                 }
             }
         }
@@ -321,6 +352,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_of_a_batch_goes_on_where_it_was() {
+        let policy = Policy { max_retries: Some(1), bisect: true, ..FOREVER };
+        let mut batch = Batch::new(vec![0; 4], policy);
+        assert_eq!(batch.attempts(), None);
+        // All of it fails, the first half succeeds, the second fails; then its first record does.
+        for outcome in [Outcome::Failure, Outcome::Success, Outcome::Failure, Outcome::Failure] {
+            batch.finished(outcome, 0);
+        }
+        let left = batch.attempts().unwrap();
+        assert_eq!((left.records(), left.invocations()), (2, 3));
+        let mut again = Batch::new(vec![0; 2], policy);
+        again.resume(serde_json::from_value(serde_json::to_value(&left).unwrap()).unwrap());
+        assert_eq!(again.attempts(), Some(left));
+        assert_eq!(again.next(100), Action::Invoke(0..1));
+        again.finished(Outcome::Failure, 100);
+        assert_eq!(again.next(200), Action::GiveUp(exhausted(0..1, 4)));
+        assert_eq!(again.next(200), Action::Invoke(1..2));
+        again.finished(Outcome::Success, 200);
+        assert_eq!((again.next(200), again.attempts()), (Action::Done, None));
+    }
+
+    #[test]
+    fn a_change_of_the_retries_holds_for_what_has_failed() {
+        let mut batch = Batch::new(vec![0], Policy { max_retries: Some(0), ..FOREVER });
+        batch.finished(Outcome::Failure, 0);
+        let mut patient = Batch::new(vec![0], Policy { max_retries: Some(1), ..FOREVER });
+        patient.resume(batch.attempts().unwrap());
+        assert_eq!(patient.next(100), Action::Invoke(0..1));
+    }
+
+    #[test]
     fn waits_double_up_to_the_longest() {
         let mut batch = Batch::new(vec![0], FOREVER);
         let mut waits = Vec::new();
@@ -330,6 +392,8 @@ mod tests {
             waits.push(ms);
         }
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        batch.finished(Outcome::NotInvoked, 0);
+        assert_eq!(batch.next(0), Action::Wait(LONGEST_THROTTLED_WAIT_MS));
     }
 
     proptest! {

@@ -128,8 +128,9 @@ impl Settings {
             settings.on_failure = config.read()?;
         }
         if settings.window_ms().is_some() && settings.parallelization_factor > 1 {
-            // A window's state is its shard's: what AWS does with several batches at once is undocumented.
-            return Err(not_carried_out("TumblingWindowInSeconds with a ParallelizationFactor above 1"));
+            // A window's state is its shard's. AWS refuses both together, in words that are unverified:
+            // <https://github.com/terraform-aws-modules/terraform-aws-lambda/issues/619>.
+            return Err(invalid_parameter("TumblingWindowInSeconds requires a ParallelizationFactor of 1."));
         }
         Ok(settings)
     }

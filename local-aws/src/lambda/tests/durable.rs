@@ -84,6 +84,35 @@ async fn a_mapping_goes_on_behind_its_checkpoint() {
 }
 
 #[tokio::test]
+async fn a_failing_batch_goes_on_with_its_attempts_and_its_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_stream(1).await;
+    bench.create_python(retries::FAIL, json!({})).await;
+    for data in ["a", "bad"] {
+        bench.put("k", data).await;
+    }
+    let queue = json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } });
+    let uuid = bench.mapped(json!({ "MaximumRetryAttempts": 5, "DestinationConfig": queue })).await;
+    eventually("three attempts", async || (bench.saw().len() >= 3).then_some(())).await;
+    bench.put("k", "next").await;
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(bench.mapping(&uuid).await["LastProcessingResult"], "PROBLEM: Function call failed");
+    bench.prints("saw next").await;
+    // One more may have been under way when the endpoint ended, and did not count.
+    let attempts = bench.saw().iter().filter(|saw| *saw == "a bad").count();
+    assert!((6..=7).contains(&attempts) && bench.saw().len() == attempts + 1, "{:?}", bench.saw());
+    let delivered = bench.lambda.delivered().await.unwrap().into_body();
+    let delivered: Value = serde_json::from_slice(&delivered).unwrap();
+    assert_eq!(delivered[0]["document"]["requestContext"]["approximateInvokeCount"], 6, "{delivered}");
+    bench.mapping_is(&uuid, "LastProcessingResult", "OK").await;
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(bench.mapping(&uuid).await["LastProcessingResult"], "OK");
+}
+
+#[tokio::test]
 async fn a_window_goes_on_with_its_state() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
