@@ -12,7 +12,7 @@ use super::batch::{Action, Attempts, Batch, GivenUp, Outcome};
 use super::event::Source;
 use super::lanes::Unfinished;
 use super::mapping::Orders;
-use super::on_failure::{self, Failure};
+use super::on_failure::Failure;
 use super::poller::Poller;
 use super::progress::ProcessingResult;
 use super::response;
@@ -246,14 +246,12 @@ impl Delivery {
         }
     }
 
-    /// Tells the destination, which takes no part in what happens next: AWS too goes on when it cannot be reached.
     async fn send(&self, destination: Destination, given_up: &GivenUp) {
         let Context { poller, shard_id, orders, .. } = &*self.context;
         let records = self.records.get(given_up.records.clone()).unwrap_or_default();
         let random = Uuid::new_v4().to_string();
         let is_object = destination.service == Service::S3;
         let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));
-        let now = Timestamp::now();
         let failure = Failure {
             request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
             function_arn: &poller.functions.arn(&orders.function),
@@ -265,18 +263,10 @@ impl Delivery {
             stream_arn: &poller.source.stream_arn,
             records,
             payload: payload.as_deref().and_then(|payload| std::str::from_utf8(payload).ok()),
-            now,
+            now: Timestamp::now(),
         };
         let Some(document) = failure.document() else { return };
-        let key = match is_object {
-            true => on_failure::object_key(&poller.uuid, shard_id, now, &random),
-            false => on_failure::message_key(now, &random),
-        };
-        let (destinations, arn) = (poller.destinations.clone(), destination.arn.clone());
-        let written = tokio::task::spawn_blocking(move || destinations.deliver(&destination, &key, &document)).await;
-        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            tracing::error!(mapping = poller.uuid, destination = arn, %error, "the on-failure document was not written");
-        }
+        poller.destinations.send(&destination, &format!("aws/lambda/{}/{shard_id}", poller.uuid), document).await;
     }
 }
 
