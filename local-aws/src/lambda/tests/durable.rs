@@ -26,12 +26,22 @@ async fn a_function_is_there_again_with_all_that_was_set() {
     bench.settled().await;
     let concurrency = json!({ "ReservedConcurrentExecutions": 3 });
     bench.call("PUT", "/2017-10-31/functions/f/concurrency", concurrency).await;
+    let event_invoke = "/2019-09-25/functions/f/event-invoke-config";
+    bench.call("PUT", event_invoke, json!({ "MaximumRetryAttempts": 1 })).await;
+    let policy = format!("{FUNCTION}/policy");
+    let statement = json!({ "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "*" });
+    bench.call("POST", &policy, statement).await;
     let shown = async |bench: &Bench| {
         let mut shown = bench.call("GET", FUNCTION, Value::Null).await.body;
         // Its end changes the revision of an update: that it did is not kept.
         shown["Configuration"]["RevisionId"].take();
         // Signed, at its time.
         shown["Code"].take();
+        for path in [event_invoke, policy.as_str()] {
+            let more = bench.call("GET", path, Value::Null).await;
+            assert_eq!(more.status, 200, "{more:?}");
+            shown[path] = more.body;
+        }
         shown
     };
     let before = shown(&bench).await;
