@@ -13,6 +13,7 @@ mod function;
 mod functions;
 mod invoke;
 mod local;
+mod logging;
 mod names;
 mod operations;
 pub mod package;
@@ -23,6 +24,7 @@ mod refresh;
 mod routes;
 mod runtime;
 mod settings;
+mod settings_check;
 mod tags;
 #[cfg(test)]
 mod tests;

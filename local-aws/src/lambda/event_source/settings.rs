@@ -12,7 +12,7 @@ use super::filter::Filters;
 use crate::http_api::AwsError;
 use crate::kinesis::Start;
 use crate::lambda::destinations::{Destination, DestinationConfig, check_arn};
-use crate::lambda::settings::is_set;
+use crate::lambda::settings_check::is_set;
 use crate::lambda::validation::{Constraints, invalid_parameter};
 
 /// The members that CreateEventSourceMapping and UpdateEventSourceMapping share.
