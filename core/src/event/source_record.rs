@@ -65,16 +65,16 @@ pub struct SourceRecord<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields<'a> {
     /// The record as it is written.
-    raw: &'a str,
+    pub(super) raw: &'a str,
     kinesis: Option<Value<'a>>,
-    event_id: Option<Value<'a>>,
+    pub(super) event_id: Option<Value<'a>>,
     event_source_arn: Option<Value<'a>>,
-    sequence_number: Option<Value<'a>>,
-    partition_key: Option<Value<'a>>,
-    arrival: Option<Value<'a>>,
-    data: Option<Value<'a>>,
+    pub(super) sequence_number: Option<Value<'a>>,
+    pub(super) partition_key: Option<Value<'a>>,
+    pub(super) arrival: Option<Value<'a>>,
+    pub(super) data: Option<Value<'a>>,
     /// What the data says, if it is a string without escapes: it is most of the record, and not read twice for that.
-    encoded: Option<&'a str>,
+    pub(super) encoded: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -84,7 +84,8 @@ impl<'a> Fields<'a> {
         let kind = reader.kind()?;
         let text = reader.ahead();
         if kind != JsonKind::Object {
-            fields.raw = reader.value()?.text();
+            reader.value()?;
+            fields.raw = reader.since(text);
             return Some(fields);
         }
         reader.enter(kind)?;
