@@ -97,7 +97,7 @@ impl<'a> Event<'a> {
     /// [`EventError`] when this is not a Kinesis event, saying what it is. Nothing in one record is an error here.
     pub fn parse<B: AsRef<[u8]> + ?Sized>(event: &'a B) -> Result<Self, EventError> {
         let text =
-            std::str::from_utf8(event.as_ref()).map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
+            simdutf8::compat::from_utf8(event.as_ref()).map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
         let records = match records(text) {
             Some(records) => records,
             None => return Err(refusal(text)),
