@@ -11,6 +11,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsResultEntry;
 use bytes::Bytes;
 
+use super::json;
 use super::memory;
 use super::pack::{AGGREGATE_KEY, Request};
 use super::receipts::Receipt;
@@ -72,7 +73,7 @@ fn body(stream: &str, request: &mut Request) -> Vec<u8> {
     let bytes: usize = request.entries.iter().map(|entry| entry.record.size()).sum();
     let mut body = memory::for_bytes(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
     body.extend_from_slice(b"{\"StreamName\":");
-    push_string(&mut body, stream);
+    json::push_string(&mut body, stream);
     body.extend_from_slice(b",\"Records\":[");
     let mut at = 0;
     for put in &mut request.puts {
@@ -85,7 +86,7 @@ fn body(stream: &str, request: &mut Request) -> Vec<u8> {
             Some(mut aggregate) => {
                 push_entry(&mut body, &aggregate.builder.build(), AGGREGATE_KEY, Some(aggregate.hash_key));
             }
-            None => push_entry(&mut body, &record.data, &record.partition_key, record.explicit_hash_key),
+            None => push_entry(&mut body, record.data(), record.partition_key(), record.explicit_hash_key()),
         }
     }
     body.extend_from_slice(b"]}");
@@ -96,17 +97,13 @@ fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_has
     body.extend_from_slice(b"{\"Data\":\"");
     base64_simd::STANDARD.encode_append(data, body);
     body.extend_from_slice(b"\",\"PartitionKey\":");
-    push_string(body, partition_key);
+    json::push_string(body, partition_key);
     if let Some(key) = explicit_hash_key {
         body.extend_from_slice(b",\"ExplicitHashKey\":\"");
         body.extend_from_slice(key.to_string().as_bytes());
         body.push(b'"');
     }
     body.push(b'}');
-}
-
-fn push_string(body: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(body, text).expect("a text is always JSON, and a Vec takes it");
 }
 
 fn outcomes(answer: PutRecordsOutput, sent: usize) -> Result<Vec<Outcome>, Failure> {
@@ -185,12 +182,12 @@ mod tests {
     #[test]
     fn the_body_is_the_request_in_json() {
         let record = |key: &str, hash_key| {
-            Record::new(Place { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), key.into(), hash_key)
+            Record::new(Place { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), &key.into(), hash_key)
         };
         let records = [record("é\"\u{1}", None), record("b", Some(u128::MAX)), record("c", None), record("d", None)];
         let mut builder = AggregateBuilder::new(1000);
         for record in &records[2..] {
-            builder.add(&record.partition_key, None, &record.data).unwrap();
+            builder.add(record.partition_key(), None, record.data()).unwrap();
         }
         let plain = || Put { entries: 1, aggregate: None };
         let aggregate = Put { entries: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
