@@ -1,6 +1,7 @@
 //! Publishing: inputs (`source`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
+pub mod answer;
 pub mod compress;
 pub mod dead_letters;
 pub mod dry_run;

@@ -1,4 +1,4 @@
-//! One PutRecords request and what its answer says.
+//! One PutRecords request, and how it may fail as a whole.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
+use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsResultEntry;
 use bytes::Bytes;
 
+use super::answer::{Answer, KeptAnswer};
 use super::json;
 use super::memory;
 use super::pack::{AGGREGATE_KEY, Request};
@@ -19,18 +19,6 @@ use crate::error::{Error, Result, chain};
 
 /// How long an answer may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
-
-/// What became of one entry.
-#[derive(Debug)]
-pub enum Outcome {
-    Put {
-        shard_id: String,
-        sequence_number: String,
-    },
-    /// Its shard has reached its limit.
-    Throttled(String),
-    Failed(String),
-}
 
 /// Why a request has no answer for its entries.
 #[derive(Debug)]
@@ -53,18 +41,19 @@ pub fn client(client: &Client) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Sends the request; an outcome for each of its puts.
-pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Vec<Outcome>, Failure> {
+/// Sends the request; its answer tells what became of each of its puts.
+pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Answer, Failure> {
     let body = Bytes::from(body(stream, request));
-    // The SDK would copy every record into its own types and those into JSON: the body is written here, once, and
-    // everything else (endpoint, signature, connection, answer, errors) is the SDK's.
+    let kept = KeptAnswer::default();
+    // The SDK would copy every record into its own types and those into JSON, and the answer back: both are written and
+    // read here, once, and everything else (endpoint, signature, connection, errors) is the SDK's.
     let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
-    let sent = sent.mutate_request(move |request| {
+    let sent = sent.interceptor(kept.clone()).mutate_request(move |request| {
         request.headers_mut().insert("content-length", body.len().to_string());
         *request.body_mut() = body.clone().into();
     });
-    let answer = sent.send().await.map_err(|error| failure(stream, error))?;
-    outcomes(answer, request.puts.len())
+    sent.send().await.map_err(|error| failure(stream, error))?;
+    Ok(kept.take())
 }
 
 /// The request in JSON (Kinesis API, `PutRecords`). Takes the aggregates; the entries stay, to be sent again if need be.
@@ -104,23 +93,6 @@ fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_has
         body.push(b'"');
     }
     body.push(b'}');
-}
-
-fn outcomes(answer: PutRecordsOutput, sent: usize) -> Result<Vec<Outcome>, Failure> {
-    if answer.records.len() != sent {
-        let reason = format!("Kinesis was sent {sent} records and answered for {}", answer.records.len());
-        return Err(Failure::Passing { reason, may_be_put: true });
-    }
-    Ok(answer.records.into_iter().map(outcome).collect())
-}
-
-fn outcome(result: PutRecordsResultEntry) -> Outcome {
-    if let (Some(shard_id), Some(sequence_number)) = (result.shard_id, result.sequence_number) {
-        return Outcome::Put { shard_id, sequence_number };
-    }
-    let code = result.error_code.unwrap_or_else(|| "no reason given".into());
-    let reason = format!("{code}: {}", result.error_message.unwrap_or_default());
-    if code == "ProvisionedThroughputExceededException" { Outcome::Throttled(reason) } else { Outcome::Failed(reason) }
 }
 
 fn failure(stream: &str, error: SdkError<PutRecordsError>) -> Failure {
@@ -202,28 +174,5 @@ mod tests {
         assert_eq!((&entries[2]["ExplicitHashKey"], &entries[2]["PartitionKey"]), (&"7".into(), &"a".into()));
         assert_eq!(Aggregated::parse(&data(2)).unwrap().records().count(), 2);
         assert_eq!(entries.len(), 3);
-    }
-
-    #[test]
-    fn each_entry_has_an_outcome_of_its_own() {
-        let refused = |code: &str| PutRecordsResultEntry::builder().error_code(code).error_message("why").build();
-        let put = PutRecordsResultEntry::builder().shard_id("s").sequence_number("1").build();
-        let answer = PutRecordsOutput::builder()
-            .records(put)
-            .records(refused("ProvisionedThroughputExceededException"))
-            .records(refused("InternalFailure"))
-            .build()
-            .unwrap();
-        let outcomes = outcomes(answer, 3).unwrap();
-        assert!(matches!(&outcomes[0], Outcome::Put { shard_id, .. } if shard_id == "s"));
-        assert!(matches!(&outcomes[1], Outcome::Throttled(_)));
-        assert!(matches!(&outcomes[2], Outcome::Failed(reason) if reason == "InternalFailure: why"));
-    }
-
-    #[test]
-    fn an_answer_for_other_records_is_no_acknowledgement() {
-        let put = PutRecordsResultEntry::builder().shard_id("s").sequence_number("1").build();
-        let answer = PutRecordsOutput::builder().records(put).build().unwrap();
-        assert!(matches!(outcomes(answer, 2), Err(Failure::Passing { may_be_put: true, .. })));
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::answer::Answer;
 use super::ledger::Ledger;
 use super::pace::Rate;
 use super::pack::{Entry, Packing, Request};
@@ -17,7 +18,7 @@ use super::progress::Progress;
 use super::queue::{Next, Queue};
 use super::read_ahead::Chunk;
 use super::record::Place;
-use super::request::{self, Failure, Outcome};
+use super::request::{self, Failure};
 use super::shards::ShardMap;
 use crate::error::{Error, Result};
 
@@ -52,7 +53,7 @@ pub struct Run {
     begun: Instant,
     queue: Queue,
     pub ledger: Ledger,
-    requests: JoinSet<Answer>,
+    requests: JoinSet<Answered>,
     bytes_under_way: usize,
     /// Since when something is ready to be sent.
     ready_since: Duration,
@@ -88,12 +89,12 @@ struct Misplaced {
     sequence_number: String,
 }
 
-struct Answer {
+struct Answered {
     request: Request,
     bytes: usize,
     sent: Duration,
     took: Duration,
-    result: Result<Vec<Outcome>, Failure>,
+    result: Result<Answer, Failure>,
 }
 
 impl Run {
@@ -226,7 +227,7 @@ impl Run {
                     Err(Failure::Passing { reason: INTERRUPTED.to_owned(), may_be_put: true })
                 }
             };
-            Answer { request, bytes, sent, took: begun.elapsed(), result }
+            Answered { request, bytes, sent, took: begun.elapsed(), result }
         });
     }
 

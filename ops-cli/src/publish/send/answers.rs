@@ -5,32 +5,34 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::super::answer::Outcome;
 use super::super::ledger::At;
 use super::super::pace::backoff;
 use super::super::pack::{Entry, Request};
-use super::super::request::{Failure, Outcome};
+use super::super::request::Failure;
 use super::super::shards::ShardMap;
-use super::{Answer, Misplaced, RESHARD_EVERY, Run, State};
+use super::{Answered, Misplaced, RESHARD_EVERY, Run, State};
 use crate::error::{Error, Result};
 
 impl Run {
-    pub(super) fn answered(&mut self, answer: Answer) {
+    pub(super) fn answered(&mut self, answered: Answered) {
         let now = self.begun.elapsed();
-        self.bytes_under_way -= answer.bytes;
-        match answer.result {
-            Ok(outcomes) => {
-                self.ledger.tally.latency.add(answer.took);
-                self.settle(answer.request, outcomes, answer.sent, now);
-            }
-            Err(failure) => {
-                self.ledger.tally.failed_requests += 1;
-                self.failed(answer.request, failure, answer.sent, now);
-            }
+        let Answered { request, bytes, sent, took, result } = answered;
+        self.bytes_under_way -= bytes;
+        match result {
+            Ok(answer) => match answer.outcomes(request.puts.len()) {
+                Ok(outcomes) => {
+                    self.ledger.tally.latency.add(took);
+                    self.settle(request, outcomes, sent, now);
+                }
+                Err(reason) => self.failed(request, Failure::Passing { reason, may_be_put: true }, sent, now),
+            },
+            Err(failure) => self.failed(request, failure, sent, now),
         }
         self.ledger.flush();
     }
 
-    fn settle(&mut self, request: Request, outcomes: Vec<Outcome>, sent: Duration, now: Duration) {
+    fn settle(&mut self, request: Request, outcomes: Vec<Outcome<'_>>, sent: Duration, now: Duration) {
         let time = Timestamp::now().as_millisecond();
         let mut entries = request.entries;
         let mut unsettled = Vec::new();
@@ -51,6 +53,7 @@ impl Run {
             let entries = entries.split_off(range.start);
             match outcome {
                 Outcome::Put { shard_id, sequence_number } => {
+                    let (shard_id, sequence_number) = (shard_id.into_owned(), sequence_number.into_owned());
                     self.misplaced.push(Misplaced { entries, shard_id, sequence_number });
                     self.ask_for_shards();
                 }
@@ -109,6 +112,7 @@ impl Run {
     }
 
     fn failed(&mut self, mut request: Request, failure: Failure, sent: Duration, now: Duration) {
+        self.ledger.tally.failed_requests += 1;
         let (reason, may_be_put, is_throttled) = match failure {
             Failure::Passing { reason, may_be_put } => (reason, may_be_put, false),
             Failure::Throttled(reason) => (reason, false, true),
