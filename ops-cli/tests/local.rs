@@ -251,6 +251,32 @@ fn what_it_does_not_answer_is_named() {
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("the Kinesis operation Nope"), "{answer}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_on_this_machine_runs_what_was_saved_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |answer: &str| {
+        let source = format!("def handler(event, context): return '{answer}'\n");
+        std::fs::write(folder.path().join("index.py"), source).unwrap();
+    };
+    save("first");
+    let mine = format!("mine={}", folder.path().display());
+    let endpoint = Endpoint::start_with(&["--function", &mine]);
+    let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
+    let invoke = async || {
+        let invoked = lambda.invoke().function_name("mine").send().await.unwrap();
+        String::from_utf8(invoked.payload.unwrap().into_inner()).unwrap()
+    };
+    assert_eq!((invoke().await, invoke().await), ("\"first\"".to_owned(), "\"first\"".to_owned()));
+    save("second");
+    assert_eq!(invoke().await, "\"second\"");
+    let described = lambda.get_function_configuration().function_name("mine").send().await.unwrap();
+    assert!(described.role().unwrap().ends_with(":role/mine-role"), "{described:?}");
+
+    let missing = ops_cli().args(["local", "--port", "0", "--function", "mine=/no/such/folder"]).output().unwrap();
+    let told = String::from_utf8_lossy(&missing.stderr);
+    assert!(!missing.status.success() && told.contains("the function mine: /no/such/folder"), "{told}");
+}
+
 #[test]
 fn a_data_folder_that_is_refused_prints_no_exports() {
     let folder = tempfile::tempdir().unwrap();

@@ -29,7 +29,7 @@ pub struct Alias {
     description: String,
     /// Another version, and the share of invocations it gets.
     additional: Option<(String, f64)>,
-    revision: String,
+    pub revision: String,
 }
 
 impl Alias {
@@ -220,6 +220,7 @@ impl Functions {
         let function = Reference::read(resource, None, self.config())?.name;
         self.with_name(&function, |latest| {
             latest.aliases.remove(name);
+            latest.forget_qualifier(name);
             self.keep(latest, Changed::Configuration);
         })?;
         Ok(wire::empty(204))

@@ -16,7 +16,7 @@ use super::wire;
 use crate::http_api::AwsError;
 
 /// Of an account, by default: the concurrency of all functions, and what must be left to those that reserve none.
-const ACCOUNT_CONCURRENCY: u32 = 1000;
+pub const ACCOUNT_CONCURRENCY: u32 = 1000;
 const MIN_UNRESERVED: u32 = 100;
 
 const THROTTLED: &str = "TooManyRequestsException";

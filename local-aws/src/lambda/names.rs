@@ -109,6 +109,11 @@ pub fn mapping_arn(config: &Config, uuid: &str) -> String {
     format!("arn:{}:lambda:{}:{}:event-source-mapping:{uuid}", partition(config), config.region, config.account_id)
 }
 
+/// Whether a qualifier is the number of a version.
+pub fn is_number(qualifier: &str) -> bool {
+    !qualifier.is_empty() && qualifier.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The ARN partition a region belongs to.
 pub fn partition(config: &Config) -> &'static str {
     match config.region.as_str() {
