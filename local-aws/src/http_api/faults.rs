@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use serde::{Deserialize, Serialize};
 
-use super::AwsError;
+use super::{AwsError, operations};
 use crate::Services;
 use crate::kinesis::Bucket;
 
@@ -127,6 +127,20 @@ impl Faults {
     fn set(&self, fault: Fault) -> Result<(), String> {
         if !(0.0..=1.0).contains(&fault.probability) {
             return Err(format!("probability {} is not from 0 to 1", fault.probability));
+        }
+        let only = match fault.kind {
+            Kind::ThrottledEntries | Kind::FailedEntries | Kind::ShardLimit => Some("PutRecords"),
+            Kind::FunctionCrash => Some("Invoke"),
+            Kind::ServerError | Kind::DroppedAnswer | Kind::Latency => None,
+        };
+        // One that never strikes would be taken for a client that stands everything.
+        match (only, fault.operation.as_str()) {
+            (_, "*") => {}
+            (Some(only), operation) if operation != only => return Err(format!("this kind of fault is of {only}")),
+            (None, operation) if !operations::is_named_by_head(operation) => {
+                return Err(format!("{operation} is no operation of Kinesis, Lambda or CloudWatch Logs"));
+            }
+            _ => {}
         }
         if fault.kind == Kind::ShardLimit && fault.records_per_second == 0 {
             return Err("a shardLimit needs recordsPerSecond".into());
@@ -278,5 +292,10 @@ mod tests {
         assert!(wrong(serde_json::json!({ "operation": "*", "kind": "latency" })));
         assert!(wrong(serde_json::json!({ "operation": "*", "kind": "shardLimit" })));
         assert!(wrong(serde_json::json!({ "operation": "*", "kind": "serverError", "probability": 2 })));
+        // They would never strike.
+        assert!(wrong(serde_json::json!({ "operation": "PutRecrods", "kind": "serverError" })));
+        assert!(wrong(serde_json::json!({ "operation": "CreateRole", "kind": "serverError" })));
+        assert!(wrong(serde_json::json!({ "operation": "PutRecord", "kind": "throttledEntries" })));
+        assert!(wrong(serde_json::json!({ "operation": "PutRecords", "kind": "functionCrash", "milliseconds": 1 })));
     }
 }

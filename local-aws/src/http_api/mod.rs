@@ -20,11 +20,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 
 use crate::Services;
+use crate::kinesis::Wire;
 use crate::lambda::{DOWNLOAD_CODE, Lambda};
+use crate::store;
 use body::Allowance;
 pub use credentials::Credentials;
 pub use error::AwsError;
@@ -54,6 +56,8 @@ pub struct Access {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Protocol {
     AwsJson,
+    /// awsJson's operations and errors in CBOR: Kinesis, as AWS's Java SDK speaks to it.
+    AwsCbor,
     RestJson,
     Query,
     /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
@@ -67,7 +71,7 @@ impl Protocol {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let query = request.uri().query().unwrap_or_default();
         if request.headers().contains_key("x-amz-target") {
-            Self::AwsJson
+            if Wire::of(request.headers()) == Ok(Wire::Cbor) { Self::AwsCbor } else { Self::AwsJson }
         } else if content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
             || (request.uri().path() == "/" && query.split('&').any(|part| part.starts_with("Action=")))
         {
@@ -82,6 +86,7 @@ impl Protocol {
     fn error(self, error: &AwsError) -> Response<Bytes> {
         match self {
             Self::AwsJson => error.to_aws_json(),
+            Self::AwsCbor => Wire::Cbor.error(error).unwrap_or_else(|error| error.to_aws_json()),
             Self::RestJson => error.to_rest_json(),
             Self::Query => error.to_query_xml(),
             Self::S3 => error.to_s3_xml(),
@@ -91,13 +96,21 @@ impl Protocol {
 
 pub fn router(services: Services) -> Router {
     Router::new()
-        .route("/_local/health", axum::routing::get(async || "ok\n"))
+        .route("/_local/health", axum::routing::get(health))
         .route("/_local/metrics", axum::routing::get(metrics))
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
         .fallback(answer)
         .layer(axum::middleware::from_fn_with_state(services.clone(), guard::refuse))
         .with_state(services)
+}
+
+/// Unwell is who keeps nothing any more: of a full disk, for instance.
+async fn health(State(services): State<Services>) -> (StatusCode, String) {
+    match services.store.flushed().await {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
 }
 
 async fn destinations(State(services): State<Services>) -> Response<Body> {
@@ -194,7 +207,7 @@ async fn dispatch(
     let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
-        Protocol::AwsJson => aws_json(services, &signed_for, request).await,
+        Protocol::AwsJson | Protocol::AwsCbor => aws_json(services, &signed_for, request).await,
         Protocol::Query => query(services, &signed_for, &request),
         Protocol::RestJson | Protocol::S3 => rest(services, &signed_for, request).await,
     }?;
@@ -235,7 +248,14 @@ async fn aws_json(services: &Services, signed: &Signed, request: Request<Bytes>)
             if operation == "StartLiveTail" {
                 return services.logs.start_live_tail(request.body()).map(event_stream::response);
             }
-            let answer = services.logs.call(operation, request.body())?;
+            let answer = match operation {
+                // They read the disk, or millions of events.
+                "GetLogEvents" | "FilterLogEvents" => {
+                    let (logs, operation) = (services.logs.clone(), operation.to_owned());
+                    store::beside(move || logs.call(&operation, request.body())).await?
+                }
+                _ => services.logs.call(operation, request.body())?,
+            };
             let body = if answer.is_null() { String::new() } else { answer.to_string() };
             let mut response = Response::new(Body::from(body));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));

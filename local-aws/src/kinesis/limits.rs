@@ -30,6 +30,13 @@ impl Bucket {
         has
     }
 
+    /// Takes `amount`, there or not; how many milliseconds later nothing is owed.
+    pub fn pay(&mut self, amount: usize, now: u64) -> u64 {
+        self.has(amount, now);
+        self.charge(amount);
+        u64::try_from(-self.level).map_or(0, |owed| owed.div_ceil(self.full.unsigned_abs() / 1000))
+    }
+
     fn has(&mut self, amount: usize, now: u64) -> bool {
         let elapsed = i64::try_from(now.saturating_sub(self.at)).unwrap_or(i64::MAX);
         self.level = self.level.saturating_add(elapsed.saturating_mul(self.full / 1000)).min(self.full);
@@ -116,6 +123,13 @@ mod tests {
         assert!(shard.read(1000));
         shard.gave(10 << 20);
         assert_eq!((1001..20_000).find(|now| shard.read(*now)), Some(5001));
+    }
+
+    #[test]
+    fn what_is_owed_is_waited_for() {
+        let mut bucket = Bucket::full(2000, 0);
+        assert_eq!([bucket.pay(2000, 0), bucket.pay(1000, 0), bucket.pay(1000, 500)], [0, 500, 500]);
+        assert_eq!(bucket.pay(1, 60_000), 0);
     }
 
     #[test]

@@ -96,6 +96,18 @@ struct Open {
     engine: Arc<Engine>,
 }
 
+/// Does what reads the disk beside the threads that answer requests, all of which would wait for it.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The endpoint stops, and this with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// Changes that are written together or not at all, in no order among themselves.
 #[must_use = "a batch that is not committed changes nothing"]
 pub struct Batch {

@@ -17,9 +17,10 @@ use crate::publish::ledger::Ledger;
 use crate::publish::progress::Progress;
 use crate::publish::read_ahead;
 use crate::publish::receipts::{self, Acknowledged, Receipt, Receipts};
+use crate::publish::records::{Form, Records};
 use crate::publish::send::{Options, Run};
 use crate::publish::shards::ShardMap;
-use crate::publish::source::{Form, Source};
+use crate::publish::source::Source;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
 use crate::verify::line;
@@ -87,7 +88,7 @@ async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
     let shards = ShardMap::fetch(&client, stream).await?;
     let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
     let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
-    let records = source.records(Form::Entries, Keys::random(), None, max_bytes);
+    let records = Records::of(source, Form::Entries, Keys::random(), None, max_bytes);
     let options = Options {
         deadline: Duration::from_secs(60),
         // Else an entry that is refused and sent again would look like one that was logged out of order.

@@ -7,7 +7,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use kinesis_event_logger_core::{AggregateBuilder, limits};
@@ -76,7 +75,7 @@ pub struct Queue {
     lanes: Vec<Lane>,
     delayed: BinaryHeap<Delayed>,
     /// With `ordered`: of each key with a put under way, the records that come after it.
-    followers: Option<HashMap<Arc<str>, VecDeque<Entry>>>,
+    followers: Option<HashMap<Box<str>, VecDeque<Entry>>>,
     aggregate_bytes: Option<usize>,
     rate: Rate,
     /// The lane the next request begins with, so that none is always last.
@@ -136,11 +135,11 @@ impl Queue {
         self.held += 1;
         self.held_bytes += record.size();
         if let Some(followers) = &mut self.followers {
-            if let Some(waiting) = followers.get_mut(&record.partition_key) {
+            if let Some(waiting) = followers.get_mut(record.partition_key()) {
                 waiting.push_back(Entry::of(record));
                 return;
             }
-            followers.insert(Arc::clone(&record.partition_key), VecDeque::new());
+            followers.insert(record.partition_key().into(), VecDeque::new());
         }
         self.make_ready(Entry::of(record));
     }
@@ -254,7 +253,7 @@ impl Queue {
         entries: &mut Vec<Entry>,
     ) {
         let Some(followers) = &mut self.followers else { return };
-        let Some(waiting) = entries.last().and_then(|entry| followers.get_mut(&entry.record.partition_key)) else {
+        let Some(waiting) = entries.last().and_then(|entry| followers.get_mut(entry.record.partition_key())) else {
             return;
         };
         while let Some(next) = waiting.front()
@@ -287,7 +286,7 @@ impl Queue {
         };
         let mut freed = Vec::new();
         for of_key in done.chunk_by(Entry::has_key_of) {
-            let key = &of_key[0].record.partition_key;
+            let key = of_key[0].record.partition_key();
             if again.iter().any(|entry| entry.has_key_of(&of_key[0])) {
                 continue;
             }
@@ -300,7 +299,7 @@ impl Queue {
         }
         // The first of each key goes on; its others follow it, as when they were read.
         while let Some(entry) = again.pop() {
-            let waiting = followers.get_mut(&entry.record.partition_key);
+            let waiting = followers.get_mut(entry.record.partition_key());
             match waiting.filter(|_| again.last().is_some_and(|before| before.has_key_of(&entry))) {
                 Some(waiting) => waiting.push_front(entry),
                 None => self.delayed.push(delay(entry)),

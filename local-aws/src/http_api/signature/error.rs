@@ -48,7 +48,7 @@ impl SignatureError {
     /// The error as services of this protocol answer it.
     pub(in crate::http_api) fn for_protocol(&self, protocol: Protocol) -> AwsError {
         match protocol {
-            Protocol::AwsJson => {
+            Protocol::AwsJson | Protocol::AwsCbor => {
                 let code = self.json_code();
                 AwsError::new(if code.starts_with("Incomplete") { 403 } else { 400 }, code, self.to_string())
             }

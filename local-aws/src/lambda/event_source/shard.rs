@@ -103,7 +103,7 @@ impl ShardReader {
             self.changes.borrow_and_update();
             let limit = self.read_limit();
             let Context { poller, stream, shard_id, .. } = &*self.context;
-            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit);
+            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit).await;
             let is_all = page.records.len() < limit;
             self.is_at_end = page.end_of_shard;
             if let Some(last) = page.records.last() {
