@@ -14,7 +14,7 @@ use super::log::Status;
 use super::persist::Pending;
 use super::target::stream_name;
 use super::{Kinesis, engine, invalid, text, violation};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Shards of a new on-demand stream.
 /// <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>

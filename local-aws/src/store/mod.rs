@@ -25,7 +25,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 pub use budget::{Budget, Holder, Share};
 use engine::Engine;
