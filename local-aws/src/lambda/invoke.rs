@@ -42,8 +42,7 @@ impl Functions {
         let mut response = match kind {
             "DryRun" => wire::empty(204),
             "Event" => {
-                let event = Event { function: reference, call, request_id: request_id.clone(), handed_on: 0 };
-                tokio::spawn(self.clone().run_event(event));
+                self.accept_event(Event::new(reference, call, request_id.clone()));
                 wire::empty(202)
             }
             _ => match self.invoke(&reference.qualified(), call, request_id.clone()).await {

@@ -73,6 +73,7 @@ impl Lambda {
     /// The folder cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         self.functions.restore().await?;
+        self.functions.restore_events()?;
         self.mappings.restore()
     }
 

@@ -35,8 +35,9 @@ impl Functions {
         self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
     }
 
-    /// Ends every process and removes all code.
+    /// Ends every process and removes all code. Events under way are no failures: a store has them go on.
     pub async fn close(&self) {
+        self.events().abort_all();
         let workspace = self.workspace().take();
         if let Some(workspace) = workspace {
             workspace.host.close().await;

@@ -51,6 +51,8 @@ pub enum Keyspace {
     LogTotals = 12,
     /// The zips of functions.
     Code = 13,
+    /// `Event` invocations that are not done with.
+    Events = 14,
 }
 
 /// Why a folder could not be opened, or what happened to it since.
