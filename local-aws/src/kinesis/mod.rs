@@ -4,6 +4,7 @@
 
 mod consumers;
 mod control;
+mod create;
 mod engine;
 mod get;
 mod iterator;

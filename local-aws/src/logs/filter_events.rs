@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::error::AwsError;
 
 use super::Logs;
-use super::event_store::{Position, StoredEvent};
+use super::event::{Position, StoredEvent};
 use super::filter_pattern::FilterPattern;
 use super::get_events::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS};
 use super::page_token::{self, invalid_token};

@@ -10,7 +10,7 @@ use crate::error::AwsError;
 use crate::store::StoreError;
 
 use super::Logs;
-use super::event_store::{Position, StoredEvent};
+use super::event::{Position, StoredEvent};
 use super::page_token::invalid_token;
 use super::validation::Checks;
 

@@ -16,7 +16,7 @@ use crate::event_stream;
 use crate::store::Store;
 
 use super::Logs;
-use super::event_store::StoredEvent;
+use super::event::StoredEvent;
 use super::filter_pattern::FilterPattern;
 use super::validation::{Checks, invalid_parameter};
 

@@ -5,6 +5,7 @@
 //! of errors are AWS's own where they are known.
 
 mod describe_streams;
+mod event;
 mod event_store;
 mod filter_events;
 pub mod filter_pattern;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AwsError;
 
-use super::event_store::EVENT_OVERHEAD;
+use super::event::EVENT_OVERHEAD;
 use super::state::{Group, no_such_stream};
 use super::validation::{Checks, invalid_parameter};
 use super::{InputEvent, Logs};

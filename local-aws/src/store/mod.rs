@@ -53,6 +53,8 @@ pub enum Keyspace {
     Code = 13,
     /// `Event` invocations that are not done with.
     Events = 14,
+    /// What is set for the whole account.
+    Account = 15,
 }
 
 /// Why a folder could not be opened, or what happened to it since.
