@@ -4,12 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks
-/// that Lambda can run it.
+const BUILD: &str = "\
+Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks \
+that Lambda can run it.
+
+Examples:
+  ops-cli build
+  ops-cli build --arch arm64
+
+For a static binary: rustup target add x86_64-unknown-linux-musl (or aarch64-…)";
+
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli build\n  ops-cli build --arch arm64\n\nFor a static binary: rustup target add x86_64-unknown-linux-musl (or aarch64-…)"
-)]
+#[command(after_help = BUILD)]
 pub struct Build {
     /// The function's architecture (default: this machine's)
     #[arg(long, value_enum)]

@@ -5,12 +5,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Listens on loopback, keeps everything in memory, and stops every function process when it is interrupted.
-/// Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
+const LOCAL: &str = "\
+Listens on loopback, keeps everything in memory, and stops every function process when it is interrupted. \
+Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
+
+Examples:
+  ops-cli local
+  ops-cli local --port 0
+  ops-cli local --function my-function=target/release/bootstrap
+  ops-cli local --bind 0.0.0.0 --allow-remote
+
+Then, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:
+  aws kinesis list-streams";
+
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli local\n  ops-cli local --port 0\n  ops-cli local --function my-function=target/release/bootstrap\n  ops-cli local --bind 0.0.0.0 --allow-remote\n\nThen, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:\n  aws kinesis list-streams"
-)]
+#[command(after_help = LOCAL)]
 pub struct Local {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]

@@ -3,15 +3,24 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
 
 use super::Format;
 
-/// Each part is made only if it is missing; a second run says "nothing to do". Parts that exist and do not carry our
-/// tags are used as they are, never changed.
+const PROVISION: &str = "\
+Each part is made only if it is missing; a second run says \"nothing to do\". Parts that exist and do not carry \
+our tags are used as they are, never changed.
+
+Examples:
+  ops-cli provision --zip target/bootstrap.zip
+  ops-cli provision --zip target/bootstrap.zip --shards 4 --retention-days 90 --memory 256
+  ops-cli provision --zip target/bootstrap.zip --dry-run
+  ops-cli --local --app orders --stage test provision --zip target/bootstrap.zip
+
+Permissions it needs on AWS are listed in the README.";
+
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli provision --zip target/bootstrap.zip\n  ops-cli provision --zip target/bootstrap.zip --shards 4 --retention-days 90 --memory 256\n  ops-cli provision --zip target/bootstrap.zip --dry-run\n  ops-cli --local --app orders --stage test provision --zip target/bootstrap.zip\n\nPermissions it needs on AWS are listed in the README."
-)]
+#[command(after_help = PROVISION)]
 pub struct Provision {
     /// The function's zip, with `bootstrap` at its root
     #[arg(long, value_name = "FILE")]
@@ -20,7 +29,7 @@ pub struct Provision {
     #[arg(long, value_name = "N|on-demand")]
     pub shards: Option<Shards>,
     /// Days the log group keeps events (default: 30; 0 keeps them for ever)
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = retention_days)]
     pub retention_days: Option<i32>,
     /// Memory of the function in MB, 128 to 10240 (default: 128)
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240))]
@@ -95,12 +104,39 @@ impl std::str::FromStr for Shards {
     }
 }
 
-/// Shows what carries our tags, asks, and deletes it: mapping, function, log group, role, stream. What does not carry
-/// our tags stays. Can be run again.
+const TEARDOWN: &str = "\
+Shows what carries our tags, asks, and deletes it: mapping, function, log group, role, stream. What does not \
+carry our tags stays. Can be run again.
+
+Examples:
+  ops-cli teardown
+  ops-cli --local teardown --yes";
+
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Examples:\n  ops-cli teardown\n  ops-cli --local teardown --yes")]
+#[command(after_help = TEARDOWN)]
 pub struct Teardown {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// What a log group can be set to: found out here, before a part is made.
+fn retention_days(text: &str) -> Result<i32, String> {
+    match text.parse::<u32>() {
+        Ok(days) if days == 0 || LOG_RETENTION_DAYS.contains(&days) => Ok(days as i32),
+        _ => Err(format!("expected 0 or one of {}", LOG_RETENTION_DAYS.map(|days| days.to_string()).join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_group_keeps_events_for_certain_numbers_of_days() {
+        assert_eq!([retention_days("0"), retention_days("90"), retention_days("3653")], [Ok(0), Ok(90), Ok(3653)]);
+        for wrong in ["31", "-1", "", "x"] {
+            assert!(retention_days(wrong).is_err(), "{wrong}");
+        }
+    }
 }

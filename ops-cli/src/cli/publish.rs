@@ -4,13 +4,25 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// One record from the argument, or one for each line of stdin or of --file. Prints each record's shard and sequence
-/// number, in the order of the input, unless --receipts or --quiet says otherwise; on stderr a summary, in which records
-/// read = acknowledged + dead-lettered.
+const PUBLISH: &str = "\
+One record from the argument, or one for each line of stdin or of --file. Prints each record's shard and \
+sequence number, in the order of the input, unless --receipts or --quiet says otherwise; on stderr a summary, in \
+which records read = acknowledged + dead-lettered.
+
+Examples:
+  ops-cli publish 'Hello, Lambda CLI World'
+  ops-cli publish --key user-42 '{\"event\":\"login\"}'
+  ops-cli publish --file events.ndjson --key-field /user/id --ordered
+  journalctl -o json -f | ops-cli publish
+  ops-cli publish --file big.ndjson --receipts receipts.ndjson --dead-letter dead.ndjson
+  ops-cli publish --file big.ndjson --resume receipts.ndjson
+  ops-cli publish --file dead.ndjson --entries
+
+Delivery is at least once: a request whose answer was lost is sent again, and the receipts of its records say so \
+(mayRepeat). An input error, such as a line over the limit, stops the run unless --dead-letter takes it.";
+
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli publish 'Hello, Lambda CLI World'\n  ops-cli publish --key user-42 '{\"event\":\"login\"}'\n  ops-cli publish --file events.ndjson --key-field /user/id --ordered\n  journalctl -o json -f | ops-cli publish\n  ops-cli publish --file big.ndjson --receipts receipts.ndjson --dead-letter dead.ndjson\n  ops-cli publish --file big.ndjson --resume receipts.ndjson\n  ops-cli publish --file dead.ndjson --entries\n\nDelivery is at least once: a request whose answer was lost is sent again, and the receipts of its records say so\n(mayRepeat). An input error, such as a line over the limit, stops the run unless --dead-letter takes it."
-)]
+#[command(after_help = PUBLISH)]
 pub struct Publish {
     /// The record's data (default: stdin, one record a line)
     #[arg(conflicts_with = "file")]
@@ -94,12 +106,18 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Publishes marked records, follows the function's log until each is there, and tells what is missing, what was logged
-/// again or out of order, and how long it took. Exit code 1 if anything is missing.
+const VERIFY: &str = "\
+Publishes marked records, follows the function's log until each is there, and tells what is missing, what was \
+logged again or out of order, and how long it took. Exit code 1 if anything is missing.
+
+Examples:
+  ops-cli verify
+  ops-cli verify --count 10000 --rate 500 --timeout 5m
+  ops-cli publish --file events.ndjson --receipts receipts.ndjson && ops-cli verify --receipts receipts.ndjson
+  ops-cli --output json verify --count 100";
+
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli verify\n  ops-cli verify --count 10000 --rate 500 --timeout 5m\n  ops-cli publish --file events.ndjson --receipts receipts.ndjson && ops-cli verify --receipts receipts.ndjson\n  ops-cli --output json verify --count 100"
-)]
+#[command(after_help = VERIFY)]
 pub struct Verify {
     /// Records to publish
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -121,11 +139,19 @@ pub struct Verify {
     pub receipts: Option<PathBuf>,
 }
 
-/// Every event once, late ones included.
+const TAIL: &str = "\
+Every event once, late ones included.
+
+Examples:
+  ops-cli tail --since 1h
+  ops-cli tail --follow
+  ops-cli tail --follow --filter '{ $.partitionKey = \"user-42\" }'
+  ops-cli tail --since 2026-11-23T10:00:00Z --output json
+
+Patterns are CloudWatch Logs filter patterns.";
+
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli tail --since 1h\n  ops-cli tail --follow\n  ops-cli tail --follow --filter '{ $.partitionKey = \"user-42\" }'\n  ops-cli tail --since 2026-11-23T10:00:00Z --output json\n\nPatterns are CloudWatch Logs filter patterns."
-)]
+#[command(after_help = TAIL)]
 pub struct Tail {
     /// Go on with new events until interrupted
     #[arg(long, short)]
