@@ -77,16 +77,13 @@ fn push_escaped(out: &mut Vec<u8>, text: &str, literal: bool) {
     out.extend_from_slice(&bytes[copied..]);
 }
 
-/// The next byte that may begin something to escape: one compare and an OR for each class, so that it vectorises. Text is
-/// mostly printable ASCII, which one compare tells.
+/// The next byte that may begin something to escape: one compare and an OR for each class, so that it vectorises.
 fn next_suspect(bytes: &[u8], literal: bool) -> Option<usize> {
-    let beyond_ascii = |byte: u8| byte.wrapping_sub(0x20) > 0x7E - 0x20;
     let everywhere = |byte: u8| (byte < 0x20) | (byte == 0x7F) | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF);
     if literal {
-        let quoted = |byte: u8| (byte == b'"') | (byte == b'\\');
-        scan::find_after(bytes, |byte| beyond_ascii(byte) | quoted(byte), |byte| everywhere(byte) | quoted(byte))
+        scan::find(bytes, |byte| everywhere(byte) | (byte == b'"') | (byte == b'\\'))
     } else {
-        scan::find_after(bytes, beyond_ascii, everywhere)
+        scan::find(bytes, everywhere)
     }
 }
 

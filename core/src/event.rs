@@ -5,6 +5,7 @@
 //! record the last counts, as in most JSON readers; of more than one `Records` the first, so that what follows it need
 //! not be read.
 
+mod layout;
 mod source_record;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 use crate::json::{JsonKind, Reader, Value};
 
+use layout::Layout;
 use source_record::Fields;
 
 pub use source_record::{Problem, SourceRecord};
@@ -94,8 +96,8 @@ impl<'a> Event<'a> {
     /// # Errors
     /// [`EventError`] when this is not a Kinesis event, saying what it is. Nothing in one record is an error here.
     pub fn parse<B: AsRef<[u8]> + ?Sized>(event: &'a B) -> Result<Self, EventError> {
-        let text =
-            std::str::from_utf8(event.as_ref()).map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
+        let text = simdutf8::compat::from_utf8(event.as_ref())
+            .map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
         let records = match records(text) {
             Some(records) => records,
             None => return Err(refusal(text)),
@@ -131,9 +133,23 @@ fn records(text: &str) -> Option<Vec<Fields<'_>>> {
 
 fn elements<'a>(reader: &mut Reader<'a>) -> Option<Vec<Fields<'a>>> {
     let mut elements = Vec::new();
+    let mut layout: Option<Layout<'a>> = None;
     reader.enter(JsonKind::Array)?;
     while reader.more(JsonKind::Array, elements.is_empty())? {
-        elements.push(Fields::read(reader)?);
+        reader.kind()?;
+        let text = reader.ahead();
+        let fields = match layout.as_ref().and_then(|layout| layout.read(text)) {
+            Some(fields) => {
+                reader.pass(fields.raw.len());
+                fields
+            }
+            None => {
+                let fields = Fields::read(reader)?;
+                layout = Some(Layout::of(fields.clone(), text));
+                fields
+            }
+        };
+        elements.push(fields);
     }
     Some(elements)
 }
@@ -407,6 +423,32 @@ mod tests {
                 }
                 Err(EventError::NotJson { .. }) => prop_assert!(raw.is_err(), "{} is refused", event),
                 Err(other) => prop_assert!(false, "{}: {}", event, other),
+            }
+        }
+
+        /// Records of a batch are read by the one before them.
+        #[test]
+        fn a_record_among_like_ones_is_read_as_it_is_alone(
+            values in prop::collection::vec(prop::collection::vec("\"[ab:/]{0,9}\"|-?[019.e]{1,4}|\"\\\\?[nx\u{1}é]?\"|null|\"a|\\{\\}", 5), 1..6),
+            closing in "\\}?,\"x\":\\[1\\]\\}?|\\}",
+        ) {
+            let record = |values: &Vec<String>| {
+                let [data, key, number, arrival, id] = values.as_slice() else { unreachable!() };
+                format!(
+                    r#"{{"eventID":{id},"kinesis":{{"data":{data},"partitionKey":{key},"sequenceNumber":{number},"approximateArrivalTimestamp":{arrival}}}{closing}"#
+                )
+            };
+            let texts: Vec<_> = values.iter().map(record).collect();
+            let event = |records: &str| format!(r#"{{"Records":[{records},{{"kinesis":1}}]}}"#);
+            let alone: Vec<_> = texts.iter().map(|text| event(text)).collect();
+            let alone: Result<Vec<_>, _> = alone.iter().map(Event::parse).collect();
+            match (Event::parse(&event(&texts.join(","))), alone) {
+                (Ok(together), Ok(alone)) => {
+                    let alone: Vec<_> = alone.iter().map(|event| event.records().next()).collect();
+                    let together: Vec<_> = together.records().take(alone.len()).map(Some).collect();
+                    prop_assert_eq!(together, alone);
+                }
+                (together, alone) => prop_assert_eq!(together.is_ok(), alone.is_ok(), "{:?}", texts),
             }
         }
 

@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::scan;
 
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Reader, long_string, number_length, plain_string_length};
 pub use validate::MAX_JSON_DEPTH;
 pub(crate) use validate::{Container, container, is_container};
 

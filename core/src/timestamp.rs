@@ -22,11 +22,11 @@ pub fn rfc3339(epoch_ms: i64) -> String {
 pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
     let epoch_ms = epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
     let (year, month, day) = civil_from_days(epoch_ms.div_euclid(DAY_MS));
-    let in_day = epoch_ms.rem_euclid(DAY_MS);
+    let in_day = epoch_ms.rem_euclid(DAY_MS) as u32;
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    put(&mut text[0..4], year);
-    put(&mut text[5..7], month);
-    put(&mut text[8..10], day);
+    put(&mut text[0..4], year as u32);
+    put(&mut text[5..7], month as u32);
+    put(&mut text[8..10], day as u32);
     put(&mut text[11..13], in_day / 3_600_000);
     put(&mut text[14..16], in_day / 60_000 % 60);
     put(&mut text[17..19], in_day / 1000 % 60);
@@ -35,7 +35,7 @@ pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
 }
 
 /// Writes the decimal digits of `value` right-aligned over `digits`.
-fn put(digits: &mut [u8], mut value: i64) {
+fn put(digits: &mut [u8], mut value: u32) {
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
         value /= 10;

@@ -67,7 +67,7 @@ impl<'a> Shape<'a> {
 
 /// What bytes are by their syntax, and what was seen of JSON on the way.
 pub(super) fn payload(bytes: &[u8]) -> (Payload<'_>, json::Container) {
-    let payload = match std::str::from_utf8(bytes) {
+    let payload = match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => match json::container(text) {
             Some(seen) => return (Payload::Json(text), seen),
             None => Payload::Text(text),

@@ -65,16 +65,17 @@ pub struct SourceRecord<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields<'a> {
     /// The record as it is written.
-    raw: &'a str,
+    pub(super) raw: &'a str,
     kinesis: Option<Value<'a>>,
-    event_id: Option<Value<'a>>,
-    event_source_arn: Option<Value<'a>>,
-    sequence_number: Option<Value<'a>>,
-    partition_key: Option<Value<'a>>,
-    arrival: Option<Value<'a>>,
-    data: Option<Value<'a>>,
+    pub(super) event_id: Option<Value<'a>>,
+    /// The stream in `eventSourceARN`, judged here already: it is the same for all records of a batch.
+    stream: Option<Result<Cow<'a, str>, Problem>>,
+    pub(super) sequence_number: Option<Value<'a>>,
+    pub(super) partition_key: Option<Value<'a>>,
+    pub(super) arrival: Option<Value<'a>>,
+    pub(super) data: Option<Value<'a>>,
     /// What the data says, if it is a string without escapes: it is most of the record, and not read twice for that.
-    encoded: Option<&'a str>,
+    pub(super) encoded: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -82,9 +83,10 @@ impl<'a> Fields<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let mut fields = Self::default();
         let kind = reader.kind()?;
-        let text = reader.ahead();
+        let ahead = reader.ahead();
         if kind != JsonKind::Object {
-            fields.raw = reader.value()?.text();
+            reader.value()?;
+            fields.raw = reader.since(ahead);
             return Some(fields);
         }
         reader.enter(kind)?;
@@ -93,18 +95,21 @@ impl<'a> Fields<'a> {
             first = false;
             match reader.key()?.as_ref() {
                 "kinesis" => {
-                    let (event_id, event_source_arn) = (fields.event_id, fields.event_source_arn);
-                    fields = Self { event_id, event_source_arn, ..Self::default() };
+                    let (event_id, stream) = (fields.event_id, fields.stream);
+                    fields = Self { event_id, stream, ..Self::default() };
                     fields.kinesis = Some(fields.read_kinesis(reader)?);
                 }
                 "eventID" => fields.event_id = Some(reader.value()?),
-                "eventSourceARN" => fields.event_source_arn = Some(reader.value()?),
+                "eventSourceARN" => {
+                    let arn = text("eventSourceARN", Some(reader.value()?));
+                    fields.stream = arn.transpose().map(|arn| arn.map(stream_name));
+                }
                 _ => {
                     reader.value()?;
                 }
             }
         }
-        fields.raw = reader.since(text);
+        fields.raw = reader.since(ahead);
         Some(fields)
     }
 
@@ -154,7 +159,7 @@ impl<'a> SourceRecord<'a> {
         let sequence_number = problems.note(text("kinesis.sequenceNumber", fields.sequence_number));
         Self {
             data,
-            stream: problems.note(text("eventSourceARN", fields.event_source_arn)).map(stream_name),
+            stream: problems.note(fields.stream.clone().transpose()),
             shard_id,
             sequence_number: sequence_number.or(id_sequence),
             partition_key: problems.note(text("kinesis.partitionKey", fields.partition_key)),

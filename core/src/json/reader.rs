@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use super::unescape::unescape;
 use super::validate::Validator;
 use super::{JsonKind, Value};
+use crate::scan;
 
 /// Stands somewhere in a text. Every step gives `None` where the text is not JSON; from then on it stands anywhere.
 ///
@@ -62,22 +63,25 @@ impl<'a> Reader<'a> {
         let text = self.ahead();
         let read = self.strict.value();
         self.or_leniently(text, read)?;
-        Some(Value(self.since(text)))
+        Some(Value(text))
     }
 
-    /// Reads a value that is most likely a long string without escapes; what stands between its quotes, if it is that.
-    /// Control characters in it, which JSON does not allow, are left to who reads what the string says.
+    /// Reads a value that is most likely a [`long_string`]; what stands between its quotes, if it is that.
     pub(crate) fn long_string(&mut self) -> Option<(Value<'a>, Option<&'a str>)> {
         self.strict.peek()?;
         let text = self.ahead();
-        if let Some(inside) = text.strip_prefix('"')
-            && let Some(end) = memchr::memchr2(b'"', b'\\', inside.as_bytes())
-            && inside.as_bytes()[end] == b'"'
-        {
-            self.strict.pass(end + 2);
-            return Some((Value(&text[..end + 2]), Some(&inside[..end])));
+        match long_string(text) {
+            Some(inside) => {
+                self.pass(inside.len() + 2);
+                Some((Value(text), Some(inside)))
+            }
+            None => self.value().map(|value| (value, None)),
         }
-        self.value().map(|value| (value, None))
+    }
+
+    /// Goes on so many bytes further, which the caller has read.
+    pub(crate) fn pass(&mut self, bytes: usize) {
+        self.strict.pass(bytes);
     }
 
     /// Whether nothing but whitespace comes.
@@ -117,4 +121,26 @@ impl<'a> Reader<'a> {
         self.strict = Validator::new(&text[values.byte_offset()..]);
         Some(())
     }
+}
+
+/// What stands between the quotes of the string at the front of a text, if there is a string and it has no escapes.
+/// Control characters in it, which JSON does not allow, are left to who reads what the string says.
+pub(crate) fn long_string(text: &str) -> Option<&str> {
+    let inside = text.strip_prefix('"')?;
+    let end = memchr::memchr2(b'"', b'\\', inside.as_bytes())?;
+    (inside.as_bytes()[end] == b'"').then(|| &inside[..end])
+}
+
+/// How long the string at the front of a text is, quotes and all, if there is a string and it has no escapes.
+pub(crate) fn plain_string_length(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('"')?.as_bytes();
+    let end = scan::end_of_plain(inside)?;
+    (inside[end] == b'"').then_some(end + 2)
+}
+
+/// How long the number at the front of a text is, if there is one that every reader takes.
+pub(crate) fn number_length(text: &str) -> Option<usize> {
+    let mut validator = Validator::new(text);
+    validator.number()?;
+    Some(text.len() - validator.left())
 }

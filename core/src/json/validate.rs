@@ -232,7 +232,7 @@ impl<'a> Validator<'a> {
     }
 
     #[inline]
-    fn number(&mut self) -> Option<()> {
+    pub(super) fn number(&mut self) -> Option<()> {
         let number = self.rest;
         self.take(|byte| byte == b'-');
         if self.take(|byte| byte == b'0').is_none() && self.digits() == 0 {
