@@ -135,6 +135,7 @@ async fn what_is_read_is_not_written_to() {
     let both = path("both");
     let twice = ["--receipts", text(&both), "--dead-letter", text(&both)];
     endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
+    endpoint.run(["publish", "x", "--receipts", "-"]).failed(2, "`-` is none", "go to stdout");
     let nowhere = ["--receipts", "/dev/null", "--dead-letter", "/dev/null"];
     endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 records were not published", "/dev/null");
 }

@@ -8,17 +8,13 @@
 use std::time::Duration;
 
 use kinesis_event_logger_core::limits::STREAM_RETENTION_HOURS;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::log::Status;
 use super::persist::Pending;
 use super::target::stream_name;
-use super::{Kinesis, engine, invalid, text, violation};
-use crate::http_api::AwsError;
-
-/// Shards of a new on-demand stream.
-/// <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>
-const ON_DEMAND_SHARDS: u32 = 4;
+use super::{Kinesis, create, engine, invalid, text, violation};
+use crate::error::AwsError;
 
 /// On-demand streams an account may have (Kinesis API, DescribeLimits).
 const ON_DEMAND_STREAMS: u32 = 50;
@@ -53,6 +49,7 @@ impl Kinesis {
             "UpdateShardCount" => self.update_shard_count(&input).await,
             "UpdateStreamRecordDistributionStrategy" => self.set_distribution(&input).await,
             "DescribeAccountSettings" => self.describe_account_settings(&input).await,
+            "UpdateAccountSettings" => self.update_account_settings(&input).await,
             "UpdateStreamWarmThroughput" => {
                 // The engine takes one or the other.
                 input.as_object_mut().map(|members| members.remove("StreamARN"));
@@ -97,33 +94,6 @@ impl Kinesis {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
-    }
-
-    async fn create_stream(&self, input: Value) -> Result<Value, AwsError> {
-        let mode = text(&input["StreamModeDetails"], "StreamMode");
-        // Recorded: a stream made without a mode and without a count is on demand.
-        let is_on_demand = mode == Some("ON_DEMAND") || mode.is_none() && input["ShardCount"].is_null();
-        if is_on_demand && !input["ShardCount"].is_null() {
-            return Err(invalid("ShardCount must not be provided for a stream in ON_DEMAND mode."));
-        }
-        let extra = NewStream::read(&input, is_on_demand)?;
-        let mut asked = input.clone();
-        if is_on_demand {
-            asked["ShardCount"] = ON_DEMAND_SHARDS.into();
-            asked["StreamModeDetails"] = json!({ "StreamMode": "ON_DEMAND" });
-        }
-        let name = text(&input, "StreamName").unwrap_or_default().to_owned();
-        let control = self.shared.control.lock().await;
-        self.engine().call("CreateStream", &asked).await?;
-        // Made, so that one of its name is gone, whether that was noticed or not.
-        self.forget(&name);
-        self.engine().update(&name, |stream| extra.apply(stream)).await?;
-        let log = self.take_over(&name).await?;
-        log.set_distributed(extra.is_distributed);
-        log.set_pending(Some(Pending { operation: "CreateStream".to_owned(), input }));
-        drop(control);
-        self.follow(&name).await;
-        Ok(Value::Null)
     }
 
     async fn delete_stream(&self, input: &Value) -> Result<Value, AwsError> {
@@ -201,7 +171,7 @@ impl Kinesis {
         summary["MaxRecordSizeInKiB"] = stream.max_record_size_kib.into();
         if engine::is_on_demand(&stream) {
             let is_distributed = self.known(name).is_some_and(|log| log.is_distributed());
-            summary["RecordDistributionStrategy"] = strategy(is_distributed).into();
+            summary["RecordDistributionStrategy"] = create::strategy(is_distributed).into();
         }
         if stream.warm_throughput_mibps > 0 {
             let mibps = stream.warm_throughput_mibps;
@@ -319,64 +289,5 @@ impl Kinesis {
         let account = &self.shared.account_id;
         let message = format!("Request is invalid. Stream {name} under account {account} is in On-Demand mode.");
         Err(AwsError::bad_request("ValidationException", message))
-    }
-
-    async fn set_distribution(&self, input: &Value) -> Result<Value, AwsError> {
-        let name = text(input, "StreamName").ok_or_else(|| invalid("StreamARN must be provided."))?;
-        let is_on_demand = engine::is_on_demand(&self.engine().stream(name).await?);
-        let is_distributed = distribution(input, is_on_demand)?;
-        self.stream_log(name).await?.set_distributed(is_distributed);
-        self.refresh(name).await?;
-        Ok(Value::Null)
-    }
-}
-
-fn strategy(is_distributed: bool) -> &'static str {
-    if is_distributed { "AUTO" } else { "USER_PARTITION_KEY" }
-}
-
-/// Whether a request asks for records to be distributed.
-fn distribution(input: &Value, is_on_demand: bool) -> Result<bool, AwsError> {
-    match text(input, "RecordDistributionStrategy") {
-        None | Some("USER_PARTITION_KEY") => Ok(false),
-        Some("AUTO") if is_on_demand => Ok(true),
-        Some("AUTO") => Err(invalid("RecordDistributionStrategy AUTO needs a stream in ON_DEMAND mode.")),
-        Some(other) => Err(violation(
-            &format!("Value '{other}' at 'recordDistributionStrategy'"),
-            "satisfy enum value set: [AUTO, USER_PARTITION_KEY]",
-        )),
-    }
-}
-
-/// What CreateStream takes besides what the engine does.
-struct NewStream {
-    is_on_demand: bool,
-    tags: Map<String, Value>,
-    max_record_size_kib: Option<u32>,
-    warm_throughput_mibps: Option<u32>,
-    is_distributed: bool,
-}
-
-impl NewStream {
-    fn read(input: &Value, is_on_demand: bool) -> Result<Self, AwsError> {
-        let number = |name: &str| input[name].as_u64().map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        let max_record_size_kib = number("MaxRecordSizeInKiB");
-        if max_record_size_kib.is_some_and(|kib| !kinesis_event_logger_core::limits::MAX_RECORD_SIZE_KIB.contains(&kib))
-        {
-            return Err(invalid("MaxRecordSizeInKiB must be between 1024 and 10240."));
-        }
-        let tags = if input["Tags"].is_null() { Map::new() } else { super::tags::checked(input)? };
-        let warm_throughput_mibps = number("WarmThroughputMiBps");
-        let is_distributed = distribution(input, is_on_demand)?;
-        Ok(Self { is_on_demand, tags, max_record_size_kib, warm_throughput_mibps, is_distributed })
-    }
-
-    fn apply(&self, stream: &mut ferrokinesis::types::Stream) {
-        if self.is_on_demand {
-            engine::set_on_demand(stream);
-        }
-        stream.tags.extend(super::tags::texts(&self.tags));
-        stream.max_record_size_kib = self.max_record_size_kib.unwrap_or(stream.max_record_size_kib);
-        stream.warm_throughput_mibps = self.warm_throughput_mibps.unwrap_or(stream.warm_throughput_mibps);
     }
 }

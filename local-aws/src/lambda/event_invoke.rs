@@ -15,7 +15,7 @@ use super::names::{LATEST, Reference, function_arn};
 use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter, not_found};
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Configurations of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionEventInvokeConfigs.html>
 const PAGE: usize = 50;

@@ -12,7 +12,7 @@ use super::functions::Functions;
 use super::names::{LATEST, Reference, function_arn};
 use super::validation::{Constraints, service_failure};
 use super::wire::{self, Query, header_text};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Bytes of a payload. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_PAYLOAD_BYTES: usize = 6_291_456;

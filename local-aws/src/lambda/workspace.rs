@@ -12,7 +12,8 @@ use super::names::LATEST;
 use super::settings::Settings;
 use super::validation::service_failure;
 use crate::Config;
-use crate::http_api::{AwsError, Faults};
+use crate::error::AwsError;
+use crate::faults::Faults;
 use crate::logs::Logs;
 
 pub struct Workspace {

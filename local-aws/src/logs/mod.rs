@@ -5,6 +5,7 @@
 //! of errors are AWS's own where they are known.
 
 mod describe_streams;
+mod event;
 mod event_store;
 mod filter_events;
 pub mod filter_pattern;
@@ -33,7 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
 use live_tail::Session;

@@ -29,7 +29,7 @@ use super::functions::Functions;
 use super::names::Reference;
 use super::validation::{conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
 use crate::lambda::tags;
 use crate::store::Store;
