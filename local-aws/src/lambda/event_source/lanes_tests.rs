@@ -280,6 +280,7 @@ proptest! {
                 if let Some(expected) = expected {
                     prop_assert_eq!(&numbers(&taken), expected);
                 }
+                prop_assert!(!numbers(&taken)[1..].iter().any(|number| frozen.contains_key(*number)), "swallowed");
                 under_way.push(taken);
             }
             if let Some(number) = lanes.checkpoint() {
