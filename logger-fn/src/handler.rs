@@ -18,7 +18,7 @@ use crate::output::{Output, WriteError};
 use crate::settings::Settings;
 
 /// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last.
-const PIECE_BYTES: usize = 64 * 1024;
+const PIECE_BYTES: usize = 128 * 1024;
 
 /// How many records may pass without a look at the clock, where they make no lines.
 const RECORDS_A_LOOK: usize = 64;
