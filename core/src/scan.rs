@@ -55,7 +55,11 @@ fn find_with_avx2(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
         // Again over some that were passed, in which there is nothing.
         Some(last) if !rest.is_empty() => first(places(last)).map(|found| bytes.len() - STEP + found),
         Some(_) => None,
-        None => rest.iter().position(|&byte| wanted(byte)),
+        None => {
+            let mut padded = [0; STEP];
+            padded[..rest.len()].copy_from_slice(rest);
+            first(places(&padded)).filter(|&found| found < rest.len())
+        }
     }
 }
 
