@@ -96,8 +96,8 @@ impl<'a> Event<'a> {
     /// # Errors
     /// [`EventError`] when this is not a Kinesis event, saying what it is. Nothing in one record is an error here.
     pub fn parse<B: AsRef<[u8]> + ?Sized>(event: &'a B) -> Result<Self, EventError> {
-        let text =
-            simdutf8::compat::from_utf8(event.as_ref()).map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
+        let text = simdutf8::compat::from_utf8(event.as_ref())
+            .map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
         let records = match records(text) {
             Some(records) => records,
             None => return Err(refusal(text)),

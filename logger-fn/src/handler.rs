@@ -151,7 +151,9 @@ impl Handler {
         let number = event.records().take(logged + 1).filter_map(|record| record.sequence_number).last();
         match number.filter(|_| logged > 0) {
             Some(number) => {
-                tracing::warn!("{request_id}: {logged} of {records} records are logged, the rest is to be sent again: {why}");
+                tracing::warn!(
+                    "{request_id}: {logged} of {records} records are logged, the rest is to be sent again: {why}"
+                );
                 let mut response = KinesisEventResponse::default();
                 response.add_failure(number);
                 Ok(response)
