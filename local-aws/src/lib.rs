@@ -11,12 +11,18 @@
 //! # }
 //! ```
 
+mod bucket;
+mod credentials;
+mod error;
+mod event_stream;
+mod faults;
 mod http_api;
 mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
 mod metrics;
+mod signature;
 mod store;
 
 /// What `fuzz/` calls: what reads the bytes of others.
@@ -36,11 +42,13 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use http_api::{Credentials, Limits};
+pub use credentials::Credentials;
+pub use http_api::Limits;
 pub use lambda::package;
 pub use metrics::Metrics;
 
-use http_api::{Access, Faults};
+use faults::Faults;
+use http_api::Access;
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;
@@ -142,35 +150,57 @@ impl Services {
     }
 }
 
-/// Serves `listener` until `shutdown` resolves, then stops every function process and returns.
+/// An endpoint that has all it needs to serve.
+pub struct Endpoint {
+    listener: TcpListener,
+    services: Services,
+    limits: Limits,
+}
+
+impl Endpoint {
+    /// Opens the data folder, if there is one, and makes what the configuration asks for. Clients that connect wait.
+    ///
+    /// # Errors
+    /// The folder is refused, or a function of the configuration. A listener that is not on a loopback address is refused,
+    /// unless the configuration allows it and signatures are verified: the endpoint runs uploaded code.
+    pub async fn open(listener: TcpListener, config: Config) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        if !address.ip().is_loopback() && !config.allow_remote {
+            return refused(format!("{address} is not a loopback address, and the endpoint runs uploaded code"));
+        }
+        if !address.ip().is_loopback() && !config.verify_signatures {
+            return refused(format!("{address} is not a loopback address: signatures must be verified"));
+        }
+        let limits = config.limits;
+        let services = Services::open(Config { address: reachable(address), ..config }, address.ip()).await?;
+        Ok(Self { listener, services, limits })
+    }
+
+    /// Serves until `shutdown` resolves, then stops every function process and returns.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { listener, services, limits } = self;
+        let lambda = services.lambda.clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let router = http_api::router(services);
+        let server = http_api::serve(listener, router, limits, async {
+            stopped.await.ok();
+        });
+        // Together: an invocation under way ends with its function's process.
+        tokio::join!(server, async {
+            shutdown.await;
+            stop.send(()).ok();
+            lambda.shutdown().await;
+        });
+    }
+}
+
+/// Opens an endpoint and serves `listener` until `shutdown` resolves.
 ///
 /// # Errors
-/// A listener that is not on a loopback address is refused, unless the configuration allows it and signatures are verified:
-/// the endpoint runs uploaded code.
+/// As [`Endpoint::open`].
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    if !address.ip().is_loopback() && !config.allow_remote {
-        return refused(format!("{address} is not a loopback address, and the endpoint runs uploaded code"));
-    }
-    if !address.ip().is_loopback() && !config.verify_signatures {
-        return refused(format!("{address} is not a loopback address: signatures must be verified"));
-    }
-    let limits = config.limits;
-    let services = Services::open(Config { address: reachable(address), ..config }, address.ip()).await?;
-    let lambda = services.lambda.clone();
-
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let router = http_api::router(services);
-    let server = http_api::serve(listener, router, limits, async {
-        stopped.await.ok();
-    });
-    // Together: an invocation under way ends with its function's process.
-    tokio::join!(server, async {
-        shutdown.await;
-        stop.send(()).ok();
-        lambda.shutdown().await;
-    });
+    Endpoint::open(listener, config).await?.serve(shutdown).await;
     Ok(())
 }
 

@@ -67,6 +67,12 @@ impl Metrics {
         self.0.iterator_age.update(&[("mapping", mapping), ("shard", shard)], |age| *age = seconds);
     }
 
+    /// A mapping is gone: nothing of it ages any more.
+    pub fn forget_mapping(&self, mapping: &str) {
+        let labels = shown(&[("mapping", mapping)]) + ",";
+        self.0.iterator_age.lock().retain(|series, _| !series.starts_with(&labels));
+    }
+
     /// Log events were stored. `bytes` are those of their messages.
     pub fn log_events(&self, group: &str, count: usize, bytes: usize) {
         self.0.log_events.update(&[("group", group)], |total| *total += count as u64);
@@ -242,5 +248,16 @@ mod tests {
             assert!(lines.contains(&line), "no {line} in:\n{shown}");
         }
         assert!(!shown.contains("invocations"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_gone_has_no_age() {
+        let metrics = Metrics::default();
+        for mapping in ["1", "12"] {
+            metrics.iterator_age(mapping, "shardId-000000000000", 1000);
+        }
+        metrics.forget_mapping("1");
+        let shown = metrics.render(&[]);
+        assert!(!shown.contains(r#"mapping="1","#) && shown.contains(r#"mapping="12","#), "{shown}");
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::cli::Format;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where a command's outcome goes.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,13 @@ impl Output {
 
     /// Writes outcomes of one kind with a single flush, so that a large batch is a few large writes.
     pub fn show_all<'a, T: Render + 'a>(self, outcomes: impl Iterator<Item = &'a T>) -> Result<()> {
+        self.write(outcomes).map_err(|error| {
+            let error = Error::from(error);
+            Error { message: format!("could not write to stdout: {}", error.message), ..error }
+        })
+    }
+
+    fn write<'a, T: Render + 'a>(self, outcomes: impl Iterator<Item = &'a T>) -> io::Result<()> {
         let stdout = anstream::AutoStream::auto(io::stdout().lock());
         let mut to = io::BufWriter::with_capacity(64 * 1024, stdout);
         for outcome in outcomes {
@@ -38,7 +45,16 @@ impl Output {
                 }
             }
         }
-        Ok(to.flush()?)
+        to.flush()
+    }
+}
+
+/// A number with what it counts: `1 entry`, `2 entries`.
+pub fn counted(count: u64, what: &str) -> String {
+    match what.strip_suffix('y') {
+        _ if count == 1 => format!("1 {what}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {what}s"),
     }
 }
 
@@ -65,7 +81,14 @@ fn escape_unsafe(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{printable, printable_json};
+    use super::{counted, printable, printable_json};
+
+    #[test]
+    fn one_is_counted_as_one() {
+        let counted = [0, 1, 2].map(|count| counted(count, "entry"));
+        assert_eq!(counted, ["0 entries", "1 entry", "2 entries"]);
+        assert_eq!(super::counted(2, "record"), "2 records");
+    }
 
     #[test]
     fn nothing_reaches_the_terminal_but_text() {

@@ -1,4 +1,5 @@
 //! A hundred kills at random moments under load: what was acknowledged is there, in order, once, and each record has its line.
+//! A disk that is full takes nothing back either.
 //!
 //! `DURABLE_SEED` runs the kills of an earlier run again, `DURABLE_KILLS` more or fewer of them.
 #![allow(clippy::unwrap_used)]
@@ -62,14 +63,17 @@ fn free_port() -> String {
 }
 
 fn start(dir: &Path, port: &str, credentials: &local_aws::Credentials) -> Endpoint {
-    // Little stays in memory, so that most is read back from the folder.
-    let dir = dir.to_str().unwrap();
-    let options = ["--output", "json", "local", "--port", port, "--data-dir", dir, "--memory-limit", "1MiB"];
     let mut command: Command = common::ops_cli();
-    command.args(options);
+    local(&mut command, dir, port);
     command.args(["--access-key-id", &credentials.access_key_id]);
     command.args(["--secret-access-key", &credentials.secret_access_key]);
     Endpoint::of(&mut command)
+}
+
+/// Little stays in memory, so that most is read back from the folder.
+fn local(command: &mut Command, dir: &Path, port: &str) {
+    let dir = dir.to_str().unwrap();
+    command.args(["--output", "json", "local", "--port", port, "--data-dir", dir, "--memory-limit", "1MiB"]);
 }
 
 /// Numbers of what was sent and of what of it was acknowledged, by the stream it is in.
@@ -398,4 +402,47 @@ async fn prepare(config: &aws_config::SdkConfig) {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let iam = aws_sdk_iam::Client::new(config);
     iam.create_role().role_name("role").assume_role_policy_document(trust).send().await.unwrap();
+}
+
+/// A limit on the size of a file stands for a full disk: both end a write with an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut limited = common::ops_cli_by("sh");
+    // 64 MiB, which the journal has from the start: the unit is 512 bytes. Without the trap the signal of a file that is too large ends the process.
+    limited.args(["-c", r#"trap '' XFSZ; ulimit -f 131072; exec "$0" "$@""#, common::OPS_CLI]);
+    local(&mut limited, dir.path(), "0");
+    let mut endpoint = Endpoint::of(&mut limited);
+    let config = endpoint.sdk_config().await;
+    let config = config.into_builder().retry_config(aws_config::retry::RetryConfig::disabled()).build();
+    let kinesis = aws_sdk_kinesis::Client::new(&config);
+    kinesis.create_stream().stream_name(STREAM).shard_count(1).send().await.unwrap();
+    let put = async |number: usize| {
+        let data = Blob::new(format!("{number} {}", "x".repeat(1_000_000)));
+        kinesis.put_record().stream_name(STREAM).partition_key("k").data(data).send().await
+    };
+    while put(0).await.is_err() {
+        pause().await;
+    }
+    let mut acknowledged = 1;
+    let refusal = loop {
+        match put(acknowledged).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error.into_service_error().meta().message().unwrap().to_owned(),
+        }
+        assert!(acknowledged < 1000, "the limit does not hold");
+    };
+    assert!(refusal.contains("nothing is kept any more") && refusal.contains("File too large (os error"), "{refusal}");
+    let (status, body) = endpoint.get("/_local/health");
+    assert!(status == 503 && body.contains("File too large"), "{status} {body}");
+    endpoint.stop("-TERM");
+
+    let mut unlimited = common::ops_cli();
+    local(&mut unlimited, dir.path(), "0");
+    let endpoint = Endpoint::of(&mut unlimited);
+    let found = records(&endpoint.sdk_config().await).await;
+    let numbers: Vec<u64> = found.iter().map(|record| record.number).collect();
+    // What was refused may be there whole.
+    assert!(numbers.len() - acknowledged <= 1, "{} of {acknowledged}", numbers.len());
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
 }

@@ -89,9 +89,9 @@ fn request(endpoint: &Endpoint, head: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     write!(stream, "{head}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// The head of a signed request for `target`, with the body `{}`.
@@ -162,16 +162,6 @@ fn it_is_for_this_machine_unless_it_is_told_otherwise() {
     endpoint.run(["status"]).ok();
 }
 
-/// What `GET` of one of the endpoint's own pages answers.
-fn get(endpoint: &Endpoint, path: &str) -> String {
-    let address = endpoint.url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 #[test]
 fn it_counts_what_it_does() {
     let endpoint = Endpoint::start();
@@ -179,7 +169,7 @@ fn it_counts_what_it_does() {
     endpoint.run(["publish", "x"]).ok();
     let has = |metrics: &str, line: &str| metrics.lines().any(|there| there.starts_with(line));
     let metrics = eventually("the invocation", || {
-        let metrics = get(&endpoint, "/_local/metrics");
+        let (_, metrics) = endpoint.get("/_local/metrics");
         has(&metrics, "local_aws_invocations_total{function=\"test-dev\",outcome=\"ok\"} 1").then_some(metrics)
     });
     for line in [
@@ -259,4 +249,59 @@ fn what_it_does_not_answer_is_named() {
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("DynamoDB_20120810.ListTables"), "{answer}");
     let answer = request(&endpoint, &format!("{}\r\n{host}", signed(&endpoint, "Kinesis_20131202.Nope")));
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("the Kinesis operation Nope"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_on_this_machine_runs_what_was_saved_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |answer: &str| {
+        let source = format!("def handler(event, context): return '{answer}'\n");
+        std::fs::write(folder.path().join("index.py"), source).unwrap();
+    };
+    save("first");
+    let mine = format!("mine={}", folder.path().display());
+    let endpoint = Endpoint::start_with(&["--function", &mine]);
+    let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
+    let invoke = async || {
+        let invoked = lambda.invoke().function_name("mine").send().await.unwrap();
+        String::from_utf8(invoked.payload.unwrap().into_inner()).unwrap()
+    };
+    assert_eq!((invoke().await, invoke().await), ("\"first\"".to_owned(), "\"first\"".to_owned()));
+    save("second");
+    assert_eq!(invoke().await, "\"second\"");
+    let described = lambda.get_function_configuration().function_name("mine").send().await.unwrap();
+    assert!(described.role().unwrap().ends_with(":role/mine-role"), "{described:?}");
+
+    let missing = ops_cli().args(["local", "--port", "0", "--function", "mine=/no/such/folder"]).output().unwrap();
+    let told = String::from_utf8_lossy(&missing.stderr);
+    assert!(!missing.status.success() && told.contains("the function mine: /no/such/folder"), "{told}");
+}
+
+#[test]
+fn a_data_folder_that_is_refused_prints_no_exports() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (data, foreign) = (data.to_str().unwrap(), folder.path().to_str().unwrap());
+    let _endpoint = Endpoint::start_with(&["--data-dir", data]);
+    let given = ["--access-key-id", "mine", "--secret-access-key", "secret"];
+    for (folder, why) in [(data, "in use by another endpoint"), (foreign, "no data folder of this endpoint")] {
+        for credentials in [&given[..], &[]] {
+            let run = Run::of(ops_cli().args(["local", "--port", "0", "--data-dir", folder]).args(credentials));
+            assert!(run.code == 1 && run.stderr.contains(why), "{}", run.stderr);
+            assert_eq!(run.stdout, "");
+        }
+    }
+}
+
+/// Also what is refused before any service sees it.
+#[test]
+fn a_client_that_writes_cbor_reads_refusals_in_cbor() {
+    let endpoint = Endpoint::start();
+    let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
+    let unsigned = UNSIGNED.replace("json", "cbor");
+    let answer = request(&endpoint, &format!("{unsigned}\r\n{host}"));
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("content-type: application/x-amz-cbor-1.1"), "{answer}");
+    let is_worded = answer.contains("__type") && answer.contains("Missing Authentication Token");
+    assert!(is_worded && !answer.contains("\"__type\""), "{answer}");
 }

@@ -5,115 +5,14 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::types::{Shard, ShardIteratorType, StreamStatus};
+use common::publishing::{active, endpoint, fault, file, has, line_count, lines, numbered, on_stream, path, text};
 use common::{Endpoint, Run, eventually};
-use kinesis_event_logger_core::{Aggregate, hash_key};
 use serde_json::{Value, json};
-
-fn path(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("publish-{name}-{}", std::process::id()));
-    std::fs::remove_file(&path).ok();
-    path
-}
-
-fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-    let path = path(name);
-    std::fs::write(&path, content).unwrap();
-    path
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    let content = std::fs::read_to_string(path).unwrap();
-    content.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn line_count(path: &Path) -> usize {
-    std::fs::read(path).map_or(0, |content| content.iter().filter(|byte| **byte == b'\n').count())
-}
-
-fn has(path: &Path, what: &str) -> Option<()> {
-    std::fs::read_to_string(path).is_ok_and(|content| content.contains(what)).then_some(())
-}
-
-/// An endpoint with the stream test-dev.
-async fn endpoint(shards: i32) -> (Endpoint, Client) {
-    let endpoint = Endpoint::start();
-    let client = Client::new(&endpoint.sdk_config().await);
-    client.create_stream().stream_name("test-dev").shard_count(shards).send().await.unwrap();
-    active(&client).await;
-    (endpoint, client)
-}
-
-async fn active(client: &Client) {
-    for _ in 0..1000 {
-        let summary = client.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
-        if summary.stream_description_summary.unwrap().stream_status == StreamStatus::Active {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("the stream does not become active");
-}
-
-/// Sets a fault of PutRecords.
-fn fault(endpoint: &Endpoint, kind: &str, more: Value) {
-    let mut fault = json!({ "operation": "PutRecords", "kind": kind });
-    fault.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    endpoint.fault(&fault);
-}
-
-/// Every record on the stream, shard by shard in the order they were made: parents before children. Aggregates are taken
-/// apart as by the KCL, which drops what is in an aggregate on another shard than its own.
-async fn on_stream(client: &Client) -> Vec<(String, String)> {
-    let mut shards: Vec<_> =
-        client.list_shards().stream_name("test-dev").send().await.unwrap().shards.unwrap_or_default();
-    shards.sort_by(|a, b| a.shard_id.cmp(&b.shard_id));
-    let mut records = Vec::new();
-    for shard in shards {
-        let iterator = client.get_shard_iterator().stream_name("test-dev").shard_id(&shard.shard_id);
-        let iterator = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap();
-        let mut iterator = iterator.shard_iterator;
-        while let Some(at) = iterator {
-            let page = client.get_records().shard_iterator(at).send().await.unwrap();
-            let is_last = page.records.is_empty() && page.millis_behind_latest == Some(0);
-            for record in page.records {
-                let (data, mut is_aggregate) = (record.data.into_inner(), false);
-                for inside in Aggregate::parse(&data).iter().flat_map(Aggregate::records) {
-                    is_aggregate = true;
-                    let key = inside.partition_key.unwrap();
-                    if takes(&shard, key) {
-                        records.push((key.to_owned(), String::from_utf8(inside.data.to_vec()).unwrap()));
-                    }
-                }
-                if !is_aggregate {
-                    records.push((record.partition_key.unwrap(), String::from_utf8(data).unwrap()));
-                }
-            }
-            iterator = page.next_shard_iterator.filter(|_| !is_last);
-        }
-    }
-    records
-}
-
-fn takes(shard: &Shard, key: &str) -> bool {
-    let range = shard.hash_key_range.as_ref().unwrap();
-    let (first, last) = (range.starting_hash_key.parse().unwrap(), range.ending_hash_key.parse().unwrap());
-    (first..=last).contains(&hash_key(key))
-}
-
-/// `count` lines, `{"n":…,"k":…}`, of so many keys.
-fn numbered(count: u64, keys: u64) -> String {
-    (0..count).map(|n| format!("{{\"n\":{n},\"k\":\"key-{}\"}}\n", n % keys)).collect()
-}
 
 fn number(data: &str) -> u64 {
     serde_json::from_str::<Value>(data).unwrap()["n"].as_u64().unwrap()
@@ -229,7 +128,7 @@ async fn interrupted_and_resumed(signal: &str, how: &[&str]) {
         .spawn()
         .unwrap();
     eventually("the first receipts", || (line_count(&receipts) > 1000).then_some(()));
-    std::process::Command::new("kill").args([signal, &first.id().to_string()]).status().unwrap();
+    send(&first, signal);
     assert_eq!(first.wait().unwrap().code(), Some(130));
     let mut stderr = String::new();
     first.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -245,30 +144,6 @@ async fn interrupted_and_resumed(signal: &str, how: &[&str]) {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..count).collect::<Vec<_>>());
     assert_eq!(line_count(&receipts) as u64, count);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn input_errors_go_to_the_dead_letters_or_stop_at_once() {
-    let (endpoint, client) = endpoint(1).await;
-    let mut content = b"{\"k\":\"a\"}\n{\"k\":\n{}\n".to_vec();
-    content.extend(vec![b'x'; 1_100_000]);
-    content.extend(b"\n{\"k\":\"last\"}\n");
-    let input = file("errors", &content);
-    let dead = path("errors-dead");
-    let publish = ["publish", "--file", text(&input), "--key-field", "/k", "--dead-letter", text(&dead)];
-    let run = endpoint.run(publish).failed(1, "3 of 5 records were not published", text(&dead));
-    assert_eq!(run.stdout.lines().count(), 2);
-    assert!(run.stderr.contains("5 records read = 2 acknowledged + 3 dead-lettered"), "{}", run.stderr);
-    let letters = lines(&dead);
-    let places: Vec<_> = letters.iter().map(|letter| (&letter["offset"], &letter["line"])).collect();
-    assert_eq!(places, [(&json!(1), &json!(2)), (&json!(2), &json!(3)), (&json!(3), &json!(4))]);
-    for (letter, reason) in letters.iter().zip(["is not valid JSON", "has no field /k", "is too large"]) {
-        assert!(letter["reason"].as_str().unwrap().starts_with(reason), "{}", letter["reason"]);
-    }
-
-    endpoint.run(publish.iter().chain(&["--strict"])).failed(2, "line 2 of", "--dead-letter");
-    assert_eq!(on_stream(&client).await.len(), 3, "what came before the error was published");
-    assert_eq!(endpoint.run(["publish", "--hash-key", "x", "data"]).code, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,27 +164,6 @@ async fn what_is_given_up_is_dead_lettered_and_can_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_requests_and_shards_and_sends_nothing() {
-    let (endpoint, client) = endpoint(2).await;
-    let input = file("dry", numbered(1200, 1200));
-    let run = endpoint.run(["--output", "json", "publish", "--dry-run", "--file", text(&input), "--key-field", "/k"]);
-    let plan = run.ok().json().remove(0);
-    assert_eq!((&plan["records"], &plan["requests"], &plan["entries"]), (&json!(1200), &json!(3), &json!(1200)));
-    let how = ["--file", text(&input), "--key-field", "/k", "--aggregate"];
-    let aggregated =
-        endpoint.run(["--output", "json", "publish", "--dry-run"].iter().chain(&how)).ok().json().remove(0);
-    assert_eq!((&aggregated["records"], &aggregated["requests"]), (&json!(1200), &json!(1)));
-    assert_eq!(
-        (&aggregated["entries"], &aggregated["bytes"]),
-        (&json!(2), &plan["bytes"]),
-        "one a shard: {aggregated}"
-    );
-    let shards: u64 = plan["shards"].as_array().unwrap().iter().map(|shard| shard["records"].as_u64().unwrap()).sum();
-    assert_eq!(shards, 1200);
-    assert!(on_stream(&client).await.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn slow_input_is_aggregated_and_not_held_back() {
     let (endpoint, client) = endpoint(1).await;
     let receipts = path("slow");
@@ -327,50 +181,6 @@ async fn slow_input_is_aggregated_and_not_held_back() {
     assert_eq!(data, ["one", "two", "three", "unfinished"]);
 }
 
-/// Beside the program itself, of which a development build has twice as much in memory as a release: with that, 64 MiB.
-const MOST_RESIDENT_KIB: u64 = 48 * 1024;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_stays_small_whatever_the_input() {
-    let (endpoint, client) = endpoint(1).await;
-    // 120 MB of records of 600 KB, from two files.
-    let highest = most_resident(&endpoint, 600_000, 100);
-    assert!((1..MOST_RESIDENT_KIB).contains(&highest), "{highest} KiB resident");
-    // The largest that a stream can be set to take.
-    let arn = client.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
-    let arn = arn.stream_description_summary.unwrap().stream_arn;
-    client.update_max_record_size().stream_arn(arn).max_record_size_in_kib(10_240).send().await.unwrap();
-    active(&client).await;
-    let highest = most_resident(&endpoint, 10 * 1024 * 1024 - 100, 3);
-    assert!((1..MOST_RESIDENT_KIB).contains(&highest), "{highest} KiB resident");
-}
-
-/// KiB that `publish` has resident at most, its program aside, with twice so many lines of this length.
-fn most_resident(endpoint: &Endpoint, length: usize, lines: usize) -> u64 {
-    let line = format!("{}\n", "x".repeat(length));
-    let input = file("large", line.repeat(lines));
-    let mut child = endpoint
-        .ops(["publish", "--quiet", "--file", text(&input), "--file", text(&input)])
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut highest = 0;
-    while child.try_wait().unwrap().is_none() {
-        let status = std::fs::read_to_string(&status).unwrap_or_default();
-        let kib = |name: &str| -> Option<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.trim().trim_end_matches(" kB").parse().ok()
-        };
-        highest = highest.max(kib("VmHWM:").zip(kib("RssFile:")).map_or(0, |(most, program)| most - program));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    std::fs::remove_file(input).unwrap();
-    highest
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_of_another_run_are_not_overwritten() {
     let (endpoint, _client) = endpoint(1).await;
@@ -379,4 +189,81 @@ async fn receipts_of_another_run_are_not_overwritten() {
     endpoint.run(["publish", "x", "--receipts", text(&receipts)]).failed(2, "holds receipts already", "--resume");
     let run = Run::with_stdin(&mut endpoint.ops(["publish", "--quiet", "--file", "-"]), b"a\nb\n").ok();
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+}
+
+/// Sends a signal to a process that was started.
+fn send(process: &Child, signal: &str) {
+    Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_interrupts_twice_waits_for_no_answer_and_still_gets_the_sum() {
+    let (endpoint, _client) = endpoint(1).await;
+    fault(&endpoint, "latency", json!({ "milliseconds": 20_000 }));
+    let (input, dead) = (file("twice-interrupted", numbered(3000, 7)), path("twice-interrupted-dead"));
+    let mut publish = endpoint.ops(["publish", "--quiet", "--file", text(&input), "--dead-letter", text(&dead)]);
+    let publish = publish.stderr(Stdio::piped()).spawn().unwrap();
+    eventually("a request under way", || (struck(&endpoint, "latency") > 0).then_some(()));
+    let begun = Instant::now();
+    send(&publish, "-INT");
+    // The first is taken before the second comes: what was never sent is taken back without a letter.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    send(&publish, "-INT");
+    let output = publish.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    let letters = lines(&dead);
+    assert!(!letters.is_empty() && letters.len().is_multiple_of(500), "{}", letters.len());
+    assert!(letters.iter().all(|letter| letter["mayBePut"] == true), "{}", letters[0]);
+    assert!(stderr.contains("but for the dead-lettered"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_down_ends_the_run_with_its_sum() {
+    let (endpoint, client) = endpoint(1).await;
+    let input = file("full", numbered(5000, 7));
+    let run = endpoint.run(["publish", "--file", text(&input), "--receipts", "/dev/full"]);
+    let run = run.failed(1, "could not write /dev/full: No space left on device", "--resume /dev/full");
+    assert!(run.stderr.contains("acknowledged last has no receipt"), "{}", run.stderr);
+    let put = on_stream(&client).await.len();
+    assert!(
+        run.stderr.contains(&format!("{put} records read = {put} acknowledged + 0 dead-lettered")),
+        "{}",
+        run.stderr
+    );
+    assert!(put < 5000, "it stopped: {put}");
+
+    let errors = Run::with_stdin(&mut endpoint.ops(["publish", "--base64", "--dead-letter", "/dev/full"]), b"%\n%\n");
+    let errors = errors.failed(1, "could not write /dev/full", "--receipts");
+    assert!(errors.stderr.contains("not published: line 1 of stdin is not valid base64"), "{}", errors.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failure_after_a_long_silence_is_not_the_end() {
+    let (endpoint, client) = endpoint(1).await;
+    let mut publish = endpoint.ops(["publish", "--quiet", "--deadline", "1"]);
+    let mut publish = publish.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = publish.stdin.take().unwrap();
+    // Longer than the deadline.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    fault(&endpoint, "serverError", json!({ "probability": 1.0 }));
+    stdin.write_all(b"late\n").unwrap();
+    eventually("a request that fails", || (struck(&endpoint, "serverError") > 0).then_some(()));
+    endpoint.faults("DELETE", "");
+    drop(stdin);
+    let output = publish.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(on_stream(&client).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_ends_before_its_receipts_is_another() {
+    let (endpoint, _client) = endpoint(1).await;
+    let (input, receipts) = (file("longer", numbered(10, 2)), path("longer-receipts"));
+    endpoint.run(["publish", "--file", text(&input), "--receipts", text(&receipts)]).ok();
+    endpoint.run(["publish", "--file", text(&input), "--resume", text(&receipts)]).ok();
+    let other = file("shorter", numbered(9, 2));
+    let run = endpoint.run(["publish", "--file", text(&other), "--resume", text(&receipts)]);
+    run.failed(2, "of an input of 10 records at least, and this one has 9", "the same input");
 }

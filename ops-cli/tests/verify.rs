@@ -118,6 +118,6 @@ fn a_record_that_was_not_logged_is_named() {
     let mut all = std::fs::OpenOptions::new().append(true).open(&receipts).unwrap();
     writeln!(all, "{lost}").unwrap();
     let run = endpoint.run(["verify", "--receipts", file, "--timeout", "1s"]);
-    let run = run.failed(1, "1 records have no log line", "--timeout");
+    let run = run.failed(1, "1 record without a log line", "--timeout");
     assert!(run.stdout.contains("missing: record 3, shardId-000000000000 495900000"), "{}", run.stdout);
 }

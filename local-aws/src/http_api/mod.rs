@@ -1,14 +1,11 @@
 //! HTTP: which service a request is for, who may send it, and errors as each protocol words them.
 
 mod body;
-mod credentials;
-mod error;
-pub mod event_stream;
 mod faults;
 mod guard;
 mod operations;
+mod protocol;
 mod server;
-mod signature;
 mod told;
 
 use std::collections::BTreeMap;
@@ -20,19 +17,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use jiff::Timestamp;
 
 use crate::Services;
+use crate::credentials::Credentials;
+use crate::error::{AwsError, Protocol};
+use crate::event_stream;
 use crate::lambda::{DOWNLOAD_CODE, Lambda};
+use crate::signature::{Claim, SignatureError};
+use crate::store;
 use body::Allowance;
-pub use credentials::Credentials;
-pub use error::AwsError;
-pub use faults::{Faults, Refusal};
 use operations::Operation;
 pub use server::{Limits, serve};
-pub use signature::presigned;
-use signature::{Claim, SignatureError};
 use told::Told;
 
 const UNKNOWN_OPERATION: &str = "UnknownOperationException";
@@ -50,54 +47,23 @@ pub struct Access {
     pub bound: IpAddr,
 }
 
-/// The wire protocols, each with its own form of an error.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Protocol {
-    AwsJson,
-    RestJson,
-    Query,
-    /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
-    S3,
-}
-
-impl Protocol {
-    /// Every awsJson request names its operation in `x-amz-target`, every query request is a form, in its body or, when
-    /// it is presigned, in its query; only a signature tells S3 from another REST service.
-    fn of(request: &Request<Body>, claim: Option<&Claim>) -> Self {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let query = request.uri().query().unwrap_or_default();
-        if request.headers().contains_key("x-amz-target") {
-            Self::AwsJson
-        } else if content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
-            || (request.uri().path() == "/" && query.split('&').any(|part| part.starts_with("Action=")))
-        {
-            Self::Query
-        } else if claim.is_some_and(Claim::is_of_s3) {
-            Self::S3
-        } else {
-            Self::RestJson
-        }
-    }
-
-    fn error(self, error: &AwsError) -> Response<Bytes> {
-        match self {
-            Self::AwsJson => error.to_aws_json(),
-            Self::RestJson => error.to_rest_json(),
-            Self::Query => error.to_query_xml(),
-            Self::S3 => error.to_s3_xml(),
-        }
-    }
-}
-
 pub fn router(services: Services) -> Router {
     Router::new()
-        .route("/_local/health", axum::routing::get(async || "ok\n"))
+        .route("/_local/health", axum::routing::get(health))
         .route("/_local/metrics", axum::routing::get(metrics))
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
         .fallback(answer)
         .layer(axum::middleware::from_fn_with_state(services.clone(), guard::refuse))
         .with_state(services)
+}
+
+/// Unwell is who keeps nothing any more: of a full disk, for instance.
+async fn health(State(services): State<Services>) -> (StatusCode, String) {
+    match services.store.flushed().await {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
 }
 
 async fn destinations(State(services): State<Services>) -> Response<Body> {
@@ -194,7 +160,7 @@ async fn dispatch(
     let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
-        Protocol::AwsJson => aws_json(services, &signed_for, request).await,
+        Protocol::AwsJson | Protocol::AwsCbor => aws_json(services, &signed_for, request).await,
         Protocol::Query => query(services, &signed_for, &request),
         Protocol::RestJson | Protocol::S3 => rest(services, &signed_for, request).await,
     }?;
@@ -235,7 +201,14 @@ async fn aws_json(services: &Services, signed: &Signed, request: Request<Bytes>)
             if operation == "StartLiveTail" {
                 return services.logs.start_live_tail(request.body()).map(event_stream::response);
             }
-            let answer = services.logs.call(operation, request.body())?;
+            let answer = match operation {
+                // They read the disk, or millions of events.
+                "GetLogEvents" | "FilterLogEvents" => {
+                    let (logs, operation) = (services.logs.clone(), operation.to_owned());
+                    store::beside(move || logs.call(&operation, request.body())).await?
+                }
+                _ => services.logs.call(operation, request.body())?,
+            };
             let body = if answer.is_null() { String::new() } else { answer.to_string() };
             let mut response = Response::new(Body::from(body));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));

@@ -4,8 +4,9 @@ use ferrokinesis::types::{Consumer, ConsumerStatus, EpochSeconds};
 use kinesis_event_logger_core::limits::STREAM_CONSUMERS;
 use serde_json::{Value, json};
 
-use super::{Kinesis, now, stream_name, text};
-use crate::http_api::AwsError;
+use super::target::stream_name;
+use super::{Kinesis, now, text};
+use crate::error::AwsError;
 
 impl Kinesis {
     pub(super) async fn register_consumer(&self, input: &Value) -> Result<Value, AwsError> {
@@ -119,8 +120,13 @@ impl Kinesis {
             }
             _ => return Err(super::invalid("Must specify either ConsumerARN, or both StreamARN and ConsumerName.")),
         };
-        found.ok_or_else(|| AwsError::bad_request("ResourceNotFoundException", format!("Consumer {what} not found.")))
+        found.ok_or_else(|| no_consumer(&what))
     }
+}
+
+/// `what`: the consumer's ARN, or its name and its stream's.
+pub(super) fn no_consumer(what: &str) -> AwsError {
+    AwsError::bad_request("ResourceNotFoundException", format!("Consumer {what} not found."))
 }
 
 fn stream_arn(consumer: &Consumer) -> &str {

@@ -1,5 +1,7 @@
 //! GetShardIterator and GetRecords.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp as Time;
@@ -7,11 +9,13 @@ use kinesis_event_logger_core::{SequenceNumber, limits};
 use serde::{Deserialize, Serialize};
 
 use super::iterator::ShardIterator;
-use super::log::{Item, SequenceText, ShardLog, ShardSequence, Shards, Span, StreamLog};
-use super::wire::{BlobOut, Timestamp, Wire};
-use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, data_bytes, invalid, now};
-use crate::http_api::AwsError;
+use super::log::{Item, ShardLog, Shards, Span, StreamLog};
+use super::target::Target;
+use super::wire::Wire;
+use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records};
+use crate::error::AwsError;
 use crate::metrics::Direction;
+use crate::store;
 
 const ITERATOR_MS: u64 = limits::SHARD_ITERATOR_SECONDS * 1000;
 
@@ -31,6 +35,8 @@ struct GetShardIterator {
 struct GetRecords {
     shard_iterator: String,
     limit: Option<usize>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
 }
 
 /// How a place in a shard is named.
@@ -60,22 +66,10 @@ struct IteratorAnswer {
     shard_iterator: String,
 }
 
+/// What an answer says besides its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct RecordAnswer<'a> {
-    sequence_number: SequenceText,
-    approximate_arrival_timestamp: Timestamp,
-    data: BlobOut<'a>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    partition_key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_type: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct RecordsAnswer<'a> {
-    records: Vec<RecordAnswer<'a>>,
+struct PageAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_shard_iterator: Option<String>,
     millis_behind_latest: u64,
@@ -102,12 +96,12 @@ struct HashKeyRange {
 impl Kinesis {
     pub(super) async fn get_shard_iterator(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let mut input = wire.read_value(body)?;
-        self.name_stream(&mut input);
+        self.name_stream(&mut input)?;
         self.engine().check("GetShardIterator", &input)?;
         let GetShardIterator { target, shard_id, shard_iterator_type, starting_sequence_number, timestamp } =
             serde_json::from_value(input)
                 .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
-        let name = target.require()?;
+        let name = self.name_of(target)?;
         let missing = || self.no_shard(&shard_id, &name);
         let stream = self.stream_log(&name).await.map_err(|_| missing())?;
         let shard = stream.shard(&shard_id).ok_or_else(missing)?;
@@ -116,7 +110,7 @@ impl Kinesis {
             created: now(),
             incarnation: stream.incarnation,
             shard_index: shard.sequence.index,
-            next: self.begin(&stream, &shard, &position)?,
+            next: self.begin(&stream, &shard, &position).await?,
             stream_name: name,
         };
         wire.answer(&IteratorAnswer { shard_iterator: iterator.encode() })
@@ -125,44 +119,51 @@ impl Kinesis {
     pub(super) async fn get_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let input = wire.read_value(body)?;
         self.engine().check("GetRecords", &input)?;
-        let GetRecords { shard_iterator, limit } = serde_json::from_value(input)
+        let GetRecords { shard_iterator, limit, stream_arn } = serde_json::from_value(input)
             .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
         let now = now();
         let iterator = ShardIterator::decode(&shard_iterator).filter(|iterator| iterator.created <= now);
         let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator."))?;
         check_age(iterator.created, now)?;
+        // Of two streams it is refused.
+        self.name_of(Target { stream_name: Some(iterator.stream_name.clone()), stream_arn })?;
         let shard_id = format!("shardId-{:012}", iterator.shard_index);
         let missing = || self.no_shard(&shard_id, &iterator.stream_name);
         let stream = self.stream_log(&iterator.stream_name).await.map_err(|_| missing())?;
         let stream = Some(stream).filter(|stream| stream.incarnation == iterator.incarnation).ok_or_else(missing)?;
-        let shards = stream.shards();
-        let shard = shards.shard(&shard_id).ok_or_else(missing)?;
+        let shard = stream.shard(&shard_id).ok_or_else(missing)?;
         if self.shared.has_limits && !shard.limits().read(now) {
-            return Err(AwsError::bad_request(THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &iterator.stream_name)));
+            return Err(AwsError::bad_request(THROUGHPUT_EXCEEDED, self.rate_exceeded(&shard, &iterator.stream_name)));
         }
-        let read = shard.read(Span {
+        let span = Span {
             from: iterator.next,
             records: limit.unwrap_or(limits::GET_RECORDS_RECORDS),
             bytes: limits::GET_RECORDS_BYTES,
-            cutoff: shards.settings.cutoff(now),
-        });
+            cutoff: stream.shards().settings.cutoff(now),
+        };
+        let read = shard.read_beside(span).await;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &iterator.stream_name, items.len(), data_bytes(&items));
         if self.shared.has_limits {
-            shard.limits().gave(items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum());
+            shard.limits().gave(read_bytes(&items));
         }
         let next = read.next(&items);
         let is_end = read.is_at_end(next);
-        wire.answer(&RecordsAnswer {
-            records: items.iter().map(|item| RecordAnswer::new(item, shard.sequence)).collect(),
+        let page = PageAnswer {
             next_shard_iterator: (!is_end).then(|| ShardIterator { created: now, next, ..iterator }.encode()),
             millis_behind_latest: millis_behind(&items, read.is_at_tip(next), now),
-            child_shards: is_end.then(|| child_shards(&shards, &shard_id)),
-        })
+            child_shards: is_end.then(|| child_shards(&stream.shards(), &shard_id)),
+        };
+        Ok(wire.answer_with(records::body(wire, &items, shard.sequence, &page)?))
     }
 
     /// The counter of the first record to read from a position on.
-    pub(super) fn begin(&self, stream: &StreamLog, shard: &ShardLog, position: &Position) -> Result<u64, AwsError> {
+    pub(super) async fn begin(
+        &self,
+        stream: &StreamLog,
+        shard: &Arc<ShardLog>,
+        position: &Position,
+    ) -> Result<u64, AwsError> {
         match (position.r#type, &position.sequence_number, position.timestamp) {
             (PositionType::TrimHorizon, None, _) => Ok(0),
             (PositionType::Latest, None, _) => Ok(shard.next()),
@@ -170,7 +171,7 @@ impl Kinesis {
             (PositionType::AfterSequenceNumber, Some(number), _) => {
                 self.counter(stream, shard, number).map(|counter| counter.saturating_add(1))
             }
-            (PositionType::AtTimestamp, _, Some(seconds)) => at_timestamp(shard, seconds),
+            (PositionType::AtTimestamp, _, Some(seconds)) => at_timestamp(shard, seconds).await,
             (PositionType::AtTimestamp, _, None) => Err(invalid(
                 "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no timestamp parameter.",
             )),
@@ -217,14 +218,15 @@ impl Kinesis {
     }
 }
 
-fn at_timestamp(shard: &ShardLog, seconds: f64) -> Result<u64, AwsError> {
+async fn at_timestamp(shard: &Arc<ShardLog>, seconds: f64) -> Result<u64, AwsError> {
     let (millis, now) = ((seconds * 1000.0).round() as u64, now());
     if millis > now {
         return Err(invalid(format!(
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {millis}, currentTimestampInMillis: {now}"
         )));
     }
-    Ok(shard.at_time(millis))
+    let shard = Arc::clone(shard);
+    Ok(store::beside(move || shard.at_time(millis)).await)
 }
 
 fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
@@ -246,18 +248,6 @@ fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
     ))
 }
 
-impl<'a> RecordAnswer<'a> {
-    pub fn new(item: &Item<'a>, shard: ShardSequence) -> Self {
-        Self {
-            sequence_number: item.number(shard),
-            approximate_arrival_timestamp: Timestamp(item.arrival),
-            data: BlobOut(item.entry.data),
-            partition_key: item.entry.partition_key,
-            encryption_type: item.is_encrypted.then_some("KMS"),
-        }
-    }
-}
-
 /// How long ago the last record that was read arrived; nothing at the shard's tip.
 pub(super) fn millis_behind(items: &[Item], is_at_tip: bool, now: u64) -> u64 {
     match items.last() {
@@ -267,7 +257,7 @@ pub(super) fn millis_behind(items: &[Item], is_at_tip: bool, now: u64) -> u64 {
 }
 
 pub(super) fn child_shards(shards: &Shards, parent: &str) -> Vec<ChildShard> {
-    let child = |shard: &std::sync::Arc<ShardLog>| ChildShard {
+    let child = |shard: &Arc<ShardLog>| ChildShard {
         shard_id: shard.id.clone(),
         parent_shards: shard.parents.clone(),
         hash_key_range: HashKeyRange {

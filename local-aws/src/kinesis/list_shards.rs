@@ -4,12 +4,13 @@ use bytes::Bytes;
 use ferrokinesis::types::Shard;
 use http::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::log::{ShardLog, StreamLog};
+use super::target::Target;
 use super::wire::Wire;
-use super::{Kinesis, Target, invalid, now};
-use crate::http_api::AwsError;
+use super::{Kinesis, invalid, now, text, violation};
+use crate::error::AwsError;
 
 /// Shards of an answer without a limit (Kinesis API, ListShards).
 const PAGE: usize = 1000;
@@ -65,10 +66,11 @@ impl Kinesis {
     pub(super) async fn list_shards(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let input = wire.read_value(body)?;
         self.engine().check("ListShards", &input)?;
+        check_filter(&input["ShardFilter"])?;
         let input: ListShards = serde_json::from_value(input)
             .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
         let limit = input.max_results.unwrap_or(PAGE);
-        let page = Page::of(input)?;
+        let page = self.page(input)?;
         let described = self.engine().stream(&page.stream).await?;
         let log = self.stream_log(&page.stream).await?;
         let wanted = page.filter.as_ref().map(|filter| Wanted::of(filter, &log)).transpose()?;
@@ -82,6 +84,22 @@ impl Kinesis {
         let last = shards.last().filter(|_| has_more).map(|last| last.shard_id.clone());
         let next_token = last.map(|after| Page { after, ..page }.encode());
         wire.answer(&ListShardsAnswer { shards, next_token })
+    }
+
+    /// What a request asks for: where a token leads to, or what it names itself, never both.
+    fn page(&self, input: ListShards) -> Result<Page, AwsError> {
+        let ListShards { target, next_token, exclusive_start_shard_id, shard_filter, .. } = input;
+        let Some(token) = next_token else {
+            let after = exclusive_start_shard_id.unwrap_or_default();
+            return Ok(Page { stream: self.name_of(target)?, after, filter: shard_filter });
+        };
+        if target.stream_name.is_some() || target.stream_arn.is_some() {
+            return Err(invalid("NextToken and StreamName cannot be provided together."));
+        }
+        if exclusive_start_shard_id.is_some() {
+            return Err(invalid("NextToken and ExclusiveStartShardId cannot be provided together."));
+        }
+        Page::decode(&token)
     }
 }
 
@@ -130,19 +148,22 @@ fn oldest(log: &StreamLog) -> u64 {
     log.shards().all.iter().map(|shard| shard.opened).min().unwrap_or_default()
 }
 
-impl Page {
-    fn of(input: ListShards) -> Result<Self, AwsError> {
-        let ListShards { target, next_token, exclusive_start_shard_id, shard_filter, .. } = input;
-        if let Some(token) = next_token {
-            if target.require().is_ok() {
-                return Err(invalid("NextToken and StreamName cannot be provided together."));
-            }
-            return Self::decode(&token);
-        }
-        let after = exclusive_start_shard_id.unwrap_or_default();
-        Ok(Self { stream: target.require()?, after, filter: shard_filter })
+/// The engine's model has no filters.
+fn check_filter(filter: &Value) -> Result<(), AwsError> {
+    const TYPES: [&str; 6] =
+        ["AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"];
+    match text(filter, "Type") {
+        None if filter.is_null() => Ok(()),
+        None => Err(violation("Value null at 'shardFilter.type'", "not be null")),
+        Some(known) if TYPES.contains(&known) => Ok(()),
+        Some(other) => Err(violation(
+            &format!("Value '{other}' at 'shardFilter.type'"),
+            &format!("satisfy enum value set: [{}]", TYPES.join(", ")),
+        )),
     }
+}
 
+impl Page {
     fn encode(&self) -> String {
         base64_simd::STANDARD.encode_to_string(json!(self).to_string())
     }

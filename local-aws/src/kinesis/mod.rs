@@ -4,6 +4,7 @@
 
 mod consumers;
 mod control;
+mod create;
 mod engine;
 mod get;
 mod iterator;
@@ -12,8 +13,11 @@ mod list_shards;
 mod log;
 mod persist;
 mod put;
+mod reader;
+mod records;
 mod subscribe;
 mod tags;
+mod target;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -25,107 +29,24 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use kinesis_event_logger_core::SequenceNumber;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Config;
-use crate::http_api::{AwsError, Faults};
-use crate::metrics::{Direction, Metrics};
-use crate::store::{Budget, Store};
+use crate::error::AwsError;
+use crate::faults::Faults;
+use crate::metrics::Metrics;
+use crate::store::{self, Budget, Store};
 use engine::Engine;
-pub use limits::Bucket;
-use log::{ShardLog, Span, Status, StreamLog};
-use wire::Wire;
+use log::{ShardLog, Status, StreamLog};
+pub use reader::{Cursor, Record, Shard, Start, Stream};
+pub use wire::Wire;
 
 /// How often what is past retention is let go.
 const TRIM_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The error of what is above a shard's limits.
 const THROUGHPUT_EXCEEDED: &str = "ProvisionedThroughputExceededException";
-
-/// A stream as its readers see it.
-#[derive(Debug, Clone)]
-pub struct Stream {
-    pub name: String,
-    /// Tells the stream from others of this name, before and after it.
-    pub incarnation: u64,
-    /// How long records are kept, in milliseconds.
-    pub retention_ms: i64,
-    /// Every shard, closed ones included, in the order they were made.
-    pub shards: Vec<Shard>,
-}
-
-/// A shard and the shards it came from.
-#[derive(Debug, Clone)]
-pub struct Shard {
-    pub id: String,
-    /// The shards whose end this one begins at: none, one (split) or two (merge).
-    pub parents: Vec<String>,
-}
-
-/// A record as a Lambda event carries it.
-#[derive(Debug, Clone)]
-pub struct Record {
-    pub sequence_number: String,
-    pub partition_key: String,
-    /// Base64.
-    pub data: String,
-    /// Epoch seconds, with a fraction of milliseconds.
-    pub arrival: f64,
-}
-
-/// Where to begin reading a shard.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Start {
-    TrimHorizon,
-    Latest,
-    /// Epoch seconds.
-    AtTimestamp(f64),
-}
-
-/// A place between two records of one shard: the counter of the record that is read next.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Cursor(u64);
-
-impl Cursor {
-    /// The place right after a record.
-    pub fn after(sequence_number: &str) -> Self {
-        let parts = sequence_number.parse::<SequenceNumber>().ok().and_then(|number| number.parts());
-        Self(parts.map_or(0, |parts| parts.counter + 1))
-    }
-}
-
-/// One read of a shard.
-#[derive(Debug)]
-pub struct Page {
-    pub records: Vec<Record>,
-    /// The shard is closed and everything in it has been read.
-    pub end_of_shard: bool,
-}
-
-/// The stream a request is for.
-#[derive(Debug, Deserialize, Default)]
-#[serde(rename_all = "PascalCase")]
-struct Target {
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-}
-
-impl Target {
-    /// The stream's name.
-    fn require(self) -> Result<String, AwsError> {
-        match (self.stream_name, self.stream_arn) {
-            (Some(name), _) => Ok(name),
-            (None, Some(arn)) => {
-                stream_name(&arn).map(str::to_owned).ok_or_else(|| invalid(format!("{arn} is not a stream's ARN")))
-            }
-            (None, None) => Err(invalid("Either StreamName or StreamARN must be provided.")),
-        }
-    }
-}
 
 /// A handle on the streams; clones share them.
 #[derive(Clone)]
@@ -182,15 +103,7 @@ impl Kinesis {
             let message = format!("Kinesis answers POST, not {}.", request.method());
             return Err(AwsError::new(404, "UnknownOperationException", message));
         }
-        let wire = Wire::of(request.headers())?;
-        match self.answer(operation, wire, request.body()).await {
-            // A client that writes CBOR reads its errors as CBOR too.
-            Err(error) if wire == Wire::Cbor => wire.error(&error).map(|response| response.map(Body::from)),
-            answer => answer,
-        }
-    }
-
-    async fn answer(&self, operation: &str, wire: Wire, body: &[u8]) -> Result<Response<Body>, AwsError> {
+        let (wire, body) = (Wire::of(request.headers())?, request.body());
         let answer = match operation {
             "PutRecord" => self.put_record(wire, body).await,
             "PutRecords" => self.put_records(wire, body).await,
@@ -206,69 +119,6 @@ impl Kinesis {
         answer.map(|response| response.map(Body::from))
     }
 
-    /// The stream of this ARN, if it exists.
-    pub async fn stream(&self, stream_arn: &str) -> Option<Stream> {
-        let name = stream_name(stream_arn)?;
-        if self.engine().arn(name) != stream_arn {
-            return None;
-        }
-        let stream = self.described(name).await.ok()?;
-        let shards = stream.shards();
-        let shard = |shard: &Arc<ShardLog>| Shard { id: shard.id.clone(), parents: shard.parents.clone() };
-        Some(Stream {
-            name: name.to_owned(),
-            incarnation: stream.incarnation,
-            retention_ms: i64::try_from(shards.settings.retention_ms).unwrap_or(i64::MAX),
-            shards: shards.all.iter().map(shard).collect(),
-        })
-    }
-
-    /// Whether an enhanced fan-out consumer is registered under this ARN.
-    pub async fn has_consumer(&self, consumer_arn: &str) -> bool {
-        self.engine().consumer(consumer_arn).await.is_some()
-    }
-
-    /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
-    pub fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Cursor {
-        let Some((_, shard)) = self.shard_log(stream, shard_id) else { return Cursor(0) };
-        match start {
-            Start::TrimHorizon => Cursor(0),
-            Start::Latest => Cursor(shard.next()),
-            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64)),
-        }
-    }
-
-    /// Up to `limit` records from `cursor` on.
-    pub fn read(&self, stream: &Stream, shard_id: &str, cursor: &Cursor, limit: usize) -> Page {
-        let Some((log, shard)) = self.shard_log(stream, shard_id) else {
-            return Page { records: Vec::new(), end_of_shard: false };
-        };
-        let cutoff = log.shards().settings.cutoff(now());
-        let read = shard.read(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff });
-        let items = read.items();
-        self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
-        let record = |item: &log::Item| Record {
-            sequence_number: item.number(shard.sequence).to_string(),
-            partition_key: item.entry.partition_key.to_owned(),
-            data: base64_simd::STANDARD.encode_to_string(item.entry.data),
-            arrival: item.arrival as f64 / 1000.0,
-        };
-        Page { records: items.iter().map(record).collect(), end_of_shard: read.is_at_end(read.next(&items)) }
-    }
-
-    /// Changes whenever something was put on the shard, or it was closed: a reader that found nothing waits here instead of
-    /// polling. Never missed: subscribe, read, then wait. Of a shard that is gone, it never changes.
-    pub fn shard_changes(&self, stream: &Stream, shard_id: &str) -> watch::Receiver<u64> {
-        self.shard_log(stream, shard_id).map_or_else(|| watch::channel(0).1, |(_, shard)| shard.changes())
-    }
-
-    /// Changes whenever a stream of this ARN was made or deleted, or has other shards.
-    pub fn changes(&self, stream_arn: &str) -> watch::Receiver<u64> {
-        let name = stream_name(stream_arn).unwrap_or(stream_arn);
-        let mut changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.entry(name.to_owned()).or_default().subscribe()
-    }
-
     fn changed(&self, stream_name: &str) {
         let changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(changes) = changes.get(stream_name) {
@@ -282,13 +132,6 @@ impl Kinesis {
 
     fn known(&self, name: &str) -> Option<Arc<StreamLog>> {
         self.shared.streams.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    /// A shard of exactly this stream, not of one that was made later under its name.
-    fn shard_log(&self, stream: &Stream, shard_id: &str) -> Option<(Arc<StreamLog>, Arc<ShardLog>)> {
-        let log = self.known(&stream.name).filter(|log| log.incarnation == stream.incarnation)?;
-        let shard = log.shard(shard_id)?;
-        Some((log, shard))
     }
 
     /// The stream of this name, to put on or to read.
@@ -373,7 +216,7 @@ async fn trim(shared: Weak<Shared>) {
         tokio::time::sleep(TRIM_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
         let streams: Vec<_> = shared.streams.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        streams.iter().for_each(|stream| stream.trim(now()));
+        store::beside(move || streams.iter().for_each(|stream| stream.trim(now()))).await;
     }
 }
 
@@ -386,14 +229,21 @@ fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidArgumentException", message)
 }
 
-/// `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` → `NAME`.
-fn stream_name(arn: &str) -> Option<&str> {
-    arn.split_once(":stream/").map(|(_, name)| name.split('/').next().unwrap_or(name))
+/// The refusal of a value that the service's model does not allow.
+fn violation(value: &str, constraint: &str) -> AwsError {
+    let message =
+        format!("1 validation error detected: {value} failed to satisfy constraint: Member must {constraint}");
+    AwsError::bad_request("ValidationException", message)
 }
 
 /// A member that is a text.
 fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
     input.get(name).and_then(Value::as_str)
+}
+
+/// What these count against the limits of reading.
+fn read_bytes(items: &[log::Item]) -> usize {
+    items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum()
 }
 
 fn data_bytes(items: &[log::Item]) -> usize {

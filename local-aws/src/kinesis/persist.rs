@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::log::{Status, StreamLog};
 use super::{Kinesis, engine};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Keyspace, StoreError};
 
 /// A stream with all that its description leaves out.
@@ -48,6 +48,8 @@ pub enum RestoreError {
     Store(#[from] StoreError),
     #[error("the stream {name} in the data folder could not be brought back: {}", .error.message)]
     Stream { name: String, error: AwsError },
+    #[error("the account's settings in the data folder could not be brought back: {}", .0.message)]
+    Account(AwsError),
 }
 
 impl Kinesis {
@@ -57,6 +59,10 @@ impl Kinesis {
     /// The folder cannot be read, or the engine refuses what is in it.
     pub async fn restore(&self) -> Result<(), RestoreError> {
         let store = &self.shared.store;
+        for (_, settings) in store.all::<Value>(Keyspace::Account)? {
+            let restored = self.engine().call("UpdateAccountSettings", &settings).await;
+            restored.map_err(RestoreError::Account)?;
+        }
         for (_, consumer) in store.all::<StoredConsumer>(Keyspace::Consumers)? {
             let name = consumer.consumer.consumer_arn.clone();
             self.restore_consumer(consumer).await.map_err(|error| RestoreError::Stream { name, error })?;
@@ -66,6 +72,16 @@ impl Kinesis {
             self.restore_stream(stored).await.map_err(|error| RestoreError::Stream { name, error })?;
         }
         Ok(())
+    }
+
+    /// UpdateAccountSettings, kept as its request.
+    pub(super) async fn update_account_settings(&self, input: &Value) -> Result<Value, AwsError> {
+        let _control = self.shared.control.lock().await;
+        let answer = self.engine().call("UpdateAccountSettings", input).await?;
+        let mut batch = self.shared.store.batch();
+        batch.put_json(Keyspace::Account, "kinesis", input);
+        batch.commit();
+        Ok(answer)
     }
 
     async fn restore_consumer(&self, mut stored: StoredConsumer) -> Result<(), AwsError> {

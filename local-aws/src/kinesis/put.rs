@@ -8,9 +8,11 @@ use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 use serde::{Deserialize, Serialize};
 
 use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog, Shards, StreamLog};
+use super::target::Target;
 use super::wire::{Blob, Text, Wire};
-use super::{Kinesis, THROUGHPUT_EXCEEDED, Target, now};
-use crate::http_api::{AwsError, Refusal};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, now, violation};
+use crate::error::AwsError;
+use crate::faults::Refusal;
 use crate::metrics::Direction;
 
 #[derive(Deserialize)]
@@ -88,7 +90,7 @@ impl Kinesis {
         let request = wire.read(body).map_err(|error| self.unreadable("PutRecord", wire, body, error))?;
         let PutRecord { stream_name, stream_arn, data, partition_key, explicit_hash_key, sequence_number_for_ordering } =
             request;
-        let stream = self.stream_log(&Target { stream_name, stream_arn }.require()?).await?;
+        let stream = self.stream_to_put_on("PutRecord", Target { stream_name, stream_arn }, wire, body).await?;
         if let Some(number) = sequence_number_for_ordering {
             self.check_ordering(&stream, &number)?;
         }
@@ -108,9 +110,8 @@ impl Kinesis {
     pub(super) async fn put_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let request = wire.read(body).map_err(|error| self.unreadable("PutRecords", wire, body, error))?;
         let PutRecords { records: entries, stream_name, stream_arn } = request;
-        let name = Target { stream_name, stream_arn }.require()?;
         check_count(entries.len())?;
-        let stream = self.stream_log(&name).await?;
+        let stream = self.stream_to_put_on("PutRecords", Target { stream_name, stream_arn }, wire, body).await?;
         let (outcomes, encryption_type) = self.put(&stream, &entries, true)?;
         let answer = |outcome| match outcome {
             &Outcome::Placed(ref shard, sequence_number) => {
@@ -130,6 +131,18 @@ impl Kinesis {
     fn unreadable(&self, operation: &str, wire: Wire, body: &[u8], error: AwsError) -> AwsError {
         let modelled = wire.read_value(body).and_then(|input| self.engine().check(operation, &input));
         modelled.err().unwrap_or(error)
+    }
+
+    /// A name that the model does not allow is no stream's, and refused for what it is.
+    async fn stream_to_put_on(
+        &self,
+        operation: &str,
+        target: Target,
+        wire: Wire,
+        body: &[u8],
+    ) -> Result<Arc<StreamLog>, AwsError> {
+        let stream = self.stream_log(&self.name_of(target)?).await;
+        stream.map_err(|error| self.unreadable(operation, wire, body, error))
     }
 
     /// `SequenceNumberForOrdering` orders puts of one client on AWS. Here they are in the order of their arrival anyway.
@@ -162,7 +175,7 @@ impl Kinesis {
     ) -> Result<(Vec<Outcome>, &'static str), AwsError> {
         let now = now();
         let shards = stream.shards();
-        let checked = check(stream, &shards, entries)?;
+        let checked = check(stream, &shards, entries, is_batch)?;
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         outcomes.resize_with(entries.len(), || None);
         let mut taken = Vec::with_capacity(entries.len());
@@ -207,13 +220,21 @@ fn build(checked: &[Checked], group: &[usize]) -> Result<ChunkBuilder, AwsError>
 }
 
 /// Checks every entry, and finds its shard.
-fn check<'a>(stream: &StreamLog, shards: &Shards, entries: &'a [Entry<'a>]) -> Result<Vec<Checked<'a>>, AwsError> {
+fn check<'a>(
+    stream: &StreamLog,
+    shards: &Shards,
+    entries: &'a [Entry<'a>],
+    is_batch: bool,
+) -> Result<Vec<Checked<'a>>, AwsError> {
     let (is_distributed, max_record_bytes) = (stream.is_distributed(), shards.settings.max_record_bytes);
     let mut total = 0;
-    let check = |entry: &'a Entry<'a>| {
-        let partition_key = partition_key(entry, is_distributed)?;
+    let check = |(index, entry): (usize, &'a Entry<'a>)| {
+        let place = || if is_batch { format!("records.{}.member.", index + 1) } else { String::new() };
+        let partition_key = partition_key(entry, is_distributed).map_err(|(value, constraint)| {
+            violation(&format!("Value {value} at '{}partitionKey'", place()), constraint)
+        })?;
         let data_len = entry.data.len().map_err(|_| not_base64())?;
-        check_size(partition_key.len() + data_len, max_record_bytes)?;
+        check_size(partition_key.len() + data_len, max_record_bytes, place)?;
         total += partition_key.len() + data_len;
         let position = if is_distributed {
             Some(stream.distribute(shards.open().len()))
@@ -223,7 +244,7 @@ fn check<'a>(stream: &StreamLog, shards: &Shards, entries: &'a [Entry<'a>]) -> R
         let position = position.ok_or_else(|| AwsError::new(500, "InternalFailure", "no shard takes the hash key"))?;
         Ok(Checked { entry, partition_key, data_len, position })
     };
-    let checked = entries.iter().map(check).collect::<Result<_, AwsError>>()?;
+    let checked = entries.iter().enumerate().map(check).collect::<Result<_, AwsError>>()?;
     if total > limits::PUT_RECORDS_BYTES && entries.len() > 1 {
         return Err(AwsError::bad_request("InvalidArgumentException", "Records size exceeds 10 MB limit"));
     }
@@ -240,25 +261,27 @@ fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
     })
 }
 
-fn partition_key<'a>(entry: &'a Entry, is_distributed: bool) -> Result<&'a str, AwsError> {
+/// # Errors
+/// The value, and the constraint that it breaks.
+fn partition_key<'a>(entry: &'a Entry, is_distributed: bool) -> Result<&'a str, (String, &'static str)> {
     let key = entry.partition_key.as_ref().map(|Text(key)| key.as_ref());
     let Some(key) = key else {
-        return if is_distributed { Ok("") } else { Err(invalid("Value null at 'partitionKey'", "not be null")) };
+        return if is_distributed { Ok("") } else { Err(("null".to_owned(), "not be null")) };
     };
     let chars = key.chars().count();
     if limits::PARTITION_KEY_CHARS.contains(&chars) {
         return Ok(key);
     }
-    let bound = if chars == 0 { "greater than or equal to 1" } else { "less than or equal to 256" };
-    Err(invalid(&format!("Value '{key}' at 'partitionKey'"), &format!("have length {bound}")))
+    let (least, most) = ("have length greater than or equal to 1", "have length less than or equal to 256");
+    Err((format!("'{key}'"), if chars == 0 { least } else { most }))
 }
 
 // AWS's own words for a record over the limit are unverified since records may be larger than 1 MiB.
-fn check_size(bytes: usize, max: usize) -> Result<(), AwsError> {
+fn check_size(bytes: usize, max: usize, place: impl Fn() -> String) -> Result<(), AwsError> {
     if bytes <= max {
         return Ok(());
     }
-    Err(invalid("Value at 'data'", &format!("have length less than or equal to {max}")))
+    Err(violation(&format!("Value at '{}data'", place()), &format!("have length less than or equal to {max}")))
 }
 
 fn check_count(count: usize) -> Result<(), AwsError> {
@@ -266,13 +289,7 @@ fn check_count(count: usize) -> Result<(), AwsError> {
         return Ok(());
     }
     let bound = if count == 0 { "greater than or equal to 1" } else { "less than or equal to 500" };
-    Err(invalid(&format!("Value of {count} entries at 'records'"), &format!("have length {bound}")))
-}
-
-fn invalid(value: &str, constraint: &str) -> AwsError {
-    let message =
-        format!("1 validation error detected: {value} failed to satisfy constraint: Member must {constraint}");
-    AwsError::bad_request("ValidationException", message)
+    Err(violation(&format!("Value of {count} entries at 'records'"), &format!("have length {bound}")))
 }
 
 fn not_base64() -> AwsError {

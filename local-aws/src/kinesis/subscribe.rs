@@ -11,11 +11,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::get::{ChildShard, Position, RecordAnswer, child_shards, millis_behind};
+use super::consumers::no_consumer;
+use super::get::{ChildShard, Position, child_shards, millis_behind};
 use super::log::{SequenceText, ShardLog, Span, StreamLog};
+use super::target::stream_name;
 use super::wire::Wire;
-use super::{Kinesis, data_bytes, engine, now, stream_name};
-use crate::http_api::{AwsError, event_stream};
+use super::{Kinesis, data_bytes, engine, now, read_bytes, records};
+use crate::bucket::Bucket;
+use crate::error::AwsError;
+use crate::event_stream;
 use crate::metrics::{Direction, Metrics};
 use crate::store::Store;
 
@@ -38,10 +42,10 @@ struct SubscribeToShard {
     starting_position: Position,
 }
 
+/// What an event says besides its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Event<'a> {
-    records: Vec<RecordAnswer<'a>>,
+struct Event {
     /// None at the end of the shard.
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation_sequence_number: Option<SequenceText>,
@@ -60,6 +64,17 @@ struct Subscription {
     events: mpsc::Sender<Bytes>,
     store: Store,
     metrics: Metrics,
+    /// With limits: what the consumer may be pushed.
+    allowance: Option<Bucket>,
+}
+
+/// An event, and what it says of where the subscription is.
+struct Pushed {
+    frame: Bytes,
+    /// Of the records in it, keys and data.
+    bytes: usize,
+    is_at_tip: bool,
+    is_end: bool,
 }
 
 impl Kinesis {
@@ -68,9 +83,8 @@ impl Kinesis {
         self.engine().check("SubscribeToShard", &input)?;
         let SubscribeToShard { consumer_arn, shard_id, starting_position } = serde_json::from_value(input)
             .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
-        let missing = |what: String| AwsError::bad_request("ResourceNotFoundException", format!("{what} not found."));
         let consumer = self.engine().consumer(&consumer_arn).await;
-        let consumer = consumer.ok_or_else(|| missing(format!("Consumer {consumer_arn}")))?;
+        let consumer = consumer.ok_or_else(|| no_consumer(&consumer_arn))?;
         if !engine::is_active(&consumer) {
             return Err(AwsError::bad_request(
                 "ResourceInUseException",
@@ -79,10 +93,11 @@ impl Kinesis {
         }
         let stream = self.stream_log(stream_name(&consumer_arn).unwrap_or_default()).await?;
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
-        let next = self.begin(&stream, &shard, &starting_position)?;
+        let next = self.begin(&stream, &shard, &starting_position).await?;
         let (events, pushed) = mpsc::channel(1);
         let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
-        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics }.push());
+        let allowance = self.shared.has_limits.then(|| Bucket::full(EVENT_BYTES, now()));
+        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics, allowance }.push());
         Ok(event_stream::response(pushed))
     }
 }
@@ -95,9 +110,13 @@ impl Subscription {
         let mut goes_on = self.events.send(engine::initial_response()).await.is_ok();
         while goes_on && Instant::now() < ends {
             changes.borrow_and_update();
-            let Some((event, is_at_tip, is_end)) = self.event() else { return };
+            let Some(Pushed { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
             // What is read is what a kill of this process cannot take back.
-            goes_on = self.store.flushed().await.is_ok() && self.events.send(event).await.is_ok() && !is_end;
+            goes_on = self.store.flushed().await.is_ok() && self.events.send(frame).await.is_ok() && !is_end;
+            if let Some(allowance) = &mut self.allowance {
+                let wait = allowance.pay(bytes, now());
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
             if goes_on && is_at_tip {
                 tokio::select! {
                     changed = changes.changed() => goes_on = changed.is_ok(),
@@ -109,15 +128,11 @@ impl Subscription {
         }
     }
 
-    /// The next event, and whether it reaches the tip and the end of the shard.
-    fn event(&mut self) -> Option<(Bytes, bool, bool)> {
-        let (now, shards) = (now(), self.stream.shards());
-        let read = self.shard.read(Span {
-            from: self.next,
-            records: limits::GET_RECORDS_RECORDS,
-            bytes: EVENT_BYTES,
-            cutoff: shards.settings.cutoff(now),
-        });
+    async fn event(&mut self) -> Option<Pushed> {
+        let now = now();
+        let cutoff = self.stream.shards().settings.cutoff(now);
+        let span = Span { from: self.next, records: limits::GET_RECORDS_RECORDS, bytes: EVENT_BYTES, cutoff };
+        let read = self.shard.read_beside(span).await;
         let items = read.items();
         self.metrics.records(Direction::Out, &self.stream.name, items.len(), data_bytes(&items));
         self.next = read.next(&items);
@@ -127,15 +142,15 @@ impl Subscription {
         let before = || sequence.number(self.next.saturating_sub(1), now / 1000);
         let event = Event {
             continuation_sequence_number: (!is_end).then(|| last.unwrap_or_else(before)),
-            records: items.iter().map(|item| RecordAnswer::new(item, sequence)).collect(),
             millis_behind_latest: millis_behind(&items, is_at_tip, now),
-            child_shards: if is_end { child_shards(&shards, &self.shard.id) } else { Vec::new() },
+            child_shards: if is_end { child_shards(&self.stream.shards(), &self.shard.id) } else { Vec::new() },
         };
         let content_type = match self.wire {
             Wire::Json => "application/json",
             Wire::Cbor => "application/x-amz-cbor-1.1",
         };
-        let frame = self.wire.body(&event).map(|payload| engine::event_frame(&payload, content_type));
-        frame.ok().map(|frame| (frame, is_at_tip, is_end))
+        let payload = records::body(self.wire, &items, sequence, &event).ok()?;
+        let frame = engine::event_frame(&payload, content_type);
+        Some(Pushed { frame, bytes: read_bytes(&items), is_at_tip, is_end })
     }
 }

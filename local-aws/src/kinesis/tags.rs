@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Kinesis, invalid, stream_name, text};
-use crate::http_api::AwsError;
+use super::consumers::no_consumer;
+use super::target::stream_name;
+use super::{Kinesis, invalid, text, violation};
+use crate::error::AwsError;
 
 /// Tags of one resource.
 const TAGS: usize = 50;
@@ -31,7 +33,7 @@ impl Kinesis {
         match stream_name(arn) {
             Some(name) if !arn.contains("/consumer/") => self.tag_stream(name, &tags).await,
             _ => {
-                let mut kept = self.engine().tags(arn).await;
+                let mut kept = self.consumer_tags(arn).await?;
                 kept.extend(texts(&tags));
                 check_total(kept.len())?;
                 self.tag_consumer(arn, &kept).await
@@ -44,7 +46,7 @@ impl Kinesis {
         match stream_name(arn) {
             Some(name) if !arn.contains("/consumer/") => self.untag_stream(name, keys).await,
             _ => {
-                let mut kept = self.engine().tags(arn).await;
+                let mut kept = self.consumer_tags(arn).await?;
                 kept.retain(|key, _| !keys.contains(key));
                 self.tag_consumer(arn, &kept).await
             }
@@ -55,7 +57,7 @@ impl Kinesis {
         let arn = resource(input)?;
         let tags = match stream_name(arn) {
             Some(name) if !arn.contains("/consumer/") => self.engine().stream(name).await?.tags,
-            _ => self.engine().tags(arn).await,
+            _ => self.consumer_tags(arn).await?,
         };
         let tags: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         Ok(json!({ "Tags": tags }))
@@ -74,6 +76,13 @@ impl Kinesis {
         self.engine().update(name, |stream| stream.tags.retain(|key, _| !keys.contains(key))).await?;
         self.refresh(name).await?;
         Ok(Value::Null)
+    }
+
+    async fn consumer_tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        if self.engine().consumer(arn).await.is_none() {
+            return Err(no_consumer(arn));
+        }
+        Ok(self.engine().tags(arn).await)
     }
 
     async fn tag_consumer(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<Value, AwsError> {
@@ -142,12 +151,6 @@ fn check_total(count: usize) -> Result<(), AwsError> {
 
 fn resource(input: &Value) -> Result<&str, AwsError> {
     text(input, "ResourceARN").ok_or_else(|| violation("Value null at 'resourceARN'", "not be null"))
-}
-
-fn violation(value: &str, constraint: &str) -> AwsError {
-    let message =
-        format!("1 validation error detected: {value} failed to satisfy constraint: Member must {constraint}");
-    AwsError::bad_request("ValidationException", message)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::persist::Changed;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Aliases of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListAliases.html>
 const PAGE: usize = 50;
@@ -29,7 +29,7 @@ pub struct Alias {
     description: String,
     /// Another version, and the share of invocations it gets.
     additional: Option<(String, f64)>,
-    revision: String,
+    pub revision: String,
 }
 
 impl Alias {
@@ -220,6 +220,7 @@ impl Functions {
         let function = Reference::read(resource, None, self.config())?.name;
         self.with_name(&function, |latest| {
             latest.aliases.remove(name);
+            latest.forget_qualifier(name);
             self.keep(latest, Changed::Configuration);
         })?;
         Ok(wire::empty(204))

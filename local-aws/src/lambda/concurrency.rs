@@ -13,10 +13,10 @@ use super::names::{LATEST, Reference};
 use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter};
 use super::wire;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Of an account, by default: the concurrency of all functions, and what must be left to those that reserve none.
-const ACCOUNT_CONCURRENCY: u32 = 1000;
+pub const ACCOUNT_CONCURRENCY: u32 = 1000;
 const MIN_UNRESERVED: u32 = 100;
 
 const THROTTLED: &str = "TooManyRequestsException";

@@ -1,19 +1,59 @@
-//! On-failure destinations: queues, topics and buckets, as folders of files. What AWS would send to one is a file here.
+//! Destinations: queues, topics and buckets, as folders of files. What AWS would send to one is a file here.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::validation::{Constraints, invalid_parameter};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// From botocore's model; its first alternative, nothing at all, takes a destination away.
-const ARN_PATTERN: &str = r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
+const ARN_PATTERN: &str = r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
 const MAX_ARN_CHARS: usize = 350;
+
+/// Destinations as a request gives them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DestinationConfig {
+    on_success: Option<DestinationInput>,
+    on_failure: Option<DestinationInput>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DestinationInput {
+    destination: Option<String>,
+}
+
+impl DestinationConfig {
+    /// The ARN, empty if there is none.
+    pub fn on_success(&self) -> &str {
+        self.on_success.as_ref().and_then(|input| input.destination.as_deref()).unwrap_or_default()
+    }
+
+    /// The ARN, empty if there is none.
+    pub fn on_failure(&self) -> &str {
+        self.on_failure.as_ref().and_then(|input| input.destination.as_deref()).unwrap_or_default()
+    }
+}
+
+/// # Errors
+/// `ValidationException` for what is no ARN, of the destination that `member` names.
+pub fn check_arn(arn: &str, member: &str) -> Result<(), AwsError> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let is_arn = matches!(parts[..], ["arn", partition, _, _, _, _] if partition.starts_with("aws"));
+    let member = format!("destinationConfig.{member}.destination");
+    let mut constraints = Constraints::default();
+    constraints.max_length(Some(arn), &member, MAX_ARN_CHARS);
+    constraints.pattern(arn.is_empty() || is_arn || arn.starts_with("kafka://"), arn, &member, ARN_PATTERN);
+    constraints.finish()
+}
 
 /// A queue, a topic or a bucket.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,24 +103,18 @@ impl Destination {
     /// Reads a destination's ARN; none when it is empty.
     ///
     /// # Errors
-    /// What is no ARN, or that of something else than a queue, a topic or a bucket.
+    /// What is the ARN of something else than a queue, a topic or a bucket.
     pub fn read(arn: &str) -> Result<Option<Self>, AwsError> {
         if arn.is_empty() {
             return Ok(None);
         }
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let is_arn = matches!(parts[..], ["arn", partition, _, _, _, _] if partition.starts_with("aws"));
-        let mut constraints = Constraints::default();
-        let member = "destinationConfig.onFailure.destination";
-        constraints.max_length(Some(arn), member, MAX_ARN_CHARS);
-        constraints.pattern(is_arn || arn.starts_with("kafka://"), arn, member, ARN_PATTERN);
-        constraints.finish()?;
         let (service, name) = match parts[..] {
             [_, _, "sqs", _, _, name] => (Service::Sqs, name),
             [_, _, "sns", _, _, name] => (Service::Sns, name),
             [_, _, "s3", _, _, name] => (Service::S3, name),
             _ => {
-                let message = "The local endpoint has SQS queues, SNS topics and S3 buckets as on-failure destinations";
+                let message = "The local endpoint has SQS queues, SNS topics and S3 buckets as destinations";
                 return Err(invalid_parameter(format!("{message}, not {arn}.")));
             }
         };
@@ -133,6 +167,21 @@ impl Destinations {
         Ok(())
     }
 
+    /// Delivers, off the threads that serve requests; that it could not be written is told, and stops nobody: AWS too goes on
+    /// when a destination cannot be reached. A bucket's object has a key below `folder`.
+    pub async fn send(&self, destination: &Destination, folder: &str, document: String) {
+        let (now, random) = (Timestamp::now(), Uuid::new_v4().to_string());
+        let key = match destination.service {
+            Service::S3 => object_key(folder, now, &random),
+            Service::Sqs | Service::Sns => message_key(now, &random),
+        };
+        let (destinations, to) = (self.clone(), destination.clone());
+        let written = tokio::task::spawn_blocking(move || destinations.deliver(&to, &key, &document)).await;
+        if let Err(error) = written.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::error!(destination = destination.arn, %error, "the document for a destination was not written");
+        }
+    }
+
     /// Everything delivered, by service, name and key; a service's messages are named by their time.
     ///
     /// # Errors
@@ -168,6 +217,16 @@ impl Destinations {
         let made = tempfile::Builder::new().prefix("local-aws-destinations-").tempdir()?;
         Ok(temporary.insert(made).path().to_owned())
     }
+}
+
+/// `FOLDER/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-RANDOM`
+fn object_key(folder: &str, now: Timestamp, random: &str) -> String {
+    format!("{folder}/{}-{random}", now.strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S"))
+}
+
+/// Of a message's file: they are listed in the order they were written.
+fn message_key(now: Timestamp, random: &str) -> String {
+    format!("{}-{random}.json", now.strftime("%Y-%m-%dT%H.%M.%S.%6f"))
 }
 
 fn names(folder: &Path) -> io::Result<Vec<String>> {
@@ -217,7 +276,8 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused_and_no_name_leaves_the_folder() {
-        assert_eq!(Destination::read("queue").unwrap_err().code, "ValidationException");
+        assert_eq!(check_arn("queue", "onFailure").unwrap_err().code, "ValidationException");
+        assert!(check_arn("", "onFailure").is_ok() && check_arn("arn:aws:s3:::b", "onFailure").is_ok());
         for arn in [
             "arn:aws:kinesis:us-east-1:000000000000:stream/s",
             "kafka://topic",
@@ -229,6 +289,12 @@ mod tests {
         ] {
             assert_eq!(Destination::read(arn).unwrap_err().code, "InvalidParameterValueException", "{arn}");
         }
+    }
+
+    #[test]
+    fn an_objects_key_is_awss() {
+        let now = Timestamp::from_millisecond(1_573_691_886_021).unwrap();
+        assert_eq!(object_key("aws/lambda/u/s", now, "r"), "aws/lambda/u/s/2019/11/14/2019-11-14T00.38.06-r");
     }
 
     #[test]

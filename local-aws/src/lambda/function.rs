@@ -11,13 +11,14 @@ use uuid::Uuid;
 use super::aliases::Alias;
 use super::code::Code;
 use super::concurrency::Concurrency;
+use super::event_invoke::EventInvokeConfig;
 use super::execution::Pool;
 use super::local::Local;
 use super::names::{LATEST, function_arn};
 use super::settings::Settings;
 use super::validation::conflict;
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// How long a function is Pending or its update InProgress: as on AWS a client sees it and waits, only not for long.
 pub const TRANSITION: Duration = Duration::from_millis(5);
@@ -29,6 +30,9 @@ pub struct Function {
     /// The highest number published; of `$LATEST` only, as are the aliases.
     pub published: u64,
     pub aliases: BTreeMap<String, Alias>,
+    /// Of `$LATEST`, versions and aliases; in the function itself, as are the policies: lists of statements.
+    pub event_invoke: BTreeMap<String, EventInvokeConfig>,
+    pub policies: BTreeMap<String, Vec<Value>>,
     pub settings: Settings,
     pub code: Arc<Code>,
     /// Runs this code with these settings; an update replaces it.
@@ -61,6 +65,8 @@ impl Function {
             version: LATEST.to_owned(),
             published: 0,
             aliases: BTreeMap::new(),
+            event_invoke: BTreeMap::new(),
+            policies: BTreeMap::new(),
             settings,
             code,
             pool,
@@ -112,6 +118,12 @@ impl Function {
         self.revision = Uuid::new_v4();
         self.last_modified = Timestamp::now();
         self.transition = Some(Transition { kind: TransitionKind::Update, until: now + TRANSITION });
+    }
+
+    /// What belongs to a version or alias goes with it.
+    pub fn forget_qualifier(&mut self, qualifier: &str) {
+        self.event_invoke.remove(qualifier);
+        self.policies.remove(qualifier);
     }
 
     /// Ends a transition whose time has come. The revision changes with the state (recorded 2025-11).

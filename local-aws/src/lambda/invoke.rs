@@ -1,28 +1,22 @@
 //! Invoke: synchronously with the log's tail, asynchronously, or only to see whether it would be allowed.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::asynchronous::Event;
 use super::concurrency;
 use super::execution::{Call, Invoked};
 use super::functions::Functions;
 use super::names::{LATEST, Reference, function_arn};
 use super::validation::{Constraints, service_failure};
 use super::wire::{self, Query, header_text};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Bytes of a payload. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_PAYLOAD_BYTES: usize = 6_291_456;
 const MAX_ASYNC_PAYLOAD_BYTES: usize = 1_048_576;
-
-/// What lies between the attempts of an `Event` invocation. On AWS it is a minute and two:
-/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>. Nobody waits that long at a desk.
-const EVENT_RETRY_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
-const LONGEST_THROTTLED_WAIT: Duration = Duration::from_secs(5);
 
 impl Functions {
     pub async fn invoke_operation(
@@ -48,8 +42,7 @@ impl Functions {
         let mut response = match kind {
             "DryRun" => wire::empty(204),
             "Event" => {
-                let (functions, id) = (self.clone(), request_id.clone());
-                tokio::spawn(async move { functions.invoke_event(&reference.qualified(), &call, &id).await });
+                self.accept_event(Event::new(reference, call, request_id.clone()));
                 wire::empty(202)
             }
             _ => match self.invoke(&reference.qualified(), call, request_id.clone()).await {
@@ -61,27 +54,6 @@ impl Functions {
             response.headers_mut().insert("x-amzn-requestid", id);
         }
         Ok(response)
-    }
-
-    /// Runs a function that nobody waits for: again after a failure, with the same request ID.
-    async fn invoke_event(&self, name: &str, call: &Call, request_id: &str) {
-        let (mut waits, mut throttled_wait) = (EVENT_RETRY_WAITS.into_iter(), EVENT_RETRY_WAITS[0]);
-        loop {
-            let wait = match self.invoke(name, call.clone(), request_id.to_owned()).await {
-                Ok(invoked) if invoked.is_error => waits.next(),
-                // Throttling is no attempt: the event waits for its turn, however long that takes.
-                Err(error) if concurrency::is_throttled(&error) => {
-                    throttled_wait = (throttled_wait * 2).min(LONGEST_THROTTLED_WAIT);
-                    Some(throttled_wait)
-                }
-                _ => return,
-            };
-            let Some(wait) = wait else {
-                tracing::warn!(function = name, request_id, "event given up");
-                return;
-            };
-            tokio::time::sleep(wait).await;
-        }
     }
 
     /// Runs a function once. The invocation goes on when the caller no longer waits for it.

@@ -1,28 +1,36 @@
 //! Lambda: functions, their processes behind the Runtime API, and event source mappings.
 
 mod aliases;
+mod asynchronous;
 mod code;
 mod concurrency;
 mod destinations;
 mod elf;
+mod event_invoke;
 mod event_source;
 mod execution;
 mod function;
 mod functions;
 mod invoke;
 mod local;
+mod logging;
 mod names;
+mod operations;
 pub mod package;
+mod permissions;
 mod persist;
 mod platform;
+mod refresh;
 mod routes;
 mod runtime;
 mod settings;
+mod settings_check;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod validation;
 mod wire;
+mod workspace;
 
 use std::io;
 use std::path::PathBuf;
@@ -31,7 +39,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
@@ -54,7 +62,7 @@ pub struct Lambda {
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity, kinesis.faults(), store);
+        let functions = Functions::new(config, logs, identity, kinesis.faults(), destinations.clone(), store);
         let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone(), store);
         Self { functions, mappings, destinations }
     }
@@ -65,6 +73,7 @@ impl Lambda {
     /// The folder cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         self.functions.restore().await?;
+        self.functions.restore_events()?;
         self.mappings.restore()
     }
 
@@ -123,6 +132,19 @@ impl Lambda {
             "PutFunctionConcurrency" => self.functions.put_concurrency(&resource, &body),
             "GetFunctionConcurrency" => self.functions.get_concurrency(&resource),
             "DeleteFunctionConcurrency" => self.functions.delete_concurrency(&resource),
+            "PutFunctionEventInvokeConfig" => self.functions.put_event_invoke_config(&resource, &query, &body),
+            "UpdateFunctionEventInvokeConfig" => self.functions.update_event_invoke_config(&resource, &query, &body),
+            "GetFunctionEventInvokeConfig" => self.functions.get_event_invoke_config(&resource, &query),
+            "DeleteFunctionEventInvokeConfig" => self.functions.delete_event_invoke_config(&resource, &query),
+            "ListFunctionEventInvokeConfigs" => self.functions.list_event_invoke_configs(&resource, &query),
+            "AddPermission" => self.functions.add_permission(&resource, &query, &body),
+            "RemovePermission" => self.functions.remove_permission(&resource, &name, &query),
+            "GetPolicy" => self.functions.get_policy(&resource, &query),
+            "GetAccountSettings" => Ok(self.functions.get_account_settings()),
+            "GetFunctionCodeSigningConfig" => self.functions.get_code_signing_config(&resource),
+            "GetFunctionUrlConfig" => self.functions.get_url_config(&resource, &query),
+            "ListFunctionUrlConfigs" => self.functions.list_url_configs(&resource),
+            "GetFunctionRecursionConfig" => self.functions.get_recursion_config(&resource),
             "TagResource" => self.tag(&resource, &body),
             "UntagResource" => self.untag(&resource, &query),
             "ListTags" => self.list_tags(&resource),

@@ -2,7 +2,7 @@
 
 use super::validation::{Constraints, invalid_parameter, not_found};
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// The version that can be changed.
 pub const LATEST: &str = "$LATEST";
@@ -107,6 +107,11 @@ pub fn function_arn(config: &Config, name: &str) -> String {
 
 pub fn mapping_arn(config: &Config, uuid: &str) -> String {
     format!("arn:{}:lambda:{}:{}:event-source-mapping:{uuid}", partition(config), config.region, config.account_id)
+}
+
+/// Whether a qualifier is the number of a version.
+pub fn is_number(qualifier: &str) -> bool {
+    !qualifier.is_empty() && qualifier.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The ARN partition a region belongs to.

@@ -16,6 +16,8 @@ pub use super::platform::{Architecture, Platform};
 pub const MAX_UNPACKED_BYTES: u64 = 262_144_000;
 /// Bytes of a zip sent with the request.
 pub const MAX_ZIPPED_BYTES: usize = 52_428_800;
+/// Files and folders of a package: as many as a zip counts in its classic form. A limit of the endpoint's own.
+pub const MAX_ENTRIES: usize = 65_535;
 /// What the runtimes `provided.*` run.
 pub const BOOTSTRAP: &str = "bootstrap";
 
@@ -28,6 +30,8 @@ pub enum PackageError {
     Empty,
     #[error("Unzipped size must be smaller than {MAX_UNPACKED_BYTES} bytes")]
     TooLarge,
+    #[error("The zip has {0} entries: the local endpoint unpacks {MAX_ENTRIES} at most")]
+    TooManyEntries(usize),
     #[error("The zip's entry \"{0}\" would leave the function's folder.")]
     LeavesFolder(String),
     #[error("The zip's entry \"{0}\" is a symbolic link: the local endpoint unpacks none.")]
@@ -180,7 +184,11 @@ fn unpack_within(zip: &[u8], folder: &Path, max_bytes: u64) -> Result<(), Packag
 }
 
 fn open(zip: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, PackageError> {
-    ZipArchive::new(Cursor::new(zip)).map_err(|_| PackageError::NotAZip)
+    let archive = ZipArchive::new(Cursor::new(zip)).map_err(|_| PackageError::NotAZip)?;
+    match archive.len() {
+        count if count > MAX_ENTRIES => Err(PackageError::TooManyEntries(count)),
+        _ => Ok(archive),
+    }
 }
 
 /// The entry's path below the function's folder; none for the folder itself.
@@ -321,6 +329,19 @@ pub mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(unpack_within(&zip, folder.path(), 1000), Err(PackageError::TooLarge)));
         unpack_within(&zip, folder.path(), 1001).unwrap();
+    }
+
+    #[test]
+    fn too_many_entries_are_refused() {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for index in 0..=MAX_ENTRIES {
+            writer.add_directory(index.to_string(), SimpleFileOptions::default()).unwrap();
+        }
+        let zip = writer.finish().unwrap().into_inner();
+        assert!(matches!(Package::read(&zip), Err(PackageError::TooManyEntries(65_536))));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(unpack(&zip, folder.path()).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 
 use super::aliases::Alias;
 use super::code::{Code, new_root};
+use super::event_invoke::EventInvokeConfig;
 use super::function::Function;
 use super::functions::{Functions, blocking};
 use super::names::LATEST;
 use super::platform::Architecture;
 use super::settings::{Input, Settings};
 use super::validation::{invalid_parameter, service_failure};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +27,10 @@ struct StoredFunction {
     published: u64,
     #[serde(default)]
     aliases: BTreeMap<String, Alias>,
+    #[serde(default)]
+    event_invoke: BTreeMap<String, EventInvokeConfig>,
+    #[serde(default)]
+    policies: BTreeMap<String, Vec<Value>>,
     revision: String,
     /// Epoch milliseconds.
     last_modified: i64,
@@ -59,6 +64,8 @@ impl Functions {
             reserved_concurrency: function.concurrency.reserved(),
             published: function.published,
             aliases: function.aliases.clone(),
+            event_invoke: function.event_invoke.clone(),
+            policies: function.policies.clone(),
             revision: function.revision.to_string(),
             last_modified: function.last_modified.as_millisecond(),
         };
@@ -109,6 +116,8 @@ impl Functions {
         function.tags = stored.tags;
         function.published = stored.published;
         function.aliases = stored.aliases;
+        function.event_invoke = stored.event_invoke;
+        function.policies = stored.policies;
         if version == LATEST {
             function.concurrency.reserve(stored.reserved_concurrency);
         } else {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Logs;
-use super::event_store::{Position, StoredEvent};
+use super::event::{Position, StoredEvent};
 use super::filter_pattern::FilterPattern;
 use super::get_events::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS};
 use super::page_token::{self, invalid_token};

@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::StoreError;
 
 use super::Logs;
-use super::event_store::{Position, StoredEvent};
+use super::event::{Position, StoredEvent};
 use super::page_token::invalid_token;
 use super::validation::Checks;
 

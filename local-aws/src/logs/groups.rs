@@ -6,14 +6,14 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::kept::{forget_group, keep_group};
 use super::state::{DELIVERY, Group, INFREQUENT_ACCESS, STANDARD};
 use super::validation::{Checks, invalid_parameter};
 use super::{Logs, page_token};
 
-const CLASSES: [&str; 3] = [STANDARD, INFREQUENT_ACCESS, DELIVERY];
+pub(super) const CLASSES: [&str; 3] = [STANDARD, INFREQUENT_ACCESS, DELIVERY];
 
 /// What PutRetentionPolicy takes, in days.
 const RETENTIONS: [i32; 22] =
@@ -52,7 +52,7 @@ pub(super) struct LogGroups {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogGroupName {
-    log_group_name: Option<String>,
+    pub(super) log_group_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +146,8 @@ impl Logs {
             .filter(|(_, group)| input.log_group_class.as_ref().is_none_or(|class| group.class == *class))
             .peekable();
         let page: Vec<_> = wanted.by_ref().take(limit).collect();
-        let more = wanted.peek().is_some();
+        // A pattern's groups are found by searching: what AWS found comes with a token, and the last page is empty (recorded).
+        let more = by_pattern || wanted.peek().is_some();
         Ok(LogGroups {
             next_token: page.last().filter(|_| more).map(|(name, _)| page_token::encode(&[name])),
             log_groups: page.into_iter().map(|(name, group)| self.describe_group(name, group, by_pattern)).collect(),

@@ -11,11 +11,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until};
 use uuid::Uuid;
 
-use crate::http_api::{AwsError, event_stream};
+use crate::error::AwsError;
+use crate::event_stream;
 use crate::store::Store;
 
 use super::Logs;
-use super::event_store::StoredEvent;
+use super::event::StoredEvent;
 use super::filter_pattern::FilterPattern;
 use super::validation::{Checks, invalid_parameter};
 

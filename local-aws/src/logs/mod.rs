@@ -5,6 +5,7 @@
 //! of errors are AWS's own where they are known.
 
 mod describe_streams;
+mod event;
 mod event_store;
 mod filter_events;
 pub mod filter_pattern;
@@ -12,7 +13,10 @@ mod get_events;
 mod groups;
 mod identifier;
 mod kept;
+mod kms;
+mod list_groups;
 mod live_tail;
+mod none;
 mod page_token;
 mod put_events;
 mod state;
@@ -30,7 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
 use live_tail::Session;
@@ -101,6 +105,12 @@ impl Logs {
     pub fn call(&self, operation: &str, body: &[u8]) -> Result<Value, AwsError> {
         match operation {
             "CreateLogGroup" => answer(body, |input| self.create_log_group(input)),
+            "ListLogGroups" => answer(body, |input| self.list_log_groups(input)),
+            "AssociateKmsKey" => answer(body, |input| self.associate_kms_key(input)),
+            "DisassociateKmsKey" => answer(body, |input| self.disassociate_kms_key(input)),
+            "DescribeMetricFilters" => answer(body, |input| self.describe_metric_filters(input)),
+            "DescribeSubscriptionFilters" => answer(body, |input| self.describe_subscription_filters(input)),
+            "DescribeResourcePolicies" => answer(body, |input: Value| self.describe_resource_policies(&input)),
             "DescribeLogGroups" => answer(body, |input| self.describe_log_groups(input)),
             "DeleteLogGroup" => answer(body, |input| self.delete_log_group(input)),
             "PutRetentionPolicy" => answer(body, |input| self.put_retention_policy(input)),

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
-use super::event_store::EVENT_OVERHEAD;
+use super::event::EVENT_OVERHEAD;
 use super::state::{Group, no_such_stream};
 use super::validation::{Checks, invalid_parameter};
 use super::{InputEvent, Logs};

@@ -33,7 +33,7 @@ impl Engine {
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let failed = |source| match source {
             fjall::Error::Locked => StoreError::Locked(dir.to_owned()),
-            source => StoreError::Engine { dir: dir.to_owned(), source },
+            source => failure(dir, source),
         };
         let database = Database::builder(dir.join("store"))
             .cache_size(CACHE_BYTES)
@@ -102,7 +102,15 @@ impl Engine {
     }
 
     fn failed(&self, source: fjall::Error) -> StoreError {
-        StoreError::Engine { dir: self.dir.clone(), source }
+        failure(&self.dir, source)
+    }
+}
+
+/// A full disk, a folder that is gone: in the system's own words.
+fn failure(dir: &Path, source: fjall::Error) -> StoreError {
+    match source {
+        fjall::Error::Io(source) => StoreError::Io { dir: dir.to_owned(), source },
+        source => StoreError::Engine { dir: dir.to_owned(), source },
     }
 }
 
@@ -114,7 +122,7 @@ pub struct Entries {
 
 impl Entries {
     fn read(&self, entry: fjall::Guard) -> Result<(Bytes, Bytes), StoreError> {
-        let (key, value) = entry.into_inner().map_err(|source| StoreError::Engine { dir: self.dir.clone(), source })?;
+        let (key, value) = entry.into_inner().map_err(|source| failure(&self.dir, source))?;
         Ok((Bytes::from(key).slice(1..), value.into()))
     }
 }

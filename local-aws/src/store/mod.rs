@@ -25,7 +25,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 pub use budget::{Budget, Holder, Share};
 use engine::Engine;
@@ -51,6 +51,10 @@ pub enum Keyspace {
     LogTotals = 12,
     /// The zips of functions.
     Code = 13,
+    /// `Event` invocations that are not done with.
+    Events = 14,
+    /// What is set for the whole account.
+    Account = 15,
 }
 
 /// Why a folder could not be opened, or what happened to it since.
@@ -92,6 +96,18 @@ struct Open {
     // The writer first: it ends before the engine does.
     writer: Writer,
     engine: Arc<Engine>,
+}
+
+/// Does what reads the disk beside the threads that answer requests, all of which would wait for it.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The endpoint stops, and this with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 /// Changes that are written together or not at all, in no order among themselves.

@@ -69,12 +69,15 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         ..config(global)
     };
     let address = listener.local_addr()?;
-    let _registration = runtime_folder::register(address.port(), &config.credentials)?;
-    output.show(&Exports {
+    let exports = Exports {
         endpoint_url: format!("http://{}", local_aws::reachable(address)),
         region: config.region.clone(),
         credentials: config.credentials.clone(),
-    })?;
+    };
+    // Before anything is printed: it may be refused.
+    let endpoint = local_aws::Endpoint::open(listener, config).await?;
+    let _registration = runtime_folder::register(address.port(), &exports.credentials)?;
+    output.show(&exports)?;
     if args.no_auth {
         note("warning: --no-auth: every program and every user of this machine can run code as you through it");
     }
@@ -86,7 +89,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         None => "what it holds is gone then".to_owned(),
     };
     note(&format!("listening on {address}; Ctrl-C stops it, and {then}"));
-    local_aws::run(listener, config, interrupted()).await?;
+    endpoint.serve(interrupted()).await;
     note("stopped");
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! `publish`: put records on the stream.
 
-use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kinesis_event_logger_core::limits;
-use serde::Serialize;
 
 use super::local::interrupted;
 use crate::aws::{self, Aws};
@@ -14,24 +13,26 @@ use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::observed::stream_summary;
 use crate::publish::compress::Compressor;
+use crate::publish::dry_run::plan;
 use crate::publish::keys::Keys;
-use crate::publish::ledger::{Ledger, Summary};
-use crate::publish::pace::Rate;
-use crate::publish::pack::{AGGREGATE_BYTES, AGGREGATE_KEY, Packing, Request};
+use crate::publish::ledger::Ledger;
+use crate::publish::pack::{AGGREGATE_BYTES, AGGREGATE_KEY, Packing};
 use crate::publish::progress::Progress;
-use crate::publish::queue::{Next, Queue};
 use crate::publish::read_ahead;
 use crate::publish::receipts::{Acknowledged, InOrder, Receipts};
 use crate::publish::record::Place;
+use crate::publish::records::{Form, Records};
 use crate::publish::send::{Options, Run};
 use crate::publish::shards::ShardMap;
-use crate::publish::source::{Form, Records, Source};
+use crate::publish::source::Source;
+use crate::publish::summary::Summary;
 
 pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let keys = Keys::new(args)?;
     let compressor = args.compress.map(Compressor::new).transpose();
     let compressor = compressor.map_err(|error| Error::failed(format!("could not begin to compress: {error}")))?;
+    check_files(args)?;
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?;
@@ -47,10 +48,11 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         source.read_bytes.clone(),
         source.total_bytes,
     );
-    let records = source.records(Form::of(args), keys, compressor, max_bytes);
+    let records = Records::of(source, Form::of(args), keys, compressor, max_bytes);
     if args.dry_run {
         return output.show(&plan(records, &input_names, shards, packing(args.ordered, args.aggregate, max_bytes)));
     }
+    let resumed_to = skip.end();
     let ledger = Ledger::new(receipts(args, output)?, args.dead_letter.as_deref(), input_names)?;
     let mut run = Run::new(&client, stream, shards, options(args, max_bytes), ledger);
     let driven = run.drive(read_ahead::start(records, skip), interrupted, &mut progress).await;
@@ -66,7 +68,37 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
             .hint("give the data as an argument, or one record a line on stdin or in --file"));
     }
     show(args, output, &summary, has_file)?;
+    if error.is_none() && resumed_to > summary.read + summary.skipped {
+        return Err(Error::usage(format!(
+            "the receipts are of an input of {resumed_to} records at least, and this one has {}",
+            summary.read + summary.skipped
+        ))
+        .hint("--resume goes on with the same input, from its beginning"));
+    }
     ended(args, error, &summary, first_unread, &input_names)
+}
+
+/// What is written is neither read nor written twice: dead letters that are read as input have no end.
+fn check_files(args: &Publish) -> Result<()> {
+    let mut taken: Vec<_> = args.file.iter().filter_map(|path| regular(path)).collect();
+    for path in [&args.receipts, &args.resume, &args.dead_letter].into_iter().flatten() {
+        if path == Path::new("-") {
+            return Err(Error::usage("receipts and dead letters go to files, and `-` is none")
+                .hint("receipts go to stdout without --receipts; /dev/stdout and /dev/stderr are files"));
+        }
+        let Some(file) = regular(path) else { continue };
+        if taken.contains(&file) {
+            return Err(Error::usage(format!("{} is given twice, and would be written to", path.display()))
+                .hint("input, receipts and dead letters are a file each"));
+        }
+        taken.push(file);
+    }
+    Ok(())
+}
+
+/// The file that a path leads to, or will; none for a terminal, a pipe and the like.
+fn regular(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().map_or_else(|_| Some(path.to_owned()), |real| real.is_file().then_some(real))
 }
 
 /// Bytes that one record of the stream may have, its key included.
@@ -126,103 +158,43 @@ fn ended(
     first_unread: Option<Place>,
     names: &[String],
 ) -> Result<()> {
-    if let Some(error) = error {
-        let Some(place) = first_unread.filter(|_| error.kind != Kind::Usage) else { return Err(error) };
-        let file = args.receipts.as_ref().or(args.resume.as_ref());
-        let after = match (place.line, place.offset) {
-            (_, 0) => "nothing of the input was published".to_owned(),
-            _ => format!(
-                "everything before record {} of the input (counted from 0, near {}) is done",
-                place.offset,
-                place.of(names)
-            ),
-        };
-        return Err(match (file, error.hint.is_some()) {
-            (Some(file), _) => Error { hint: None, ..error }
-                .hint(format!("{after}; go on with the same input and --resume {}", file.display())),
-            (None, false) => error.hint(format!("{after}; with --receipts FILE a later run could go on with --resume")),
-            (None, true) => error,
-        });
+    match error {
+        Some(error) => {
+            let file = args.receipts.as_ref().or(args.resume.as_ref()).map(|file| file.display());
+            let way_on = match (error.kind, file) {
+                (Kind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
+                (Kind::Usage, None) => None,
+                (_, Some(file)) => Some(format!("go on with the same input and --resume {file}")),
+                (_, None) => Some("with --receipts FILE a later run could go on with --resume".to_owned()),
+            };
+            let done = (error.kind != Kind::Usage).then(|| done(summary, first_unread, names));
+            let hint: Vec<_> = [error.hint, done, way_on].into_iter().flatten().collect();
+            Err(Error { hint: (!hint.is_empty()).then(|| hint.join("; ")), ..error })
+        }
+        None if summary.dead_lettered > 0 => Err(not_published(args, summary)),
+        None => Ok(()),
     }
-    if summary.dead_lettered == 0 {
-        return Ok(());
-    }
+}
+
+/// How far a run came that ended early.
+fn done(summary: &Summary, first_unread: Option<Place>, names: &[String]) -> String {
+    let done = match first_unread {
+        Some(place) if place.offset == 0 => return "nothing of the input was published".to_owned(),
+        Some(place) => {
+            let (offset, place) = (place.offset, place.of(names));
+            format!("everything before record {offset} of the input (counted from 0, near {place}) is done")
+        }
+        None => "all of the input is done".to_owned(),
+    };
+    if summary.dead_lettered > 0 { done + ", but for the dead-lettered" } else { done }
+}
+
+fn not_published(args: &Publish, summary: &Summary) -> Error {
     let what = format!("{} of {} records were not published", summary.dead_lettered, summary.read);
-    Err(Error::failed(what).hint(match &args.dead_letter {
+    Error::failed(what).hint(match &args.dead_letter {
         Some(path) => format!("{} has each of them, and why", path.display()),
         None => {
             "give --dead-letter FILE to keep them; more shards take more, and --deadline sets how long to try".into()
         }
-    }))
-}
-
-/// What would be sent.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Plan {
-    records: u64,
-    bytes: u64,
-    requests: u64,
-    /// Of all requests: one for each record, fewer with aggregates.
-    entries: u64,
-    input_errors: Vec<String>,
-    shards: Vec<ShardPlan>,
-}
-
-#[derive(Serialize, Clone)]
-#[serde(rename_all = "camelCase")]
-struct ShardPlan {
-    shard_id: String,
-    records: u64,
-    bytes: u64,
-}
-
-impl Render for Plan {
-    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            to,
-            "would send {} records, {} bytes, in {} requests of {} entries",
-            self.records, self.bytes, self.requests, self.entries
-        )?;
-        for ShardPlan { shard_id, records, bytes } in &self.shards {
-            writeln!(to, "{shard_id}: {records} records, {bytes} bytes")?;
-        }
-        self.input_errors.iter().try_for_each(|error| writeln!(to, "would refuse {error}"))
-    }
-}
-
-/// Packs the input as sending it would, with every request acknowledged at once.
-fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packing) -> Plan {
-    let shard = |index| ShardPlan { shard_id: shards.id(index).to_owned(), records: 0, bytes: 0 };
-    let mut plan = Plan {
-        records: 0,
-        bytes: 0,
-        requests: 0,
-        entries: 0,
-        input_errors: Vec::new(),
-        shards: (0..shards.len()).map(shard).collect(),
-    };
-    let mut queue = Queue::new(shards, packing, Rate::new(None, None, Duration::ZERO));
-    let send = |queue: &mut Queue, plan: &mut Plan| {
-        let Next::Send(Request { entries, puts }) = queue.next(Duration::ZERO) else { return false };
-        plan.requests += 1;
-        plan.entries += puts.len() as u64;
-        for entry in &entries {
-            let shard = &mut plan.shards[queue.shards().index_of(entry.record.hash_key)];
-            let bytes = entry.record.size() as u64;
-            (shard.records, shard.bytes) = (shard.records + 1, shard.bytes + bytes);
-            (plan.records, plan.bytes) = (plan.records + 1, plan.bytes + bytes);
-        }
-        queue.settle(&entries, Vec::new(), Duration::ZERO);
-        true
-    };
-    for item in records {
-        match item {
-            Ok(record) => queue.push(record),
-            Err(rejected) => plan.input_errors.push(format!("{} {}", rejected.place.of(names), rejected.reason)),
-        }
-        while queue.has_a_full_request() && send(&mut queue, &mut plan) {}
-    }
-    while send(&mut queue, &mut plan) {}
-    plan
+    })
 }

@@ -10,16 +10,17 @@ use super::publish::{packing, record_limit};
 use crate::aws::{self, Aws};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Result};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use crate::progress::Step;
 use crate::publish::keys::Keys;
 use crate::publish::ledger::Ledger;
 use crate::publish::progress::Progress;
 use crate::publish::read_ahead;
 use crate::publish::receipts::{self, Acknowledged, Receipt, Receipts};
+use crate::publish::records::{Form, Records};
 use crate::publish::send::{Options, Run};
 use crate::publish::shards::ShardMap;
-use crate::publish::source::{Form, Source};
+use crate::publish::source::Source;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
 use crate::verify::line;
@@ -61,20 +62,24 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         filter: published.run_id.as_ref().map(|id| format!("\"{id}\"")),
     };
     let mut check = Check::new(published.receipts);
-    tokio::select! {
-        followed = follow(&reader, &mut check, since, timeout, settle) => followed?,
-        () = interrupted() => return Err(Error::interrupted()),
-    }
+    let is_interrupted = tokio::select! {
+        followed = follow(&reader, &mut check, since, timeout, settle) => followed.map(|()| false)?,
+        () = interrupted() => true,
+    };
     let report = check.report(published.run_id, published.not_published);
     output.show(&report)?;
+    if is_interrupted {
+        return Err(Error::interrupted().hint("the report is of what had been found by then"));
+    }
     if report.is_whole() {
         return Ok(());
     }
     let hint =
         "`ops-cli status` shows the mapping's last result, `ops-cli tail` the function's log; --timeout waits longer";
     Err(Error::failed(format!(
-        "{} records have no log line, {} were not published",
-        report.missing_count, published.not_published
+        "{} without a log line, {} not published",
+        counted(report.missing_count as u64, "record"),
+        published.not_published
     ))
     .hint(hint))
 }
@@ -87,7 +92,7 @@ async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
     let shards = ShardMap::fetch(&client, stream).await?;
     let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
     let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
-    let records = source.records(Form::Entries, Keys::random(), None, max_bytes);
+    let records = Records::of(source, Form::Entries, Keys::random(), None, max_bytes);
     let options = Options {
         deadline: Duration::from_secs(60),
         // Else an entry that is refused and sent again would look like one that was logged out of order.

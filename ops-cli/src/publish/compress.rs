@@ -4,6 +4,8 @@ use std::io;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use super::memory;
+use super::record::Record;
 use crate::cli;
 
 /// The largest window that gzip knows, as a power of two.
@@ -47,7 +49,9 @@ impl Compressor {
                 encoder.compress_to_buffer(data, &mut self.buffer)?;
             }
         }
-        Ok(self.buffer.as_slice().to_vec())
+        let mut compressed = memory::for_bytes(self.buffer.len() + Record::ROOM_FOR_KEY);
+        compressed.extend_from_slice(&self.buffer);
+        Ok(compressed)
     }
 }
 

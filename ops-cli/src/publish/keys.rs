@@ -1,6 +1,6 @@
 //! The partition key of each record.
 
-use kinesis_event_logger_core::{limits, parse_hash_key};
+use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 use serde_json::Value;
 
 use super::pointer;
@@ -16,6 +16,8 @@ const AGGREGATED_RECORDS: u32 = 50;
 #[derive(Debug)]
 pub struct Keys {
     kind: Kind,
+    /// The last one.
+    key: Key,
     pub explicit_hash_key: Option<u128>,
 }
 
@@ -25,10 +27,9 @@ enum Kind {
     Random {
         every: u32,
         left: u32,
-        key: Key,
         generator: fastrand::Rng,
     },
-    Text(Key),
+    Text,
     /// A JSON pointer (RFC 6901) into each record.
     Field {
         pointer: String,
@@ -41,7 +42,7 @@ impl Keys {
         let kind = match (&args.key, &args.key_field) {
             (Some(key), _) => {
                 check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
-                Kind::Text(key.as_str().into())
+                Kind::Text
             }
             (None, Some(pointer)) => {
                 if !pointer.starts_with('/') {
@@ -54,36 +55,39 @@ impl Keys {
         };
         let hash_key = args.hash_key.as_deref().map(parse_hash_key).transpose();
         let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key {reason}")))?;
-        Ok(Self { kind, explicit_hash_key })
+        let key = args.key.as_deref().unwrap_or_default().into();
+        Ok(Self { kind, key, explicit_hash_key })
     }
 
     /// A random key for each record.
     pub fn random() -> Self {
-        Self { kind: random(1), explicit_hash_key: None }
+        Self { kind: random(1), key: "".into(), explicit_hash_key: None }
     }
 
     /// The key of a record with this data; or what is wrong with it.
-    pub fn of(&mut self, data: &[u8]) -> Result<Key, String> {
+    pub fn of(&mut self, data: &[u8]) -> Result<&Key, String> {
         match &mut self.kind {
-            Kind::Random { every, left, key, generator } => {
-                if *left == 0 {
-                    (*left, *key) = (*every, hexadecimal(generator.u64(..)).as_str().into());
-                }
-                *left -= 1;
-                Ok(key.clone())
+            Kind::Random { left, .. } if *left > 0 => *left -= 1,
+            Kind::Random { every, left, generator } => {
+                *left = *every - 1;
+                self.key.text.clear();
+                push_hexadecimal(&mut self.key.text, generator.u64(..));
+                self.key.hash_key = hash_key(&self.key.text);
             }
-            Kind::Text(key) => Ok(key.clone()),
-            Kind::Field { pointer, tokens } => field(data, pointer, tokens).map(Key::from),
+            Kind::Text => {}
+            Kind::Field { pointer, tokens } => self.key = field(data, pointer, tokens)?.into(),
         }
+        Ok(&self.key)
     }
 }
 
 fn random(every: u32) -> Kind {
-    Kind::Random { every, left: 0, key: "".into(), generator: fastrand::Rng::new() }
+    Kind::Random { every, left: 0, generator: fastrand::Rng::new() }
 }
 
-fn hexadecimal(number: u64) -> String {
-    (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(number >> (digit * 4)) as usize & 15])).collect()
+fn push_hexadecimal(text: &mut String, number: u64) {
+    let digit = |place: u32| char::from(b"0123456789abcdef"[(number >> (place * 4)) as usize & 15]);
+    text.extend((0..16).rev().map(digit));
 }
 
 fn field(data: &[u8], pointer: &str, tokens: &[String]) -> Result<String, String> {
@@ -120,11 +124,13 @@ mod tests {
 
     #[test]
     fn random_keys_differ_and_are_hexadecimal() {
-        assert_eq!(hexadecimal(0x0123_4567_89ab_cdef), "0123456789abcdef");
-        let mut keys = Keys { kind: random(2), explicit_hash_key: None };
-        let keys: Vec<_> = (0..6).map(|_| keys.of(b"").unwrap()).collect();
+        let mut text = String::new();
+        push_hexadecimal(&mut text, 0x0123_4567_89ab_cdef);
+        assert_eq!(text, "0123456789abcdef");
+        let mut keys = Keys { kind: random(2), ..Keys::random() };
+        let keys: Vec<_> = (0..6).map(|_| keys.of(b"").unwrap().clone()).collect();
         assert!(keys[0] == keys[1] && keys[1] != keys[2] && keys[2] == keys[3] && keys[3] != keys[4]);
-        assert!(keys[0].text.len() == 16);
+        assert_eq!((keys[0].text.len(), keys[0].hash_key), (16, hash_key(&keys[0].text)));
     }
 
     #[test]

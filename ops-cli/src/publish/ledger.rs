@@ -1,51 +1,27 @@
 //! The accounting: every record that was read is acknowledged or dead-lettered, and both are written down.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
+use super::dead_letters::{DeadLetter, DeadLetters};
 use super::histogram::Histogram;
 use super::pack::Entry;
 use super::receipts::Receipts;
 use super::record::{Place, Record};
-use super::source::Rejected;
+use super::records::Rejected;
+use super::summary::Summary;
 use crate::error::{Error, Result};
-use crate::output::{Render, printable};
-use crate::progress::{note, seconds};
-
-/// Dead-lettered records that are named on stderr where there is no file for them.
-const NAMED: u64 = 10;
-
-/// A record that was given up. With its first members it is an entry again: `publish --entries` sends it.
-#[derive(Serialize)]
-struct DeadLetter<'a> {
-    #[serde(rename = "PartitionKey", skip_serializing_if = "Option::is_none")]
-    partition_key: Option<&'a str>,
-    #[serde(rename = "Data")]
-    data: String,
-    #[serde(rename = "ExplicitHashKey", skip_serializing_if = "Option::is_none")]
-    explicit_hash_key: Option<String>,
-    offset: u64,
-    input: &'a str,
-    line: u64,
-    reason: &'a str,
-    attempts: u32,
-    /// It may be on the stream all the same.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    may_be_put: bool,
-}
 
 /// Counts and writes.
 pub struct Ledger {
     pub tally: Tally,
     receipts: Receipts,
-    dead_letters: Option<(BufWriter<File>, String)>,
+    dead_letters: DeadLetters,
     names: Arc<[String]>,
+    /// What could not be written first; nothing more is then.
+    failure: Option<Error>,
     /// The first record that was read and taken back, or never read: where to go on.
     pub first_unread: Option<Place>,
 }
@@ -85,15 +61,8 @@ pub struct Tally {
 
 impl Ledger {
     pub fn new(receipts: Receipts, dead_letters: Option<&Path>, names: Arc<[String]>) -> Result<Self> {
-        let open = |path: &Path| {
-            let name = path.display().to_string();
-            // Appended to: dead letters of an earlier run are somebody's records.
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            let file = file.map_err(|error| Error::usage(format!("could not write {name}: {error}")))?;
-            Ok::<_, Error>((BufWriter::new(file), name))
-        };
-        let dead_letters = dead_letters.map(open).transpose()?;
-        Ok(Self { tally: Tally::default(), receipts, dead_letters, names, first_unread: None })
+        let dead_letters = DeadLetters::open(dead_letters)?;
+        Ok(Self { tally: Tally::default(), receipts, dead_letters, names, failure: None, first_unread: None })
     }
 
     pub fn read(&mut self, place: Place) {
@@ -102,11 +71,7 @@ impl Ledger {
     }
 
     /// The entries are on the stream, put as one; with each which one it is of the aggregate, if it is one.
-    pub fn acknowledged<'e>(
-        &mut self,
-        entries: impl Iterator<Item = (Option<u64>, &'e Entry)> + Clone,
-        at: &At<'_>,
-    ) -> Result<()> {
+    pub fn acknowledged<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)> + Clone, at: &At<'_>) {
         let tally = &mut self.tally;
         let before = tally.acknowledged;
         for (_, entry) in entries.clone() {
@@ -121,63 +86,42 @@ impl Ledger {
                 tally.shards.insert(at.shard_id.to_owned(), count);
             }
         }
-        self.receipts.add(entries, at)
+        let written = self.receipts.add(entries, at);
+        self.receipts_are(written);
     }
 
     /// A record that was read is given up.
-    pub fn dead(&mut self, entry: &Entry, reason: &str) -> Result<()> {
-        let Record { place, data, partition_key, explicit_hash_key, .. } = &entry.record;
-        self.dead_letter(
-            &DeadLetter {
-                partition_key: Some(partition_key),
-                data: base64_simd::STANDARD.encode_to_string(data),
-                explicit_hash_key: explicit_hash_key.map(|key| key.to_string()),
-                offset: place.offset,
-                input: self.names.clone().get(place.input).map_or("", String::as_str),
-                line: place.line,
-                reason,
-                attempts: entry.attempts,
-                may_be_put: entry.may_be_put,
-            },
-            *place,
-        )
+    pub fn dead(&mut self, entry: &Entry, reason: &str) {
+        let names = Arc::clone(&self.names);
+        self.dead_letter(entry.record.place, &DeadLetter::of_entry(entry, &names, reason));
     }
 
     /// What was read is no record.
-    pub fn rejected(&mut self, rejected: &Rejected) -> Result<()> {
+    pub fn rejected(&mut self, rejected: &Rejected) {
         self.read(rejected.place);
-        self.dead_letter(
-            &DeadLetter {
-                partition_key: None,
-                data: base64_simd::STANDARD.encode_to_string(&rejected.data),
-                explicit_hash_key: None,
-                offset: rejected.place.offset,
-                input: self.names.clone().get(rejected.place.input).map_or("", String::as_str),
-                line: rejected.place.line,
-                reason: &rejected.reason,
-                attempts: 0,
-                may_be_put: false,
-            },
-            rejected.place,
-        )
+        let names = Arc::clone(&self.names);
+        self.dead_letter(rejected.place, &DeadLetter::of_rejected(rejected, &names));
     }
 
-    fn dead_letter(&mut self, letter: &DeadLetter<'_>, place: Place) -> Result<()> {
+    fn dead_letter(&mut self, place: Place, letter: &DeadLetter<'_>) {
         self.tally.dead_lettered += 1;
-        self.receipts.never(letter.offset);
-        match &mut self.dead_letters {
-            Some((file, name)) => {
-                let written = serde_json::to_writer(&mut *file, letter).map_err(io::Error::from);
-                let written = written.and_then(|()| file.write_all(b"\n"));
-                written.map_err(|error| Error::failed(format!("could not write {name}: {error}")))
-            }
-            None => {
-                if self.tally.dead_lettered <= NAMED {
-                    note(&format!("not published: {} {}", place.of(&self.names), printable(letter.reason)));
-                }
-                Ok(())
-            }
+        self.receipts.never(place.offset);
+        if let Err(error) = self.dead_letters.add(letter) {
+            self.failure.get_or_insert(error);
         }
+    }
+
+    fn receipts_are(&mut self, written: Result<()>) {
+        if let Err(error) = written {
+            self.receipts = Receipts::Nowhere;
+            let message = format!("{}; what was acknowledged last has no receipt", error.message);
+            self.failure.get_or_insert(Error { message, ..error });
+        }
+    }
+
+    /// Why something could not be written, once.
+    pub fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
     }
 
     /// Records that were read are taken back: they count as not read.
@@ -202,16 +146,13 @@ impl Ledger {
         &self.names
     }
 
-    pub fn flush(&mut self) -> Result<()> {
-        if let Some((file, name)) = &mut self.dead_letters {
-            file.flush().map_err(|error| Error::failed(format!("could not write {name}: {error}")))?;
-        }
-        self.receipts.flush()
+    pub fn flush(&mut self) {
+        let written = self.receipts.flush();
+        self.receipts_are(written);
     }
 
-    /// Ends the run: everything is written, and the sum is right.
-    pub fn close(mut self, took: Duration) -> Result<(Summary, Receipts)> {
-        self.flush()?;
+    /// Ends the run: the sum is right.
+    pub fn close(self, took: Duration) -> Result<(Summary, Receipts)> {
         let tally = self.tally;
         let settled = tally.acknowledged + tally.dead_lettered;
         if tally.read != settled {
@@ -224,93 +165,13 @@ impl Ledger {
     }
 }
 
-/// How a run went, for people and programs.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summary {
-    pub read: u64,
-    /// Acknowledged in an earlier run, and not sent again.
-    pub skipped: u64,
-    pub acknowledged: u64,
-    pub dead_lettered: u64,
-    pub bytes: u64,
-    pub requests: u64,
-    /// Entries of all requests: one for each record, fewer with aggregates.
-    pub entries: u64,
-    pub failed_requests: u64,
-    /// Records sent beyond the first time each.
-    pub retried_records: u64,
-    pub throttled_records: u64,
-    pub may_repeat: u64,
-    pub seconds: f64,
-    pub latency_p50_ms: f64,
-    pub latency_p99_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub busiest_shard: Option<String>,
-    pub busiest_shard_records: u64,
-}
-
-impl Summary {
-    fn of(tally: &Tally, took: Duration) -> Self {
-        let busiest = tally.shards.iter().max_by_key(|(id, count)| (**count, std::cmp::Reverse(*id)));
-        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e5).round() / 1e2;
-        Self {
-            read: tally.read,
-            skipped: tally.skipped,
-            acknowledged: tally.acknowledged,
-            dead_lettered: tally.dead_lettered,
-            bytes: tally.bytes,
-            requests: tally.requests,
-            entries: tally.puts,
-            failed_requests: tally.failed_requests,
-            retried_records: tally.sent_again,
-            throttled_records: tally.throttled,
-            may_repeat: tally.may_repeat,
-            seconds: milliseconds(took) / 1e3,
-            latency_p50_ms: milliseconds(tally.latency.at(0.5)),
-            latency_p99_ms: milliseconds(tally.latency.at(0.99)),
-            busiest_shard: busiest.map(|(id, _)| id.clone()),
-            busiest_shard_records: busiest.map_or(0, |(_, count)| *count),
-        }
-    }
-}
-
-impl Render for Summary {
-    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        let Self { read, acknowledged, dead_lettered, requests, entries, failed_requests, .. } = self;
-        let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
-        writeln!(to, "{read} records read = {acknowledged} acknowledged + {dead_lettered} dead-lettered{skipped}")?;
-        let took = self.seconds.max(1e-3);
-        writeln!(
-            to,
-            "{:.1} MB in {}: {:.0} records/s; {requests} requests of {entries} entries, p50 {:.1} ms, p99 {:.1} ms",
-            self.bytes as f64 / 1e6,
-            seconds(Duration::from_secs_f64(self.seconds)),
-            *acknowledged as f64 / took,
-            self.latency_p50_ms,
-            self.latency_p99_ms,
-        )?;
-        if self.retried_records > 0 || *failed_requests > 0 {
-            writeln!(
-                to,
-                "{} records sent again ({} throttled), {failed_requests} requests failed; {} records may be on the stream twice",
-                self.retried_records, self.throttled_records, self.may_repeat
-            )?;
-        }
-        if let Some(shard) = &self.busiest_shard {
-            writeln!(to, "busiest shard: {shard}, {} records", self.busiest_shard_records)?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn entry(offset: u64) -> Entry {
         let place = Place { offset, input: 0, line: offset + 1 };
-        Entry::of(Record::new(place, b"x".to_vec(), "k".into(), None))
+        Entry::of(Record::new(place, b"x".to_vec(), &"k".into(), None))
     }
 
     #[test]
@@ -322,10 +183,9 @@ mod tests {
             for offset in 0..3 {
                 ledger.read(entry(offset).record.place);
             }
-            ledger
-                .acknowledged([(None, &entry(0))].into_iter(), &At { shard_id: "s", sequence_number: "1", time: 0 })
-                .unwrap();
-            ledger.dead(&entry(1), "was refused").unwrap();
+            let at = At { shard_id: "s", sequence_number: "1", time: 0 };
+            ledger.acknowledged([(None, &entry(0))].into_iter(), &at);
+            ledger.dead(&entry(1), "was refused");
         }
         whole.unread(&[entry(2).record]);
         assert_eq!(whole.first_unread.map(|place| place.offset), Some(2));

@@ -1,8 +1,13 @@
-//! Publishing: inputs → records (`source`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
+//! Publishing: inputs (`source`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
+pub mod answer;
 pub mod compress;
+pub mod dead_letters;
+pub mod delays;
+pub mod dry_run;
 pub mod histogram;
+pub mod json;
 pub mod keys;
 pub mod ledger;
 pub mod memory;
@@ -15,7 +20,9 @@ pub mod read_ahead;
 pub mod receipt_lines;
 pub mod receipts;
 pub mod record;
+pub mod records;
 pub mod request;
 pub mod send;
 pub mod shards;
 pub mod source;
+pub mod summary;

@@ -42,13 +42,12 @@ impl Entry {
     }
 
     pub fn has_key_of(&self, other: &Self) -> bool {
-        self.record.partition_key == other.record.partition_key
+        self.record.partition_key() == other.record.partition_key()
     }
 
     pub fn add_to(&self, aggregate: &mut AggregateBuilder) -> Result<(), AggregateError> {
-        let Record { partition_key, explicit_hash_key, data, .. } = &self.record;
-        let explicit_hash_key = explicit_hash_key.map(|key| key.to_string());
-        aggregate.add(partition_key, explicit_hash_key.as_deref(), data)
+        let explicit_hash_key = self.record.explicit_hash_key().map(|key| key.to_string());
+        aggregate.add(self.record.partition_key(), explicit_hash_key.as_deref(), self.record.data())
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 fn record(offset: u64, key: &str, size: usize) -> Record {
     let place = Place { offset, input: 0, line: offset + 1 };
-    Record::new(place, vec![b'x'; size], key.into(), None)
+    Record::new(place, vec![b'x'; size], &key.into(), None)
 }
 
 fn queue(ordered: bool) -> Queue {

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::receipts::Acknowledged;
 use super::record::Record;
-use super::source::{Records, Rejected};
+use super::records::{Records, Rejected};
 
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use super::json;
 use super::ledger::At;
 use super::pack::Entry;
 
@@ -26,9 +27,9 @@ impl ReceiptLines {
     pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> io::Result<()> {
         self.place.clear();
         self.place.extend_from_slice(b",\"shardId\":");
-        serde_json::to_writer(&mut self.place, at.shard_id)?;
+        json::push_string(&mut self.place, at.shard_id);
         self.place.extend_from_slice(b",\"sequenceNumber\":");
-        serde_json::to_writer(&mut self.place, at.sequence_number)?;
+        json::push_string(&mut self.place, at.sequence_number);
         for (number, entry) in entries {
             push(&mut self.lines, "{\"offset\":", entry.record.place.offset);
             self.lines.extend_from_slice(&self.place);

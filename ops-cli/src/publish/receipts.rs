@@ -246,6 +246,11 @@ impl Acknowledged {
         }
     }
 
+    /// The offset after the last.
+    pub fn end(&self) -> u64 {
+        self.more.last().map_or(self.all_before, |last| last + 1)
+    }
+
     pub fn holds(&self, offset: u64) -> bool {
         offset < self.all_before || self.more.contains(&offset)
     }
@@ -260,7 +265,7 @@ mod tests {
 
     fn entry(offset: u64) -> Entry {
         let place = Place { offset, input: 0, line: offset + 1 };
-        Entry::of(Record::new(place, Vec::new(), "k".into(), None))
+        Entry::of(Record::new(place, Vec::new(), &"k".into(), None))
     }
 
     fn add(receipts: &mut Receipts, offset: u64) {
@@ -302,6 +307,7 @@ mod tests {
         let holds: Vec<_> = (0..7).filter(|offset| acknowledged.holds(*offset)).collect();
         assert_eq!(holds, [0, 1, 2, 5]);
         assert_eq!(acknowledged, Acknowledged { all_before: 3, more: [5].into() });
+        assert_eq!((acknowledged.end(), Acknowledged::default().end()), (6, 0));
 
         assert!(Receipts::to_file(&path, false).is_err(), "receipts are not overwritten");
         let mut receipts = Receipts::to_file(&path, true).unwrap();

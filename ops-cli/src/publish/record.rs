@@ -1,31 +1,35 @@
 //! One record to put, and where in the input it stood.
 
-use std::sync::Arc;
-
 use kinesis_event_logger_core::hash_key;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     pub place: Place,
-    pub data: Vec<u8>,
-    pub partition_key: Arc<str>,
-    pub explicit_hash_key: Option<u128>,
+    /// The data, then the partition key: one block, for there is one of every record.
+    bytes: Vec<u8>,
+    key_bytes: u16,
+    has_explicit_hash_key: bool,
     /// The number that decides the shard: the explicit hash key, or that of the partition key.
     pub hash_key: u128,
 }
 
-/// A partition key: shared by the records that have it, and hashed once.
+/// A partition key: hashed once for all records that have it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
-    pub text: Arc<str>,
+    pub text: String,
     pub hash_key: u128,
 }
 
-impl<Text: Into<Arc<str>>> From<Text> for Key {
-    fn from(text: Text) -> Self {
-        let text = text.into();
+impl From<String> for Key {
+    fn from(text: String) -> Self {
         Self { hash_key: hash_key(&text), text }
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
     }
 }
 
@@ -49,14 +53,40 @@ impl Place {
 }
 
 impl Record {
-    pub fn new(place: Place, data: Vec<u8>, key: Key, explicit_hash_key: Option<u128>) -> Self {
-        let Key { text: partition_key, hash_key } = key;
-        Self { place, data, partition_key, explicit_hash_key, hash_key: explicit_hash_key.unwrap_or(hash_key) }
+    /// Room that data should have left, so that a usual key is put behind it without moving it.
+    pub const ROOM_FOR_KEY: usize = 32;
+
+    pub fn new(place: Place, mut data: Vec<u8>, key: &Key, explicit_hash_key: Option<u128>) -> Self {
+        data.extend_from_slice(key.text.as_bytes());
+        Self {
+            place,
+            bytes: data,
+            // It has at most 256 characters.
+            key_bytes: key.text.len() as u16,
+            has_explicit_hash_key: explicit_hash_key.is_some(),
+            hash_key: explicit_hash_key.unwrap_or(key.hash_key),
+        }
+    }
+
+    pub fn data(&self) -> &[u8] {
+        self.parts().0
+    }
+
+    pub fn partition_key(&self) -> &str {
+        std::str::from_utf8(self.parts().1).expect("it was a text")
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        self.bytes.split_at(self.bytes.len() - usize::from(self.key_bytes))
+    }
+
+    pub fn explicit_hash_key(&self) -> Option<u128> {
+        self.has_explicit_hash_key.then_some(self.hash_key)
     }
 
     /// What Kinesis counts: data and key, in bytes.
     pub fn size(&self) -> usize {
-        self.data.len() + self.partition_key.len()
+        self.bytes.len()
     }
 }
 
@@ -67,9 +97,10 @@ mod tests {
     #[test]
     fn the_hash_key_is_the_md5_of_the_partition_key_or_what_is_given() {
         let place = Place { offset: 0, input: 0, line: 1 };
-        let record = |explicit_hash_key| Record::new(place, vec![1, 2], "a".into(), explicit_hash_key);
+        let record = |explicit_hash_key| Record::new(place, vec![1, 2], &"a".into(), explicit_hash_key);
         assert_eq!(record(None).hash_key, 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
         assert_eq!(record(None).size(), 3);
-        assert_eq!(record(Some(7)).hash_key, 7);
+        assert_eq!((record(Some(7)).hash_key, record(Some(7)).explicit_hash_key()), (7, Some(7)));
+        assert_eq!((record(None).data(), record(None).partition_key()), (&[1, 2][..], "a"));
     }
 }

@@ -1,4 +1,4 @@
-//! One PutRecords request and what its answer says.
+//! One PutRecords request, and how it may fail as a whole.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
+use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::PutRecordsResultEntry;
 use bytes::Bytes;
 
+use super::answer::{Answer, KeptAnswer};
+use super::json;
 use super::memory;
 use super::pack::{AGGREGATE_KEY, Request};
 use super::receipts::Receipt;
@@ -18,18 +19,6 @@ use crate::error::{Error, Result, chain};
 
 /// How long an answer may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
-
-/// What became of one entry.
-#[derive(Debug)]
-pub enum Outcome {
-    Put {
-        shard_id: String,
-        sequence_number: String,
-    },
-    /// Its shard has reached its limit.
-    Throttled(String),
-    Failed(String),
-}
 
 /// Why a request has no answer for its entries.
 #[derive(Debug)]
@@ -52,18 +41,19 @@ pub fn client(client: &Client) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Sends the request; an outcome for each of its puts.
-pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Vec<Outcome>, Failure> {
+/// Sends the request; its answer tells what became of each of its puts.
+pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Answer, Failure> {
     let body = Bytes::from(body(stream, request));
-    // The SDK would copy every record into its own types and those into JSON: the body is written here, once, and
-    // everything else (endpoint, signature, connection, answer, errors) is the SDK's.
+    let kept = KeptAnswer::default();
+    // The SDK would copy every record into its own types and those into JSON, and the answer back: both are written and
+    // read here, once, and everything else (endpoint, signature, connection, errors) is the SDK's.
     let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
-    let sent = sent.mutate_request(move |request| {
+    let sent = sent.interceptor(kept.clone()).mutate_request(move |request| {
         request.headers_mut().insert("content-length", body.len().to_string());
         *request.body_mut() = body.clone().into();
     });
-    let answer = sent.send().await.map_err(|error| failure(stream, error))?;
-    outcomes(answer, request.puts.len())
+    sent.send().await.map_err(|error| failure(stream, error))?;
+    Ok(kept.take())
 }
 
 /// The request in JSON (Kinesis API, `PutRecords`). Takes the aggregates; the entries stay, to be sent again if need be.
@@ -72,7 +62,7 @@ fn body(stream: &str, request: &mut Request) -> Vec<u8> {
     let bytes: usize = request.entries.iter().map(|entry| entry.record.size()).sum();
     let mut body = memory::for_bytes(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
     body.extend_from_slice(b"{\"StreamName\":");
-    push_string(&mut body, stream);
+    json::push_string(&mut body, stream);
     body.extend_from_slice(b",\"Records\":[");
     let mut at = 0;
     for put in &mut request.puts {
@@ -85,7 +75,7 @@ fn body(stream: &str, request: &mut Request) -> Vec<u8> {
             Some(mut aggregate) => {
                 push_entry(&mut body, &aggregate.builder.build(), AGGREGATE_KEY, Some(aggregate.hash_key));
             }
-            None => push_entry(&mut body, &record.data, &record.partition_key, record.explicit_hash_key),
+            None => push_entry(&mut body, record.data(), record.partition_key(), record.explicit_hash_key()),
         }
     }
     body.extend_from_slice(b"]}");
@@ -96,34 +86,13 @@ fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_has
     body.extend_from_slice(b"{\"Data\":\"");
     base64_simd::STANDARD.encode_append(data, body);
     body.extend_from_slice(b"\",\"PartitionKey\":");
-    push_string(body, partition_key);
+    json::push_string(body, partition_key);
     if let Some(key) = explicit_hash_key {
         body.extend_from_slice(b",\"ExplicitHashKey\":\"");
         body.extend_from_slice(key.to_string().as_bytes());
         body.push(b'"');
     }
     body.push(b'}');
-}
-
-fn push_string(body: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(body, text).expect("a text is always JSON, and a Vec takes it");
-}
-
-fn outcomes(answer: PutRecordsOutput, sent: usize) -> Result<Vec<Outcome>, Failure> {
-    if answer.records.len() != sent {
-        let reason = format!("Kinesis was sent {sent} records and answered for {}", answer.records.len());
-        return Err(Failure::Passing { reason, may_be_put: true });
-    }
-    Ok(answer.records.into_iter().map(outcome).collect())
-}
-
-fn outcome(result: PutRecordsResultEntry) -> Outcome {
-    if let (Some(shard_id), Some(sequence_number)) = (result.shard_id, result.sequence_number) {
-        return Outcome::Put { shard_id, sequence_number };
-    }
-    let code = result.error_code.unwrap_or_else(|| "no reason given".into());
-    let reason = format!("{code}: {}", result.error_message.unwrap_or_default());
-    if code == "ProvisionedThroughputExceededException" { Outcome::Throttled(reason) } else { Outcome::Failed(reason) }
 }
 
 fn failure(stream: &str, error: SdkError<PutRecordsError>) -> Failure {
@@ -185,12 +154,12 @@ mod tests {
     #[test]
     fn the_body_is_the_request_in_json() {
         let record = |key: &str, hash_key| {
-            Record::new(Place { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), key.into(), hash_key)
+            Record::new(Place { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), &key.into(), hash_key)
         };
         let records = [record("é\"\u{1}", None), record("b", Some(u128::MAX)), record("c", None), record("d", None)];
         let mut builder = AggregateBuilder::new(1000);
         for record in &records[2..] {
-            builder.add(&record.partition_key, None, &record.data).unwrap();
+            builder.add(record.partition_key(), None, record.data()).unwrap();
         }
         let plain = || Put { entries: 1, aggregate: None };
         let aggregate = Put { entries: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
@@ -205,28 +174,5 @@ mod tests {
         assert_eq!((&entries[2]["ExplicitHashKey"], &entries[2]["PartitionKey"]), (&"7".into(), &"a".into()));
         assert_eq!(Aggregated::parse(&data(2)).unwrap().records().count(), 2);
         assert_eq!(entries.len(), 3);
-    }
-
-    #[test]
-    fn each_entry_has_an_outcome_of_its_own() {
-        let refused = |code: &str| PutRecordsResultEntry::builder().error_code(code).error_message("why").build();
-        let put = PutRecordsResultEntry::builder().shard_id("s").sequence_number("1").build();
-        let answer = PutRecordsOutput::builder()
-            .records(put)
-            .records(refused("ProvisionedThroughputExceededException"))
-            .records(refused("InternalFailure"))
-            .build()
-            .unwrap();
-        let outcomes = outcomes(answer, 3).unwrap();
-        assert!(matches!(&outcomes[0], Outcome::Put { shard_id, .. } if shard_id == "s"));
-        assert!(matches!(&outcomes[1], Outcome::Throttled(_)));
-        assert!(matches!(&outcomes[2], Outcome::Failed(reason) if reason == "InternalFailure: why"));
-    }
-
-    #[test]
-    fn an_answer_for_other_records_is_no_acknowledgement() {
-        let put = PutRecordsResultEntry::builder().shard_id("s").sequence_number("1").build();
-        let answer = PutRecordsOutput::builder().records(put).build().unwrap();
-        assert!(matches!(outcomes(answer, 2), Err(Failure::Passing { may_be_put: true, .. })));
     }
 }

@@ -1,24 +1,26 @@
 //! The run: several requests at once; what fails is sent again, alone, until it is acknowledged or its time is up.
 
+mod answers;
+
 use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::ledger::{At, Ledger};
-use super::pace::{Rate, backoff};
+use super::answer::Answer;
+use super::ledger::Ledger;
+use super::pace::Rate;
 use super::pack::{Entry, Packing, Request};
 use super::progress::Progress;
 use super::queue::{Next, Queue};
 use super::read_ahead::Chunk;
 use super::record::Place;
-use super::request::{self, Failure, Outcome};
+use super::request::{self, Failure};
 use super::shards::ShardMap;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Requests under way at once, and what they may hold together: the SDK's copies of a request are several times its size.
 const REQUESTS: usize = 8;
@@ -27,6 +29,9 @@ const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(100);
 /// The stream's shards are asked for again at most this often.
 const RESHARD_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a record is given up that was to be sent when the user asked a second time to stop.
+const INTERRUPTED: &str = "interrupted before it was acknowledged";
 
 /// How to send.
 #[derive(Debug, Clone)]
@@ -48,7 +53,7 @@ pub struct Run {
     begun: Instant,
     queue: Queue,
     pub ledger: Ledger,
-    requests: JoinSet<Answer>,
+    requests: JoinSet<Answered>,
     bytes_under_way: usize,
     /// Since when something is ready to be sent.
     ready_since: Duration,
@@ -57,9 +62,13 @@ pub struct Run {
     /// Some: the stream's shards are being asked for.
     resharding: Option<JoinHandle<Result<ShardMap>>>,
     resharded: Instant,
-    last_progress: Instant,
+    /// When the first of the requests was sent that failed since anything was acknowledged.
+    failing_since: Option<Duration>,
     next_place: Place,
     state: State,
+    is_interrupted: bool,
+    /// Whether requests under way are not waited for any more.
+    leave: watch::Sender<bool>,
     /// Why it ends early, if it does.
     error: Option<Error>,
 }
@@ -80,12 +89,12 @@ struct Misplaced {
     sequence_number: String,
 }
 
-struct Answer {
+struct Answered {
     request: Request,
     bytes: usize,
     sent: Duration,
     took: Duration,
-    result: Result<Vec<Outcome>, Failure>,
+    result: Result<Answer, Failure>,
 }
 
 impl Run {
@@ -105,9 +114,11 @@ impl Run {
             misplaced: Vec::new(),
             resharding: None,
             resharded: now,
-            last_progress: now,
+            failing_since: None,
             next_place: Place { offset: 0, input: 0, line: 0 },
             state: State::Reading,
+            is_interrupted: false,
+            leave: watch::Sender::new(false),
             error: None,
         }
     }
@@ -122,6 +133,7 @@ impl Run {
         let mut stopping = Box::pin(stop());
         let mut tick = tokio::time::interval(Progress::TICK);
         loop {
+            self.stop_at_failure();
             let wait = self.send_what_may_be_sent();
             if self.state != State::Reading && self.queue.held() == 0 {
                 break;
@@ -130,14 +142,14 @@ impl Run {
             tokio::select! {
                 Some(answer) = self.requests.join_next(), if !self.requests.is_empty() => {
                     let answer = answer.map_err(|error| Error::failed(format!("a request's task failed: {error}")))?;
-                    self.answered(answer)?;
+                    self.answered(answer);
                 }
-                chunk = chunks.recv(), if may_read => self.take(chunk)?,
+                chunk = chunks.recv(), if may_read => self.take(chunk),
                 shards = async { self.resharding.as_mut().expect("it is checked to be there").await },
-                    if self.resharding.is_some() => self.reshard(shards.ok())?,
+                    if self.resharding.is_some() => self.reshard(shards.ok()),
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                 () = &mut stopping => {
-                    self.interrupted()?;
+                    self.interrupted();
                     stopping = Box::pin(stop());
                 }
                 _ = tick.tick() => {
@@ -148,7 +160,17 @@ impl Run {
                 }
             }
         }
-        self.ledger.flush()
+        self.ledger.flush();
+        self.stop_at_failure();
+        Ok(())
+    }
+
+    /// What cannot be written down is not to be sent.
+    fn stop_at_failure(&mut self) {
+        if let Some(error) = self.ledger.take_failure() {
+            self.stop_reading();
+            self.error = Some(error);
+        }
     }
 
     /// How the run ended, if not well.
@@ -196,17 +218,23 @@ impl Run {
         tally.requests += 1;
         tally.puts += request.puts.len() as u64;
         tally.sent_again += request.entries.iter().filter(|entry| entry.attempts > 1).count() as u64;
+        let mut leave = self.leave.subscribe();
         self.requests.spawn(async move {
             let begun = Instant::now();
-            let result = request::put(&client, &stream, &mut request).await;
-            Answer { request, bytes, sent, took: begun.elapsed(), result }
+            let result = tokio::select! {
+                result = request::put(&client, &stream, &mut request) => result,
+                _ = leave.wait_for(|leave| *leave) => {
+                    Err(Failure::Passing { reason: INTERRUPTED.to_owned(), may_be_put: true })
+                }
+            };
+            Answered { request, bytes, sent, took: begun.elapsed(), result }
         });
     }
 
-    fn take(&mut self, chunk: Option<Chunk>) -> Result<()> {
+    fn take(&mut self, chunk: Option<Chunk>) {
         let Some(chunk) = chunk else {
             self.state = State::Finishing;
-            return Ok(());
+            return;
         };
         self.ledger.tally.skipped += chunk.skipped;
         if !self.queue.has_ready() {
@@ -226,165 +254,21 @@ impl Run {
                     self.error = Some(Error::usage(what).hint(
                         "what came before it has been published; split the record or correct it, or go on past such records with --dead-letter FILE",
                     ));
-                    return Ok(());
+                    return;
                 }
-                Err(rejected) => self.ledger.rejected(&rejected)?,
+                Err(rejected) => self.ledger.rejected(&rejected),
             }
         }
-        Ok(())
-    }
-
-    fn answered(&mut self, answer: Answer) -> Result<()> {
-        let now = self.begun.elapsed();
-        self.bytes_under_way -= answer.bytes;
-        match answer.result {
-            Ok(outcomes) => {
-                self.ledger.tally.latency.add(answer.took);
-                self.settle(answer.request, outcomes, answer.sent, now)?;
-            }
-            Err(failure) => {
-                self.ledger.tally.failed_requests += 1;
-                self.failed(answer.request, failure, answer.sent, now)?;
-            }
-        }
-        self.ledger.flush()
-    }
-
-    fn settle(&mut self, request: Request, outcomes: Vec<Outcome>, sent: Duration, now: Duration) -> Result<()> {
-        let time = Timestamp::now().as_millisecond();
-        let mut entries = request.entries;
-        let mut unsettled = Vec::new();
-        let mut end = 0;
-        for (put, outcome) in request.puts.iter().zip(outcomes) {
-            let begin = end;
-            end += put.entries;
-            match outcome {
-                Outcome::Put { shard_id, sequence_number } if self.is_at_home(&entries[begin..end], &shard_id) => {
-                    let at = At { shard_id: &shard_id, sequence_number: &sequence_number, time };
-                    self.acknowledged(&entries[begin..end], &at)?;
-                }
-                outcome => unsettled.push((begin..end, outcome)),
-            }
-        }
-        for (range, outcome) in unsettled.into_iter().rev() {
-            entries.truncate(range.end);
-            let entries = entries.split_off(range.start);
-            match outcome {
-                Outcome::Put { shard_id, sequence_number } => {
-                    self.misplaced.push(Misplaced { entries, shard_id, sequence_number });
-                    self.ask_for_shards();
-                }
-                Outcome::Throttled(reason) => {
-                    self.throttled(&entries, sent, now);
-                    self.again(entries, &reason, now)?;
-                }
-                Outcome::Failed(reason) => self.again(entries, &reason, now)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the shard that took these entries together is the one of each of them. A record alone is at home wherever
-    /// it is; where that is not expected, the map is out of date.
-    fn is_at_home(&mut self, entries: &[Entry], shard_id: &str) -> bool {
-        let takes = self.queue.shards().takes(shard_id, entries.iter().map(|entry| entry.record.hash_key));
-        if takes != Some(true) {
-            self.ask_for_shards();
-        }
-        takes == Some(true) || entries.len() == 1
-    }
-
-    fn acknowledged(&mut self, entries: &[Entry], at: &At<'_>) -> Result<()> {
-        self.last_progress = Instant::now();
-        let number = |number| (entries.len() > 1).then_some(number);
-        self.ledger.acknowledged((0..).map(number).zip(entries), at)?;
-        self.queue.settle(entries, Vec::new(), Duration::ZERO);
-        Ok(())
-    }
-
-    /// Aggregates that were put on one shard with records of another in them, as a split does: consumers drop those (as
-    /// the KCL does) or take them, so that they are sent again, and may repeat.
-    fn replace_misplaced(&mut self) -> Result<()> {
-        let (now, time) = (self.begun.elapsed(), Timestamp::now().as_millisecond());
-        for Misplaced { entries, shard_id, sequence_number } in std::mem::take(&mut self.misplaced) {
-            let at = At { shard_id: &shard_id, sequence_number: &sequence_number, time };
-            let (mut at_home, mut elsewhere) = (Vec::new(), Vec::new());
-            for (number, mut entry) in (0..).zip(entries) {
-                if self.queue.shards().takes(&shard_id, [entry.record.hash_key].into_iter()) == Some(true) {
-                    self.ledger.acknowledged([(Some(number), &entry)].into_iter(), &at)?;
-                    at_home.push(entry);
-                } else {
-                    entry.may_be_put = true;
-                    elsewhere.push(entry);
-                }
-            }
-            self.queue.settle(&at_home, Vec::new(), Duration::ZERO);
-            self.again(elsewhere, "it was put on a shard that its stream has no more", now)?;
-        }
-        Ok(())
-    }
-
-    fn throttled(&mut self, entries: &[Entry], sent: Duration, now: Duration) {
-        self.ledger.tally.throttled += entries.len() as u64;
-        if let Some(entry) = entries.first() {
-            self.queue.throttled(&entry.record, sent, now);
-        }
-    }
-
-    fn failed(&mut self, mut request: Request, failure: Failure, sent: Duration, now: Duration) -> Result<()> {
-        let (reason, may_be_put, is_throttled) = match failure {
-            Failure::Passing { reason, may_be_put } => (reason, may_be_put, false),
-            Failure::Throttled(reason) => (reason, false, true),
-            Failure::Lasting(error) => {
-                let reason = error.message.clone();
-                self.give_up(error, &reason)?;
-                (reason, false, false)
-            }
-        };
-        for entry in &mut request.entries {
-            entry.may_be_put |= may_be_put;
-        }
-        let mut entries = request.entries;
-        for put in request.puts.iter().rev() {
-            let entries = entries.split_off(entries.len() - put.entries);
-            if is_throttled {
-                self.throttled(&entries, sent, now);
-            }
-            self.again(entries, &reason, now)?;
-        }
-        if self.last_progress.elapsed() > self.options.deadline {
-            let seconds = self.options.deadline.as_secs();
-            let error = Error::failed(format!("nothing was acknowledged for {seconds} s: {reason}"))
-                .hint("check the network and the stream; --deadline sets how long to go on trying");
-            self.give_up(error, &reason)?;
-        }
-        Ok(())
-    }
-
-    /// Sends the entries of a put again after a pause; but not those whose time would be up by then.
-    fn again(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) -> Result<()> {
-        let attempts = entries.iter().map(|entry| entry.attempts).max().unwrap_or_default();
-        let due = now + backoff(attempts, fastrand::f64());
-        let has_time = |entry: &Entry| {
-            self.state != State::GivenUp && due.saturating_sub(entry.first_sent) <= self.options.deadline
-        };
-        let (again, dead): (Vec<_>, Vec<_>) = entries.into_iter().partition(has_time);
-        for entry in &dead {
-            self.ledger.dead(entry, reason)?;
-        }
-        self.queue.settle(&dead, again, due);
-        Ok(())
     }
 
     /// No more is sent: what was never sent counts as not read, what was refused goes to the dead letters.
-    fn give_up(&mut self, error: Error, reason: &str) -> Result<()> {
+    fn give_up(&mut self, error: Error, reason: &str) {
         self.stop_reading();
         self.state = State::GivenUp;
         for entry in self.queue.take_all() {
-            self.ledger.dead(&entry, reason)?;
+            self.ledger.dead(&entry, reason);
         }
         self.error.get_or_insert(error);
-        Ok(())
     }
 
     fn stop_reading(&mut self) {
@@ -396,30 +280,13 @@ impl Run {
         self.state = State::Finishing;
     }
 
-    fn interrupted(&mut self) -> Result<()> {
-        if self.error.as_ref().is_some_and(|error| error.kind == Kind::Interrupted) {
-            return self.give_up(Error::interrupted(), "interrupted before it was acknowledged");
+    fn interrupted(&mut self) {
+        if self.is_interrupted {
+            self.leave.send_replace(true);
+            return self.give_up(Error::interrupted(), INTERRUPTED);
         }
+        self.is_interrupted = true;
         self.stop_reading();
-        self.error = Some(Error::interrupted());
-        Ok(())
-    }
-
-    /// A record went to another shard than the map has: the stream was resharded.
-    fn ask_for_shards(&mut self) {
-        if self.resharding.is_none() && self.resharded.elapsed() > RESHARD_EVERY {
-            let (client, stream) = (self.client.clone(), self.stream.clone());
-            self.resharding = Some(tokio::spawn(async move { ShardMap::fetch(&client, &stream).await }));
-        }
-    }
-
-    fn reshard(&mut self, shards: Option<Result<ShardMap>>) -> Result<()> {
-        self.resharding = None;
-        self.resharded = Instant::now();
-        // A map that is out of date costs pacing, not records: it is asked for again when the next record shows it.
-        if let Some(Ok(shards)) = shards {
-            self.queue.reshard(shards);
-        }
-        self.replace_misplaced()
+        self.error.get_or_insert(Error::interrupted());
     }
 }

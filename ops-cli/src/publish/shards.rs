@@ -5,15 +5,18 @@ use aws_sdk_kinesis::types::Shard;
 
 use crate::error::{Error, Result};
 
-/// The open shards of a stream, which between them cover every hash key.
+/// The shards of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardMap {
-    /// In the order of their hash keys.
-    shards: Vec<OpenShard>,
+    /// The open ones, which between them cover every hash key, in the order of these.
+    open: Vec<HashKeys>,
+    /// Those that are closed: an answer may come after the map that tells that its shard is.
+    closed: Vec<HashKeys>,
 }
 
+/// The hash keys that a shard takes.
 #[derive(Debug, Clone, PartialEq)]
-struct OpenShard {
+struct HashKeys {
     id: String,
     first: u128,
     last: u128,
@@ -34,7 +37,7 @@ impl ShardMap {
             }
         }
         let map = Self::new(&shards);
-        if map.shards.is_empty() {
+        if map.open.is_empty() {
             return Err(Error::failed(format!("the stream {stream} has no open shard")).hint("try again in a moment"));
         }
         Ok(map)
@@ -44,46 +47,49 @@ impl ShardMap {
         let is_open = |shard: &&Shard| {
             shard.sequence_number_range.as_ref().is_none_or(|range| range.ending_sequence_number.is_none())
         };
-        let open = |shard: &Shard| {
+        let hash_keys = |shard: &Shard| {
             let range = shard.hash_key_range.as_ref()?;
             let (first, last) = (range.starting_hash_key.parse().ok()?, range.ending_hash_key.parse().ok()?);
-            Some(OpenShard { id: shard.shard_id.clone(), first, last })
+            Some(HashKeys { id: shard.shard_id.clone(), first, last })
         };
-        let mut shards: Vec<_> = shards.iter().filter(is_open).filter_map(open).collect();
-        shards.sort_by_key(|shard| shard.first);
-        Self { shards }
+        let (open, closed): (Vec<_>, Vec<_>) = shards.iter().partition(is_open);
+        let mut open: Vec<_> = open.into_iter().filter_map(hash_keys).collect();
+        open.sort_by_key(|shard| shard.first);
+        Self { open, closed: closed.into_iter().filter_map(hash_keys).collect() }
     }
 
     /// Shards of equal size, for tests.
     #[cfg(test)]
     pub fn even(count: u32) -> Self {
         let size = u128::MAX / u128::from(count);
-        let shard = |index: u32| OpenShard {
+        let shard = |index: u32| HashKeys {
             id: format!("shardId-{index:012}"),
             first: u128::from(index) * size,
             last: if index + 1 == count { u128::MAX } else { u128::from(index + 1) * size - 1 },
         };
-        Self { shards: (0..count).map(shard).collect() }
+        Self { open: (0..count).map(shard).collect(), closed: Vec::new() }
     }
 
+    /// How many are open.
     pub fn len(&self) -> usize {
-        self.shards.len()
+        self.open.len()
     }
 
     pub fn id(&self, index: usize) -> &str {
-        &self.shards[index].id
+        &self.open[index].id
     }
 
     /// The first hash key that the shard takes.
     pub fn first_hash_key(&self, index: usize) -> u128 {
-        self.shards[index].first
+        self.open[index].first
     }
 
-    /// Whether the shard of this id takes all these hash keys; `None` if there is no such open shard.
+    /// Whether the shard of this id takes all these hash keys, or took them while it was open; `None` if there is no such
+    /// shard.
     pub fn takes(&self, id: &str, hash_keys: impl Iterator<Item = u128> + Clone) -> Option<bool> {
-        let likely = hash_keys.clone().next().and_then(|key| self.shards.get(self.index_of(key)));
-        let shard =
-            likely.filter(|shard| shard.id == id).or_else(|| self.shards.iter().find(|shard| shard.id == id))?;
+        let likely = hash_keys.clone().next().and_then(|key| self.open.get(self.index_of(key)));
+        let mut all = likely.into_iter().chain(&self.open).chain(&self.closed);
+        let shard = all.find(|shard| shard.id == id)?;
         Some({ hash_keys }.all(|key| (shard.first..=shard.last).contains(&key)))
     }
 
@@ -91,12 +97,14 @@ impl ShardMap {
     pub fn index_of(&self, hash_key: u128) -> usize {
         // While a stream is being resharded a key may for a moment belong to no open shard: any will do until the map is
         // read again.
-        self.shards.partition_point(|shard| shard.last < hash_key).min(self.shards.len().saturating_sub(1))
+        self.open.partition_point(|shard| shard.last < hash_key).min(self.open.len().saturating_sub(1))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kinesis::types::{HashKeyRange, SequenceNumberRange};
+
     use super::*;
 
     #[test]
@@ -112,5 +120,23 @@ mod tests {
         assert_eq!(takes("shardId-000000000000", &[0, size]), Some(false));
         assert_eq!(takes("shardId-000000000001", &[0]), Some(false));
         assert_eq!(takes("shardId-000000000004", &[0]), None);
+    }
+
+    #[test]
+    fn a_shard_that_was_closed_meanwhile_took_what_was_its_own() {
+        let half = u128::MAX / 2;
+        let shard = |id: &str, first: u128, last: u128, end: Option<&str>| {
+            let keys = HashKeyRange::builder().starting_hash_key(first.to_string()).ending_hash_key(last.to_string());
+            let numbers = SequenceNumberRange::builder()
+                .starting_sequence_number("1")
+                .set_ending_sequence_number(end.map(Into::into));
+            let shard = Shard::builder().shard_id(id).hash_key_range(keys.build().unwrap());
+            shard.sequence_number_range(numbers.build().unwrap()).build().unwrap()
+        };
+        let parent = shard("parent", 0, u128::MAX, Some("9"));
+        let map = ShardMap::new(&[parent, shard("upper", half + 1, u128::MAX, None), shard("lower", 0, half, None)]);
+        assert_eq!((map.len(), map.id(0), map.id(1)), (2, "lower", "upper"));
+        assert_eq!(map.takes("parent", [0, u128::MAX].into_iter()), Some(true));
+        assert_eq!(map.takes("lower", [0, u128::MAX].into_iter()), Some(false));
     }
 }

@@ -66,8 +66,8 @@ impl Check {
         missing.truncate(NAMED);
         // Lines of one time keep the order in which the log gave them.
         self.order.sort_by_key(|(timestamp, _, _)| *timestamp);
-        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e4).round() / 1e1;
-        let rows = self.latency.rows(ROWS);
+        // The log's times are whole milliseconds.
+        let milliseconds = |duration: Duration| duration.as_millis() as u64;
         Report {
             run_id,
             published: self.expected.len(),
@@ -81,10 +81,7 @@ impl Check {
             latency_p90_ms: milliseconds(self.latency.at(0.9)),
             latency_p99_ms: milliseconds(self.latency.at(0.99)),
             latency_max_ms: milliseconds(self.latency.longest()),
-            histogram: rows
-                .into_iter()
-                .map(|(ceiling, count)| Row { up_to_ms: milliseconds(ceiling), count })
-                .collect(),
+            histogram: rows(&self.latency),
         }
     }
 }
@@ -117,18 +114,31 @@ pub struct Report {
     duplicates: u64,
     out_of_order: u64,
     /// From the record's arrival on the stream until its line was in the log, by the services' clocks.
-    latency_p50_ms: f64,
-    latency_p90_ms: f64,
-    latency_p99_ms: f64,
-    latency_max_ms: f64,
+    latency_p50_ms: u64,
+    latency_p90_ms: u64,
+    latency_p99_ms: u64,
+    latency_max_ms: u64,
     histogram: Vec<Row>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
-    up_to_ms: f64,
+    up_to_ms: u64,
     count: u64,
+}
+
+/// None is narrower than a millisecond.
+fn rows(latency: &Histogram) -> Vec<Row> {
+    let mut rows = Vec::<Row>::new();
+    for (ceiling, count) in latency.rows(ROWS) {
+        let up_to_ms = ceiling.as_millis() as u64;
+        match rows.last_mut() {
+            Some(row) if row.up_to_ms == up_to_ms => row.count += count,
+            _ => rows.push(Row { up_to_ms, count }),
+        }
+    }
+    rows
 }
 
 impl Report {
@@ -154,13 +164,13 @@ impl Render for Report {
         }
         writeln!(
             to,
-            "stream → log: p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, max {:.0} ms",
+            "stream → log: p50 {} ms, p90 {} ms, p99 {} ms, max {} ms",
             self.latency_p50_ms, self.latency_p90_ms, self.latency_p99_ms, self.latency_max_ms
         )?;
         let most = self.histogram.iter().map(|row| row.count).max().unwrap_or(1).max(1);
         for Row { up_to_ms, count } in &self.histogram {
             let bar = "█".repeat((*count as usize * BAR).div_ceil(most as usize));
-            writeln!(to, "{:>10} ms {bar:<BAR$} {count}", format!("≤ {up_to_ms:.1}"))?;
+            writeln!(to, "{:>10} ms {bar:<BAR$} {count}", format!("≤ {up_to_ms}"))?;
         }
         Ok(())
     }
@@ -205,7 +215,7 @@ mod tests {
         assert_eq!((report.published, report.logged, report.missing_count), (6, 4, 2));
         assert_eq!((report.duplicates, report.out_of_order), (1, 1));
         assert_eq!(report.missing.iter().map(|receipt| receipt.offset).collect::<Vec<_>>(), [4, 5]);
-        assert_eq!(report.latency_max_ms, 5.0);
+        assert_eq!(report.latency_max_ms, 5);
         assert_eq!(report.histogram.iter().map(|row| row.count).sum::<u64>(), 4);
     }
 
@@ -215,5 +225,17 @@ mod tests {
         check.logged(logged(101, "a"), 20, 1005);
         check.logged(logged(100, "a"), 10, 1005);
         assert_eq!(check.report(None, 0).out_of_order, 0);
+    }
+
+    #[test]
+    fn the_histogram_has_no_rows_between_milliseconds() {
+        let mut latency = Histogram::default();
+        for milliseconds in [0, 1, 1, 2, 3, 4, 5, 7, 9, 12, 16] {
+            latency.add(Duration::from_millis(milliseconds));
+        }
+        let rows = rows(&latency);
+        let up_to: Vec<_> = rows.iter().map(|row| row.up_to_ms).collect();
+        assert!(up_to.is_sorted_by(|one, other| one < other), "{up_to:?}");
+        assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 11);
     }
 }

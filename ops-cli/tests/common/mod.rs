@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
 
 pub mod install;
+pub mod publishing;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,7 +18,12 @@ pub const OPS_CLI: &str = env!("CARGO_BIN_EXE_ops-cli");
 
 /// `ops-cli` with none of the caller's AWS settings, and a home of its own without any configuration.
 pub fn ops_cli() -> Command {
-    let mut command = Command::new(OPS_CLI);
+    ops_cli_by(OPS_CLI)
+}
+
+/// As [`ops_cli`], of a program that starts it.
+pub fn ops_cli_by(program: &str) -> Command {
+    let mut command = Command::new(program);
     command.env_clear();
     for name in ["PATH", "CARGO", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "HOME"] {
         if let Some(value) = std::env::var_os(name) {
@@ -187,6 +193,18 @@ impl Endpoint {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// What one of its own pages answers: the status, and the body.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Sends a signal and waits for the end; the exit code.

@@ -2,6 +2,7 @@
 //! under the write lock: a shard that is closed has all its records before its children have one.
 
 mod chunk;
+mod read;
 mod sequence;
 mod shard;
 mod stored;
@@ -14,9 +15,12 @@ use stored::StoredShard;
 
 use super::persist::Pending;
 use crate::store::{Budget, Store};
+#[cfg(test)]
+pub use chunk::Entry;
 pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
+pub use read::{Item, Span};
 pub use sequence::{SequenceText, ShardSequence};
-pub use shard::{Appended, Item, ShardLog, Span};
+pub use shard::{Appended, ShardLog};
 
 /// What a stream says of its records.
 #[derive(Debug, Clone, Copy, PartialEq)]

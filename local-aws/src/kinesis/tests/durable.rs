@@ -22,6 +22,8 @@ async fn streams_and_records_are_there_again_and_numbers_go_on() {
     let policy = json!({ "Version": "2012-10-17", "Statement": [] }).to_string();
     bench.call("PutResourcePolicy", json!({ "ResourceARN": STREAM, "Policy": policy })).await;
     let consumer = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let commitment = json!({ "MinimumThroughputBillingCommitment": { "Status": "ENABLED" } });
+    bench.call("UpdateAccountSettings", commitment.clone()).await;
     let number = bench.put("k", "one").await["SequenceNumber"].clone();
     let split = json!({ "StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "7" });
     bench.call("SplitShard", split).await;
@@ -42,6 +44,7 @@ async fn streams_and_records_are_there_again_and_numbers_go_on() {
     let tags = bench.call("ListTagsForResource", json!({ "ResourceARN": STREAM })).await;
     assert_eq!(tags["Tags"], json!([{ "Key": "a", "Value": "b" }]));
     assert_eq!(bench.call("GetResourcePolicy", json!({ "ResourceARN": STREAM })).await["Policy"], policy);
+    assert_eq!(bench.call("DescribeAccountSettings", json!({})).await, commitment);
     assert!(bench.kinesis.has_consumer(consumer["Consumer"]["ConsumerARN"].as_str().unwrap()).await);
     bench.put("k", "three").await;
     assert_eq!(bench.all("02").await, ["two", "three"]);

@@ -241,3 +241,49 @@ async fn with_limits_a_shard_refuses_what_is_above_them() {
     }
     assert!(reads.contains(&Some(whole)) && reads.contains(&None));
 }
+
+#[tokio::test]
+async fn with_limits_a_consumer_is_pushed_two_mebibytes_a_second() {
+    let bench = Bench::with(&Config { shard_limits: true, ..Config::default() }, Store::default());
+    bench.create(3).await;
+    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let update = json!({ "StreamARN": STREAM, "MaxRecordSizeInKiB": 10240 });
+    bench.call("UpdateMaxRecordSize", update).await;
+    bench.is_active().await;
+    let put =
+        json!({ "StreamName": "s", "PartitionKey": "k", "ExplicitHashKey": "0", "Data": base64(&"x".repeat(4 << 20)) });
+    bench.call("PutRecord", put).await;
+    let split = json!({ "StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "100" });
+    bench.call("SplitShard", split).await;
+    bench.is_active().await;
+    let subscribe = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
+    let begun = std::time::Instant::now();
+    bench.request(Wire::Json, "SubscribeToShard", subscribe.to_string().into_bytes()).await.unwrap();
+    // The record at once, and the end of the shard when it is paid for.
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_iterator_is_of_its_stream_only() {
+    let bench = Bench::new();
+    bench.create(1).await;
+    bench.call("CreateStream", json!({ "StreamName": "t", "ShardCount": 1 })).await;
+    let iterator = bench.iterator("00", "LATEST", json!({})).await;
+    bench.call("GetRecords", json!({ "ShardIterator": iterator, "StreamARN": STREAM })).await;
+    let other = json!({ "ShardIterator": iterator, "StreamARN": STREAM.replace("/s", "/t") });
+    assert_eq!(bench.refused("GetRecords", other).await, "InvalidArgumentException");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_entry_is_said_with_its_place() {
+    let bench = Bench::new();
+    bench.create(1).await;
+    let refusal = async |operation: &str, input: Value| bench.try_call(operation, input).await.unwrap_err().1;
+    let records = json!([{ "PartitionKey": "k", "Data": "" }, { "PartitionKey": "", "Data": "" }]);
+    let message = refusal("PutRecords", json!({ "StreamName": "s", "Records": records })).await;
+    assert!(message.contains("Value '' at 'records.2.member.partitionKey'"), "{message}");
+    let message = refusal("PutRecord", json!({ "StreamName": "s", "PartitionKey": "", "Data": "" })).await;
+    assert!(message.contains("Value '' at 'partitionKey'"), "{message}");
+    let message = refusal("PutRecord", json!({ "StreamName": "no stream", "PartitionKey": "k", "Data": "" })).await;
+    assert!(message.contains("Value 'no stream' at 'streamName' failed"), "{message}");
+}

@@ -195,3 +195,79 @@ async fn retention_goes_to_a_year_and_tags_to_fifty() {
     let get = Request::get("/").header("content-type", "application/x-amz-json-1.1").body(Bytes::new()).unwrap();
     assert_eq!(bench.kinesis.handle("ListStreams", get).await.unwrap_err().status, 404);
 }
+
+#[tokio::test]
+async fn arns_are_of_this_account_and_region_and_of_the_stream_that_is_named() {
+    let bench = Bench::new();
+    bench.create(1).await;
+    let others =
+        [STREAM.replace("us-east-1", "eu-west-1"), STREAM.replace(":0000", ":1111"), STREAM.replace("/s", "/t")];
+    for operation in ["DescribeStream", "DescribeStreamSummary", "ListShards", "ListTagsForStream", "DeleteStream"] {
+        for arn in &others {
+            assert_eq!(
+                bench.refused(operation, json!({ "StreamARN": arn })).await,
+                "ResourceNotFoundException",
+                "{arn}"
+            );
+        }
+        assert_eq!(bench.refused(operation, json!({ "StreamARN": "s" })).await, "ValidationException");
+        let both = json!({ "StreamName": "t", "StreamARN": STREAM });
+        assert_eq!(bench.refused(operation, both).await, "InvalidArgumentException");
+    }
+    let put = json!({ "StreamARN": others[1], "PartitionKey": "k", "Data": "" });
+    let missing = "Stream s under account 111100000000 not found.".to_owned();
+    assert_eq!(bench.try_call("PutRecord", put).await, Err(("ResourceNotFoundException".to_owned(), missing)));
+}
+
+#[tokio::test]
+async fn an_on_demand_stream_is_not_resharded_and_changes_by_its_arn() {
+    let bench = Bench::new();
+    bench.call("CreateStream", json!({ "StreamName": "s" })).await;
+    bench.is_active().await;
+    let split = json!({ "StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "100" });
+    let merge = json!({ "StreamName": "s", "ShardToMerge": "shardId-000000000000", "AdjacentShardToMerge": "shardId-000000000001" });
+    let update = json!({ "StreamARN": STREAM, "TargetShardCount": 8, "ScalingType": "UNIFORM_SCALING" });
+    for (operation, input) in [("SplitShard", split), ("MergeShards", merge), ("UpdateShardCount", update)] {
+        assert_eq!(bench.refused(operation, input).await, "ValidationException", "{operation}");
+    }
+    let warm = json!({ "StreamARN": STREAM, "WarmThroughputMiBps": 20 });
+    assert_eq!(bench.call("UpdateStreamWarmThroughput", warm).await["WarmThroughput"]["TargetMiBps"], 20);
+    assert_eq!(bench.summary().await["WarmThroughput"]["TargetMiBps"], 20);
+}
+
+#[tokio::test]
+async fn listings_are_refused_in_awss_words() {
+    let bench = Bench::new();
+    bench.create(2).await;
+    let filter = |filter: Value| json!({ "StreamName": "s", "ShardFilter": filter });
+    for wrong in [filter(json!({ "Type": "X" })), filter(json!({}))] {
+        assert_eq!(bench.refused("ListShards", wrong).await, "ValidationException");
+    }
+    let page = bench.call("ListShards", json!({ "StreamName": "s", "MaxResults": 1 })).await;
+    let both = json!({ "NextToken": page["NextToken"], "ExclusiveStartShardId": "shardId-000000000000" });
+    assert_eq!(bench.refused("ListShards", both).await, "InvalidArgumentException");
+    for (hours, code) in [(Value::Null, "ValidationException"), (json!("x"), "SerializationException")] {
+        let input = json!({ "StreamName": "s", "RetentionPeriodHours": hours });
+        assert_eq!(bench.refused("IncreaseStreamRetentionPeriod", input).await, code);
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_not_there_has_no_tags() {
+    let bench = Bench::new();
+    bench.create(1).await;
+    let consumer = format!("{STREAM}/consumer/c:1");
+    let tag = json!({ "ResourceARN": consumer, "Tags": { "k": "v" } });
+    let untag = json!({ "ResourceARN": consumer, "TagKeys": ["k"] });
+    for (operation, input) in
+        [("TagResource", tag), ("UntagResource", untag), ("ListTagsForResource", json!({ "ResourceARN": consumer }))]
+    {
+        assert_eq!(bench.refused(operation, input).await, "ResourceNotFoundException", "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_committed_to_a_throughput() {
+    let settings = Bench::new().call("DescribeAccountSettings", json!({})).await;
+    assert_eq!(settings, json!({ "MinimumThroughputBillingCommitment": { "Status": "DISABLED" } }));
+}

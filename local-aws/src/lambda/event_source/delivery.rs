@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::batch::{Action, Batch, GivenUp, Outcome};
+use super::batch::{Action, Attempts, Batch, GivenUp, Outcome};
 use super::event::Source;
-use super::mapping::{Orders, ProcessingResult};
-use super::on_failure::{self, Failure};
+use super::lanes::Unfinished;
+use super::mapping::Orders;
+use super::on_failure::Failure;
 use super::poller::Poller;
+use super::progress::ProcessingResult;
 use super::response;
 use super::window::Window;
 use crate::kinesis::{Record, Stream};
@@ -51,9 +53,23 @@ pub struct Delivery {
     stopped: watch::Receiver<bool>,
     records: Vec<Record>,
     window: Option<Window>,
+    /// Made before this delivery began.
+    attempts: Option<Attempts>,
     last: Option<Last>,
     /// Of any part of the batch, so far.
     invocations: u64,
+    result: Option<ProcessingResult>,
+}
+
+/// How far a delivery has come.
+pub struct Step<'a> {
+    /// How many of the first records are done with.
+    pub completed: usize,
+    /// With the state by then.
+    pub window: Option<&'a Window>,
+    /// What was tried of the others.
+    pub unfinished: Option<Unfinished>,
+    pub result: Option<ProcessingResult>,
 }
 
 /// The last invocation with records of the batch.
@@ -71,13 +87,19 @@ impl Delivery {
         records: Vec<Record>,
         window: Option<Window>,
     ) -> Self {
-        Self { context, stopped, records, window, last: None, invocations: 0 }
+        Self { context, stopped, records, window, attempts: None, last: None, invocations: 0, result: None }
+    }
+
+    /// Goes on with attempts made at the same batch before.
+    pub fn resume(mut self, attempts: Option<Attempts>) -> Self {
+        self.invocations = attempts.as_ref().map_or(0, |attempts| attempts.invocations().into());
+        self.attempts = attempts;
+        self
     }
 
     /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
-    /// invocation. `progressed` is told how many of the first records are done with, and the window's state by then. Whether
-    /// nothing is left.
-    pub async fn run(mut self, progressed: impl Fn(usize, Option<&Window>)) -> bool {
+    /// invocation. `progressed` is told of each step. Whether nothing is left.
+    pub async fn run(mut self, progressed: impl Fn(Step<'_>)) -> bool {
         let mut arrivals: Vec<i64> = self.records.iter().map(|record| milliseconds(record.arrival)).collect();
         if arrivals.is_empty() {
             // A final invocation is tried like a batch of one record that has just come.
@@ -86,6 +108,9 @@ impl Delivery {
         let total = arrivals.len();
         let mut batch = Batch::new(arrivals, self.context.orders.settings.policy());
         batch.set_retention(self.context.stream.retention_ms);
+        if let Some(attempts) = self.attempts.take() {
+            batch.resume(attempts);
+        }
         while !*self.stopped.borrow() {
             match batch.next(now()) {
                 Action::Invoke(range) => {
@@ -94,7 +119,7 @@ impl Delivery {
                         Outcome::Success | Outcome::DoneBefore(_) => ProcessingResult::Ok,
                         Outcome::Failure | Outcome::NotInvoked => ProcessingResult::FunctionCallFailed,
                     };
-                    self.context.poller.progress.set_result(result);
+                    self.set_result(result);
                     batch.finished(outcome, now());
                 }
                 Action::Wait(ms) => {
@@ -108,12 +133,29 @@ impl Delivery {
                 Action::GiveUp(given_up) => self.give_up(&given_up).await,
                 Action::Done => {}
             }
-            progressed(batch.completed(), self.window.as_ref());
+            progressed(Step {
+                completed: batch.completed(),
+                window: self.window.as_ref(),
+                unfinished: self.unfinished(&batch),
+                result: self.result,
+            });
             if batch.completed() == total {
                 return true;
             }
         }
         false
+    }
+
+    fn unfinished(&self, batch: &Batch) -> Option<Unfinished> {
+        let number = |record: Option<&Record>| record.map(|record| record.sequence_number.clone()).unwrap_or_default();
+        let attempts = batch.attempts()?;
+        let (first, last) = (number(self.records.get(batch.completed())), number(self.records.last()));
+        Some(Unfinished { first, last, attempts })
+    }
+
+    fn set_result(&mut self, result: ProcessingResult) {
+        self.context.poller.progress.set_result(result);
+        self.result = Some(result);
     }
 
     async fn wait(&mut self, ms: i64) {
@@ -186,9 +228,9 @@ impl Delivery {
         }
     }
 
-    async fn give_up(&self, given_up: &GivenUp) {
-        let Context { poller, shard_id, orders, .. } = &*self.context;
-        poller.progress.set_result(ProcessingResult::FunctionCallFailed);
+    async fn give_up(&mut self, given_up: &GivenUp) {
+        self.set_result(ProcessingResult::FunctionCallFailed);
+        let Context { shard_id, orders, .. } = &*self.context;
         let destination = orders.settings.on_failure.as_ref().map_or("none", |destination| &destination.arn);
         tracing::warn!(
             function = orders.function,
@@ -204,14 +246,12 @@ impl Delivery {
         }
     }
 
-    /// Tells the destination, which takes no part in what happens next: AWS too goes on when it cannot be reached.
     async fn send(&self, destination: Destination, given_up: &GivenUp) {
         let Context { poller, shard_id, orders, .. } = &*self.context;
         let records = self.records.get(given_up.records.clone()).unwrap_or_default();
         let random = Uuid::new_v4().to_string();
         let is_object = destination.service == Service::S3;
         let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));
-        let now = Timestamp::now();
         let failure = Failure {
             request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
             function_arn: &poller.functions.arn(&orders.function),
@@ -223,18 +263,10 @@ impl Delivery {
             stream_arn: &poller.source.stream_arn,
             records,
             payload: payload.as_deref().and_then(|payload| std::str::from_utf8(payload).ok()),
-            now,
+            now: Timestamp::now(),
         };
         let Some(document) = failure.document() else { return };
-        let key = match is_object {
-            true => on_failure::object_key(&poller.uuid, shard_id, now, &random),
-            false => on_failure::message_key(now, &random),
-        };
-        let (destinations, arn) = (poller.destinations.clone(), destination.arn.clone());
-        let written = tokio::task::spawn_blocking(move || destinations.deliver(&destination, &key, &document)).await;
-        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
-            tracing::error!(mapping = poller.uuid, destination = arn, %error, "the on-failure document was not written");
-        }
+        poller.destinations.send(&destination, &format!("aws/lambda/{}/{shard_id}", poller.uuid), document).await;
     }
 }
 

@@ -7,6 +7,9 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
+use super::batch::Attempts;
 use crate::kinesis::Record;
 
 /// What bounds the batches of a shard.
@@ -28,6 +31,17 @@ pub struct Taken {
     pub lane: usize,
     pub group: i64,
     pub records: Vec<Record>,
+    /// Made when the same batch was tried before.
+    pub attempts: Option<Attempts>,
+}
+
+/// A batch that was begun and is not done with: which records are left of it, and what was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The sequence number of its first record that is left; empty of a window's final invocation.
+    pub first: String,
+    pub last: String,
+    pub attempts: Attempts,
 }
 
 /// The records of one shard that were read and are not done with.
@@ -42,6 +56,10 @@ pub struct Lanes {
     queued: usize,
     queued_bytes: usize,
     is_at_end: bool,
+    /// The sequence number up to which the shard was read.
+    read_to: String,
+    /// What was begun by an earlier reader of the shard, and is to go on.
+    to_resume: Vec<Unfinished>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +68,8 @@ struct Lane {
     bytes: usize,
     /// The numbers of the records that are being processed.
     under_way: Option<Vec<u64>>,
+    /// What there is to go on with, should this reader end before the batch.
+    unfinished: Option<Unfinished>,
     /// Epoch milliseconds since which a batch is gathered.
     gathering_since: i64,
 }
@@ -72,7 +92,35 @@ struct Entry {
 impl Lanes {
     pub fn new(limits: Limits) -> Self {
         let lanes = (0..limits.lanes.max(1)).map(|_| Lane::default()).collect();
-        Self { limits, lanes, ledger: VecDeque::new(), first: 0, queued: 0, queued_bytes: 0, is_at_end: false }
+        Self {
+            limits,
+            lanes,
+            ledger: VecDeque::new(),
+            first: 0,
+            queued: 0,
+            queued_bytes: 0,
+            is_at_end: false,
+            read_to: String::new(),
+            to_resume: Vec::new(),
+        }
+    }
+
+    /// Has batches that were begun before go on as they were, once their records are read again.
+    pub fn resume(&mut self, unfinished: Vec<Unfinished>) {
+        self.to_resume = unfinished;
+        // Of a larger batch size.
+        self.to_resume.retain(|batch| batch.attempts.records() <= self.limits.batch_records);
+    }
+
+    /// What is to go on should the shard be read anew from the checkpoint.
+    pub fn unfinished(&self) -> Vec<Unfinished> {
+        self.lanes.iter().filter_map(|lane| lane.unfinished.as_ref()).chain(&self.to_resume).cloned().collect()
+    }
+
+    /// All that the shard has was pushed: what has not come by now does not come again.
+    pub fn all_read(&mut self) {
+        let read_to = &self.read_to;
+        self.to_resume.retain(|batch| !is_after(&batch.last, read_to));
     }
 
     /// Takes in the shard's next record, of so many bytes, at `now`.
@@ -107,16 +155,26 @@ impl Lanes {
         (records, (self.limits.batch_bytes * lanes).saturating_sub(self.queued_bytes))
     }
 
+    pub fn has_room(&self) -> bool {
+        let (records, bytes) = self.room();
+        records > 0 && bytes > 0
+    }
+
     /// The next batch that is to be processed, if a lane is free and has one: full, or gathered long enough.
     pub fn take(&mut self, now: i64) -> Option<Taken> {
         let lane = (0..self.lanes.len()).find(|lane| self.is_ready(&self.lanes[*lane], now))?;
-        let (limits, of_lane) = (self.limits, &mut self.lanes[lane]);
-        let group = of_lane.queue.front()?.group;
-        let (mut records, mut numbers, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let front = self.lanes[lane].queue.front()?;
+        let group = front.group;
+        let resumed = self.to_resume.iter().position(|batch| batch.first == front.record.sequence_number);
+        let resumed = resumed.map(|index| self.to_resume.swap_remove(index));
+        let most = resumed.as_ref().map_or(self.limits.batch_records, |batch| batch.attempts.records());
+        let (limits, of_lane, to_resume) = (self.limits, &mut self.lanes[lane], &self.to_resume);
+        let begins_another = |record: &Record| to_resume.iter().any(|batch| batch.first == record.sequence_number);
+        let (mut records, mut numbers, mut bytes): (Vec<Record>, _, _) = (Vec::new(), Vec::new(), 0);
         while let Some(next) = of_lane.queue.front() {
             // At least one, whatever its size.
-            let fits = records.len() < limits.batch_records && bytes + next.bytes <= limits.batch_bytes;
-            if next.group != group || !(records.is_empty() || fits) {
+            let fits = records.len() < most && bytes + next.bytes <= limits.batch_bytes;
+            if next.group != group || !(records.is_empty() || (fits && !begins_another(&next.record))) {
                 break;
             }
             if let Some(next) = of_lane.queue.pop_front() {
@@ -129,7 +187,13 @@ impl Lanes {
         of_lane.under_way = Some(numbers);
         self.queued -= records.len();
         self.queued_bytes -= bytes;
-        Some(Taken { lane, group, records })
+        // With other filters or limits it may be another batch by now, which is then tried as any.
+        let is_same = |batch: &Unfinished| {
+            records.len() == most && records.last().is_some_and(|record| record.sequence_number == batch.last)
+        };
+        of_lane.unfinished = resumed.filter(is_same);
+        let attempts = of_lane.unfinished.as_ref().map(|batch| batch.attempts.clone());
+        Some(Taken { lane, group, records, attempts })
     }
 
     /// When the next batch will have been gathered long enough, in epoch milliseconds.
@@ -138,8 +202,9 @@ impl Lanes {
         gathering.map(|lane| lane.gathering_since + self.limits.gather_ms).min()
     }
 
-    /// Notes that the first `completed` records of a lane's batch are done with.
-    pub fn progressed(&mut self, lane: usize, completed: usize) {
+    /// Notes that the first `completed` records of a lane's batch are done with, and what was tried of the others.
+    pub fn progressed(&mut self, lane: usize, completed: usize, unfinished: Option<Unfinished>) {
+        self.lanes[lane].unfinished = unfinished;
         for number in self.lanes[lane].under_way.iter().flatten().take(completed) {
             let index = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
             // What is done and before the ledger's first was taken off it before.
@@ -171,6 +236,9 @@ impl Lanes {
             self.first += together as u64;
             checkpoint = self.ledger.drain(..together).next().map(|entry| entry.sequence_number);
         }
+        if let Some(checkpoint) = &checkpoint {
+            self.to_resume.retain(|batch| batch.first.is_empty() || is_after(&batch.first, checkpoint));
+        }
         checkpoint
     }
 
@@ -179,9 +247,13 @@ impl Lanes {
         self.lanes[lane].under_way.is_none()
     }
 
-    /// Makes a lane busy with what is no batch: the end of a window.
-    pub fn occupy(&mut self, lane: usize) {
-        self.lanes[lane].under_way = Some(Vec::new());
+    /// Makes a lane busy with what is no batch: the end of a window. The attempts made at that before.
+    pub fn occupy(&mut self, lane: usize) -> Option<Attempts> {
+        let resumed = self.to_resume.iter().position(|batch| batch.first.is_empty());
+        let lane = &mut self.lanes[lane];
+        lane.under_way = Some(Vec::new());
+        lane.unfinished = resumed.map(|index| self.to_resume.swap_remove(index));
+        lane.unfinished.as_ref().map(|batch| batch.attempts.clone())
     }
 
     /// The group of the next record of a lane.
@@ -196,6 +268,9 @@ impl Lanes {
 
     fn enter(&mut self, record: &Record, is_done: bool) -> u64 {
         self.ledger.push_back(Entry { sequence_number: record.sequence_number.clone(), is_done });
+        if !self.to_resume.is_empty() {
+            self.read_to.clone_from(&record.sequence_number);
+        }
         self.first + self.ledger.len() as u64 - 1
     }
 
@@ -205,7 +280,12 @@ impl Lanes {
             || lane.bytes >= self.limits.batch_bytes
             || first.group != last.group;
         let is_due = lane.gathering_since + self.limits.gather_ms <= now;
-        lane.under_way.is_none() && (is_full || is_due || self.is_at_end)
+        let resumed = self.to_resume.iter().find(|batch| batch.first == first.record.sequence_number);
+        let is_ready = match resumed {
+            Some(batch) => !is_after(&batch.last, &self.read_to) || !self.has_room(),
+            None => is_full || is_due || self.is_at_end,
+        };
+        lane.under_way.is_none() && is_ready
     }
 
     fn lane_of(&self, partition_key: &str) -> usize {
@@ -214,6 +294,11 @@ impl Lanes {
         partition_key.hash(&mut hasher);
         usize::try_from(hasher.finish() % self.lanes.len() as u64).unwrap_or_default()
     }
+}
+
+/// Sequence numbers are numbers, of any length.
+fn is_after(one: &str, other: &str) -> bool {
+    (one.len(), one) > (other.len(), other)
 }
 
 #[cfg(test)]

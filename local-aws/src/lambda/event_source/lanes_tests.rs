@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
+use super::super::batch::{Batch, Outcome, Policy};
 use super::*;
 
 fn record(number: usize, key: &str) -> Record {
@@ -30,7 +31,7 @@ fn one_lane_gathers_full_batches_and_processes_one_at_a_time() {
     let first = lanes.take(0).unwrap();
     assert_eq!(numbers(&first), ["0", "1"]);
     assert!(lanes.take(1000).is_none(), "its lane is busy");
-    lanes.progressed(0, 2);
+    lanes.progressed(0, 2, None);
     assert_eq!(lanes.checkpoint().as_deref(), Some("1"));
     lanes.finished(0, 1000);
     assert!(lanes.take(1099).is_none(), "the window begins when the previous invocation ends");
@@ -72,9 +73,9 @@ fn the_checkpoint_is_before_the_first_record_that_is_not_done() {
     let (one, other) = (lanes.take(0).unwrap(), lanes.take(0).unwrap());
     assert_ne!(one.lane, other.lane);
     let (with_first, without) = if one.records[0].sequence_number == "0" { (one, other) } else { (other, one) };
-    lanes.progressed(without.lane, without.records.len());
+    lanes.progressed(without.lane, without.records.len(), None);
     assert_eq!(lanes.checkpoint(), None);
-    lanes.progressed(with_first.lane, with_first.records.len());
+    lanes.progressed(with_first.lane, with_first.records.len(), None);
     assert_eq!(lanes.checkpoint().as_deref(), Some("19"));
 }
 
@@ -88,11 +89,65 @@ fn what_is_skipped_moves_the_checkpoint_and_an_aggregate_is_done_as_a_whole() {
     assert_eq!(lanes.checkpoint().as_deref(), Some("1"));
     for expected in [None, Some("3")] {
         let taken = lanes.take(0).unwrap();
-        lanes.progressed(taken.lane, 1);
+        lanes.progressed(taken.lane, 1, None);
         lanes.finished(taken.lane, 0);
         assert_eq!(lanes.checkpoint().as_deref(), expected);
     }
     assert!(lanes.is_empty());
+}
+
+/// A batch of these records that failed once.
+fn failed(first: usize, last: usize) -> Unfinished {
+    let policy = Policy { max_retries: None, max_age_ms: None, bisect: false };
+    let mut batch = Batch::new(vec![0; last - first + 1], policy);
+    batch.finished(Outcome::Failure, 0);
+    let (first, last) = (first.to_string(), last.to_string());
+    Unfinished { first, last, attempts: batch.attempts().unwrap() }
+}
+
+#[test]
+fn an_unfinished_batch_goes_on_with_its_own_records_once_they_are_read() {
+    let mut lanes = Lanes::new(limits(1, 4, 0));
+    lanes.resume(vec![failed(9, 10)]);
+    assert_eq!(lanes.unfinished(), [failed(9, 10)]);
+    for number in 7..10 {
+        lanes.push(record(number, "k"), 10, 0, 0);
+    }
+    // What was done with behind the checkpoint comes again, and stays apart.
+    assert_eq!(numbers(&lanes.take(0).unwrap()), ["7", "8"]);
+    lanes.finished(0, 0);
+    assert!(lanes.take(0).is_none(), "its last record is still to come");
+    for number in 10..12 {
+        lanes.push(record(number, "k"), 10, 0, 0);
+    }
+    let taken = lanes.take(0).unwrap();
+    assert_eq!((numbers(&taken), &taken.attempts), (vec!["9", "10"], &Some(failed(9, 10).attempts)));
+    assert_eq!(lanes.unfinished(), [failed(9, 10)]);
+    lanes.progressed(0, 2, None);
+    lanes.finished(0, 0);
+    let next = lanes.take(0).unwrap();
+    assert_eq!((numbers(&next), &next.attempts, lanes.unfinished()), (vec!["11"], &None, vec![]));
+}
+
+#[test]
+fn a_batch_that_is_another_by_now_is_tried_as_any() {
+    // Larger than batches are by now; its records filtered; never read again.
+    for unfinished in [failed(0, 2), failed(5, 6), failed(1, 9)] {
+        let mut lanes = Lanes::new(limits(1, 2, 0));
+        lanes.resume(vec![unfinished]);
+        for number in 0..2 {
+            lanes.push(record(number, "k"), 10, 0, 0);
+        }
+        lanes.all_read();
+        let mut seen = Vec::new();
+        while let Some(taken) = lanes.take(0) {
+            assert_eq!(taken.attempts, None);
+            seen.extend(numbers(&taken).iter().map(ToString::to_string));
+            lanes.progressed(0, taken.records.len(), None);
+            lanes.finished(0, 0);
+        }
+        assert_eq!((seen, lanes.unfinished()), (vec!["0".to_owned(), "1".to_owned()], vec![]));
+    }
 }
 
 proptest! {
@@ -125,7 +180,7 @@ proptest! {
                 pushed += 1;
             } else if step == 3 && !under_way.is_empty() {
                 let taken = under_way.swap_remove(index.index(under_way.len()));
-                lanes.progressed(taken.lane, taken.records.len());
+                lanes.progressed(taken.lane, taken.records.len(), None);
                 lanes.finished(taken.lane, now);
                 for record in taken.records {
                     let number: usize = record.sequence_number.parse().unwrap();

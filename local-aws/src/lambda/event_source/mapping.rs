@@ -1,20 +1,17 @@
-//! One event source mapping as the API shows it, and what its pollers leave behind: where they are and how it went.
+//! One event source mapping as the API shows it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::persist::{Checkpoint, Checkpoints};
+use super::progress::Progress;
 use super::settings::{Settings, StartingPosition};
-use super::window::Window;
 use crate::Config;
-use crate::http_api::AwsError;
-use crate::kinesis::{Cursor, Stream};
+use crate::error::AwsError;
 use crate::lambda::names::mapping_arn;
 use crate::lambda::validation::invalid_parameter;
 
@@ -94,45 +91,6 @@ pub struct Mapping {
     last_modified: Timestamp,
 }
 
-/// Where the pollers of a mapping are, and how the last batch went. Survives updates and pauses.
-pub struct Progress {
-    places: Mutex<Places>,
-    checkpoints: Checkpoints,
-    result: Mutex<ProcessingResult>,
-}
-
-struct Places {
-    /// Of the stream that the shards are of.
-    incarnation: u64,
-    by_shard: HashMap<String, Place>,
-    /// The tumbling windows that are open.
-    windows: HashMap<String, Window>,
-}
-
-impl Places {
-    fn checkpoint(&self, shard_id: &str) -> Checkpoint {
-        let (place, window) = (self.by_shard.get(shard_id).cloned(), self.windows.get(shard_id).cloned());
-        Checkpoint { incarnation: self.incarnation, place, window }
-    }
-}
-
-/// How far a shard is read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Place {
-    At(Cursor),
-    /// The shard is closed and all of it was processed: its children may be read.
-    Drained,
-}
-
-/// `LastProcessingResult`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ProcessingResult {
-    #[default]
-    NoRecords,
-    Ok,
-    FunctionCallFailed,
-}
-
 impl Mapping {
     pub fn new(
         uuid: String,
@@ -183,96 +141,5 @@ impl Mapping {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         Value::Object(members)
-    }
-}
-
-impl ProcessingResult {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::NoRecords => "No records processed",
-            Self::Ok => "OK",
-            Self::FunctionCallFailed => "PROBLEM: Function call failed",
-        }
-    }
-}
-
-impl Progress {
-    pub fn new(stream: &Stream, by_shard: HashMap<String, Place>, checkpoints: Checkpoints) -> Self {
-        let places = Places { incarnation: stream.incarnation, by_shard, windows: HashMap::new() };
-        Self { places: Mutex::new(places), checkpoints, result: Mutex::default() }
-    }
-
-    /// The progress that these checkpoints of shards tell, those of the latest stream if there were several of its name.
-    pub fn restored(of_shards: Vec<(String, Checkpoint)>, checkpoints: Checkpoints) -> Self {
-        let incarnation = of_shards.iter().map(|(_, checkpoint)| checkpoint.incarnation).max().unwrap_or_default();
-        let mut places = Places { incarnation, by_shard: HashMap::new(), windows: HashMap::new() };
-        for (shard_id, checkpoint) in of_shards {
-            if checkpoint.incarnation == incarnation {
-                places.windows.extend(checkpoint.window.map(|window| (shard_id.clone(), window)));
-                places.by_shard.extend(checkpoint.place.map(|place| (shard_id, place)));
-            }
-        }
-        Self { places: Mutex::new(places), checkpoints, result: Mutex::default() }
-    }
-
-    /// Has every shard's place in the store.
-    pub fn keep_all(&self) {
-        let places = self.places();
-        for shard_id in places.by_shard.keys() {
-            self.checkpoints.keep(shard_id, || places.checkpoint(shard_id));
-        }
-    }
-
-    pub fn place(&self, shard_id: &str) -> Option<Place> {
-        self.places().by_shard.get(shard_id).cloned()
-    }
-
-    /// Keeps nothing of a stream whose name another has by now.
-    pub fn set_place(&self, stream: &Stream, shard_id: &str, place: Place) {
-        let mut places = self.places();
-        if places.incarnation == stream.incarnation {
-            places.by_shard.insert(shard_id.to_owned(), place);
-            self.checkpoints.keep(shard_id, || places.checkpoint(shard_id));
-        }
-    }
-
-    /// The tumbling window that a shard is in.
-    pub fn window(&self, shard_id: &str) -> Option<Window> {
-        self.places().windows.get(shard_id).cloned()
-    }
-
-    /// Keeps a shard's window, or takes the one away that is closed.
-    pub fn set_window(&self, stream: &Stream, shard_id: &str, window: Option<Window>) {
-        let mut places = self.places();
-        if places.incarnation != stream.incarnation {
-            return;
-        }
-        match window {
-            Some(window) => places.windows.insert(shard_id.to_owned(), window),
-            None => places.windows.remove(shard_id),
-        };
-        self.checkpoints.keep(shard_id, || places.checkpoint(shard_id));
-    }
-
-    /// Whether the places are this stream's, and not those of one that had its name before.
-    pub fn is_of(&self, stream: &Stream) -> bool {
-        self.places().incarnation == stream.incarnation
-    }
-
-    /// Begins with a stream made again under the name: it is read from its beginning.
-    pub fn begin_with(&self, stream: &Stream) {
-        *self.places() = Places { incarnation: stream.incarnation, by_shard: HashMap::new(), windows: HashMap::new() };
-    }
-
-    pub fn result(&self) -> ProcessingResult {
-        *self.result.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn set_result(&self, result: ProcessingResult) {
-        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
-    }
-
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

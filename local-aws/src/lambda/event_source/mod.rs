@@ -10,6 +10,7 @@ mod mapping;
 mod on_failure;
 mod persist;
 mod poller;
+mod progress;
 mod response;
 mod settings;
 mod shard;
@@ -28,13 +29,14 @@ use super::functions::Functions;
 use super::names::Reference;
 use super::validation::{conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
 use crate::lambda::tags;
 use crate::store::Store;
-use mapping::{EventSource, Mapping, Orders, Place, Progress, State};
+use mapping::{EventSource, Mapping, Orders, State};
 use persist::Checkpoints;
 use poller::Poller;
+use progress::{Place, Progress};
 use settings::{Input, Settings, StartingPosition};
 
 /// Mappings of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
@@ -159,6 +161,7 @@ impl Mappings {
                     poller.abort();
                 }
                 mappings.mappings().remove(&uuid);
+                mappings.shared.functions.metrics().forget_mapping(&uuid);
                 Checkpoints::new(&mappings.shared.store, &uuid).forget();
             });
             Ok(wire::json(202, &mapping.to_json(config)))

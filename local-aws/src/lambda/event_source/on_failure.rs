@@ -102,17 +102,6 @@ impl Failure<'_> {
     }
 }
 
-/// `aws/lambda/UUID/SHARD/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-RANDOM`
-pub fn object_key(mapping: &str, shard_id: &str, now: Timestamp, random: &str) -> String {
-    let time = now.strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S");
-    format!("aws/lambda/{mapping}/{shard_id}/{time}-{random}")
-}
-
-/// Of a message's file: they are listed in the order they were written.
-pub fn message_key(now: Timestamp, random: &str) -> String {
-    format!("{}-{random}.json", now.strftime("%Y-%m-%dT%H.%M.%S.%6f"))
-}
-
 fn arrival(record: &Record) -> String {
     Timestamp::from_millisecond(super::delivery::milliseconds(record.arrival)).map(iso).unwrap_or_default()
 }
@@ -166,11 +155,5 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&reported.document().unwrap()).unwrap();
         assert_eq!(document["responseContext"]["functionError"], serde_json::Value::Null);
         assert_eq!(document["payload"], "{}");
-    }
-
-    #[test]
-    fn an_objects_key_is_awss() {
-        let now = Timestamp::from_millisecond(1_573_691_886_021).unwrap();
-        assert_eq!(object_key("u", "s", now, "r"), "aws/lambda/u/s/2019/11/14/2019-11-14T00.38.06-r");
     }
 }

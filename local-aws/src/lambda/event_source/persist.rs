@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Mappings;
-use super::mapping::{EventSource, Mapping, Orders, Place, Progress};
+use super::mapping::{EventSource, Mapping, Orders};
+use super::progress::{Progress, ShardProgress};
 use super::settings::{Input, Settings, StartingPosition};
-use super::window::Window;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::lambda::validation::service_failure;
 use crate::store::{Keyspace, Store, StoreError};
 
@@ -25,13 +25,13 @@ struct StoredMapping {
     tags: BTreeMap<String, String>,
 }
 
-/// How far a shard is read.
+/// How far a shard is processed.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Checkpoint {
+pub struct Checkpoint<S = ShardProgress> {
     /// Of the stream that the shard is of.
     pub incarnation: u64,
-    pub place: Option<Place>,
-    pub window: Option<Window>,
+    #[serde(flatten)]
+    pub shard: S,
 }
 
 /// Where a mapping's checkpoints are kept.
@@ -46,10 +46,11 @@ impl Checkpoints {
         Self { store: store.clone(), uuid: uuid.to_owned() }
     }
 
-    pub fn keep(&self, shard_id: &str, checkpoint: impl FnOnce() -> Checkpoint) {
+    pub fn keep(&self, shard_id: &str, incarnation: u64, shard: &ShardProgress) {
         if self.store.keeps() {
+            let checkpoint = Checkpoint { incarnation, shard };
             let mut batch = self.store.batch();
-            batch.put_json(Keyspace::Checkpoints, format!("{}/{shard_id}", self.uuid), &checkpoint());
+            batch.put_json(Keyspace::Checkpoints, format!("{}/{shard_id}", self.uuid), &checkpoint);
             batch.commit();
         }
     }

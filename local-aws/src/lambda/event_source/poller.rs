@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::delivery::Context;
-use super::mapping::{EventSource, Orders, Place, Progress, State};
+use super::mapping::{EventSource, Orders, State};
+use super::progress::{Place, Progress};
 use super::shard::ShardReader;
 use crate::kinesis::{Kinesis, Shard, Start, Stream};
 use crate::lambda::destinations::Destinations;

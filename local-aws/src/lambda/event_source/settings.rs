@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::batch::Policy;
 use super::filter::Filters;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::kinesis::Start;
-use crate::lambda::destinations::Destination;
-use crate::lambda::settings::is_set;
+use crate::lambda::destinations::{Destination, DestinationConfig, check_arn};
+use crate::lambda::settings_check::is_set;
 use crate::lambda::validation::{Constraints, invalid_parameter};
 
 /// The members that CreateEventSourceMapping and UpdateEventSourceMapping share.
@@ -37,19 +37,6 @@ pub struct Input {
     destination_config: Option<DestinationConfig>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct DestinationConfig {
-    on_success: Option<DestinationInput>,
-    on_failure: Option<DestinationInput>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct DestinationInput {
-    destination: Option<String>,
 }
 
 /// A mapping's settings, all of them.
@@ -125,11 +112,12 @@ impl Settings {
             settings.filters = Filters::read(criteria)?;
         }
         if let Some(config) = &input.destination_config {
-            settings.on_failure = config.read()?;
+            settings.on_failure = on_failure(config)?;
         }
         if settings.window_ms().is_some() && settings.parallelization_factor > 1 {
-            // A window's state is its shard's: what AWS does with several batches at once is undocumented.
-            return Err(not_carried_out("TumblingWindowInSeconds with a ParallelizationFactor above 1"));
+            // A window's state is its shard's. AWS refuses both together, in words that are unverified:
+            // <https://github.com/terraform-aws-modules/terraform-aws-lambda/issues/619>.
+            return Err(invalid_parameter("TumblingWindowInSeconds requires a ParallelizationFactor of 1."));
         }
         Ok(settings)
     }
@@ -175,15 +163,13 @@ impl Settings {
     }
 }
 
-impl DestinationConfig {
-    fn read(&self) -> Result<Option<Destination>, AwsError> {
-        let arn = |input: &Option<DestinationInput>| input.as_ref()?.destination.clone();
-        if arn(&self.on_success).is_some_and(|arn| !arn.is_empty()) {
-            // AWS's wording is unverified; that it has none here is botocore's model.
-            return Err(invalid_parameter("An event source mapping has no OnSuccess destination."));
-        }
-        Destination::read(&arn(&self.on_failure).unwrap_or_default())
+fn on_failure(config: &DestinationConfig) -> Result<Option<Destination>, AwsError> {
+    if !config.on_success().is_empty() {
+        // AWS's wording is unverified; that it has none here is botocore's model.
+        return Err(invalid_parameter("An event source mapping has no OnSuccess destination."));
     }
+    check_arn(config.on_failure(), "onFailure")?;
+    Destination::read(config.on_failure())
 }
 
 impl StartingPosition {

@@ -7,10 +7,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::deaggregate;
-use super::delivery::{Context, Delivery, changed, milliseconds, now};
+use super::delivery::{Context, Delivery, Step, changed, milliseconds, now};
 use super::event::MAX_EVENT_BYTES;
 use super::lanes::{Lanes, Limits, Taken};
-use super::mapping::Place;
+use super::progress::{Place, set};
 use super::window::{self, MAX_STATE_BYTES, Window};
 use crate::kinesis::{Cursor, Record};
 
@@ -42,12 +42,13 @@ impl ShardReader {
     pub fn new(context: Context, stopped: watch::Receiver<bool>, cursor: Cursor) -> Self {
         let changes = context.poller.kinesis.shard_changes(&context.stream, &context.shard_id);
         let settings = &context.orders.settings;
-        let lanes = Lanes::new(Limits {
+        let mut lanes = Lanes::new(Limits {
             lanes: settings.parallelization_factor,
             batch_records: settings.batch_size,
             batch_bytes: MAX_EVENT_BYTES - if settings.window_ms().is_some() { WINDOW_BYTES } else { 0 },
             gather_ms: i64::from(settings.batching_window_seconds) * 1000,
         });
+        lanes.resume(context.poller.progress.shard(&context.shard_id).unfinished);
         Self {
             context: Arc::new(context),
             stopped,
@@ -71,7 +72,9 @@ impl ShardReader {
                 self.deliver(taken, window);
             }
             if self.is_at_end && self.lanes().is_empty() {
-                self.set_place(Place::Drained);
+                let progress = &self.context.poller.progress;
+                let drained = Some(Place::Drained);
+                progress.update(&self.context.stream, &self.context.shard_id, |shard| set(&mut shard.place, drained));
                 break;
             }
             let due = self.due();
@@ -100,7 +103,7 @@ impl ShardReader {
             self.changes.borrow_and_update();
             let limit = self.read_limit();
             let Context { poller, stream, shard_id, .. } = &*self.context;
-            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit);
+            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit).await;
             let is_all = page.records.len() < limit;
             self.is_at_end = page.end_of_shard;
             if let Some(last) = page.records.last() {
@@ -108,6 +111,7 @@ impl ShardReader {
             }
             self.take_in(page.records);
             if is_all {
+                self.lanes().all_read();
                 return;
             }
         }
@@ -138,7 +142,7 @@ impl ShardReader {
         if self.is_at_end {
             lanes.end();
         }
-        checkpoint(&self.context, &mut lanes);
+        keep_progress(&self.context, &mut lanes, None);
         drop(lanes);
         self.record_bytes = bytes.checked_div(count).or(self.record_bytes);
     }
@@ -148,8 +152,8 @@ impl ShardReader {
         let Some(window) = self.open_window() else { return };
         let next = self.lanes().next_group(LANE);
         if self.lanes().is_free(LANE) && window.is_due(next, self.is_at_end, read_at) && !*self.stopped.borrow() {
-            self.lanes().occupy(LANE);
-            self.deliver(Taken { lane: LANE, group: 0, records: Vec::new() }, Some(window));
+            let attempts = self.lanes().occupy(LANE);
+            self.deliver(Taken { lane: LANE, group: 0, records: Vec::new(), attempts }, Some(window));
         }
     }
 
@@ -157,17 +161,16 @@ impl ShardReader {
         let (context, lanes, lane) = (Arc::clone(&self.context), Arc::clone(&self.lanes), taken.lane);
         let is_final = taken.records.is_empty();
         let delivery = Delivery::new(Arc::clone(&self.context), self.stopped.clone(), taken.records, window);
+        let delivery = delivery.resume(taken.attempts);
         self.deliveries.spawn(async move {
-            let progressed = |completed: usize, window: Option<&Window>| {
+            let progressed = |mut step: Step<'_>| {
                 let mut lanes = lock(&lanes);
-                lanes.progressed(lane, completed);
-                checkpoint(&context, &mut lanes);
-                if let Some(window) = window {
-                    set_window(&context, Some(window.clone()));
-                }
+                lanes.progressed(lane, step.completed, step.unfinished.take());
+                keep_progress(&context, &mut lanes, Some(&step));
             };
             if delivery.run(progressed).await && is_final {
-                set_window(&context, None);
+                let progress = &context.poller.progress;
+                progress.update(&context.stream, &context.shard_id, |shard| set(&mut shard.window, None));
             }
             lock(&lanes).finished(lane, now());
         });
@@ -209,12 +212,7 @@ impl ShardReader {
     }
 
     fn has_room(&self) -> bool {
-        let (records, bytes) = self.lanes().room();
-        records > 0 && bytes > 0
-    }
-
-    fn set_place(&self, place: Place) {
-        self.context.poller.progress.set_place(&self.context.stream, &self.context.shard_id, place);
+        self.lanes().has_room()
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {
@@ -224,15 +222,22 @@ impl ShardReader {
 
 /// Everything before the first record that is not done with need not be read again. The lanes are held, so that an earlier
 /// checkpoint does not replace a later one.
-fn checkpoint(context: &Context, lanes: &mut Lanes) {
-    if let Some(sequence_number) = lanes.checkpoint() {
-        let place = Place::At(Cursor::after(&sequence_number));
-        context.poller.progress.set_place(&context.stream, &context.shard_id, place);
-    }
-}
-
-fn set_window(context: &Context, window: Option<Window>) {
-    context.poller.progress.set_window(&context.stream, &context.shard_id, window);
+fn keep_progress(context: &Context, lanes: &mut Lanes, step: Option<&Step<'_>>) {
+    let place = lanes.checkpoint().map(|sequence_number| Place::At(Cursor::after(&sequence_number)));
+    let unfinished = lanes.unfinished();
+    context.poller.progress.update(&context.stream, &context.shard_id, |shard| {
+        let mut is_changed = set(&mut shard.unfinished, unfinished);
+        if place.is_some() {
+            is_changed |= set(&mut shard.place, place);
+        }
+        if let Some(result) = step.and_then(|step| step.result) {
+            is_changed |= set(&mut shard.result, result);
+        }
+        if let Some(window) = step.and_then(|step| step.window) {
+            is_changed |= set(&mut shard.window, Some(window.clone()));
+        }
+        is_changed
+    });
 }
 
 fn lock(lanes: &Mutex<Lanes>) -> MutexGuard<'_, Lanes> {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::process::Spec;
 use crate::Config;
+use crate::lambda::logging::Format;
 use crate::lambda::runtime::Kind;
-use crate::lambda::settings::Format;
 
 /// The variables of a process of `spec` whose Runtime API is at `runtime_api`. The function's own come last: they may
 /// replace those that Lambda lets them replace.

@@ -79,7 +79,7 @@ impl Process {
         let begun = Instant::now();
         let answer = self.deliver(call, request_id).await;
         let mut end = None;
-        let limit = Duration::from_secs(self.spec.settings.timeout_seconds.into());
+        let limit = self.timeout();
         let in_time = tokio::time::timeout(limit, self.complete(answer, request_id, &mut end)).await.is_ok();
         if !in_time {
             tracing::warn!(
@@ -108,7 +108,8 @@ impl Process {
 
     /// Waits until the process asks for its first invocation.
     async fn initialize(&self, request_id: &str) -> Result<Duration, End> {
-        let limit = INIT_LIMIT + Duration::from_secs(self.spec.settings.timeout_seconds.into());
+        // On AWS the initialization begins again after its own limit, within the invocation.
+        let timeout = self.timeout();
         tokio::select! {
             () = self.api.waiting() => Ok(self.started.elapsed()),
             error = self.api.init_error() => {
@@ -118,11 +119,11 @@ impl Process {
                 Err(End { payload: error.body, is_error: true, status: Status::Error(error.kind), failure: None })
             }
             status = self.exited() => Err(exited(request_id, &exit_words(status))),
-            () = tokio::time::sleep(limit) => {
+            () = tokio::time::sleep(INIT_LIMIT + timeout) => {
                 self.max_memory_mb();
                 self.kill();
                 self.exited().await;
-                Err(timed_out(request_id, limit))
+                Err(timed_out(request_id, timeout))
             }
         }
     }
@@ -167,7 +168,12 @@ impl Process {
             self.log.platform(line);
         }
         self.log.begin(lines.start(now, request_id));
-        self.conclude(request_id, end, duration, None)
+        self.conclude(request_id, end, duration.min(self.timeout()), None)
+    }
+
+    /// What an invocation may take.
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(self.spec.settings.timeout_seconds.into())
     }
 
     /// Writes the lines that end an invocation. What the process wrote before it answered stands before them.

@@ -26,7 +26,7 @@ use super::platform_log::PlatformLog;
 use super::resources;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
-use crate::http_api::Faults;
+use crate::faults::Faults;
 use crate::lambda::runtime::{Kind, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
 use crate::lambda::settings::Settings;
 use crate::logs::Logs;

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -199,10 +200,12 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    match to_bytes(body, MAX_RESPONSE_BYTES).await {
-        Ok(body) => shared.answer(&id, &parts.headers, Answer::Response(body)),
+    let (parts, mut body) = request.into_parts();
+    match Limited::new(&mut body, MAX_RESPONSE_BYTES).collect().await {
+        Ok(body) => shared.answer(&id, &parts.headers, Answer::Response(body.to_bytes())),
         Err(_) => {
+            // Refused before its body has come, the process would find its connection closed, and die of it.
+            while let Some(Ok(_)) = body.frame().await {}
             shared.answer(&id, &parts.headers, Answer::ResponseTooLarge);
             let message = format!("Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");
             refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)

@@ -26,12 +26,22 @@ async fn a_function_is_there_again_with_all_that_was_set() {
     bench.settled().await;
     let concurrency = json!({ "ReservedConcurrentExecutions": 3 });
     bench.call("PUT", "/2017-10-31/functions/f/concurrency", concurrency).await;
+    let event_invoke = "/2019-09-25/functions/f/event-invoke-config";
+    bench.call("PUT", event_invoke, json!({ "MaximumRetryAttempts": 1 })).await;
+    let policy = format!("{FUNCTION}/policy");
+    let statement = json!({ "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "*" });
+    bench.call("POST", &policy, statement).await;
     let shown = async |bench: &Bench| {
         let mut shown = bench.call("GET", FUNCTION, Value::Null).await.body;
         // Its end changes the revision of an update: that it did is not kept.
         shown["Configuration"]["RevisionId"].take();
         // Signed, at its time.
         shown["Code"].take();
+        for path in [event_invoke, policy.as_str()] {
+            let more = bench.call("GET", path, Value::Null).await;
+            assert_eq!(more.status, 200, "{more:?}");
+            shown[path] = more.body;
+        }
         shown
     };
     let before = shown(&bench).await;
@@ -81,6 +91,59 @@ async fn a_mapping_goes_on_behind_its_checkpoint() {
 
     let bench = restarted(bench, dir.path()).await;
     assert_eq!(bench.mapping(&uuid).await["Type"], "User", "{}", bench.mapping(&uuid).await);
+}
+
+#[tokio::test]
+async fn a_failing_batch_goes_on_with_its_attempts_and_its_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_stream(1).await;
+    bench.create_python(retries::FAIL, json!({})).await;
+    for data in ["a", "bad"] {
+        bench.put("k", data).await;
+    }
+    let queue = json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } });
+    let uuid = bench.mapped(json!({ "MaximumRetryAttempts": 5, "DestinationConfig": queue })).await;
+    eventually("three attempts", async || (bench.saw().len() >= 3).then_some(())).await;
+    bench.put("k", "next").await;
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(bench.mapping(&uuid).await["LastProcessingResult"], "PROBLEM: Function call failed");
+    bench.prints("saw next").await;
+    // One more may have been under way when the endpoint ended, and did not count.
+    let attempts = bench.saw().iter().filter(|saw| *saw == "a bad").count();
+    assert!((6..=7).contains(&attempts) && bench.saw().len() == attempts + 1, "{:?}", bench.saw());
+    let delivered = bench.lambda.delivered().await.unwrap().into_body();
+    let delivered: Value = serde_json::from_slice(&delivered).unwrap();
+    assert_eq!(delivered[0]["document"]["requestContext"]["approximateInvokeCount"], 6, "{delivered}");
+    bench.mapping_is(&uuid, "LastProcessingResult", "OK").await;
+
+    let bench = restarted(bench, dir.path()).await;
+    assert_eq!(bench.mapping(&uuid).await["LastProcessingResult"], "OK");
+}
+
+#[tokio::test]
+async fn an_event_goes_on_with_its_attempts() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    // The first attempt fails; the second does not end before the endpoint does.
+    let source = "import os, time\ndef handler(event, context):\n    print('attempt of', context.aws_request_id)\n    tried = os.listdir(event)\n    open(f'{event}/{len(tried)}', 'w').close()\n    if len(tried) == 1: time.sleep(1000)\n    raise Exception('no')\n";
+    bench.create_python(source, json!({ "Timeout": 900 })).await;
+    let folder = tempfile::tempdir().unwrap();
+    let event = json!(folder.path()).to_string();
+    let kind = [("x-amz-invocation-type", "Event")];
+    let sent = bench.request("POST", "/2015-03-31/functions/f/invocations", &kind, event).await;
+    let line = format!("attempt of {}", sent.header("x-amzn-requestid").unwrap());
+    let attempts = |bench: &Bench| bench.printed().iter().filter(|printed| **printed == line).count();
+    eventually("the second attempt", async || (attempts(&bench) == 2).then_some(())).await;
+
+    let bench = restarted(bench, dir.path()).await;
+    // The attempt that the endpoint's end cut short counts for nothing: two are left.
+    eventually("the last attempt", async || (attempts(&bench) == 4).then_some(())).await;
+    let store = bench.lambda.functions.store().clone();
+    let kept = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
+    eventually("the event is done with", async || kept().is_empty().then_some(())).await;
+    assert_eq!(attempts(&bench), 4);
 }
 
 #[tokio::test]

@@ -230,15 +230,26 @@ call("GET", "/invocation/next")
     assert!(bench.printed().is_empty(), "{:?}", bench.printed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_initialization_that_never_ends_times_out() {
+    let bench = Bench::new();
+    bench.create_provided("import time\ntime.sleep(1000)\n", json!({ "Timeout": 2 })).await;
+    let invoked = bench.invoke(json!({})).await;
+    assert_eq!(invoked.body["errorType"], "Sandbox.Timedout", "{invoked:?}");
+    assert!(invoked.log_tail().contains("Task timed out after 2.00 seconds"), "{}", invoked.log_tail());
+}
+
 #[tokio::test]
 async fn large_answers_pass_up_to_the_limit() {
     let bench = Bench::new();
     bench.create_python("def handler(event, context): return 'x' * event\n", json!({ "Timeout": 30 })).await;
     let large = bench.invoke(json!(6_000_000)).await;
     assert_eq!(large.body.as_str().unwrap().len(), 6_000_000);
-    let too_large = bench.invoke(json!(6_400_000)).await;
+    let too_large = bench.invoke(json!(20_000_000)).await;
     let message = "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
     assert_eq!(too_large.body, json!({ "errorType": "Function.ResponseSizeTooLarge", "errorMessage": message }));
+    assert_eq!(bench.invoke(json!(1)).await.body, "x");
+    assert_eq!(bench.streams("/aws/lambda/f").len(), 1, "the process is told so, and lives");
     let path = "/2015-03-31/functions/f/invocations";
     let refused = bench.request("POST", path, &[], format!("\"{}\"", "x".repeat(6_291_456))).await;
     assert_eq!((refused.status, refused.code()), (413, "RequestEntityTooLargeException"));

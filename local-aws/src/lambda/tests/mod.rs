@@ -3,8 +3,10 @@
 mod api;
 mod concurrency;
 mod consumers;
+mod deployers;
 mod destinations;
 mod durable;
+mod events;
 mod filters;
 mod invocations;
 mod local;

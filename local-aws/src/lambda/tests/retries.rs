@@ -3,13 +3,13 @@
 use super::*;
 
 /// Prints the data of each batch, then fails if one record says so.
-const FAIL: &str = "import base64\ndef handler(event, context):\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('saw', *data)\n    if 'bad' in data: raise Exception('bad record')\n";
+pub const FAIL: &str = "import base64\ndef handler(event, context):\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('saw', *data)\n    if 'bad' in data: raise Exception('bad record')\n";
 
 /// Reports the failed record's sequence number.
 const REPORT: &str = "import base64\ndef handler(event, context):\n    records = [(base64.b64decode(r['kinesis']['data']).decode(), r['kinesis']['sequenceNumber']) for r in event['Records']]\n    print('saw', *[data for data, number in records])\n    return {'batchItemFailures': [{'itemIdentifier': number} for data, number in records if data == 'bad']}\n";
 
 impl Bench {
-    fn saw(&self) -> Vec<String> {
+    pub fn saw(&self) -> Vec<String> {
         self.printed().iter().filter_map(|line| line.strip_prefix("saw ").map(str::to_owned)).collect()
     }
 
@@ -48,6 +48,19 @@ async fn without_a_limit_a_batch_is_tried_until_new_code_can_do_it() {
     assert_eq!(updated.status, 200);
     bench.prints("00 k bad").await;
     bench.prints("00 k behind").await;
+}
+
+#[tokio::test]
+async fn attempts_outlive_a_change_of_the_mapping() {
+    let bench = Bench::with_records(FAIL, &["a", "bad"]).await;
+    let uuid = bench.mapped(json!({})).await;
+    eventually("two attempts", async || (bench.saw().len() >= 2).then_some(())).await;
+    bench.put("k", "next").await;
+    let path = format!("/2015-03-31/event-source-mappings/{uuid}");
+    let updated = bench.call("PUT", &path, json!({ "MaximumRetryAttempts": 4 })).await;
+    assert_eq!(updated.status, 202, "{updated:?}");
+    bench.prints("saw next").await;
+    assert_eq!(bench.saw(), ["a bad", "a bad", "a bad", "a bad", "a bad", "next"]);
 }
 
 #[tokio::test]

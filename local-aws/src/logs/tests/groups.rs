@@ -197,3 +197,60 @@ fn both_families_of_tag_operations_see_the_same_tags() {
         "ResourceNotFoundException"
     );
 }
+
+#[test]
+fn groups_are_listed_by_class_and_by_prefixes_and_parts_of_names() {
+    let fixture = Fixture::new();
+    for name in ["/aws/lambda/a", "/aws/lambda/b", "other-lambda", "third"] {
+        let class = if name == "third" { "INFREQUENT_ACCESS" } else { "STANDARD" };
+        fixture.ok("CreateLogGroup", json!({"logGroupName": name, "logGroupClass": class}));
+    }
+    let names = |input: Value| -> Vec<String> {
+        let listed = fixture.ok("ListLogGroups", input);
+        each(&listed["logGroups"], "logGroupName").into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(names(json!({"logGroupNamePattern": "lambda"})), ["/aws/lambda/a", "/aws/lambda/b", "other-lambda"]);
+    assert_eq!(names(json!({"logGroupNamePattern": "^/aws|third"})), ["/aws/lambda/a", "/aws/lambda/b", "third"]);
+    assert_eq!(names(json!({"logGroupNamePattern": "^lambda"})), [""; 0]);
+    assert_eq!(names(json!({"logGroupClass": "INFREQUENT_ACCESS"})), ["third"]);
+    let first = fixture.ok("ListLogGroups", json!({"limit": 3}));
+    let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:/aws/lambda/a";
+    let summary = json!({"logGroupName": "/aws/lambda/a", "logGroupArn": arn, "logGroupClass": "STANDARD"});
+    assert_eq!(first["logGroups"][0], summary);
+    assert_eq!(names(json!({"nextToken": first["nextToken"]})), ["third"]);
+    for pattern in ["ab", "a b c", "^^abc", "abc|", &"x".repeat(25), "abc|abc|abc|abc|abc|abc"] {
+        assert_eq!(
+            fixture.refused("ListLogGroups", json!({"logGroupNamePattern": pattern})).0,
+            "InvalidParameterException"
+        );
+    }
+}
+
+/// Recorded: by pattern there is a token even with the only group; the page after it is empty.
+#[test]
+fn groups_by_pattern_end_with_an_empty_page() {
+    let fixture = Fixture::with_stream();
+    let page = fixture.ok("DescribeLogGroups", json!({"logGroupNamePattern": "g"}));
+    assert_eq!(each(&page["logGroups"], "logGroupName"), ["g"]);
+    let next = json!({"logGroupNamePattern": "g", "nextToken": page["nextToken"]});
+    assert_eq!(fixture.ok("DescribeLogGroups", next), json!({"logGroups": []}));
+    assert_eq!(fixture.ok("DescribeLogGroups", json!({"logGroupNamePattern": "none"})), json!({"logGroups": []}));
+}
+
+#[test]
+fn what_tools_look_for_beside_a_group_is_empty_or_kept() {
+    let fixture = Fixture::with_stream();
+    let group = json!({"logGroupName": "g"});
+    assert_eq!(fixture.ok("DescribeMetricFilters", group.clone()), json!({"metricFilters": []}));
+    assert_eq!(fixture.ok("DescribeSubscriptionFilters", group.clone()), json!({"subscriptionFilters": []}));
+    assert_eq!(fixture.ok("DescribeResourcePolicies", json!({})), json!({"resourcePolicies": []}));
+    let missing = json!({"logGroupName": "none"});
+    for operation in ["DescribeMetricFilters", "DescribeSubscriptionFilters"] {
+        assert_eq!(fixture.refused(operation, missing.clone()).0, "ResourceNotFoundException");
+    }
+    let key = || fixture.ok("DescribeLogGroups", json!({}))["logGroups"][0]["kmsKeyId"].clone();
+    fixture.ok("AssociateKmsKey", json!({"logGroupName": "g", "kmsKeyId": "arn:k"}));
+    assert_eq!(key(), "arn:k");
+    fixture.ok("DisassociateKmsKey", group);
+    assert_eq!(key(), Value::Null);
+}

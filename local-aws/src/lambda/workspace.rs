@@ -1,0 +1,88 @@
+//! Where functions are unpacked and run: a folder of the endpoint's own, and the processes below it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use tempfile::TempDir;
+
+use super::code::Code;
+use super::execution::{Host, PlatformLog, Pool, Spec};
+use super::functions::{Functions, blocking};
+use super::names::LATEST;
+use super::settings::Settings;
+use super::validation::service_failure;
+use crate::Config;
+use crate::error::AwsError;
+use crate::faults::Faults;
+use crate::logs::Logs;
+
+pub struct Workspace {
+    folder: TempDir,
+    host: Arc<Host>,
+}
+
+impl Workspace {
+    fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
+        Ok(Self { folder, host })
+    }
+}
+
+impl Functions {
+    /// How many processes run.
+    pub fn processes(&self) -> usize {
+        self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
+    }
+
+    /// Ends every process and removes all code. Events under way are no failures: a store has them go on.
+    pub async fn close(&self) {
+        self.events().abort_all();
+        let workspace = self.workspace().take();
+        if let Some(workspace) = workspace {
+            workspace.host.close().await;
+            tokio::task::spawn_blocking(move || drop(workspace.folder)).await.ok();
+        }
+    }
+
+    /// The processes of a function by its name, with the number of a version.
+    pub async fn pool(&self, key: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+        let (name, version) = key.split_once(':').unwrap_or((key, LATEST));
+        let runtime = settings.runtime.clone();
+        let interpreter = blocking(move || runtime.interpreter()).await?;
+        let config = self.config();
+        let spec = Spec {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            settings: settings.clone(),
+            folder: code.folder(),
+            interpreter: interpreter.map(PathBuf::from),
+            platform_log: PlatformLog::new(
+                settings.logging.format.clone(),
+                settings.runtime.version(),
+                settings.runtime.version_arn(config),
+                version.to_owned(),
+            ),
+            _code: Arc::<Code>::clone(code),
+        };
+        self.with_workspace(|workspace| Arc::new(Pool::new(Arc::clone(&workspace.host), Arc::new(spec))))
+    }
+
+    pub fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
+        self.with_workspace(|workspace| workspace.folder.path().to_owned())
+    }
+
+    fn with_workspace<T>(&self, work: impl FnOnce(&Workspace) -> T) -> Result<T, AwsError> {
+        let mut workspace = self.workspace();
+        if let Some(workspace) = &*workspace {
+            return Ok(work(workspace));
+        }
+        let made = Workspace::new(self.config(), &self.shared.logs, &self.shared.faults);
+        let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
+        Ok(work(workspace.insert(made)))
+    }
+
+    fn workspace(&self) -> MutexGuard<'_, Option<Workspace>> {
+        self.shared.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,99 @@
+//! ListLogGroups: names and classes, by class and by a pattern of prefixes and parts of names.
+
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::AwsError;
+
+use super::groups::CLASSES;
+use super::validation::Checks;
+use super::{Logs, page_token};
+
+/// A page's groups at most, and without a limit.
+const MAX_GROUPS: usize = 1000;
+const GROUPS: usize = 50;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListLogGroups {
+    log_group_name_pattern: Option<String>,
+    log_group_class: Option<String>,
+    next_token: Option<String>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summaries {
+    log_groups: Vec<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    log_group_name: String,
+    log_group_arn: String,
+    log_group_class: String,
+}
+
+impl Logs {
+    pub(super) fn list_log_groups(&self, input: ListLogGroups) -> Result<Summaries, AwsError> {
+        let mut checks = Checks::default();
+        let limit = match input.limit {
+            Some(limit) => checks.limit(Some(limit), MAX_GROUPS),
+            None => GROUPS,
+        };
+        if let Some(class) = &input.log_group_class {
+            checks.one_of("logGroupClass", class, &CLASSES);
+        }
+        let pattern = input.log_group_name_pattern;
+        if let Some(pattern) = pattern.as_ref().filter(|pattern| !is_pattern(pattern)) {
+            checks.pattern("logGroupNamePattern", pattern, PATTERN, |_| false);
+        }
+        checks.finish()?;
+        let after = input.next_token.as_deref().map(page_token::decode::<1>).transpose()?;
+        let start = after.as_ref().map_or(Bound::Unbounded, |[name]| Bound::Excluded(name.as_str()));
+        let state = self.read();
+        let mut wanted = state
+            .groups
+            .range::<str, _>((start, Bound::Unbounded))
+            .filter(|(name, _)| pattern.as_ref().is_none_or(|pattern| matches(pattern, name)))
+            .filter(|(_, group)| input.log_group_class.as_ref().is_none_or(|class| group.class == *class))
+            .peekable();
+        let page: Vec<_> = wanted.by_ref().take(limit).collect();
+        let has_more = wanted.peek().is_some();
+        let summary = |(name, group): &(&String, &super::state::Group)| Summary {
+            log_group_name: (*name).clone(),
+            log_group_arn: self.group_arn(name),
+            log_group_class: group.class.clone(),
+        };
+        Ok(Summaries {
+            next_token: page.last().filter(|_| has_more).map(|(name, _)| page_token::encode(&[name])),
+            log_groups: page.iter().map(summary).collect(),
+        })
+    }
+}
+
+/// The model's.
+const PATTERN: &str = r"(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}";
+
+fn is_pattern(pattern: &str) -> bool {
+    let is_part = |part: &str| {
+        let part = part.strip_prefix('^').unwrap_or(part);
+        (3..=24).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/#".contains(c))
+    };
+    let parts: Vec<_> = pattern.split('|').collect();
+    parts.len() <= 5 && parts.into_iter().all(is_part)
+}
+
+/// "Use ^ to match log group names by prefix. For a substring match, specify the string to match. [...] To match multiple
+/// patterns, separate them with a | as in ^/aws/lambda|discover."
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.split('|').any(|part| match part.strip_prefix('^') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name.contains(part),
+    })
+}

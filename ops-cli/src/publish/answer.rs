@@ -1,0 +1,143 @@
+//! What PutRecords answers for each entry, read from the answer's body as it lies: the SDK would make a text of each member
+//! of each record.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_kinesis::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_kinesis::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_kinesis::error::BoxError;
+use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
+use aws_smithy_runtime_api::client::interceptors::context::{Error, Output};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
+use serde::Deserialize;
+
+/// The body of an answer that says the request was executed.
+#[derive(Debug, Default)]
+pub struct Answer(Vec<u8>);
+
+/// What became of one entry.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    Put {
+        shard_id: Cow<'a, str>,
+        sequence_number: Cow<'a, str>,
+    },
+    /// Its shard has reached its limit.
+    Throttled(String),
+    Failed(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    records: Vec<Entry<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    #[serde(borrow)]
+    shard_id: Option<Text<'a>>,
+    sequence_number: Option<Text<'a>>,
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
+
+/// Borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Answer {
+    /// An outcome for each of so many entries; or why it is no answer to them.
+    pub fn outcomes(&self, sent: usize) -> Result<Vec<Outcome<'_>>, String> {
+        let body: Body =
+            serde_json::from_slice(&self.0).map_err(|error| format!("the answer is unreadable: {error}"))?;
+        if body.records.len() != sent {
+            return Err(format!("Kinesis was sent {sent} records and answered for {}", body.records.len()));
+        }
+        Ok(body.records.into_iter().map(outcome).collect())
+    }
+}
+
+fn outcome(entry: Entry<'_>) -> Outcome<'_> {
+    if let (Some(Text(shard_id)), Some(Text(sequence_number))) = (entry.shard_id, entry.sequence_number) {
+        return Outcome::Put { shard_id, sequence_number };
+    }
+    let code = entry.error_code.unwrap_or_else(|| "no reason given".into());
+    let reason = format!("{code}: {}", entry.error_message.unwrap_or_default());
+    if code == "ProvisionedThroughputExceededException" { Outcome::Throttled(reason) } else { Outcome::Failed(reason) }
+}
+
+/// Puts itself in the place of the SDK's reading of an answer, and keeps its body.
+#[derive(Debug, Default, Clone)]
+pub struct KeptAnswer(Arc<Mutex<Answer>>);
+
+impl KeptAnswer {
+    pub fn take(&self) -> Answer {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Intercept for KeptAnswer {
+    fn name(&self) -> &'static str {
+        "KeptAnswer"
+    }
+
+    /// Errors stay the SDK's.
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.response().status().is_success() {
+            config.interceptor_state().store_put(SharedResponseDeserializer::new(self.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl DeserializeResponse for KeptAnswer {
+    fn deserialize_nonstreaming_with_config(
+        &self,
+        response: &HttpResponse,
+        _: &ConfigBag,
+    ) -> Result<Output, OrchestratorError<Error>> {
+        let body = response.body().bytes().unwrap_or_default().to_vec();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Answer(body);
+        let nothing = PutRecordsOutput::builder().set_records(Some(Vec::new())).build();
+        nothing.map(Output::erase).map_err(OrchestratorError::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_has_an_outcome_of_its_own() {
+        let answer = Answer(
+            br#"{"FailedRecordCount":2,"Records":[{"SequenceNumber":"1","ShardId":"s","more":{}},
+            {"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"why"},
+            {"ErrorCode":"InternalFailure","ErrorMessage":"\u0077hy","ShardId":null}],"EncryptionType":"NONE"}"#
+                .to_vec(),
+        );
+        let outcomes = answer.outcomes(3).unwrap();
+        assert!(
+            matches!(&outcomes[0], Outcome::Put { shard_id: Cow::Borrowed("s"), sequence_number } if sequence_number == "1")
+        );
+        assert!(matches!(&outcomes[1], Outcome::Throttled(_)));
+        assert!(matches!(&outcomes[2], Outcome::Failed(reason) if reason == "InternalFailure: why"));
+        assert!(answer.outcomes(2).is_err(), "an answer for other records is no acknowledgement");
+    }
+
+    #[test]
+    fn what_is_no_answer_acknowledges_nothing() {
+        for body in ["", "{}", r#"{"Records":[{"ShardId":"s","SequenceNumber":"1"}"#] {
+            assert!(Answer(body.into()).outcomes(1).is_err(), "{body}");
+        }
+    }
+}

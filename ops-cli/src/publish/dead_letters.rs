@@ -1,0 +1,114 @@
+//! Records that were given up, and why: in a file, or where there is none the first few by name on stderr.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::pack::Entry;
+use super::record::Place;
+use super::records::Rejected;
+use crate::error::{Error, Result};
+use crate::output::printable;
+use crate::progress::note;
+
+/// How many are named on stderr.
+const NAMED: u64 = 10;
+
+/// A record that was given up. With its first members it is an entry again: `publish --entries` sends it.
+#[derive(Serialize)]
+pub struct DeadLetter<'a> {
+    #[serde(rename = "PartitionKey", skip_serializing_if = "Option::is_none")]
+    partition_key: Option<&'a str>,
+    #[serde(rename = "Data")]
+    data: String,
+    #[serde(rename = "ExplicitHashKey", skip_serializing_if = "Option::is_none")]
+    explicit_hash_key: Option<String>,
+    offset: u64,
+    input: &'a str,
+    line: u64,
+    reason: &'a str,
+    attempts: u32,
+    /// It may be on the stream all the same.
+    #[serde(rename = "mayBePut", skip_serializing_if = "std::ops::Not::not")]
+    may_be_put: bool,
+}
+
+impl<'a> DeadLetter<'a> {
+    /// What was sent, or was to be.
+    pub fn of_entry(entry: &'a Entry, names: &'a [String], reason: &'a str) -> Self {
+        let record = &entry.record;
+        Self {
+            partition_key: Some(record.partition_key()),
+            explicit_hash_key: record.explicit_hash_key().map(|key| key.to_string()),
+            attempts: entry.attempts,
+            may_be_put: entry.may_be_put,
+            ..Self::of_data(record.data(), record.place, names, reason)
+        }
+    }
+
+    /// What is no record.
+    pub fn of_rejected(rejected: &'a Rejected, names: &'a [String]) -> Self {
+        Self::of_data(&rejected.data, rejected.place, names, &rejected.reason)
+    }
+
+    fn of_data(data: &[u8], place: Place, names: &'a [String], reason: &'a str) -> Self {
+        Self {
+            partition_key: None,
+            data: base64_simd::STANDARD.encode_to_string(data),
+            explicit_hash_key: None,
+            offset: place.offset,
+            input: names.get(place.input).map_or("", String::as_str),
+            line: place.line,
+            reason,
+            attempts: 0,
+            may_be_put: false,
+        }
+    }
+
+    fn name(&self) {
+        let Self { input, line, reason, .. } = self;
+        let place = if *line > 0 { format!("line {line} of {input}") } else { (*input).to_owned() };
+        note(&format!("not published: {place} {}", printable(reason)));
+    }
+}
+
+/// Where they go.
+pub struct DeadLetters {
+    file: Option<(File, String)>,
+    named: u64,
+}
+
+impl DeadLetters {
+    /// A file is appended to: dead letters of an earlier run are somebody's records.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        let open = |path: &Path| {
+            let name = path.display().to_string();
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            Ok::<_, Error>((file.map_err(|error| Error::usage(format!("could not write {name}: {error}")))?, name))
+        };
+        Ok(Self { file: path.map(open).transpose()?, named: 0 })
+    }
+
+    /// Adds one. After an error there is no file any more: this one and the next are named.
+    pub fn add(&mut self, letter: &DeadLetter<'_>) -> Result<()> {
+        let Some((file, name)) = &mut self.file else {
+            self.named += 1;
+            if self.named <= NAMED {
+                letter.name();
+            }
+            return Ok(());
+        };
+        // One write a letter: what is not in the file is known.
+        let written = serde_json::to_vec(letter).map_err(io::Error::from).and_then(|mut line| {
+            line.push(b'\n');
+            file.write_all(&line)
+        });
+        let Err(error) = written else { return Ok(()) };
+        let error = Error::failed(format!("could not write {name}: {error}"));
+        self.file = None;
+        self.add(letter)?;
+        Err(error)
+    }
+}

@@ -1,0 +1,141 @@
+//! What is published of which input, what is said of the rest, and in how little memory.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::publishing::{active, endpoint, file, lines, numbered, on_stream, path, text};
+use common::{Endpoint, OPS_CLI, Run};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_errors_go_to_the_dead_letters_or_stop_at_once() {
+    let (endpoint, client) = endpoint(1).await;
+    let mut content = b"{\"k\":\"a\"}\n{\"k\":\n{}\n".to_vec();
+    content.extend(vec![b'x'; 1_100_000]);
+    content.extend(b"\n{\"k\":\"last\"}\n");
+    let input = file("errors", &content);
+    let dead = path("errors-dead");
+    let publish = ["publish", "--file", text(&input), "--key-field", "/k", "--dead-letter", text(&dead)];
+    let run = endpoint.run(publish).failed(1, "3 of 5 records were not published", text(&dead));
+    assert_eq!(run.stdout.lines().count(), 2);
+    assert!(run.stderr.contains("5 records read = 2 acknowledged + 3 dead-lettered"), "{}", run.stderr);
+    let letters = lines(&dead);
+    let places: Vec<_> = letters.iter().map(|letter| (&letter["offset"], &letter["line"])).collect();
+    assert_eq!(places, [(&json!(1), &json!(2)), (&json!(2), &json!(3)), (&json!(3), &json!(4))]);
+    for (letter, reason) in letters.iter().zip(["is not valid JSON", "has no field /k", "is too large"]) {
+        assert!(letter["reason"].as_str().unwrap().starts_with(reason), "{}", letter["reason"]);
+    }
+
+    endpoint.run(publish.iter().chain(&["--strict"])).failed(2, "line 2 of", "--dead-letter");
+    assert_eq!(on_stream(&client).await.len(), 3, "what came before the error was published");
+    assert_eq!(endpoint.run(["publish", "--hash-key", "x", "data"]).code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_requests_and_shards_and_sends_nothing() {
+    let (endpoint, client) = endpoint(2).await;
+    let input = file("dry", numbered(1200, 1200));
+    let run = endpoint.run(["--output", "json", "publish", "--dry-run", "--file", text(&input), "--key-field", "/k"]);
+    let plan = run.ok().json().remove(0);
+    assert_eq!((&plan["records"], &plan["requests"], &plan["entries"]), (&json!(1200), &json!(3), &json!(1200)));
+    let how = ["--file", text(&input), "--key-field", "/k", "--aggregate"];
+    let aggregated =
+        endpoint.run(["--output", "json", "publish", "--dry-run"].iter().chain(&how)).ok().json().remove(0);
+    assert_eq!((&aggregated["records"], &aggregated["requests"]), (&json!(1200), &json!(1)));
+    assert_eq!(
+        (&aggregated["entries"], &aggregated["bytes"]),
+        (&json!(2), &plan["bytes"]),
+        "one a shard: {aggregated}"
+    );
+    let shards: u64 = plan["shards"].as_array().unwrap().iter().map(|shard| shard["records"].as_u64().unwrap()).sum();
+    assert_eq!(shards, 1200);
+    assert!(on_stream(&client).await.is_empty());
+
+    let wrong = file("dry-wrong", "%\n".repeat(1000));
+    let run = endpoint.run(["--output", "json", "publish", "--dry-run", "--base64", "--file", text(&wrong)]);
+    let plan = run.ok().json().remove(0);
+    assert_eq!(plan["inputErrorCount"], 1000);
+    assert_eq!(plan["inputErrors"].as_array().unwrap().len(), 100, "the first of them are named");
+}
+
+/// Beside the program itself, of which a development build has twice as much in memory as a release: with that, 64 MiB.
+const MOST_RESIDENT_KIB: u64 = 48 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_small_whatever_the_input() {
+    let (endpoint, client) = endpoint(1).await;
+    // 120 MB of records of 600 KB, from two files.
+    let small = file("large", format!("{}\n", "x".repeat(600_000)).repeat(100));
+    check_resident(&endpoint, &[], &small);
+    // The largest that a stream can be set to take.
+    let arn = client.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
+    let arn = arn.stream_description_summary.unwrap().stream_arn;
+    client.update_max_record_size().stream_arn(arn).max_record_size_in_kib(10_240).send().await.unwrap();
+    active(&client).await;
+    let data = vec![b'x'; 10 * 1024 * 1024 - 100];
+    let base64 = base64_simd::STANDARD.encode_to_string(&data);
+    let entry = format!("{{\"PartitionKey\":\"k\",\"Data\":\"{base64}\"}}\n");
+    let line = String::from_utf8(data).unwrap() + "\n";
+    let forms: [(&[&str], _); 4] =
+        [(&[], line.clone()), (&["--base64"], base64 + "\n"), (&["--entries"], entry), (&["--compress", "gzip"], line)];
+    for (form, line) in forms {
+        std::fs::write(&small, line.repeat(3)).unwrap();
+        check_resident(&endpoint, form, &small);
+    }
+    std::fs::remove_file(small).unwrap();
+}
+
+/// That `publish` has few MiB resident, its program aside, with this input, twice.
+#[track_caller]
+fn check_resident(endpoint: &Endpoint, form: &[&str], input: &Path) {
+    let publish = ["publish", "--quiet", "--file", text(input), "--file", text(input)];
+    let mut child = endpoint.ops(publish.iter().chain(form)).stdout(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut highest = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let kib = |name: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches(" kB").parse().ok()
+        };
+        highest = highest.max(kib("VmHWM:").zip(kib("RssFile:")).map_or(0, |(most, program)| most - program));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{form:?}");
+    assert!((1..MOST_RESIDENT_KIB).contains(&highest), "{form:?}: {highest} KiB resident");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_may_be_more_files_than_may_be_open() {
+    let (endpoint, client) = endpoint(1).await;
+    let files: Vec<_> = (0..100).map(|n| file(&format!("many-{n}"), format!("{n}\n"))).collect();
+    let few = ["-c", "ulimit -n 40; exec \"$@\"", "sh", OPS_CLI, "--local", "--endpoint-url", &endpoint.url];
+    let publish = ["--app", "test", "publish", "--key", "k"].into_iter();
+    let args = publish.chain(files.iter().flat_map(|file| ["--file", text(file)]));
+    let run = Run::of(Command::new("sh").args(few).args(args)).ok();
+    assert_eq!(run.stdout.lines().count(), 100);
+    let data: Vec<_> = on_stream(&client).await.into_iter().map(|(_, data)| data).collect();
+    assert_eq!(data, (0..100).map(|n: u32| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_is_not_written_to() {
+    let (endpoint, _client) = endpoint(1).await;
+    let input = file("read-and-written", "%\n");
+    let link = path("read-and-written-link");
+    std::os::unix::fs::symlink(&input, &link).unwrap();
+    let publish = ["publish", "--base64", "--file", text(&input)];
+    for twice in [["--dead-letter", text(&link)], ["--receipts", text(&input)]] {
+        endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
+    }
+    let both = path("both");
+    let twice = ["--receipts", text(&both), "--dead-letter", text(&both)];
+    endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
+    endpoint.run(["publish", "x", "--receipts", "-"]).failed(2, "`-` is none", "go to stdout");
+    let nowhere = ["--receipts", "/dev/null", "--dead-letter", "/dev/null"];
+    endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 records were not published", "/dev/null");
+}
