@@ -170,6 +170,9 @@ impl Render for Report {
             write!(to, "missing: record {}, ", receipt.offset)?;
             receipt.text(to)?;
         }
+        if self.histogram.is_empty() {
+            return Ok(());
+        }
         writeln!(
             to,
             "stream → log: p50 {} ms, p90 {} ms, p99 {} ms, max {} ms",
