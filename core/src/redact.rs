@@ -230,6 +230,19 @@ mod tests {
     }
 
     #[test]
+    fn json_in_strings_in_strings_is_hidden_where_it_is_no_longer_read() {
+        let nested = |levels: usize| {
+            (0..levels).fold(r#"{"token":"s3cret"}"#.to_owned(), |inside, _| json!({"m": inside}).to_string())
+        };
+        for rule in ["token", "/token"] {
+            for levels in 0..8 {
+                let shown = after(&[rule], &nested(levels));
+                assert!(shown.contains("[redacted]") && !shown.contains("s3cret"), "{rule}, {levels}: {shown}");
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_shown() {
         assert_eq!(after(&["token"], "token=s3cret"), "all: not JSON");
         assert_eq!(after(&["token"], "{\"to\\u006ben\":\"s3cret\""), "all: not JSON");

@@ -55,26 +55,22 @@ fn find_with_avx2(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
         // Again over some that were passed, in which there is nothing.
         Some(last) if !rest.is_empty() => first(places(last)).map(|found| bytes.len() - STEP + found),
         Some(_) => None,
-        None => rest.iter().position(|&byte| wanted(byte)),
+        None => {
+            let mut padded = [0; STEP];
+            padded[..rest.len()].copy_from_slice(rest);
+            first(places(&padded)).filter(|&found| found < rest.len())
+        }
     }
 }
 
 /// Where the first byte is that ends the plain part of a JSON string: a quote, a backslash or a control character. Most
-/// strings are a few bytes long, so that this looks at eight at once and knows which it was.
+/// strings end within eight bytes, which are looked at as one word.
 #[inline]
 pub(crate) fn end_of_plain(bytes: &[u8]) -> Option<usize> {
-    /// Beyond these the string is a text, and larger steps are faster.
-    const WORDS: usize = 4;
-    let (words, _) = bytes.as_chunks::<8>();
-    let words = &words[..words.len().min(WORDS)];
-    for (number, word) in words.iter().enumerate() {
-        if let Some(found) = end_of_plain_word(*word) {
-            return Some(number * 8 + found);
-        }
+    if let Some(found) = bytes.first_chunk().and_then(|word| end_of_plain_word(*word)) {
+        return Some(found);
     }
-    let start = words.len() * 8;
-    let ends = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-    find(&bytes[start..], ends).map(|found| start + found)
+    find(bytes, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))
 }
 
 /// Where the first quote or backslash is. Most strings of an event end within a few bytes; for the long ones, which are

@@ -11,12 +11,18 @@
 //! # }
 //! ```
 
+mod bucket;
+mod credentials;
+mod error;
+mod event_stream;
+mod faults;
 mod http_api;
 mod identity;
 mod kinesis;
 mod lambda;
 mod logs;
 mod metrics;
+mod signature;
 mod store;
 
 /// What `fuzz/` calls: what reads the bytes of others.
@@ -36,11 +42,13 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use http_api::{Credentials, Limits};
+pub use credentials::Credentials;
+pub use http_api::Limits;
 pub use lambda::package;
 pub use metrics::Metrics;
 
-use http_api::{Access, Faults};
+use faults::Faults;
+use http_api::Access;
 use identity::Identity;
 use kinesis::Kinesis;
 use lambda::Lambda;

@@ -18,7 +18,7 @@ use crate::output::{Output, WriteError};
 use crate::settings::Settings;
 
 /// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last.
-const PIECE_BYTES: usize = 64 * 1024;
+const PIECE_BYTES: usize = 128 * 1024;
 
 /// How many records may pass without a look at the clock, where they make no lines.
 const RECORDS_A_LOOK: usize = 64;
@@ -27,7 +27,7 @@ const RECORDS_A_LOOK: usize = 64;
 const KEPT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Why an invocation fails as a whole, so that Lambda sends the batch again.
-#[derive(Error)]
+#[derive(Debug, Error)]
 pub enum HandlerError {
     #[error(transparent)]
     Event(#[from] EventError),
@@ -35,16 +35,22 @@ pub enum HandlerError {
     Unlogged { records: usize, why: WriteError },
 }
 
+/// A failed invocation.
+pub struct Failure {
+    pub request_id: String,
+    pub error: HandlerError,
+}
+
 /// `lambda_runtime` logs a failed invocation by its `Debug` text, which is read by people here.
-impl fmt::Debug for HandlerError {
+impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{}: {}", self.request_id, self.error)
     }
 }
 
 /// What the invoker and an on-failure destination see.
-impl From<HandlerError> for Diagnostic {
-    fn from(error: HandlerError) -> Self {
+impl From<Failure> for Diagnostic {
+    fn from(Failure { error, .. }: Failure) -> Self {
         let error_type = match error {
             HandlerError::Event(_) => "NotAKinesisEvent",
             HandlerError::Unlogged { why: WriteError::Late, .. } => "DeadlineNear",
@@ -88,7 +94,7 @@ impl Handler {
         let logged = self.log(&event, &mut batch, until).await;
         let response = match logged {
             Ok(()) => Ok(KinesisEventResponse::default()),
-            Err(why) => self.answer(&event, &mut batch, why),
+            Err(why) => self.answer(&event, request_id, &mut batch, why),
         };
         self.report(&event, request_id, &batch, now_ms, until).await;
         self.keep(batch.into_buffers());
@@ -135,6 +141,7 @@ impl Handler {
     fn answer(
         &self,
         event: &Event<'_>,
+        request_id: &str,
         batch: &mut Batch<'_>,
         why: WriteError,
     ) -> Result<KinesisEventResponse, HandlerError> {
@@ -144,7 +151,9 @@ impl Handler {
         let number = event.records().take(logged + 1).filter_map(|record| record.sequence_number).last();
         match number.filter(|_| logged > 0) {
             Some(number) => {
-                tracing::warn!("{logged} of {records} records are logged, the rest is to be sent again: {why}");
+                tracing::warn!(
+                    "{request_id}: {logged} of {records} records are logged, the rest is to be sent again: {why}"
+                );
                 let mut response = KinesisEventResponse::default();
                 response.add_failure(number);
                 Ok(response)

@@ -24,7 +24,7 @@ use tower::util::{MapFutureLayer, MapRequestLayer};
 
 use crate::body::Bodies;
 use crate::diagnostics::Diagnostics;
-use crate::handler::Handler;
+use crate::handler::{Failure, Handler};
 use crate::output::Output;
 use crate::settings::{Settings, SettingsError};
 use crate::shutdown::InFlight;
@@ -100,7 +100,9 @@ async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
         let body = bodies.fetch(&event.context.request_id);
         async move {
             let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-            handler.handle(&event.context.request_id, &body, deadline_ms).await
+            let request_id = event.context.request_id;
+            let answer = handler.handle(&request_id, &body, deadline_ms).await;
+            answer.map_err(|error| Failure { request_id, error })
         }
     });
     let keep = MapRequestLayer::new(move |invocation| keep.keep(invocation));

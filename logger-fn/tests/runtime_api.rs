@@ -146,7 +146,7 @@ fn what_is_no_kinesis_event_fails_by_name_and_the_next_event_is_served() {
     let message = "not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\"";
     assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("NotAKinesisEvent"), &json!(message)));
     let line = json_line(&mut function);
-    assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!(message)));
+    assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!(format!("request-1: {message}"))));
     assert!(line["timestamp"].is_string());
 
     let not_json = function.invoke("request-2", "{\"Records\":[");

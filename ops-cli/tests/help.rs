@@ -18,6 +18,23 @@ fn every_command_has_examples() {
 }
 
 #[test]
+fn what_a_command_promises_is_in_its_help() {
+    for (command, promise) in [
+        ("provision", "made only if it is missing"),
+        ("publish", "read = acknowledged + dead-lettered"),
+        ("verify", "Exit code 1 if anything is missing"),
+        ("tail", "late ones included"),
+        ("teardown", "does not carry our tags stays"),
+        ("local", "Requests must be signed"),
+        ("build", "Lambda can run it"),
+    ] {
+        let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
+        let words: Vec<_> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains(promise), "{command}: {help}");
+    }
+}
+
+#[test]
 fn the_help_names_every_command() {
     let help = Run::of(ops_cli().arg("--help")).ok().stdout;
     let listed: Vec<_> = help

@@ -43,6 +43,18 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
     }
 }
 
+#[test]
+fn what_a_lost_answer_puts_twice_is_told() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.3, "seed": 7 }));
+    let report = endpoint.run(["--output", "json", "verify", "--count", "400"]).ok().json().remove(0);
+    assert_eq!((&report["logged"], &report["missingCount"]), (&json!(400), &json!(0)), "{report}");
+    let faults: Vec<Value> = serde_json::from_str(&endpoint.faults("GET", "")).unwrap();
+    assert!(faults[0]["struck"].as_u64() > Some(0), "{faults:?}");
+    assert!(report["duplicates"].as_u64() > Some(0), "{report}");
+}
+
 /// As a batch that failed after its lines were written would have it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_logged_again_after_the_last_record_is_counted() {
@@ -118,6 +130,6 @@ fn a_record_that_was_not_logged_is_named() {
     let mut all = std::fs::OpenOptions::new().append(true).open(&receipts).unwrap();
     writeln!(all, "{lost}").unwrap();
     let run = endpoint.run(["verify", "--receipts", file, "--timeout", "1s"]);
-    let run = run.failed(1, "1 records have no log line", "--timeout");
+    let run = run.failed(1, "1 record without a log line", "--timeout");
     assert!(run.stdout.contains("missing: record 3, shardId-000000000000 495900000"), "{}", run.stdout);
 }

@@ -133,9 +133,10 @@ impl<'r, 't> Walk<'r, 't> {
         let Some(string) = value.string().filter(|string| string.trim_start().starts_with(['{', '['])) else {
             return value.text().len();
         };
-        if !json::is_container(&string) || self.strings_deep == STRINGS_DEEP {
-            // What a pointer asks for is a message; other strings that begin with a bracket are only strings.
-            let pointed = key == "message" && !self.rules.pointers.is_empty();
+        let container = json::is_container(&string);
+        if !container || self.strings_deep == STRINGS_DEEP {
+            // What a pointer may lead into is JSON or a message; other strings that begin with a bracket are only strings.
+            let pointed = (container || key == "message") && !self.rules.pointers.is_empty();
             let hidden = pointed || self.rules.may_be_named_in(&string);
             return if hidden { self.replace(value, REDACTION_MARK) } else { value.text().len() };
         }

@@ -8,7 +8,8 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
-use super::AwsError;
+use crate::error::AwsError;
+use crate::signature::hex;
 
 /// What is set aside before the first byte is here, at most.
 const FIRST_CAPACITY: usize = 1024 * 1024;
@@ -84,8 +85,4 @@ fn too_large(allowance: &Allowance<'_>) -> AwsError {
 
 fn too_slow() -> AwsError {
     AwsError::new(408, "RequestTimeout", "The request's body did not arrive in time.")
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,14 +1,11 @@
 //! HTTP: which service a request is for, who may send it, and errors as each protocol words them.
 
 mod body;
-mod credentials;
-mod error;
-pub mod event_stream;
 mod faults;
 mod guard;
 mod operations;
+mod protocol;
 mod server;
-mod signature;
 mod told;
 
 use std::collections::BTreeMap;
@@ -24,17 +21,15 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use jiff::Timestamp;
 
 use crate::Services;
-use crate::kinesis::Wire;
+use crate::credentials::Credentials;
+use crate::error::{AwsError, Protocol};
+use crate::event_stream;
 use crate::lambda::{DOWNLOAD_CODE, Lambda};
+use crate::signature::{Claim, SignatureError};
 use crate::store;
 use body::Allowance;
-pub use credentials::Credentials;
-pub use error::AwsError;
-pub use faults::{Faults, Refusal};
 use operations::Operation;
 pub use server::{Limits, serve};
-pub use signature::presigned;
-use signature::{Claim, SignatureError};
 use told::Told;
 
 const UNKNOWN_OPERATION: &str = "UnknownOperationException";
@@ -50,48 +45,6 @@ pub struct Access {
     pub limits: Limits,
     /// The listener's address.
     pub bound: IpAddr,
-}
-
-/// The wire protocols, each with its own form of an error.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Protocol {
-    AwsJson,
-    /// awsJson's operations and errors in CBOR: Kinesis, as AWS's Java SDK speaks to it.
-    AwsCbor,
-    RestJson,
-    Query,
-    /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
-    S3,
-}
-
-impl Protocol {
-    /// Every awsJson request names its operation in `x-amz-target`, every query request is a form, in its body or, when
-    /// it is presigned, in its query; only a signature tells S3 from another REST service.
-    fn of(request: &Request<Body>, claim: Option<&Claim>) -> Self {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let query = request.uri().query().unwrap_or_default();
-        if request.headers().contains_key("x-amz-target") {
-            if Wire::of(request.headers()) == Ok(Wire::Cbor) { Self::AwsCbor } else { Self::AwsJson }
-        } else if content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
-            || (request.uri().path() == "/" && query.split('&').any(|part| part.starts_with("Action=")))
-        {
-            Self::Query
-        } else if claim.is_some_and(Claim::is_of_s3) {
-            Self::S3
-        } else {
-            Self::RestJson
-        }
-    }
-
-    fn error(self, error: &AwsError) -> Response<Bytes> {
-        match self {
-            Self::AwsJson => error.to_aws_json(),
-            Self::AwsCbor => Wire::Cbor.error(error).unwrap_or_else(|error| error.to_aws_json()),
-            Self::RestJson => error.to_rest_json(),
-            Self::Query => error.to_query_xml(),
-            Self::S3 => error.to_s3_xml(),
-        }
-    }
 }
 
 pub fn router(services: Services) -> Router {

@@ -3,7 +3,7 @@
 
 use http::Request;
 
-use super::AwsError;
+use crate::error::AwsError;
 use crate::lambda::Lambda;
 
 /// One service's operations.

@@ -17,7 +17,7 @@ mod xml;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
 use parameters::Parameters;
 use roles::Role;

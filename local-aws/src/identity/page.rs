@@ -1,6 +1,6 @@
 //! Pages of lists: `MaxItems` and `Marker` in, `IsTruncated` and `Marker` out.
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::parameters::{Parameters, validation_error};
 use super::xml::Xml;

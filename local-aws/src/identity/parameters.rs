@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// An action's form, decoded.
 pub(super) struct Parameters<'a>(pub(super) &'a BTreeMap<String, String>);

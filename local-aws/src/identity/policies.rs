@@ -1,6 +1,6 @@
 //! A role's policies: managed ones attached to it, and inline ones it carries.
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Identity;
 use super::page::Page;

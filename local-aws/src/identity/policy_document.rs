@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Refuses a trust policy that IAM would not take.
 pub(super) fn check_trust_policy(document: &str) -> Result<(), AwsError> {

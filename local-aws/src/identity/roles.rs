@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::Keyspace;
 
 use super::Identity;

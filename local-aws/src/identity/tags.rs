@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Identity;
 use super::page::Page;

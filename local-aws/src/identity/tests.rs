@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Identity;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::Store;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::target::stream_name;
 use super::{Kinesis, now, text};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 impl Kinesis {
     pub(super) async fn register_consumer(&self, input: &Value) -> Result<Value, AwsError> {

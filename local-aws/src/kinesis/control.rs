@@ -14,7 +14,7 @@ use super::log::Status;
 use super::persist::Pending;
 use super::target::stream_name;
 use super::{Kinesis, create, engine, invalid, text, violation};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// On-demand streams an account may have (Kinesis API, DescribeLimits).
 const ON_DEMAND_STREAMS: u32 = 50;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::persist::Pending;
 use super::{Kinesis, engine, invalid, tags, text, violation};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Shards of a new on-demand stream.
 /// <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>

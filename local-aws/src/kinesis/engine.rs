@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::log::{Settings, ShardDescription, ShardSequence, Status, StreamLog};
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// The most open shards of all streams.
 const SHARD_LIMIT: u32 = 100_000;

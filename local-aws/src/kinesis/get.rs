@@ -13,7 +13,7 @@ use super::log::{Item, ShardLog, Shards, Span, StreamLog};
 use super::target::Target;
 use super::wire::Wire;
 use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::metrics::Direction;
 use crate::store;
 

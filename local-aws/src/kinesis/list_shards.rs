@@ -10,7 +10,7 @@ use super::log::{ShardLog, StreamLog};
 use super::target::Target;
 use super::wire::Wire;
 use super::{Kinesis, invalid, now, text, violation};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Shards of an answer without a limit (Kinesis API, ListShards).
 const PAGE: usize = 1000;

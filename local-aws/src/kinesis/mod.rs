@@ -33,11 +33,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Config;
-use crate::http_api::{AwsError, Faults};
+use crate::error::AwsError;
+use crate::faults::Faults;
 use crate::metrics::Metrics;
 use crate::store::{self, Budget, Store};
 use engine::Engine;
-pub use limits::Bucket;
 use log::{ShardLog, Status, StreamLog};
 pub use reader::{Cursor, Record, Shard, Start, Stream};
 use subscribe::Active;

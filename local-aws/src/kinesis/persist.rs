@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::log::{Status, StreamLog};
 use super::{Kinesis, engine};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Keyspace, StoreError};
 
 /// A stream with all that its description leaves out.

@@ -11,7 +11,8 @@ use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog
 use super::target::Target;
 use super::wire::{Blob, Text, Wire};
 use super::{Kinesis, THROUGHPUT_EXCEEDED, now, violation};
-use crate::http_api::{AwsError, Refusal};
+use crate::error::AwsError;
+use crate::faults::Refusal;
 use crate::metrics::Direction;
 
 #[derive(Deserialize)]

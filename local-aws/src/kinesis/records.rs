@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::log::{Item, SequenceText, ShardSequence};
 use super::wire::{BlobOut, Timestamp, Wire};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

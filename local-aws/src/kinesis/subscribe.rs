@@ -17,8 +17,10 @@ use super::get::{ChildShard, Position, child_shards, millis_behind};
 use super::log::{SequenceText, ShardLog, Span, StreamLog};
 use super::target::stream_name;
 use super::wire::Wire;
-use super::{Bucket, Kinesis, data_bytes, engine, now, read_bytes, records};
-use crate::http_api::{AwsError, event_stream};
+use super::{Kinesis, data_bytes, engine, now, read_bytes, records};
+use crate::bucket::Bucket;
+use crate::error::AwsError;
+use crate::event_stream;
 use crate::metrics::{Direction, Metrics};
 use crate::store::Store;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::consumers::no_consumer;
 use super::target::stream_name;
 use super::{Kinesis, invalid, text, violation};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Tags of one resource.
 const TAGS: usize = 50;

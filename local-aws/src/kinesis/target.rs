@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Kinesis, invalid, text, violation};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 #[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]

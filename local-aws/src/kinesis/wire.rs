@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// The tag of a timestamp (RFC 8949, 3.4.2).
 const TIMESTAMP: u64 = 1;

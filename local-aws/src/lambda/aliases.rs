@@ -16,7 +16,7 @@ use super::persist::Changed;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Aliases of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListAliases.html>
 const PAGE: usize = 50;

@@ -11,7 +11,7 @@ use super::platform::Platform;
 use super::runtime::Kind;
 use super::settings::Settings;
 use super::validation::{invalid_parameter, service_failure};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Where the code comes from, as CreateFunction and UpdateFunctionCode take it.
 #[derive(Debug, Default, Deserialize)]

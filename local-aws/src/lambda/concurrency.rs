@@ -13,7 +13,7 @@ use super::names::{LATEST, Reference};
 use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter};
 use super::wire;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Of an account, by default: the concurrency of all functions, and what must be left to those that reserve none.
 pub const ACCOUNT_CONCURRENCY: u32 = 1000;

@@ -1,6 +1,8 @@
 //! What becomes of a function's `Event` invocations: how often and for how long they are tried, and who is told.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html>
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
@@ -13,7 +15,7 @@ use super::names::{LATEST, Reference, function_arn};
 use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter, not_found};
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Configurations of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionEventInvokeConfigs.html>
 const PAGE: usize = 50;
@@ -43,8 +45,8 @@ impl EventInvokeConfig {
         self.max_retries.unwrap_or(2)
     }
 
-    pub fn max_age_ms(&self) -> i64 {
-        self.max_age_seconds.unwrap_or(21_600) * 1000
+    pub fn max_age(&self) -> Duration {
+        Duration::from_secs(self.max_age_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(21_600))
     }
 
     fn with(mut self, input: &Input) -> Self {

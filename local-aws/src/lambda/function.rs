@@ -18,7 +18,7 @@ use super::names::{LATEST, function_arn};
 use super::settings::Settings;
 use super::validation::conflict;
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// How long a function is Pending or its update InProgress: as on AWS a client sees it and waits, only not for long.
 pub const TRANSITION: Duration = Duration::from_millis(5);

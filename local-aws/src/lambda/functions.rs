@@ -9,13 +9,15 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::aliases::Alias;
+use super::asynchronous::Events;
 use super::destinations::Destinations;
 use super::function::Function;
 use super::names::{LATEST, Reference, is_number};
 use super::validation::{not_found, service_failure};
 use super::wire;
 use super::workspace::Workspace;
-use crate::http_api::{AwsError, Faults};
+use crate::error::AwsError;
+use crate::faults::Faults;
 use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::Store;
@@ -37,6 +39,7 @@ pub(super) struct Shared {
     /// Held while code is read again.
     reloading: tokio::sync::Mutex<()>,
     functions: Mutex<BTreeMap<String, Function>>,
+    events: Mutex<Events>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     pub workspace: Mutex<Option<Workspace>>,
 }
@@ -51,8 +54,9 @@ impl Functions {
         store: &Store,
     ) -> Self {
         let (functions, workspace, store) = (Mutex::default(), Mutex::default(), store.clone());
-        let reloading = tokio::sync::Mutex::default();
-        let shared = Shared { config, logs, identity, faults, destinations, store, reloading, functions, workspace };
+        let (reloading, events) = (tokio::sync::Mutex::default(), Mutex::default());
+        let shared =
+            Shared { config, logs, identity, faults, destinations, store, reloading, functions, events, workspace };
         Self { shared: Arc::new(shared) }
     }
 
@@ -138,6 +142,10 @@ impl Functions {
         let functions = self.functions();
         let count = functions.values().filter(|function| function.version == LATEST).count();
         (count, functions.values().map(|function| function.code.size).sum())
+    }
+
+    pub fn events(&self) -> MutexGuard<'_, Events> {
+        self.shared.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn functions(&self) -> MutexGuard<'_, BTreeMap<String, Function>> {

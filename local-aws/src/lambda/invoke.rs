@@ -12,7 +12,7 @@ use super::functions::Functions;
 use super::names::{LATEST, Reference, function_arn};
 use super::validation::{Constraints, service_failure};
 use super::wire::{self, Query, header_text};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Bytes of a payload. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const MAX_PAYLOAD_BYTES: usize = 6_291_456;
@@ -42,8 +42,7 @@ impl Functions {
         let mut response = match kind {
             "DryRun" => wire::empty(204),
             "Event" => {
-                let event = Event { function: reference, call, request_id: request_id.clone(), handed_on: 0 };
-                tokio::spawn(self.clone().run_event(event));
+                self.accept_event(Event::new(reference, call, request_id.clone()));
                 wire::empty(202)
             }
             _ => match self.invoke(&reference.qualified(), call, request_id.clone()).await {

@@ -23,7 +23,7 @@ use super::persist::Changed;
 use super::platform::Platform;
 use super::settings::{Input, Settings};
 use super::validation::{invalid_parameter, service_failure};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// How long files must not have changed before they are taken for whole.
 const AT_REST: Duration = Duration::from_millis(25);

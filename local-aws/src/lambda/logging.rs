@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::validation::{Constraints, invalid_parameter};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// As a request says it.
 #[derive(Debug, Default, Deserialize)]

@@ -39,7 +39,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
@@ -73,6 +73,7 @@ impl Lambda {
     /// The folder cannot be read.
     pub async fn restore(&self) -> Result<(), StoreError> {
         self.functions.restore().await?;
+        self.functions.restore_events()?;
         self.mappings.restore()
     }
 

@@ -2,7 +2,7 @@
 
 use super::validation::{Constraints, invalid_parameter, not_found};
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// The version that can be changed.
 pub const LATEST: &str = "$LATEST";

@@ -22,7 +22,8 @@ use super::tags;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
 use crate::Config;
-use crate::http_api::{self, AwsError};
+use crate::error::AwsError;
+use crate::signature::presigned;
 
 /// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
 const PAGE: usize = 50;
@@ -295,5 +296,5 @@ fn exists(name: &str) -> AwsError {
 
 /// Presigned as on AWS: it needs no credentials, for ten minutes.
 fn download_url(config: &Config, name: &str) -> String {
-    http_api::presigned(config, &format!("/2015-03-31/functions/{name}/code"), SignedDuration::from_mins(10))
+    presigned(config, &format!("/2015-03-31/functions/{name}/code"), SignedDuration::from_mins(10))
 }

@@ -13,7 +13,7 @@ use super::names::{LATEST, Reference, function_arn, is_number, partition};
 use super::persist::Changed;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

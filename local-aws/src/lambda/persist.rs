@@ -15,7 +15,7 @@ use super::names::LATEST;
 use super::platform::Architecture;
 use super::settings::{Input, Settings};
 use super::validation::{invalid_parameter, service_failure};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
 
 #[derive(Serialize, Deserialize)]

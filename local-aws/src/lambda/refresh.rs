@@ -11,7 +11,7 @@ use super::names::Reference;
 use super::package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 use super::validation::not_found;
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Bytes of all code of an account. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const TOTAL_CODE_BYTES: u64 = 80_530_636_800;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::names::partition;
 use super::validation::invalid_parameter;
 use crate::Config;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Our own programs that speak the Runtime API for a handler written in the language.
 pub const NODE_BOOTSTRAP: (&str, &str) = ("bootstrap.mjs", include_str!("runtimes/bootstrap.mjs"));

@@ -11,7 +11,7 @@ use super::platform::Architecture;
 use super::runtime::Runtime;
 use super::settings_check::check;
 use super::validation::invalid_parameter;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// The members that CreateFunction and UpdateFunctionConfiguration share.
 #[derive(Debug, Default, Deserialize)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::logging;
 use super::settings::Input;
 use super::validation::{Constraints, invalid_parameter};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 /// Bytes of the environment's variables as JSON.

@@ -12,7 +12,7 @@ use super::names::Reference;
 use super::persist::Changed;
 use super::validation::{Constraints, invalid_parameter};
 use super::wire::{self, Query};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Tags of one resource. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html>
 const MAX_TAGS: usize = 50;

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// The constraints a request breaks.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::validation::Constraints;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// A request's query.
 pub struct Query(Vec<(String, String)>);

@@ -12,7 +12,8 @@ use super::names::LATEST;
 use super::settings::Settings;
 use super::validation::service_failure;
 use crate::Config;
-use crate::http_api::{AwsError, Faults};
+use crate::error::AwsError;
+use crate::faults::Faults;
 use crate::logs::Logs;
 
 pub struct Workspace {
@@ -34,8 +35,9 @@ impl Functions {
         self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
     }
 
-    /// Ends every process and removes all code.
+    /// Ends every process and removes all code. Events under way are no failures: a store has them go on.
     pub async fn close(&self) {
+        self.events().abort_all();
         let workspace = self.workspace().take();
         if let Some(workspace) = workspace {
             workspace.host.close().await;

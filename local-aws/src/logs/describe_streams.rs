@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Logs;
 use super::page_token::{self, invalid_token};

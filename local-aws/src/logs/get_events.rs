@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::StoreError;
 
 use super::Logs;

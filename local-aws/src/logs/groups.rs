@@ -6,7 +6,7 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::kept::{forget_group, keep_group};
 use super::state::{DELIVERY, Group, INFREQUENT_ACCESS, STANDARD};

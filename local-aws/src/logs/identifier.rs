@@ -1,6 +1,6 @@
 //! Naming a group: by name, or by ARN.
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Logs;
 use super::state::no_such_group;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Batch, Holder, Keyspace, StoreError};
 
 use super::event_store::{EventStore, Totals};

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::groups::CLASSES;
 use super::validation::Checks;

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep_until};
 use uuid::Uuid;
 
-use crate::http_api::{AwsError, event_stream};
+use crate::error::AwsError;
+use crate::event_stream;
 use crate::store::Store;
 
 use super::Logs;

@@ -34,7 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
 use live_tail::Session;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Logs;
 use super::groups::LogGroupName;

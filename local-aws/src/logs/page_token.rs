@@ -2,7 +2,7 @@
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::validation::invalid_parameter;
 

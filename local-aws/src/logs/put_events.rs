@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::event::EVENT_OVERHEAD;
 use super::state::{Group, no_such_stream};

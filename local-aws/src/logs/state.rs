@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::event_store::EventStore;
 

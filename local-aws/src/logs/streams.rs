@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Logs;
 use super::kept::forget_stream;

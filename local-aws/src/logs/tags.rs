@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 use super::Logs;
 use super::validation::{Checks, invalid_parameter};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 /// Collects what is wrong with an input, to refuse it once with all of it.
 #[derive(Default)]

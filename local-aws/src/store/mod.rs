@@ -25,7 +25,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 
 pub use budget::{Budget, Holder, Share};
 use engine::Engine;
@@ -51,8 +51,10 @@ pub enum Keyspace {
     LogTotals = 12,
     /// The zips of functions.
     Code = 13,
+    /// `Event` invocations that are not done with.
+    Events = 14,
     /// What is set for the whole account.
-    Account = 14,
+    Account = 15,
 }
 
 /// Why a folder could not be opened, or what happened to it since.

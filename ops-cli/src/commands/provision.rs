@@ -13,7 +13,8 @@ use crate::progress::note;
 use crate::provision::apply::apply;
 use crate::provision::desired::Desired;
 use crate::provision::observed::observe;
-use crate::provision::plan::{Described, Foreign, plan};
+use crate::provision::plan::{Foreign, plan};
+use crate::provision::step::Described;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

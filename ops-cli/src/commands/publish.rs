@@ -82,6 +82,10 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
 fn check_files(args: &Publish) -> Result<()> {
     let mut taken: Vec<_> = args.file.iter().filter_map(|path| regular(path)).collect();
     for path in [&args.receipts, &args.resume, &args.dead_letter].into_iter().flatten() {
+        if path == Path::new("-") {
+            return Err(Error::usage("receipts and dead letters go to files, and `-` is none")
+                .hint("receipts go to stdout without --receipts; /dev/stdout and /dev/stderr are files"));
+        }
         let Some(file) = regular(path) else { continue };
         if taken.contains(&file) {
             return Err(Error::usage(format!("{} is given twice, and would be written to", path.display()))

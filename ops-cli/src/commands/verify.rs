@@ -10,7 +10,7 @@ use super::publish::{packing, record_limit};
 use crate::aws::{self, Aws};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Result};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use crate::progress::Step;
 use crate::publish::keys::Keys;
 use crate::publish::ledger::Ledger;
@@ -61,21 +61,25 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         log_group: names.log_group().to_owned(),
         filter: published.run_id.as_ref().map(|id| format!("\"{id}\"")),
     };
-    let mut check = Check::new(published.receipts);
-    tokio::select! {
-        followed = follow(&reader, &mut check, since, timeout, settle) => followed?,
-        () = interrupted() => return Err(Error::interrupted()),
-    }
+    let mut check = Check::new(published.receipts, published.run_id.is_some());
+    let is_interrupted = tokio::select! {
+        followed = follow(&reader, &mut check, since, timeout, settle) => followed.map(|()| false)?,
+        () = interrupted() => true,
+    };
     let report = check.report(published.run_id, published.not_published);
     output.show(&report)?;
+    if is_interrupted {
+        return Err(Error::interrupted().hint("the report is of what had been found by then"));
+    }
     if report.is_whole() {
         return Ok(());
     }
     let hint =
         "`ops-cli status` shows the mapping's last result, `ops-cli tail` the function's log; --timeout waits longer";
     Err(Error::failed(format!(
-        "{} records have no log line, {} were not published",
-        report.missing_count, published.not_published
+        "{} without a log line, {} not published",
+        counted(report.missing_count as u64, "record"),
+        published.not_published
     ))
     .hint(hint))
 }

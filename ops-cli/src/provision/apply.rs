@@ -13,7 +13,8 @@ use aws_sdk_lambda::types::{
 
 use super::desired::{self, Desired};
 use super::observed::stream_summary;
-use super::plan::{Described, Plan, Step};
+use super::plan::Plan;
+use super::step::{Described, Step};
 use crate::aws::Aws;
 use crate::cli::{Format, Shards, StartingPosition};
 use crate::error::{Error, Result};

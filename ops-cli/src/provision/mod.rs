@@ -5,3 +5,4 @@ pub mod apply;
 pub mod desired;
 pub mod observed;
 pub mod plan;
+pub mod step;

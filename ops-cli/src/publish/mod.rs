@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod compress;
 pub mod dead_letters;
+pub mod delays;
 pub mod dry_run;
 pub mod histogram;
 pub mod json;

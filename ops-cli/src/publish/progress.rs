@@ -64,8 +64,9 @@ impl Progress {
                 _ => text,
             }),
             Kind::Bar(bar) => {
-                bar.set_position(done);
+                // Each is drawn: the other way round the new place would be shown with the old numbers.
                 bar.set_message(text);
+                bar.set_position(done);
             }
         }
         self.last = (now, tally.acknowledged);
@@ -85,7 +86,7 @@ fn bar(total_bytes: Option<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = total_bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    bar.with_style(style)
+    bar.with_style(style).with_message(line(&Tally::default(), 0.0))
 }
 
 /// The bytes of input that are done with: what was read is a good deal ahead of it where shards refuse.

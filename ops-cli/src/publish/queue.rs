@@ -5,12 +5,12 @@
 //! under way at most, because PutRecords may take a later entry and refuse an earlier one; the key's others wait. An
 //! aggregate is taken or refused whole, so that of one key it can hold as many as fit.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use kinesis_event_logger_core::{AggregateBuilder, limits};
 
+use super::delays::Delays;
 use super::pace::{Pace, Rate};
 use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
 use super::record::Record;
@@ -42,38 +42,11 @@ impl Lane {
     }
 }
 
-/// An entry that waits out a pause, the next due first.
-#[derive(Debug)]
-struct Delayed {
-    due: Reverse<Duration>,
-    entry: Entry,
-}
-
-impl PartialEq for Delayed {
-    fn eq(&self, other: &Self) -> bool {
-        self.due == other.due
-    }
-}
-
-impl Eq for Delayed {}
-
-impl PartialOrd for Delayed {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Delayed {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.due.cmp(&other.due)
-    }
-}
-
 #[derive(Debug)]
 pub struct Queue {
     shards: ShardMap,
     lanes: Vec<Lane>,
-    delayed: BinaryHeap<Delayed>,
+    delays: Delays,
     /// With `ordered`: of each key with a put under way, the records that come after it.
     followers: Option<HashMap<Box<str>, VecDeque<Entry>>>,
     aggregate_bytes: Option<usize>,
@@ -90,11 +63,10 @@ impl Queue {
     pub fn new(shards: ShardMap, packing: Packing, rate: Rate) -> Self {
         let lanes = (0..shards.len()).map(|_| Lane::new()).collect();
         let followers = packing.ordered.then(HashMap::new);
-        let delayed = BinaryHeap::new();
         Self {
             shards,
             lanes,
-            delayed,
+            delays: Delays::default(),
             followers,
             aggregate_bytes: packing.aggregate_bytes,
             rate,
@@ -154,14 +126,12 @@ impl Queue {
 
     /// The next request, if one may be sent now.
     pub fn next(&mut self, now: Duration) -> Next {
-        while self.delayed.peek().is_some_and(|delayed| delayed.due.0 <= now) {
-            if let Some(delayed) = self.delayed.pop() {
-                self.make_ready(delayed.entry);
-            }
+        while let Some(entry) = self.delays.take_due(now) {
+            self.make_ready(entry);
         }
         let mut request = Request::default();
         let mut room = Room::default();
-        let mut shortest = self.delayed.peek().map(|delayed| delayed.due.0.saturating_sub(now));
+        let mut shortest = self.delays.wait(now);
         let lanes = self.lanes.len();
         for index in (self.first_lane..lanes).chain(0..self.first_lane) {
             while !room.is_enough() && !self.lanes[index].ready.is_empty() {
@@ -279,9 +249,8 @@ impl Queue {
             self.held -= 1;
             self.held_bytes -= entry.record.size();
         }
-        let delay = |entry| Delayed { due: Reverse(due), entry };
         let Some(followers) = &mut self.followers else {
-            self.delayed.extend(again.into_iter().map(delay));
+            again.into_iter().for_each(|entry| self.delays.add(entry, due));
             return;
         };
         let mut freed = Vec::new();
@@ -302,7 +271,7 @@ impl Queue {
             let waiting = followers.get_mut(entry.record.partition_key());
             match waiting.filter(|_| again.last().is_some_and(|before| before.has_key_of(&entry))) {
                 Some(waiting) => waiting.push_front(entry),
-                None => self.delayed.push(delay(entry)),
+                None => self.delays.add(entry, due),
             }
         }
         freed.into_iter().for_each(|entry| self.make_ready(entry));
@@ -354,7 +323,7 @@ impl Queue {
         let mut all: Vec<Entry> = self.take_unsent().into_iter().map(Entry::of).collect();
         let unsent = all.len();
         all.extend(self.lanes.iter_mut().flat_map(|lane| std::mem::take(&mut lane.ready)));
-        all.extend(std::mem::take(&mut self.delayed).into_iter().map(|delayed| delayed.entry));
+        all.extend(self.delays.take_all());
         all.extend(self.followers.iter_mut().flat_map(HashMap::values_mut).flat_map(std::mem::take));
         (self.ready, self.ready_bytes) = (0, 0);
         self.held -= all.len() - unsent;

@@ -28,19 +28,27 @@ pub struct Check {
     missing: usize,
     duplicates: u64,
     latency: Histogram,
+    /// Every line it is shown is of a record of ours, also where no receipt tells of it.
+    all_are_ours: bool,
 }
 
 impl Check {
-    pub fn new(receipts: Vec<Receipt>) -> Self {
+    /// `all_are_ours`: no line is shown to it but of records that were published with these; one that no receipt tells of was
+    /// put by a request whose answer was lost, and put again.
+    pub fn new(receipts: Vec<Receipt>, all_are_ours: bool) -> Self {
         let number = |receipt: &Receipt| (receipt.sequence_number.clone(), receipt.sub_sequence_number);
         let expected: HashMap<_, _> = receipts.into_iter().map(|receipt| (number(&receipt), (receipt, 0))).collect();
-        Self { missing: expected.len(), expected, order: Vec::new(), duplicates: 0, latency: Histogram::default() }
+        let (missing, latency) = (expected.len(), Histogram::default());
+        Self { missing, expected, order: Vec::new(), duplicates: 0, latency, all_are_ours }
     }
 
     /// A line became readable. Times are in epoch milliseconds.
     pub fn logged(&mut self, logged: Logged, timestamp: i64, ingested: i64) {
         let number = (logged.sequence_number, logged.sub_sequence_number);
-        let Some((_, times)) = self.expected.get_mut(&number) else { return };
+        let Some((_, times)) = self.expected.get_mut(&number) else {
+            self.duplicates += u64::from(self.all_are_ours);
+            return;
+        };
         *times += 1;
         if *times > 1 {
             self.duplicates += 1;
@@ -66,8 +74,8 @@ impl Check {
         missing.truncate(NAMED);
         // Lines of one time keep the order in which the log gave them.
         self.order.sort_by_key(|(timestamp, _, _)| *timestamp);
-        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e4).round() / 1e1;
-        let rows = self.latency.rows(ROWS);
+        // The log's times are whole milliseconds.
+        let milliseconds = |duration: Duration| duration.as_millis() as u64;
         Report {
             run_id,
             published: self.expected.len(),
@@ -81,10 +89,7 @@ impl Check {
             latency_p90_ms: milliseconds(self.latency.at(0.9)),
             latency_p99_ms: milliseconds(self.latency.at(0.99)),
             latency_max_ms: milliseconds(self.latency.longest()),
-            histogram: rows
-                .into_iter()
-                .map(|(ceiling, count)| Row { up_to_ms: milliseconds(ceiling), count })
-                .collect(),
+            histogram: rows(&self.latency),
         }
     }
 }
@@ -117,18 +122,31 @@ pub struct Report {
     duplicates: u64,
     out_of_order: u64,
     /// From the record's arrival on the stream until its line was in the log, by the services' clocks.
-    latency_p50_ms: f64,
-    latency_p90_ms: f64,
-    latency_p99_ms: f64,
-    latency_max_ms: f64,
+    latency_p50_ms: u64,
+    latency_p90_ms: u64,
+    latency_p99_ms: u64,
+    latency_max_ms: u64,
     histogram: Vec<Row>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
-    up_to_ms: f64,
+    up_to_ms: u64,
     count: u64,
+}
+
+/// None is narrower than a millisecond.
+fn rows(latency: &Histogram) -> Vec<Row> {
+    let mut rows = Vec::<Row>::new();
+    for (ceiling, count) in latency.rows(ROWS) {
+        let up_to_ms = ceiling.as_millis() as u64;
+        match rows.last_mut() {
+            Some(row) if row.up_to_ms == up_to_ms => row.count += count,
+            _ => rows.push(Row { up_to_ms, count }),
+        }
+    }
+    rows
 }
 
 impl Report {
@@ -152,15 +170,18 @@ impl Render for Report {
             write!(to, "missing: record {}, ", receipt.offset)?;
             receipt.text(to)?;
         }
+        if self.histogram.is_empty() {
+            return Ok(());
+        }
         writeln!(
             to,
-            "stream → log: p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, max {:.0} ms",
+            "stream → log: p50 {} ms, p90 {} ms, p99 {} ms, max {} ms",
             self.latency_p50_ms, self.latency_p90_ms, self.latency_p99_ms, self.latency_max_ms
         )?;
         let most = self.histogram.iter().map(|row| row.count).max().unwrap_or(1).max(1);
         for Row { up_to_ms, count } in &self.histogram {
             let bar = "█".repeat((*count as usize * BAR).div_ceil(most as usize));
-            writeln!(to, "{:>10} ms {bar:<BAR$} {count}", format!("≤ {up_to_ms:.1}"))?;
+            writeln!(to, "{:>10} ms {bar:<BAR$} {count}", format!("≤ {up_to_ms}"))?;
         }
         Ok(())
     }
@@ -193,7 +214,7 @@ mod tests {
 
     #[test]
     fn missing_repeated_and_misplaced_records_are_told() {
-        let mut check = Check::new((0..6).map(receipt).collect());
+        let mut check = Check::new((0..6).map(receipt).collect(), false);
         for (number, key, timestamp) in
             [(101, "a", 10), (100, "a", 10), (102, "b", 10), (102, "b", 11), (103, "b", 12), (999, "c", 12)]
         {
@@ -205,15 +226,38 @@ mod tests {
         assert_eq!((report.published, report.logged, report.missing_count), (6, 4, 2));
         assert_eq!((report.duplicates, report.out_of_order), (1, 1));
         assert_eq!(report.missing.iter().map(|receipt| receipt.offset).collect::<Vec<_>>(), [4, 5]);
-        assert_eq!(report.latency_max_ms, 5.0);
+        assert_eq!(report.latency_max_ms, 5);
         assert_eq!(report.histogram.iter().map(|row| row.count).sum::<u64>(), 4);
     }
 
     #[test]
+    fn what_was_put_twice_is_logged_twice_under_another_number() {
+        for (all_are_ours, duplicates) in [(true, 1), (false, 0)] {
+            let mut check = Check::new(vec![receipt(0)], all_are_ours);
+            check.logged(logged(99, "a"), 10, 1005);
+            check.logged(logged(100, "a"), 11, 1005);
+            let report = check.report(None, 0);
+            assert_eq!((report.logged, report.missing_count, report.duplicates), (1, 0, duplicates));
+        }
+    }
+
+    #[test]
     fn what_the_log_gives_late_is_not_out_of_order() {
-        let mut check = Check::new((0..2).map(receipt).collect());
+        let mut check = Check::new((0..2).map(receipt).collect(), false);
         check.logged(logged(101, "a"), 20, 1005);
         check.logged(logged(100, "a"), 10, 1005);
         assert_eq!(check.report(None, 0).out_of_order, 0);
+    }
+
+    #[test]
+    fn the_histogram_has_no_rows_between_milliseconds() {
+        let mut latency = Histogram::default();
+        for milliseconds in [0, 1, 1, 2, 3, 4, 5, 7, 9, 12, 16] {
+            latency.add(Duration::from_millis(milliseconds));
+        }
+        let rows = rows(&latency);
+        let up_to: Vec<_> = rows.iter().map(|row| row.up_to_ms).collect();
+        assert!(up_to.is_sorted_by(|one, other| one < other), "{up_to:?}");
+        assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 11);
     }
 }

@@ -9,7 +9,7 @@ use super::Mappings;
 use super::mapping::{EventSource, Mapping, Orders};
 use super::progress::{Progress, ShardProgress};
 use super::settings::{Input, Settings, StartingPosition};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::lambda::validation::service_failure;
 use crate::store::{Keyspace, Store, StoreError};
 

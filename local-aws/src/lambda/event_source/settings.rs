@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::batch::Policy;
 use super::filter::Filters;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::kinesis::Start;
 use crate::lambda::destinations::{Destination, DestinationConfig, check_arn};
 use crate::lambda::settings_check::is_set;

@@ -123,6 +123,30 @@ async fn a_failing_batch_goes_on_with_its_attempts_and_its_records() {
 }
 
 #[tokio::test]
+async fn an_event_goes_on_with_its_attempts() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    // The first attempt fails; the second does not end before the endpoint does.
+    let source = "import os, time\ndef handler(event, context):\n    print('attempt of', context.aws_request_id)\n    tried = os.listdir(event)\n    open(f'{event}/{len(tried)}', 'w').close()\n    if len(tried) == 1: time.sleep(1000)\n    raise Exception('no')\n";
+    bench.create_python(source, json!({ "Timeout": 900 })).await;
+    let folder = tempfile::tempdir().unwrap();
+    let event = json!(folder.path()).to_string();
+    let kind = [("x-amz-invocation-type", "Event")];
+    let sent = bench.request("POST", "/2015-03-31/functions/f/invocations", &kind, event).await;
+    let line = format!("attempt of {}", sent.header("x-amzn-requestid").unwrap());
+    let attempts = |bench: &Bench| bench.printed().iter().filter(|printed| **printed == line).count();
+    eventually("the second attempt", async || (attempts(&bench) == 2).then_some(())).await;
+
+    let bench = restarted(bench, dir.path()).await;
+    // The attempt that the endpoint's end cut short counts for nothing: two are left.
+    eventually("the last attempt", async || (attempts(&bench) == 4).then_some(())).await;
+    let store = bench.lambda.functions.store().clone();
+    let kept = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
+    eventually("the event is done with", async || kept().is_empty().then_some(())).await;
+    assert_eq!(attempts(&bench), 4);
+}
+
+#[tokio::test]
 async fn a_window_goes_on_with_its_state() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;

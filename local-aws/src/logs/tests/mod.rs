@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::{Value, json};
 
 use super::{InputEvent, Logs};
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::store::{Budget, Store};
 
 /// 2025-01-01T00:00:00Z.

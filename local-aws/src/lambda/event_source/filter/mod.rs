@@ -6,7 +6,7 @@ mod pattern;
 use serde_json::{Map, Value, json};
 
 use super::event::Source;
-use crate::http_api::AwsError;
+use crate::error::AwsError;
 use crate::kinesis::Record;
 use crate::lambda::validation::{Constraints, invalid_parameter};
 use pattern::{Invalid, Pattern};

@@ -7,8 +7,8 @@ use http::Request;
 use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, basic_format};
-use crate::http_api::Credentials;
-use crate::http_api::body::hex;
+use crate::credentials::Credentials;
+use crate::signature::hex;
 
 /// The signature that the credentials give the request; none for what is not awsJson, which is always a post to the root.
 pub(super) fn signature<B>(

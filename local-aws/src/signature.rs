@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::ConstantTimeEq;
 
-use super::Credentials;
 use crate::Config;
+use crate::credentials::Credentials;
 pub use claim::Claim;
 use claim::{Place, basic_format};
 pub use error::SignatureError;
@@ -194,6 +194,11 @@ pub fn presigned(config: &Config, path: &str, expires: SignedDuration) -> String
     let parameters = instructions.params().iter().map(|(name, value)| format!("{name}={}", encoded(value)));
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{}", parameters.collect::<Vec<_>>().join("&"))
+}
+
+/// Lowercase, as signatures are of.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn encoded(value: &str) -> impl std::fmt::Display {

@@ -4,7 +4,7 @@
 //! services: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>. S3:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 
-use super::super::{AwsError, Protocol};
+use crate::error::{AwsError, Protocol};
 
 /// Why a request is not taken for its signer's.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum SignatureError {
 
 impl SignatureError {
     /// The error as services of this protocol answer it.
-    pub(in crate::http_api) fn for_protocol(&self, protocol: Protocol) -> AwsError {
+    pub fn for_protocol(&self, protocol: Protocol) -> AwsError {
         match protocol {
             Protocol::AwsJson | Protocol::AwsCbor => {
                 let code = self.json_code();

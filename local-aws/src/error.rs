@@ -6,6 +6,18 @@ use bytes::Bytes;
 use http::{Response, header};
 use serde_json::json;
 
+/// The wire protocols, each with its own form of an error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Protocol {
+    AwsJson,
+    /// awsJson's operations and errors in CBOR: Kinesis, as AWS's Java SDK speaks to it.
+    AwsCbor,
+    RestJson,
+    Query,
+    /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
+    S3,
+}
+
 /// An error as a service models it: what every operation of the endpoint answers when it refuses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AwsError {

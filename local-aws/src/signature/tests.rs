@@ -2,8 +2,8 @@
 
 use http::request::Builder;
 
-use super::super::Protocol;
 use super::*;
+use crate::error::Protocol;
 
 const NOW: &str = "2026-11-23T20:16:00Z";
 /// SHA-256 of nothing, and of `{}`.
