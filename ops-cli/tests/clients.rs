@@ -94,12 +94,6 @@ fn the_walk_through_with_boto3() {
 }
 
 #[test]
-fn answers_are_as_aws_was_recorded_to_give_them() {
-    let recorded = folder().join("recorded.json");
-    runs_in_python("recorded.py", &[recorded.to_str().unwrap()], "as recorded");
-}
-
-#[test]
 fn aws_kinesis_agg_puts_aggregates_and_reads_them_back() {
     runs_in_python("aggregation.py", &[zip()], "aggregated");
 }
