@@ -244,6 +244,8 @@ fn local_finds_the_endpoint_of_its_user_and_no_other() {
 #[test]
 fn what_it_does_not_answer_is_named() {
     let endpoint = Endpoint::start();
+    let (status, pages) = endpoint.get("/_local/nope");
+    assert!(status == 404 && pages.contains("/_local/metrics"), "{status} {pages}");
     let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
     let answer = request(&endpoint, &format!("{}\r\n{host}", signed(&endpoint, "DynamoDB_20120810.ListTables")));
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("DynamoDB_20120810.ListTables"), "{answer}");

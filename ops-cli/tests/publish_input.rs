@@ -70,7 +70,7 @@ async fn memory_stays_small_whatever_the_input() {
     let (endpoint, client) = endpoint(1).await;
     // 120 MB of records of 600 KB, from two files.
     let small = file("large", format!("{}\n", "x".repeat(600_000)).repeat(100));
-    check_resident(&endpoint, &[], &small);
+    check_resident(&endpoint, &[], &small, 0);
     // The largest that a stream can be set to take.
     let arn = client.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
     let arn = arn.stream_description_summary.unwrap().stream_arn;
@@ -84,16 +84,19 @@ async fn memory_stays_small_whatever_the_input() {
         [(&[], line.clone()), (&["--base64"], base64 + "\n"), (&["--entries"], entry), (&["--compress", "gzip"], line)];
     for (form, line) in forms {
         std::fs::write(&small, line.repeat(3)).unwrap();
-        check_resident(&endpoint, form, &small);
+        check_resident(&endpoint, form, &small, 0);
     }
+    std::fs::write(&small, format!("%{}\n", "x".repeat(14 * 1024 * 1024 - 100)).repeat(3)).unwrap();
+    check_resident(&endpoint, &["--base64", "--dead-letter", "/dev/null"], &small, 1);
     std::fs::remove_file(small).unwrap();
 }
 
 /// That `publish` has few MiB resident, its program aside, with this input, twice.
 #[track_caller]
-fn check_resident(endpoint: &Endpoint, form: &[&str], input: &Path) {
+fn check_resident(endpoint: &Endpoint, form: &[&str], input: &Path, code: i32) {
     let publish = ["publish", "--quiet", "--file", text(input), "--file", text(input)];
-    let mut child = endpoint.ops(publish.iter().chain(form)).stdout(Stdio::null()).spawn().unwrap();
+    let mut child =
+        endpoint.ops(publish.iter().chain(form)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut highest = 0;
     while child.try_wait().unwrap().is_none() {
@@ -105,7 +108,7 @@ fn check_resident(endpoint: &Endpoint, form: &[&str], input: &Path) {
         highest = highest.max(kib("VmHWM:").zip(kib("RssFile:")).map_or(0, |(most, program)| most - program));
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{form:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(code), "{form:?}");
     assert!((1..MOST_RESIDENT_KIB).contains(&highest), "{form:?}: {highest} KiB resident");
 }
 

@@ -43,6 +43,18 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
     }
 }
 
+#[test]
+fn what_a_lost_answer_puts_twice_is_told() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.3, "seed": 7 }));
+    let report = endpoint.run(["--output", "json", "verify", "--count", "400"]).ok().json().remove(0);
+    assert_eq!((&report["logged"], &report["missingCount"]), (&json!(400), &json!(0)), "{report}");
+    let faults: Vec<Value> = serde_json::from_str(&endpoint.faults("GET", "")).unwrap();
+    assert!(faults[0]["struck"].as_u64() > Some(0), "{faults:?}");
+    assert!(report["duplicates"].as_u64() > Some(0), "{report}");
+}
+
 /// As a batch that failed after its lines were written would have it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_logged_again_after_the_last_record_is_counted() {

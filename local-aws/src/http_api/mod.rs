@@ -53,6 +53,7 @@ pub fn router(services: Services) -> Router {
         .route("/_local/metrics", axum::routing::get(metrics))
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
+        .route("/_local/{*page}", axum::routing::any(no_page))
         .fallback(answer)
         .layer(axum::middleware::from_fn_with_state(services.clone(), guard::refuse))
         .with_state(services)
@@ -64,6 +65,10 @@ async fn health(State(services): State<Services>) -> (StatusCode, String) {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
     }
+}
+
+async fn no_page() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "there are /_local/health, /_local/metrics, /_local/destinations and /_local/faults\n")
 }
 
 async fn destinations(State(services): State<Services>) -> Response<Body> {

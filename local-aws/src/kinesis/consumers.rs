@@ -71,7 +71,10 @@ impl Kinesis {
     pub(super) async fn set_consumer(&self, arn: &str, consumer: Option<Consumer>) -> Result<(), AwsError> {
         match consumer {
             Some(consumer) => self.engine().put_consumer(consumer).await?,
-            None => self.engine().delete_consumer(arn).await?,
+            None => {
+                self.engine().delete_consumer(arn).await?;
+                self.end_subscriptions(arn);
+            }
         }
         self.persist_consumer(arn).await;
         Ok(())

@@ -22,6 +22,18 @@ const ON_DEMAND_STREAMS: u32 = 50;
 /// Shards of a DescribeStream without a limit, and names of a ListStreams without one.
 const PAGE: u64 = 100;
 
+/// Of a shard (Kinesis API, EnableEnhancedMonitoring).
+const METRICS: [&str; 8] = [
+    "IncomingBytes",
+    "IncomingRecords",
+    "OutgoingBytes",
+    "OutgoingRecords",
+    "WriteProvisionedThroughputExceeded",
+    "ReadProvisionedThroughputExceeded",
+    "IteratorAgeMilliseconds",
+    "ALL",
+];
+
 impl Kinesis {
     /// Answers an operation that neither puts nor reads records; `Null` is an empty answer.
     pub(super) async fn control(&self, operation: &str, mut input: Value) -> Result<Value, AwsError> {
@@ -50,11 +62,9 @@ impl Kinesis {
             "UpdateStreamRecordDistributionStrategy" => self.set_distribution(&input).await,
             "DescribeAccountSettings" => self.describe_account_settings(&input).await,
             "UpdateAccountSettings" => self.update_account_settings(&input).await,
-            "UpdateStreamWarmThroughput" => {
-                // The engine takes one or the other.
-                input.as_object_mut().map(|members| members.remove("StreamARN"));
-                self.change(operation, &input).await
-            }
+            "UpdateStreamWarmThroughput" => self.update_warm_throughput(input).await,
+            "UpdateStreamMode" => self.update_mode(&input).await,
+            "EnableEnhancedMonitoring" | "DisableEnhancedMonitoring" => self.set_monitoring(operation, &input).await,
             "GetResourcePolicy" => self.get_policy(&input).await,
             "ListTagsForStream" => self.engine().call(operation, &input).await,
             _ => self.change(operation, &input).await,
@@ -253,8 +263,9 @@ impl Kinesis {
 
     /// The engine splits and merges closed shards, too, and those of an on-demand stream.
     async fn reshard(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        self.engine().check(operation, input)?;
         let name = text(input, "StreamName").unwrap_or_default();
-        self.must_be_provisioned(name).await?;
+        self.must_be_on_demand(false, name).await?;
         if let Ok(log) = self.stream_log(name).await {
             for shard_id in
                 ["ShardToSplit", "ShardToMerge", "AdjacentShardToMerge"].iter().filter_map(|id| text(input, id))
@@ -272,22 +283,60 @@ impl Kinesis {
     }
 
     async fn update_shard_count(&self, input: &Value) -> Result<Value, AwsError> {
+        self.engine().check("UpdateShardCount", input)?;
         let name = text(input, "StreamName").unwrap_or_default();
-        self.must_be_provisioned(name).await?;
+        self.must_be_on_demand(false, name).await?;
         let mut answer = self.change("UpdateShardCount", input).await?;
         answer["StreamARN"] = self.engine().arn(name).into();
         Ok(answer)
     }
 
     /// "You tried to invoke this API for a data stream with the on-demand capacity mode": so the API reference of SplitShard,
-    /// MergeShards and UpdateShardCount. Unverified: AWS's text.
-    async fn must_be_provisioned(&self, name: &str) -> Result<(), AwsError> {
-        let stream = self.engine().stream(name).await;
-        if !stream.is_ok_and(|stream| engine::is_on_demand(&stream)) {
+    /// MergeShards and UpdateShardCount; UpdateStreamWarmThroughput is for the others. Unverified: AWS's text.
+    async fn must_be_on_demand(&self, wanted: bool, name: &str) -> Result<(), AwsError> {
+        let is_on_demand = engine::is_on_demand(&self.engine().stream(name).await?);
+        if is_on_demand == wanted {
             return Ok(());
         }
-        let account = &self.shared.account_id;
-        let message = format!("Request is invalid. Stream {name} under account {account} is in On-Demand mode.");
+        let (account, mode) = (&self.shared.account_id, if is_on_demand { "On-Demand" } else { "Provisioned" });
+        let message = format!("Request is invalid. Stream {name} under account {account} is in {mode} mode.");
         Err(AwsError::bad_request("ValidationException", message))
+    }
+
+    async fn update_warm_throughput(&self, mut input: Value) -> Result<Value, AwsError> {
+        self.engine().check("UpdateStreamWarmThroughput", &input)?;
+        self.must_be_on_demand(true, text(&input, "StreamName").unwrap_or_default()).await?;
+        // The engine takes a name or an ARN.
+        input.as_object_mut().map(|members| members.remove("StreamARN"));
+        self.change("UpdateStreamWarmThroughput", &input).await
+    }
+
+    /// The engine leaves the throughput as it is.
+    async fn update_mode(&self, input: &Value) -> Result<Value, AwsError> {
+        let answer = self.change("UpdateStreamMode", input).await?;
+        let (name, mode) = (text(input, "StreamName").unwrap_or_default(), &input["StreamModeDetails"]["StreamMode"]);
+        let mibps = match input["WarmThroughputMiBps"].as_u64() {
+            _ if mode != "ON_DEMAND" => Some(0),
+            mibps => mibps.map(|mibps| u32::try_from(mibps).unwrap_or(u32::MAX)),
+        };
+        if let Some(mibps) = mibps {
+            self.engine().update(name, |stream| stream.warm_throughput_mibps = mibps).await?;
+            self.follow(name).await;
+        }
+        Ok(answer)
+    }
+
+    /// The engine takes any name of a metric.
+    async fn set_monitoring(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        let metrics = input["ShardLevelMetrics"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let unknown = metrics.iter().filter_map(Value::as_str).find(|metric| !METRICS.contains(metric));
+        if let Some(metric) = unknown {
+            let metrics = METRICS.join(", ");
+            return Err(violation(
+                &format!("Value '[{metric}]' at 'shardLevelMetrics'"),
+                &format!("satisfy constraint: [Member must satisfy enum value set: [{metrics}]]"),
+            ));
+        }
+        self.change(operation, input).await
     }
 }

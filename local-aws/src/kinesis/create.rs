@@ -15,6 +15,12 @@ const ON_DEMAND_SHARDS: u32 = 4;
 impl Kinesis {
     pub(super) async fn create_stream(&self, input: Value) -> Result<Value, AwsError> {
         let mode = text(&input["StreamModeDetails"], "StreamMode");
+        if let Some(other) = mode.filter(|mode| !["PROVISIONED", "ON_DEMAND"].contains(mode)) {
+            return Err(violation(
+                &format!("Value '{other}' at 'streamModeDetails.streamMode'"),
+                "satisfy enum value set: [PROVISIONED, ON_DEMAND]",
+            ));
+        }
         // Recorded: a stream made without a mode and without a count is on demand.
         let is_on_demand = mode == Some("ON_DEMAND") || mode.is_none() && input["ShardCount"].is_null();
         if is_on_demand && !input["ShardCount"].is_null() {

@@ -40,6 +40,7 @@ use crate::store::{self, Budget, Store};
 use engine::Engine;
 use log::{ShardLog, Status, StreamLog};
 pub use reader::{Cursor, Record, Shard, Start, Stream};
+use subscribe::Active;
 pub use wire::Wire;
 
 /// How often what is past retention is let go.
@@ -62,6 +63,8 @@ struct Shared {
     control: tokio::sync::Mutex<()>,
     /// By stream name, whether there is such a stream or not.
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
+    /// By consumer and shard.
+    subscriptions: Mutex<HashMap<(String, String), Active>>,
     faults: Faults,
     metrics: Metrics,
     store: Store,
@@ -81,6 +84,7 @@ impl Kinesis {
             streams: RwLock::default(),
             control: tokio::sync::Mutex::new(()),
             changes: Mutex::default(),
+            subscriptions: Mutex::default(),
             faults: Faults::default(),
             metrics: config.metrics.clone(),
             store: store.clone(),

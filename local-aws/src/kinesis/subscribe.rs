@@ -1,6 +1,6 @@
 //! SubscribeToShard: a shard's records as an event stream, pushed as they arrive.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::Response;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::consumers::no_consumer;
@@ -30,6 +31,9 @@ const SUBSCRIPTION: Duration = Duration::from_mins(5);
 /// How often a subscriber hears that there is nothing new. AWS's interval is undocumented.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// With limits: how soon a consumer may not subscribe to a shard again.
+const AGAIN_MS: u64 = 5000;
+
 /// Bytes of an event: what a shard gives a consumer in a second.
 const EVENT_BYTES: usize = limits::SHARD_READ_BYTES_PER_SECOND;
 
@@ -40,6 +44,14 @@ struct SubscribeToShard {
     consumer_arn: String,
     shard_id: String,
     starting_position: Position,
+}
+
+/// The subscription of a consumer to a shard, of which there is one.
+pub(super) struct Active {
+    /// Epoch milliseconds.
+    begun: u64,
+    /// Tells it to end.
+    taken_over: oneshot::Sender<()>,
 }
 
 /// What an event says besides its records.
@@ -66,6 +78,7 @@ struct Subscription {
     metrics: Metrics,
     /// With limits: what the consumer may be pushed.
     allowance: Option<Bucket>,
+    taken_over: oneshot::Receiver<()>,
 }
 
 /// An event, and what it says of where the subscription is.
@@ -94,12 +107,41 @@ impl Kinesis {
         let stream = self.stream_log(stream_name(&consumer_arn).unwrap_or_default()).await?;
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
         let next = self.begin(&stream, &shard, &starting_position).await?;
+        let taken_over = self.take_subscription(consumer_arn, shard_id)?;
         let (events, pushed) = mpsc::channel(1);
         let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
         let allowance = self.shared.has_limits.then(|| Bucket::full(EVENT_BYTES, now()));
-        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics, allowance }.push());
+        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics, allowance, taken_over }.push());
         Ok(event_stream::response(pushed))
     }
+
+    /// "If you call SubscribeToShard 5 seconds or more after a successful call, the second call takes over the subscription":
+    /// what resolves when a later call does.
+    fn take_subscription(&self, consumer_arn: String, shard_id: String) -> Result<oneshot::Receiver<()>, AwsError> {
+        let now = now();
+        let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (consumer_arn, shard_id);
+        let is_too_soon = |before: &Active| now < before.begun + AGAIN_MS;
+        if self.shared.has_limits && subscriptions.get(&key).is_some_and(is_too_soon) {
+            return Err(AwsError::bad_request("ResourceInUseException", another(&key.0)));
+        }
+        let (taken_over, ends) = oneshot::channel();
+        if let Some(before) = subscriptions.insert(key, Active { begun: now, taken_over }) {
+            before.taken_over.send(()).ok();
+        }
+        Ok(ends)
+    }
+
+    /// Ends those of a consumer that is no more.
+    pub(super) fn end_subscriptions(&self, consumer_arn: &str) {
+        let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        subscriptions.retain(|(arn, _), _| arn != consumer_arn);
+    }
+}
+
+// Unverified: AWS's text.
+fn another(consumer_arn: &str) -> String {
+    format!("Another active subscription exists for this consumer: {consumer_arn}")
 }
 
 impl Subscription {
@@ -109,6 +151,10 @@ impl Subscription {
         let mut changes = self.shard.changes();
         let mut goes_on = self.events.send(engine::initial_response()).await.is_ok();
         while goes_on && Instant::now() < ends {
+            match self.taken_over.try_recv() {
+                Err(TryRecvError::Empty) => {}
+                end => return self.end(end.is_ok()).await,
+            }
             changes.borrow_and_update();
             let Some(Pushed { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
             // What is read is what a kill of this process cannot take back.
@@ -119,12 +165,21 @@ impl Subscription {
             }
             if goes_on && is_at_tip {
                 tokio::select! {
+                    end = &mut self.taken_over => return self.end(end.is_ok()).await,
                     changed = changes.changed() => goes_on = changed.is_ok(),
                     () = tokio::time::sleep(HEARTBEAT) => {}
                     () = tokio::time::sleep_until(ends) => {}
                     () = self.events.closed() => goes_on = false,
                 }
             }
+        }
+    }
+
+    /// By a later subscription, or with its consumer.
+    async fn end(self, is_taken_over: bool) {
+        if is_taken_over {
+            let message = another(&self.stream.name);
+            self.events.send(event_stream::exception("ResourceInUseException", &message)).await.ok();
         }
     }
 

@@ -20,8 +20,9 @@ pub fn route(method: &str, path: &str) -> Option<Route> {
     let path = path.trim_end_matches('/');
     let local = [("GET", "/2015-03-31/functions/{FunctionName}/code", DOWNLOAD_CODE)];
     OPERATIONS.iter().chain(&local).find_map(|(operation_method, template, operation)| {
-        let template = template.split('?').next()?;
-        let mut members = (*operation_method == method).then(|| members(template, path)).flatten()?.into_iter();
+        // Those that only a query tells apart from another are none that is answered.
+        let is_this = *operation_method == method && !template.contains('?');
+        let mut members = is_this.then(|| members(template, path)).flatten()?.into_iter();
         let (resource, name) = (members.next().unwrap_or_default(), members.next().unwrap_or_default());
         Some(Route { operation, resource, name })
     })
@@ -163,6 +164,7 @@ mod tests {
         assert_eq!(operation("POST", "/2015-03-31/functions/f/invocations"), Some("Invoke"));
         assert_eq!(operation("GET", "/2015-03-31/event-source-mappings/1-2"), Some("GetEventSourceMapping"));
         assert_eq!(operation("PUT", "/2017-10-31/functions/f/concurrency"), Some("PutFunctionConcurrency"));
+        assert_eq!(operation("GET", "/2018-10-31/layers"), Some("ListLayers"));
     }
 
     #[test]

@@ -60,7 +60,14 @@ impl Logs {
 
         let state = self.read();
         let group = state.group(&name)?;
-        let mut keys = keys(group, &prefix, by_time);
+        // By name and upwards, a page touches only its own streams.
+        let is_in_place = !by_time && !input.descending.unwrap_or_default();
+        let (from, most) = match (is_in_place, &after) {
+            (true, Some((_, name))) => (name.as_ref().max(prefix.as_str()), limit + 2),
+            (true, None) => (prefix.as_str(), limit + 1),
+            (false, _) => (prefix.as_str(), usize::MAX),
+        };
+        let mut keys = keys(group, &prefix, from, most, by_time);
         if input.descending.unwrap_or_default() {
             keys.reverse();
             keys.retain(|key| after.as_ref().is_none_or(|after| key < after));
@@ -76,10 +83,10 @@ impl Logs {
     }
 }
 
-/// The keys of the streams with this prefix, ascending.
-fn keys(group: &Group, prefix: &str, by_time: bool) -> Vec<Key> {
-    let streams = group.streams.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-    let named = streams.take_while(|(name, _)| name.starts_with(prefix));
+/// The keys of the first `most` streams from a name on that have this prefix, ascending.
+fn keys(group: &Group, prefix: &str, from: &str, most: usize, by_time: bool) -> Vec<Key> {
+    let streams = group.streams.range::<str, _>((Bound::Included(from), Bound::Unbounded));
+    let named = streams.take_while(|(name, _)| name.starts_with(prefix)).take(most);
     let mut keys: Vec<Key> = named
         .map(|(name, stream)| {
             let last = stream.events.totals().span.map(|(_, last)| last.timestamp);

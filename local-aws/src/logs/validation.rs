@@ -139,6 +139,11 @@ impl Checks {
         let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || SYMBOLS.contains(c);
         self.count("tags", tags.len(), 1, 50);
         for (key, value) in tags {
+            if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+                // Unverified: AWS's text is not recorded.
+                let text = "aws: prefixed tag key names are not allowed for external use.";
+                self.special.get_or_insert_with(|| invalid_parameter(text));
+            }
             self.length("tags", key, 1, 128);
             self.pattern("tags", key, r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$", allowed);
             self.length("tags", value, 0, 256);

@@ -61,7 +61,7 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         log_group: names.log_group().to_owned(),
         filter: published.run_id.as_ref().map(|id| format!("\"{id}\"")),
     };
-    let mut check = Check::new(published.receipts);
+    let mut check = Check::new(published.receipts, published.run_id.is_some());
     let is_interrupted = tokio::select! {
         followed = follow(&reader, &mut check, since, timeout, settle) => followed.map(|()| false)?,
         () = interrupted() => true,

@@ -5,7 +5,6 @@ use std::io;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::memory;
-use super::record::Record;
 use crate::cli;
 
 /// The largest window that gzip knows, as a power of two.
@@ -32,26 +31,27 @@ impl Compressor {
 
     /// One whole gzip member or zstd frame.
     pub fn compress(&mut self, data: &[u8]) -> io::Result<Vec<u8>> {
+        let most = zstd::zstd_safe::compress_bound(data.len());
+        if self.buffer.capacity() < most {
+            self.buffer = memory::for_bytes(most);
+        }
         self.buffer.clear();
         match &mut self.encoder {
             Encoder::Gzip(encoder) => {
                 encoder.reset();
                 loop {
-                    self.buffer.reserve(data.len() / 2 + 64);
                     let rest = &data[encoder.total_in() as usize..];
                     if encoder.compress_vec(rest, &mut self.buffer, FlushCompress::Finish)? == Status::StreamEnd {
                         break;
                     }
+                    self.buffer.reserve(data.len() / 2 + 64);
                 }
             }
             Encoder::Zstd(encoder) => {
-                self.buffer.reserve(zstd::zstd_safe::compress_bound(data.len()));
                 encoder.compress_to_buffer(data, &mut self.buffer)?;
             }
         }
-        let mut compressed = memory::for_bytes(self.buffer.len() + Record::ROOM_FOR_KEY);
-        compressed.extend_from_slice(&self.buffer);
-        Ok(compressed)
+        Ok(memory::fitting_of(&mut self.buffer))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Records that were given up, and why: in a file, or where there is none the first few by name on stderr.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::pack::Entry;
 use super::record::Place;
@@ -22,7 +23,7 @@ pub struct DeadLetter<'a> {
     #[serde(rename = "PartitionKey", skip_serializing_if = "Option::is_none")]
     partition_key: Option<&'a str>,
     #[serde(rename = "Data")]
-    data: String,
+    data: Base64<'a>,
     #[serde(rename = "ExplicitHashKey", skip_serializing_if = "Option::is_none")]
     explicit_hash_key: Option<String>,
     offset: u64,
@@ -53,10 +54,10 @@ impl<'a> DeadLetter<'a> {
         Self::of_data(&rejected.data, rejected.place, names, &rejected.reason)
     }
 
-    fn of_data(data: &[u8], place: Place, names: &'a [String], reason: &'a str) -> Self {
+    fn of_data(data: &'a [u8], place: Place, names: &'a [String], reason: &'a str) -> Self {
         Self {
             partition_key: None,
-            data: base64_simd::STANDARD.encode_to_string(data),
+            data: Base64(data),
             explicit_hash_key: None,
             offset: place.offset,
             input: names.get(place.input).map_or("", String::as_str),
@@ -71,6 +72,23 @@ impl<'a> DeadLetter<'a> {
         let Self { input, line, reason, .. } = self;
         let place = if *line > 0 { format!("line {line} of {input}") } else { (*input).to_owned() };
         note(&format!("not published: {place} {}", printable(reason)));
+    }
+}
+
+/// Data that is written as base64, piece by piece: it may be large.
+struct Base64<'a>(&'a [u8]);
+
+impl fmt::Display for Base64<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Pieces of a multiple of three bytes are base64 together, too.
+        let mut pieces = self.0.chunks(3 * 1024);
+        pieces.try_for_each(|piece| f.write_str(&base64_simd::STANDARD.encode_to_string(piece)))
+    }
+}
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -100,15 +118,29 @@ impl DeadLetters {
             }
             return Ok(());
         };
-        // One write a letter: what is not in the file is known.
-        let written = serde_json::to_vec(letter).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            file.write_all(&line)
-        });
+        let mut to = BufWriter::new(file);
+        let written = serde_json::to_writer(&mut to, letter).map_err(io::Error::from);
+        // Each letter is written at once: what is not in the file is known.
+        let written = written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush());
         let Err(error) = written else { return Ok(()) };
+        // What could not be written is not tried again.
+        drop(to.into_parts());
         let error = Error::failed(format!("could not write {name}: {error}"));
         self.file = None;
         self.add(letter)?;
         Err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Base64;
+
+    #[test]
+    fn pieces_of_base64_are_the_base64_of_the_whole() {
+        for length in [0, 1, 3, 3071, 3072, 3073, 10_000] {
+            let data: Vec<u8> = (0..length).map(|n| n as u8).collect();
+            assert_eq!(Base64(&data).to_string(), base64_simd::STANDARD.encode_to_string(&data));
+        }
     }
 }

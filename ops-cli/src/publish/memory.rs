@@ -5,6 +5,8 @@
 //! records of 10 MiB then take 140 MiB. Blocks beyond that size are always mapped; of what is not written to only the
 //! addresses are used.
 
+use super::record::Record;
+
 const ALWAYS_MAPPED_BYTES: usize = 33 * 1024 * 1024;
 /// What has fewer bytes is worth no mapping.
 const LARGE_BYTES: usize = 4 * 1024 * 1024;
@@ -19,7 +21,17 @@ pub fn for_bytes(bytes: usize) -> Vec<u8> {
     if bytes < LARGE_BYTES { Vec::with_capacity(bytes) } else { Vec::with_capacity(bytes.max(ALWAYS_MAPPED_BYTES)) }
 }
 
-/// In a block of its size, if it did not become large.
-pub fn fitting(data: Vec<u8>) -> Vec<u8> {
-    if data.len() < LARGE_BYTES { data.as_slice().to_vec() } else { data }
+/// In a block of its size, with room for a key, if it did not become large.
+pub fn fitting(mut data: Vec<u8>) -> Vec<u8> {
+    fitting_of(&mut data)
+}
+
+/// The same of a buffer that is to be used again: it is given away only if what is in it is large.
+pub fn fitting_of(buffer: &mut Vec<u8>) -> Vec<u8> {
+    if buffer.len() >= LARGE_BYTES {
+        return std::mem::take(buffer);
+    }
+    let mut data = Vec::with_capacity(buffer.len() + Record::ROOM_FOR_KEY);
+    data.extend_from_slice(buffer);
+    data
 }

@@ -287,3 +287,31 @@ async fn what_is_wrong_with_an_entry_is_said_with_its_place() {
     let message = refusal("PutRecord", json!({ "StreamName": "no stream", "PartitionKey": "k", "Data": "" })).await;
     assert!(message.contains("Value 'no stream' at 'streamName' failed"), "{message}");
 }
+
+#[tokio::test]
+async fn a_later_subscription_takes_over_and_with_limits_not_at_once() {
+    for shard_limits in [false, true] {
+        let bench = Bench::with(&Config { shard_limits, ..Config::default() }, Store::default());
+        bench.create(1).await;
+        let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+        let input = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "LATEST" } });
+        let subscribe = async || {
+            let request = Request::post("/").header("content-type", "application/x-amz-json-1.1");
+            let request = request.body(Bytes::from(input.to_string())).unwrap();
+            bench.kinesis.handle("SubscribeToShard", request).await
+        };
+        let first = subscribe().await.unwrap();
+        let second = subscribe().await;
+        assert_eq!(
+            second.as_ref().err().map(|error| error.code.as_ref()),
+            shard_limits.then_some("ResourceInUseException")
+        );
+        if let Ok(second) = second {
+            let pushed = to_bytes(first.into_body(), usize::MAX).await.unwrap();
+            assert!(String::from_utf8_lossy(&pushed).contains("ResourceInUseException"));
+            bench.call("DeregisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+            let pushed = to_bytes(second.into_body(), usize::MAX).await.unwrap();
+            assert!(!String::from_utf8_lossy(&pushed).contains("ResourceInUseException"));
+        }
+    }
+}

@@ -231,8 +231,18 @@ async fn an_on_demand_stream_is_not_resharded_and_changes_by_its_arn() {
         assert_eq!(bench.refused(operation, input).await, "ValidationException", "{operation}");
     }
     let warm = json!({ "StreamARN": STREAM, "WarmThroughputMiBps": 20 });
-    assert_eq!(bench.call("UpdateStreamWarmThroughput", warm).await["WarmThroughput"]["TargetMiBps"], 20);
+    assert_eq!(bench.call("UpdateStreamWarmThroughput", warm.clone()).await["WarmThroughput"]["TargetMiBps"], 20);
     assert_eq!(bench.summary().await["WarmThroughput"]["TargetMiBps"], 20);
+    let mode = async |mode: &str, mibps: Value| {
+        let input =
+            json!({ "StreamARN": STREAM, "StreamModeDetails": { "StreamMode": mode }, "WarmThroughputMiBps": mibps });
+        bench.call("UpdateStreamMode", input).await;
+        bench.is_active().await;
+        bench.summary().await["WarmThroughput"]["TargetMiBps"].clone()
+    };
+    assert_eq!(mode("PROVISIONED", Value::Null).await, Value::Null);
+    assert_eq!(bench.refused("UpdateStreamWarmThroughput", warm).await, "ValidationException");
+    assert_eq!(mode("ON_DEMAND", json!(30)).await, 30);
 }
 
 #[tokio::test]
@@ -246,6 +256,18 @@ async fn listings_are_refused_in_awss_words() {
     let page = bench.call("ListShards", json!({ "StreamName": "s", "MaxResults": 1 })).await;
     let both = json!({ "NextToken": page["NextToken"], "ExclusiveStartShardId": "shardId-000000000000" });
     assert_eq!(bench.refused("ListShards", both).await, "InvalidArgumentException");
+    let mode = json!({ "StreamName": "t", "StreamModeDetails": { "StreamMode": "X" } });
+    let metrics = json!({ "StreamName": "s", "ShardLevelMetrics": ["X"] });
+    for (operation, input, member) in [
+        ("CreateStream", mode, "streamModeDetails.streamMode"),
+        ("EnableEnhancedMonitoring", metrics, "shardLevelMetrics"),
+    ] {
+        let (code, message) = bench.try_call(operation, input).await.unwrap_err();
+        assert!(code == "ValidationException" && message.contains(member), "{code} {message}");
+    }
+    for operation in ["SplitShard", "MergeShards", "UpdateShardCount", "UpdateStreamWarmThroughput"] {
+        assert_eq!(bench.refused(operation, json!({ "StreamName": "s" })).await, "ValidationException", "{operation}");
+    }
     for (hours, code) in [(Value::Null, "ValidationException"), (json!("x"), "SerializationException")] {
         let input = json!({ "StreamName": "s", "RetentionPeriodHours": hours });
         assert_eq!(bench.refused("IncreaseStreamRetentionPeriod", input).await, code);

@@ -17,9 +17,10 @@ use super::poller::Poller;
 use super::progress::ProcessingResult;
 use super::response;
 use super::window::Window;
+use crate::error::AwsError;
 use crate::kinesis::{Record, Stream};
 use crate::lambda::destinations::{Destination, Service};
-use crate::lambda::execution::Call;
+use crate::lambda::execution::{Call, Invoked};
 use crate::lambda::names::LATEST;
 
 /// What all batches of a shard have in common.
@@ -59,6 +60,8 @@ pub struct Delivery {
     /// Of any part of the batch, so far.
     invocations: u64,
     result: Option<ProcessingResult>,
+    /// The function could not be run the last time.
+    is_waiting: bool,
 }
 
 /// How far a delivery has come.
@@ -87,7 +90,17 @@ impl Delivery {
         records: Vec<Record>,
         window: Option<Window>,
     ) -> Self {
-        Self { context, stopped, records, window, attempts: None, last: None, invocations: 0, result: None }
+        Self {
+            context,
+            stopped,
+            records,
+            window,
+            attempts: None,
+            last: None,
+            invocations: 0,
+            result: None,
+            is_waiting: false,
+        }
     }
 
     /// Goes on with attempts made at the same batch before.
@@ -167,47 +180,87 @@ impl Delivery {
     }
 
     async fn invoke(&mut self, range: Range<usize>) -> Outcome {
-        let records = self.records.get(range.clone()).unwrap_or_default();
+        let request_id = Uuid::new_v4().to_string();
+        let invoked = match self.run_function(range.clone(), &request_id).await {
+            Ok(invoked) => invoked,
+            Err(error) => {
+                self.tell_waiting(&error);
+                return Outcome::NotInvoked;
+            }
+        };
+        self.invocations += 1;
+        self.is_waiting = false;
+        let answered = self.answered(&invoked, range.clone());
+        let version = invoked.version.clone();
+        self.last = Some(Last { request_id, is_function_error: invoked.is_error, version });
+        let records = self.records.get(range.clone()).map_or(0, <[Record]>::len);
+        let outcome = self.take_state(answered, range, &invoked.payload);
+        match outcome {
+            Outcome::Success | Outcome::NotInvoked => {}
+            _ if invoked.is_error => self.tell_failure(records, &error_words(&invoked.payload)),
+            Outcome::DoneBefore(_) => self.tell_failure(records, "the function reported records that failed"),
+            Outcome::Failure if answered == Outcome::Failure => {
+                self.tell_failure(records, "the function's answer is no report on this batch");
+            }
+            Outcome::Failure => self.tell_failure(records, "the function's answer has no state"),
+        }
+        outcome
+    }
+
+    /// # Errors
+    /// The function was not run.
+    async fn run_function(&self, range: Range<usize>, request_id: &str) -> Result<Invoked, AwsError> {
+        let records = self.records.get(range).unwrap_or_default();
         let Context { poller, shard_id, orders, .. } = &*self.context;
         let functions = &poller.functions;
-        let function = &orders.function;
-        let Ok(role) = functions.role(function) else { return Outcome::NotInvoked };
+        let role = functions.role(&orders.function)?;
         let source = self.context.source(&role);
         let call = Call {
             payload: match &self.window {
                 Some(window) => source.window_event(records, window, records.is_empty()),
                 None => source.event(records),
             },
-            invoked_arn: functions.arn(function),
+            invoked_arn: functions.arn(&orders.function),
             client_context: None,
         };
         if let Some(last) = records.last() {
             functions.metrics().iterator_age(&poller.uuid, shard_id, now() - milliseconds(last.arrival));
         }
-        let request_id = Uuid::new_v4().to_string();
-        let Ok(invoked) = functions.invoke(function, call, request_id.clone()).await else {
-            return Outcome::NotInvoked;
-        };
-        self.invocations += 1;
-        let outcome = if invoked.is_error {
-            let (records, error) = (records.len(), error_words(&invoked.payload));
-            tracing::warn!(
-                function,
-                shard = shard_id,
-                records,
-                invocation = self.invocations,
-                request_id,
-                "batch failed: {error}"
-            );
-            Outcome::Failure
-        } else if orders.settings.reports_item_failures {
-            let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
-            response::outcome(&invoked.payload, &numbers, range.start)
-        } else {
-            Outcome::Success
-        };
-        self.last = Some(Last { request_id, is_function_error: invoked.is_error, version: invoked.version });
-        self.take_state(outcome, range, &invoked.payload)
+        functions.invoke(&orders.function, call, request_id.to_owned()).await
+    }
+
+    /// What the answer says of these records.
+    fn answered(&self, invoked: &Invoked, range: Range<usize>) -> Outcome {
+        if invoked.is_error {
+            return Outcome::Failure;
+        }
+        if !self.context.orders.settings.reports_item_failures {
+            return Outcome::Success;
+        }
+        let records = self.records.get(range.clone()).unwrap_or_default();
+        let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
+        response::outcome(&invoked.payload, &numbers, range.start)
+    }
+
+    fn tell_failure(&self, records: usize, why: &str) {
+        let Context { shard_id, orders, .. } = &*self.context;
+        tracing::warn!(
+            function = orders.function,
+            shard = shard_id,
+            records,
+            invocation = self.invocations,
+            request_id = self.last.as_ref().map_or("", |last| &last.request_id),
+            "batch failed: {why}"
+        );
+    }
+
+    /// Once, however long it waits.
+    fn tell_waiting(&mut self, error: &AwsError) {
+        let Context { shard_id, orders, .. } = &*self.context;
+        if !self.is_waiting {
+            tracing::warn!(function = orders.function, shard = shard_id, "batch waits: {}", error.message);
+        }
+        self.is_waiting = true;
     }
 
     /// Has the window's state be the one that was answered, unless the invocation did nothing. After the final invocation

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::super::batch::{Batch, Outcome, Policy};
 use super::*;
 
+const FOREVER: Policy = Policy { max_retries: None, max_age_ms: None, bisect: false };
+
 fn record(number: usize, key: &str) -> Record {
     Record { sequence_number: number.to_string(), partition_key: key.to_owned(), data: String::new(), arrival: 0.0 }
 }
@@ -98,8 +100,7 @@ fn what_is_skipped_moves_the_checkpoint_and_an_aggregate_is_done_as_a_whole() {
 
 /// A batch of these records that failed once.
 fn failed(first: usize, last: usize) -> Unfinished {
-    let policy = Policy { max_retries: None, max_age_ms: None, bisect: false };
-    let mut batch = Batch::new(vec![0; last - first + 1], policy);
+    let mut batch = Batch::new(vec![0; last - first + 1], FOREVER);
     batch.finished(Outcome::Failure, 0);
     let (first, last) = (first.to_string(), last.to_string());
     Unfinished { first, last, attempts: batch.attempts().unwrap() }
@@ -215,5 +216,80 @@ proptest! {
         for numbers in done.values() {
             prop_assert!(numbers.is_sorted());
         }
+    }
+
+    /// Whenever the shard is read anew: a batch that has failed is tried again with the records it had, and all are done with.
+    #[test]
+    fn what_has_failed_stays_as_it_is_however_often_the_shard_is_read_anew(
+        factor in 1usize..=4,
+        batch_records in 1usize..6,
+        keys in prop::collection::vec("[a-h]", 1..60),
+        steps in prop::collection::vec((0u8..8, any::<prop::sample::Index>()), 1..60),
+    ) {
+        let mut lanes = Lanes::new(limits(factor, batch_records, 0));
+        let (mut next, mut checkpoint) = (0, None);
+        let mut under_way: Vec<Taken> = Vec::new();
+        let mut frozen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut done = HashSet::new();
+        let mut steps = steps.into_iter().cycle();
+        for turn in 0.. {
+            prop_assert!(turn < 10_000, "it does not end");
+            let (step, index) = steps.next().unwrap();
+            // In the end records come and batches succeed.
+            match if turn < 300 { step } else { [2, 4][turn % 2] } {
+                0 if !under_way.is_empty() => {
+                    let taken = &under_way[index.index(under_way.len())];
+                    let (first, last) = (&taken.records[0], &taken.records[taken.records.len() - 1]);
+                    let numbers: Vec<String> = numbers(taken).into_iter().map(str::to_owned).collect();
+                    let mut batch = Batch::new(vec![0; numbers.len()], FOREVER);
+                    batch.finished(Outcome::Failure, 0);
+                    let unfinished = Unfinished {
+                        first: first.sequence_number.clone(),
+                        last: last.sequence_number.clone(),
+                        attempts: batch.attempts().unwrap(),
+                    };
+                    lanes.progressed(taken.lane, 0, Some(unfinished));
+                    frozen.insert(first.sequence_number.clone(), numbers);
+                }
+                1 => {
+                    let unfinished = lanes.unfinished();
+                    lanes = Lanes::new(limits(factor, batch_records, 0));
+                    lanes.resume(unfinished);
+                    under_way.clear();
+                    next = checkpoint.map_or(0, |number: usize| number + 1);
+                }
+                2 | 3 if !under_way.is_empty() => {
+                    let taken = under_way.swap_remove(index.index(under_way.len()));
+                    lanes.progressed(taken.lane, taken.records.len(), None);
+                    lanes.finished(taken.lane, 0);
+                    frozen.remove(&taken.records[0].sequence_number);
+                    done.extend(taken.records.into_iter().map(|record| record.sequence_number));
+                }
+                _ if next < keys.len() && lanes.has_room() => {
+                    lanes.push(record(next, &keys[next]), 1, 0, 0);
+                    next += 1;
+                }
+                _ => {}
+            }
+            if next == keys.len() {
+                lanes.all_read();
+            }
+            while let Some(taken) = lanes.take(0) {
+                let expected = frozen.get(&taken.records[0].sequence_number);
+                prop_assert_eq!(taken.attempts.is_some(), expected.is_some());
+                if let Some(expected) = expected {
+                    prop_assert_eq!(&numbers(&taken), expected);
+                }
+                prop_assert!(!numbers(&taken)[1..].iter().any(|number| frozen.contains_key(*number)), "swallowed");
+                under_way.push(taken);
+            }
+            if let Some(number) = lanes.checkpoint() {
+                checkpoint = Some(number.parse().unwrap());
+            }
+            if checkpoint == Some(keys.len() - 1) {
+                break;
+            }
+        }
+        prop_assert_eq!(done.len(), keys.len());
     }
 }

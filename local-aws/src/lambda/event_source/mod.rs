@@ -86,7 +86,7 @@ impl Mappings {
         let answer = mapping.to_json(self.shared.functions.config());
 
         let mut mappings = self.mappings();
-        if let Some(existing) = duplicate_of(&mappings, &mapping) {
+        if let Some(existing) = duplicate_of(&mappings, &mapping.uuid, &mapping.function_arn, &mapping.source) {
             return Err(existing);
         }
         self.keep(&mapping);
@@ -125,27 +125,32 @@ impl Mappings {
         let input: Input = wire::read(body)?;
         let config = self.shared.functions.config();
         let function = input.function_name.as_deref().map(|name| self.function(name)).transpose();
-        self.with(uuid, |mapping| {
-            must_be_at_rest(mapping, "update")?;
-            let function = function?;
-            let mut orders = mapping.orders.borrow().clone();
-            orders.settings = orders.settings.with(&input)?;
-            let was_enabled = orders.is_enabled;
-            orders.is_enabled = input.enabled.unwrap_or(was_enabled);
-            let state = match (was_enabled, orders.is_enabled) {
-                (true, false) => State::Disabling,
-                (false, true) => State::Enabling,
-                _ => State::Updating,
-            };
-            if let Some(reference) = function {
-                mapping.function_arn = reference.arn(config);
-                orders.function = reference.qualified();
-            }
-            mapping.set_state(state);
-            mapping.orders.send_replace(orders);
-            self.keep(mapping);
-            Ok(wire::json(202, &mapping.to_json(config)))
-        })?
+        let mut mappings = self.mappings();
+        let mapping = mappings.get(uuid).ok_or_else(no_mapping)?;
+        must_be_at_rest(mapping, "update")?;
+        let function = function?;
+        let function_arn = function.as_ref().map_or(mapping.function_arn.clone(), |reference| reference.arn(config));
+        if let Some(existing) = duplicate_of(&mappings, uuid, &function_arn, &mapping.source) {
+            return Err(existing);
+        }
+        let mapping = mappings.get_mut(uuid).ok_or_else(no_mapping)?;
+        let mut orders = mapping.orders.borrow().clone();
+        orders.settings = orders.settings.with(&input)?;
+        let was_enabled = orders.is_enabled;
+        orders.is_enabled = input.enabled.unwrap_or(was_enabled);
+        let state = match (was_enabled, orders.is_enabled) {
+            (true, false) => State::Disabling,
+            (false, true) => State::Enabling,
+            _ => State::Updating,
+        };
+        mapping.function_arn = function_arn;
+        if let Some(reference) = function {
+            orders.function = reference.qualified();
+        }
+        mapping.set_state(state);
+        mapping.orders.send_replace(orders);
+        self.keep(mapping);
+        Ok(wire::json(202, &mapping.to_json(config)))
     }
 
     /// Stops the pollers at once. An invocation under way goes on to its end.
@@ -243,7 +248,7 @@ impl Mappings {
     fn with<T>(&self, uuid: &str, work: impl FnOnce(&mut Mapping) -> T) -> Result<T, AwsError> {
         let mut mappings = self.mappings();
         let mapping = mappings.get_mut(uuid);
-        mapping.map(work).ok_or_else(|| not_found("The resource you requested does not exist."))
+        mapping.map(work).ok_or_else(no_mapping)
     }
 
     fn mappings(&self) -> MutexGuard<'_, BTreeMap<String, Mapping>> {
@@ -263,10 +268,21 @@ fn must_be_at_rest(mapping: &Mapping, operation: &str) -> Result<(), AwsError> {
     }
 }
 
-fn duplicate_of(mappings: &BTreeMap<String, Mapping>, new: &Mapping) -> Option<AwsError> {
+fn no_mapping() -> AwsError {
+    not_found("The resource you requested does not exist.")
+}
+
+/// The refusal, if another mapping than this one has the function and the source.
+fn duplicate_of(
+    mappings: &BTreeMap<String, Mapping>,
+    uuid: &str,
+    function_arn: &str,
+    source: &EventSource,
+) -> Option<AwsError> {
     let existing = mappings.values().find(|mapping| {
-        mapping.function_arn == new.function_arn
-            && mapping.source.arn == new.source.arn
+        mapping.uuid != uuid
+            && mapping.function_arn == function_arn
+            && mapping.source.arn == source.arn
             && mapping.state() != State::Deleting
     })?;
     Some(conflict(format!(

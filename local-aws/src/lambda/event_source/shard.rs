@@ -48,7 +48,10 @@ impl ShardReader {
             batch_bytes: MAX_EVENT_BYTES - if settings.window_ms().is_some() { WINDOW_BYTES } else { 0 },
             gather_ms: i64::from(settings.batching_window_seconds) * 1000,
         });
-        lanes.resume(context.poller.progress.shard(&context.shard_id).unfinished);
+        let mut unfinished = context.poller.progress.shard(&context.shard_id).unfinished;
+        // The end of a window, where there are windows no more.
+        unfinished.retain(|batch| settings.window_ms().is_some() || !batch.first.is_empty());
+        lanes.resume(unfinished);
         Self {
             context: Arc::new(context),
             stopped,

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
 use super::level::Least;
-use super::lines::Lines;
+use super::lines::{Lines, NEWLINE_WITHIN};
 use crate::logs::{InputEvent, Logs};
 
 /// Bytes of a log tail. <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
@@ -25,6 +25,8 @@ pub struct FunctionLog {
     group: String,
     stream: String,
     least: Least,
+    /// Whether the process is one of our own bootstraps.
+    is_ours: bool,
     output: pipe::Receiver,
     state: Mutex<State>,
 }
@@ -39,17 +41,25 @@ struct State {
 }
 
 impl FunctionLog {
-    /// The log stream whose lines come out of `output`, the reading end of a pipe; those of the `least` level and above.
+    /// The log stream whose lines come out of `output`, the reading end of a pipe; those of the `least` level and above. Lines
+    /// of our own bootstraps may stand for several.
     ///
     /// # Errors
     /// `output` is no pipe, or cannot be watched.
-    pub fn new(logs: Logs, group: String, stream: String, least: Least, output: OwnedFd) -> io::Result<Self> {
+    pub fn new(
+        logs: Logs,
+        group: String,
+        stream: String,
+        least: Least,
+        is_ours: bool,
+        output: OwnedFd,
+    ) -> io::Result<Self> {
         // A smaller pipe works as well, only slower.
         rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES).ok();
         let output = pipe::Receiver::from_owned_fd(output)?;
         logs.ensure_stream(&group, &stream);
         let state = State { lines: Lines::default(), chunk: vec![0; CHUNK_BYTES], tail: None, last: 0 };
-        Ok(Self { logs, group, stream, least, output, state: Mutex::new(state) })
+        Ok(Self { logs, group, stream, least, is_ours, output, state: Mutex::new(state) })
     }
 
     pub fn stream(&self) -> &str {
@@ -123,7 +133,8 @@ impl FunctionLog {
     }
 
     fn shown(&self, line: String) -> Option<String> {
-        self.least.shows(&line).then_some(line)
+        let is_folded = self.is_ours && line.contains(NEWLINE_WITHIN);
+        self.least.shows(&line).then(|| if is_folded { line.replace(NEWLINE_WITHIN, "\n") } else { line })
     }
 
     fn append(&self, state: &mut State, lines: Vec<String>) {

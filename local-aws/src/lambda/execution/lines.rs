@@ -4,6 +4,10 @@
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 pub const MAX_EVENT_BYTES: usize = 1_048_576 - 26;
 
+/// What our own bootstraps write for a newline within an event, since a newline ends one. AWS's runtimes hand events over
+/// whole, by a channel that its documentation does not have.
+pub const NEWLINE_WITHIN: char = '\u{1e}';
+
 /// Cuts a stream of bytes into lines, each with its newline, as Lambda stores them.
 #[derive(Default)]
 pub struct Lines {

@@ -149,8 +149,9 @@ impl Process {
         let (output, input) = io::pipe().map_err(failed)?;
         let group = spec.settings.logging.group.clone();
         let (least, output) = (Least::of(&spec.settings.logging.format), OwnedFd::from(output));
-        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, output).map_err(failed)?;
-        let log = Arc::new(log);
+        let is_ours = spec.settings.runtime.kind != Kind::Provided;
+        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, is_ours, output);
+        let log = Arc::new(log.map_err(failed)?);
         if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
             log.platform(line);
         }

@@ -43,8 +43,8 @@ const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 function log(level, args) {
   const timestamp = new Date().toISOString();
   if (env.AWS_LAMBDA_LOG_FORMAT !== 'JSON') {
-    // One event a call: AWS turns the newlines within a message into carriage returns.
-    write(`${timestamp}\t${requestId}\t${level}\t${format(...args).replace(/\n/g, '\r')}\n`);
+    // One event a call: the endpoint makes newlines of these again.
+    write(`${timestamp}\t${requestId}\t${level}\t${format(...args).replace(/\n/g, '\x1e')}\n`);
   } else if (LEVELS.indexOf(level) >= LEVELS.indexOf(env.AWS_LAMBDA_LOG_LEVEL ?? 'INFO')) {
     const record = { timestamp, level, requestId };
     const error = args.find((arg) => arg instanceof Error);

@@ -13,6 +13,8 @@ import time
 import traceback
 
 BASE = "/2018-06-01/runtime"
+# Stands for a newline within an event: the endpoint makes one of it again.
+NEWLINE = "\x1e"
 IS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 request_id = None
 
@@ -38,7 +40,7 @@ class LogFormatter(logging.Formatter):
             text = record.getMessage()
             if record.exc_info:
                 text += "\n" + self.formatException(record.exc_info)
-            return f"[{record.levelname}]\t{now}.{int(record.msecs):03d}Z\t{request_id or ''}\t{text}".replace("\n", "\r")
+            return f"[{record.levelname}]\t{now}.{int(record.msecs):03d}Z\t{request_id or ''}\t{text}".replace("\n", NEWLINE)
         document = {"timestamp": now + "Z", "level": record.levelname, "message": record.getMessage(), "logger": record.name}
         if request_id:
             document["requestId"] = request_id
@@ -118,12 +120,12 @@ def log_error(document):
     if IS_JSON:
         line = json.dumps({"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR", **document})
     else:
-        # As AWS does: one event, with carriage returns and spaces that nothing trims.
-        lines = [f"[ERROR] {document['errorType']}: {document['errorMessage']}"]
+        # As AWS does: one event, with spaces that nothing trims.
+        lines = [f"[ERROR] {document['errorType']}: {document['errorMessage']}".replace("\n", NEWLINE)]
         if document["stackTrace"]:
             lines.append("Traceback (most recent call last):")
-            lines += [frame.rstrip("\n").replace(" " * 2, "\u00a0" * 2).replace("\n", "\r") for frame in document["stackTrace"]]
-        line = "\r".join(lines)
+            lines += [frame.rstrip("\n").replace(" " * 2, "\u00a0" * 2).replace("\n", NEWLINE) for frame in document["stackTrace"]]
+        line = NEWLINE.join(lines)
     print(line, flush=True)
 
 

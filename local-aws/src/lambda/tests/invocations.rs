@@ -105,7 +105,7 @@ async fn an_error_of_the_handler_is_answered_and_the_process_lives() {
     assert_eq!(failed.body["errorMessage"], "no");
     assert_eq!(failed.body["requestId"], failed.header("x-amzn-requestid").unwrap());
     assert!(failed.body["stackTrace"][0].as_str().unwrap().contains("in handler"), "{failed:?}");
-    assert!(failed.log_tail().contains("[ERROR] ValueError: no\rTraceback (most recent call last):\r"));
+    assert!(failed.log_tail().contains("[ERROR] ValueError: no\nTraceback (most recent call last):\n"));
     assert_eq!(bench.invoke(json!(false)).await.body, pid);
 }
 

@@ -157,6 +157,21 @@ async fn mappings_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
+async fn an_update_makes_no_duplicate() {
+    let bench = Bench::new();
+    bench.create_stream(1).await;
+    bench.create_python(PRINT, json!({})).await;
+    bench.create("python3.12", "index.py", PRINT, json!({ "FunctionName": "g" })).await;
+    let first = bench.mapped(json!({})).await;
+    let second = bench.mapped(json!({ "FunctionName": "g" })).await;
+    let path = format!("{MAPPINGS}/{second}");
+    let refused = bench.call("PUT", &path, json!({ "FunctionName": "f" })).await;
+    assert_eq!((refused.status, refused.code()), (409, "ResourceConflictException"));
+    assert!(refused.message().ends_with(&first), "{refused:?}");
+    assert_eq!(bench.call("PUT", &path, json!({ "FunctionName": "g", "BatchSize": 7 })).await.status, 202);
+}
+
+#[tokio::test]
 async fn records_reach_the_function_in_order_and_in_batches() {
     let bench = Bench::new();
     bench.create_stream(1).await;

@@ -62,7 +62,7 @@ async fn node_console_lines_are_lambdas() {
             (rest.split_once('\t').unwrap().0, rest.split_once('\t').unwrap().1.to_owned())
         })
         .collect();
-    let expected = ["INFO\ttwo\rlines { a: 1 }", "ERROR\tbad 7", "WARN\tcareful"];
+    let expected = ["INFO\ttwo\nlines { a: 1 }", "ERROR\tbad 7", "WARN\tcareful"];
     assert_eq!(lines, expected.map(|line| (id, line.to_owned())));
 }
 
@@ -132,7 +132,7 @@ async fn python_logging_and_handlers() {
     assert_eq!(invoked.body, json!(["f", "128", id]));
     let printed = bench.printed();
     assert!(
-        printed[0].starts_with("[WARNING]\t") && printed[0].ends_with(&format!("Z\t{id}\tone\rtwo 2")),
+        printed[0].starts_with("[WARNING]\t") && printed[0].ends_with(&format!("Z\t{id}\tone\ntwo 2")),
         "{printed:?}"
     );
     assert_eq!(printed[1..], ["grün"]);

@@ -16,6 +16,11 @@ pub enum Problem {
         "Invalid character(s) in term '{0}': enclose what has other than letters, digits and underscores in double quotes"
     )]
     InvalidCharacter(String),
+    #[error(
+        "Invalid character(s) in regular expression '{0}': letters, digits, blanks and : _ # = @ / ; , - stand for themselves, other ASCII \
+         is written \\xhh, and there are no groups"
+    )]
+    RegexCharacter(char),
     #[error("Invalid filter pattern: expected {0}")]
     Expected(&'static str),
     #[error("If a filter pattern starts with '{0}' it must end with '{1}'")]

@@ -40,7 +40,7 @@ fn literal(character: char) -> Result<String, Problem> {
     if character.is_ascii_alphanumeric() || " :_#=@/;,-".contains(character) {
         Ok(regex::escape(character.encode_utf8(&mut [0; 4])))
     } else {
-        Err(Problem::InvalidCharacter(character.to_string()))
+        Err(Problem::RegexCharacter(character))
     }
 }
 

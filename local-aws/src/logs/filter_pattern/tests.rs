@@ -322,6 +322,7 @@ fn errors_say_what_and_where() {
     assert!(refusal("a:b").starts_with("Invalid character(s) in term ':'"));
     assert!(refusal("a:b").ends_with("(at character 2 of the filter pattern)"));
     assert!(refusal("{ $.a = 1").starts_with("If a filter pattern starts with '{' it must end with '}'"));
+    assert!(refusal("%(a)%").starts_with("Invalid character(s) in regular expression '(': letters"));
     assert!(refusal("[a, b").starts_with("If a filter pattern starts with '[' it must end with ']'"));
     let error = FilterPattern::parse("{ $.é = 1 && 3 }").unwrap_err();
     assert_eq!(error.position, 14);

@@ -196,6 +196,8 @@ fn both_families_of_tag_operations_see_the_same_tags() {
         fixture.refused("ListTagsForResource", json!({"resourceArn": elsewhere})).0,
         "ResourceNotFoundException"
     );
+    let reserved = json!({"logGroupName": "g", "tags": {"aws:x": "y"}});
+    assert_eq!(fixture.refused("TagLogGroup", reserved).0, "InvalidParameterException");
 }
 
 #[test]
