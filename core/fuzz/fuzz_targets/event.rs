@@ -1,9 +1,9 @@
 #![no_main]
-//! Any bytes as an event: refused, or every element of `Records` decoded to at least one record.
+//! Any bytes as an event: refused, or every element of `Records` decoded to at least one record, and read as it is alone.
 
 use std::convert::Infallible;
 
-use kinesis_event_logger_core::{Decoder, Event};
+use kinesis_event_logger_core::{Decoder, Event, EventError};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,5 +16,9 @@ fuzz_target!(|bytes: &[u8]| {
             Ok::<_, Infallible>(())
         });
         assert!(records > 0);
+        match Event::parse(&format!(r#"{{"Records":[{}]}}"#, source.raw)) {
+            Ok(alone) => assert_eq!(alone.records().next(), Some(source)),
+            Err(refusal) => assert!(matches!(refusal, EventError::OtherSource { .. }), "{refusal}"),
+        }
     }
 });
