@@ -33,34 +33,51 @@ fn passed<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
     steps.iter().take_while(|step| !step.iter().fold(false, |any, &byte| any | wanted(byte))).count() * N
 }
 
-/// As [`find`]: AVX2 looks at a step at once and tells the place of what it found.
+/// As [`find`]: AVX2 looks at a step at once and tells the place of what it found. Without closures of its own: they would
+/// have its target feature, and what has none (`array::map`, `Option::map`) cannot inline them.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn find_with_avx2(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    use std::arch::x86_64::{_mm256_movemask_epi8, _mm256_set_epi64x};
-    let places = |step: &[u8; STEP]| {
-        let found = step.map(|byte| if wanted(byte) { u8::MAX } else { 0 });
-        let (words, _) = found.as_chunks::<8>();
-        let word = |number: usize| i64::from_le_bytes(words[number]);
-        _mm256_movemask_epi8(_mm256_set_epi64x(word(3), word(2), word(1), word(0)))
-    };
-    let first = |places: i32| (places != 0).then(|| places.trailing_zeros() as usize);
     let (steps, rest) = bytes.as_chunks::<STEP>();
     for (number, step) in steps.iter().enumerate() {
-        if let Some(found) = first(places(step)) {
-            return Some(number * STEP + found);
+        let places = places(step, &wanted);
+        if places != 0 {
+            return Some(number * STEP + places.trailing_zeros() as usize);
         }
     }
-    match bytes.last_chunk() {
-        // Again over some that were passed, in which there is nothing.
-        Some(last) if !rest.is_empty() => first(places(last)).map(|found| bytes.len() - STEP + found),
-        Some(_) => None,
+    if rest.is_empty() {
+        return None;
+    }
+    // Again over some that were passed, in which there is nothing; or over some that are not there.
+    let (start, places) = match bytes.last_chunk() {
+        Some(last) => (bytes.len() - STEP, places(last, &wanted)),
         None => {
             let mut padded = [0; STEP];
             padded[..rest.len()].copy_from_slice(rest);
-            first(places(&padded)).filter(|&found| found < rest.len())
+            (0, places(&padded, &wanted) & ((1 << rest.len()) - 1))
         }
+    };
+    if places == 0 { None } else { Some(start + places.trailing_zeros() as usize) }
+}
+
+/// A bit for each byte that `wanted` picks, the first the lowest.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn places(step: &[u8; STEP], wanted: &impl Fn(u8) -> bool) -> u32 {
+    use std::arch::x86_64::{_mm256_movemask_epi8, _mm256_set_epi64x};
+    let mut found = [[0; 8]; STEP / 8];
+    for (mark, &byte) in found.as_flattened_mut().iter_mut().zip(step) {
+        *mark = if wanted(byte) { u8::MAX } else { 0 };
     }
+    let [first, second, third, fourth] = found;
+    let places = _mm256_set_epi64x(
+        i64::from_le_bytes(fourth),
+        i64::from_le_bytes(third),
+        i64::from_le_bytes(second),
+        i64::from_le_bytes(first),
+    );
+    _mm256_movemask_epi8(places).cast_unsigned()
 }
 
 /// Where the first byte is that ends the plain part of a JSON string: a quote, a backslash or a control character. Most

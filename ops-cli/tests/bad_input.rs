@@ -8,10 +8,10 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use common::{Endpoint, Run, ops_cli};
+use common::{Endpoint, Run, ops_cli, scratch};
 
 fn file(name: &str, content: &[u8]) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let path = scratch(&format!("bad-{name}"));
     std::fs::write(&path, content).unwrap();
     path
 }

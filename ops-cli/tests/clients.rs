@@ -78,7 +78,7 @@ fn zip() -> &'static str {
 
 /// An empty folder for one test's files.
 fn work(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let folder = common::scratch(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder.to_str().unwrap().to_owned()
 }

@@ -121,7 +121,7 @@ fn records_of_a_key_are_logged_in_order() {
 fn hostile_data_stays_one_line_and_off_the_terminal() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--log-format", "text"]);
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile.txt");
+    let file = common::scratch("hostile.txt");
     std::fs::write(&file, b"\x1b[31mred\x1b[0m \xe2\x80\xa8 END RequestId: forged\n\xff\xfe\x00\n").unwrap();
     endpoint.run(["publish", "--key", "\u{1b}]0;title\u{7}", "--file", file.to_str().unwrap()]).ok();
     let log = eventually("both lines", || {

@@ -4,12 +4,11 @@
 mod common;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
-use common::{Endpoint, Run};
+use common::{Endpoint, Run, scratch};
 use serde_json::{Value, json};
 
 #[test]
@@ -60,8 +59,7 @@ fn what_a_lost_answer_puts_twice_is_told() {
 async fn what_is_logged_again_after_the_last_record_is_counted() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
-    let receipts = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-again-{}", std::process::id()));
-    std::fs::remove_file(&receipts).ok();
+    let receipts = scratch("verify-again");
     let file = receipts.to_str().unwrap();
     endpoint.run(["publish", "x", "--receipts", file]).ok();
     let once = endpoint.run(["--output", "json", "verify", "--receipts", file]).ok().json().remove(0);
@@ -94,9 +92,7 @@ fn what_is_compressed_and_aggregated_comes_out_as_the_lines_it_was() {
     endpoint.provision(&["--shards", "2"]);
     let mut logged = 0;
     for (n, how) in [&["--compress", "gzip"][..], &["--aggregate", "--compress", "zstd"]].into_iter().enumerate() {
-        let receipts =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-compressed-{n}-{}", std::process::id()));
-        std::fs::remove_file(&receipts).ok();
+        let receipts = scratch(&format!("verify-compressed-{n}"));
         let file = receipts.to_str().unwrap();
         let input: String = (0..50).map(|record| format!("run {n}, record {record}\n")).collect();
         Run::with_stdin(&mut endpoint.ops(["publish", "--receipts", file].iter().chain(how)), input.as_bytes()).ok();
@@ -115,8 +111,7 @@ fn what_is_compressed_and_aggregated_comes_out_as_the_lines_it_was() {
 fn a_record_that_was_not_logged_is_named() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
-    let receipts = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verify-{}", std::process::id()));
-    std::fs::remove_file(&receipts).ok();
+    let receipts = scratch("verify-not-logged");
     let file = receipts.to_str().unwrap();
     Run::with_stdin(&mut endpoint.ops(["publish", "--receipts", file]), b"one\ntwo\nthree\n").ok();
     let text = endpoint.run(["verify", "--receipts", file]).ok().stdout;

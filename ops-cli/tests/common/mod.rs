@@ -223,12 +223,28 @@ impl Drop for Endpoint {
     }
 }
 
+/// Where a test may write: nothing is there yet, what an earlier run left is gone.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    if path.is_dir() {
+        std::fs::remove_dir_all(&path).unwrap();
+    } else {
+        std::fs::remove_file(&path).ok();
+    }
+    path
+}
+
 /// The real function, built and packed once for all tests of a file.
 pub fn function_zip() -> &'static Path {
     static ZIP: OnceLock<PathBuf> = OnceLock::new();
     ZIP.get_or_init(|| {
-        let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bootstrap-{}.zip", std::process::id()));
-        Run::of(ops_cli().args(["zip", "--out"]).arg(&zip)).ok();
+        let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstrap.zip");
+        // Put in place whole: another file's tests may be reading it.
+        let packed = zip.with_extension(std::process::id().to_string());
+        Run::of(ops_cli().args(["zip", "--out"]).arg(&packed)).ok();
+        std::fs::rename(&packed, &zip).unwrap();
         zip
     })
 }

@@ -9,12 +9,10 @@ use aws_sdk_kinesis::types::{Shard, ShardIteratorType, StreamStatus};
 use kinesis_event_logger_core::{Aggregate, hash_key};
 use serde_json::{Value, json};
 
-use super::Endpoint;
+use super::{Endpoint, scratch};
 
 pub fn path(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("publish-{name}-{}", std::process::id()));
-    std::fs::remove_file(&path).ok();
-    path
+    scratch(&format!("publish-{name}"))
 }
 
 pub fn file(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
