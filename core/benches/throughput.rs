@@ -1,5 +1,5 @@
-//! How fast event bytes become lines on one core, in bytes of the event, base64 and all. Built as the function is:
-//! `cargo bench --profile lambda -p kinesis-event-logger-core --bench throughput`.
+//! How fast event bytes become lines on one core, in bytes of the event, base64 and all:
+//! `cargo bench -p kinesis-event-logger-core --bench throughput`.
 //!
 //! The event is read from its bytes each time, which checks that it is UTF-8 and JSON.
 //!

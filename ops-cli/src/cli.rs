@@ -16,8 +16,8 @@ pub use publish::{Compression, Publish, Tail, Verify};
 
 /// Everything put on a Kinesis stream becomes one searchable line in CloudWatch Logs.
 ///
-/// Provisions that path (stream, role, log group, function, event source mapping), publishes to it and tails it: on
-/// AWS, or on your own machine with `ops-cli local` and `--local`.
+/// Provisions that path (stream, role, log group, function, event source mapping), publishes to it, tails it and proves
+/// that nothing was lost: on AWS, or on your own machine with `ops-cli local` and `--local`.
 #[derive(Parser, Debug)]
 #[command(name = "ops-cli", version, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Cli {
