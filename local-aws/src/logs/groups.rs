@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,10 +15,6 @@ use super::validation::{Checks, invalid_parameter};
 use super::{Logs, page_token};
 
 pub(super) const CLASSES: [&str; 3] = [STANDARD, INFREQUENT_ACCESS, DELIVERY];
-
-/// What PutRetentionPolicy takes, in days.
-const RETENTIONS: [i32; 22] =
-    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -200,7 +197,7 @@ impl Logs {
         let name = checks.required_group_name(input.log_group_name);
         let days = checks.required("retentionInDays", input.retention_in_days);
         if input.retention_in_days.is_some() {
-            let allowed = RETENTIONS.map(|days| days.to_string());
+            let allowed = LOG_RETENTION_DAYS.map(|days| days.to_string());
             checks.one_of("retentionInDays", &days.to_string(), &allowed.each_ref().map(String::as_str));
         }
         checks.finish()?;

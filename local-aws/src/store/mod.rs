@@ -32,12 +32,9 @@ use engine::Engine;
 use writer::Writer;
 
 /// What keys are kept apart by. The number stands before each key on disk: never give one a second meaning.
-#[allow(dead_code, reason = "the services that keep state in them are being wired")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Keyspace {
-    /// Single values: what the next of something is called.
-    Counters = 1,
     Roles = 2,
     LogGroups = 3,
     LogStreams = 4,

@@ -88,7 +88,7 @@ async fn many_callers_at_once_are_all_written_each_in_its_order() {
             for number in 0..200 {
                 let mut batch = store.batch();
                 batch.put(Keyspace::Records, (caller * 1000 + number).to_be_bytes(), "r");
-                batch.put(Keyspace::Counters, caller.to_be_bytes(), number.to_be_bytes().to_vec());
+                batch.put(Keyspace::Roles, caller.to_be_bytes(), number.to_be_bytes().to_vec());
                 batch.commit();
                 store.flushed().await.unwrap();
             }
@@ -98,7 +98,7 @@ async fn many_callers_at_once_are_all_written_each_in_its_order() {
         caller.await.unwrap();
     }
     assert_eq!(records(&store).len(), 1600);
-    let last = store.range(Keyspace::Counters, &[], &[0xff; 9]).map(|entry| entry.unwrap().1);
+    let last = store.range(Keyspace::Roles, &[], &[0xff; 9]).map(|entry| entry.unwrap().1);
     assert!(last.eq(vec![199u64.to_be_bytes().to_vec(); 8]));
 }
 
