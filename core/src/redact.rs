@@ -243,6 +243,23 @@ mod tests {
     }
 
     #[test]
+    fn json_in_a_string_that_not_every_reader_takes_is_hidden() {
+        let deep = format!("{}{}", "[".repeat(101), "]".repeat(101));
+        for odd in ["1e999", r#""\ud83d""#, &deep] {
+            let data = json!({"m": format!(r#"{{"token":"s3cret","n":{odd}}}"#)}).to_string();
+            for rule in ["token", "/token"] {
+                assert_eq!(after(&[rule], &data), r#"{"m":"[redacted]"}"#, "{rule}, {odd}");
+            }
+        }
+        let twice = json!({"m": json!(r#"{"token":"s3cret"}"#).to_string()}).to_string();
+        for rule in ["token", "/token"] {
+            assert_eq!(after(&[rule], &twice), r#"{"m":"[redacted]"}"#, "{rule}");
+        }
+        let quoted = json!({"etag": "\"a1\"", "list": "[draft] hello"}).to_string();
+        assert_eq!(after(&["token", "/token"], &quoted), quoted);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_shown() {
         assert_eq!(after(&["token"], "token=s3cret"), "all: not JSON");
         assert_eq!(after(&["token"], "{\"to\\u006ben\":\"s3cret\""), "all: not JSON");

@@ -65,10 +65,11 @@ pub struct Verdict {
 }
 
 /// Why one entry is refused.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
-    pub code: &'static str,
-    pub message: String,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Refusal {
+    /// Its shard has reached its limit.
+    Throttled,
+    Failed,
 }
 
 /// The faults that are set; clones share them.
@@ -167,20 +168,14 @@ impl Faults {
         verdict
     }
 
-    /// Whether one entry for `shard` of `stream` is refused.
-    pub fn of_entry(&self, stream: &str, shard: &str) -> Option<Refusal> {
-        let throttled = || Refusal {
-            code: "ProvisionedThroughputExceededException",
-            message: format!("Rate exceeded for shard {shard} in stream {stream} under account 000000000000."),
-        };
+    /// Whether one entry for this shard is refused.
+    pub fn of_entry(&self, shard: &str) -> Option<Refusal> {
         let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let mut active = self.lock();
         active.iter_mut().filter(|active| active.applies("PutRecords")).find_map(|active| match active.fault.kind {
-            Kind::ThrottledEntries => active.strikes().then(throttled),
-            Kind::FailedEntries => active
-                .strikes()
-                .then(|| Refusal { code: "InternalFailure", message: "Internal service failure.".to_owned() }),
-            Kind::ShardLimit => active.is_over_limit(shard, now).then(throttled),
+            Kind::ThrottledEntries => active.strikes().then_some(Refusal::Throttled),
+            Kind::FailedEntries => active.strikes().then_some(Refusal::Failed),
+            Kind::ShardLimit => active.is_over_limit(shard, now).then_some(Refusal::Throttled),
             Kind::ServerError | Kind::DroppedAnswer | Kind::Latency | Kind::FunctionCrash => None,
         })
     }

@@ -26,10 +26,11 @@ fn repeated(unit: &str, count: usize, end: &str) -> String {
 /// Records, each of which is to become one line.
 fn records() -> Vec<String> {
     let deep = repeated("[", 100_000, "]");
-    let mut records: Vec<String> = ["null", "true", "-1e999999", "\"\\ud800\"", "[]", "{}", "[[[{}]]]", &deep]
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let mut records: Vec<String> =
+        ["null", "true", "1", "12", "-1e999999", "\"\\ud800\"", "[]", "{}", "[[[{}]]]", &deep]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     let kinesis = [
         "",
         r#""data":null"#,

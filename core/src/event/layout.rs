@@ -42,7 +42,7 @@ impl Open {
 pub(super) struct Layout<'a> {
     fields: Fields<'a>,
     /// Which values are open, in the order of their places, and the text before each.
-    open: Vec<(&'a str, Open)>,
+    open: [Option<(&'a str, Open)>; Open::ALL.len()],
     after: &'a str,
 }
 
@@ -56,9 +56,9 @@ impl<'a> Layout<'a> {
         });
         places.sort_unstable_by_key(|place| place.map(|(start, ..)| start));
         let mut end = 0;
-        let mut open = Vec::with_capacity(places.len());
-        for (start, length, field) in places.into_iter().flatten() {
-            open.push((&text[end..start], field));
+        let mut open = [None; Open::ALL.len()];
+        for (place, (start, length, field)) in open.iter_mut().zip(places.into_iter().flatten()) {
+            *place = Some((&text[end..start], field));
             end = start + length;
         }
         Self { after: &text[end..fields.raw.len()], fields, open }
@@ -68,7 +68,7 @@ impl<'a> Layout<'a> {
     pub(super) fn read(&self, text: &'a str) -> Option<Fields<'a>> {
         let mut fields = self.fields.clone();
         let mut rest = text;
-        for &(before, field) in &self.open {
+        for &(before, field) in self.open.iter().flatten() {
             rest = rest.strip_prefix(before)?;
             let length = field.length(rest)?;
             *field.of(&mut fields) = Some(Value::new(rest));

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::excerpt;
+use super::refusal::excerpt;
 use crate::json::{JsonKind, Reader, Value};
 use crate::timestamp::WRITABLE_MS;
 

@@ -1,5 +1,7 @@
 //! One walk through JSON, replacing what the rules name.
 
+use serde::de::IgnoredAny;
+
 use crate::escape::push_string;
 use crate::json::{self, JsonKind, Value};
 
@@ -130,13 +132,14 @@ impl<'r, 't> Walk<'r, 't> {
 
     /// A string may hold JSON of its own.
     fn string(&mut self, key: &str, value: Value<'t>) -> usize {
-        let Some(string) = value.string().filter(|string| string.trim_start().starts_with(['{', '['])) else {
+        let Some(string) = value.string().filter(|string| may_hold_json(string)) else {
             return value.text().len();
         };
         let container = json::is_container(&string);
         if !container || self.strings_deep == STRINGS_DEEP {
-            // What a pointer may lead into is JSON or a message; other strings that begin with a bracket are only strings.
-            let pointed = (container || key == "message") && !self.rules.pointers.is_empty();
+            // What a pointer may lead into is JSON, also such as not every reader takes, or a message; other strings that
+            // begin with a bracket are only strings.
+            let pointed = !self.rules.pointers.is_empty() && (key == "message" || container || is_json(&string));
             let hidden = pointed || self.rules.may_be_named_in(&string);
             return if hidden { self.replace(value, REDACTION_MARK) } else { value.text().len() };
         }
@@ -160,4 +163,15 @@ impl<'r, 't> Walk<'r, 't> {
         self.count += 1;
         length
     }
+}
+
+/// Whether a string may be an object or a list, or one that was written as a string once more.
+fn may_hold_json(string: &str) -> bool {
+    let string = string.trim_start();
+    string.starts_with(['{', '[']) || (string.starts_with('"') && string.contains(['{', '[']) && is_json(string))
+}
+
+/// Whether it is JSON of any depth, with any numbers and surrogates.
+fn is_json(string: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(string).is_ok()
 }

@@ -50,7 +50,7 @@ struct PutRecords<'a> {
 /// What becomes of one entry.
 enum Outcome {
     Placed(Arc<ShardLog>, SequenceText),
-    Refused(Refusal),
+    Refused { code: &'static str, message: String },
 }
 
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ impl Kinesis {
                 sequence_number: *sequence_number,
                 encryption_type,
             }),
-            [Outcome::Refused(refusal)] => Err(AwsError::bad_request(refusal.code, refusal.message.clone())),
+            [Outcome::Refused { code, message }] => Err(AwsError::bad_request(*code, message.clone())),
             _ => Err(AwsError::new(500, "InternalFailure", "the record was not placed")),
         }
     }
@@ -117,9 +117,7 @@ impl Kinesis {
             &Outcome::Placed(ref shard, sequence_number) => {
                 EntryAnswer::Placed { shard_id: &shard.id, sequence_number }
             }
-            Outcome::Refused(Refusal { code, message }) => {
-                EntryAnswer::Refused { error_code: code, error_message: message }
-            }
+            Outcome::Refused { code, message } => EntryAnswer::Refused { error_code: code, error_message: message },
         };
         let records: Vec<_> = outcomes.iter().map(answer).collect();
         let failed = |answer: &&EntryAnswer| matches!(answer, EntryAnswer::Refused { .. });
@@ -159,11 +157,12 @@ impl Kinesis {
         })
     }
 
-    /// Why a record is above its shard's limits, if it is.
-    fn above_limits(&self, stream: &StreamLog, shard: &ShardLog, bytes: usize, now: u64) -> Option<Refusal> {
-        let is_above = self.shared.has_limits && !shard.limits().write(bytes, now);
-        let message = is_above.then(|| self.rate_exceeded(shard, &stream.name))?;
-        Some(Refusal { code: THROUGHPUT_EXCEEDED, message })
+    fn refused(&self, refusal: Refusal, stream: &StreamLog, shard: &ShardLog) -> Outcome {
+        let (code, message) = match refusal {
+            Refusal::Throttled => (THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &stream.name)),
+            Refusal::Failed => ("InternalFailure", "Internal service failure.".to_owned()),
+        };
+        Outcome::Refused { code, message }
     }
 
     /// Puts all entries or none, but for those that are refused one by one.
@@ -182,10 +181,11 @@ impl Kinesis {
         let has_faults = is_batch && self.shared.faults.refuse_entries();
         for (index, checked) in checked.iter().enumerate() {
             let shard = &shards.open()[checked.position];
-            let fault = if has_faults { self.shared.faults.of_entry(&stream.name, &shard.id) } else { None };
+            let fault = if has_faults { self.shared.faults.of_entry(&shard.id) } else { None };
             let bytes = checked.partition_key.len() + checked.data_len;
-            match fault.or_else(|| self.above_limits(stream, shard, bytes, now)) {
-                Some(refusal) => outcomes[index] = Some(Outcome::Refused(refusal)),
+            let is_above_limits = || self.shared.has_limits && !shard.limits().write(bytes, now);
+            match fault.or_else(|| is_above_limits().then_some(Refusal::Throttled)) {
+                Some(refusal) => outcomes[index] = Some(self.refused(refusal, stream, shard)),
                 None => taken.push(index),
             }
         }
