@@ -4,7 +4,7 @@
 //! The event is read from its bytes each time, which checks that it is UTF-8 and JSON.
 //!
 //! What bounds it: JSON with many short members, reading every token of it to know that it can be embedded (about half of
-//! the time; reading the event takes a sixth). JSON that is one long text, base64, UTF-8 and memory. Aggregates, MD5: each
+//! the time; walking the event takes a sixth). JSON that is one long text, base64, UTF-8 and memory. Aggregates, MD5: each
 //! step of it waits for the one before, so that one core does what `md5_of_the_aggregates` shows whatever else is done; it is
 //! checked because a record whose MD5 is wrong is no aggregate. No crate is faster at it: the chain of 64 dependent steps
 //! for 64 bytes is the algorithm's own, and vectors only help for several messages at once.

@@ -4,11 +4,11 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use common::publishing::{active, endpoint, file, lines, numbered, on_stream, path, text};
-use common::{Endpoint, OPS_CLI, Run};
+use common::{Endpoint, OPS_CLI, Run, ops_cli_by};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,7 @@ async fn there_may_be_more_files_than_may_be_open() {
     let few = ["-c", "ulimit -n 40; exec \"$@\"", "sh", OPS_CLI, "--local", "--endpoint-url", &endpoint.url];
     let publish = ["--app", "test", "publish", "--key", "k"].into_iter();
     let args = publish.chain(files.iter().flat_map(|file| ["--file", text(file)]));
-    let run = Run::of(Command::new("sh").args(few).args(args)).ok();
+    let run = Run::of(ops_cli_by("sh").args(few).args(args)).ok();
     assert_eq!(run.stdout.lines().count(), 100);
     let data: Vec<_> = on_stream(&client).await.into_iter().map(|(_, data)| data).collect();
     assert_eq!(data, (0..100).map(|n: u32| n.to_string()).collect::<Vec<_>>());
@@ -136,8 +136,12 @@ async fn what_is_read_is_not_written_to() {
         endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
     }
     let both = path("both");
-    let twice = ["--receipts", text(&both), "--dead-letter", text(&both)];
+    let other_name = both.parent().unwrap().join("../scratch").join(both.file_name().unwrap());
+    let twice = ["--receipts", text(&both), "--dead-letter", text(&other_name)];
     endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
+    let mut from_stdin = endpoint.ops(["publish", "--base64", "--dead-letter", text(&input)]);
+    from_stdin.stdin(std::fs::File::open(&input).unwrap());
+    Run::of(&mut from_stdin).failed(2, "is given twice", "a file each");
     endpoint.run(["publish", "x", "--receipts", "-"]).failed(2, "`-` is none", "go to stdout");
     let nowhere = ["--receipts", "/dev/null", "--dead-letter", "/dev/null"];
     endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 records were not published", "/dev/null");

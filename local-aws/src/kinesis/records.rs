@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::log::{Item, SequenceText, ShardSequence};
-use super::wire::{BlobOut, Timestamp, Wire};
+use super::wire::{BlobOut, Timestamp, Wire, serialization};
 use crate::error::AwsError;
 
 #[derive(Serialize)]
@@ -56,17 +56,21 @@ pub(super) fn body<R: Serialize>(
     Ok(body)
 }
 
+fn write_json(body: &mut Vec<u8>, value: &impl Serialize) -> Result<(), AwsError> {
+    serde_json::to_writer(body, value).map_err(|error| serialization(&error))
+}
+
 fn write(body: &mut Vec<u8>, item: &Item, shard: ShardSequence) -> Result<(), AwsError> {
     body.extend_from_slice(br#"{"SequenceNumber":""#);
     body.extend_from_slice(item.number(shard).as_str().as_bytes());
     body.extend_from_slice(br#"","ApproximateArrivalTimestamp":"#);
-    body.extend_from_slice(&Wire::Json.body(&Timestamp(item.arrival))?);
+    write_json(body, &Timestamp(item.arrival))?;
     body.extend_from_slice(br#","Data":""#);
     base64_simd::STANDARD.encode_append(item.entry.data, body);
     body.push(b'"');
     if !item.entry.partition_key.is_empty() {
         body.extend_from_slice(br#","PartitionKey":"#);
-        body.extend_from_slice(&Wire::Json.body(&item.entry.partition_key)?);
+        write_json(body, &item.entry.partition_key)?;
     }
     if item.is_encrypted {
         body.extend_from_slice(br#","EncryptionType":"KMS""#);

@@ -51,7 +51,7 @@ pub(super) struct Active {
     /// Epoch milliseconds.
     begun: u64,
     /// Tells it to end.
-    taken_over: oneshot::Sender<()>,
+    taken_over: oneshot::Sender<String>,
 }
 
 /// What an event says besides its records.
@@ -78,7 +78,7 @@ struct Subscription {
     metrics: Metrics,
     /// With limits: what the consumer may be pushed.
     allowance: Option<Bucket>,
-    taken_over: oneshot::Receiver<()>,
+    taken_over: oneshot::Receiver<String>,
 }
 
 /// An event, and what it says of where the subscription is.
@@ -116,18 +116,19 @@ impl Kinesis {
     }
 
     /// "If you call SubscribeToShard 5 seconds or more after a successful call, the second call takes over the subscription":
-    /// what resolves when a later call does.
-    fn take_subscription(&self, consumer_arn: String, shard_id: String) -> Result<oneshot::Receiver<()>, AwsError> {
+    /// what resolves when a later call does, with the words for it.
+    fn take_subscription(&self, consumer_arn: String, shard_id: String) -> Result<oneshot::Receiver<String>, AwsError> {
         let now = now();
         let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let another = another(&consumer_arn);
         let key = (consumer_arn, shard_id);
         let is_too_soon = |before: &Active| now < before.begun + AGAIN_MS;
         if self.shared.has_limits && subscriptions.get(&key).is_some_and(is_too_soon) {
-            return Err(AwsError::bad_request("ResourceInUseException", another(&key.0)));
+            return Err(AwsError::bad_request("ResourceInUseException", another));
         }
         let (taken_over, ends) = oneshot::channel();
         if let Some(before) = subscriptions.insert(key, Active { begun: now, taken_over }) {
-            before.taken_over.send(()).ok();
+            before.taken_over.send(another).ok();
         }
         Ok(ends)
     }
@@ -153,7 +154,7 @@ impl Subscription {
         while goes_on && Instant::now() < ends {
             match self.taken_over.try_recv() {
                 Err(TryRecvError::Empty) => {}
-                end => return self.end(end.is_ok()).await,
+                end => return self.end(end.ok()).await,
             }
             changes.borrow_and_update();
             let Some(Pushed { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
@@ -165,7 +166,7 @@ impl Subscription {
             }
             if goes_on && is_at_tip {
                 tokio::select! {
-                    end = &mut self.taken_over => return self.end(end.is_ok()).await,
+                    end = &mut self.taken_over => return self.end(end.ok()).await,
                     changed = changes.changed() => goes_on = changed.is_ok(),
                     () = tokio::time::sleep(HEARTBEAT) => {}
                     () = tokio::time::sleep_until(ends) => {}
@@ -175,10 +176,9 @@ impl Subscription {
         }
     }
 
-    /// By a later subscription, or with its consumer.
-    async fn end(self, is_taken_over: bool) {
-        if is_taken_over {
-            let message = another(&self.stream.name);
+    /// By a later subscription, which is told, or with its consumer.
+    async fn end(self, taken_over: Option<String>) {
+        if let Some(message) = taken_over {
             self.events.send(event_stream::exception("ResourceInUseException", &message)).await.ok();
         }
     }

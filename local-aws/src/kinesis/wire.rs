@@ -116,7 +116,7 @@ struct ErrorBody<'a> {
     message: &'a str,
 }
 
-fn serialization(error: &dyn fmt::Display) -> AwsError {
+pub(super) fn serialization(error: &dyn fmt::Display) -> AwsError {
     AwsError::bad_request("SerializationException", error.to_string())
 }
 

@@ -138,9 +138,16 @@ impl Functions {
         let mut function = Function::version(name.to_owned(), version.clone(), settings, code, pool, is_new);
         function.concurrency = concurrency;
         self.with_name(name, |latest| {
+            // Who published meanwhile has the number.
+            if latest.published != published {
+                return Err(conflict(format!(
+                    "The operation cannot be performed at this time. Version {version} was published meanwhile."
+                )));
+            }
             latest.published = published + 1;
             self.keep(latest, Changed::Configuration);
-        })?;
+            Ok(())
+        })??;
         self.keep(&function, Changed::Code);
         self.add(function);
         Ok(version)

@@ -39,7 +39,8 @@ pub(super) struct Shared {
     /// Held while code is read again.
     reloading: tokio::sync::Mutex<()>,
     functions: Mutex<BTreeMap<String, Function>>,
-    events: Mutex<Events>,
+    /// None once they are ended.
+    events: Mutex<Option<Events>>,
     /// Made with the first function, so that an endpoint without functions leaves nothing behind.
     pub workspace: Mutex<Option<Workspace>>,
 }
@@ -54,7 +55,7 @@ impl Functions {
         store: &Store,
     ) -> Self {
         let (functions, workspace, store) = (Mutex::default(), Mutex::default(), store.clone());
-        let (reloading, events) = (tokio::sync::Mutex::default(), Mutex::default());
+        let (reloading, events) = (tokio::sync::Mutex::default(), Mutex::new(Some(Events::default())));
         let shared =
             Shared { config, logs, identity, faults, destinations, store, reloading, functions, events, workspace };
         Self { shared: Arc::new(shared) }
@@ -144,7 +145,7 @@ impl Functions {
         (count, functions.values().map(|function| function.code.size).sum())
     }
 
-    pub fn events(&self) -> MutexGuard<'_, Events> {
+    pub fn events(&self) -> MutexGuard<'_, Option<Events>> {
         self.shared.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -73,9 +73,13 @@ impl Functions {
 
     /// Reads a function's code again if its files have changed; what cannot be run leaves the code as it is.
     pub async fn reload(&self, name: &str) {
-        let local =
-            self.with_name(name, |function| function.local.clone().filter(|local| local.look_again <= Instant::now()));
-        let Ok(Some(local)) = local else { return };
+        // By the name of an alias the function's own is found.
+        let local = self.with_name(name, |function| {
+            let local = function.local.clone().filter(|local| local.look_again <= Instant::now());
+            local.map(|local| (function.key(), local))
+        });
+        let Ok(Some((name, local))) = local else { return };
+        let name = name.as_str();
         let looked = Instant::now();
         let now = fingerprint(&local.path);
         let (seen, look_again) = (now, Instant::now() + looked.elapsed() * LOOK_SHARE);
@@ -97,13 +101,20 @@ impl Functions {
             let (seen, code) = self.read_local(name, &local.path, &settings).await?;
             let pool = self.pool(name, &settings, &code).await?;
             self.with_name(name, |function| {
+                // Changed meanwhile: the next invocation reads it with the settings that there are then.
+                if function.settings != settings {
+                    function.local.iter_mut().for_each(|local| local.look_again = Instant::now());
+                    return false;
+                }
                 function.update(settings, code, pool, Instant::now());
                 function.local = Some(Local { seen, ..local.clone() });
                 self.keep(function, Changed::Code);
+                true
             })
         };
         match read.await {
-            Ok(()) => tracing::info!(function = name, "code reloaded from {}", local.path.display()),
+            Ok(false) => {}
+            Ok(true) => tracing::info!(function = name, "code reloaded from {}", local.path.display()),
             Err(error) => {
                 tracing::warn!(function = name, "the code before runs on: {}", error.message);
                 // Not again before it changes.

@@ -37,7 +37,10 @@ impl Functions {
 
     /// Ends every process and removes all code. Events under way are no failures: a store has them go on.
     pub async fn close(&self) {
-        self.events().abort_all();
+        let events = self.events().take();
+        if let Some(mut events) = events {
+            events.shutdown().await;
+        }
         let workspace = self.workspace().take();
         if let Some(workspace) = workspace {
             workspace.host.close().await;

@@ -50,8 +50,8 @@ impl Logs {
             checks.one_of("logGroupClass", class, &CLASSES);
         }
         let pattern = input.log_group_name_pattern;
-        if let Some(pattern) = pattern.as_ref().filter(|pattern| !is_pattern(pattern)) {
-            checks.pattern("logGroupNamePattern", pattern, PATTERN, |_| false);
+        if let Some(pattern) = &pattern {
+            checks.must_match("logGroupNamePattern", pattern, PATTERN, is_pattern(pattern));
         }
         checks.finish()?;
         let after = input.next_token.as_deref().map(page_token::decode::<1>).transpose()?;

@@ -149,13 +149,13 @@ impl Logs {
 
     /// Shows events to the sessions that follow them.
     pub(super) fn show(&self, group: &str, stream: &str, events: &[StoredEvent]) {
-        let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.is_empty() {
-            return;
-        }
-        sessions.retain(|session| session.strong_count() > 0);
-        let sessions: Vec<Arc<Session>> = sessions.iter().filter_map(std::sync::Weak::upgrade).collect();
-        for session in sessions {
+        // Patterns are matched without the lock, which everybody who writes takes.
+        let following: Vec<Arc<Session>> = {
+            let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.retain(|session| session.strong_count() > 0);
+            sessions.iter().filter_map(std::sync::Weak::upgrade).collect()
+        };
+        for session in following {
             session.see(group, stream, events);
         }
     }

@@ -101,8 +101,8 @@ impl Group {
     /// The oldest timestamp retention still keeps, in epoch milliseconds. Of the class DELIVERY it is a day's: "Log events in
     /// log groups in the Delivery class are kept in CloudWatch Logs for only one day".
     pub(super) fn oldest_kept(&self, now: i64) -> i64 {
-        let is_delivery = self.class == DELIVERY;
-        match self.retention_in_days.or(is_delivery.then_some(1)) {
+        let days = if self.class == DELIVERY { Some(1) } else { self.retention_in_days };
+        match days {
             Some(days) => now - i64::from(days) * MILLISECONDS_PER_DAY,
             None => i64::MIN,
         }

@@ -51,7 +51,11 @@ impl Checks {
     }
 
     pub(super) fn pattern(&mut self, member: &str, value: &str, pattern: &str, allowed: impl Fn(char) -> bool) {
-        if !value.chars().all(allowed) {
+        self.must_match(member, value, pattern, value.chars().all(allowed));
+    }
+
+    pub(super) fn must_match(&mut self, member: &str, value: &str, pattern: &str, matches: bool) {
+        if !matches {
             let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
             self.broken(&format_args!("'{value}'"), member, &constraint);
         }

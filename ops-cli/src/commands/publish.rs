@@ -78,11 +78,16 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     ended(args, error, &summary, first_unread, &input_names)
 }
 
+const STDIN: &str = "/dev/stdin";
+
 /// What is written is neither read nor written twice: dead letters that are read as input have no end.
 fn check_files(args: &Publish) -> Result<()> {
-    let mut taken: Vec<_> = args.file.iter().filter_map(|path| regular(path)).collect();
+    let is_stdin = |path: &Path| path == Path::new("-");
+    let reads_stdin = args.data.is_none() && args.file.is_empty();
+    let files = args.file.iter().map(|path| if is_stdin(path) { Path::new(STDIN) } else { path });
+    let mut taken: Vec<_> = files.chain(reads_stdin.then_some(Path::new(STDIN))).filter_map(regular).collect();
     for path in [&args.receipts, &args.resume, &args.dead_letter].into_iter().flatten() {
-        if path == Path::new("-") {
+        if is_stdin(path) {
             return Err(Error::usage("receipts and dead letters go to files, and `-` is none")
                 .hint("receipts go to stdout without --receipts; /dev/stdout and /dev/stderr are files"));
         }
@@ -98,7 +103,11 @@ fn check_files(args: &Publish) -> Result<()> {
 
 /// The file that a path leads to, or will; none for a terminal, a pipe and the like.
 fn regular(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().map_or_else(|_| Some(path.to_owned()), |real| real.is_file().then_some(real))
+    if let Ok(real) = path.canonicalize() {
+        return real.is_file().then_some(real);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// Bytes that one record of the stream may have, its key included.

@@ -274,10 +274,10 @@ impl Run {
     fn stop_reading(&mut self) {
         if self.state == State::Reading {
             self.ledger.stopped_at(self.next_place);
+            self.state = State::Finishing;
         }
         let unsent = self.queue.take_unsent();
         self.ledger.unread(&unsent);
-        self.state = State::Finishing;
     }
 
     fn interrupted(&mut self) {

@@ -308,7 +308,9 @@ async fn a_later_subscription_takes_over_and_with_limits_not_at_once() {
         );
         if let Ok(second) = second {
             let pushed = to_bytes(first.into_body(), usize::MAX).await.unwrap();
-            assert!(String::from_utf8_lossy(&pushed).contains("ResourceInUseException"));
+            let pushed = String::from_utf8_lossy(&pushed);
+            let consumer = made["Consumer"]["ConsumerARN"].as_str().unwrap();
+            assert!(pushed.contains("ResourceInUseException") && pushed.contains(consumer), "{pushed}");
             bench.call("DeregisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
             let pushed = to_bytes(second.into_body(), usize::MAX).await.unwrap();
             assert!(!String::from_utf8_lossy(&pushed).contains("ResourceInUseException"));

@@ -73,9 +73,11 @@ impl Functions {
     /// Takes an event to be run: again after a failure, with the same request ID.
     pub fn accept_event(&self, event: Event) {
         self.keep_event(&event);
-        let mut events = self.events();
-        while events.try_join_next().is_some() {}
-        events.spawn(self.clone().run_event(event));
+        // After the end it is left to who opens the store next.
+        if let Some(events) = &mut *self.events() {
+            while events.try_join_next().is_some() {}
+            events.spawn(self.clone().run_event(event));
+        }
     }
 
     async fn run_event(self, mut event: Event) {

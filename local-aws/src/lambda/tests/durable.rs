@@ -147,6 +147,20 @@ async fn an_event_goes_on_with_its_attempts() {
 }
 
 #[tokio::test]
+async fn an_event_that_is_accepted_while_the_endpoint_ends_is_run_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_python("def handler(event, context): print('ran', event)\n", json!({})).await;
+    bench.lambda.shutdown().await;
+    let kind = [("x-amz-invocation-type", "Event")];
+    let sent = bench.request("POST", "/2015-03-31/functions/f/invocations", &kind, "1").await;
+    assert_eq!(sent.status, 202, "{sent:?}");
+
+    let bench = restarted(bench, dir.path()).await;
+    bench.prints("ran 1").await;
+}
+
+#[tokio::test]
 async fn a_window_goes_on_with_its_state() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;

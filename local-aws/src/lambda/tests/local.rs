@@ -39,6 +39,21 @@ async fn a_program_is_a_function_and_saved_it_runs_with_the_next_invocation() {
 }
 
 #[tokio::test]
+async fn what_was_saved_and_is_invoked_by_an_alias_is_still_latest() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("logger");
+    write_program(&program, &print_as("one"));
+    let bench = Bench::new();
+    bench.lambda.functions.make_local("f", &program).await.unwrap();
+    let alias = json!({ "Name": "live", "FunctionVersion": "$LATEST" });
+    let made = bench.call("POST", "/2015-03-31/functions/f/aliases", alias).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    write_program(&program, &print_as("two"));
+    let invoked = bench.call("POST", "/2015-03-31/functions/f:live/invocations", json!({})).await;
+    assert_eq!((&invoked.body, invoked.header("x-amz-executed-version")), (&json!("two"), Some("$LATEST")));
+}
+
+#[tokio::test]
 async fn what_is_not_whole_never_runs() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("bootstrap");

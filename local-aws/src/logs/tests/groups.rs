@@ -220,7 +220,7 @@ fn groups_are_listed_by_class_and_by_prefixes_and_parts_of_names() {
     let summary = json!({"logGroupName": "/aws/lambda/a", "logGroupArn": arn, "logGroupClass": "STANDARD"});
     assert_eq!(first["logGroups"][0], summary);
     assert_eq!(names(json!({"nextToken": first["nextToken"]})), ["third"]);
-    for pattern in ["ab", "a b c", "^^abc", "abc|", &"x".repeat(25), "abc|abc|abc|abc|abc|abc"] {
+    for pattern in ["", "ab", "a b c", "^^abc", "abc|", &"x".repeat(25), "abc|abc|abc|abc|abc|abc"] {
         assert_eq!(
             fixture.refused("ListLogGroups", json!({"logGroupNamePattern": pattern})).0,
             "InvalidParameterException"
