@@ -1,4 +1,4 @@
-//! The operations that are answered, service by service. What is not listed here is not dispatched; the README shows
+//! The operations that are answered, service by service. What is not listed here is not dispatched; docs/operations.md shows
 //! these lists, and a test compares.
 
 use http::Request;
@@ -227,10 +227,10 @@ mod tests {
 
     #[test]
     fn the_readme_lists_what_is_answered() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
         let readme = std::fs::read_to_string(&path).unwrap();
-        let (before, rest) = readme.split_once(BEGIN).expect("the README has the table's beginning");
-        let (table, after) = rest.split_once(END).expect("the README has the table's end");
+        let (before, rest) = readme.split_once(BEGIN).expect("docs/operations.md has the table's beginning");
+        let (table, after) = rest.split_once(END).expect("docs/operations.md has the table's end");
         let rows = SERVICES.map(|service| format!("| {} | {} |\n", service.name, service.operations.join(", ")));
         let expected = format!("| service | operations |\n|---|---|\n{}", rows.concat());
         if std::env::var_os("UPDATE_GOLDEN").is_some() {

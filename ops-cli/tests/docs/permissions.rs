@@ -1,0 +1,121 @@
+//! The permissions that `docs/permissions.md` lists for a command are those of the calls that it makes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::common::{Endpoint, Run, function_zip, ops_cli, scratch};
+use super::{read, root};
+
+type Permissions = BTreeSet<String>;
+
+/// The table's rows: a command, and what it needs by itself, such as `kinesis:PutRecords`.
+fn table() -> BTreeMap<String, Permissions> {
+    let page = read(&root().join("docs/permissions.md"));
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    rows.map(|(command, cell)| {
+        let mut service = "";
+        // A name in small letters is another command's.
+        let names = cell.split('`').skip(1).step_by(2).filter(|name| name.contains(|c: char| c.is_uppercase()));
+        let mut needed = Permissions::new();
+        for name in names {
+            let action = match name.split_once(':') {
+                Some((named, action)) => {
+                    service = named;
+                    action
+                }
+                None => name,
+            };
+            needed.insert(format!("{service}:{action}"));
+        }
+        (command.to_owned(), needed)
+    })
+    .collect()
+}
+
+/// How often the endpoint has answered each call, as permissions.
+fn calls(endpoint: &Endpoint) -> BTreeMap<String, f64> {
+    let (_, metrics) = endpoint.get("/_local/metrics");
+    let mut calls = BTreeMap::new();
+    for line in metrics.lines().filter(|line| line.starts_with("local_aws_requests_total{")) {
+        let label = |name: &str| Some(line.split_once(&format!("{name}=\""))?.1.split_once('"')?.0);
+        let (service, operation) = (label("service").unwrap(), label("operation").unwrap());
+        if service == "none" {
+            continue;
+        }
+        let count: f64 = line.rsplit_once(' ').unwrap().1.parse().unwrap();
+        *calls.entry(permission(service, operation)).or_default() += count;
+    }
+    calls
+}
+
+fn permission(service: &str, operation: &str) -> String {
+    let service = if service == "CloudWatch Logs" { "logs".to_owned() } else { service.to_lowercase() };
+    format!("{service}:{operation}")
+}
+
+/// The calls that `work` makes.
+fn calls_of(endpoint: &Endpoint, work: impl FnOnce()) -> Permissions {
+    let before = calls(endpoint);
+    work();
+    let after = calls(endpoint).into_iter();
+    after.filter(|(call, count)| before.get(call).is_none_or(|earlier| earlier < count)).map(|(call, _)| call).collect()
+}
+
+/// Permissions that AWS checks within other calls: passing the role to the function, and tagging what is created.
+const WITHIN_OTHER_CALLS: [&str; 5] =
+    ["iam:PassRole", "iam:TagRole", "kinesis:AddTagsToStream", "lambda:TagResource", "logs:TagResource"];
+
+/// Every call is listed, and everything that is listed is called.
+#[track_caller]
+fn compare(listed: &Permissions, made: &Permissions) {
+    let missing: Vec<_> = made.difference(listed).collect();
+    assert!(missing.is_empty(), "docs/permissions.md does not list {missing:?}");
+    let unused = listed.difference(made).filter(|name| !WITHIN_OTHER_CALLS.contains(&name.as_str()));
+    let unused: Vec<_> = unused.collect();
+    assert!(unused.is_empty(), "docs/permissions.md lists what is never called: {unused:?}");
+}
+
+/// The function's zip with another binary in it.
+fn another_zip() -> PathBuf {
+    let folder = scratch("docs-permissions");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut archive = zip::ZipArchive::new(File::open(function_zip()).unwrap()).unwrap();
+    let mut binary = Vec::new();
+    archive.by_name("bootstrap").unwrap().read_to_end(&mut binary).unwrap();
+    binary.extend(b"another build");
+    std::fs::write(folder.join("bootstrap"), binary).unwrap();
+    let zip = folder.join("bootstrap.zip");
+    Run::of(ops_cli().args(["zip", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip)).ok();
+    zip
+}
+
+#[tokio::test]
+async fn the_permissions_of_each_command_are_the_calls_it_makes() {
+    let table = table();
+    let endpoint = Endpoint::start();
+    let zip = another_zip();
+    let ours = calls_of(&endpoint, || {
+        endpoint.provision(&["--retention-days", "0"]);
+        // Another number of shards, other settings, another binary, and a retention that ends.
+        endpoint.provision(&["--shards", "2", "--memory", "256", "--batch-size", "7", "--retention-days", "7"]);
+        endpoint.run(["provision", "--zip", zip.to_str().unwrap(), "--retention-days", "0"]).ok();
+    });
+    compare(&table["provision"], &ours);
+
+    let of = |args: &[&str]| calls_of(&endpoint, || drop(endpoint.run(args).ok()));
+    compare(&table["publish"], &of(&["publish", "a record"]));
+    compare(&table["tail"], &of(&["tail"]));
+    compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
+    compare(&table["status"], &of(&["status"]));
+
+    // A policy of the role's own, which has to go before the role.
+    let iam = aws_sdk_iam::Client::new(&endpoint.sdk_config().await);
+    let policy = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    let put = iam.put_role_policy().role_name("test-dev-role").policy_name("own").policy_document(policy);
+    put.send().await.unwrap();
+    let made = of(&["teardown", "--yes"]);
+    let read_by_provision: Permissions = table["provision"].intersection(&made).cloned().collect();
+    compare(&(&table["teardown"] | &read_by_provision), &made);
+}
