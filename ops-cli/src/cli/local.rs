@@ -65,6 +65,9 @@ pub struct Local {
     /// Keep everything in this folder: what was acknowledged survives a restart and a kill
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Open what is valid in a damaged data folder: keeps a copy of it in the folder, and says what was dropped
+    #[arg(long, requires = "data_dir")]
+    pub recover: bool,
     /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory_limit: usize,
