@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::AwsError;
 use crate::signature::hex;
@@ -14,8 +15,17 @@ use crate::signature::hex;
 /// What is set aside before the first byte is here, at most.
 const FIRST_CAPACITY: usize = 1024 * 1024;
 
+/// Bytes of bodies that are in memory at once; a request for which there is no room waits. One that is small does not count.
+pub const MAX_BYTES_IN_FLIGHT: usize = 96 << 20;
+const SMALL_BYTES: usize = 64 << 10;
+
+/// Room for bodies, in KiB.
+static ROOM: Semaphore = Semaphore::const_new(MAX_BYTES_IN_FLIGHT / 1024);
+
 pub struct ReadBody {
     pub bytes: Bytes,
+    /// Its room, until the request is answered.
+    pub room: Option<SemaphorePermit<'static>>,
     /// In lowercase hex.
     pub sha256: String,
 }
@@ -59,6 +69,12 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     if stated.is_some_and(|stated| stated > allowance.bytes) {
         return Err(too_large(allowance));
     }
+    // Taken whole, in the order of arrival: with parts of it, requests could wait for each other.
+    let wanted = stated.unwrap_or(allowance.bytes);
+    let room = match u32::try_from(wanted / 1024) {
+        Ok(kib) if wanted > SMALL_BYTES => ROOM.acquire_many(kib).await.ok(),
+        _ => None,
+    };
     let mut bytes = BytesMut::with_capacity(stated.unwrap_or_default().min(FIRST_CAPACITY));
     let mut hasher = Sha256::new();
     loop {
@@ -74,7 +90,7 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
         hasher.update(&data);
         bytes.extend_from_slice(&data);
     }
-    Ok(ReadBody { bytes: bytes.freeze(), sha256: hex(&hasher.finalize()) })
+    Ok(ReadBody { bytes: bytes.freeze(), room, sha256: hex(&hasher.finalize()) })
 }
 
 fn too_large(allowance: &Allowance<'_>) -> AwsError {

@@ -41,7 +41,8 @@ fn load(store: &Store, commits: usize, random: &mut fastrand::Rng, written: &mut
             if random.u8(0..5) == 0 {
                 batch.remove(keyspace, key);
             } else {
-                let value: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(random.usize(0..1500)).collect();
+                let mut value = vec![0; random.usize(0..1500)];
+                random.fill(&mut value);
                 written.insert(((keyspace as u8, key.clone()), value.clone()));
                 batch.put(keyspace, key, value);
             }
@@ -179,7 +180,8 @@ fn check_one(base: &Base, dir: &Path, what: &str, counts: &mut Counts) {
     assert!(files(dir) == before, "{what}: a refused folder was changed");
     assert!(refusal.contains(&*dir.to_string_lossy()) && !refusal.contains("Error"), "{what}: {refusal}");
     counts.refused += 1;
-    if !counts.refused.is_multiple_of(3) {
+    // A folder of a newer version is not damaged.
+    if !counts.refused.is_multiple_of(3) || refusal.contains("is in data format") {
         return;
     }
     let recovered =

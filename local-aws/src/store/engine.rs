@@ -24,8 +24,11 @@ pub const MARKER_KEY: [u8; 1] = [0];
 
 /// Bounds what is read again at the start, and so how long that takes.
 const JOURNAL_BYTES: u64 = 128 << 20;
-const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Of each tree: what is written to, and as much again while that is brought to a table.
+const MEMTABLE_BYTES: u64 = 8 << 20;
 const CACHE_BYTES: u64 = 8 << 20;
+/// What the engine holds in memory.
+pub const MEMORY_BYTES: usize = (2 * TREES as u64 * MEMTABLE_BYTES + CACHE_BYTES) as usize;
 
 pub struct Engine {
     dir: PathBuf,

@@ -37,6 +37,9 @@ use check::{Counter, Damage};
 use engine::Engine;
 use writer::Writer;
 
+/// What the store holds in memory at most: the engine's buffers, and what waits to be written.
+pub const MEMORY_BYTES: usize = engine::MEMORY_BYTES + writer::MAX_QUEUED_BYTES;
+
 /// What keys are kept apart by. The number stands before each key on disk: never give one a second meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -197,8 +200,19 @@ impl Store {
         from: &[u8],
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
-        let open = self.open.as_ref().inspect(|open| open.writer.wait());
-        open.map(|open| open.engine.range(keyspace, from, to)).into_iter().flatten()
+        let open = self.open.clone().inspect(|open| open.writer.wait());
+        open.into_iter().flat_map({
+            let (from, to) = (from.to_owned(), to.to_owned());
+            move |open| {
+                let entries = open.engine.range(keyspace, &from, &to);
+                // Whoever reads may pass over what cannot be read: no answer is given from then on.
+                entries.inspect(move |entry| {
+                    if let Err(error) = entry {
+                        open.writer.fail(error);
+                    }
+                })
+            }
+        })
     }
 
     /// Every entry of a keyspace, its value read from JSON.
