@@ -15,8 +15,9 @@ use crate::signature::hex;
 /// What is set aside before the first byte is here, at most.
 const FIRST_CAPACITY: usize = 1024 * 1024;
 
-/// Bytes of bodies that are in memory at once; a request for which there is no room waits. One that is small does not count.
-pub const MAX_BYTES_IN_FLIGHT: usize = 96 << 20;
+/// Bytes of bodies that are in memory at once, unless one alone is larger. A request for which there is no room waits. A small
+/// one does not count.
+pub const MAX_BYTES_IN_FLIGHT: usize = 32 << 20;
 const SMALL_BYTES: usize = 64 << 10;
 
 /// Room for bodies, in KiB.
@@ -71,11 +72,12 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     }
     // Taken whole, in the order of arrival: with parts of it, requests could wait for each other.
     let wanted = stated.unwrap_or(allowance.bytes);
-    let room = match u32::try_from(wanted / 1024) {
+    let room = match u32::try_from(wanted.min(MAX_BYTES_IN_FLIGHT) / 1024) {
         Ok(kib) if wanted > SMALL_BYTES => ROOM.acquire_many(kib).await.ok(),
         _ => None,
     };
-    let mut bytes = BytesMut::with_capacity(stated.unwrap_or_default().min(FIRST_CAPACITY));
+    let capacity = if room.is_some() { stated } else { stated.map(|stated| stated.min(FIRST_CAPACITY)) };
+    let mut bytes = BytesMut::with_capacity(capacity.unwrap_or_default());
     let mut hasher = Sha256::new();
     loop {
         let frame = tokio::time::timeout(allowance.pause, body.frame()).await.map_err(|_| too_slow())?;

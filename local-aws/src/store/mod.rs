@@ -142,18 +142,11 @@ struct Changes {
 }
 
 impl Store {
-    /// Opens a folder, making it if needed; none: nothing is kept. Takes tens to hundreds of milliseconds, and blocks.
+    /// Opens a folder, making it if needed; none: nothing is kept. Takes tens to hundreds of milliseconds, and blocks. With
+    /// `is_recovering`, a damaged folder is copied, and what is valid of it opened.
     ///
     /// # Errors
-    /// The folder is not ours, of a newer format, in use, or cannot be read or written.
-    pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
-        Self::open_or_recover(dir, false)
-    }
-
-    /// As [`Store::open`]; with `is_recovering`, a damaged folder is copied, and what is valid of it opened.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
+    /// The folder is not ours, of a newer format, in use, damaged, or cannot be read or written.
     pub fn open_or_recover(dir: Option<&Path>, is_recovering: bool) -> Result<Self, StoreError> {
         let Some(dir) = dir else { return Ok(Self::default()) };
         let counter = match folder::prepare(dir) {
@@ -170,6 +163,11 @@ impl Store {
         let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
         let writer = Writer::start(Arc::clone(&engine));
         Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+    }
+
+    #[cfg(test)]
+    pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
+        Self::open_or_recover(dir, false)
     }
 
     /// Whether what is committed can be read back.

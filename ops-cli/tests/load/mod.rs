@@ -163,7 +163,7 @@ pub struct Record {
     shard: String,
     /// Of 56 digits: they sort as the numbers do.
     sequence: String,
-    number: u64,
+    pub number: u64,
 }
 
 /// All records of the stream, shard by shard in the order in which they are read.
@@ -236,7 +236,7 @@ pub async fn lines(config: &aws_config::SdkConfig) -> Vec<Line> {
 
 /// Waits until each record has a line.
 pub async fn all_lines(config: &aws_config::SdkConfig, records: &[Record]) -> Vec<Line> {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     loop {
         let found = lines(config).await;
         let logged: BTreeSet<&str> = found.iter().map(|line| line.sequence.as_str()).collect();
