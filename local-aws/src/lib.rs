@@ -61,6 +61,11 @@ pub const DEFAULT_PORT: u16 = 4566;
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
+/// Memory that the endpoint may use besides [`Config::memory_limit`], in bytes: the bodies of requests under way and what is
+/// decoded of them, the store's buffers and queue, and 64 MiB for everything else: code, connections, answers that are being
+/// built, and the allocator.
+pub const MEMORY_BESIDE_LIMIT: usize = 2 * http_api::MAX_BODY_BYTES + store::MEMORY_BYTES + (64 << 20);
+
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -82,6 +87,8 @@ pub struct Config {
     /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
     /// temporary folder for the documents, which go with the endpoint.
     pub data_dir: Option<PathBuf>,
+    /// Open what is valid of a damaged data folder, after a copy of it was made; without it such a folder is refused.
+    pub recover: bool,
     /// Functions that there are from the start: name, and the program or folder that is its code, read again when it changes.
     pub functions: Vec<(String, PathBuf)>,
     /// How many bytes of records and log events stay in memory; the oldest leave first.
@@ -104,6 +111,7 @@ impl Default for Config {
             limits: Limits::default(),
             metrics: Metrics::default(),
             data_dir: None,
+            recover: false,
             functions: Vec::new(),
             memory_limit: DEFAULT_MEMORY_LIMIT,
             shard_limits: false,
@@ -127,7 +135,7 @@ struct Services {
 
 impl Services {
     async fn open(config: Config, bound: IpAddr) -> io::Result<Self> {
-        let store = Store::open(config.data_dir.as_deref()).map_err(io::Error::other)?;
+        let store = Store::open_or_recover(config.data_dir.as_deref(), config.recover).map_err(io::Error::other)?;
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
         let logs = logs.map_err(io::Error::other)?.counted_by(config.metrics.clone());

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::AwsError;
 use crate::signature::hex;
@@ -14,8 +15,18 @@ use crate::signature::hex;
 /// What is set aside before the first byte is here, at most.
 const FIRST_CAPACITY: usize = 1024 * 1024;
 
+/// Bytes of bodies that are in memory at once, unless one alone is larger. A request for which there is no room waits. A small
+/// one does not count.
+pub const MAX_BYTES_IN_FLIGHT: usize = 32 << 20;
+const SMALL_BYTES: usize = 64 << 10;
+
+/// Room for bodies, in KiB.
+static ROOM: Semaphore = Semaphore::const_new(MAX_BYTES_IN_FLIGHT / 1024);
+
 pub struct ReadBody {
     pub bytes: Bytes,
+    /// Its room, until the request is answered.
+    pub room: Option<SemaphorePermit<'static>>,
     /// In lowercase hex.
     pub sha256: String,
 }
@@ -59,7 +70,14 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     if stated.is_some_and(|stated| stated > allowance.bytes) {
         return Err(too_large(allowance));
     }
-    let mut bytes = BytesMut::with_capacity(stated.unwrap_or_default().min(FIRST_CAPACITY));
+    // Taken whole, in the order of arrival: with parts of it, requests could wait for each other.
+    let wanted = stated.unwrap_or(allowance.bytes);
+    let room = match u32::try_from(wanted.min(MAX_BYTES_IN_FLIGHT) / 1024) {
+        Ok(kib) if wanted > SMALL_BYTES => ROOM.acquire_many(kib).await.ok(),
+        _ => None,
+    };
+    let capacity = if room.is_some() { stated } else { stated.map(|stated| stated.min(FIRST_CAPACITY)) };
+    let mut bytes = BytesMut::with_capacity(capacity.unwrap_or_default());
     let mut hasher = Sha256::new();
     loop {
         let frame = tokio::time::timeout(allowance.pause, body.frame()).await.map_err(|_| too_slow())?;
@@ -74,7 +92,7 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
         hasher.update(&data);
         bytes.extend_from_slice(&data);
     }
-    Ok(ReadBody { bytes: bytes.freeze(), sha256: hex(&hasher.finalize()) })
+    Ok(ReadBody { bytes: bytes.freeze(), room, sha256: hex(&hasher.finalize()) })
 }
 
 fn too_large(allowance: &Allowance<'_>) -> AwsError {

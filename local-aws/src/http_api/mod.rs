@@ -28,6 +28,7 @@ use crate::lambda::{DOWNLOAD_CODE, Lambda};
 use crate::signature::{Claim, SignatureError};
 use crate::store;
 use body::Allowance;
+pub use body::MAX_BYTES_IN_FLIGHT as MAX_BODY_BYTES;
 use operations::Operation;
 pub use server::{Limits, serve};
 use told::Told;
@@ -158,6 +159,7 @@ async fn dispatch(
     let name = operation.map_or("", |operation| operation.name);
     let allowance = Allowance { bytes: body::limit_of(name), operation: name, pause, whole };
     let body = body::read(body, &parts.headers, &allowance).await?;
+    let _room = body.room;
     let request = Request::from_parts(parts, body.bytes);
     if let Some(claim) = &claim {
         claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;

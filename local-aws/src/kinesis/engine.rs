@@ -110,13 +110,20 @@ impl Engine {
         self.store.update_stream(name, change).await.map_err(engine_error)
     }
 
-    /// Names the parents of shards that the engine made without: those of UpdateShardCount.
-    pub async fn name_parents(&self, log: &StreamLog) -> Result<(), AwsError> {
+    /// Names the parents of shards that the engine made without, those of UpdateShardCount, and has shards begin where the
+    /// log does: above their parents' numbers.
+    pub async fn complete_shards(&self, log: &StreamLog) -> Result<(), AwsError> {
         let name = |stream: &mut Stream| {
             for (shard, known) in stream.shards.iter_mut().zip(&log.shards().all) {
                 if let (None, [first, rest @ ..]) = (&shard.parent_shard_id, known.parents.as_slice()) {
                     shard.parent_shard_id = Some(first.clone());
                     shard.adjacent_parent_shard_id = rest.last().cloned();
+                }
+                let range = &mut shard.sequence_number_range;
+                for number in
+                    std::iter::once(&mut range.starting_sequence_number).chain(&mut range.ending_sequence_number)
+                {
+                    move_to(number, known.sequence);
                 }
             }
         };
@@ -206,6 +213,17 @@ pub fn initial_response() -> Bytes {
 /// The frame of one event of a subscription.
 pub fn event_frame(payload: &[u8], content_type: &'static str) -> Bytes {
     event_stream::encode_subscribe_event(payload, content_type).into()
+}
+
+/// Makes a number of a shard one of its sequence.
+fn move_to(number: &mut String, shard: ShardSequence) {
+    if let Ok(mut parts) = sequence::parse_sequence(number)
+        && parts.shard_create_time / 1000 != shard.created_seconds
+    {
+        parts.seq_time = parts.seq_time.or(Some(parts.shard_create_time));
+        parts.shard_create_time = shard.created_seconds * 1000;
+        *number = sequence::stringify_sequence(&parts);
+    }
 }
 
 /// Epoch milliseconds at which a shard with this last number was closed.

@@ -188,7 +188,7 @@ impl Kinesis {
         // A shard is in the store before its records are.
         self.persist_stream(&log, &described).await;
         if log.describe(settings, engine::shards(&described), now()) {
-            self.engine().name_parents(&log).await?;
+            self.engine().complete_shards(&log).await?;
             self.persist_stream(&log, &self.engine().stream(name).await?).await;
             self.changed(name);
         }

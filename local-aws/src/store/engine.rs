@@ -1,24 +1,50 @@
-//! The engine, `fjall`: a log-structured merge tree with a journal in front, whose torn end it drops when it opens.
+//! The engine, `fjall`: log-structured merge trees with a journal in front. It opens a damaged journal as if it ended there,
+//! so the folder is checked before (`check`), and each commit carries a number.
 
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 
-use super::{Changes, Keyspace, StoreError};
+use super::check::journal::Marker;
+use super::check::{self, Checked, Counter};
+use super::commits::{Commits, PerTree};
+use super::{Changes, Keyspace, StoreError, folder, recover};
+
+/// The engine's folder in the data folder.
+pub const FOLDER: &str = "store";
+/// The trees, in the order of their numbers in the engine, which counts them from 1.
+const NAMES: [&str; TREES] = ["state", "records", "events"];
+pub const TREES: usize = 3;
+/// The key of each commit's marker: below the numbers of all keyspaces.
+pub const MARKER_KEY: [u8; 1] = [0];
 
 /// Bounds what is read again at the start, and so how long that takes.
 const JOURNAL_BYTES: u64 = 128 << 20;
-const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Of each tree: what is written to, and as much again while that is brought to a table.
+const MEMTABLE_BYTES: u64 = 8 << 20;
 const CACHE_BYTES: u64 = 8 << 20;
+/// What the engine holds in memory.
+pub const MEMORY_BYTES: usize = (2 * TREES as u64 * MEMTABLE_BYTES + CACHE_BYTES) as usize;
 
 pub struct Engine {
     dir: PathBuf,
     database: Database,
     /// What is small and changes in place, and the two that only grow at their ends: a tree each.
-    state: fjall::Keyspace,
-    records: fjall::Keyspace,
-    events: fjall::Keyspace,
+    trees: [fjall::Keyspace; TREES],
+    commits: Mutex<Counted>,
+    /// Held for as long as the engine is open.
+    _lock: File,
+}
+
+/// The number of the last commit, and the file that says it.
+struct Counted {
+    last: u64,
+    written: PerTree,
+    file: Commits,
 }
 
 /// A key as it is on disk: after the number of its keyspace.
@@ -29,55 +55,114 @@ pub fn key(keyspace: Keyspace, key: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
+/// The engine on its files, created if there are none.
+pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]), StoreError> {
+    let failed = |source| match source {
+        fjall::Error::Locked => StoreError::Locked(dir.to_owned()),
+        source => failure(dir, source),
+    };
+    let database = Database::builder(dir.join(FOLDER))
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(JOURNAL_BYTES)
+        .worker_threads(1)
+        .open()
+        .map_err(failed)?;
+    let tree = |name| {
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        database.keyspace(name, options).map_err(failed)
+    };
+    let trees = [tree(NAMES[0])?, tree(NAMES[1])?, tree(NAMES[2])?];
+    Ok((database, trees))
+}
+
 impl Engine {
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let failed = |source| match source {
-            fjall::Error::Locked => StoreError::Locked(dir.to_owned()),
-            source => failure(dir, source),
-        };
-        let database = Database::builder(dir.join("store"))
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(1)
-            .open()
-            .map_err(failed)?;
-        let tree = |name| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            database.keyspace(name, options).map_err(failed)
-        };
-        let (state, records, events) = (tree("state")?, tree("records")?, tree("events")?);
-        Ok(Self { dir: dir.to_owned(), database, state, records, events })
+    /// Opens the folder if everything in it is as it was written; with `is_recovering`, what is valid of it.
+    pub fn open(dir: &Path, counter: Counter, is_recovering: bool) -> Result<Self, StoreError> {
+        let lock = lock(dir)?;
+        let mut checked = check::check(dir, counter)?;
+        if !checked.damages.is_empty() && is_recovering {
+            recover::recover(dir, &checked)?;
+            checked = check::check(dir, Counter::Absent)?;
+        }
+        if !checked.damages.is_empty() {
+            return Err(StoreError::Damaged { dir: dir.to_owned(), damages: checked.damages });
+        }
+        let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
+        prepare(dir, &checked).map_err(failed)?;
+        let (database, trees) = open_database(dir)?;
+        let file = Commits::create(dir, checked.found).map_err(failed)?;
+        if counter != Counter::Required {
+            folder::mark(dir).map_err(failed)?;
+        }
+        let last = checked.found.into_iter().max().unwrap_or(0);
+        let commits = Mutex::new(Counted { last, written: checked.found, file });
+        Ok(Self { dir: dir.to_owned(), database, trees, commits, _lock: lock })
     }
 
     /// Writes these together or not at all; they are with the operating system when this returns.
     pub fn write(&self, group: Vec<Changes>) -> Result<(), StoreError> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
+        let mut batch = self.batch();
         for changes in group {
             if !changes.removed_ranges.is_empty() {
                 // What is to be removed is looked up: all that comes before must be there.
-                let before = std::mem::replace(&mut batch, self.database.batch());
-                before.commit().map_err(|source| self.failed(source))?;
-                batch = batch.durability(Some(PersistMode::Buffer));
+                let before = std::mem::replace(&mut batch, self.batch());
+                self.commit(before)?;
             }
             for (keyspace, from, to) in changes.removed_ranges {
-                let tree = self.tree(keyspace);
-                for entry in tree.range(from..to) {
-                    batch.remove(tree, entry.key().map_err(|source| self.failed(source))?);
+                for entry in self.tree(keyspace).range(from..to) {
+                    batch.remove(self, keyspace, entry.key().map_err(|source| self.failed(source))?);
                 }
             }
             for (keyspace, key) in changes.removals {
-                batch.remove(self.tree(keyspace), key);
+                batch.remove(self, keyspace, key);
             }
             for (keyspace, key, value) in changes.puts {
-                batch.insert(self.tree(keyspace), key, value);
+                batch.put(self, keyspace, key, value);
             }
         }
-        batch.commit().map_err(|source| self.failed(source))
+        self.commit(batch)
+    }
+
+    fn batch(&self) -> Numbered {
+        Numbered { batch: self.database.batch().durability(Some(PersistMode::Buffer)), touched: [false; TREES] }
+    }
+
+    /// Writes a batch with its number, then the counter: never the other way round.
+    fn commit(&self, Numbered { mut batch, touched }: Numbered) -> Result<(), StoreError> {
+        if !touched.contains(&true) {
+            return Ok(());
+        }
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = commits.last + 1;
+        let marker = Marker { number, floor: self.database.seqno(), before: commits.written }.encode();
+        for (tree, _) in self.trees.iter().zip(touched).filter(|(_, is_touched)| *is_touched) {
+            batch.insert(tree, MARKER_KEY, marker.as_slice());
+        }
+        batch.commit().map_err(|source| self.failed(source))?;
+        commits.last = number;
+        for (written, _) in commits.written.iter_mut().zip(touched).filter(|(_, is_touched)| *is_touched) {
+            *written = number;
+        }
+        let written = commits.written;
+        commits.file.write(written).map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
     }
 
     /// Brings what was written to the disk itself, where a power failure does not take it.
     pub fn sync(&self) -> Result<(), StoreError> {
-        self.database.persist(PersistMode::SyncData).map_err(|source| self.failed(source))
+        self.database.persist(PersistMode::SyncData).map_err(|source| self.failed(source))?;
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        commits.file.sync().map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
+    }
+
+    /// Brings everything from memory to table files, and waits until nothing is being rewritten.
+    #[cfg(test)]
+    pub fn flush_tables(&self) {
+        for tree in &self.trees {
+            tree.rotate_memtable_and_wait().unwrap();
+        }
+        while self.database.outstanding_flushes() > 0 || self.database.active_compactions() > 0 {
+            std::thread::yield_now();
+        }
     }
 
     /// Up to and without `to`.
@@ -94,11 +179,7 @@ impl Engine {
     }
 
     fn tree(&self, keyspace: Keyspace) -> &fjall::Keyspace {
-        match keyspace {
-            Keyspace::Records => &self.records,
-            Keyspace::LogEvents => &self.events,
-            _ => &self.state,
-        }
+        &self.trees[tree(keyspace)]
     }
 
     fn failed(&self, source: fjall::Error) -> StoreError {
@@ -106,12 +187,88 @@ impl Engine {
     }
 }
 
+/// A batch, and the trees it writes to.
+struct Numbered {
+    batch: fjall::OwnedWriteBatch,
+    touched: [bool; TREES],
+}
+
+impl Numbered {
+    fn put(&mut self, engine: &Engine, keyspace: Keyspace, key: Bytes, value: Bytes) {
+        self.touched[tree(keyspace)] = true;
+        self.batch.insert(engine.tree(keyspace), key, value);
+    }
+
+    fn remove(&mut self, engine: &Engine, keyspace: Keyspace, key: impl Into<fjall::Slice>) {
+        self.touched[tree(keyspace)] = true;
+        self.batch.remove(engine.tree(keyspace), key);
+    }
+}
+
+/// The tree that a keyspace is in.
+fn tree(keyspace: Keyspace) -> usize {
+    match keyspace {
+        Keyspace::Records => 1,
+        Keyspace::LogEvents => 2,
+        _ => 0,
+    }
+}
+
+/// Keeps other endpoints from the folder, and from reading it while it is checked.
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
+    let folder = File::open(dir).map_err(failed)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked(dir.to_owned())),
+        Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Makes the files of a folder that was checked ready for the engine: cuts the torn end of the journal off.
+fn prepare(dir: &Path, checked: &Checked) -> io::Result<()> {
+    let store = dir.join(FOLDER);
+    if checked.is_new && store.exists() {
+        fs::remove_dir_all(&store)?;
+    }
+    if let Some(torn) = &checked.torn {
+        tracing::warn!(
+            "{torn}, as after a kill in the middle of a write that was never acknowledged: they were dropped"
+        );
+    }
+    if checked.unsynced > 0 {
+        let count = checked.unsynced;
+        tracing::warn!("the machine stopped before the last {count} commits had reached its disk: they are lost");
+    }
+    if let Some((journal, end)) = &checked.end {
+        let journal = OpenOptions::new().write(true).open(journal)?;
+        journal.set_len(*end)?;
+        journal.sync_all()?;
+    }
+    if store.exists() {
+        OpenOptions::new().create(true).truncate(false).write(true).open(store.join("lock"))?;
+    }
+    Ok(())
+}
+
 /// A full disk, a folder that is gone: in the system's own words.
 fn failure(dir: &Path, source: fjall::Error) -> StoreError {
-    match source {
-        fjall::Error::Io(source) => StoreError::Io { dir: dir.to_owned(), source },
-        source => StoreError::Engine { dir: dir.to_owned(), source },
-    }
+    use fjall::Error;
+    let reason = match source {
+        Error::Io(source) | Error::Storage(lsm_tree::Error::Io(source)) => {
+            return StoreError::Io { dir: dir.to_owned(), source };
+        }
+        Error::Poisoned => "an earlier write of its files failed",
+        Error::Storage(lsm_tree::Error::ChecksumMismatch { .. }) => "a block of a table file fails its checksum",
+        Error::Storage(_) | Error::Unrecoverable => "a table file is damaged",
+        Error::JournalRecovery(_) => "a journal is damaged",
+        Error::InvalidVersion(_) => "its files are of another version of the engine",
+        source => {
+            tracing::debug!("the engine failed: {source:?}");
+            "its files cannot be used"
+        }
+    };
+    StoreError::Engine { dir: dir.to_owned(), reason }
 }
 
 /// Keys, as their keyspace has them, and values.

@@ -12,15 +12,18 @@ use super::StoreError;
 pub const MARKER: &str = "local-aws.json";
 const UNFINISHED: &str = "local-aws.json.new";
 /// Counts up with every change that an older version would misread.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Of a version that kept no commit counter.
+pub const WITHOUT_COUNTER: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Marker {
     format: u32,
 }
 
-/// Checks that the folder is ours and of a format we know; marks it as ours where there is none, or nothing in it.
-pub fn prepare(dir: &Path) -> Result<(), StoreError> {
+/// Checks that the folder is ours and of a format we know, which it returns; marks it as ours where there is none, or nothing
+/// in it.
+pub fn prepare(dir: &Path) -> Result<u32, StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
     fs::create_dir_all(dir).map_err(failed)?;
     match fs::read(dir.join(MARKER)) {
@@ -32,23 +35,27 @@ pub fn prepare(dir: &Path) -> Result<(), StoreError> {
                     return Err(StoreError::NotOurs { dir: dir.to_owned(), found });
                 }
             }
-            mark(dir).map_err(failed)
+            mark(dir).map_err(failed)?;
+            Ok(FORMAT)
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-fn check(dir: &Path, marker: &[u8]) -> Result<(), StoreError> {
+fn check(dir: &Path, marker: &[u8]) -> Result<u32, StoreError> {
     let bad = |error: serde_json::Error| StoreError::BadMarker(dir.to_owned(), format!("its {MARKER} reads {error}"));
     let Marker { format } = serde_json::from_slice(marker).map_err(bad)?;
     if format > FORMAT {
         return Err(StoreError::NewerFormat { dir: dir.to_owned(), found: format, expected: FORMAT });
     }
-    Ok(())
+    if format == 0 {
+        return Err(StoreError::BadMarker(dir.to_owned(), format!("its {MARKER} names no format")));
+    }
+    Ok(format)
 }
 
 /// Whole or not at all: a kill in between leaves a folder that counts as empty.
-fn mark(dir: &Path) -> io::Result<()> {
+pub fn mark(dir: &Path) -> io::Result<()> {
     let unfinished = dir.join(UNFINISHED);
     fs::write(&unfinished, serde_json::to_vec(&Marker { format: FORMAT })?)?;
     fs::File::open(&unfinished)?.sync_all()?;

@@ -11,8 +11,13 @@
 //! module knows the engine, the crate `fjall`.
 
 mod budget;
+mod check;
+mod commits;
+#[cfg(test)]
+mod damage_tests;
 mod engine;
 pub mod folder;
+mod recover;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -28,8 +33,12 @@ use serde::de::DeserializeOwned;
 use crate::error::AwsError;
 
 pub use budget::{Budget, Holder, Share};
+use check::{Counter, Damage};
 use engine::Engine;
 use writer::Writer;
+
+/// What the store holds in memory at most: the engine's buffers, and what waits to be written.
+pub const MEMORY_BYTES: usize = engine::MEMORY_BYTES + writer::MAX_QUEUED_BYTES;
 
 /// What keys are kept apart by. The number stands before each key on disk: never give one a second meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,20 +70,30 @@ pub enum StoreError {
     NotOurs { dir: PathBuf, found: String },
     #[error("{} is in data format {found}, and this version knows {expected} and older: open it with the version that wrote it, or take another folder", .dir.display())]
     NewerFormat { dir: PathBuf, found: u32, expected: u32 },
-    #[error("{} is not the endpoint's: {reason}; take another folder", .0.display(), reason = .1)]
+    #[error("{} is not the endpoint's: {reason}; take another folder, or, if it is, add --recover", .0.display(), reason = .1)]
     BadMarker(PathBuf, String),
     #[error("{} is in use by another endpoint: stop it, or take another folder", .0.display())]
     Locked(PathBuf),
     #[error("the data folder {} failed: {source}", .dir.display())]
     Io { dir: PathBuf, source: io::Error },
-    #[error("the data folder {} failed: {source}", .dir.display())]
-    Engine { dir: PathBuf, source: fjall::Error },
+    #[error("the data folder {} failed: {reason}; stop the endpoint and start it again, which checks every file", .dir.display())]
+    Engine { dir: PathBuf, reason: &'static str },
+    #[error("the data folder {} is damaged, and nothing in it was changed: {}; --recover keeps a copy of it, drops what is damaged, and opens the rest", .dir.display(), damage_list(.damages))]
+    Damaged { dir: PathBuf, damages: Vec<Damage> },
     #[error("the data folder failed earlier, and nothing is kept any more: {0}")]
     Failed(Arc<str>),
     #[error("a value in the data folder could not be read: {0}")]
     Value(#[from] serde_json::Error),
     #[error("an entry in the data folder is not the log event it should be")]
     NotAnEvent,
+}
+
+/// The first three.
+fn damage_list(damages: &[Damage]) -> String {
+    let shown: Vec<String> = damages.iter().take(3).map(Damage::to_string).collect();
+    let more = damages.len() - shown.len();
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    shown.join("; ") + &more
 }
 
 impl From<StoreError> for AwsError {
@@ -123,16 +142,32 @@ struct Changes {
 }
 
 impl Store {
-    /// Opens a folder, making it if needed; none: nothing is kept. Takes tens to hundreds of milliseconds, and blocks.
+    /// Opens a folder, making it if needed; none: nothing is kept. Takes tens to hundreds of milliseconds, and blocks. With
+    /// `is_recovering`, a damaged folder is copied, and what is valid of it opened.
     ///
     /// # Errors
-    /// The folder is not ours, of a newer format, in use, or cannot be read or written.
-    pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
+    /// The folder is not ours, of a newer format, in use, damaged, or cannot be read or written.
+    pub fn open_or_recover(dir: Option<&Path>, is_recovering: bool) -> Result<Self, StoreError> {
         let Some(dir) = dir else { return Ok(Self::default()) };
-        folder::prepare(dir)?;
-        let engine = Arc::new(Engine::open(dir)?);
+        let counter = match folder::prepare(dir) {
+            Ok(folder::WITHOUT_COUNTER) => Counter::Absent,
+            Ok(_) => Counter::Required,
+            // Only the file that says so is damaged, or it is missing.
+            Err(StoreError::BadMarker(..) | StoreError::NotOurs { .. })
+                if is_recovering && dir.join(commits::FILE).exists() && dir.join(engine::FOLDER).exists() =>
+            {
+                Counter::Unmarked
+            }
+            Err(error) => return Err(error),
+        };
+        let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
         let writer = Writer::start(Arc::clone(&engine));
         Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+    }
+
+    #[cfg(test)]
+    pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
+        Self::open_or_recover(dir, false)
     }
 
     /// Whether what is committed can be read back.
@@ -163,8 +198,19 @@ impl Store {
         from: &[u8],
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
-        let open = self.open.as_ref().inspect(|open| open.writer.wait());
-        open.map(|open| open.engine.range(keyspace, from, to)).into_iter().flatten()
+        let open = self.open.clone().inspect(|open| open.writer.wait());
+        open.into_iter().flat_map({
+            let (from, to) = (from.to_owned(), to.to_owned());
+            move |open| {
+                let entries = open.engine.range(keyspace, &from, &to);
+                // Whoever reads may pass over what cannot be read: no answer is given from then on.
+                entries.inspect(move |entry| {
+                    if let Err(error) = entry {
+                        open.writer.fail(error);
+                    }
+                })
+            }
+        })
     }
 
     /// Every entry of a keyspace, its value read from JSON.

@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::{Changes, StoreError};
 
 /// What waits at most before whoever commits more is held up.
-const MAX_QUEUED_BYTES: usize = 32 << 20;
+pub const MAX_QUEUED_BYTES: usize = 16 << 20;
 /// What is written in one go at most, unless one batch alone is larger.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 /// How long what was written may be with the operating system only, at risk if the power fails.
@@ -86,6 +86,11 @@ impl Writer {
             Ok(written) => written.failure.clone().map_or(Ok(()), |failure| Err(StoreError::Failed(failure))),
             Err(_) => Err(StoreError::Failed("the writer ended".into())),
         }
+    }
+
+    /// Ends all answers: the folder cannot be read.
+    pub fn fail(&self, error: &StoreError) {
+        self.shared.failed(error);
     }
 
     /// Blocks until what is committed is written, or cannot be.

@@ -65,7 +65,11 @@ pub struct Local {
     /// Keep everything in this folder: what was acknowledged survives a restart and a kill
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir
+    /// Open what is valid in a damaged data folder: keeps a copy of it in the folder, and says what was dropped
+    #[arg(long, requires = "data_dir")]
+    pub recover: bool,
+    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir.
+    /// Requests under way and the store's buffers need up to 200 MiB more
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory_limit: usize,
     /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out

@@ -57,6 +57,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         verify_signatures: !args.no_auth,
         allow_remote: args.allow_remote,
         data_dir: args.data_dir.clone(),
+        recover: args.recover,
         functions: args
             .function
             .iter()

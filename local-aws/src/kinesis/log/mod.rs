@@ -2,6 +2,8 @@
 //! under the write lock: a shard that is closed has all its records before its children have one.
 
 mod chunk;
+#[cfg(test)]
+mod lineage_tests;
 mod read;
 mod sequence;
 mod shard;
@@ -116,6 +118,7 @@ impl StreamLog {
             if new.parents.is_empty() {
                 new.parents = overlapping(&closing, &new.hash_keys);
             }
+            new.sequence = new.sequence.after(new.parents.iter().filter_map(|id| Some(shards.shard(id)?.sequence)));
             // The first shards are as old as the stream; the others begin where their parents end.
             let ends = new.parents.iter().filter_map(|parent| shards.shard(parent)?.closed());
             let opened = ends.max().unwrap_or(new.sequence.created_seconds * 1000);

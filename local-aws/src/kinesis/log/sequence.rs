@@ -33,6 +33,13 @@ impl ShardSequence {
         SequenceText(decimal(limbs))
     }
 
+    /// The sequence of a shard with these parents. It begins above all their numbers, whatever the clock says: it may have
+    /// been set back, or have stood still, since they were created.
+    pub fn after(self, parents: impl Iterator<Item = Self>) -> Self {
+        let created_seconds = parents.map(|parent| parent.created_seconds + 1).fold(self.created_seconds, u64::max);
+        Self { created_seconds, ..self }
+    }
+
     /// The counter in a sequence number of this shard; none for another shard's.
     pub fn counter(self, number: &str) -> Option<u64> {
         let parts = number.parse::<SequenceNumber>().ok()?.parts()?;
