@@ -28,6 +28,7 @@ mod settings_check;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod validation;
 mod wire;
 mod workspace;
