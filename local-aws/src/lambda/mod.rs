@@ -28,6 +28,7 @@ mod settings_check;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod unpack;
 mod validation;
 mod wire;

@@ -13,6 +13,7 @@
 mod budget;
 mod engine;
 pub mod folder;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -70,7 +71,7 @@ pub enum StoreError {
     Locked(PathBuf),
     #[error("the data folder {} failed: {source}", .dir.display())]
     Io { dir: PathBuf, source: io::Error },
-    #[error("the data folder {} failed: {source}", .dir.display())]
+    #[error("the data folder {} failed: {}", .dir.display(), reason::of(source))]
     Engine { dir: PathBuf, source: fjall::Error },
     #[error("the data folder failed earlier, and nothing is kept any more: {0}")]
     Failed(Arc<str>),
