@@ -8,10 +8,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_sdk_lambda::types::{DestinationConfig, OnFailure};
 use common::user::{OTHER, as_another_user};
 use common::{Endpoint, Run, eventually, ops_cli};
 use serde_json::json;
@@ -103,8 +103,6 @@ fn another_user_reads_and_sets_nothing_of_the_endpoints_own_pages() {
 
 #[test]
 fn without_authentication_another_user_must_sign() {
-    let mut local = ops_cli();
-    local.args(["--output", "json", "local", "--port", "0", "--no-auth"]).stderr(Stdio::piped());
     let endpoint = Endpoint::start_with(&["--no-auth"]);
     let list = "x-amz-target: Kinesis_20131202.ListStreams\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: 2\r\n";
     let list = head(&endpoint, "POST /", list) + "{}";
@@ -139,15 +137,26 @@ fn with_umask(umask: &str, data: &Path, temporary: &Path) -> Endpoint {
     Endpoint::of(shell.arg("--data-dir").arg(data).env("TMPDIR", temporary))
 }
 
-#[test]
-fn every_file_is_the_users_alone_whatever_the_umask() {
+/// Has what the function fails at sent to a queue at once.
+async fn send_failures_to_a_queue(endpoint: &Endpoint) {
+    let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
+    let mappings = lambda.list_event_source_mappings().send().await.unwrap().event_source_mappings.unwrap();
+    let queue = OnFailure::builder().destination("arn:aws:sqs:us-east-1:000000000000:failed").build();
+    let destinations = DestinationConfig::builder().on_failure(queue).build();
+    let update = lambda.update_event_source_mapping().uuid(mappings[0].uuid().unwrap());
+    update.maximum_retry_attempts(0).destination_config(destinations).send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_is_the_users_alone_whatever_the_umask() {
     let parent = tempfile::tempdir().unwrap();
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let (data, temporary) = (parent.path().join("deep/data"), parent.path().join("tmp"));
     fs::create_dir(&temporary).unwrap();
     for umask in ["000", "022"] {
         let mut endpoint = with_umask(umask, &data, &temporary);
-        endpoint.provision(&["--retries", "0", "--on-failure", "arn:aws:sqs:us-east-1:000000000000:failed"]);
+        endpoint.provision(&[]);
+        send_failures_to_a_queue(&endpoint).await;
         endpoint.fault(&json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 1, "probability": 1 }));
         endpoint.run(["publish", "the secret"]).ok();
         eventually("the document of the failure", || data.join("destinations/sqs/failed").exists().then_some(()));

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::package::{MAX_ZIPPED_BYTES, Package, PackageError};
+use super::package::{MAX_ZIPPED_BYTES, Package, PackageError, unpack};
 use super::platform::Platform;
 use super::runtime::Kind;
 use super::settings::Settings;
-use super::unpack::unpack;
 use super::validation::{invalid_parameter, service_failure};
 use crate::error::AwsError;
 use crate::private;

@@ -10,6 +10,7 @@ use zip::read::ZipFile;
 pub use super::elf::{Elf, ElfError, GlibcVersion, Machine};
 pub use super::platform::{Architecture, Platform};
 use super::tree::Tree;
+pub use super::unpack::unpack;
 
 /// Bytes of a package, unpacked. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const MAX_UNPACKED_BYTES: u64 = 262_144_000;
@@ -220,7 +221,7 @@ pub mod tests {
     use zip::write::SimpleFileOptions;
 
     use super::super::elf::tests::own_executable;
-    use super::super::unpack::{unpack, unpack_within};
+    use super::super::unpack::unpack_within;
     use super::*;
 
     /// A zip of the given files, none of them marked executable.

@@ -5,13 +5,14 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use super::package::{BOOTSTRAP, MAX_UNPACKED_BYTES, PackageError, entry_path, open};
+use super::tree::Tree;
 use crate::private;
 
-/// Unpacks a zip that [`Package::read`](super::package::Package::read) has accepted into `folder`, which must exist. Files
-/// that the zip calls executable, and `bootstrap`, are made so; no other mode bit is taken over.
+/// Unpacks a zip into `folder`, which must exist. Files that the zip calls executable, and `bootstrap`, are made so; no other
+/// mode bit is taken over.
 ///
 /// # Errors
-/// The data of an entry is not what the zip says, and any failure to write.
+/// As [`Package::read`](super::package::Package::read); the data of an entry is not what the zip says; any failure to write.
 pub fn unpack(zip: &[u8], folder: &Path) -> Result<(), PackageError> {
     unpack_within(zip, folder, MAX_UNPACKED_BYTES)
 }
@@ -20,10 +21,12 @@ pub(super) fn unpack_within(zip: &[u8], folder: &Path, max_bytes: u64) -> Result
     let mut archive = open(zip)?;
     // The directory's sizes may lie: what is written counts.
     let mut left = max_bytes;
+    let mut tree = Tree::default();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|_| PackageError::NotAZip)?;
         let is_folder = entry.is_dir();
         let Some(path) = entry_path(&entry)? else { continue };
+        tree.add(&path, is_folder)?;
         let target = folder.join(&path);
         if is_folder {
             private::create_dir_all(&target)?;
