@@ -1,8 +1,8 @@
 //! Which user opened the client's end of a connection, by the kernel's account.
 //!
 //! Both sockets of a loopback connection are on this machine, and the kernel knows the user that each belongs to. A query
-//! of `sock_diag` finds the client's by the connection's two addresses in about 2 µs. Where the kernel has no `sock_diag`,
-//! the table of all sockets in `/proc/net` is read instead, which takes a millisecond or more.
+//! of `sock_diag` finds the client's by the connection's two addresses in 20 µs. Where the kernel has no `sock_diag`, the
+//! table of all sockets in `/proc/net` is read instead, which takes 1.5 ms.
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::io;

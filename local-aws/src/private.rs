@@ -82,7 +82,8 @@ pub fn check(folder: &Path) -> Result<(), String> {
 fn check_above(folder: &Path, own: u32) -> Result<(), String> {
     let unreadable = |error: io::Error| error.to_string();
     let real = folder.canonicalize().map_err(unreadable)?;
-    let is_through_a_link = std::path::absolute(folder).map_err(unreadable)? != real;
+    let absolute = std::path::absolute(folder).map_err(unreadable)?;
+    let is_through_a_link = absolute.ancestors().any(Path::is_symlink);
     for above in real.ancestors().skip(1) {
         let found = fs::metadata(above).map_err(unreadable)?;
         if found.mode() & ALL_WRITE != 0 && found.mode() & STICKY == 0 {

@@ -36,18 +36,15 @@ fn head(endpoint: &Endpoint, line: &str, more: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{more}\r\n", address(endpoint))
 }
 
-/// The addresses of the Runtime APIs of this endpoint's functions, which anybody finds by trying every port.
-fn runtime_apis(endpoint: &Endpoint) -> Vec<String> {
+/// What a variable is in the environment of the endpoint's function processes.
+fn variables(endpoint: &Endpoint, name: &str) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", endpoint.pid())).unwrap();
-    let children = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    let children: Vec<String> =
-        children.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let environments = children.iter().filter_map(|pid| fs::read(format!("/proc/{pid}/environ")).ok());
+    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<_> = lists.flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    let environments = children.iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/environ")).ok());
+    let prefix = format!("{name}=");
     environments
-        .filter_map(|environment| {
-            let variables = String::from_utf8_lossy(&environment).into_owned();
-            variables.split('\0').find_map(|one| one.strip_prefix("AWS_LAMBDA_RUNTIME_API=").map(str::to_owned))
-        })
+        .filter_map(|environment| environment.split('\0').find_map(|one| Some(one.strip_prefix(&prefix)?.to_owned())))
         .collect()
 }
 
@@ -56,7 +53,7 @@ fn another_user_takes_no_record_from_a_function() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.run(["publish", "wake up"]).ok();
-    let api = eventually("the function's process", || runtime_apis(&endpoint).pop());
+    let api = eventually("the function's process", || variables(&endpoint, "AWS_LAMBDA_RUNTIME_API").pop());
     let (is_over, tried) = (AtomicBool::new(false), AtomicUsize::new(0));
     let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {api}\r\n\r\n");
     std::thread::scope(|scope| {
@@ -77,7 +74,7 @@ fn another_user_takes_no_record_from_a_function() {
         thief.join().unwrap();
         assert_eq!((&report["logged"], &report["missingCount"]), (&json!(200), &json!(0)), "{report}");
     });
-    assert_eq!(runtime_apis(&endpoint), [api], "the same process did all of it");
+    assert_eq!(variables(&endpoint, "AWS_LAMBDA_RUNTIME_API"), [api], "the same process did all of it");
 }
 
 #[test]
@@ -131,10 +128,10 @@ fn others_may_use(path: &Path) -> Vec<String> {
 }
 
 /// An endpoint over a data folder, started with this umask.
-fn with_umask(umask: &str, data: &Path, temporary: &Path) -> Endpoint {
+fn with_umask(umask: &str, data: &Path) -> Endpoint {
     let mut shell = common::ops_cli_by("/bin/sh");
     shell.args(["-c", "umask $0 && exec \"$@\"", umask, common::OPS_CLI, "--output", "json", "local", "--port", "0"]);
-    Endpoint::of(shell.arg("--data-dir").arg(data).env("TMPDIR", temporary))
+    Endpoint::of(shell.arg("--data-dir").arg(data))
 }
 
 /// Has what the function fails at sent to a queue at once.
@@ -151,25 +148,27 @@ async fn send_failures_to_a_queue(endpoint: &Endpoint) {
 async fn every_file_is_the_users_alone_whatever_the_umask() {
     let parent = tempfile::tempdir().unwrap();
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let (data, temporary) = (parent.path().join("deep/data"), parent.path().join("tmp"));
-    fs::create_dir(&temporary).unwrap();
+    let data = parent.path().join("deep/data");
     for umask in ["000", "022"] {
-        let mut endpoint = with_umask(umask, &data, &temporary);
+        let mut endpoint = with_umask(umask, &data);
         endpoint.provision(&[]);
+        endpoint.run(["publish", "wake up"]).ok();
+        let runtime = eventually("the function's process", || variables(&endpoint, "LAMBDA_RUNTIME_DIR").pop());
+        let functions = Path::new(&runtime).parent().unwrap();
         send_failures_to_a_queue(&endpoint).await;
         endpoint.fault(&json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 1, "probability": 1 }));
         endpoint.run(["publish", "the secret"]).ok();
         eventually("the document of the failure", || data.join("destinations/sqs/failed").exists().then_some(()));
-        assert_eq!(others_may_use(&data), Vec::<String>::new(), "umask {umask}");
-        let unpacked: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(unpacked.iter().any(|path| all_below(path).iter().any(|file| file.ends_with("task/bootstrap"))));
-        assert_eq!(unpacked.iter().flat_map(|path| others_may_use(path)).collect::<Vec<_>>(), Vec::<String>::new());
+        assert!(all_below(functions).iter().any(|file| file.ends_with("task/bootstrap")));
+        for folder in [data.as_path(), functions] {
+            assert_eq!(others_may_use(folder), Vec::<String>::new(), "umask {umask}");
+        }
         as_another_user(|| {
-            for folder in unpacked.iter().chain([&data]) {
+            for folder in [data.as_path(), functions] {
                 assert_eq!(fs::read_dir(folder).unwrap_err().kind(), ErrorKind::PermissionDenied);
             }
-            let kept = fs::read(data.join("credentials.json")).unwrap_err();
-            assert_eq!(kept.kind(), ErrorKind::PermissionDenied);
+            let credentials = fs::read(data.join("credentials.json")).unwrap_err();
+            assert_eq!(credentials.kind(), ErrorKind::PermissionDenied);
         });
         // With everything open, as an earlier version left it.
         endpoint.stop("-INT");

@@ -52,7 +52,8 @@ fn without_authentication_no_get_and_no_old_browser_changes_anything() {
     }
     let list = exchange(&endpoint, "GET /?Action=ListRoles&Version=2010-05-08", &[], "");
     assert!(list.starts_with("HTTP/1.1 200") && !list.contains("<RoleName>"), "{list}");
-    let streams = exchange(&endpoint, "POST /", &["x-amz-target: Kinesis_20131202.ListStreams"], "{}");
+    let json = "content-type: application/x-amz-json-1.1";
+    let streams = exchange(&endpoint, "POST /", &["x-amz-target: Kinesis_20131202.ListStreams", json], "{}");
     assert!(streams.contains(r#""StreamNames":[]"#), "{streams}");
     let created = exchange(&endpoint, "POST /", &[form], ROLE);
     assert!(created.starts_with("HTTP/1.1 200"), "{created}");
@@ -94,24 +95,18 @@ fn curl_reads_every_refusal_of_a_large_body() {
             ("--http2-prior-knowledge", "origin: https://evil.example"),
             ("--http1.1", "x-amz-target: Kinesis_20131202.PutRecord"),
         ] {
-            let mut curl = Command::new("curl");
-            curl.args([
-                "--silent",
-                "--show-error",
-                version,
-                "--header",
-                headers,
-                "--header",
-                "expect:",
-                "--output",
-                "/dev/null",
-            ]);
-            curl.args(["--write-out", "%{http_code} %{exitcode}\n", "--data-binary"]);
-            curl.arg(format!("@{}", body.display())).args(vec![endpoint.url.as_str(); times]);
-            let run = curl.output().unwrap();
-            let (answers, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-            let refused = answers.lines().filter(|line| ["400 0", "403 0"].contains(line)).count();
-            assert_eq!(refused, times, "{version} {headers} {bytes}: {answers}{errors}");
+            for _ in 0..times {
+                // A process each: curl 7.88 does not use a connection of HTTP/2 twice when it is made without an upgrade.
+                let mut curl = Command::new("curl");
+                curl.args(["--silent", "--show-error", version, "--header", headers, "--header", "expect:"]);
+                curl.args(["--output", "/dev/null", "--write-out", "%{http_code}", "--data-binary"]);
+                let run = curl.arg(format!("@{}", body.display())).arg(&endpoint.url).output().unwrap();
+                let (code, error) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+                assert!(
+                    run.status.success() && ["400", "403"].contains(&&*code),
+                    "{version} {headers}: {code} {error}"
+                );
+            }
         }
     }
 }

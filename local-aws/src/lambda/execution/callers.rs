@@ -1,8 +1,8 @@
 //! The processes that may use a function's Runtime API: the function's own, and what they started.
 //!
 //! The user of a connection comes from the kernel. Which process of that user it is, is read from `/proc`: first of all the
-//! function's own descriptors (some 20 µs), then, for a function that has a child call the API, those of every process in
-//! its process group or with its environment (a millisecond for each 100 processes of the machine).
+//! function's own descriptors (50 µs), then, for a function that has a child call the API, those of every process in its
+//! process group or with its environment (8 ms where 240 processes run). A connection is checked once, when it is accepted.
 
 use std::fs;
 use std::io;
