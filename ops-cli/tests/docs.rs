@@ -64,7 +64,8 @@ fn the_schema_accepts_real_lines_and_rejects_others() {
         line[name] = value;
         line
     };
-    for line in [without("type"), without("v"), with("v", 2.into()), with("level", "LOUD".into()), with("x", 1.into())] {
+    for line in [without("type"), without("v"), with("v", 2.into()), with("level", "LOUD".into()), with("x", 1.into())]
+    {
         assert!(!schema.is_valid(&line), "{line}");
     }
     let page = read(&root().join("docs/line.md"));

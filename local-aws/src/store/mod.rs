@@ -31,6 +31,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::AwsError;
+use crate::private;
 
 pub use budget::{Budget, Holder, Share};
 use check::{Counter, Damage};
@@ -70,6 +71,8 @@ pub enum StoreError {
     NotOurs { dir: PathBuf, found: String },
     #[error("{} is in data format {found}, and this version knows {expected} and older: open it with the version that wrote it, or take another folder", .dir.display())]
     NewerFormat { dir: PathBuf, found: u32, expected: u32 },
+    #[error("the data folder {} is not safe from other users: {reason}", .dir.display())]
+    NotPrivate { dir: PathBuf, reason: String },
     #[error("{} is not the endpoint's: {reason}; take another folder, or, if it is, add --recover", .0.display(), reason = .1)]
     BadMarker(PathBuf, String),
     #[error("{} is in use by another endpoint: stop it, or take another folder", .0.display())]
@@ -160,9 +163,14 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
-        let writer = Writer::start(Arc::clone(&engine));
-        Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+        let tightened = private::tighten(dir);
+        tightened.map_err(|error| StoreError::NotPrivate { dir: dir.to_owned(), reason: error.to_string() })?;
+        // The engine creates files on the threads that it and the writer start here.
+        private::with_private_files(|| {
+            let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
+            let writer = Writer::start(Arc::clone(&engine));
+            Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+        })
     }
 
     #[cfg(test)]

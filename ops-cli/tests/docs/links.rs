@@ -50,7 +50,8 @@ fn broken(document: &Path, target: &str) -> Option<String> {
     if !path.exists() {
         return Some(format!("{name}: {target}: no such file"));
     }
-    (!anchor.is_empty() && !anchors(&read(&path)).contains(anchor)).then(|| format!("{name}: {target}: no such heading"))
+    (!anchor.is_empty() && !anchors(&read(&path)).contains(anchor))
+        .then(|| format!("{name}: {target}: no such heading"))
 }
 
 #[test]
