@@ -153,22 +153,22 @@ impl Names {
 
     /// Whether one of the names may be in a text, in any writing, together with what it names.
     pub(super) fn may_be_in(&self, text: &str) -> bool {
-        !self.names.is_empty()
-            && readings(text).is_none_or(|mut readings| readings.any(|reading| self.are_in_reading(&reading)))
+        !self.names.is_empty() && self.are_in_reading(text, LAYERS, true)
     }
 
-    fn are_in_reading(&self, text: &str) -> bool {
-        let is_binary =
-            text.contains(|character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r'));
-        let folded = if text.is_ascii() && !is_binary { Cow::Borrowed(text) } else { Cow::Owned(fold(text)) };
+    /// Looks into a text as it is written, and as it reads with its escapes resolved or as UTF-16.
+    fn are_in_reading(&self, text: &str, layers: usize, may_be_utf16: bool) -> bool {
         // A byte that cannot be read may be a letter in another encoding.
-        if text.contains(char::REPLACEMENT_CHARACTER) && !self.is_ascii {
+        if layers == 0 || text.contains(char::REPLACEMENT_CHARACTER) && !self.is_ascii {
             return true;
         }
-        if !is_binary {
-            return self.stand_in(&folded);
-        }
-        self.are_anywhere_in(&folded) || utf16_readings(text.as_bytes()).any(|text| self.are_anywhere_in(&fold(&text)))
+        let is_binary = is_binary(text);
+        let folded = if text.is_ascii() && !is_binary { Cow::Borrowed(text) } else { Cow::Owned(fold(text)) };
+        let is_here = if is_binary { self.are_anywhere_in(&folded) } else { self.stand_in(&folded) };
+        is_here
+            || unescaped(text).is_some_and(|text| self.are_in_reading(&text, layers - 1, may_be_utf16))
+            || (is_binary && may_be_utf16)
+                && utf16_readings(text).any(|text| self.are_in_reading(&text, layers - 1, false))
     }
 
     fn are_anywhere_in(&self, folded: &str) -> bool {
@@ -232,8 +232,19 @@ fn readings(text: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
     Some(readings.into_iter())
 }
 
-/// Text that is UTF-16 in either byte order, which letters of many scripts are without a byte that is not ASCII.
-fn utf16_readings(bytes: &[u8]) -> impl Iterator<Item = String> {
+/// Whether a text is more than lines of text: lengths stand in it, or it is in another encoding.
+fn is_binary(text: &str) -> bool {
+    text.contains(|character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r'))
+}
+
+/// What a text may be that is UTF-16 in either byte order: letters of many scripts have only bytes of ASCII in it. Where
+/// it is a part of the text, the letters of ASCII are those between which NULs stand.
+fn utf16_readings(text: &str) -> impl Iterator<Item = String> {
+    let without_nul = text.contains('\0').then(|| text.replace('\0', ""));
+    without_nul.into_iter().chain(utf16_as_a_whole(text.as_bytes()))
+}
+
+fn utf16_as_a_whole(bytes: &[u8]) -> impl Iterator<Item = String> {
     let orders = [u16::from_le_bytes, u16::from_be_bytes];
     orders.into_iter().flat_map(move |order| {
         (0..2).map(move |start| {
