@@ -13,7 +13,9 @@ use std::convert::Infallible;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use kinesis_event_logger_core::{AggregateBuilder, Decoder, Event, LineFormat, LineWriter, decode};
+use kinesis_event_logger_core::{
+    AggregateBuilder, Decoder, Event, LineFormat, LineOptions, LineWriter, Redactor, decode,
+};
 use md5::{Digest, Md5};
 use serde_json::value::RawValue;
 
@@ -84,9 +86,15 @@ fn aggregate_event() -> Box<RawValue> {
 }
 
 fn lines(bencher: Bencher<'_, '_>, event: &RawValue, format: LineFormat) {
+    redacted_lines(bencher, event, format, &[]);
+}
+
+fn redacted_lines(bencher: Bencher<'_, '_>, event: &RawValue, format: LineFormat, rules: &[&str]) {
+    let options = LineOptions { redactor: Redactor::new(rules).expect("rules"), ..LineOptions::DEFAULT };
     let (mut decoder, mut lines) = (Decoder::new(), Vec::new());
     bencher.counter(BytesCount::of_str(event.get())).bench_local(|| {
-        let writer = LineWriter::new(format, "c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f", 1_545_084_651_000);
+        let writer =
+            LineWriter::with_options(format, "c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f", 1_545_084_651_000, &options);
         lines.clear();
         for source in Event::parse(black_box(event.get())).expect("a Kinesis event").records() {
             let Ok(()) = decoder.decode(&source, |record| {
@@ -116,6 +124,44 @@ fn json_of_text_to_json_lines(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn aggregates_to_json_lines(bencher: Bencher<'_, '_>) {
     lines(bencher, &aggregate_event(), LineFormat::Json);
+}
+
+/// Rules that name nothing in the records.
+mod rules {
+    use super::*;
+
+    const NAMES: &[&str] = &["password", "card_number", "authorization"];
+
+    #[divan::bench]
+    fn names(bencher: Bencher<'_, '_>) {
+        redacted_lines(bencher, &json_event(), LineFormat::Json, NAMES);
+    }
+
+    #[divan::bench]
+    fn names_and_pointers(bencher: Bencher<'_, '_>) {
+        redacted_lines(bencher, &json_event(), LineFormat::Json, &["password", "/card/number", "/customer/secret"]);
+    }
+
+    #[divan::bench]
+    fn names_in_one_long_text(bencher: Bencher<'_, '_>) {
+        redacted_lines(bencher, &event((0..RECORDS).map(text_record)), LineFormat::Json, NAMES);
+    }
+
+    /// Escapes, letters of several scripts, URLs: what a search has to look at.
+    #[divan::bench]
+    fn names_in_escapes(bencher: Bencher<'_, '_>) {
+        let escaped = |number| {
+            json_record(number)
+                .replace("Ada Lovelace", r#"Jos\u00e9 \"Ünal\" 漢字 😀"#)
+                .replace("ada@example.com", "https:\\/\\/example.com?a=1&b=2%20c")
+        };
+        redacted_lines(bencher, &event((0..RECORDS).map(escaped)), LineFormat::Json, NAMES);
+    }
+
+    #[divan::bench]
+    fn names_that_are_not_ascii(bencher: Bencher<'_, '_>) {
+        redacted_lines(bencher, &json_event(), LineFormat::Json, &["пароль", "größe"]);
+    }
 }
 
 /// The parts of the first, to see what costs what.

@@ -19,7 +19,7 @@ pub use shape::{Envelope, EnvelopeEvent, Shape};
 /// What a record's data is. Whatever the bytes are, [`classify`] finds exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload<'a> {
-    /// One JSON object or array, as it was written.
+    /// One JSON object or array, as it was written, without the byte order mark that may stand before it.
     Json(&'a str),
     /// Any other UTF-8 text; the empty text for no bytes at all.
     Text(&'a str),
@@ -104,7 +104,7 @@ pub fn decode<'a>(source: &'a SourceRecord<'_>, scratch: &'a mut Vec<u8>) -> Rec
     let (data, error) = match &source.data {
         Some(encoded) => match base64(encoded, scratch) {
             Ok(bytes) => (Data::Payload(classify(bytes)), None),
-            Err(error) => (Data::Undecodable(encoded), Some(format!("kinesis.data is {error}"))),
+            Err(error) => (Data::Undecodable(encoded), Some(format!("{} is {error}", source.data_path))),
         },
         None => (Data::Undecodable(source.raw), None),
     };
@@ -133,7 +133,8 @@ mod tests {
     fn every_shape_has_its_name() {
         assert_eq!(classify(b""), Payload::Text(""));
         assert_eq!(classify(b" [1, 2]\n"), Payload::Json(" [1, 2]\n"));
-        for text in ["42", "\"x\"", "true", "null", "{", "hello", "\0"] {
+        assert_eq!(classify(b"\xEF\xBB\xBF {}\r\n"), Payload::Json(" {}\r\n"));
+        for text in ["42", "\"x\"", "true", "null", "{", "hello", "\0", "\u{feff}hello", "\u{feff}\u{feff}{}"] {
             assert_eq!(classify(text.as_bytes()), Payload::Text(text));
         }
         assert_eq!(classify(b"{\"a\":\"\xff\"}"), Payload::Binary(b"{\"a\":\"\xff\"}"));
@@ -188,12 +189,15 @@ mod tests {
         }
 
         #[test]
-        fn classifying_loses_no_byte(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn classifying_loses_no_byte(bytes in prop::collection::vec(any::<u8>(), 0..100), has_mark: bool) {
+            let bytes = if has_mark { [b"\xEF\xBB\xBF", bytes.as_slice()].concat() } else { bytes };
             let kept = match classify(&bytes) {
-                Payload::Json(text) | Payload::Text(text) => text.as_bytes(),
+                // But for the mark before JSON.
+                Payload::Json(text) => &bytes[bytes.len() - text.len()..],
+                Payload::Text(text) => text.as_bytes(),
                 Payload::Binary(bytes) | Payload::Cbor(bytes) => bytes,
             };
-            prop_assert_eq!(kept, bytes.as_slice());
+            prop_assert_eq!(kept, bytes.strip_prefix(b"\xEF\xBB\xBF").filter(|rest| kept.len() == rest.len()).unwrap_or(&bytes));
         }
     }
 }

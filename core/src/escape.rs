@@ -8,6 +8,19 @@
 
 use crate::scan;
 
+/// Whether a log line never holds this character as it is: a control character, a separator of lines, a control of the
+/// direction of text, or a byte order mark.
+///
+/// ```
+/// use kinesis_event_logger_core::is_escaped_on_lines;
+///
+/// assert!(['\n', '\u{1b}', '\u{9b}', '\u{2028}', '\u{202e}'].into_iter().all(is_escaped_on_lines));
+/// assert!(!is_escaped_on_lines('é'));
+/// ```
+pub fn is_escaped_on_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// Appends `text` as a JSON string literal, quotes included.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -130,9 +143,9 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Whether a log line may hold this character: the rule in the module's words, not in its bytes.
-    pub(crate) fn allowed(character: char) -> bool {
-        !character.is_control() && !matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    /// The rule by characters, where the code has it by bytes.
+    fn allowed(character: char) -> bool {
+        !is_escaped_on_lines(character)
     }
 
     fn written(push: fn(&mut Vec<u8>, &str), text: &str) -> String {

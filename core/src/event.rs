@@ -1,6 +1,8 @@
 //! The event Lambda sends for a Kinesis batch, borrowed from its bytes and read leniently, record by record.
 //!
-//! Shape: <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>. Fields that are not read here (a tumbling
+//! Shape: <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>. EventBridge Pipes sends a plain array of records
+//! instead, each without the object `kinesis` around its fields:
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-kinesis.html>. Fields that are not read here (a tumbling
 //! window's `window` and `state`, `encryptionType`, whatever the future adds) may hold anything. Of duplicate keys in a
 //! record the last counts, as in most JSON readers; of more than one `Records` the first, so that what follows it need
 //! not be read.
@@ -13,12 +15,12 @@ use crate::json::{JsonKind, Reader};
 
 use layout::Layout;
 use refusal::{foreign_source, refusal};
-use source_record::Fields;
+use source_record::{Fields, Form};
 
 pub use refusal::EventError;
 pub use source_record::{Problem, SourceRecord};
 
-/// A Kinesis event. Making one reads it once, from end to end: it is JSON, and where each record's fields are is known. They
+/// A Kinesis event, as Lambda or EventBridge Pipes sends it. Making one reads it once, from end to end: it is JSON, and where each record's fields are is known. They
 /// are judged when the record's turn comes.
 ///
 /// ```
@@ -65,24 +67,35 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The records of an event; `None` if it is no object with a list `Records`, or not JSON.
+/// The records of an event; `None` if it is neither an object with a list `Records` nor a list of records, or not JSON.
 fn records(text: &str) -> Option<Vec<Fields<'_>>> {
     let mut reader = Reader::new(text);
+    let records = match reader.kind()? {
+        JsonKind::Array => {
+            Some(elements(&mut reader, Form::Flat)?).filter(|records| records.iter().any(Fields::has_source))
+        }
+        _ => member_records(&mut reader)?,
+    };
+    records.filter(|_| reader.is_at_the_end())
+}
+
+/// The list `Records` of the object that comes next, if there is one.
+fn member_records<'a>(reader: &mut Reader<'a>) -> Option<Option<Vec<Fields<'a>>>> {
     let mut records = None;
     reader.enter(JsonKind::Object)?;
     let mut first = true;
     while reader.more(JsonKind::Object, first)? {
         first = false;
         if reader.key()? == "Records" && records.is_none() {
-            records = Some(elements(&mut reader)?);
+            records = Some(elements(reader, Form::Nested)?);
         } else {
             reader.value()?;
         }
     }
-    records.filter(|_| reader.is_at_the_end())
+    Some(records)
 }
 
-fn elements<'a>(reader: &mut Reader<'a>) -> Option<Vec<Fields<'a>>> {
+fn elements<'a>(reader: &mut Reader<'a>, form: Form) -> Option<Vec<Fields<'a>>> {
     let mut elements = Vec::new();
     let mut layout: Option<Layout<'a>> = None;
     reader.enter(JsonKind::Array)?;
@@ -95,7 +108,7 @@ fn elements<'a>(reader: &mut Reader<'a>) -> Option<Vec<Fields<'a>>> {
                 fields
             }
             None => {
-                let fields = Fields::read(reader)?;
+                let fields = Fields::read(reader, form)?;
                 // Only an object tells where it ends: the number 1 is the beginning of another.
                 layout = (kind == JsonKind::Object).then(|| Layout::of(fields.clone(), text));
                 fields

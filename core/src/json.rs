@@ -15,6 +15,11 @@ pub(crate) use reader::{Reader, long_string, number_length, plain_string_length}
 pub use validate::MAX_JSON_DEPTH;
 pub(crate) use validate::{Container, container, is_container};
 
+/// A text without the byte order mark that may stand before it, and the mark: many programs of Windows write one.
+pub(crate) fn split_mark(text: &str) -> (&str, &str) {
+    text.split_at(if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 })
+}
+
 /// What sort of JSON value was found where another was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonKind {
@@ -151,16 +156,22 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Cow<'a, str>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.0.next_value()?.string()?;
+        self.next_with_literal().map(|(_, key, value)| (key, value))
+    }
+}
+
+impl<'a> Members<'a> {
+    /// The next member, and its key as it is written.
+    pub(crate) fn next_with_literal(&mut self) -> Option<(Value<'a>, Cow<'a, str>, Value<'a>)> {
+        let literal = self.0.next_value()?;
+        let key = literal.string()?;
         if let Cow::Borrowed(key) = key {
             // Written as it is, between quotes: its end need not be looked for again.
             self.0.passed(key.len() + 2);
         }
-        Some((key, self.0.next_value()?))
+        Some((literal, key, self.0.next_value()?))
     }
-}
 
-impl Members<'_> {
     /// Says that the last value is `length` bytes long, for a caller who has walked through it.
     pub(crate) fn passed(&mut self, length: usize) {
         self.0.passed(length);

@@ -31,7 +31,7 @@
 //! - JSON data keeps its numbers and key order: it is embedded, never parsed and written again.
 //!
 //! # What is in it
-//! - [`Event`]: the event Lambda sends, read record by record, tumbling windows included.
+//! - [`Event`]: the event Lambda or EventBridge Pipes sends, read record by record, tumbling windows included.
 //! - [`Decoder`]: a record to the records in it: base64, KPL aggregates ([`Aggregate`], and [`AggregateBuilder`] to make
 //!   them), gzip and zstd ([`Compression`]) around and inside, CloudWatch Logs envelopes. It takes an event's records
 //!   and, for a consumer of `GetRecords`, plain bytes.
@@ -66,6 +66,7 @@ pub use decode::{
     Envelope, EnvelopeEvent, MAX_DECOMPRESSED_BYTES, Payload, Shape, SubRecord, SubRecordProblem, base64, classify,
     decode,
 };
+pub use escape::is_escaped_on_lines;
 pub use event::{Event, EventError, Problem, SourceRecord};
 pub use hash::{HashKeyRange, InvalidHashKey, hash_key, parse_hash_key, shard_of};
 pub use json::{JsonKind, MAX_JSON_DEPTH};

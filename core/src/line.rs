@@ -10,7 +10,7 @@
 //!
 //! Fields that only some records have: `subSequenceNumber` and `explicitHashKey` (from an aggregate); `owner`, `logGroup`,
 //! `logStream`, `logEventId`, `logEventTime` (a CloudWatch Logs event); `table`, `operation` (a DynamoDB change);
-//! `redacted` (how many values were replaced; with `redactedWhole`, the reason, all of the data was); `truncated` (the
+//! `redacted` (how many values were replaced, in the data and in these fields; with `redactedWhole`, the reason, all of the data was); `truncated` (the
 //! data, or a name, was cut); `sha256`, which with `bytes` tells what was cut off or not shown.
 //!
 //! Text, the same fields separated by spaces, always in this order, missing ones `-`:
@@ -258,15 +258,15 @@ impl<'o> LineWriter<'o> {
 
     /// Appends the record's line to `out`: one `\n`, at its end, whatever the record holds.
     pub fn append(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Outcome {
-        let shown = Shown::of(record.data, self.options);
+        let shown = Shown::of(record, self.options);
         out.extend_from_slice(if record.level() == Level::Info { &self.info } else { &self.warn });
-        let mut fields = Fields { out, format: self.format, truncated: shown.truncated };
+        let mut fields = Fields { out, format: self.format, truncated: shown.truncated, redacted: shown.redacted };
         self.append_place(record, &mut fields);
         if let Some(origin) = &record.origin {
-            fields.origin(origin);
+            fields.origin(origin, &self.options.redactor);
         }
         fields.data(record.error.as_deref(), &shown);
-        Outcome { redacted: shown.redacted, truncated: fields.truncated }
+        Outcome { redacted: fields.redacted, truncated: fields.truncated }
     }
 
     /// Where the record is, and when it came: what is missing is left out of JSON and `-` in text.

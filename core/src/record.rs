@@ -86,6 +86,8 @@ pub struct LogEvent<'a> {
     pub log_group: Option<&'a str>,
     /// The log stream.
     pub log_stream: Option<&'a str>,
+    /// Which of its envelope's events it is, from 0.
+    pub index: usize,
     /// The event's id.
     pub id: Option<&'a str>,
     /// The event's time, in epoch milliseconds.

@@ -77,6 +77,34 @@ fn text_lines_and_an_answer_that_says_all_is_well() {
 }
 
 #[test]
+fn the_records_of_a_pipe_are_logged_and_answered() {
+    let piped = |number: u64, data: &[u8]| {
+        let mut record = record(number, data);
+        let Value::Object(mut kinesis) = record["kinesis"].take() else { panic!("no object") };
+        record.as_object_mut().unwrap().remove("kinesis");
+        kinesis.append(record.as_object_mut().unwrap());
+        Value::Object(kinesis)
+    };
+    let mut function = Function::start(&[JSON]);
+    let event = Value::from(vec![piped(1, b"hello"), piped(2, b"\xEF\xBB\xBF{\"a\": 1}")]).to_string();
+    assert_eq!(function.invoke("request-1", event).body, r#"{"batchItemFailures":[]}"#);
+    let first = json_line(&mut function);
+    for (key, value) in [
+        ("stream", "lambda-stream"),
+        ("shard", "shardId-000000000006"),
+        ("sequenceNumber", "1"),
+        ("partitionKey", "key"),
+        ("arrival", "2018-12-17T22:10:50.987Z"),
+        ("type", "text"),
+        ("data", "hello"),
+    ] {
+        assert_eq!(first[key], value, "{first}");
+    }
+    let second = json_line(&mut function);
+    assert_eq!((&second["type"], &second["data"]), (&json!("json"), &json!({"a": 1})));
+}
+
+#[test]
 fn json_lines_carry_what_lambda_and_people_look_for() {
     let mut function = Function::start(&[JSON, ("AWS_LAMBDA_LOG_LEVEL", "INFO"), ("RUST_LOG", "off")]);
     function.invoke("request-1", event([record(7, b"{\"price\": 1.50}")]));

@@ -39,11 +39,9 @@ struct Parts {
 }
 
 impl Visit for Parts {
+    /// Values come from requests and from functions: only text of theirs gets in here.
     fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.message = value.to_owned(),
-            name => self.fields.push((name, value.to_owned())),
-        }
+        self.add(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -51,7 +49,16 @@ impl Visit for Parts {
     }
 }
 
-/// Values come from requests and from functions: only text of theirs reaches the terminal.
+impl Parts {
+    fn add(&mut self, name: &'static str, value: &str) {
+        let value = printable(value).into_owned();
+        match name {
+            "message" => self.message = value,
+            name => self.fields.push((name, value)),
+        }
+    }
+}
+
 fn line(time: &str, level: Level, parts: &Parts) -> String {
     let dim = Style::new().dimmed();
     let colour = match level {
@@ -60,9 +67,9 @@ fn line(time: &str, level: Level, parts: &Parts) -> String {
         Level::INFO => Style::new(),
         _ => dim,
     };
-    let mut line = format!("{dim}{time}{dim:#} {colour}{}{colour:#}", printable(&parts.message));
+    let mut line = format!("{dim}{time}{dim:#} {colour}{}{colour:#}", parts.message);
     for (name, value) in &parts.fields {
-        write!(line, " {dim}{name}={dim:#}{}", printable(value)).ok();
+        write!(line, " {dim}{name}={dim:#}{value}").ok();
     }
     line
 }
@@ -73,8 +80,10 @@ mod tests {
 
     #[test]
     fn a_line_says_when_and_what_and_carries_nobodys_escapes() {
-        let fields = vec![("function", "orders".to_owned()), ("error", "a\u{1b}[31m\nb".to_owned())];
-        let parts = Parts { message: "batch failed".into(), fields };
+        let mut parts = Parts::default();
+        for (name, value) in [("message", "batch failed"), ("function", "orders"), ("error", "a\u{1b}[31m\nb")] {
+            parts.add(name, value);
+        }
         let shown = anstream::adapter::strip_str(&line("21:27:03", Level::WARN, &parts)).to_string();
         assert_eq!(shown, "21:27:03 batch failed function=orders error=a\\u{1b}[31m\\nb");
     }

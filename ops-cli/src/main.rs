@@ -16,6 +16,7 @@ mod wait;
 
 use std::process::ExitCode;
 
+use anstyle::AnsiColor;
 use clap::Parser;
 
 use cli::{Cli, Command};
@@ -24,11 +25,30 @@ use output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match cli() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
+}
+
+/// The command line, or the exit code after help or a usage error.
+fn cli() -> Result<Cli, ExitCode> {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let error = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    // The error repeats arguments, and there a newline is not one of ours.
+    let escaped = arguments.iter().map(|argument| output::printable(&argument.to_string_lossy()).into_owned());
+    let error = Cli::try_parse_from(escaped).err().filter(|escaped| escaped.kind() == error.kind()).unwrap_or(error);
+    progress::show_usage(&error.render().to_string(), || {
+        error.print().ok();
+    });
+    Err(u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 async fn run(cli: Cli) -> Result<()> {
@@ -51,11 +71,9 @@ async fn run(cli: Cli) -> Result<()> {
 
 fn report(error: &Error) -> ExitCode {
     if error.kind != Kind::ClosedPipe {
-        let red = anstyle::AnsiColor::Red.on_default().bold();
-        progress::note(&format!("{red}error:{red:#} {}", error.message));
+        progress::labelled(AnsiColor::Red.on_default().bold(), "error:", &error.message);
         if let Some(hint) = &error.hint {
-            let cyan = anstyle::AnsiColor::Cyan.on_default();
-            progress::note(&format!("{cyan}hint:{cyan:#} {hint}"));
+            progress::labelled(AnsiColor::Cyan.on_default(), "hint:", hint);
         }
     }
     match error.kind {

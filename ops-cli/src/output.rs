@@ -1,8 +1,14 @@
 //! The only place that writes to stdout: text for people, JSON for programs.
+//!
+//! Whatever is written here is text on the lines that we write, and nothing else: [`Page`] escapes every control character
+//! and every character that is not seen, whoever wrote it, before it leaves the program. `progress` does the same on stderr.
+//! There is no other way out, so that no caller can forget it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Write};
 
+use kinesis_event_logger_core::is_escaped_on_lines;
 use serde::Serialize;
 
 use crate::cli::Format;
@@ -16,6 +22,10 @@ pub struct Output {
 
 /// An outcome that people read as lines.
 pub trait Render: Serialize {
+    /// Words at the beginning of a line that stand out where colours are wanted.
+    const HEADINGS: &'static [&'static str] = &[];
+
+    /// Writes the lines, each with a `writeln!` of its own: a newline anywhere else is escaped.
     fn text(&self, to: &mut dyn Write) -> io::Result<()>;
 }
 
@@ -35,7 +45,7 @@ impl Output {
 
     fn write<'a, T: Render + 'a>(self, outcomes: impl Iterator<Item = &'a T>) -> io::Result<()> {
         let stdout = anstream::AutoStream::auto(io::stdout().lock());
-        let mut to = io::BufWriter::with_capacity(64 * 1024, stdout);
+        let mut to = Page::new(io::BufWriter::with_capacity(64 * 1024, stdout), T::HEADINGS);
         for outcome in outcomes {
             match self.format {
                 Format::Text => outcome.text(&mut to)?,
@@ -46,6 +56,58 @@ impl Output {
             }
         }
         to.flush()
+    }
+}
+
+/// Writes a script that this program generated.
+pub fn write_script(script: &[u8]) -> io::Result<()> {
+    io::stdout().write_all(script)
+}
+
+/// Lines of text on their way out. The newline that ends a write is ours; all else is text, and escaped.
+pub struct Page<W> {
+    to: W,
+    headings: &'static [&'static str],
+    is_at_start: bool,
+}
+
+impl<W: Write> Page<W> {
+    pub fn new(to: W, headings: &'static [&'static str]) -> Self {
+        Self { to, headings, is_at_start: true }
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        let (line, is_whole) = text.strip_suffix('\n').map_or((text, false), |line| (line, true));
+        let mut line = &*printable(line);
+        if self.is_at_start
+            && let Some(heading) = self.headings.iter().find(|heading| line.split(' ').next() == Some(heading))
+        {
+            let bold = anstyle::Style::new().bold();
+            write!(self.to, "{bold}{heading}{bold:#}")?;
+            line = &line[heading.len()..];
+        }
+        self.to.write_all(line.as_bytes())?;
+        self.is_at_start = is_whole;
+        if is_whole { self.to.write_all(b"\n") } else { Ok(()) }
+    }
+}
+
+impl<W: Write> Write for Page<W> {
+    /// One `write!` is one piece of text, however many values are in it.
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        match text.as_str() {
+            Some(text) => self.put(text),
+            None => self.put(&text.to_string()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(&String::from_utf8_lossy(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -65,23 +127,30 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// JSON, which escapes the ASCII control characters itself, with the others escaped too: the same values when read.
 fn printable_json(json: &str) -> Cow<'_, str> {
-    escape_unsafe(json, |c| format!("\\u{:04x}", u32::from(c)))
+    escape_unsafe(json, |c| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect())
 }
 
 fn escape_unsafe(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
-    let is_unsafe = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(is_unsafe) {
         return text.into();
     }
     text.chars().map(|c| if is_unsafe(c) { escape(c) } else { c.to_string() }).collect::<String>().into()
 }
 
+/// What log lines never hold either, and the other characters that are not seen: marks of direction, spaces without
+/// width, tags. The joiners U+200C and U+200D and the selectors of emoji are part of how people write.
+pub fn is_unsafe(character: char) -> bool {
+    (is_escaped_on_lines(character) && character != '\t')
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2060}'..='\u{206f}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{counted, printable, printable_json};
+    use std::io::Write;
+
+    use super::{Page, counted, printable, printable_json};
 
     #[test]
     fn one_is_counted_as_one() {
@@ -98,10 +167,54 @@ mod tests {
 
     #[test]
     fn json_on_a_terminal_is_only_text_and_means_the_same() {
-        let value = "a\u{1b}[31m\u{9b}31m\u{202e}\u{2028}é";
+        let value = "a\u{1b}[31m\u{9b}31m\u{202e}\u{2028}\u{e0041}é";
         let json = serde_json::to_string(value).unwrap();
         let shown = printable_json(&json);
-        assert_eq!(shown, r#""a\u001b[31m\u009b31m\u202e\u2028é""#);
+        assert_eq!(shown, r#""a\u001b[31m\u009b31m\u202e\u2028\udb40\udc41é""#);
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), value);
+    }
+
+    fn written(write: impl FnOnce(&mut dyn Write)) -> String {
+        let mut out = Vec::new();
+        write(&mut Page::new(&mut out, &["stream"]));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_page_has_only_the_lines_that_we_write() {
+        let hostile = "a\nerror: b\r\u{8}\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{200e}\u{e0041}\n";
+        let escaped = r"a\nerror: b\r\u{8}\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{200e}\u{e0041}\n";
+        assert_eq!(written(|to| writeln!(to, "{hostile}").unwrap()), format!("{escaped}\n"));
+        assert_eq!(
+            written(|to| to.write_all(hostile.as_bytes()).unwrap()),
+            format!("{}\n", &escaped[..escaped.len() - 2])
+        );
+        assert_eq!(
+            written(|to| writeln!(to, "stream    {}", "\u{1b}[0m").unwrap()),
+            "\u{1b}[1mstream\u{1b}[0m    \\u{1b}[0m\n"
+        );
+    }
+
+    #[test]
+    fn text_leaves_the_program_only_where_it_is_escaped() {
+        fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { sources(&path, found) } else { found.push(path) }
+            }
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        sources(&folder, &mut found);
+        found.retain(|path| !path.ends_with("src/output.rs") && !path.ends_with("src/progress.rs"));
+        assert!(found.len() > 30);
+        for path in found {
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let writes = ["stdout()", "stderr()", "anstream::std", "println!(", "print!(", "Term::"];
+                let is_allowed =
+                    line.contains("is_terminal()") || line.contains("writeln!") || line.trim_start().starts_with("//");
+                assert!(is_allowed || !writes.iter().any(|writes| line.contains(writes)), "{}: {line}", path.display());
+            }
+        }
     }
 }

@@ -1,9 +1,14 @@
-//! Progress on stderr: a spinner a step on a terminal, a line a step elsewhere.
+//! The only place that writes to stderr: notices, and progress as a spinner a step on a terminal, a line a step elsewhere.
+//!
+//! Text is escaped here, as it is in `output`; styles are given beside it.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::{Page, Render, is_unsafe, printable};
 
 /// One step under way.
 pub struct Step {
@@ -18,7 +23,7 @@ impl Step {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let bar = ProgressBar::new_spinner().with_style(style).with_message(label.clone());
+            let bar = ProgressBar::new_spinner().with_style(style).with_message(printable(&label).into_owned());
             bar.enable_steady_tick(Duration::from_millis(80));
             bar
         });
@@ -31,8 +36,7 @@ impl Step {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        let green = anstyle::AnsiColor::Green.on_default();
-        note(&format!("{green}✓{green:#} {:>8}  {}", seconds(took), self.label));
+        labelled(AnsiColor::Green.on_default(), "✓", &format!("{:>8}  {}", seconds(took), self.label));
         took
     }
 }
@@ -45,9 +49,41 @@ impl Drop for Step {
     }
 }
 
-/// A notice for people: stderr, with colours only where they are wanted. A closed stderr is nobody's error.
+/// A notice for people: one line on stderr, whatever its text is. A closed stderr is nobody's error.
 pub fn note(text: &str) {
-    writeln!(anstream::stderr(), "{text}").ok();
+    writeln!(Page::new(anstream::stderr(), &[]), "{text}").ok();
+}
+
+/// A notice behind a word of ours in a style of ours.
+pub fn labelled(style: Style, label: &'static str, text: &str) {
+    let mut to = anstream::stderr().lock();
+    write!(to, "{style}{label}{style:#} ").ok();
+    writeln!(Page::new(to, &[]), "{text}").ok();
+}
+
+/// The lines of an outcome, as a notice.
+pub fn note_outcome<R: Render>(outcome: &R) {
+    outcome.text(&mut Page::new(anstream::stderr().lock(), R::HEADINGS)).ok();
+}
+
+/// A question, whose answer is typed behind it.
+pub fn ask(question: &'static str) -> io::Result<()> {
+    write!(io::stderr(), "{question}")
+}
+
+/// Where lines go whose text was escaped when they were made, with styles in them.
+pub fn escaped_lines() -> impl Write {
+    anstream::stderr()
+}
+
+/// Text of several lines by a library that names what a person typed: its own styles are kept where nothing of that has
+/// to be escaped.
+pub fn show_usage(plain: &str, show: impl FnOnce()) {
+    if plain.contains(|character| is_unsafe(character) && character != '\n') {
+        plain.lines().for_each(note);
+    } else {
+        show();
+    }
 }
 
 pub fn seconds(duration: Duration) -> String {

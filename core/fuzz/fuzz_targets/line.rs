@@ -1,6 +1,6 @@
 #![no_main]
 //! Any bytes as a record's data: a line each, harmless, in JSON format valid JSON, within its size; and what a rule
-//! names is not in it.
+//! names is not in it, also if it stands behind the data's own text.
 
 use std::convert::Infallible;
 
@@ -15,6 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         redactor: if bytes.len() % 2 == 0 { Redactor::NONE } else { Redactor::new(["a", "/b/0"]).expect("rules") },
         ..LineOptions::DEFAULT
     };
+    planted(bytes);
     let place = Record::new(Data::Payload(Payload::Binary(&[])));
     for format in [LineFormat::Text, LineFormat::Json] {
         let writer = LineWriter::with_options(format, "r", 0, &options);
@@ -26,6 +27,19 @@ fuzz_target!(|bytes: &[u8]| {
         });
     }
 });
+
+/// A secret under a key, with any text before and after it in one string.
+fn planted(bytes: &[u8]) {
+    const SECRET: &str = "s3cr3t~Qx7vK";
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (before, after) = text.split_at(text.floor_char_boundary(text.len() / 2));
+    let data = serde_json::json!({ "m": format!("{before}{{\"password\":\"{SECRET}\"}}{after}") }).to_string();
+    let options = LineOptions { redactor: Redactor::new(["password"]).expect("a rule"), ..LineOptions::DEFAULT };
+    let record = Record::new(Data::Payload(Payload::Json(&data)));
+    let mut line = Vec::new();
+    LineWriter::with_options(LineFormat::Json, "r", 0, &options).append(&record, &mut line);
+    assert!(!String::from_utf8_lossy(&line).contains(SECRET));
+}
 
 fn check(format: LineFormat, line: &[u8]) {
     let line = std::str::from_utf8(line).expect("UTF-8").strip_suffix('\n').expect("a newline at the end");

@@ -83,7 +83,7 @@ impl Decoder {
             Ok(bytes) => self.open(&place, bytes, each),
             Err(error) => {
                 place.data = Data::Undecodable(encoded);
-                place.error = Some(format!("kinesis.data is {error}"));
+                place.error = Some(format!("{} is {error}", source.data_path));
                 each(&place)
             }
         };

@@ -33,6 +33,7 @@ pub struct Envelope<'a> {
 /// One log event and its message. What has no message is shown as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnvelopeEvent<'a> {
+    index: usize,
     id: Option<Cow<'a, str>>,
     timestamp_ms: Option<i64>,
     /// The message.
@@ -68,10 +69,13 @@ impl<'a> Shape<'a> {
 /// What bytes are by their syntax, and what was seen of JSON on the way.
 pub(super) fn payload(bytes: &[u8]) -> (Payload<'_>, json::Container) {
     let payload = match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => match json::container(text) {
-            Some(seen) => return (Payload::Json(text), seen),
-            None => Payload::Text(text),
-        },
+        Ok(text) => {
+            let (_, json) = json::split_mark(text);
+            match json::container(json) {
+                Some(seen) => return (Payload::Json(json), seen),
+                None => Payload::Text(text),
+            }
+        }
         Err(_) if is_cbor(bytes) => Payload::Cbor(bytes),
         Err(_) => Payload::Binary(bytes),
     };
@@ -108,7 +112,7 @@ impl<'a> Envelope<'a> {
 
     /// The log events in order. Each is given, whatever is wrong with it.
     pub fn events(&self) -> impl Iterator<Item = EnvelopeEvent<'a>> + use<'a> {
-        self.log_events.elements().map(EnvelopeEvent::read)
+        self.log_events.elements().enumerate().map(|(index, event)| EnvelopeEvent::read(index, event))
     }
 
     /// Where one of its log events was written.
@@ -117,6 +121,7 @@ impl<'a> Envelope<'a> {
             owner: self.owner.as_deref(),
             log_group: self.log_group.as_deref(),
             log_stream: self.log_stream.as_deref(),
+            index: event.index,
             id: event.id.as_deref(),
             timestamp_ms: event.timestamp_ms,
         }
@@ -124,8 +129,8 @@ impl<'a> Envelope<'a> {
 }
 
 impl<'a> EnvelopeEvent<'a> {
-    fn read(event: Value<'a>) -> Self {
-        let mut read = Self { id: None, timestamp_ms: None, message: Err(event.text()) };
+    fn read(index: usize, event: Value<'a>) -> Self {
+        let mut read = Self { index, id: None, timestamp_ms: None, message: Err(event.text()) };
         for (key, value) in event.members() {
             match key.as_ref() {
                 "id" => read.id = value.string(),
@@ -180,6 +185,7 @@ mod tests {
                 owner: Some("123456789012"),
                 log_group: Some("g"),
                 log_stream: Some("s"),
+                index: 0,
                 id: Some("1"),
                 timestamp_ms: Some(1_545_084_650_987)
             }

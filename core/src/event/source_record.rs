@@ -57,13 +57,36 @@ pub struct SourceRecord<'a> {
     pub data: Option<Cow<'a, str>>,
     /// The record's JSON as it is in the event.
     pub raw: &'a str,
+    /// The path of `data` in the record: `kinesis.data`, or `data` in an event of EventBridge Pipes.
+    pub data_path: &'static str,
     /// The gravest thing wrong: if there is no data, the reason for that.
     pub problem: Option<Problem>,
+}
+
+/// Where a record has the fields that Kinesis gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Form {
+    /// In its member `kinesis`, as Lambda writes it.
+    #[default]
+    Nested,
+    /// In itself, as EventBridge Pipes writes it.
+    Flat,
+}
+
+impl Form {
+    /// The path of a field whose path in a nested record this is.
+    fn path(self, nested: &'static str) -> &'static str {
+        match self {
+            Self::Nested => nested,
+            Self::Flat => nested.strip_prefix("kinesis.").unwrap_or(nested),
+        }
+    }
 }
 
 /// A record's fields as they were found, before any is judged.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields<'a> {
+    form: Form,
     /// The record as it is written.
     pub(super) raw: &'a str,
     kinesis: Option<Value<'a>>,
@@ -80,8 +103,8 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reads the next element of `Records`, whatever it is; `None` if it is not JSON.
-    pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
-        let mut fields = Self::default();
+    pub(super) fn read(reader: &mut Reader<'a>, form: Form) -> Option<Self> {
+        let mut fields = Self { form, ..Self::default() };
         let kind = reader.kind()?;
         let ahead = reader.ahead();
         if kind != JsonKind::Object {
@@ -94,9 +117,9 @@ impl<'a> Fields<'a> {
         while reader.more(kind, first)? {
             first = false;
             match reader.key()?.as_ref() {
-                "kinesis" => {
+                "kinesis" if form == Form::Nested => {
                     let (event_id, stream) = (fields.event_id, fields.stream);
-                    fields = Self { event_id, stream, ..Self::default() };
+                    fields = Self { form, event_id, stream, ..Self::default() };
                     fields.kinesis = Some(fields.read_kinesis(reader)?);
                 }
                 "eventID" => fields.event_id = Some(reader.value()?),
@@ -104,6 +127,7 @@ impl<'a> Fields<'a> {
                     let arn = text("eventSourceARN", Some(reader.value()?));
                     fields.stream = arn.transpose().map(|arn| arn.map(stream_name));
                 }
+                key if form == Form::Flat => fields.read_field(key, reader)?,
                 _ => {
                     reader.value()?;
                 }
@@ -124,25 +148,38 @@ impl<'a> Fields<'a> {
         let mut first = true;
         while reader.more(kind, first)? {
             first = false;
-            match reader.key()?.as_ref() {
-                "sequenceNumber" => self.sequence_number = Some(reader.value()?),
-                "partitionKey" => self.partition_key = Some(reader.value()?),
-                "approximateArrivalTimestamp" => self.arrival = Some(reader.value()?),
-                "data" => {
-                    let (data, encoded) = reader.long_string()?;
-                    (self.data, self.encoded) = (Some(data), encoded);
-                }
-                _ => {
-                    reader.value()?;
-                }
-            }
+            let key = reader.key()?;
+            self.read_field(&key, reader)?;
         }
         Some(Value::new(text))
+    }
+
+    /// Reads the value of a field that Kinesis gave the record.
+    #[inline]
+    fn read_field(&mut self, key: &str, reader: &mut Reader<'a>) -> Option<()> {
+        match key {
+            "sequenceNumber" => self.sequence_number = Some(reader.value()?),
+            "partitionKey" => self.partition_key = Some(reader.value()?),
+            "approximateArrivalTimestamp" => self.arrival = Some(reader.value()?),
+            "data" => {
+                let (data, encoded) = reader.long_string()?;
+                (self.data, self.encoded) = (Some(data), encoded);
+            }
+            _ => {
+                reader.value()?;
+            }
+        }
+        Some(())
     }
 
     /// Whether it may be a record of Kinesis.
     pub(super) fn has_kinesis(&self) -> bool {
         self.kinesis.is_some()
+    }
+
+    /// Whether it says where it is from, as every record of a pipe does.
+    pub(super) fn has_source(&self) -> bool {
+        self.value().members().any(|(key, _)| key == "eventSource")
     }
 
     /// The record as a value.
@@ -154,17 +191,19 @@ impl<'a> Fields<'a> {
 impl<'a> SourceRecord<'a> {
     pub(super) fn new(fields: &Fields<'a>) -> Self {
         let mut problems = Problems(None);
+        let path = |nested| fields.form.path(nested);
         let data = problems.note(data(fields));
         let (shard_id, id_sequence) = split_event_id(problems.note(text("eventID", fields.event_id)));
-        let sequence_number = problems.note(text("kinesis.sequenceNumber", fields.sequence_number));
+        let sequence_number = problems.note(text(path("kinesis.sequenceNumber"), fields.sequence_number));
         Self {
             data,
             stream: problems.note(fields.stream.clone().transpose()),
             shard_id,
             sequence_number: sequence_number.or(id_sequence),
-            partition_key: problems.note(text("kinesis.partitionKey", fields.partition_key)),
-            arrival_ms: problems.note(arrival_ms(fields.arrival)),
+            partition_key: problems.note(text(path("kinesis.partitionKey"), fields.partition_key)),
+            arrival_ms: problems.note(arrival_ms(path("kinesis.approximateArrivalTimestamp"), fields.arrival)),
             raw: fields.raw,
+            data_path: path("kinesis.data"),
             problem: problems.0,
         }
     }
@@ -189,13 +228,16 @@ fn data<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
     if record.kind() != JsonKind::Object {
         return Err(wrong("the record", record, JsonKind::Object));
     }
-    let kinesis = fields.kinesis.ok_or(Problem::Missing { field: "kinesis" })?;
-    if kinesis.kind() != JsonKind::Object {
-        return Err(wrong("kinesis", kinesis, JsonKind::Object));
+    if fields.form == Form::Nested {
+        let kinesis = fields.kinesis.ok_or(Problem::Missing { field: "kinesis" })?;
+        if kinesis.kind() != JsonKind::Object {
+            return Err(wrong("kinesis", kinesis, JsonKind::Object));
+        }
     }
-    let data = fields.data.ok_or(Problem::Missing { field: "kinesis.data" })?;
+    let path = fields.form.path("kinesis.data");
+    let data = fields.data.ok_or(Problem::Missing { field: path })?;
     let encoded = fields.encoded.map(Cow::Borrowed).or_else(|| data.string());
-    encoded.map(Some).ok_or_else(|| wrong("kinesis.data", data, JsonKind::String))
+    encoded.map(Some).ok_or_else(|| wrong(path, data, JsonKind::String))
 }
 
 /// A field that describes the record: absent and null are the same, and a number is as good as its digits.
@@ -210,21 +252,20 @@ fn text<'a>(field: &'static str, value: Option<Value<'a>>) -> Result<Option<Cow<
 }
 
 /// Epoch seconds with a fraction, as a number or as a string, to the nearest millisecond.
-fn arrival_ms(value: Option<Value<'_>>) -> Result<Option<i64>, Problem> {
-    const FIELD: &str = "kinesis.approximateArrivalTimestamp";
+fn arrival_ms(field: &'static str, value: Option<Value<'_>>) -> Result<Option<i64>, Problem> {
     let Some(value) = value else { return Ok(None) };
     let seconds = match value.kind() {
         JsonKind::Null => return Ok(None),
         JsonKind::Number => Cow::Borrowed(value.text()),
         JsonKind::String => value.string().unwrap_or_default(),
-        found => return Err(Problem::WrongType { field: FIELD, found, expected: JsonKind::Number }),
+        found => return Err(Problem::WrongType { field, found, expected: JsonKind::Number }),
     };
     let ms = seconds.parse::<f64>().unwrap_or(f64::NAN) * 1000.0;
     let writable = *WRITABLE_MS.start() as f64..=*WRITABLE_MS.end() as f64;
     if writable.contains(&ms) {
         Ok(Some(ms.round() as i64))
     } else {
-        Err(Problem::NotATime { field: FIELD, found: excerpt(&seconds).into_owned() })
+        Err(Problem::NotATime { field, found: excerpt(&seconds).into_owned() })
     }
 }
 

@@ -243,3 +243,34 @@ proptest! {
         }
     }
 }
+
+/// As EventBridge Pipes writes a record (its guide, "Amazon Kinesis stream as a source").
+const PIPED: &str = r#"{"kinesisSchemaVersion":"1.0","partitionKey":"1","sequenceNumber":"4959","data":"SGVsbG8=",
+    "approximateArrivalTimestamp":1545084650.987,"eventSource":"aws:kinesis","eventVersion":"1.0",
+    "eventID":"shardId-000000000006:4959","eventName":"aws:kinesis:record",
+    "invokeIdentityArn":"arn:aws:iam::123456789012:role/lambda-role","awsRegion":"us-east-2",
+    "eventSourceARN":"arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"}"#;
+
+#[test]
+fn the_array_of_a_pipe_has_the_same_records() {
+    let second = PIPED.replace("4959", "4960").replace("SGVsbG8=", "YQ==");
+    let array = format!("[{PIPED},{second}, null, {{\"data\":7,\"eventSource\":\"aws:kinesis\"}}]");
+    let event = Event::parse(&array).unwrap();
+    let records: Vec<_> = event.records().collect();
+    let nested = self::records(RECORDED).remove(0).0;
+    assert_eq!(records[0], SourceRecord { raw: PIPED, data_path: "data", ..nested });
+    assert_eq!((records[1].sequence_number.as_deref(), records[1].data.as_deref()), (Some("4960"), Some("YQ==")));
+    let problems: Vec<_> = records[2..].iter().map(|record| record.problem.as_ref().unwrap().to_string()).collect();
+    assert_eq!(problems, ["the record is null, not an object", "data is a number, not a string"]);
+}
+
+#[test]
+fn an_array_of_another_service_or_of_none_is_refused() {
+    assert_eq!(refusal("[]"), "not a Kinesis event: an array, not an object");
+    assert_eq!(refusal(r#"[{"data":"YQ=="}]"#), "not a Kinesis event: an array, not an object");
+    assert_eq!(
+        refusal(r#"[{"messageId":"1","eventSource":"aws:sqs"}]"#),
+        "not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\""
+    );
+    assert!(refusal(format!("[{PIPED}")).starts_with("not a Kinesis event: not JSON at byte "));
+}

@@ -2,6 +2,7 @@
 
 use crate::escape::{push_json, push_string, push_word};
 use crate::record::Origin;
+use crate::redact::{REDACTION_MARK, Redactor};
 use crate::timestamp::push_rfc3339;
 
 use super::shown::{Shown, Value};
@@ -13,6 +14,8 @@ pub(super) struct Fields<'o> {
     pub(super) format: LineFormat,
     /// Whether anything on this line was cut.
     pub(super) truncated: bool,
+    /// How many values of this line were replaced.
+    pub(super) redacted: usize,
 }
 
 impl Fields<'_> {
@@ -104,22 +107,41 @@ impl Fields<'_> {
         push(self.out, itoa::Buffer::new().format(value));
     }
 
-    pub(super) fn origin(&mut self, origin: &Origin<'_>) {
+    /// Fields that repeat members of what the record's data is from: rules are about those, too.
+    pub(super) fn origin(&mut self, origin: &Origin<'_>, rules: &Redactor) {
         match origin {
             Origin::LogEvent(event) => {
-                self.word("owner", event.owner);
-                self.word("logGroup", event.log_group);
-                self.word("logStream", event.log_stream);
-                self.word("logEventId", event.id);
+                let index = event.index.to_string();
+                self.member("owner", event.owner, rules, &["owner"]);
+                self.member("logGroup", event.log_group, rules, &["logGroup"]);
+                self.member("logStream", event.log_stream, rules, &["logStream"]);
+                self.member("logEventId", event.id, rules, &["logEvents", &index, "id"]);
                 if let Some(timestamp_ms) = event.timestamp_ms {
-                    self.instant("logEventTime", timestamp_ms);
+                    if rules.shows_member(&["logEvents", &index, "timestamp"], "") {
+                        self.instant("logEventTime", timestamp_ms);
+                    } else {
+                        self.redacted("logEventTime");
+                    }
                 }
             }
             Origin::Change(change) => {
-                self.word("table", change.table.as_deref());
-                self.word("operation", change.operation.as_deref());
+                self.member("table", change.table.as_deref(), rules, &["tableName"]);
+                self.member("operation", change.operation.as_deref(), rules, &["eventName"]);
             }
         }
+    }
+
+    /// A field that repeats the member at a path.
+    fn member(&mut self, key: &str, value: Option<&str>, rules: &Redactor, path: &[&str]) {
+        match value {
+            Some(value) if !rules.shows_member(path, value) => self.redacted(key),
+            value => self.word(key, value),
+        }
+    }
+
+    fn redacted(&mut self, key: &str) {
+        self.redacted += 1;
+        self.word(key, Some(REDACTION_MARK));
     }
 
     /// What is wrong, what was done to the data, the data, and the line's end.
@@ -132,8 +154,8 @@ impl Fields<'_> {
             self.key("error");
             push_string(self.out, error);
         }
-        if shown.redacted > 0 {
-            self.number("redacted", shown.redacted);
+        if self.redacted > 0 {
+            self.number("redacted", self.redacted);
         }
         if let Some(reason) = shown.redacted_whole {
             self.key("redactedWhole");

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::decode::Payload;
 use crate::escape::{ESCAPE_BYTES, prefix_within};
-use crate::record::Data;
+use crate::record::{Data, Record};
 use crate::redact::{REDACTION_MARK, Redacted};
 
 use super::{DataShown, LineOptions};
@@ -64,10 +64,10 @@ pub(super) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn of(data: Data<'a>, options: &LineOptions) -> Self {
-        let mut shown = Self::whole(data);
+    pub(super) fn of(record: &Record<'a>, options: &LineOptions) -> Self {
+        let mut shown = Self::whole(record.data);
         if !options.redactor.is_empty() {
-            shown.redact(options.redactor.redact(data));
+            shown.redact(options.redactor.redact_record(record));
         }
         match options.data {
             DataShown::Full => shown.cut(options.max_data_bytes),
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn shown(payload: Payload<'_>, max_data_bytes: usize) -> Shown<'_> {
-        Shown::of(Data::Payload(payload), &LineOptions { max_data_bytes, ..LineOptions::DEFAULT })
+        Shown::of(&Record::new(Data::Payload(payload)), &LineOptions { max_data_bytes, ..LineOptions::DEFAULT })
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         let expected = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(cut.sha256.as_deref(), Some(expected));
         let hashed = Shown::of(
-            Data::Payload(Payload::Text("hello")),
+            &Record::new(Data::Payload(Payload::Text("hello"))),
             &LineOptions { data: DataShown::Hash, ..LineOptions::DEFAULT },
         );
         assert_eq!((hashed.sha256.as_deref(), hashed.value), (Some(expected), Value::Hidden));

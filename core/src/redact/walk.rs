@@ -1,20 +1,15 @@
 //! One walk through JSON, replacing what the rules name.
 
-use serde::de::IgnoredAny;
-
 use crate::escape::push_string;
-use crate::json::{self, JsonKind, Value};
+use crate::json::{JsonKind, Value};
 
-use super::{REDACTION_MARK, Redacted, Redactor};
-
-/// Strings that hold JSON that holds such strings are read this deep; beyond, such a string is replaced whole.
-const STRINGS_DEEP: u32 = 4;
+use super::{REDACTION_MARK, Redactor, Verdict};
 
 /// How far a pointer has been followed.
 #[derive(Debug, Clone, Copy)]
-struct Path<'r> {
+pub(super) struct Path<'r> {
     /// The tokens that are still to be found.
-    tokens: &'r [String],
+    pub(super) tokens: &'r [String],
     typing: Typing,
 }
 
@@ -30,8 +25,13 @@ enum Typing {
 }
 
 impl<'r> Path<'r> {
+    /// Every pointer, from its beginning.
+    pub(super) fn roots(pointers: &'r [Vec<String>]) -> Vec<Self> {
+        pointers.iter().map(|tokens| Self { tokens, typing: Typing::Plain }).collect()
+    }
+
     /// The path inside the member or element of this name, if it leads there.
-    fn step(self, key: &str) -> Option<Self> {
+    pub(super) fn step(self, key: &str) -> Option<Self> {
         let typing = match self.typing {
             Typing::Value => return Some(Self { typing: Typing::Item, ..self }),
             Typing::Item => Typing::Value,
@@ -39,6 +39,10 @@ impl<'r> Path<'r> {
         };
         let (first, tokens) = self.tokens.split_first()?;
         (first == key).then_some(Self { tokens, typing })
+    }
+
+    fn typed(self, typing: Typing) -> Self {
+        Self { typing, ..self }
     }
 }
 
@@ -53,46 +57,46 @@ pub(super) struct Walk<'r, 't> {
 }
 
 impl<'r, 't> Walk<'r, 't> {
-    /// Applies the rules to `text`, which is valid JSON and no deeper than [`json::MAX_JSON_DEPTH`].
-    pub(super) fn over(rules: &'r Redactor, text: &'t str) -> Redacted {
-        match Self::inside(rules, text, 0) {
-            None => Redacted::Nothing,
-            Some((out, count)) => match String::from_utf8(out) {
-                Ok(json) => Redacted::Values { json, count },
-                // Cannot be, since only whole values were replaced; and if it could, nothing would be shown.
-                Err(_) => Redacted::Whole { reason: "not JSON" },
-            },
-        }
-    }
-
-    /// The text with values replaced, and how many; `None` if there were none.
-    fn inside(rules: &'r Redactor, text: &'t str, strings_deep: u32) -> Option<(Vec<u8>, usize)> {
+    /// Applies the rules to `text`, which is valid JSON and no deeper than [`MAX_JSON_DEPTH`](crate::MAX_JSON_DEPTH), and
+    /// into which `reached` leads. Gives the text with values replaced, and how many; `None` if there were none.
+    pub(super) fn over(
+        rules: &'r Redactor,
+        text: &'t str,
+        reached: &[Path<'r>],
+        strings_deep: u32,
+    ) -> Option<(String, usize)> {
         let mut walk = Self { rules, text, out: Vec::new(), copied: 0, count: 0, strings_deep };
-        let paths = walk.root_paths(Typing::Plain);
-        walk.value("", Value::new(text), &paths);
+        let mut paths = Path::roots(&rules.pointers);
+        paths.extend(reached.iter().map(|path| path.typed(Typing::Plain)));
+        walk.value(Value::new(text), &paths);
         (walk.count > 0).then(|| {
             walk.out.extend_from_slice(&text.as_bytes()[walk.copied..]);
-            (walk.out, walk.count)
+            // Only whole values were replaced, so that it is UTF-8 still; and if it were not, nothing would be shown.
+            let json = String::from_utf8(walk.out).unwrap_or_else(|_| format!("\"{REDACTION_MARK}\""));
+            (json, walk.count)
         })
-    }
-
-    /// Every pointer, from its beginning.
-    fn root_paths(&self, typing: Typing) -> Vec<Path<'r>> {
-        self.rules.pointers.iter().map(|tokens| Path { tokens, typing }).collect()
     }
 
     /// Walks through a value that stays unless something inside it goes; gives its length in bytes. The recursion is as
     /// deep as the data, which is bounded.
-    fn value(&mut self, key: &str, value: Value<'t>, paths: &[Path<'r>]) -> usize {
+    fn value(&mut self, value: Value<'t>, paths: &[Path<'r>]) -> usize {
         match value.kind() {
             JsonKind::Object => {
                 let mut members = value.members();
-                while let Some((key, value)) = members.next() {
+                while let Some((literal, key, value)) = members.next_with_literal() {
                     let mut inside: Vec<_> = paths.iter().filter_map(|path| path.step(&key)).collect();
                     if matches!(&*key, "NewImage" | "OldImage" | "Keys") {
-                        inside.extend(self.root_paths(Typing::Item));
+                        let of_items = Path::roots(&self.rules.pointers).into_iter().chain(inside.clone());
+                        inside.extend(of_items.map(|path| path.typed(Typing::Item)).collect::<Vec<_>>());
                     }
-                    members.passed(self.child(&key, value, &inside));
+                    let length = if self.rules.names(&key) {
+                        self.replace(value, REDACTION_MARK, 1)
+                    } else {
+                        // A key is text like any other; no pointer leads into it.
+                        self.judge(literal, &key, &[]);
+                        self.element(value, &inside)
+                    };
+                    members.passed(length);
                 }
                 members.length()
             }
@@ -106,72 +110,44 @@ impl<'r, 't> Walk<'r, 't> {
                         let index = index.to_string();
                         paths.iter().filter_map(|path| path.step(&index)).collect()
                     };
-                    // An element is what its array's key says it is.
-                    elements.passed(self.element(key, element, &inside));
+                    elements.passed(self.element(element, &inside));
                     index += 1;
                 }
                 elements.length()
             }
-            JsonKind::String => self.string(key, value),
+            JsonKind::String => match value.string() {
+                Some(string) => self.judge(value, &string, paths),
+                None => value.text().len(),
+            },
             _ => value.text().len(),
         }
     }
 
-    /// Replaces a member's value, or walks through it; gives its length in bytes.
-    fn child(&mut self, key: &str, value: Value<'t>, paths: &[Path<'r>]) -> usize {
-        if self.rules.names(key) { self.replace(value, REDACTION_MARK) } else { self.element(key, value, paths) }
-    }
-
-    fn element(&mut self, key: &str, value: Value<'t>, paths: &[Path<'r>]) -> usize {
+    fn element(&mut self, value: Value<'t>, paths: &[Path<'r>]) -> usize {
         if paths.iter().any(|path| path.tokens.is_empty()) {
-            self.replace(value, REDACTION_MARK)
+            self.replace(value, REDACTION_MARK, 1)
         } else {
-            self.value(key, value, paths)
+            self.value(value, paths)
         }
     }
 
-    /// A string may hold JSON of its own.
-    fn string(&mut self, key: &str, value: Value<'t>) -> usize {
-        let Some(string) = value.string().filter(|string| may_hold_json(string)) else {
-            return value.text().len();
-        };
-        let container = json::is_container(&string);
-        if !container || self.strings_deep == STRINGS_DEEP {
-            // What a pointer may lead into is JSON, also such as not every reader takes, or a message; other strings that
-            // begin with a bracket are only strings.
-            let pointed = !self.rules.pointers.is_empty() && (key == "message" || container || is_json(&string));
-            let hidden = pointed || self.rules.may_be_named_in(&string);
-            return if hidden { self.replace(value, REDACTION_MARK) } else { value.text().len() };
-        }
-        match Walk::inside(self.rules, &string, self.strings_deep + 1) {
-            None => value.text().len(),
-            Some((inside, count)) => {
-                // The replacement itself counts one.
-                self.count += count - 1;
-                self.replace(value, &String::from_utf8_lossy(&inside))
-            }
+    /// Replaces a string as far as it is not to be shown; gives its length in bytes.
+    fn judge(&mut self, literal: Value<'t>, string: &str, paths: &[Path<'r>]) -> usize {
+        match self.rules.text(string, paths, self.strings_deep + 1) {
+            Verdict::Shown => literal.text().len(),
+            Verdict::Replaced(inside, count) => self.replace(literal, &inside, count),
+            Verdict::Hidden => self.replace(literal, REDACTION_MARK, 1),
         }
     }
 
-    /// Writes `string` in the place of a value; gives the value's length in bytes.
-    fn replace(&mut self, value: Value<'t>, string: &str) -> usize {
+    /// Writes `string` in the place of a value, for so many values that were replaced; gives the value's length in bytes.
+    fn replace(&mut self, value: Value<'t>, string: &str, count: usize) -> usize {
         let length = value.text().len();
         let start = value.offset_in(self.text);
         self.out.extend_from_slice(&self.text.as_bytes()[self.copied..start]);
         push_string(&mut self.out, string);
         self.copied = start + length;
-        self.count += 1;
+        self.count += count;
         length
     }
-}
-
-/// Whether a string may be an object or a list, or one that was written as a string once more.
-fn may_hold_json(string: &str) -> bool {
-    let string = string.trim_start();
-    string.starts_with(['{', '[']) || (string.starts_with('"') && string.contains(['{', '[']) && is_json(string))
-}
-
-/// Whether it is JSON of any depth, with any numbers and surrogates.
-fn is_json(string: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(string).is_ok()
 }

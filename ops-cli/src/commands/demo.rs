@@ -15,7 +15,7 @@ use super::{build, local, teardown, zip};
 use crate::aws::{self, Aws};
 use crate::cli::{self, Global};
 use crate::error::{Error, Result};
-use crate::output::{Output, Render, printable};
+use crate::output::{Output, Render};
 use crate::progress::{note, seconds};
 use crate::provision::apply::apply;
 use crate::provision::desired::{Desired, Package};
@@ -51,7 +51,8 @@ struct Timed {
 
 impl Render for Outcome {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(to, "{}\n", printable(self.line.trim_end()))?;
+        writeln!(to, "{}", self.line.trim_end())?;
+        writeln!(to)?;
         for Timed { step, ms } in &self.steps {
             writeln!(to, "{step:<24}{:>10}", seconds(Duration::from_secs_f64(ms / 1000.0)))?;
         }

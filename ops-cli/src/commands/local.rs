@@ -15,7 +15,7 @@ use crate::cli::{Global, Local};
 use crate::error::{Error, Result};
 use crate::event_line::EventLine;
 use crate::output::{Output, Render};
-use crate::progress::note;
+use crate::progress::{escaped_lines, note};
 use crate::runtime_folder;
 
 /// What a client needs to know.
@@ -104,7 +104,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
 fn show_events(is_verbose: bool) {
     let level = if is_verbose { Level::DEBUG } else { Level::INFO };
     let events = Targets::new().with_target("local_aws", level).with_default(Level::WARN);
-    let lines = tracing_subscriber::fmt::layer().event_format(EventLine).with_writer(anstream::stderr);
+    let lines = tracing_subscriber::fmt::layer().event_format(EventLine).with_writer(escaped_lines);
     tracing_subscriber::registry().with(lines.with_filter(events)).init();
 }
 

@@ -9,8 +9,8 @@ use super::local::interrupted;
 use crate::aws::{self, Aws};
 use crate::cli::{Format, Global, Publish};
 use crate::error::{Error, Kind, Result};
-use crate::output::{Output, Render};
-use crate::progress::note;
+use crate::output::Output;
+use crate::progress::note_outcome;
 use crate::provision::observed::stream_summary;
 use crate::publish::compress::Compressor;
 use crate::publish::dry_run::plan;
@@ -154,9 +154,7 @@ fn show(args: &Publish, output: Output, summary: &Summary, has_file: bool) -> Re
     if has_file && output.format == Format::Json {
         return output.show(summary);
     }
-    let mut text = Vec::new();
-    summary.text(&mut text)?;
-    note(String::from_utf8_lossy(&text).trim_end());
+    note_outcome(summary);
     Ok(())
 }
 

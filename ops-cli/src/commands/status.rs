@@ -73,10 +73,13 @@ struct LastEvent {
 }
 
 impl Render for Status {
+    const HEADINGS: &'static [&'static str] = &["stream", "mapping", "function", "log"];
+
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        let bold = anstyle::Style::new().bold();
-        let mut row =
-            |part: &str, name: &str, what: String| writeln!(to, "{bold}{part:<9}{bold:#} {name}\n          {what}");
+        let mut row = |part: &str, name: &str, what: String| {
+            writeln!(to, "{part:<9} {name}")?;
+            writeln!(to, "          {what}")
+        };
         let missing = || "missing: `ops-cli provision --zip FILE` makes it".to_owned();
         row("stream", &self.names.stream, self.stream.as_ref().map_or_else(missing, Stream::summary))?;
         row(

@@ -10,7 +10,7 @@ use crate::aws::{self, Aws};
 use crate::cli::{Global, Teardown};
 use crate::error::{Error, Result};
 use crate::output::{Output, Render};
-use crate::progress::{self, note};
+use crate::progress::{self, ask, note};
 use crate::provision::observed::{Observed, observe, stream_summary};
 use crate::wait::{self, Look};
 
@@ -108,7 +108,7 @@ fn confirm() -> Result<()> {
     if !io::stdin().is_terminal() {
         return Err(Error::usage("teardown asks before it deletes, and stdin is not a terminal").hint("add --yes"));
     }
-    write!(io::stderr(), "Delete them? [y/N] ")?;
+    ask("Delete them? [y/N] ")?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     match answer.trim().to_ascii_lowercase().as_str() {
