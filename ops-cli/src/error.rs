@@ -123,6 +123,22 @@ fn hint_for(code: &str) -> Option<&'static str> {
     })
 }
 
+/// Why a call to AWS failed, in a sentence: the service's code and message, or what broke on the way.
+pub fn cause<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error.as_service_error().map(|service| (service.code(), service.message())) {
+        Some((Some(code), message)) => format!("{code}: {}", message.unwrap_or("no message")),
+        // A proxy's answer, for example: all there is to say is its status.
+        Some((None, _)) => match error.raw_response() {
+            Some(answer) => format!("an answer with status {} and no error code", answer.status().as_u16()),
+            None => "an error without a code".to_owned(),
+        },
+        None => chain(error),
+    }
+}
+
 /// An error with its causes, each once: "dispatch failure: io error: connection refused".
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut parts: Vec<String> = vec![error.to_string()];
