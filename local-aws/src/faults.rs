@@ -158,10 +158,8 @@ impl Faults {
     pub fn of_request(&self, operation: &str) -> Verdict {
         let mut verdict = Verdict::default();
         for active in self.lock().iter_mut().filter(|active| active.applies(operation)) {
-            let is_of_request = matches!(
-                active.fault.kind,
-                Kind::Latency | Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer
-            );
+            let is_of_request =
+                matches!(active.fault.kind, Kind::Latency | Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer);
             if !is_of_request || !active.strikes() {
                 continue;
             }

@@ -126,6 +126,25 @@ impl Aws {
         Error::unless_missing(doing, answer)
     }
 
+    /// As [`Self::call`], for a request that creates something; `None` if it exists although it did not before. That is the
+    /// answer to a repeated request whose first attempt was executed and not answered.
+    pub async fn create<T, E, F>(&self, doing: impl Display, mut send: impl FnMut() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut attempts = 0;
+        let attempt = || {
+            attempts += 1;
+            send()
+        };
+        match self.retry.call(&doing, attempt).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if is_done_already(attempts, &error) => Ok(None),
+            Err(error) => Err(Error::aws(doing, error)),
+        }
+    }
+
     pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
         let config = aws_sdk_kinesis::config::Builder::from(&self.config).timeout_config(answer_timeout());
         aws_sdk_kinesis::Client::from_conf(config.build())
@@ -157,6 +176,18 @@ impl Aws {
 
 fn answer_timeout() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_DEADLINE).operation_attempt_timeout(ANSWER_DEADLINE).build()
+}
+
+/// Whether a repeated request is refused because an attempt before was executed, though not answered: Kinesis, CloudWatch
+/// Logs, IAM and Lambda then say that the name is taken.
+pub fn is_done_already<E: ProvideErrorMetadata>(attempts: u32, error: &SdkError<E>) -> bool {
+    const EXISTS: [&str; 4] = [
+        "ResourceInUseException",
+        "ResourceAlreadyExistsException",
+        "EntityAlreadyExists",
+        "ResourceConflictException",
+    ];
+    attempts > 1 && error.code().is_some_and(|code| EXISTS.contains(&code))
 }
 
 /// The names the options ask for.

@@ -58,14 +58,19 @@ fn absolute(text: &str) -> Option<Timestamp> {
             _ => None,
         };
     }
-    let with_z = ["UTC", "utc", "GMT"].iter().find_map(|zone| Some(format!("{}Z", text.strip_suffix(zone)?.trim_end())));
+    let with_z =
+        ["UTC", "utc", "GMT"].iter().find_map(|zone| Some(format!("{}Z", text.strip_suffix(zone)?.trim_end())));
     let text = with_z.as_deref().unwrap_or(text);
     // As `date +'%F %T %z'` prints it: a space before the offset.
     let joined = text.rsplit_once(' ').filter(|(_, zone)| zone.starts_with(['+', '-', 'Z', 'z', '[']));
     let joined = joined.map(|(time, zone)| format!("{time}{zone}"));
     let text = joined.as_deref().unwrap_or(text);
     let zoned = || text.parse::<ZonedDateTime>().ok().map(|zoned| zoned.timestamp());
-    text.parse().ok().or_else(zoned).or_else(|| with_minutes(text)).or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))
+    text.parse()
+        .ok()
+        .or_else(zoned)
+        .or_else(|| with_minutes(text))
+        .or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))
 }
 
 /// A time with an offset and without seconds, which [`Timestamp`] does not read.
@@ -125,7 +130,8 @@ fn time_of_day(text: &str) -> Option<Time> {
 /// Reads a duration: `90` (seconds), `60s`, `5m`, `1h 30m`, `2 minutes`, `PT5M`, `1d`. A day has 24 hours.
 pub fn duration(option: &str, text: &str) -> Result<Duration> {
     read_duration(text).ok_or_else(|| {
-        Error::usage(format!("{option} {text} is not a duration")).hint("it looks like 60s, 5m or 1h30m; a number is seconds")
+        Error::usage(format!("{option} {text} is not a duration"))
+            .hint("it looks like 60s, 5m or 1h30m; a number is seconds")
     })
 }
 
@@ -259,8 +265,24 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused() {
         let wrong = [
-            "", " ", "5", "14", "five minutes", "+5m", "9999999999999999d", "someday", "2026-13-01", "2026-02-30", "25:00",
-            "179516880000", "17951688000000", "2026-11-20T", "tomorrow", "yesterday 5m", "ago", "-",
+            "",
+            " ",
+            "5",
+            "14",
+            "five minutes",
+            "+5m",
+            "9999999999999999d",
+            "someday",
+            "2026-13-01",
+            "2026-02-30",
+            "25:00",
+            "179516880000",
+            "17951688000000",
+            "2026-11-20T",
+            "tomorrow",
+            "yesterday 5m",
+            "ago",
+            "-",
         ];
         for text in wrong {
             assert!(read(text).is_err(), "{text:?} is {:?}", read(text));
@@ -272,9 +294,16 @@ mod tests {
 
     #[test]
     fn a_duration_option_takes_a_duration_or_seconds() {
-        for (text, seconds) in
-            [("60s", 60), ("5m", 300), ("7", 7), ("1h30m", 5400), ("2 minutes", 120), ("1d", 86_400), ("PT5M", 300), ("0", 0)]
-        {
+        for (text, seconds) in [
+            ("60s", 60),
+            ("5m", 300),
+            ("7", 7),
+            ("1h30m", 5400),
+            ("2 minutes", 120),
+            ("1d", 86_400),
+            ("PT5M", 300),
+            ("0", 0),
+        ] {
             assert_eq!(duration("--timeout", text).unwrap(), Duration::from_secs(seconds), "{text}");
         }
         assert_eq!(duration("--timeout", "1.5s").unwrap(), Duration::from_millis(1500));
@@ -289,8 +318,14 @@ mod tests {
     }
 
     fn zones() -> impl Strategy<Value = TimeZone> {
-        prop::sample::select(vec!["UTC0", "EET-2EEST,M3.5.0/3,M10.5.0/4", "EST5EDT,M3.2.0,M11.1.0", "<+0545>-5:45", "<+14>-14"])
-            .prop_map(|rule| TimeZone::posix(rule).unwrap())
+        prop::sample::select(vec![
+            "UTC0",
+            "EET-2EEST,M3.5.0/3,M10.5.0/4",
+            "EST5EDT,M3.2.0,M11.1.0",
+            "<+0545>-5:45",
+            "<+14>-14",
+        ])
+        .prop_map(|rule| TimeZone::posix(rule).unwrap())
     }
 
     proptest! {

@@ -72,7 +72,10 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
 async fn note_what_was_ignored(aws: &Aws, desired: &Desired) -> Result<()> {
     let observed = observe(aws, &desired.names, &desired.location).await?;
     for step in plan(desired, &observed)?.steps {
-        note(&format!("warning: the service accepted this step and did not carry it out: {}", Described(&step, desired)));
+        note(&format!(
+            "warning: the service accepted this step and did not carry it out: {}",
+            Described(&step, desired)
+        ));
     }
     Ok(())
 }

@@ -63,9 +63,9 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         None => publish(&aws.clone().with_patience(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
     };
     if published.receipts.is_empty() && published.not_published == 0 {
-        return Err(published.error.unwrap_or_else(|| {
-            Error::usage("there is nothing to verify: the file has no receipts")
-        }));
+        return Err(published
+            .error
+            .unwrap_or_else(|| Error::usage("there is nothing to verify: the file has no receipts")));
     }
     let since = published.receipts.iter().map(|receipt| receipt.time).min().unwrap_or_default() - CLOCK_SLACK_MS;
     // Whatever fails from here on: what was published is reported.
@@ -78,11 +78,11 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         () = interrupted() => Err(Error::interrupted().hint("the report is of what had been found by then")),
     };
     let mut report = check.report(published.run_id, published.not_published);
-    if followed.is_ok() && report.has_no_line() {
-        report.log = Some(survey(&aws, names.log_group(), since).await);
+    let unread = aws.retry.trouble();
+    if followed.is_ok() && unread.is_none() && report.has_no_line() {
+        report.log = survey(&aws, names.log_group(), since).await;
     }
     output.show(&report)?;
-    let unread = aws.retry.trouble();
     match (followed, published.error) {
         (Err(error), _) | (Ok(()), Some(error)) => Err(error),
         (Ok(()), None) if report.is_whole() => Ok(()),
@@ -106,7 +106,7 @@ fn not_whole(report: &Report, unread: Option<String>) -> Error {
 }
 
 /// What else the log has where no record of ours has a line. One short look: the report must not wait for it.
-async fn survey(aws: &Aws, log_group: &str, since: i64) -> Survey {
+async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<Survey> {
     let reader = Reader::new(&aws.clone().with_patience(Some(SURVEY_PATIENCE)), log_group, None);
     let mut seen = Seen::default();
     let take = |events: &[Event]| {
@@ -116,9 +116,10 @@ async fn survey(aws: &Aws, log_group: &str, since: i64) -> Survey {
     let mut follower = Follower::new(since);
     let swept = reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take);
     match tokio::time::timeout(SURVEY_DEADLINE, swept).await {
-        Ok(Ok(Swept::NoGroup)) => Survey::NoGroup { log_group: log_group.to_owned() },
-        // Lines that were read before it broke off say as much as all of them.
-        _ => seen.survey(),
+        Ok(Ok(Swept::NoGroup)) => Some(Survey::NoGroup { log_group: log_group.to_owned() }),
+        Ok(Ok(Swept::Whole)) => Some(seen.survey()),
+        // Lines that were read before it broke off say as much as all of them, but none says nothing.
+        _ => Some(seen.survey()).filter(|survey| *survey != Survey::NoLines),
     }
 }
 

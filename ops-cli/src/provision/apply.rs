@@ -11,11 +11,11 @@ use aws_sdk_lambda::types::{
 };
 
 use super::desired::{self, Desired};
-use super::observed::stream_summary;
+use super::observed::{self, stream_summary};
 use super::plan::Plan;
 use super::step::{Described, Step};
 use super::tags::{self, Part};
-use crate::aws::Aws;
+use crate::aws::{Aws, is_done_already};
 use crate::cli::{Format, Shards, StartingPosition};
 use crate::error::{Error, Result};
 use crate::progress;
@@ -77,9 +77,9 @@ impl Applier<'_> {
                 request.stream_mode_details(mode.map_err(|error| Error::failed(error.to_string()))?)
             }
         };
-        self.aws.call("create the stream", || request.clone().send()).await?;
+        let created = self.aws.create("create the stream", || request.clone().send()).await?;
         self.await_stream().await?;
-        self.ensure_tags(&Part::Stream).await
+        self.settle(created.is_some(), &Part::Stream).await
     }
 
     async fn update_shard_count(&self, count: i32) -> Result<()> {
@@ -113,8 +113,8 @@ impl Applier<'_> {
             let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
             request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
         }
-        self.aws.call("create the role", || request.clone().send()).await?;
-        self.ensure_tags(&Part::Role).await
+        let created = self.aws.create("create the role", || request.clone().send()).await?;
+        self.settle(created.is_some(), &Part::Role).await
     }
 
     async fn attach_policy(&self) -> Result<()> {
@@ -128,8 +128,8 @@ impl Applier<'_> {
         for (key, value) in self.desired.names.tags() {
             request = request.tags(key, value);
         }
-        self.aws.call("create the log group", || request.clone().send()).await?;
-        self.ensure_tags(&Part::LogGroup).await
+        let created = self.aws.create("create the log group", || request.clone().send()).await?;
+        self.settle(created.is_some(), &Part::LogGroup).await
     }
 
     async fn put_retention(&self, days: i32) -> Result<()> {
@@ -164,9 +164,9 @@ impl Applier<'_> {
         for (key, value) in desired.names.tags() {
             request = request.tags(key, value);
         }
-        self.once_role_is_usable("create the function", || request.clone().send()).await?;
+        let created = self.once_role_is_usable("create the function", || request.clone().send()).await?;
         self.await_function().await?;
-        self.ensure_tags(&Part::Function).await
+        self.settle(created.is_some(), &Part::Function).await
     }
 
     fn logging_config(&self, format: Format) -> LoggingConfig {
@@ -237,10 +237,16 @@ impl Applier<'_> {
         for (key, value) in desired.names.tags() {
             request = request.tags(key, value);
         }
-        let mapping = self.once_role_is_usable("map the stream to the function", || request.clone().send()).await?;
-        let uuid = mapping.uuid().unwrap_or_default();
-        self.await_mapping(uuid).await?;
-        self.ensure_tags(&Part::Mapping(uuid.to_owned())).await
+        let created = self.once_role_is_usable("map the stream to the function", || request.clone().send()).await?;
+        let uuid = match created.as_ref().and_then(|mapping| mapping.uuid()) {
+            Some(uuid) => uuid.to_owned(),
+            None => {
+                let mapping = observed::mapping(self.aws, &desired.names, &desired.location).await?;
+                mapping.ok_or_else(|| Error::failed("the event source mapping was created and is not found"))?.uuid
+            }
+        };
+        self.await_mapping(&uuid).await?;
+        self.settle(created.is_some(), &Part::Mapping(uuid)).await
     }
 
     fn response_types(&self) -> Vec<FunctionResponseType> {
@@ -273,23 +279,39 @@ impl Applier<'_> {
         .await
     }
 
-    async fn ensure_tags(&self, part: &Part) -> Result<()> {
-        tags::ensure(self.aws, &self.desired.names, &self.desired.location, part).await
+    /// Makes sure that a part carries our tags. One whose creation was not answered has to be ours already: it may be
+    /// somebody else's who was faster.
+    async fn settle(&self, is_created: bool, part: &Part) -> Result<()> {
+        let Desired { names, location, .. } = self.desired;
+        if is_created {
+            tags::ensure(self.aws, names, location, part).await
+        } else {
+            tags::must_be_ours(self.aws, names, location, part).await
+        }
     }
 
     /// IAM is eventually consistent: for some seconds Lambda may not see a new role, or its policy.
-    async fn once_role_is_usable<T, E, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T>
+    async fn once_role_is_usable<T, E, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let retry = &self.aws.retry;
-        wait::until(retry, "the role to be usable", ROLE_DEADLINE, async || match retry.call(doing, &mut call).await {
-            Ok(answer) => Ok(Look::Ready(answer)),
-            Err(error) => match not_yet_usable(error.as_service_error().and_then(ProvideErrorMetadata::message)) {
+        wait::until(retry, "the role to be usable", ROLE_DEADLINE, async || {
+            let mut attempts = 0;
+            let attempt = || {
+                attempts += 1;
+                call()
+            };
+            let error = match retry.call(doing, attempt).await {
+                Ok(answer) => return Ok(Look::Ready(Some(answer))),
+                Err(error) => error,
+            };
+            match not_yet_usable(error.message()) {
                 Some(cause) => Ok(Look::Pending(format!("refused: {cause}"))),
+                None if is_done_already(attempts, &error) => Ok(Look::Ready(None)),
                 None => Err(Error::aws(doing, error)),
-            },
+            }
         })
         .await
     }

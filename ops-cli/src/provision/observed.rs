@@ -161,8 +161,7 @@ pub(super) async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Re
     let lambda = aws.lambda();
     let doing = || format!("look at the event source mappings of {}", names.stream());
     let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
-    let mappings: Vec<_> =
-        aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
+    let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
     let function = format!(":function:{}", names.function());
     let is_to_function =
         |mapping: &EventSourceMappingConfiguration| mapping.function_arn().is_some_and(|arn| arn.ends_with(&function));

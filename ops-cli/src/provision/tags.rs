@@ -50,6 +50,15 @@ pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &Part) 
     Ok(())
 }
 
+/// Fails unless a part carries our tags.
+pub async fn must_be_ours(aws: &Aws, names: &Names, location: &Location, part: &Part) -> Result<()> {
+    if (Tagging { aws, names, location }).carries(part).await? == Some(true) {
+        return Ok(());
+    }
+    Err(Error::failed(format!("the {} was created by somebody else meanwhile", part.describe(names)))
+        .hint("run the same command again"))
+}
+
 impl Part {
     fn describe(&self, names: &Names) -> String {
         match self {

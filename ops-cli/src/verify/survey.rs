@@ -130,10 +130,7 @@ mod tests {
         assert_eq!(survey(PLATFORM), Survey::NoLines);
         let other = survey(PLATFORM.into_iter().chain(["hello \u{1b}[31m\n", "world"]));
         assert_eq!(other, Survey::OtherLines { count: 2, first: "hello \u{1b}[31m".into() });
-        assert_eq!(
-            text(&other),
-            "the 2 lines in the log do not look like ours; the first is: hello \\u{1b}[31m\n"
-        );
+        assert_eq!(text(&other), "the 2 lines in the log do not look like ours; the first is: hello \\u{1b}[31m\n");
         assert_eq!(survey([OURS, "other"]), Survey::OtherRecords { count: 1 });
         let json = serde_json::to_value(survey(["x"])).unwrap();
         assert_eq!(json, serde_json::json!({ "kind": "otherLines", "count": 1, "first": "x" }));

@@ -161,7 +161,8 @@ impl Run {
     pub(super) fn ask_for_shards(&mut self) {
         if self.resharding.is_none() && self.resharded.elapsed() > RESHARD_EVERY {
             let (client, stream) = (self.client.clone(), self.stream.clone());
-            self.resharding = Some(tokio::spawn(async move { ShardMap::fetch(&client, &stream, &Retry::default()).await }));
+            self.resharding =
+                Some(tokio::spawn(async move { ShardMap::fetch(&client, &stream, &Retry::default()).await }));
         }
     }
 
