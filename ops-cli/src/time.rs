@@ -58,6 +58,10 @@ fn absolute(text: &str) -> Option<Timestamp> {
             _ => None,
         };
     }
+    // As `date -R` prints it.
+    if let Ok(zoned) = rfc2822::parse(text) {
+        return Some(zoned.timestamp());
+    }
     let with_z =
         ["UTC", "utc", "GMT"].iter().find_map(|zone| Some(format!("{}Z", text.strip_suffix(zone)?.trim_end())));
     let text = with_z.as_deref().unwrap_or(text);
@@ -66,11 +70,7 @@ fn absolute(text: &str) -> Option<Timestamp> {
     let joined = joined.map(|(time, zone)| format!("{time}{zone}"));
     let text = joined.as_deref().unwrap_or(text);
     let zoned = || text.parse::<ZonedDateTime>().ok().map(|zoned| zoned.timestamp());
-    text.parse()
-        .ok()
-        .or_else(zoned)
-        .or_else(|| with_minutes(text))
-        .or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))
+    text.parse().ok().or_else(zoned).or_else(|| with_minutes(text))
 }
 
 /// A time with an offset and without seconds, which [`Timestamp`] does not read.
@@ -94,7 +94,7 @@ fn civil(text: &str, now: &ZonedDateTime) -> Option<ZonedDateTime> {
     let zone = now.time_zone();
     let today = now.date();
     let at = |datetime: DateTime| in_zone(datetime, zone);
-    let (day, time) = match text.split_once([' ', 'T', 't']) {
+    let (day, time) = match text.split_once(' ') {
         Some((day, time)) => (day.trim_end_matches(','), Some(time.trim())),
         None => (text, None),
     };
@@ -122,9 +122,15 @@ fn in_zone(datetime: DateTime, zone: &TimeZone) -> Option<ZonedDateTime> {
     zone.to_ambiguous_zoned_datetime(datetime).compatible().ok()
 }
 
-/// `14:50`, with seconds if need be. Digits alone are no time of day.
+/// `14:50`, with seconds if need be. Digits alone are no time of day, and jiff would read one from a date and a time.
 fn time_of_day(text: &str) -> Option<Time> {
-    if text.contains(':') { text.parse().ok() } else { None }
+    let is_of_clock = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.');
+    if !text.contains(':') || !text.bytes().all(is_of_clock) {
+        return None;
+    }
+    // jiff wants two digits for the hour.
+    let padded = if text.find(':') == Some(1) { format!("0{text}") } else { text.to_owned() };
+    padded.parse().ok()
 }
 
 /// Reads a duration: `90` (seconds), `60s`, `5m`, `1h 30m`, `2 minutes`, `PT5M`, `1d`. A day has 24 hours.
