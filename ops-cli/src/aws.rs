@@ -20,7 +20,7 @@ use local_aws::DEFAULT_PORT;
 use tokio::net::TcpStream;
 
 use crate::cli::Global;
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result, chain, is_missing};
 use crate::retry::Retry;
 use crate::runtime_folder;
 
@@ -116,19 +116,31 @@ impl Aws {
         self.retry.call(&doing, send).await.map_err(|error| Error::aws(doing, error))
     }
 
-    /// As [`Self::call`]; `None` if the resource does not exist.
+    /// As [`Self::call`]; `None` if the resource does not exist, or is already being deleted by an earlier attempt.
     pub async fn find<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let answer = self.retry.call(&doing, send).await;
-        Error::unless_missing(doing, answer)
+        self.call_unless(doing, send, |attempts, error| is_missing(error) || is_done_already(attempts, error)).await
     }
 
-    /// As [`Self::call`], for a request that creates something; `None` if it exists although it did not before. That is the
-    /// answer to a repeated request whose first attempt was executed and not answered.
-    pub async fn create<T, E, F>(&self, doing: impl Display, mut send: impl FnMut() -> F) -> Result<Option<T>>
+    /// As [`Self::call`], for a request that changes something; `None` if an earlier attempt was executed and not answered.
+    pub async fn change<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call_unless(doing, send, is_done_already).await
+    }
+
+    /// `None` for the errors that `is_none` accepts, by the number of attempts.
+    async fn call_unless<T, E, F>(
+        &self,
+        doing: impl Display,
+        mut send: impl FnMut() -> F,
+        is_none: impl Fn(u32, &SdkError<E>) -> bool,
+    ) -> Result<Option<T>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -140,7 +152,7 @@ impl Aws {
         };
         match self.retry.call(&doing, attempt).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(error) if is_done_already(attempts, &error) => Ok(None),
+            Err(error) if is_none(attempts, &error) => Ok(None),
             Err(error) => Err(Error::aws(doing, error)),
         }
     }
@@ -179,7 +191,7 @@ fn answer_timeout() -> TimeoutConfig {
 }
 
 /// Whether a repeated request is refused because an attempt before was executed, though not answered: Kinesis, CloudWatch
-/// Logs, IAM and Lambda then say that the name is taken.
+/// Logs, IAM and Lambda then say that the name is taken, or that the resource is being changed.
 pub fn is_done_already<E: ProvideErrorMetadata>(attempts: u32, error: &SdkError<E>) -> bool {
     const EXISTS: [&str; 4] = [
         "ResourceInUseException",

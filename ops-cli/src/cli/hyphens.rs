@@ -19,15 +19,23 @@ use super::Cli;
 pub fn parse() -> Cli {
     let mut root = Cli::command();
     root.build();
-    let Rewritten { args, takes_data } = rewrite(&root, std::env::args_os());
-    Cli::try_parse_from(args).unwrap_or_else(|error| with_tip(error, takes_data).exit())
+    let Rewritten { args, tips } = rewrite(&root, std::env::args_os());
+    Cli::try_parse_from(args).unwrap_or_else(|error| with_tips(error, &tips).exit())
 }
 
 /// Arguments that clap reads by the rule.
 struct Rewritten {
     args: Vec<OsString>,
+    tips: Tips,
+}
+
+/// What there is to say if clap does not accept the arguments.
+#[derive(Default)]
+struct Tips {
     /// Whether the command has arguments that are not options.
     takes_data: bool,
+    /// The last option that lacks a value, and what stands in its place.
+    lacks_value: Option<(String, String)>,
 }
 
 /// Rewrites the arguments of a command that was built. Values that begin with a hyphen are joined to their option, data
@@ -35,7 +43,7 @@ struct Rewritten {
 fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Rewritten {
     let mut args = args.into_iter();
     let mut rewritten: Vec<_> = args.next().into_iter().collect();
-    let (mut command, mut data) = (root, Vec::new());
+    let (mut command, mut data, mut lacks_value) = (root, Vec::new(), None);
     let mut args = args.peekable();
     while let Some(arg) = args.next() {
         if arg == "--" {
@@ -55,7 +63,12 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Rewritte
                     joined.push(value);
                     rewritten.push(joined);
                 }
-                value => rewritten.extend(std::iter::once(arg).chain(value)),
+                Some(value) => rewritten.extend([arg, value]),
+                None => {
+                    let next = args.peek().map(|next| (name.to_owned(), next.to_string_lossy().into_owned()));
+                    lacks_value = next.or(lacks_value);
+                    rewritten.push(arg);
+                }
             }
         } else if begins_with_hyphen(&arg) && is_value(command, &arg) && takes_data(command) {
             data.push(arg);
@@ -68,7 +81,7 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Rewritte
         rewritten.push("--".into());
         rewritten.append(&mut data);
     }
-    Rewritten { args: rewritten, takes_data: takes_data(command) }
+    Rewritten { args: rewritten, tips: Tips { takes_data: takes_data(command), lacks_value } }
 }
 
 /// The name of the option whose value is the next argument, if this argument is one.
@@ -109,25 +122,23 @@ fn are_flags(command: &Command, letters: &str) -> bool {
     !letters.is_empty() && letters.chars().all(|letter| is_flag(letter) && (is_alone || !matches!(letter, 'h' | 'V')))
 }
 
-/// Adds what to do with a value that looks like an option.
-fn with_tip(mut error: clap::Error, takes_data: bool) -> clap::Error {
-    let invalid = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let (argument, value) = (invalid(ContextKind::InvalidArg), invalid(ContextKind::InvalidValue));
-    let tip = match error.kind() {
-        ErrorKind::UnknownArgument if takes_data => {
-            format!("to publish '{argument}' itself, put it after `--`: -- {argument}")
-        }
-        ErrorKind::InvalidValue if value.is_empty() && argument.starts_with("--") => {
-            let option = argument.split([' ', '=']).next().unwrap_or_default();
-            format!("a value that looks like an option is joined to it: {option}=--VALUE")
-        }
-        _ => return error,
-    };
-    if error.get(ContextKind::Suggested).is_none() {
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+/// Adds what to do with data, or a value, that looks like an option.
+fn with_tips(mut error: clap::Error, tips: &Tips) -> clap::Error {
+    if !matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidValue) {
+        return error;
+    }
+    let mut shown = Vec::new();
+    if let Some((option, next)) = &tips.lacks_value {
+        shown.push(format!("a value that looks like an option is joined to its option: --{option}={next}"));
+    }
+    if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(argument))) =
+        (error.kind(), tips.takes_data, error.get(ContextKind::InvalidArg))
+    {
+        shown.push(format!("data that looks like an option goes after `--`: -- {argument}"));
+    }
+    if !shown.is_empty() {
+        let shown = shown.into_iter().map(StyledStr::from).collect();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(shown));
     }
     error
 }
@@ -148,8 +159,8 @@ mod tests {
 
     fn parsed(args: &[&str]) -> Result<Cli, clap::Error> {
         let args = ["ops-cli"].iter().chain(args).map(OsString::from);
-        let Rewritten { args, takes_data } = rewrite(&root(), args);
-        Cli::try_parse_from(args).map_err(|error| with_tip(error, takes_data))
+        let Rewritten { args, tips } = rewrite(&root(), args);
+        Cli::try_parse_from(args).map_err(|error| with_tips(error, &tips))
     }
 
     fn published(args: &[&str]) -> super::super::Publish {
@@ -186,7 +197,7 @@ mod tests {
                 // A flag of the command is no value: the value was forgotten.
                 let error = parsed(&[command.get_name(), &option, "--output"]).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidValue, "{command} {option}");
-                assert!(error.to_string().contains(&format!("{option}=--VALUE")), "{error}");
+                assert!(error.to_string().contains(&format!("{option}=--output")), "{error}");
             }
         }
         assert!(options > 100, "only {options} options were found");
@@ -226,7 +237,9 @@ mod tests {
         }
         let error = parsed(&["publish", "--key", "-q", "x"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidValue);
-        assert!(error.to_string().contains("--key=--VALUE"), "{error}");
+        assert!(error.to_string().contains("--key=-q"), "{error}");
+        let error = parsed(&["tail", "--filter", "--debug"]).unwrap_err();
+        assert!(error.to_string().contains("--filter=--debug"), "{error}");
         assert_eq!(parsed(&["publish", "-a", "-b"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
     }
 

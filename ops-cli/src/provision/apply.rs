@@ -77,7 +77,7 @@ impl Applier<'_> {
                 request.stream_mode_details(mode.map_err(|error| Error::failed(error.to_string()))?)
             }
         };
-        let created = self.aws.create("create the stream", || request.clone().send()).await?;
+        let created = self.aws.change("create the stream", || request.clone().send()).await?;
         self.await_stream().await?;
         self.settle(created.is_some(), &Part::Stream).await
     }
@@ -85,7 +85,7 @@ impl Applier<'_> {
     async fn update_shard_count(&self, count: i32) -> Result<()> {
         let request = self.aws.kinesis().update_shard_count().stream_name(self.desired.names.stream());
         let request = request.target_shard_count(count).scaling_type(ScalingType::UniformScaling);
-        self.aws.call("change the stream's shards", || request.clone().send()).await?;
+        self.aws.change("change the stream's shards", || request.clone().send()).await?;
         self.await_stream().await
     }
 
@@ -113,7 +113,7 @@ impl Applier<'_> {
             let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
             request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
         }
-        let created = self.aws.create("create the role", || request.clone().send()).await?;
+        let created = self.aws.change("create the role", || request.clone().send()).await?;
         self.settle(created.is_some(), &Part::Role).await
     }
 
@@ -128,7 +128,7 @@ impl Applier<'_> {
         for (key, value) in self.desired.names.tags() {
             request = request.tags(key, value);
         }
-        let created = self.aws.create("create the log group", || request.clone().send()).await?;
+        let created = self.aws.change("create the log group", || request.clone().send()).await?;
         self.settle(created.is_some(), &Part::LogGroup).await
     }
 
@@ -177,7 +177,7 @@ impl Applier<'_> {
         let request = self.aws.lambda().update_function_code().function_name(self.desired.names.function());
         let request = request.architectures(self.desired.package.architecture.clone());
         let request = request.zip_file(Blob::new(self.desired.package.zip.clone()));
-        self.aws.call("update the function's code", || request.clone().send()).await?;
+        self.aws.change("update the function's code", || request.clone().send()).await?;
         self.await_function().await
     }
 
@@ -262,7 +262,7 @@ impl Applier<'_> {
             .set_batch_size(self.desired.batch_size)
             .set_maximum_batching_window_in_seconds(self.desired.batch_window_seconds)
             .set_function_response_types(Some(self.response_types()));
-        self.aws.call("update the event source mapping", || request.clone().send()).await?;
+        self.aws.change("update the event source mapping", || request.clone().send()).await?;
         self.await_mapping(uuid).await
     }
 
