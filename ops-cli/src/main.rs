@@ -9,15 +9,16 @@ mod output;
 mod progress;
 mod provision;
 mod publish;
+mod retry;
 mod runtime_folder;
 mod tail;
+mod time;
 mod verify;
 mod wait;
 
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use clap::Parser;
 
 use cli::{Cli, Command};
 use error::{Error, Kind, Result};
@@ -38,13 +39,13 @@ async fn main() -> ExitCode {
 /// The command line, or the exit code after help or a usage error.
 fn cli() -> Result<Cli, ExitCode> {
     let arguments: Vec<_> = std::env::args_os().collect();
-    let error = match Cli::try_parse_from(&arguments) {
+    let error = match cli::parse(arguments.clone()) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
     // The error repeats arguments, and there a newline is not one of ours.
-    let escaped = arguments.iter().map(|argument| output::printable(&argument.to_string_lossy()).into_owned());
-    let error = Cli::try_parse_from(escaped).err().filter(|escaped| escaped.kind() == error.kind()).unwrap_or(error);
+    let escaped = arguments.iter().map(|argument| output::printable(&argument.to_string_lossy()).into_owned().into());
+    let error = cli::parse(escaped).err().filter(|escaped| escaped.kind() == error.kind()).unwrap_or(error);
     progress::show_usage(&error.render().to_string(), || {
         error.print().ok();
     });

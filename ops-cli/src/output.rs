@@ -9,7 +9,10 @@ use std::fmt;
 use std::io::{self, Write};
 
 use kinesis_event_logger_core::is_escaped_on_lines;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use crate::cli::Format;
 use crate::error::{Error, Result};
@@ -109,6 +112,19 @@ impl<W: Write> Write for Page<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
+}
+
+/// Resolves when nobody reads stdout any more; never if it is a file.
+pub async fn closed() {
+    let (sender, closed) = oneshot::channel();
+    // A thread of its own: the runtime would wait for a blocking task before the process ends.
+    std::thread::spawn(move || {
+        // Asked for nothing, `poll` reports errors and hang-ups only: the end of the last reader.
+        let mut stdout = [PollFd::from_borrowed_fd(rustix::stdio::stdout(), PollFlags::empty())];
+        while let Err(Errno::INTR) = poll(&mut stdout, None) {}
+        sender.send(()).ok();
+    });
+    closed.await.ok();
 }
 
 /// A number with what it counts: `1 entry`, `2 entries`.

@@ -2,7 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
 
 pub mod install;
+pub mod proxy;
 pub mod publishing;
+pub mod running;
 pub mod user;
 
 use std::ffi::OsStr;
