@@ -74,7 +74,8 @@ fn refusal(head: &str) -> String {
         let text: String = HOSTILE.chars().filter(|&c| c >= ' ' || matches!(c, '\r' | '\n')).collect();
         return format!("<ErrorResponse><Error><Code>C{text}</Code><Message>M{text}</Message></Error></ErrorResponse>");
     }
-    json!({"__type": format!("C{HOSTILE}"), "message": format!("M{HOSTILE}"), "Message": HOSTILE}).to_string()
+    json!({"__type": format!("C{HOSTILE}"), "message": format!("M{HOSTILE}"), "Message": format!("M{HOSTILE}")})
+        .to_string()
 }
 
 fn value(head: &str, body: &str) -> String {
@@ -200,7 +201,7 @@ fn names_states_and_log_events_are_only_text() {
 
 #[test]
 fn a_usage_error_repeats_arguments_as_text() {
-    for arguments in [&["no-such"][..], &["--output"], &["publish", "--no-such"], &["tail", "--since"]] {
+    for arguments in [&["no-such"][..], &["--output"], &["status", "--no-such"], &["tail", "--since"]] {
         let (last, before) = arguments.split_last().unwrap();
         let hostile = if last.starts_with("--") { vec![*last, HOSTILE] } else { vec![HOSTILE] };
         let run = Run::of(ops_cli().args(before).args(hostile));
