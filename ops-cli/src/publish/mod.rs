@@ -1,7 +1,8 @@
-//! Publishing: inputs (`source`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`: pure) → the
+//! Publishing: inputs (`source`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`, `load`, `bucket`, `delays`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
 pub mod answer;
+pub mod bucket;
 pub mod compress;
 pub mod dead_letters;
 pub mod delays;
@@ -10,6 +11,7 @@ pub mod histogram;
 pub mod json;
 pub mod keys;
 pub mod ledger;
+pub mod load;
 pub mod memory;
 pub mod pace;
 pub mod pack;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::ledger::Ledger;
-use super::pace::Rate;
+use super::bucket::Rate;
 use super::pack::{Entry, Packing, Request};
 use super::progress::Progress;
 use super::queue::{Next, Queue};
