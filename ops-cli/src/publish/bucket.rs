@@ -38,6 +38,10 @@ impl Bucket {
 
     fn refill(&mut self, now: Duration) {
         let elapsed = now.saturating_sub(self.at).as_secs_f64();
+        // No time at all gives nothing, whatever the rate: it may be infinite.
+        if elapsed == 0.0 {
+            return;
+        }
         let most = (self.per_second * self.burst.as_secs_f64()).max(1.0);
         self.tokens = (self.tokens + elapsed * self.per_second).min(most);
         self.at = self.at.max(now);

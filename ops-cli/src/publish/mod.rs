@@ -1,4 +1,4 @@
-//! Publishing: inputs (`source`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`, `load`, `bucket`, `delays`: pure) → the
+//! Publishing: inputs (`source`, `encoding`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`, `load`, `bucket`, `delays`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
 pub mod answer;
@@ -7,6 +7,7 @@ pub mod compress;
 pub mod dead_letters;
 pub mod delays;
 pub mod dry_run;
+pub mod encoding;
 pub mod histogram;
 pub mod json;
 pub mod keys;

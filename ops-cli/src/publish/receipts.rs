@@ -118,11 +118,13 @@ impl Receipts {
             .or_else(|_| OpenOptions::new().write(true).open(path))
             .map_err(failed)?;
         if file.metadata().map_err(failed)?.is_file() {
+            let whole = whole_lines(&mut file).map_err(failed)?;
             if !go_on && file.metadata().map_err(failed)?.len() > 0 {
+                // Of a file of something else the error says so.
+                read(path, |_| {})?;
                 return Err(Error::usage(format!("{name} holds receipts already"))
                     .hint(format!("go on there with --resume {name}, or name another file")));
             }
-            let whole = whole_lines(&mut file).map_err(failed)?;
             file.set_len(whole).map_err(failed)?;
             file.seek(SeekFrom::Start(whole)).map_err(failed)?;
         }
@@ -186,6 +188,9 @@ fn unwritten(name: &str, error: &io::Error) -> Error {
 }
 
 /// The length of a file without a last line that was cut when its writer was killed.
+///
+/// # Errors
+/// The last line is cut, and does not begin like a receipt: nothing of somebody else's file is cut off.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let mut whole = 0;
     let mut reader = BufReader::new(&*file);
@@ -195,7 +200,35 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
         whole += line.len() as u64;
         line.clear();
     }
-    Ok(whole)
+    if is_beginning(&line) { Ok(whole) } else { Err(io::Error::new(io::ErrorKind::InvalidData, NOT_A_RECEIPT)) }
+}
+
+const NOT_A_RECEIPT: &str = "its last line has no end, and is not the beginning of a receipt";
+
+/// Whether these bytes are the beginning of a receipt, as it is written.
+fn is_beginning(line: &[u8]) -> bool {
+    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let is_any = |_| true;
+    let parts: [(&[u8], &dyn Fn(u8) -> bool); 4] = [
+        (b"{\"offset\":", &is_digit),
+        (b",\"shardId\":\"", &is_id),
+        (b"\",\"sequenceNumber\":\"", &is_digit),
+        (b"\",\"", &is_any),
+    ];
+    let mut rest = line;
+    for (name, is_value) in parts {
+        let common = name.iter().zip(rest).take_while(|(one, other)| one == other).count();
+        if common == rest.len() {
+            return true;
+        }
+        if common < name.len() {
+            return false;
+        }
+        rest = &rest[common..];
+        rest = &rest[rest.iter().take_while(|byte| is_value(**byte)).count()..];
+    }
+    rest.is_empty()
 }
 
 /// Calls `take` with each receipt of a file; a last line that was cut is none.
@@ -204,19 +237,23 @@ pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
     let unreadable = |error: io::Error| {
         Error::usage(format!("could not read {name}: {error}")).hint("it is the file that --receipts wrote")
     };
+    let not_a_receipt = |number: u64, reason: &dyn std::fmt::Display| {
+        Error::usage(format!("line {number} of {name} is not a receipt: {reason}"))
+            .hint("name the file that --receipts wrote; this one is left as it is")
+    };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();
     let mut number = 0_u64;
     while reader.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
         number += 1;
-        if line.pop() != Some(b'\n') {
+        if line.last() != Some(&b'\n') {
+            if !is_beginning(&line) {
+                return Err(not_a_receipt(number, &NOT_A_RECEIPT));
+            }
             break;
         }
-        let receipt = serde_json::from_slice(&line).map_err(|error| {
-            Error::usage(format!("line {number} of {name} is not a receipt: {error}"))
-                .hint("it is the file that --receipts wrote")
-        })?;
-        take(receipt);
+        line.pop();
+        take(serde_json::from_slice(&line).map_err(|error| not_a_receipt(number, &error))?);
         line.clear();
     }
     Ok(())
@@ -258,6 +295,8 @@ impl Acknowledged {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::record::{Place, Record};
     use super::*;
 
@@ -317,6 +356,42 @@ mod tests {
         read(&path, |receipt| offsets.push(receipt.offset)).unwrap();
         assert_eq!(offsets, [0, 2, 1, 5, 3]);
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn every_beginning_of_a_receipt_is_one_and_nothing_else_is() {
+        let mut sent = entry(12);
+        sent.may_be_put = true;
+        let receipt = serde_json::to_vec(&Receipt::of((Some(3), &sent), &AT)).unwrap();
+        assert!((0..=receipt.len()).all(|end| is_beginning(&receipt[..end])));
+        for other in ["hello", "\0\0\0", "{\"a", "{\"offset\":x", "{\"offset\":1,\"value\":2}", "{\"offset\":1}", " {\"off"] {
+            assert!(!is_beginning(other.as_bytes()), "{other}");
+        }
+    }
+
+    proptest! {
+        /// No file is changed that is not a receipts file, whatever is in it and wherever it is cut.
+        #[test]
+        fn a_file_of_something_else_is_refused_and_left_as_it_is(
+            content in prop_oneof!["[^{]{1,40}", "\\{\"n\":[0-9]{1,9}\\}\n?", "([ -~]{0,20}\n){0,3}[a-z]{1,9}"],
+            receipts in 0_u64..3,
+            go_on: bool,
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            let mut before = Vec::new();
+            for offset in 0..receipts {
+                serde_json::to_writer(&mut before, &Receipt::of((None, &entry(offset)), &AT)).unwrap();
+                before.push(b'\n');
+            }
+            before.extend(content.as_bytes());
+            std::fs::write(&path, &before).unwrap();
+            prop_assert!(Acknowledged::read(&path).is_err());
+            let opened = Acknowledged::read(&path).and_then(|_| Receipts::to_file(&path, go_on));
+            prop_assert!(opened.is_err());
+            prop_assert!(Receipts::to_file(&path, false).is_err());
+            prop_assert_eq!(std::fs::read(&path).unwrap(), before);
+        }
     }
 
     #[test]
