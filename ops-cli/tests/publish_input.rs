@@ -218,7 +218,11 @@ async fn dead_letters_are_sent_again_but_for_those_that_cannot_be() {
     let entries = ["publish", "--entries", "--file", text(&dead), "--dead-letter", text(&aside)];
     endpoint.run(entries).failed(1, "2 of 4 records were not published", text(&aside));
     let data = |letters: &[serde_json::Value]| {
-        letters.iter().filter(|letter| letter["truncated"] == true).map(|letter| letter["Data"].clone()).collect::<Vec<_>>()
+        letters
+            .iter()
+            .filter(|letter| letter["truncated"] == true)
+            .map(|letter| letter["Data"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(data(&lines(&aside)), data(&letters), "they are the letters that they were");
     endpoint.run(entries.iter().chain(&["--strict"])).failed(2, "", "--dead-letter");
@@ -241,8 +245,12 @@ async fn a_file_of_something_else_is_not_written_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hint_says_what_was_published() {
     let (endpoint, _client) = endpoint(1).await;
-    let mut publish = || endpoint.ops(["publish", "--base64", "--quiet"]);
-    let first = Run::with_stdin(&mut publish(), b"%\nYQ==\n").failed(2, "line 1 of stdin", "nothing of the input was published");
+    let publish = || endpoint.ops(["publish", "--base64", "--quiet"]);
+    let first = Run::with_stdin(&mut publish(), b"%\nYQ==\n").failed(
+        2,
+        "line 1 of stdin",
+        "nothing of the input was published",
+    );
     assert!(!first.stderr.contains("what came before"), "{}", first.stderr);
     let later = Run::with_stdin(&mut publish(), b"YQ==\n%\n");
     later.failed(2, "line 2 of stdin", "what came before it has been published");

@@ -236,7 +236,8 @@ fn not_published(args: &Publish, summary: &Summary) -> Error {
     Error::failed(what).hint(match &args.dead_letter {
         Some(path) => format!("{} has each of them, and why", path.display()),
         None if args.entries => {
-            "the input still has them: give --dead-letter FILE to keep those and the reasons in a file of their own".into()
+            "the input still has them: give --dead-letter FILE to keep those and the reasons in a file of their own"
+                .into()
         }
         None => {
             "give --dead-letter FILE to keep them; more shards take more, and --deadline sets how long to try".into()

@@ -146,7 +146,7 @@ fn open(path: &Path) -> Result<(File, String)> {
     if file.metadata().map_err(failed)?.is_file() {
         let mut existing = File::open(path).map_err(failed)?;
         let mut head = Vec::new();
-        existing.by_ref().take(32).read_to_end(&mut head).map_err(failed)?;
+        Read::by_ref(&mut existing).take(32).read_to_end(&mut head).map_err(failed)?;
         if !head.is_empty() {
             if !BEGINNINGS.iter().any(|beginning| head.starts_with(&beginning[..beginning.len().min(head.len())])) {
                 return Err(Error::usage(format!("{name} is not a file of dead letters, and is left as it is"))

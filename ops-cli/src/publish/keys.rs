@@ -1,11 +1,11 @@
 //! The partition key of each record.
 
-use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 use super::encoding::{advice, of_wide_ascii, without_mark};
 use super::pointer;
 use super::record::Key;
 use crate::cli::Publish;
 use crate::error::{Error, Result};
+use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 
 /// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
 /// records, so that a key for each would cost much and spread them no better.
@@ -154,14 +154,17 @@ mod tests {
         assert!(of(r#"{"user":{"id":""}}"#).unwrap_err().contains("has 0 characters"));
         assert!(of("{").unwrap_err().starts_with("is not valid JSON"));
         assert_eq!(of("\u{feff}{\"user\":{\"id\":\"u-1\"}}").unwrap(), "u-1");
-        assert!(of(r#"{"user":{"id":"\ud800"}}"#).unwrap_err().starts_with("has in /user/id a text that is not Unicode"));
+        assert!(
+            of(r#"{"user":{"id":"\ud800"}}"#).unwrap_err().starts_with("has in /user/id a text that is not Unicode")
+        );
         let utf_16: Vec<u8> = r#"{"user":1}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(field(&utf_16, "/user", &pointer::tokens("/user")).unwrap_err().contains("iconv -f UTF-16"));
     }
 
     #[test]
     fn the_digits_of_a_number_are_the_key() {
-        for digits in ["20000000000000000001", "20000000000000000002", "1e2", "0.1000", "1e400", "-0", "1E+2", "-1.50"] {
+        for digits in ["20000000000000000001", "20000000000000000002", "1e2", "0.1000", "1e400", "-0", "1E+2", "-1.50"]
+        {
             let data = format!("{{\"id\": {digits} }}");
             assert_eq!(field(data.as_bytes(), "/id", &pointer::tokens("/id")).unwrap(), digits);
         }

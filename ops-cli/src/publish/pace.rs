@@ -148,7 +148,12 @@ impl Epoch {
         }
         let refused = self.refused_share();
         let offered = self.offered / elapsed;
-        Some(Findings { refused, accepted: offered.min(rate) * (1.0 - refused), is_used: offered >= rate * USED, seconds: elapsed })
+        Some(Findings {
+            refused,
+            accepted: offered.min(rate) * (1.0 - refused),
+            is_used: offered >= rate * USED,
+            seconds: elapsed,
+        })
     }
 
     fn refused_share(&self) -> f64 {
@@ -200,9 +205,7 @@ impl Pace {
         let rate = self.bucket.per_second();
         let findings = self.epoch.findings(rate, matches!(self.mode, Mode::Testing(_)), now);
         let decided = match (&self.mode, findings) {
-            (Mode::Free, _) if self.epoch.is_plain() => {
-                Some(begin_test(DOCUMENTED, self.epoch.refused_share()))
-            }
+            (Mode::Free, _) if self.epoch.is_plain() => Some(begin_test(DOCUMENTED, self.epoch.refused_share())),
             (_, Some(findings)) => Some(decide(&self.mode, rate, findings, now)),
             (_, None) => None,
         };

@@ -89,10 +89,7 @@ impl Producer {
             if !is_lost {
                 self.accepted[now.as_secs() as usize] += u64::from(accepted);
                 self.refused[now.as_secs() as usize] += u64::from(refused);
-                let load = |records: u32| Load {
-                    records,
-                    amount: f64::from(records) * Load::of(world.bytes).amount,
-                };
+                let load = |records: u32| Load { records, amount: f64::from(records) * Load::of(world.bytes).amount };
                 self.pace.answered(load(accepted), load(refused), sent, now);
             }
         }

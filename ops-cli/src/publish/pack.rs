@@ -42,14 +42,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn of(record: Record) -> Self {
-        Self {
-            record,
-            attempts: 0,
-            first_sent: Duration::ZERO,
-            failures: 0,
-            tried: Duration::ZERO,
-            may_be_put: false,
-        }
+        Self { record, attempts: 0, first_sent: Duration::ZERO, failures: 0, tried: Duration::ZERO, may_be_put: false }
     }
 
     pub fn has_key_of(&self, other: &Self) -> bool {
@@ -109,6 +102,11 @@ impl Room {
     /// Whether a record of so many bytes would go over no limit.
     pub fn fits(&self, bytes: usize) -> bool {
         self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES
+    }
+
+    /// Whether it holds half of what is enough.
+    pub fn is_half(&self) -> bool {
+        self.records >= limits::PUT_RECORDS_RECORDS / 2 || self.bytes >= ENOUGH_BYTES / 2
     }
 
     /// Whether looking for more records is not worth it.

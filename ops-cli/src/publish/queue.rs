@@ -175,6 +175,7 @@ impl Queue {
         let mut room = Room::default();
         let mut shortest = self.delays.wait(now);
         let lanes = self.lanes.len();
+        let is_busy = self.lanes.iter().any(|lane| !lane.under_way.is_empty());
         for index in (self.first_lane..lanes).chain(0..self.first_lane) {
             if !self.may_send(&self.lanes[index]) {
                 continue;
@@ -192,6 +193,10 @@ impl Queue {
             }
             if request.puts.len() > puts {
                 self.lanes[index].under_way.push(request.id);
+            }
+            // A request for few shards leaves the others free for the next.
+            if is_busy && room.is_half() {
+                break;
             }
         }
         self.first_lane = (self.first_lane + 1) % lanes.max(1);

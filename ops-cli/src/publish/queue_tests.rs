@@ -179,7 +179,7 @@ proptest! {
                 turn += 1;
                 let fate = if entries[0].attempts < 10 { fates[turn % fates.len()] } else { 4 };
                 let (done, again) = match fate {
-                    0 => (0, now + super::super::delays::backoff(entries[0].attempts, 0.5)),
+                    0 => (0, now + super::super::delays::backoff(entries[0].attempts, super::super::delays::LONGEST, 0.5)),
                     1 => {
                         refuse(&mut queue, &entries[0].record);
                         (0, now)

@@ -118,13 +118,13 @@ impl Receipts {
             .or_else(|_| OpenOptions::new().write(true).open(path))
             .map_err(failed)?;
         if file.metadata().map_err(failed)?.is_file() {
-            let whole = whole_lines(&mut file).map_err(failed)?;
             if !go_on && file.metadata().map_err(failed)?.len() > 0 {
                 // Of a file of something else the error says so.
                 read(path, |_| {})?;
                 return Err(Error::usage(format!("{name} holds receipts already"))
                     .hint(format!("go on there with --resume {name}, or name another file")));
             }
+            let whole = whole_lines(&mut file).map_err(failed)?;
             file.set_len(whole).map_err(failed)?;
             file.seek(SeekFrom::Start(whole)).map_err(failed)?;
         }
@@ -364,7 +364,9 @@ mod tests {
         sent.may_be_put = true;
         let receipt = serde_json::to_vec(&Receipt::of((Some(3), &sent), &AT)).unwrap();
         assert!((0..=receipt.len()).all(|end| is_beginning(&receipt[..end])));
-        for other in ["hello", "\0\0\0", "{\"a", "{\"offset\":x", "{\"offset\":1,\"value\":2}", "{\"offset\":1}", " {\"off"] {
+        for other in
+            ["hello", "\0\0\0", "{\"a", "{\"offset\":x", "{\"offset\":1,\"value\":2}", "{\"offset\":1}", " {\"off"]
+        {
             assert!(!is_beginning(other.as_bytes()), "{other}");
         }
     }

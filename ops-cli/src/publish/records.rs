@@ -77,12 +77,16 @@ impl Form {
 struct Entry<'a> {
     partition_key: Option<String>,
     #[serde(borrow)]
-    data: Option<Cow<'a, str>>,
+    data: Option<Text<'a>>,
     explicit_hash_key: Option<String>,
     /// Of a dead letter: its data is only the beginning of the record.
     #[serde(default, rename = "truncated")]
     is_truncated: bool,
 }
+
+/// Borrowed where it has no escapes: it may be large.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Records, one at a time.
 pub struct Records {
@@ -231,11 +235,7 @@ impl<T: Into<String>> From<T> for Unsendable {
 }
 
 /// Leaves of what was read the record's data, in place: it may be large. Its partition key, and its explicit hash key.
-fn parse<'k>(
-    form: Form,
-    keys: &'k mut Keys,
-    data: &mut Vec<u8>,
-) -> Result<(Cow<'k, Key>, Option<u128>), Unsendable> {
+fn parse<'k>(form: Form, keys: &'k mut Keys, data: &mut Vec<u8>) -> Result<(Cow<'k, Key>, Option<u128>), Unsendable> {
     let explicit_hash_key = keys.explicit_hash_key;
     match form {
         Form::Lines | Form::Whole => Ok((Cow::Borrowed(keys.of(data)?), explicit_hash_key)),
@@ -270,10 +270,8 @@ fn parse_entry(line: &mut Vec<u8>) -> Result<(String, Option<u128>), Unsendable>
         None => format!("is not an entry: {error}"),
     })?;
     let Entry { partition_key, data, explicit_hash_key, is_truncated } = entry;
-    let data = data.ok_or("has no Data")?;
+    let Text(data) = data.ok_or("has no Data")?;
     base64_simd::STANDARD.check(data.as_bytes()).map_err(|_| "has Data that is not valid base64")?;
-    let hash_key = explicit_hash_key.as_deref().map(parse_hash_key).transpose();
-    let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"));
     let within = match data {
         Cow::Borrowed(text) => Ok((text.as_ptr().addr() - line.as_ptr().addr(), text.len())),
         Cow::Owned(text) => Err(text),
@@ -286,14 +284,24 @@ fn parse_entry(line: &mut Vec<u8>) -> Result<(String, Option<u128>), Unsendable>
         Err(text) => *line = text.into_bytes(),
     }
     decode(line);
-    let hash_key = hash_key?;
+    match (entry_keys(partition_key, explicit_hash_key.as_deref()), is_truncated) {
+        (Ok(keys), false) => Ok(keys),
+        (keys, true) => {
+            let reason = "holds only the beginning of its record: publish the record from where it came from".into();
+            Err(Unsendable { reason, keys: keys.ok(), is_cut: true })
+        }
+        (Err(reason), false) => Err(reason.into()),
+    }
+}
+
+fn entry_keys(
+    partition_key: Option<String>,
+    explicit_hash_key: Option<&str>,
+) -> Result<(String, Option<u128>), String> {
     let partition_key = partition_key.ok_or("has no PartitionKey")?;
     keys::check(&partition_key).map_err(|reason| format!("has a PartitionKey that {reason}"))?;
-    if is_truncated {
-        let reason = "holds only the beginning of its record: publish the record from where it came from".to_owned();
-        return Err(Unsendable { reason, keys: Some((partition_key, hash_key)), is_cut: true });
-    }
-    Ok((partition_key, hash_key))
+    let hash_key = explicit_hash_key.map(parse_hash_key).transpose();
+    Ok((partition_key, hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?))
 }
 
 /// Decodes base64, which it is known to be.

@@ -11,8 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::ledger::Ledger;
 use super::bucket::Rate;
+use super::ledger::Ledger;
 use super::pack::{Entry, Packing, Request};
 use super::progress::Progress;
 use super::queue::{Next, Queue};

@@ -33,7 +33,13 @@ impl Source {
     /// Opens every input once, so that what cannot be read is known before anything is sent.
     pub fn open(args: &Publish) -> Result<Self> {
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let mut source = Self { inputs: Vec::new(), names: Arc::new([]), total_bytes: Some(0), read_bytes, is_argument: args.data.is_some() };
+        let mut source = Self {
+            inputs: Vec::new(),
+            names: Arc::new([]),
+            total_bytes: Some(0),
+            read_bytes,
+            is_argument: args.data.is_some(),
+        };
         let mut names = Vec::new();
         let stdin = [Path::new("-").to_owned()];
         match &args.data {

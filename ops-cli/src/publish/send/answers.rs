@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::answer::Outcome;
-use super::super::delays::{after_refusal, backoff};
+use super::super::delays::{LONGEST, LONGEST_ALONE, after_refusal, backoff};
 use super::super::ledger::At;
 use super::super::load::Load;
 use super::super::pack::{Entry, Put, Request};
@@ -70,7 +70,7 @@ impl Run {
                     self.throttled(entries, &reason, now);
                     self.stop_if_nothing_succeeds(sent, now, &reason);
                 }
-                Outcome::Failed(reason) => self.again(entries, &reason, sent, now),
+                Outcome::Failed(reason) => self.again(entries, &reason, LONGEST_ALONE, sent, now),
             }
         }
     }
@@ -109,7 +109,7 @@ impl Run {
                 }
             }
             self.queue.settle(&at_home, Vec::new(), Duration::ZERO);
-            self.again(elsewhere, "it was put on a shard that its stream has no more", now, now);
+            self.again(elsewhere, "it was put on a shard that its stream has no more", LONGEST_ALONE, now, now);
         }
     }
 
@@ -137,7 +137,7 @@ impl Run {
             if is_throttled {
                 self.throttled(entries, &reason, now);
             } else {
-                self.again(entries, &reason, sent, now);
+                self.again(entries, &reason, LONGEST, sent, now);
             }
         }
         self.stop_if_nothing_succeeds(sent, now, &reason);
@@ -155,10 +155,10 @@ impl Run {
     }
 
     /// Sends the entries of a put again after a pause, except for those whose time would be up by then. What was sent at
-    /// `sent` failed.
-    fn again(&mut self, mut entries: Vec<Entry>, reason: &str, sent: Duration, now: Duration) {
+    /// `sent` failed; the pause is `longest` at most.
+    fn again(&mut self, mut entries: Vec<Entry>, reason: &str, longest: Duration, sent: Duration, now: Duration) {
         let failures = 1 + entries.iter().map(|entry| entry.failures).max().unwrap_or_default();
-        let pause = backoff(failures, fastrand::f64());
+        let pause = backoff(failures, longest, fastrand::f64());
         for entry in &mut entries {
             entry.failures = failures;
             entry.tried += now.saturating_sub(sent) + pause;
@@ -173,9 +173,8 @@ impl Run {
         self.ledger.tally.throttled += entries.len() as u64;
         let since = entries.first().and_then(|entry| self.queue.refused_since(entry));
         let deadline = self.options.deadline;
-        let has_time = |entry: &Entry| {
-            since.is_none_or(|since| now.saturating_sub(since.max(entry.first_sent)) <= deadline)
-        };
+        let has_time =
+            |entry: &Entry| since.is_none_or(|since| now.saturating_sub(since.max(entry.first_sent)) <= deadline);
         self.retry(entries, reason, now + after_refusal(fastrand::f64()), has_time);
     }
 
