@@ -1,4 +1,4 @@
-//! Publishing: inputs (`source`, `encoding`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `pack`, `pace`, `load`, `bucket`, `delays`: pure) → the
+//! Publishing: inputs (`source`, `encoding`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `lane`, `pack`, `pace`, `load`, `bucket`, `delays`: pure) → the
 //! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
 
 pub mod answer;
@@ -11,6 +11,7 @@ pub mod encoding;
 pub mod histogram;
 pub mod json;
 pub mod keys;
+pub mod lane;
 pub mod ledger;
 pub mod load;
 pub mod memory;

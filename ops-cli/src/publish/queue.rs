@@ -13,8 +13,8 @@ use kinesis_event_logger_core::{AggregateBuilder, limits};
 
 use super::bucket::Rate;
 use super::delays::Delays;
+use super::lane::{Lane, Verdict};
 use super::load::Load;
-use super::pace::Pace;
 use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
 use super::record::Record;
 use super::shards::ShardMap;
@@ -31,49 +31,6 @@ pub enum Next {
     Wait(Duration),
     /// Nothing is waiting.
     Nothing,
-}
-
-#[derive(Debug)]
-struct Lane {
-    ready: VecDeque<Entry>,
-    ready_bytes: usize,
-    pace: Pace,
-    /// The requests under way that hold records of this shard.
-    under_way: Vec<u64>,
-    /// When the first of the records was sent that the shard refused since it last accepted any.
-    refusing_since: Option<Duration>,
-}
-
-impl Lane {
-    fn new() -> Self {
-        let pace = Pace::new();
-        Self { ready: VecDeque::new(), ready_bytes: 0, pace, under_way: Vec::new(), refusing_since: None }
-    }
-
-    fn push_back(&mut self, entry: Entry) {
-        self.ready_bytes += entry.record.size();
-        self.ready.push_back(entry);
-    }
-
-    fn push_front(&mut self, entry: Entry) {
-        self.ready_bytes += entry.record.size();
-        self.ready.push_front(entry);
-    }
-
-    fn pop_front(&mut self) -> Option<Entry> {
-        let entry = self.ready.pop_front()?;
-        self.ready_bytes -= entry.record.size();
-        Some(entry)
-    }
-}
-
-/// The verdict of a shard on one put.
-#[derive(Debug, Clone, Copy)]
-pub struct Verdict {
-    /// A hash key of the shard.
-    pub hash_key: u128,
-    pub load: Load,
-    pub is_accepted: bool,
 }
 
 #[derive(Debug)]
@@ -315,13 +272,8 @@ impl Queue {
     }
 
     fn judge(&mut self, of_lane: Option<(usize, Load, Load)>, sent: Duration, now: Duration) {
-        let Some((index, accepted, refused)) = of_lane else { return };
-        let lane = &mut self.lanes[index];
-        lane.pace.answered(accepted, refused, sent, now);
-        if accepted.records > 0 {
-            lane.refusing_since = None;
-        } else if refused.records > 0 {
-            lane.refusing_since.get_or_insert(sent);
+        if let Some((index, accepted, refused)) = of_lane {
+            self.lanes[index].judged(accepted, refused, sent, now);
         }
     }
 

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::super::answer::Outcome;
 use super::super::delays::{LONGEST, LONGEST_ALONE, after_refusal, backoff};
+use super::super::lane::Verdict;
 use super::super::ledger::At;
 use super::super::load::Load;
 use super::super::pack::{Entry, Put, Request};
-use super::super::queue::Verdict;
 use super::super::request::Failure;
 use super::super::shards::ShardMap;
 use super::{Answered, Misplaced, RESHARD_EVERY, Run, State};
@@ -145,8 +145,13 @@ impl Run {
 
     /// A request that was sent at `sent` acknowledged nothing. Ends the run if none has for as long as a record is tried.
     fn stop_if_nothing_succeeds(&mut self, sent: Duration, now: Duration, reason: &str) {
+        if self.queue.held() == 0 {
+            // What comes later is judged by itself.
+            self.failing_since = None;
+            return;
+        }
         let since = *self.failing_since.get_or_insert(sent);
-        if now.saturating_sub(since) > self.options.deadline && self.queue.held() > 0 {
+        if now.saturating_sub(since) > self.options.deadline {
             let seconds = self.options.deadline.as_secs();
             let error = Error::failed(format!("nothing was acknowledged for {seconds} s: {reason}"))
                 .hint("check the network and the stream; --deadline sets how long to go on trying");
