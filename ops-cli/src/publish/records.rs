@@ -157,7 +157,8 @@ impl Records {
                 data.pop();
             }
         } else if data.len() > longest {
-            is_cut = input.skip_until(b'\n')? > 1;
+            is_cut = !matches!(input.fill_buf()?.first(), None | Some(b'\n'));
+            input.skip_until(b'\n')?;
         }
         let is_too_long = data.len() > longest;
         Ok(Next::Raw(Raw { data: memory::fitting(data), is_too_long, is_cut }))
