@@ -54,7 +54,7 @@ impl<'a> DeadLetter<'a> {
 
     /// What is no record.
     pub fn of_rejected(rejected: &'a Rejected, names: &'a [String]) -> Self {
-        let keys = rejected.keys.as_ref();
+        let keys = rejected.keys.as_deref();
         Self {
             partition_key: keys.map(|(key, _)| key.as_str()),
             explicit_hash_key: keys.and_then(|(_, explicit)| explicit.map(|key| key.to_string())),

@@ -205,19 +205,19 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 
 const NOT_A_RECEIPT: &str = "its last line has no end, and is not the beginning of a receipt";
 
+/// Whether a byte is one of a value.
+type Is = fn(u8) -> bool;
+
 /// Whether these bytes are the beginning of a receipt, as it is written.
 fn is_beginning(line: &[u8]) -> bool {
-    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let is_digit = |byte: u8| byte.is_ascii_digit();
-    let is_any = |_| true;
-    let parts: [(&[u8], &dyn Fn(u8) -> bool); 4] = [
-        (b"{\"offset\":", &is_digit),
-        (b",\"shardId\":\"", &is_id),
-        (b"\",\"sequenceNumber\":\"", &is_digit),
-        (b"\",\"", &is_any),
+    const PARTS: [(&[u8], Is); 4] = [
+        (b"{\"offset\":", |byte| byte.is_ascii_digit()),
+        (b",\"shardId\":\"", |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')),
+        (b"\",\"sequenceNumber\":\"", |byte| byte.is_ascii_digit()),
+        (b"\",\"", |_| true),
     ];
     let mut rest = line;
-    for (name, is_value) in parts {
+    for (name, is_value) in PARTS {
         let common = name.iter().zip(rest).take_while(|(one, other)| one == other).count();
         if common == rest.len() {
             return true;

@@ -29,8 +29,11 @@ pub struct Rejected {
     /// `data` is only the beginning.
     pub is_cut: bool,
     /// The partition key and the explicit hash key that it would be published with, where they are known.
-    pub keys: Option<(String, Option<u128>)>,
+    pub keys: Option<Box<EntryKeys>>,
 }
+
+/// A partition key, and an explicit hash key.
+pub type EntryKeys = (String, Option<u128>);
 
 impl Rejected {
     fn new(place: Place, reason: impl Into<String>, data: Vec<u8>) -> Self {
@@ -184,7 +187,7 @@ impl Records {
             }
         };
         let rejected = |reason, data| {
-            let keys = Some((key.text.clone(), explicit_hash_key));
+            let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
             Err(Rejected { keys, ..Rejected::new(place, reason, data) })
         };
         let compressed = match self.compressor.as_mut().map(|compressor| compressor.compress(&data)).transpose() {
@@ -198,12 +201,12 @@ impl Records {
     }
 
     /// The keys of a record that was not read as a whole. What is read is not its data where it is encoded.
-    fn known_keys(&mut self) -> Option<(String, Option<u128>)> {
+    fn known_keys(&mut self) -> Option<Box<EntryKeys>> {
         if !matches!(self.form, Form::Lines | Form::Whole) {
             return None;
         }
         let explicit_hash_key = self.keys.explicit_hash_key;
-        self.keys.without_data().map(|key| (key.text.clone(), explicit_hash_key))
+        self.keys.without_data().map(|key| Box::new((key.text.clone(), explicit_hash_key)))
     }
 }
 
@@ -225,7 +228,7 @@ struct Raw {
 /// Why something that was read is no record.
 struct Unsendable {
     reason: String,
-    keys: Option<(String, Option<u128>)>,
+    keys: Option<Box<EntryKeys>>,
     is_cut: bool,
 }
 
@@ -265,7 +268,7 @@ fn strip_mark(line: &mut Vec<u8>) {
 
 /// The keys of an entry, whose data is left in place. Of an entry that cannot be sent its data is left as well, if it can
 /// be read: it becomes a dead letter, which is an entry again.
-fn parse_entry(line: &mut Vec<u8>) -> Result<(String, Option<u128>), Unsendable> {
+fn parse_entry(line: &mut Vec<u8>) -> Result<EntryKeys, Unsendable> {
     let entry: Entry = serde_json::from_slice(line).map_err(|error| match of_wide_ascii(line) {
         Some(encoding) => format!("is not an entry: {}", advice(encoding)),
         None => format!("is not an entry: {error}"),
@@ -289,16 +292,13 @@ fn parse_entry(line: &mut Vec<u8>) -> Result<(String, Option<u128>), Unsendable>
         (Ok(keys), false) => Ok(keys),
         (keys, true) => {
             let reason = "holds only the beginning of its record: publish the record from where it came from".into();
-            Err(Unsendable { reason, keys: keys.ok(), is_cut: true })
+            Err(Unsendable { reason, keys: keys.ok().map(Box::new), is_cut: true })
         }
         (Err(reason), false) => Err(reason.into()),
     }
 }
 
-fn entry_keys(
-    partition_key: Option<String>,
-    explicit_hash_key: Option<&str>,
-) -> Result<(String, Option<u128>), String> {
+fn entry_keys(partition_key: Option<String>, explicit_hash_key: Option<&str>) -> Result<EntryKeys, String> {
     let partition_key = partition_key.ok_or("has no PartitionKey")?;
     keys::check(&partition_key).map_err(|reason| format!("has a PartitionKey that {reason}"))?;
     let hash_key = explicit_hash_key.map(parse_hash_key).transpose();

@@ -127,9 +127,9 @@ fn text_in_another_encoding_is_refused_by_name() {
 fn what_is_too_long_carries_the_key_that_is_known() {
     let rejected = |input: &[u8], more: &[&str]| all(input, more, 100).remove(0).unwrap_err();
     let line = b"x".repeat(103);
-    let keys = |rejected: Rejected| rejected.keys.map(|(key, _)| key);
+    let keys = |rejected: Rejected| rejected.keys.map(|keys| keys.0);
     assert_eq!(keys(rejected(&line, &["--key", "k"])).as_deref(), Some("k"));
-    assert_eq!(rejected(&line, &["--key", "k", "--hash-key", "7"]).keys, Some(("k".into(), Some(7))));
+    assert_eq!(rejected(&line, &["--key", "k", "--hash-key", "7"]).keys, Some(Box::new(("k".into(), Some(7)))));
     assert_eq!(keys(rejected(&line, &[])).map(|key| key.len()), Some(16));
     assert_eq!(keys(rejected(&line, &["--key-field", "/id"])), None);
     let long_field = format!("{{\"id\":\"i\",\"x\":\"{}\"}}", "x".repeat(83));
