@@ -146,3 +146,112 @@ async fn what_is_read_is_not_written_to() {
     let nowhere = ["--receipts", "/dev/null", "--dead-letter", "/dev/null"];
     endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 records were not published", "/dev/null");
 }
+
+/// Text with a UTF-8 byte order mark.
+fn marked(text: &str) -> String {
+    format!("\u{feff}{text}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_byte_order_mark_is_no_data_and_other_encodings_are_named() {
+    let (endpoint, client) = endpoint(1).await;
+    let entry = "{\"PartitionKey\":\"k\",\"Data\":\"ZW50cnk=\"}\n";
+    for (name, form, content) in [
+        ("plain", &["--key", "k"][..], marked("plain\r\n")),
+        ("field", &["--key-field", "/id"], marked("{\"id\":\"k\"}\n")),
+        ("base64", &["--base64", "--key", "k"], marked("YmFzZTY0\n")),
+        ("entries", &["--entries"], marked(entry)),
+        ("joined", &["--entries"], marked(entry) + &marked(entry)),
+    ] {
+        let input = file(&format!("marked-{name}"), content);
+        endpoint.run(["publish", "--quiet", "--file", text(&input)].iter().chain(form)).ok();
+    }
+    endpoint.run(["publish", "--quiet", "--key", "k", &marked("argument")]).ok();
+    let whole = file("marked-whole", marked("whole"));
+    endpoint.run(["publish", "--quiet", "--key", "k", "--whole", "--file", text(&whole)]).ok();
+    let records = on_stream(&client).await;
+    let data: Vec<_> = records.iter().map(|(_, data)| data.as_str()).collect();
+    let whole = marked("whole");
+    assert_eq!(data, ["plain", "{\"id\":\"k\"}", "base64", "entry", "entry", "entry", "argument", &whole]);
+    assert!(records.iter().all(|(key, _)| key == "k"));
+
+    let utf_16: Vec<u8> = marked("{\"id\":1}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let input = file("utf-16", &utf_16);
+    for form in [&[][..], &["--key-field", "/id"], &["--base64"], &["--entries"]] {
+        let run = endpoint.run(["publish", "--file", text(&input), "--strict"].iter().chain(form));
+        run.failed(2, "it is UTF-16, and text is read as UTF-8", "nothing of the input was published");
+    }
+    assert_eq!(on_stream(&client).await.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_as_key_keeps_its_digits() {
+    let (endpoint, client) = endpoint(1).await;
+    let numbers = ["20000000000000000001", "20000000000000000002", "1e2", "0.1000", "1e400", "-0", "1E+2"];
+    let content: String = numbers.iter().map(|number| format!("{{\"id\":{number}}}\n")).collect();
+    let input = file("digits", content);
+    endpoint.run(["publish", "--quiet", "--file", text(&input), "--key-field", "/id"]).ok();
+    let keys: Vec<_> = on_stream(&client).await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, numbers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_sent_again_but_for_those_that_cannot_be() {
+    let (endpoint, client) = endpoint(1).await;
+    let long = "x".repeat(1_100_000);
+    let (input, dead) = (file("again", format!("{long}\none\n{long}\ntwo\n")), path("again-dead"));
+    common::publishing::fault(&endpoint, "failedEntries", json!({ "probability": 1.0 }));
+    let publish = ["publish", "--file", text(&input), "--key", "k", "--deadline", "1", "--dead-letter", text(&dead)];
+    endpoint.run(publish).failed(1, "4 of 4 records were not published", text(&dead));
+    let letters = lines(&dead);
+    assert!(letters.iter().all(|letter| letter["PartitionKey"] == "k"), "the key is known of all");
+    assert_eq!(letters.iter().filter(|letter| letter["truncated"] == true).count(), 2);
+    endpoint.faults("DELETE", "");
+
+    let run = endpoint.run(["publish", "--entries", "--file", text(&dead)]);
+    let run = run.failed(1, "2 of 4 records were not published", "--dead-letter FILE");
+    assert_eq!(run.stderr.matches("not published: line").count(), 2, "{}", run.stderr);
+    let sent = |records: Vec<(String, String)>| records.into_iter().map(|(_, data)| data).collect::<Vec<_>>();
+    assert_eq!(sent(on_stream(&client).await), ["one", "two"]);
+
+    let aside = path("again-aside");
+    let entries = ["publish", "--entries", "--file", text(&dead), "--dead-letter", text(&aside)];
+    endpoint.run(entries).failed(1, "2 of 4 records were not published", text(&aside));
+    let data = |letters: &[serde_json::Value]| {
+        letters
+            .iter()
+            .filter(|letter| letter["truncated"] == true)
+            .map(|letter| letter["Data"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(data(&lines(&aside)), data(&letters), "they are the letters that they were");
+    endpoint.run(entries.iter().chain(&["--strict"])).failed(2, "", "--dead-letter");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_something_else_is_not_written_to() {
+    let (endpoint, client) = endpoint(1).await;
+    for content in ["no newline", "two\nlines", "lines\n", "{\"offset\":1,\"value\":2}"] {
+        let other = file("something-else", content);
+        for option in ["--resume", "--receipts", "--dead-letter"] {
+            let run = endpoint.run(["publish", "x", option, text(&other)]);
+            run.failed(2, text(&other), "name");
+            assert_eq!(std::fs::read_to_string(&other).unwrap(), content, "{option}");
+        }
+    }
+    assert!(on_stream(&client).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hint_says_what_was_published() {
+    let (endpoint, _client) = endpoint(1).await;
+    let publish = || endpoint.ops(["publish", "--base64", "--quiet"]);
+    let first = Run::with_stdin(&mut publish(), b"%\nYQ==\n").failed(
+        2,
+        "line 1 of stdin",
+        "nothing of the input was published",
+    );
+    assert!(!first.stderr.contains("what came before"), "{}", first.stderr);
+    let later = Run::with_stdin(&mut publish(), b"YQ==\n%\n");
+    later.failed(2, "line 2 of stdin", "what came before it has been published");
+}

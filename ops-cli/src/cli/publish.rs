@@ -21,7 +21,9 @@ Examples:
   ops-cli publish --file dead.ndjson --entries
 
 Delivery is at least once: a request whose answer was lost is sent again, and the receipts of its records say so \
-(mayRepeat). An input error, such as a line over the limit, stops the run unless --dead-letter takes it.";
+(mayRepeat). An input error, such as a line over the limit, stops the run unless --dead-letter takes it; with \
+--entries, what cannot be sent is named and the others are sent. Text is UTF-8; a byte order mark at the start of an \
+input and line ends (LF or CRLF) are no data. Of --whole the bytes are the data.";
 
 #[derive(Args, Debug, Clone)]
 #[command(after_help = PUBLISH)]
@@ -55,7 +57,8 @@ pub struct Publish {
     #[arg(long, value_name = "NUMBER", help_heading = "Keys")]
     pub hash_key: Option<String>,
 
-    /// Keep the order of each partition key's records, whatever fails: one record a key under way at a time
+    /// Keep the order of each partition key's records whatever fails: one record of a key is under way at a time. Without
+    /// it, a key keeps the order of the input as long as no request fails and no record is refused
     #[arg(long, help_heading = "Sending")]
     pub ordered: bool,
     /// Put many records in one, in the format of the KPL: cheaper and faster for small records. Consumers take them apart,
@@ -71,7 +74,8 @@ pub struct Publish {
     /// Send at most so many bytes a second
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Sending")]
     pub rate_bytes: Option<f64>,
-    /// Seconds a record is tried for
+    /// Seconds a record is tried for. Waiting because its shard is at its limit does not count, unless the shard accepts
+    /// nothing for that long
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = time::seconds::<u64>(1..=86_400), help_heading = "Sending")]
     pub deadline: u64,
 

@@ -138,8 +138,9 @@ fn options(args: &Publish, max_bytes: usize) -> Options {
     Options {
         deadline: Duration::from_secs(args.deadline),
         packing: packing(args.ordered, args.aggregate, max_bytes),
-        // Without a file for them, going on would leave nothing of what could not be published.
-        strict: args.strict || args.dead_letter.is_none(),
+        // Without a file for them, going on would leave nothing of what could not be published. Entries are in a file that
+        // has them still, and dead letters that cannot be sent must not hold back the others.
+        strict: args.strict || (args.dead_letter.is_none() && !args.entries),
         rate: args.rate,
         rate_bytes: args.rate_bytes,
     }
@@ -167,16 +168,12 @@ fn ended(
 ) -> Result<()> {
     match error {
         Some(error) => {
-            let file = args.receipts.as_ref().or(args.resume.as_ref()).map(|file| file.display());
-            let way_on = match (error.kind, file) {
-                (Kind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
-                (Kind::Usage, None) => None,
-                (_, Some(file)) => Some(format!("go on with the same input and --resume {file}")),
-                (_, None) => Some("with --receipts FILE a later run could go on with --resume".to_owned()),
-            };
-            let done = (error.kind != Kind::Usage).then(|| done(summary, first_unread, names));
-            let hint: Vec<_> = [error.hint, done, way_on].into_iter().flatten().collect();
-            Err(Error { hint: (!hint.is_empty()).then(|| hint.join("; ")), ..error })
+            let done = Done::of(summary, first_unread);
+            let hint: Vec<_> = [error.hint, Some(done.text(&error.kind, names)), done.way_on(args, &error.kind)]
+                .into_iter()
+                .flatten()
+                .collect();
+            Err(Error { hint: Some(hint.join("; ")), ..error })
         }
         None if summary.dead_lettered > 0 => Err(not_published(args, summary)),
         None => Ok(()),
@@ -184,22 +181,63 @@ fn ended(
 }
 
 /// How far a run came that ended early.
-fn done(summary: &Summary, first_unread: Option<Place>, names: &[String]) -> String {
-    let done = match first_unread {
-        Some(place) if place.offset == 0 => return "nothing of the input was published".to_owned(),
-        Some(place) => {
-            let (offset, place) = (place.offset, place.of(names));
-            format!("everything before record {offset} of the input (counted from 0, near {place}) is done")
+enum Done {
+    Nothing,
+    Before(Place, DeadLettered),
+    All(DeadLettered),
+}
+
+/// Some of what was read was given up.
+type DeadLettered = bool;
+
+impl Done {
+    fn of(summary: &Summary, first_unread: Option<Place>) -> Self {
+        let has_dead = summary.dead_lettered > 0;
+        match first_unread {
+            _ if summary.acknowledged + summary.skipped == 0 && !has_dead => Self::Nothing,
+            Some(place) => Self::Before(place, has_dead),
+            None => Self::All(has_dead),
         }
-        None => "all of the input is done".to_owned(),
-    };
-    if summary.dead_lettered > 0 { done + ", but for the dead-lettered" } else { done }
+    }
+
+    fn text(&self, kind: &Kind, names: &[String]) -> String {
+        let but = |has_dead| if has_dead { ", but for the dead-lettered" } else { "" };
+        match self {
+            Self::Nothing => "nothing of the input was published".to_owned(),
+            Self::Before(_, dead) if *kind == Kind::Usage => {
+                format!("what came before it has been published{}", but(*dead))
+            }
+            // Shards differ in speed: others may be ahead.
+            Self::Before(place, _) if place.offset == 0 => "only some of the input was published".to_owned(),
+            Self::Before(place, dead) => {
+                let (offset, place, but) = (place.offset, place.of(names), but(*dead));
+                format!("everything before record {offset} of the input (counted from 0, near {place}) is done{but}")
+            }
+            Self::All(dead) => format!("all of the input is done{}", but(*dead)),
+        }
+    }
+
+    /// How a later run continues, if there is something to continue.
+    fn way_on(&self, args: &Publish, kind: &Kind) -> Option<String> {
+        let Self::Before(..) = self else { return None };
+        let file = args.receipts.as_ref().or(args.resume.as_ref()).map(|file| file.display());
+        match (kind, file) {
+            (Kind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
+            (Kind::Usage, None) => None,
+            (_, Some(file)) => Some(format!("go on with the same input and --resume {file}")),
+            (_, None) => Some("with --receipts FILE a later run could go on with --resume".to_owned()),
+        }
+    }
 }
 
 fn not_published(args: &Publish, summary: &Summary) -> Error {
     let what = format!("{} of {} records were not published", summary.dead_lettered, summary.read);
     Error::failed(what).hint(match &args.dead_letter {
         Some(path) => format!("{} has each of them, and why", path.display()),
+        None if args.entries => {
+            "the input still has them: give --dead-letter FILE to keep those and the reasons in a file of their own"
+                .into()
+        }
         None => {
             "give --dead-letter FILE to keep them; more shards take more, and --deadline sets how long to try".into()
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
@@ -30,6 +30,9 @@ pub struct DeadLetter<'a> {
     input: &'a str,
     line: u64,
     reason: &'a str,
+    /// `Data` is only the beginning: `publish --entries` does not send it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
     attempts: u32,
     /// It may be on the stream all the same.
     #[serde(rename = "mayBePut", skip_serializing_if = "std::ops::Not::not")]
@@ -51,7 +54,13 @@ impl<'a> DeadLetter<'a> {
 
     /// What is no record.
     pub fn of_rejected(rejected: &'a Rejected, names: &'a [String]) -> Self {
-        Self::of_data(&rejected.data, rejected.place, names, &rejected.reason)
+        let keys = rejected.keys.as_deref();
+        Self {
+            partition_key: keys.map(|(key, _)| key.as_str()),
+            explicit_hash_key: keys.and_then(|(_, explicit)| explicit.map(|key| key.to_string())),
+            truncated: rejected.is_cut,
+            ..Self::of_data(&rejected.data, rejected.place, names, &rejected.reason)
+        }
     }
 
     fn of_data(data: &'a [u8], place: Place, names: &'a [String], reason: &'a str) -> Self {
@@ -63,6 +72,7 @@ impl<'a> DeadLetter<'a> {
             input: names.get(place.input).map_or("", String::as_str),
             line: place.line,
             reason,
+            truncated: false,
             attempts: 0,
             may_be_put: false,
         }
@@ -101,11 +111,6 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// A file is appended to: dead letters of an earlier run are somebody's records.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        let open = |path: &Path| {
-            let name = path.display().to_string();
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            Ok::<_, Error>((file.map_err(|error| Error::usage(format!("could not write {name}: {error}")))?, name))
-        };
         Ok(Self { file: path.map(open).transpose()?, named: 0 })
     }
 
@@ -132,9 +137,48 @@ impl DeadLetters {
     }
 }
 
+/// Opens a file of dead letters, or a new one. One that holds something else is left as it is.
+fn open(path: &Path) -> Result<(File, String)> {
+    const BEGINNINGS: [&[u8]; 2] = [b"{\"PartitionKey\":", b"{\"Data\":"];
+    let name = path.display().to_string();
+    let failed = |error: io::Error| Error::usage(format!("could not write {name}: {error}"));
+    let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_file() {
+        let mut existing = File::open(path).map_err(failed)?;
+        let mut head = Vec::new();
+        Read::by_ref(&mut existing).take(32).read_to_end(&mut head).map_err(failed)?;
+        if !head.is_empty() {
+            if !BEGINNINGS.iter().any(|beginning| head.starts_with(&beginning[..beginning.len().min(head.len())])) {
+                return Err(Error::usage(format!("{name} is not a file of dead letters, and is left as it is"))
+                    .hint("name another file: --dead-letter appends to the dead letters of earlier runs"));
+            }
+            let mut last = [0];
+            existing.seek(SeekFrom::End(-1)).and_then(|_| existing.read_exact(&mut last)).map_err(failed)?;
+            if last != *b"\n" {
+                // The writer of the last line was killed: the next letter begins a line of its own.
+                file.write_all(b"\n").map_err(failed)?;
+            }
+        }
+    }
+    Ok((file, name))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Base64;
+    use super::{Base64, open};
+
+    #[test]
+    fn a_file_that_holds_something_else_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        for content in ["hello", "{\"offset\":0}\n", "\n", "{", "{\"Data\":\"\"}\n", "{\"PartitionKey\":\"k\",\"Da"] {
+            let path = dir.path().join("file");
+            std::fs::write(&path, content).unwrap();
+            let is_ours = content.starts_with("{\"Data") || content.starts_with("{\"Part") || content == "{";
+            assert_eq!(open(&path).is_ok(), is_ours, "{content}");
+            let end = if is_ours && !content.ends_with('\n') { "\n" } else { "" };
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{content}{end}"));
+        }
+    }
 
     #[test]
     fn pieces_of_base64_are_the_base64_of_the_whole() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::pace::Rate;
+use super::bucket::Rate;
 use super::pack::{Packing, Request};
 use super::queue::{Next, Queue};
 use super::records::Records;
@@ -75,7 +75,7 @@ pub fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packi
     };
     let mut queue = Queue::new(shards, packing, Rate::new(None, None, Duration::ZERO));
     let send = |queue: &mut Queue, plan: &mut Plan| {
-        let Next::Send(Request { entries, puts }) = queue.next(Duration::ZERO) else { return false };
+        let Next::Send(Request { id, entries, puts }) = queue.next(Duration::ZERO) else { return false };
         plan.requests += 1;
         plan.entries += puts.len() as u64;
         for entry in &entries {
@@ -84,6 +84,7 @@ pub fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packi
             (shard.records, shard.bytes) = (shard.records + 1, shard.bytes + bytes);
             (plan.records, plan.bytes) = (plan.records + 1, plan.bytes + bytes);
         }
+        queue.answered(id);
         queue.settle(&entries, Vec::new(), Duration::ZERO);
         true
     };

@@ -1,12 +1,11 @@
 //! The partition key of each record.
 
-use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
-use serde_json::Value;
-
+use super::encoding::{advice, of_wide_ascii, without_mark};
 use super::pointer;
 use super::record::Key;
 use crate::cli::Publish;
 use crate::error::{Error, Result};
+use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 
 /// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
 /// records, so that a key for each would cost much and spread them no better.
@@ -64,6 +63,11 @@ impl Keys {
         Self { kind: random(1), key: "".into(), explicit_hash_key: None }
     }
 
+    /// The key of a record whose data is not known as a whole; `None` if the data decides.
+    pub fn without_data(&mut self) -> Option<&Key> {
+        if matches!(self.kind, Kind::Field { .. }) { None } else { self.of(b"").ok() }
+    }
+
     /// The key of a record with this data; or what is wrong with it.
     pub fn of(&mut self, data: &[u8]) -> Result<&Key, String> {
         match &mut self.kind {
@@ -91,12 +95,19 @@ fn push_hexadecimal(text: &mut String, number: u64) {
 }
 
 fn field(data: &[u8], pointer: &str, tokens: &[String]) -> Result<String, String> {
-    let found = pointer::find(data, tokens).map_err(|error| format!("is not valid JSON: {error}"))?;
+    let found = pointer::find(without_mark(data), tokens).map_err(|error| match of_wide_ascii(data) {
+        Some(encoding) => format!("is not JSON: {}", advice(encoding)),
+        None => format!("is not valid JSON: {error}"),
+    })?;
     let key = match found {
         None => return Err(format!("has no field {pointer}")),
-        Some(Value::String(text)) => text,
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
-        Some(_) => return Err(format!("has no text or number in {pointer}")),
+        Some(text) if text.starts_with('"') => serde_json::from_str(text)
+            .map_err(|error| format!("has in {pointer} a text that is not Unicode: {error}"))?,
+        Some(other) if other.starts_with(['{', '[', 'n']) => {
+            return Err(format!("has no text or number in {pointer}"));
+        }
+        // A number is not computed with: its digits are the key, as they are written.
+        Some(literal) => literal.to_owned(),
     };
     check(&key).map_err(|reason| format!("has in {pointer} a key that {reason}"))?;
     Ok(key)
@@ -142,5 +153,20 @@ mod tests {
         assert_eq!(of(r#"{"user":{"id":null}}"#).unwrap_err(), "has no text or number in /user/id");
         assert!(of(r#"{"user":{"id":""}}"#).unwrap_err().contains("has 0 characters"));
         assert!(of("{").unwrap_err().starts_with("is not valid JSON"));
+        assert_eq!(of("\u{feff}{\"user\":{\"id\":\"u-1\"}}").unwrap(), "u-1");
+        assert!(
+            of(r#"{"user":{"id":"\ud800"}}"#).unwrap_err().starts_with("has in /user/id a text that is not Unicode")
+        );
+        let utf_16: Vec<u8> = r#"{"user":1}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(field(&utf_16, "/user", &pointer::tokens("/user")).unwrap_err().contains("iconv -f UTF-16"));
+    }
+
+    #[test]
+    fn the_digits_of_a_number_are_the_key() {
+        for digits in ["20000000000000000001", "20000000000000000002", "1e2", "0.1000", "1e400", "-0", "1E+2", "-1.50"]
+        {
+            let data = format!("{{\"id\": {digits} }}");
+            assert_eq!(field(data.as_bytes(), "/id", &pointer::tokens("/id")).unwrap(), digits);
+        }
     }
 }

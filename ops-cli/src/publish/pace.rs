@@ -1,300 +1,282 @@
-//! How fast to send. Pure: the clock is passed in, as the time since the run began.
+//! How fast to send to one shard. Pure: the clock is passed in, as the time since the run began.
 //!
-//! A shard that refuses nothing is not held back: streams differ, and so does what else writes to them. The first
-//! refusal shows that the shard has reached its limit, which is known (1 MB and 1,000 records a second); from then on it
-//! gets what the limit allows, less for every further refusal, and slowly more again while there is none.
+//! A refused entry says that the shard's limit was exceeded, but not by whom. Only an experiment tells: send less, and see
+//! whether the share of refused entries falls.
+//!
+//! | mode | the refusals | the rate |
+//! |---|---|---|
+//! | `Free` | few or none | unlimited |
+//! | `Testing` | many; their cause is unknown | lowered step by step, for one epoch each |
+//! | `Limited` | ended when less was sent: our own load causes them | just above what the shard accepts |
+//! | `Contended` | did not end: others write to the shard, or it refuses at random | raised as long as that is worth it |
 
 use std::time::Duration;
 
-use kinesis_event_logger_core::limits;
+use super::bucket::Bucket;
+use super::load::{DOCUMENTED, Load};
 
-/// The share of a shard's limit that is asked for at most: room for clocks that differ.
-const HIGHEST_SHARE: f64 = 0.98;
-const LOWEST_SHARE: f64 = 0.02;
-/// A refusal lowers the share by this factor.
-const DECREASE: f64 = 0.7;
-/// A second without a refusal raises the share by so much of itself.
-const INCREASE_PER_SECOND: f64 = 0.05;
-/// Refusals this close together are of one cause, and answered once.
-const SETTLING: Duration = Duration::from_millis(250);
-/// How much of a second's allowance can gather while nothing is sent.
-const BURST: f64 = 0.1;
-
-/// A token bucket that may be overdrawn by its last withdrawal, so that it needs not hold the largest record.
-#[derive(Debug, Clone)]
-pub struct Bucket {
-    per_second: f64,
-    tokens: f64,
-    /// Emptied: nothing is given until some have gathered, so that a request carries more than one record.
-    is_gathering: bool,
-    at: Duration,
-}
-
-impl Bucket {
-    pub fn new(per_second: f64, now: Duration) -> Self {
-        Self { per_second, tokens: 1.0, is_gathering: false, at: now }
-    }
-
-    fn set_rate(&mut self, per_second: f64, now: Duration) {
-        self.refill(now);
-        self.per_second = per_second;
-    }
-
-    fn refill(&mut self, now: Duration) {
-        let elapsed = now.saturating_sub(self.at).as_secs_f64();
-        let most = (self.per_second * BURST).max(1.0);
-        self.tokens = (self.tokens + elapsed * self.per_second).min(most);
-        self.at = self.at.max(now);
-    }
-
-    fn take(&mut self, tokens: f64) {
-        self.tokens -= tokens;
-    }
-
-    /// How long until something may be taken; zero if it may be now.
-    fn wait(&mut self, now: Duration) -> Duration {
-        self.refill(now);
-        if self.tokens < 1.0 - 1e-6 {
-            self.is_gathering = true;
-        }
-        let enough = if self.is_gathering { (self.per_second * BURST / 2.0).max(1.0) } else { 1.0 };
-        let lacking = enough - self.tokens;
-        // Rounding must not ask for one more wait of no time at all.
-        if lacking > 1e-6 {
-            return Duration::from_secs_f64(lacking / self.per_second + 1e-6);
-        }
-        self.is_gathering = false;
-        Duration::ZERO
-    }
-}
-
-/// Records and bytes a second.
-#[derive(Debug, Clone)]
-pub struct Rate {
-    records: Option<Bucket>,
-    bytes: Option<Bucket>,
-}
-
-impl Rate {
-    /// A rate with an upper bound for either, both or none.
-    pub fn new(records: Option<f64>, bytes: Option<f64>, now: Duration) -> Self {
-        Self { records: records.map(|rate| Bucket::new(rate, now)), bytes: bytes.map(|rate| Bucket::new(rate, now)) }
-    }
-
-    /// How long until the next record may be sent.
-    pub fn wait(&mut self, now: Duration) -> Duration {
-        let of = |bucket: &mut Option<Bucket>| bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));
-        of(&mut self.records).max(of(&mut self.bytes))
-    }
-
-    pub fn take(&mut self, bytes: usize) {
-        if let Some(bucket) = &mut self.records {
-            bucket.take(1.0);
-        }
-        if let Some(bucket) = &mut self.bytes {
-            bucket.take(bytes as f64);
-        }
-    }
-}
+/// A share of refused entries that calls for no action.
+const TOLERATED: f64 = 0.03;
+/// The same while nothing is known about the shard, where a mistake costs most.
+const TOLERATED_IN_FREE: f64 = 0.05;
+/// A test succeeds if it lowers the refused share to this part of what it was.
+const CLEARED: f64 = 0.25;
+/// A test fails if more than this part of the refused share remains.
+const UNCHANGED: f64 = 0.5;
+/// A test sends this part of what was accepted before.
+const TEST: f64 = 0.75;
+const TEST_STEPS: u32 = 4;
+/// `Limited`: the rate grows by this part of the documented rate a second, and the growth itself grows by `ACCELERATION`
+/// while there are few refusals.
+const FIRST_GROWTH: f64 = 0.04;
+const ACCELERATION: f64 = 3.0;
+const FASTEST_GROWTH: f64 = 5.0;
+const RECOVERY_GROWTH: f64 = 2.0;
+/// A longer epoch counts as one of so many seconds: its growth is not tried in steps.
+const LONGEST_STEP_SECONDS: f64 = 0.4;
+/// `Contended`: the rate grows until an entry's chance of being accepted falls to this part of what it was in the test.
+const WORTH_IT: f64 = 0.7;
+const CONTENDED_DECREASE: f64 = 0.8;
+/// `Contended`: the growth of the rate in each epoch, until refusals rise and from then on.
+const UNAFFECTED: f64 = 0.9;
+const FAST_RISE: f64 = 2.0;
+const SLOW_RISE: f64 = 1.2;
+/// `Contended`: with a larger share than this refused, sending more is of no use.
+const HOPELESS: f64 = 0.98;
+const HOPELESS_DECREASE: f64 = 0.3;
+const FIRST_RETEST: Duration = Duration::from_secs(5);
+const LAST_RETEST: Duration = Duration::from_secs(20);
+/// An epoch has this many seconds at least; one at a low rate has more.
+const EPOCH_SECONDS: f64 = 0.15;
+const TEST_SECONDS: f64 = 0.3;
+/// The lowest rate: what is refused entirely is still tried.
+const LOWEST: f64 = DOCUMENTED / 20.0;
+/// A large record at a low rate holds back the next for this long at most.
+const LONGEST_WAIT_SECONDS: f64 = 10.0;
+/// How long a rate gathers while nothing is sent: an answer's time at least, as a shard has one request under way.
+const BURST: Duration = Duration::from_secs(1);
+/// Where less than this part of the rate was used, nothing is learned from its success.
+const USED: f64 = 0.8;
 
 /// One shard's pace.
 #[derive(Debug, Clone)]
-pub enum Pace {
-    /// It has refused nothing yet.
+pub struct Pace {
+    mode: Mode,
+    bucket: Bucket,
+    epoch: Epoch,
+    /// The last request had to wait for the bucket.
+    was_held_back: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Mode {
     Free,
-    Paced {
-        share: f64,
-        records: Bucket,
-        bytes: Bucket,
-        lowered: Duration,
-        raised: Duration,
+    Testing(Test),
+    Limited {
+        growth: f64,
+    },
+    Contended {
+        /// The share that the test found refused.
+        baseline: f64,
+        retest: Duration,
+        interval: Duration,
     },
 }
 
+#[derive(Debug, Clone, PartialEq)]
+struct Test {
+    step: u32,
+    /// The refused share before this step.
+    refused: f64,
+    resume: Resume,
+}
+
+/// What to return to if the rate turns out not to matter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Resume {
+    rate: f64,
+    /// The time until the next test.
+    interval: Duration,
+}
+
+/// What was sent and answered since the last decision.
+#[derive(Debug, Clone, Default)]
+struct Epoch {
+    begun: Option<Duration>,
+    last: Duration,
+    offered: f64,
+    accepted: Load,
+    refused: Load,
+    answers: u32,
+}
+
+/// The findings of an epoch.
+#[derive(Debug, Clone, Copy)]
+struct Findings {
+    /// 0 to 1.
+    refused: f64,
+    /// Load a second that was accepted, or would have been if every entry had been judged.
+    accepted: f64,
+    /// As much was sent as the rate allowed.
+    is_used: bool,
+    seconds: f64,
+}
+
+impl Epoch {
+    fn sent(&mut self, load: f64, now: Duration, is_new: bool) {
+        if is_new {
+            *self = Self::default();
+        }
+        self.begun.get_or_insert(now);
+        self.last = now;
+        self.offered += load;
+    }
+
+    /// The findings once there is enough to judge by. A test decides more, and needs more.
+    fn findings(&self, rate: f64, is_test: bool, now: Duration) -> Option<Findings> {
+        let elapsed = now.saturating_sub(self.begun?).as_secs_f64();
+        let judged = self.accepted.records + self.refused.records;
+        let is_plenty = judged >= 100 && self.answers >= 3;
+        let is_over = if is_test {
+            elapsed >= TEST_SECONDS && is_plenty && self.accepted.records >= 20
+        } else {
+            elapsed >= EPOCH_SECONDS && is_plenty
+        };
+        let is_over = is_over || (elapsed >= 1.0 && judged >= 20) || elapsed >= 5.0;
+        if !is_over || judged == 0 {
+            return None;
+        }
+        let refused = self.refused_share();
+        let offered = self.offered / elapsed;
+        Some(Findings {
+            refused,
+            accepted: offered.min(rate) * (1.0 - refused),
+            is_used: offered >= rate * USED,
+            seconds: elapsed,
+        })
+    }
+
+    fn refused_share(&self) -> f64 {
+        self.refused.amount / (self.accepted.amount + self.refused.amount).max(f64::MIN_POSITIVE)
+    }
+
+    /// Refusals that need no epoch: a request or two over the limit of a shard that had been idle.
+    fn is_plain(&self) -> bool {
+        self.accepted.records + self.refused.records >= 200 && self.refused_share() > 2.0 * TOLERATED_IN_FREE
+    }
+}
+
 impl Pace {
+    pub fn new() -> Self {
+        let bucket = Bucket::new(f64::INFINITY, BURST, Duration::ZERO);
+        Self { mode: Mode::Free, bucket, epoch: Epoch::default(), was_held_back: false }
+    }
+
     /// How long until the next record may go to this shard.
     pub fn wait(&mut self, now: Duration) -> Duration {
-        let Self::Paced { share, records, bytes, raised, .. } = self else { return Duration::ZERO };
-        let quiet = now.saturating_sub(*raised).as_secs_f64();
-        if quiet >= 0.1 && *share < HIGHEST_SHARE {
-            *share = (*share * (1.0 + quiet * INCREASE_PER_SECOND)).min(HIGHEST_SHARE);
-            set_rates(*share, records, bytes, now);
-            *raised = now;
+        if self.mode == Mode::Free {
+            return Duration::ZERO;
         }
-        records.wait(now).max(bytes.wait(now))
+        let wait = self.bucket.wait(now);
+        self.was_held_back |= !wait.is_zero();
+        wait
     }
 
-    /// A record of so many bytes goes to this shard.
-    pub fn take(&mut self, bytes_taken: usize) {
-        if let Self::Paced { records, bytes, .. } = self {
-            records.take(1.0);
-            bytes.take(bytes_taken as f64);
+    /// A record, or several in an aggregate, goes to this shard.
+    pub fn take(&mut self, bytes: usize, now: Duration) {
+        let load = Load::of(bytes).amount;
+        let is_idle = !self.was_held_back && now.saturating_sub(self.epoch.last) > Duration::from_millis(100);
+        self.epoch.sent(load, now, is_idle);
+        self.was_held_back = false;
+        if self.mode != Mode::Free {
+            self.bucket.take(load.min(self.bucket.per_second() * LONGEST_WAIT_SECONDS));
         }
     }
 
-    /// The shard refused a record of a request that was sent at `sent`.
-    pub fn throttled(&mut self, sent: Duration, now: Duration) {
-        match self {
-            Self::Free => {
-                let mut records = Bucket::new(1.0, now);
-                let mut bytes = Bucket::new(1.0, now);
-                set_rates(HIGHEST_SHARE, &mut records, &mut bytes, now);
-                *self = Self::Paced { share: HIGHEST_SHARE, records, bytes, lowered: now, raised: now };
-            }
-            Self::Paced { share, records, bytes, lowered, raised } => {
-                *raised = now;
-                // What was under way when the pace was lowered says nothing about the pace since.
-                if sent < *lowered || now.saturating_sub(*lowered) < SETTLING {
-                    return;
-                }
-                *share = (*share * DECREASE).max(LOWEST_SHARE);
-                set_rates(*share, records, bytes, now);
-                *lowered = now;
-            }
+    /// The shard answered for the entries of a request that was sent at `sent`.
+    pub fn answered(&mut self, accepted: Load, refused: Load, sent: Duration, now: Duration) {
+        if self.epoch.begun.is_none_or(|begun| sent < begun) {
+            return;
+        }
+        self.epoch.last = now;
+        self.epoch.accepted += accepted;
+        self.epoch.refused += refused;
+        self.epoch.answers += 1;
+        let rate = self.bucket.per_second();
+        let findings = self.epoch.findings(rate, matches!(self.mode, Mode::Testing(_)), now);
+        let decided = match (&self.mode, findings) {
+            (Mode::Free, _) if self.epoch.is_plain() => Some(begin_test(DOCUMENTED, self.epoch.refused_share())),
+            (_, Some(findings)) => Some(decide(&self.mode, rate, findings, now)),
+            (_, None) => None,
+        };
+        if let Some((mode, rate)) = decided {
+            self.mode = mode;
+            self.bucket.set_rate(rate.max(LOWEST), now);
+            self.epoch = Epoch { last: now, ..Epoch::default() };
         }
     }
 }
 
-fn set_rates(share: f64, records: &mut Bucket, bytes: &mut Bucket, now: Duration) {
-    records.set_rate(limits::SHARD_WRITE_RECORDS_PER_SECOND as f64 * share, now);
-    bytes.set_rate(limits::SHARD_WRITE_BYTES_PER_SECOND as f64 * share, now);
+fn begin_test(rate: f64, refused: f64) -> (Mode, f64) {
+    test(rate, Test { step: 1, refused, resume: Resume { rate, interval: FIRST_RETEST } })
 }
 
-/// The pause before a record is sent again: doubling from 50 ms to 2 s, anywhere in its upper half (`random` is 0 to 1),
-/// so that what failed together does not come back together.
-pub fn backoff(attempts: u32, random: f64) -> Duration {
-    const FIRST: f64 = 0.05;
-    const LONGEST: f64 = 2.0;
-    let most = (FIRST * f64::from(1_u32 << attempts.saturating_sub(1).min(16))).min(LONGEST);
-    Duration::from_secs_f64(most * (0.5 + random / 2.0))
+fn test(rate: f64, test: Test) -> (Mode, f64) {
+    (Mode::Testing(test), rate)
+}
+
+/// The next mode and rate.
+fn decide(mode: &Mode, rate: f64, findings: Findings, now: Duration) -> (Mode, f64) {
+    let Findings { refused, accepted, is_used, seconds } = findings;
+    match mode {
+        Mode::Free if refused > TOLERATED_IN_FREE => {
+            // What was accepted after a pause says nothing about the shard's rate.
+            begin_test(accepted.min(DOCUMENTED), refused)
+        }
+        Mode::Free => (Mode::Free, rate),
+        Mode::Testing(of) => tested(of, rate, findings, now),
+        Mode::Limited { .. } if refused > TOLERATED => begin_test(accepted, refused),
+        Mode::Limited { growth } if is_used => {
+            let seconds = seconds.min(LONGEST_STEP_SECONDS);
+            // A small rate grows by a larger part, so that producers on one shard come to equal rates.
+            let part = growth * seconds * (DOCUMENTED / rate).clamp(0.5, 2.0);
+            let growth = (growth * (1.0 + ACCELERATION * seconds)).min(FASTEST_GROWTH);
+            (Mode::Limited { growth }, rate * (1.0 + part.min(1.0)))
+        }
+        Mode::Limited { growth } => (Mode::Limited { growth: *growth }, rate),
+        Mode::Contended { .. } if refused > HOPELESS => (mode.clone(), rate * HOPELESS_DECREASE),
+        Mode::Contended { baseline, .. } if refused <= baseline * CLEARED || *baseline > HOPELESS => {
+            (Mode::Limited { growth: RECOVERY_GROWTH }, rate)
+        }
+        Mode::Contended { retest, interval, .. } if now >= *retest => {
+            let interval = (*interval * 2).min(LAST_RETEST);
+            test(accepted, Test { step: 1, refused, resume: Resume { rate, interval } })
+        }
+        Mode::Contended { baseline, .. } if 1.0 - refused < (1.0 - baseline) * WORTH_IT => {
+            (mode.clone(), rate * CONTENDED_DECREASE)
+        }
+        Mode::Contended { .. } if !is_used => (mode.clone(), rate),
+        Mode::Contended { baseline, .. } if 1.0 - refused > (1.0 - baseline) * UNAFFECTED => {
+            (mode.clone(), rate * FAST_RISE)
+        }
+        Mode::Contended { .. } => (mode.clone(), rate * SLOW_RISE),
+    }
+}
+
+fn tested(of: &Test, rate: f64, findings: Findings, now: Duration) -> (Mode, f64) {
+    let Findings { refused, accepted, .. } = findings;
+    if refused <= of.refused * CLEARED {
+        // The first step sends what was accepted, the others less.
+        let rate = if of.step == 1 { rate } else { rate / TEST };
+        return (Mode::Limited { growth: FIRST_GROWTH }, rate);
+    }
+    if of.step > 1 && (refused >= of.refused * UNCHANGED || of.step == TEST_STEPS) {
+        let Resume { rate, interval } = of.resume;
+        return (Mode::Contended { baseline: refused, retest: now + interval, interval }, rate);
+    }
+    test(accepted * TEST, Test { step: of.step + 1, refused, resume: of.resume })
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A shard as Kinesis limits it: a bucket of one second.
-    struct Shard {
-        limit: f64,
-        tokens: f64,
-        at: Duration,
-    }
-
-    impl Shard {
-        fn takes(&mut self, now: Duration) -> bool {
-            self.tokens = (self.tokens + (now - self.at).as_secs_f64() * self.limit).min(self.limit);
-            self.at = now;
-            let takes = self.tokens >= 1.0;
-            if takes {
-                self.tokens -= 1.0;
-            }
-            takes
-        }
-    }
-
-    /// Sends to a shard for so many seconds of virtual time, answers `delay` late; (taken, refused).
-    fn simulate(limit: f64, seconds: u64, delay: Duration, size: usize) -> (u64, u64) {
-        let mut shard = Shard { limit, tokens: limit, at: Duration::ZERO };
-        let mut pace = Pace::Free;
-        let (mut taken, mut refused) = (0, 0);
-        let mut answers: std::collections::VecDeque<(Duration, Duration)> = Default::default();
-        let mut now = Duration::ZERO;
-        while now < Duration::from_secs(seconds) {
-            while answers.front().is_some_and(|(due, _)| *due <= now) {
-                let (_, sent) = answers.pop_front().unwrap();
-                pace.throttled(sent, now);
-            }
-            // At most 20 records a millisecond, as a client that is not infinitely fast.
-            for _ in 0..20 {
-                if !pace.wait(now).is_zero() {
-                    break;
-                }
-                pace.take(size);
-                if shard.takes(now) {
-                    taken += 1;
-                } else {
-                    refused += 1;
-                    answers.push_back((now + delay, now));
-                }
-            }
-            now += Duration::from_millis(1);
-        }
-        (taken, refused)
-    }
-
-    #[test]
-    fn the_limit_is_held_for_a_minute_with_few_refusals() {
-        let (taken, refused) = simulate(1000.0, 60, Duration::from_millis(20), 200);
-        assert!(taken >= 57_000, "{taken} of 60,000");
-        assert!((refused as f64) < 0.05 * (taken + refused) as f64, "{refused} refused");
-    }
-
-    #[test]
-    fn a_shard_that_refuses_nothing_is_not_held_back() {
-        let (taken, refused) = simulate(1e9, 5, Duration::from_millis(20), 200);
-        assert_eq!((taken, refused), (100_000, 0));
-    }
-
-    #[test]
-    fn a_rate_is_kept() {
-        for rate in [1.0, 7.0, 100.0, 5000.0] {
-            let mut limit = Rate::new(Some(rate), None, Duration::ZERO);
-            let mut now = Duration::ZERO;
-            let mut sent = 0;
-            while now < Duration::from_secs(20) {
-                let wait = limit.wait(now);
-                if wait.is_zero() {
-                    limit.take(10);
-                    sent += 1;
-                } else {
-                    now += wait;
-                }
-            }
-            let asked = rate * 20.0;
-            assert!((f64::from(sent) - asked).abs() <= asked * 0.02 + 2.0, "{sent} at {rate}/s");
-        }
-    }
-
-    #[test]
-    fn pauses_grow_and_differ() {
-        assert_eq!(backoff(1, 1.0), Duration::from_millis(50));
-        assert_eq!(backoff(1, 0.0), Duration::from_millis(25));
-        assert_eq!(backoff(3, 1.0), Duration::from_millis(200));
-        assert_eq!(backoff(60, 1.0), Duration::from_secs(2));
-    }
-
-    proptest! {
-        #[test]
-        fn a_shard_shared_with_others_is_used_and_not_hammered(
-            limit in 100.0_f64..1000.0,
-            delay in 1_u64..200,
-        ) {
-            let (taken, refused) = simulate(limit, 60, Duration::from_millis(delay), 200);
-            prop_assert!(taken as f64 >= limit * 60.0 * 0.75, "{taken} of {}", limit * 60.0);
-            // What was under way before the first refusal was known, the seconds of finding out, and then few.
-            let most = (20 * delay) as f64 + 1000.0 + 0.05 * (taken + refused) as f64;
-            prop_assert!((refused as f64) < most, "{refused} refused, {taken} taken");
-        }
-
-        #[test]
-        fn no_wait_is_forever_and_every_wait_ends(
-            sizes in prop::collection::vec(1_usize..1_100_000, 1..50),
-        ) {
-            let mut pace = Pace::Free;
-            pace.throttled(Duration::ZERO, Duration::ZERO);
-            let mut now = Duration::ZERO;
-            let mut bytes = 0;
-            for size in &sizes {
-                let wait = pace.wait(now);
-                now += wait;
-                prop_assert!(pace.wait(now).is_zero());
-                pace.take(*size);
-                bytes += size;
-            }
-            let allowed = (now.as_secs_f64() + BURST) * limits::SHARD_WRITE_BYTES_PER_SECOND as f64 + 1_100_000.0;
-            prop_assert!((bytes as f64) <= allowed);
-        }
-    }
-}
+#[path = "pace_tests.rs"]
+mod tests;

@@ -32,13 +32,17 @@ pub struct Entry {
     /// How often it was sent.
     pub attempts: u32,
     pub first_sent: Duration,
+    /// How often a request with it failed, or it alone did, other than for its shard's limit.
+    pub failures: u32,
+    /// How long these attempts took, with the pauses after them. Waiting for the shard's pace does not count.
+    pub tried: Duration,
     /// A request with it was not answered: it may have been put already.
     pub may_be_put: bool,
 }
 
 impl Entry {
     pub fn of(record: Record) -> Self {
-        Self { record, attempts: 0, first_sent: Duration::ZERO, may_be_put: false }
+        Self { record, attempts: 0, first_sent: Duration::ZERO, failures: 0, tried: Duration::ZERO, may_be_put: false }
     }
 
     pub fn has_key_of(&self, other: &Self) -> bool {
@@ -54,6 +58,7 @@ impl Entry {
 /// One PutRecords request.
 #[derive(Debug, Default)]
 pub struct Request {
+    pub id: u64,
     /// In the order of the puts.
     pub entries: Vec<Entry>,
     pub puts: Vec<Put>,
@@ -64,6 +69,8 @@ pub struct Request {
 pub struct Put {
     /// How many of the entries it holds: one, unless it is an aggregate.
     pub entries: usize,
+    /// What Kinesis counts of it: data and key.
+    pub bytes: usize,
     pub aggregate: Option<Box<Aggregate>>,
 }
 
@@ -95,6 +102,11 @@ impl Room {
     /// Whether a record of so many bytes would go over no limit.
     pub fn fits(&self, bytes: usize) -> bool {
         self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES
+    }
+
+    /// Whether it holds half of what is enough.
+    pub fn is_half(&self) -> bool {
+        self.records >= limits::PUT_RECORDS_RECORDS / 2 || self.bytes >= ENOUGH_BYTES / 2
     }
 
     /// Whether looking for more records is not worth it.

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// The value that a pointer names; none if the text has none there. Of members of one name the last counts.
+/// The value that a pointer names, as it is written: a number keeps its digits. `None` if the text has none there. Of
+/// members of one name the last counts.
 ///
 /// # Errors
 /// The text is not JSON.
-pub fn find(json: &[u8], tokens: &[String]) -> serde_json::Result<Option<Value>> {
+pub fn find<'j>(json: &'j [u8], tokens: &[String]) -> serde_json::Result<Option<&'j str>> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let found = At(tokens).deserialize(&mut reader)?;
-    reader.end()?;
-    Ok(found)
+    let found = At(tokens).deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
+    // A number on the way to a member is an error if it is out of range: but it is valid JSON, and has no members.
+    let found = found.or_else(|error| serde_json::from_slice::<IgnoredAny>(json).map(|_| None).map_err(|_| error));
+    found.map(|found| found.map(RawValue::get))
 }
 
 /// The pointer's parts, unescaped.
@@ -25,7 +27,7 @@ pub fn tokens(pointer: &str) -> Vec<String> {
 struct At<'p>(&'p [String]);
 
 impl<'de> DeserializeSeed<'de> for At<'_> {
-    type Value = Option<Value>;
+    type Value = Option<&'de RawValue>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         match self.0 {
@@ -42,7 +44,7 @@ struct Below<'p> {
 }
 
 impl<'de> Visitor<'de> for Below<'_> {
-    type Value = Option<Value>;
+    type Value = Option<&'de RawValue>;
 
     fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("any JSON")
@@ -103,6 +105,9 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -112,10 +117,26 @@ mod tests {
         for pointer in [
             "/a", "/a/b/0", "/a/b/1/c", "/a/b/2", "/a/b/00", "/a/b/+0", "/a~0b~1c", "/", "/t/x", "/n/0", "/z", "/a/b/9",
         ] {
-            assert_eq!(find(json.as_bytes(), &tokens(pointer)).unwrap().as_ref(), value.pointer(pointer), "{pointer}");
+            let found = find(json.as_bytes(), &tokens(pointer)).unwrap();
+            let found = found.map(|raw| serde_json::from_str::<Value>(raw).unwrap());
+            assert_eq!(found.as_ref(), value.pointer(pointer), "{pointer}");
         }
-        for wrong in ["{", r#"{"a":1} x"#, r#"{"a":1,}"#] {
+        for wrong in ["{", r#"{"a":1} x"#, r#"{"a":1,}"#, r#"{"a":1e}"#, r#"{"a":01}"#] {
             assert!(find(wrong.as_bytes(), &tokens("/a")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_range_has_no_members() {
+        assert_eq!(find(br#"{"a":1e400}"#, &tokens("/a/b")).unwrap(), None);
+        assert_eq!(find(b"1e400", &tokens("/a")).unwrap(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_keeps_its_digits(number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,40})?([eE][+-]?[0-9]{1,5})?") {
+            let json = format!(r#"{{"a":[{{"b": {number} }}],"other":{number}}}"#);
+            prop_assert_eq!(find(json.as_bytes(), &tokens("/a/0/b")).unwrap(), Some(number.as_str()));
         }
     }
 }

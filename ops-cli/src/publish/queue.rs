@@ -1,17 +1,20 @@
 //! What waits to be sent, and what goes into the next request. Pure: the clock is passed in, as the time since the run
 //! began.
 //!
-//! Each shard has a lane of its own: one that refuses holds back nothing but itself. With `ordered` a key has one put
-//! under way at most, because PutRecords may take a later entry and refuse an earlier one; the key's others wait. An
-//! aggregate is taken or refused whole, so that of one key it can hold as many as fit.
+//! Each shard has a lane of its own: one that refuses holds back nothing but itself. A shard has one request under way at
+//! most, so that its records arrive in the order of the input as long as nothing fails. With `ordered` a key has one put
+//! under way at most instead, because PutRecords may accept a later entry and refuse an earlier one; the key's others wait.
+//! An aggregate is accepted or refused whole, so that of one key it can hold as many as fit.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use kinesis_event_logger_core::{AggregateBuilder, limits};
 
+use super::bucket::Rate;
 use super::delays::Delays;
-use super::pace::{Pace, Rate};
+use super::lane::{Lane, Verdict};
+use super::load::Load;
 use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
 use super::record::Record;
 use super::shards::ShardMap;
@@ -31,18 +34,6 @@ pub enum Next {
 }
 
 #[derive(Debug)]
-struct Lane {
-    ready: VecDeque<Entry>,
-    pace: Pace,
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self { ready: VecDeque::new(), pace: Pace::Free }
-    }
-}
-
-#[derive(Debug)]
 pub struct Queue {
     shards: ShardMap,
     lanes: Vec<Lane>,
@@ -53,8 +44,8 @@ pub struct Queue {
     rate: Rate,
     /// The lane the next request begins with, so that none is always last.
     first_lane: usize,
+    next_request: u64,
     ready: usize,
-    ready_bytes: usize,
     held: usize,
     held_bytes: usize,
 }
@@ -71,8 +62,8 @@ impl Queue {
             aggregate_bytes: packing.aggregate_bytes,
             rate,
             first_lane: 0,
+            next_request: 0,
             ready: 0,
-            ready_bytes: 0,
             held: 0,
             held_bytes: 0,
         }
@@ -99,8 +90,17 @@ impl Queue {
 
     /// Whether a request would be full, or as good as.
     pub fn has_a_full_request(&self) -> bool {
-        let has_records = self.aggregate_bytes.is_none() && self.ready >= limits::PUT_RECORDS_RECORDS;
-        has_records || self.ready_bytes >= ENOUGH_BYTES
+        let (mut records, mut bytes) = (0, 0);
+        for lane in self.lanes.iter().filter(|lane| self.may_send(lane)) {
+            records += lane.ready.len();
+            bytes += lane.ready_bytes;
+        }
+        bytes >= ENOUGH_BYTES || (self.aggregate_bytes.is_none() && records >= limits::PUT_RECORDS_RECORDS)
+    }
+
+    /// With `ordered` the followers keep the order.
+    fn may_send(&self, lane: &Lane) -> bool {
+        self.followers.is_some() || lane.under_way.is_empty()
     }
 
     pub fn push(&mut self, record: Record) {
@@ -118,8 +118,7 @@ impl Queue {
 
     fn make_ready(&mut self, entry: Entry) {
         self.ready += 1;
-        self.ready_bytes += entry.record.size();
-        let lane = &mut self.lanes[self.shards.index_of(entry.record.hash_key)].ready;
+        let lane = &mut self.lanes[self.shards.index_of(entry.record.hash_key)];
         // What was refused goes before what was never sent.
         if entry.attempts > 0 { lane.push_front(entry) } else { lane.push_back(entry) }
     }
@@ -129,11 +128,16 @@ impl Queue {
         while let Some(entry) = self.delays.take_due(now) {
             self.make_ready(entry);
         }
-        let mut request = Request::default();
+        let mut request = Request { id: self.next_request, ..Request::default() };
         let mut room = Room::default();
         let mut shortest = self.delays.wait(now);
         let lanes = self.lanes.len();
+        let is_busy = self.lanes.iter().any(|lane| !lane.under_way.is_empty());
         for index in (self.first_lane..lanes).chain(0..self.first_lane) {
+            if !self.may_send(&self.lanes[index]) {
+                continue;
+            }
+            let puts = request.puts.len();
             while !room.is_enough() && !self.lanes[index].ready.is_empty() {
                 let wait = self.lanes[index].pace.wait(now).max(self.rate.wait(now));
                 if !wait.is_zero() {
@@ -142,13 +146,21 @@ impl Queue {
                 }
                 let Some(bytes) = self.take_put(index, now, &room, &mut request) else { break };
                 room.take(bytes);
-                self.lanes[index].pace.take(bytes);
+                self.lanes[index].pace.take(bytes, now);
+            }
+            if request.puts.len() > puts {
+                self.lanes[index].under_way.push(request.id);
+            }
+            // A request for few shards leaves the others free for the next.
+            if is_busy && room.is_half() {
+                break;
             }
         }
         self.first_lane = (self.first_lane + 1) % lanes.max(1);
         if request.puts.is_empty() {
             return shortest.map_or(Next::Nothing, Next::Wait);
         }
+        self.next_request += 1;
         for entry in &mut request.entries {
             if entry.attempts == 0 {
                 entry.first_sent = now;
@@ -170,7 +182,7 @@ impl Queue {
             return None;
         }
         request.entries.push(self.take(index)?);
-        request.puts.push(Put { entries: 1, aggregate: None });
+        request.puts.push(Put { entries: 1, bytes, aggregate: None });
         Some(bytes)
     }
 
@@ -201,16 +213,14 @@ impl Queue {
                 (bytes, Some(Box::new(Aggregate { builder, hash_key: self.shards.first_hash_key(index) })))
             }
         };
-        request.puts.push(Put { entries, aggregate });
+        request.puts.push(Put { entries, bytes, aggregate });
         Some(bytes)
     }
 
     fn take(&mut self, index: usize) -> Option<Entry> {
-        let entry = self.lanes[index].ready.pop_front()?;
-        let size = entry.record.size();
-        self.rate.take(size);
+        let entry = self.lanes[index].pop_front()?;
+        self.rate.take(entry.record.size());
         self.ready -= 1;
-        self.ready_bytes -= size;
         Some(entry)
     }
 
@@ -236,10 +246,41 @@ impl Queue {
         }
     }
 
-    /// Its shard refused the record of a request that was sent at `sent`.
-    pub fn throttled(&mut self, record: &Record, sent: Duration, now: Duration) {
-        let lane = self.shards.index_of(record.hash_key);
-        self.lanes[lane].pace.throttled(sent, now);
+    /// A request is no longer under way: its shards may be sent the next.
+    pub fn answered(&mut self, request: u64) {
+        for lane in &mut self.lanes {
+            lane.under_way.retain(|id| *id != request);
+        }
+    }
+
+    /// The shards judged the puts of a request that was sent at `sent`.
+    pub fn judged(&mut self, verdicts: impl Iterator<Item = Verdict>, sent: Duration, now: Duration) {
+        let mut of_lane: Option<(usize, Load, Load)> = None;
+        for Verdict { hash_key, load, is_accepted } in verdicts {
+            let index = self.shards.index_of(hash_key);
+            // A request holds the puts of a shard one after the other.
+            let (_, accepted, refused) = match &mut of_lane {
+                Some(sums) if sums.0 == index => sums,
+                _ => {
+                    self.judge(of_lane, sent, now);
+                    of_lane.insert((index, Load::default(), Load::default()))
+                }
+            };
+            *(if is_accepted { accepted } else { refused }) += load;
+        }
+        self.judge(of_lane, sent, now);
+    }
+
+    fn judge(&mut self, of_lane: Option<(usize, Load, Load)>, sent: Duration, now: Duration) {
+        if let Some((index, accepted, refused)) = of_lane {
+            self.lanes[index].judged(accepted, refused, sent, now);
+        }
+    }
+
+    /// Since when the record's shard has refused whatever it was sent, this record included.
+    pub fn refused_since(&self, entry: &Entry) -> Option<Duration> {
+        let lane = &self.lanes[self.shards.index_of(entry.record.hash_key)];
+        lane.refusing_since.map(|since| since.max(entry.first_sent))
     }
 
     /// What became of a put: nothing more will be done for `done`, which is put or given up; the others are to be sent
@@ -284,35 +325,45 @@ impl Queue {
         }
         let old = std::mem::replace(&mut self.shards, shards);
         let mut lanes: Vec<Lane> = (0..self.shards.len()).map(|_| Lane::new()).collect();
-        let entries: Vec<Entry> = std::mem::take(&mut self.lanes)
-            .into_iter()
-            .enumerate()
-            .flat_map(|(index, lane)| {
-                if let Some(stays) = (0..self.shards.len()).find(|new| self.shards.id(*new) == old.id(index)) {
-                    lanes[stays].pace = lane.pace;
+        let (mut entries, mut of_closed) = (Vec::new(), Vec::new());
+        for (index, lane) in std::mem::take(&mut self.lanes).into_iter().enumerate() {
+            entries.extend(lane.ready);
+            match (0..self.shards.len()).find(|new| self.shards.id(*new) == old.id(index)) {
+                Some(stays) => {
+                    let Lane { pace, under_way, refusing_since, .. } = lane;
+                    lanes[stays] = Lane { pace, under_way, refusing_since, ..Lane::new() };
                 }
-                lane.ready
-            })
-            .collect();
+                None => of_closed.extend(lane.under_way),
+            }
+        }
+        // What is under way to a closed shard may be for any of the new ones.
+        let is_new = |index: &usize| (0..old.len()).all(|before| old.id(before) != self.shards.id(*index));
+        (0..lanes.len()).filter(is_new).for_each(|index| lanes[index].under_way.clone_from(&of_closed));
         self.lanes = lanes;
         self.first_lane = 0;
         for entry in entries {
-            self.lanes[self.shards.index_of(entry.record.hash_key)].ready.push_back(entry);
+            self.lanes[self.shards.index_of(entry.record.hash_key)].push_back(entry);
         }
     }
 
     /// Takes back every record that was never sent.
     pub fn take_unsent(&mut self) -> Vec<Record> {
         let mut unsent = Vec::new();
-        let lanes = self.lanes.iter_mut().map(|lane| &mut lane.ready);
-        let waiting = self.followers.iter_mut().flat_map(HashMap::values_mut);
-        for entries in lanes.chain(waiting) {
-            for entry in std::mem::take(entries) {
-                if entry.attempts > 0 { entries.push_back(entry) } else { unsent.push(entry.record) }
+        let mut keep_sent = |entry: Entry| {
+            if entry.attempts > 0 {
+                return Some(entry);
             }
+            unsent.push(entry.record);
+            None
+        };
+        for lane in &mut self.lanes {
+            lane.ready = std::mem::take(&mut lane.ready).into_iter().filter_map(&mut keep_sent).collect();
+            lane.ready_bytes = lane.ready.iter().map(|entry| entry.record.size()).sum();
+        }
+        for waiting in self.followers.iter_mut().flat_map(HashMap::values_mut) {
+            *waiting = std::mem::take(waiting).into_iter().filter_map(&mut keep_sent).collect();
         }
         self.ready = self.lanes.iter().map(|lane| lane.ready.len()).sum();
-        self.ready_bytes = self.lanes.iter().flat_map(|lane| &lane.ready).map(|entry| entry.record.size()).sum();
         self.held -= unsent.len();
         self.held_bytes -= unsent.iter().map(Record::size).sum::<usize>();
         unsent
@@ -322,10 +373,13 @@ impl Queue {
     pub fn take_all(&mut self) -> Vec<Entry> {
         let mut all: Vec<Entry> = self.take_unsent().into_iter().map(Entry::of).collect();
         let unsent = all.len();
-        all.extend(self.lanes.iter_mut().flat_map(|lane| std::mem::take(&mut lane.ready)));
+        for lane in &mut self.lanes {
+            lane.ready_bytes = 0;
+            all.extend(std::mem::take(&mut lane.ready));
+        }
         all.extend(self.delays.take_all());
         all.extend(self.followers.iter_mut().flat_map(HashMap::values_mut).flat_map(std::mem::take));
-        (self.ready, self.ready_bytes) = (0, 0);
+        self.ready = 0;
         self.held -= all.len() - unsent;
         self.held_bytes -= all[unsent..].iter().map(|entry| entry.record.size()).sum::<usize>();
         all

@@ -16,11 +16,23 @@ fn packing(packing: Packing) -> Queue {
     Queue::new(ShardMap::even(4), packing, Rate::new(None, None, Duration::ZERO))
 }
 
-fn sent(next: Next) -> Vec<Entry> {
-    match next {
-        Next::Send(request) => request.entries,
+/// The entries of the next request, which is answered at once.
+fn sent(queue: &mut Queue, now: Duration) -> Vec<Entry> {
+    match queue.next(now) {
+        Next::Send(request) => {
+            queue.answered(request.id);
+            request.entries
+        }
         other => panic!("{other:?}"),
     }
+}
+
+/// Refuses enough of the record's shard for its pace to be lowered.
+fn refuse(queue: &mut Queue, record: &Record) {
+    let refused = Load { records: 500, amount: 500.0 };
+    queue.lanes[queue.shards.index_of(record.hash_key)].pace.take(10, Duration::ZERO);
+    let verdict = Verdict { hash_key: record.hash_key, load: refused, is_accepted: false };
+    queue.judged([verdict].into_iter(), Duration::ZERO, Duration::ZERO);
 }
 
 #[test]
@@ -29,7 +41,7 @@ fn a_request_mixes_shards_and_has_500_records() {
     for offset in 0..1200 {
         queue.push(record(offset, &format!("k{offset}"), 10));
     }
-    let lengths: Vec<_> = (0..3).map(|_| sent(queue.next(Duration::ZERO)).len()).collect();
+    let lengths: Vec<_> = (0..3).map(|_| sent(&mut queue, Duration::ZERO).len()).collect();
     assert_eq!(lengths, [500, 500, 200]);
     assert!(matches!(queue.next(Duration::ZERO), Next::Nothing));
     assert_eq!(queue.held(), 1200);
@@ -39,32 +51,32 @@ fn a_request_mixes_shards_and_has_500_records() {
 fn a_shard_that_refuses_holds_back_itself_alone() {
     let mut queue = queue(false);
     let refused = record(0, "a", 10);
-    queue.throttled(&refused, Duration::ZERO, Duration::ZERO);
+    refuse(&mut queue, &refused);
     let lane = queue.shards().index_of(refused.hash_key);
     for offset in 0..400 {
         queue.push(record(offset, &format!("k{offset}"), 10));
     }
-    let request = sent(queue.next(Duration::ZERO));
+    let request = sent(&mut queue, Duration::ZERO);
     let to_it = request.iter().filter(|entry| queue.shards().index_of(entry.record.hash_key) == lane).count();
     assert!(to_it <= 1, "{to_it}");
     assert!(request.len() > 250, "{}", request.len());
     let Next::Wait(wait) = queue.next(Duration::ZERO) else { panic!("it waits for the refusing shard") };
     assert!(wait < Duration::from_millis(100));
-    assert!(!sent(queue.next(wait)).is_empty());
+    assert!(!sent(&mut queue, wait).is_empty());
 }
 
 #[test]
 fn what_is_refused_waits_and_goes_first() {
     let mut queue = queue(false);
     queue.push(record(0, "k", 10));
-    let entry = sent(queue.next(Duration::ZERO)).remove(0);
+    let entry = sent(&mut queue, Duration::ZERO).remove(0);
     queue.push(record(1, "k", 10));
     queue.settle(&[], vec![entry], Duration::from_millis(50));
-    assert_eq!(sent(queue.next(Duration::ZERO))[0].record.place.offset, 1);
+    assert_eq!(sent(&mut queue, Duration::ZERO)[0].record.place.offset, 1);
     assert!(matches!(queue.next(Duration::ZERO), Next::Wait(wait) if wait == Duration::from_millis(50)));
     queue.push(record(2, "k", 10));
     let offsets: Vec<_> =
-        sent(queue.next(Duration::from_millis(50))).iter().map(|entry| entry.record.place.offset).collect();
+        sent(&mut queue, Duration::from_millis(50)).iter().map(|entry| entry.record.place.offset).collect();
     assert_eq!(offsets, [0, 2]);
 }
 
@@ -75,7 +87,7 @@ fn a_split_shard_is_sent_to_as_its_children() {
         queue.push(record(offset, &format!("k{offset}"), 10));
     }
     queue.reshard(ShardMap::even(7));
-    assert_eq!(sent(queue.next(Duration::ZERO)).len(), 100);
+    assert_eq!(sent(&mut queue, Duration::ZERO).len(), 100);
 }
 
 #[test]
@@ -84,7 +96,7 @@ fn an_interrupt_takes_back_what_was_never_sent() {
     for offset in 0..10 {
         queue.push(record(offset, "one", 10));
     }
-    let first = sent(queue.next(Duration::ZERO));
+    let first = sent(&mut queue, Duration::ZERO);
     assert_eq!(queue.take_unsent().len(), 9);
     assert_eq!(queue.held(), 1);
     queue.settle(&first, Vec::new(), Duration::ZERO);
@@ -125,13 +137,13 @@ fn a_key_has_one_aggregate_under_way_with_as_many_as_fit() {
         queue.push(record(offset, "one", 100));
     }
     let offsets = |entries: &[Entry]| entries.iter().map(|entry| entry.record.place.offset).collect::<Vec<_>>();
-    let mut first = sent(queue.next(Duration::ZERO));
+    let mut first = sent(&mut queue, Duration::ZERO);
     assert_eq!(offsets(&first), (0..9).collect::<Vec<_>>());
     assert!(matches!(queue.next(Duration::ZERO), Next::Nothing));
     // The first two are given up, the others sent again: they go before what was never sent.
     let again = first.split_off(2);
     queue.settle(&first, again, Duration::from_millis(50));
-    let second = sent(queue.next(Duration::from_millis(50)));
+    let second = sent(&mut queue, Duration::from_millis(50));
     assert_eq!(offsets(&second), (2..11).collect::<Vec<_>>());
     assert_eq!(queue.take_unsent().len(), 9);
     queue.settle(&second, Vec::new(), Duration::ZERO);
@@ -161,14 +173,15 @@ proptest! {
                 }
                 Next::Send(request) => request,
             };
+            queue.answered(request.id);
             for put in &request.puts {
                 let mut entries: Vec<_> = request.entries.drain(..put.entries).collect();
                 turn += 1;
                 let fate = if entries[0].attempts < 10 { fates[turn % fates.len()] } else { 4 };
                 let (done, again) = match fate {
-                    0 => (0, now + super::super::pace::backoff(entries[0].attempts, 0.5)),
+                    0 => (0, now + super::super::delays::backoff(entries[0].attempts, super::super::delays::LONGEST, 0.5)),
                     1 => {
-                        queue.throttled(&entries[0].record, now, now);
+                        refuse(&mut queue, &entries[0].record);
                         (0, now)
                     }
                     // Some are given up, or were put on the shard they are for.
@@ -184,7 +197,8 @@ proptest! {
                 queue.reshard(ShardMap::even(3 + turn as u32 % 4));
             }
         }
-        prop_assert_eq!((queue.held(), queue.held_bytes, queue.ready, queue.ready_bytes), (0, 0, 0, 0));
+        prop_assert_eq!((queue.held(), queue.held_bytes, queue.ready), (0, 0, 0));
+        prop_assert!(queue.lanes.iter().all(|lane| lane.ready_bytes == 0 && lane.under_way.is_empty()));
         if ordered {
             for key in 0..6 {
                 let of_key: Vec<_> = settled.iter().filter(|offset| keys[**offset as usize].0 == key).collect();

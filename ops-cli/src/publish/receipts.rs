@@ -119,6 +119,8 @@ impl Receipts {
             .map_err(failed)?;
         if file.metadata().map_err(failed)?.is_file() {
             if !go_on && file.metadata().map_err(failed)?.len() > 0 {
+                // Of a file of something else the error says so.
+                read(path, |_| {})?;
                 return Err(Error::usage(format!("{name} holds receipts already"))
                     .hint(format!("go on there with --resume {name}, or name another file")));
             }
@@ -186,6 +188,9 @@ fn unwritten(name: &str, error: &io::Error) -> Error {
 }
 
 /// The length of a file without a last line that was cut when its writer was killed.
+///
+/// # Errors
+/// The last line is cut, and does not begin like a receipt: nothing of somebody else's file is cut off.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let mut whole = 0;
     let mut reader = BufReader::new(&*file);
@@ -195,7 +200,35 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
         whole += line.len() as u64;
         line.clear();
     }
-    Ok(whole)
+    if is_beginning(&line) { Ok(whole) } else { Err(io::Error::new(io::ErrorKind::InvalidData, NOT_A_RECEIPT)) }
+}
+
+const NOT_A_RECEIPT: &str = "its last line has no end, and is not the beginning of a receipt";
+
+/// Whether a byte is one of a value.
+type Is = fn(u8) -> bool;
+
+/// Whether these bytes are the beginning of a receipt, as it is written.
+fn is_beginning(line: &[u8]) -> bool {
+    const PARTS: [(&[u8], Is); 4] = [
+        (b"{\"offset\":", |byte| byte.is_ascii_digit()),
+        (b",\"shardId\":\"", |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')),
+        (b"\",\"sequenceNumber\":\"", |byte| byte.is_ascii_digit()),
+        (b"\",\"", |_| true),
+    ];
+    let mut rest = line;
+    for (name, is_value) in PARTS {
+        let common = name.iter().zip(rest).take_while(|(one, other)| one == other).count();
+        if common == rest.len() {
+            return true;
+        }
+        if common < name.len() {
+            return false;
+        }
+        rest = &rest[common..];
+        rest = &rest[rest.iter().take_while(|byte| is_value(**byte)).count()..];
+    }
+    rest.is_empty()
 }
 
 /// Calls `take` with each receipt of a file; a last line that was cut is none.
@@ -204,19 +237,23 @@ pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
     let unreadable = |error: io::Error| {
         Error::usage(format!("could not read {name}: {error}")).hint("it is the file that --receipts wrote")
     };
+    let not_a_receipt = |number: u64, reason: &dyn std::fmt::Display| {
+        Error::usage(format!("line {number} of {name} is not a receipt: {reason}"))
+            .hint("name the file that --receipts wrote; this one is left as it is")
+    };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();
     let mut number = 0_u64;
     while reader.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
         number += 1;
-        if line.pop() != Some(b'\n') {
+        if line.last() != Some(&b'\n') {
+            if !is_beginning(&line) {
+                return Err(not_a_receipt(number, &NOT_A_RECEIPT));
+            }
             break;
         }
-        let receipt = serde_json::from_slice(&line).map_err(|error| {
-            Error::usage(format!("line {number} of {name} is not a receipt: {error}"))
-                .hint("it is the file that --receipts wrote")
-        })?;
-        take(receipt);
+        line.pop();
+        take(serde_json::from_slice(&line).map_err(|error| not_a_receipt(number, &error))?);
         line.clear();
     }
     Ok(())
@@ -257,79 +294,5 @@ impl Acknowledged {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::record::{Place, Record};
-    use super::*;
-
-    const AT: At<'_> = At { shard_id: "shardId-000000000000", sequence_number: "4959", time: 5 };
-
-    fn entry(offset: u64) -> Entry {
-        let place = Place { offset, input: 0, line: offset + 1 };
-        Entry::of(Record::new(place, Vec::new(), &"k".into(), None))
-    }
-
-    fn add(receipts: &mut Receipts, offset: u64) {
-        receipts.add([(None, &entry(offset))].into_iter(), &AT).unwrap();
-    }
-
-    #[test]
-    fn a_line_is_the_receipt_in_json() {
-        let path = path("line");
-        std::fs::remove_file(&path).ok();
-        let mut receipts = Receipts::to_file(&path, false).unwrap();
-        let (plain, mut again) = (entry(0), entry(7));
-        (again.attempts, again.may_be_put) = (3, true);
-        let at = At { sequence_number: "\"1", ..AT };
-        receipts.add([(None, &plain), (Some(4), &again)].into_iter(), &at).unwrap();
-        receipts.flush().unwrap();
-        let expected = [Receipt::of((None, &plain), &at), Receipt::of((Some(4), &again), &at)];
-        let lines: String = expected.iter().map(|receipt| serde_json::to_string(receipt).unwrap() + "\n").collect();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    fn path(name: &str) -> std::path::PathBuf {
-        std::env::temp_dir().join(format!("receipts-{name}-{}", std::process::id()))
-    }
-
-    #[test]
-    fn a_receipt_that_was_cut_is_written_over_and_its_record_sent_again() {
-        let path = path("cut");
-        std::fs::remove_file(&path).ok();
-        let mut receipts = Receipts::to_file(&path, false).unwrap();
-        for offset in [0, 2, 1, 5] {
-            add(&mut receipts, offset);
-        }
-        receipts.flush().unwrap();
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"offset\":3,").unwrap();
-
-        let acknowledged = Acknowledged::read(&path).unwrap();
-        let holds: Vec<_> = (0..7).filter(|offset| acknowledged.holds(*offset)).collect();
-        assert_eq!(holds, [0, 1, 2, 5]);
-        assert_eq!(acknowledged, Acknowledged { all_before: 3, more: [5].into() });
-        assert_eq!((acknowledged.end(), Acknowledged::default().end()), (6, 0));
-
-        assert!(Receipts::to_file(&path, false).is_err(), "receipts are not overwritten");
-        let mut receipts = Receipts::to_file(&path, true).unwrap();
-        add(&mut receipts, 3);
-        receipts.flush().unwrap();
-        let mut offsets = Vec::new();
-        read(&path, |receipt| offsets.push(receipt.offset)).unwrap();
-        assert_eq!(offsets, [0, 2, 1, 5, 3]);
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn on_stdout_a_receipt_waits_for_those_before_it() {
-        let mut in_order = InOrder::new(Output { format: crate::cli::Format::Json });
-        for offset in [3, 4, 9] {
-            in_order.slots.push_back((offset, Slot::Expected));
-        }
-        in_order.settle(4, Slot::Known(Receipt::of((None, &entry(4)), &AT)));
-        in_order.flush().unwrap();
-        assert_eq!(in_order.slots.len(), 3);
-        in_order.settle(3, Slot::Never);
-        in_order.flush().unwrap();
-        assert_eq!(in_order.slots.len(), 1);
-    }
-}
+#[path = "receipts_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ use memchr::memchr;
 use serde::Deserialize;
 
 use super::compress::Compressor;
+use super::encoding::{advice, of_wide_ascii, without_mark};
 use super::keys::{self, Keys};
 use super::memory;
 use super::record::{Key, Place, Record};
@@ -23,8 +24,21 @@ pub struct Rejected {
     pub place: Place,
     /// Completes the sentence that begins with the place.
     pub reason: String,
-    /// The input as it stood there, as far as it was read.
+    /// The input as it stood there, as far as it was read; of an entry its data, if that could be read.
     pub data: Vec<u8>,
+    /// `data` is only the beginning.
+    pub is_cut: bool,
+    /// The partition key and the explicit hash key that it would be published with, where they are known.
+    pub keys: Option<Box<EntryKeys>>,
+}
+
+/// A partition key, and an explicit hash key.
+pub type EntryKeys = (String, Option<u128>);
+
+impl Rejected {
+    fn new(place: Place, reason: impl Into<String>, data: Vec<u8>) -> Self {
+        Self { place, reason: reason.into(), data, is_cut: false, keys: None }
+    }
 }
 
 /// What the input is made of.
@@ -60,14 +74,22 @@ impl Form {
     }
 }
 
+/// A line of `--entries`; a line of the dead letters is one as well.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {
-    partition_key: String,
+    partition_key: Option<String>,
     #[serde(borrow)]
-    data: Cow<'a, str>,
+    data: Option<Text<'a>>,
     explicit_hash_key: Option<String>,
+    /// Of a dead letter: its data is only the beginning of the record.
+    #[serde(default, rename = "truncated")]
+    is_truncated: bool,
 }
+
+/// Borrowed where it has no escapes: it may be large.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Records, one at a time.
 pub struct Records {
@@ -88,7 +110,9 @@ impl Records {
         // What is too large may be small enough when it is compressed.
         let most_data = if compressor.is_some() { limits::RECORD_BYTES_HIGHEST } else { max_bytes };
         let longest = form.longest(most_data);
-        Self { inputs: source.into_inputs(), form, keys, compressor, longest, max_bytes, offset: 0, line: 0 }
+        let is_argument = source.is_argument();
+        let inputs = source.into_inputs(form != Form::Whole || is_argument);
+        Self { inputs, form, keys, compressor, longest, max_bytes, offset: 0, line: 0 }
     }
 
     /// Whether the next record may be a while in coming: what was read until now should not wait for it.
@@ -100,7 +124,7 @@ impl Records {
         Place { offset: self.offset, input: self.inputs.number(), line: self.line }
     }
 
-    /// The raw bytes of the input's next record; whether they were cut, being too long for any record.
+    /// The raw bytes of the input's next record, no more of them than a record may have.
     fn next_raw(&mut self) -> io::Result<Next> {
         let longest = self.longest;
         let Some(input) = self.inputs.current()? else { return Ok(Next::End) };
@@ -112,7 +136,7 @@ impl Records {
             let mut data = memory::large();
             input.take(longest as u64 + 1).read_to_end(&mut data)?;
             let is_cut = data.len() > longest;
-            return Ok(Next::Raw(memory::fitting(data), is_cut));
+            return Ok(Next::Raw(Raw { data: memory::fitting(data), is_too_long: is_cut, is_cut }));
         }
         self.line += 1;
         let buffered = input.fill_buf()?;
@@ -122,92 +146,163 @@ impl Records {
             let mut data = Vec::with_capacity(line.len() + Record::ROOM_FOR_KEY);
             data.extend_from_slice(line);
             input.consume(end + 1);
-            return Ok(Next::Raw(data, false));
+            return Ok(Next::Raw(Raw { data, is_too_long: false, is_cut: false }));
         }
         let mut data = memory::large();
         // No further than a record may be long: input without line ends does not fill the memory.
         if input.take(longest as u64 + 2).read_until(b'\n', &mut data)? == 0 {
             return Ok(Next::EndOfInput);
         }
-        let is_whole = data.last() == Some(&b'\n');
-        if is_whole {
+        let mut is_cut = false;
+        if data.last() == Some(&b'\n') {
             data.pop();
             if data.last() == Some(&b'\r') {
                 data.pop();
             }
         } else if data.len() > longest {
+            is_cut = !matches!(input.fill_buf()?.first(), None | Some(b'\n'));
             input.skip_until(b'\n')?;
         }
-        let is_cut = data.len() > longest;
-        Ok(Next::Raw(memory::fitting(data), is_cut))
+        let is_too_long = data.len() > longest;
+        Ok(Next::Raw(Raw { data: memory::fitting(data), is_too_long, is_cut }))
     }
 
-    fn record(&mut self, mut data: Vec<u8>, is_cut: bool) -> Result<Record, Rejected> {
+    fn record(&mut self, raw: Raw) -> Result<Record, Rejected> {
         let mut place = self.place();
         if self.form == Form::Whole {
             place.line = 0;
         }
         self.offset += 1;
+        let Raw { mut data, is_too_long, is_cut } = raw;
         let max_bytes = self.max_bytes;
         let too_large = || format!("is too large: a record has {max_bytes} bytes at most, its key included");
-        if is_cut {
-            return Err(Rejected { place, reason: too_large(), data });
+        if is_too_long {
+            let keys = self.known_keys();
+            return Err(Rejected { is_cut, keys, ..Rejected::new(place, too_large(), data) });
         }
         let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data) {
             Ok(keys) => keys,
-            Err(reason) => return Err(Rejected { place, reason, data }),
+            Err(Unsendable { reason, keys, is_cut }) => {
+                return Err(Rejected { keys, is_cut, ..Rejected::new(place, reason, data) });
+            }
+        };
+        let rejected = |reason, data| {
+            let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
+            Err(Rejected { keys, ..Rejected::new(place, reason, data) })
         };
         let compressed = match self.compressor.as_mut().map(|compressor| compressor.compress(&data)).transpose() {
             Ok(compressed) => compressed,
-            Err(error) => return Err(Rejected { place, reason: format!("could not be compressed: {error}"), data }),
+            Err(error) => return rejected(format!("could not be compressed: {error}"), data),
         };
         if compressed.as_ref().map_or(data.len(), Vec::len) + key.text.len() > max_bytes {
-            return Err(Rejected { place, reason: too_large(), data });
+            return rejected(too_large(), data);
         }
         Ok(Record::new(place, compressed.unwrap_or(data), &key, explicit_hash_key))
+    }
+
+    /// The keys of a record that was not read as a whole. What is read is not its data where it is encoded.
+    fn known_keys(&mut self) -> Option<Box<EntryKeys>> {
+        if !matches!(self.form, Form::Lines | Form::Whole) {
+            return None;
+        }
+        let explicit_hash_key = self.keys.explicit_hash_key;
+        self.keys.without_data().map(|key| Box::new((key.text.clone(), explicit_hash_key)))
     }
 }
 
 /// What comes next in the input.
 enum Next {
-    /// The bytes of a record; whether they were cut.
-    Raw(Vec<u8>, bool),
+    Raw(Raw),
     EndOfInput,
     End,
 }
 
+/// The bytes of a record as they are in the input.
+struct Raw {
+    data: Vec<u8>,
+    is_too_long: bool,
+    /// There were more bytes than these.
+    is_cut: bool,
+}
+
+/// Why something that was read is no record.
+struct Unsendable {
+    reason: String,
+    keys: Option<Box<EntryKeys>>,
+    is_cut: bool,
+}
+
+impl<T: Into<String>> From<T> for Unsendable {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), keys: None, is_cut: false }
+    }
+}
+
 /// Leaves of what was read the record's data, in place: it may be large. Its partition key, and its explicit hash key.
-fn parse<'k>(form: Form, keys: &'k mut Keys, data: &mut Vec<u8>) -> Result<(Cow<'k, Key>, Option<u128>), String> {
+fn parse<'k>(form: Form, keys: &'k mut Keys, data: &mut Vec<u8>) -> Result<(Cow<'k, Key>, Option<u128>), Unsendable> {
     let explicit_hash_key = keys.explicit_hash_key;
     match form {
         Form::Lines | Form::Whole => Ok((Cow::Borrowed(keys.of(data)?), explicit_hash_key)),
         Form::Base64 => {
-            base64_simd::STANDARD.check(data).map_err(|_| "is not valid base64")?;
+            strip_mark(data);
+            base64_simd::STANDARD.check(data).map_err(|_| match of_wide_ascii(data) {
+                Some(encoding) => format!("is not base64: {}", advice(encoding)),
+                None => "is not valid base64".to_owned(),
+            })?;
             decode(data);
             Ok((Cow::Borrowed(keys.of(data)?), explicit_hash_key))
         }
         Form::Entries => {
-            let Entry { partition_key, data: text, explicit_hash_key } =
-                serde_json::from_slice(data).map_err(|error| format!("is not an entry: {error}"))?;
-            keys::check(&partition_key).map_err(|reason| format!("has a PartitionKey that {reason}"))?;
-            let hash_key = explicit_hash_key.as_deref().map(parse_hash_key).transpose();
-            let hash_key = hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?;
-            base64_simd::STANDARD.check(text.as_bytes()).map_err(|_| "has Data that is not valid base64")?;
-            let within = match text {
-                Cow::Borrowed(text) => Ok((text.as_ptr().addr() - data.as_ptr().addr(), text.len())),
-                Cow::Owned(text) => Err(text),
-            };
-            match within {
-                Ok((start, length)) => {
-                    data.copy_within(start..start + length, 0);
-                    data.truncate(length);
-                }
-                Err(text) => *data = text.into_bytes(),
-            }
-            decode(data);
-            Ok((Cow::Owned(partition_key.into()), hash_key))
+            strip_mark(data);
+            let (key, explicit_hash_key) = parse_entry(data)?;
+            Ok((Cow::Owned(key.into()), explicit_hash_key))
         }
     }
+}
+
+/// Files that were joined have marks within, where neither base64 nor JSON has any.
+fn strip_mark(line: &mut Vec<u8>) {
+    let mark = line.len() - without_mark(line).len();
+    line.drain(..mark);
+}
+
+/// The keys of an entry, whose data is left in place. Of an entry that cannot be sent its data is left as well, if it can
+/// be read: it becomes a dead letter, which is an entry again.
+fn parse_entry(line: &mut Vec<u8>) -> Result<EntryKeys, Unsendable> {
+    let entry: Entry = serde_json::from_slice(line).map_err(|error| match of_wide_ascii(line) {
+        Some(encoding) => format!("is not an entry: {}", advice(encoding)),
+        None => format!("is not an entry: {error}"),
+    })?;
+    let Entry { partition_key, data, explicit_hash_key, is_truncated } = entry;
+    let Text(data) = data.ok_or("has no Data")?;
+    base64_simd::STANDARD.check(data.as_bytes()).map_err(|_| "has Data that is not valid base64")?;
+    let within = match data {
+        Cow::Borrowed(text) => Ok((text.as_ptr().addr() - line.as_ptr().addr(), text.len())),
+        Cow::Owned(text) => Err(text),
+    };
+    match within {
+        Ok((start, length)) => {
+            line.copy_within(start..start + length, 0);
+            line.truncate(length);
+        }
+        Err(text) => *line = text.into_bytes(),
+    }
+    decode(line);
+    match (entry_keys(partition_key, explicit_hash_key.as_deref()), is_truncated) {
+        (Ok(keys), false) => Ok(keys),
+        (keys, true) => {
+            let reason = "holds only the beginning of its record: publish the record from where it came from".into();
+            Err(Unsendable { reason, keys: keys.ok().map(Box::new), is_cut: true })
+        }
+        (Err(reason), false) => Err(reason.into()),
+    }
+}
+
+fn entry_keys(partition_key: Option<String>, explicit_hash_key: Option<&str>) -> Result<EntryKeys, String> {
+    let partition_key = partition_key.ok_or("has no PartitionKey")?;
+    keys::check(&partition_key).map_err(|reason| format!("has a PartitionKey that {reason}"))?;
+    let hash_key = explicit_hash_key.map(parse_hash_key).transpose();
+    Ok((partition_key, hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?))
 }
 
 /// Decodes base64, which it is known to be.
@@ -224,12 +319,12 @@ impl Iterator for Records {
         loop {
             let ended = match self.next_raw() {
                 Ok(Next::End) => return None,
-                Ok(Next::Raw(raw, _)) if raw.is_empty() && self.form != Form::Whole => continue,
-                Ok(Next::Raw(raw, is_cut)) => return Some(self.record(raw, is_cut)),
+                Ok(Next::Raw(raw)) if raw.data.is_empty() && self.form != Form::Whole => continue,
+                Ok(Next::Raw(raw)) => return Some(self.record(raw)),
                 Ok(Next::EndOfInput) => None,
                 Err(error) => {
                     let reason = format!("could not be read: {error}");
-                    let rejected = Rejected { place: self.place(), reason, data: Vec::new() };
+                    let rejected = Rejected::new(self.place(), reason, Vec::new());
                     self.offset += 1;
                     Some(Err(rejected))
                 }
@@ -244,95 +339,5 @@ impl Iterator for Records {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::{Cli, Command};
-
-    fn args(more: &[&str]) -> Publish {
-        match Cli::parse_from(["ops-cli", "publish"].iter().chain(more)).command {
-            Command::Publish(args) => args,
-            _ => unreachable!("it is publish"),
-        }
-    }
-
-    fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, Rejected>> {
-        let args = args(more);
-        let keys = Keys::new(&args).unwrap();
-        let compressor = args.compress.map(|compression| Compressor::new(compression).unwrap());
-        let source = Source::of_bytes("test", input.to_vec());
-        Records::of(source, Form::of(&args), keys, compressor, max_bytes).collect()
-    }
-
-    fn data(input: &[u8], more: &[&str]) -> Vec<Vec<u8>> {
-        all(input, more, 100).into_iter().map(|record| record.unwrap().data().to_vec()).collect()
-    }
-
-    fn refused(input: &[u8], more: &[&str]) -> String {
-        let rejected = all(input, more, 100).into_iter().find_map(Result::err).unwrap();
-        format!("{} {}", rejected.place.of(&["test".to_owned()]), rejected.reason)
-    }
-
-    #[test]
-    fn one_record_a_line_without_its_end() {
-        assert_eq!(data(b"a\nb\r\n\nc", &[]), [b"a", b"b", b"c"]);
-        assert_eq!(data(b"a\rb\n", &[]), [b"a\rb"]);
-        assert!(data(b"\n\n", &[]).is_empty());
-    }
-
-    #[test]
-    fn what_is_too_large_may_be_small_enough_compressed() {
-        let line = b"x".repeat(1000);
-        assert!(refused(&line, &[]).contains("100 bytes at most"));
-        assert!(data(&line, &["--compress", "zstd"])[0].len() < 100);
-        let random: Vec<u8> = (0..1000).map(|_| fastrand::u8(b'a'..)).collect();
-        let rejected = all(&random, &["--whole", "--compress", "gzip"], 100).remove(0).unwrap_err();
-        assert_eq!(rejected.data, random, "as it was before it was compressed");
-    }
-
-    #[test]
-    fn a_whole_input_and_base64_lines() {
-        assert_eq!(data(b"a\nb\n", &["--whole"]), [b"a\nb\n"]);
-        assert_eq!(data(b"SGVsbG8=\n/w==\n", &["--base64"]), [&b"Hello"[..], b"\xff"]);
-        assert_eq!(refused(b"SGVsbG8=\n%%%\n", &["--base64"]), "line 2 of test is not valid base64");
-    }
-
-    #[test]
-    fn entries_carry_their_keys() {
-        let line = br#"{"PartitionKey":"k","Data":"SGVsbG8=","ExplicitHashKey":"7","more":1}"#;
-        let escaped = br#"{"PartitionKey":"k","Data":"\/w=="}"#;
-        assert_eq!(data(escaped, &["--entries"]), [b"\xff"]);
-        let record = all(line, &["--entries"], 100).remove(0).unwrap();
-        assert_eq!((record.partition_key(), record.data()), ("k", &b"Hello"[..]));
-        assert_eq!(record.hash_key, 7);
-        let without = refused(br#"{"Data":""}"#, &["--entries"]);
-        assert!(without.starts_with("line 1 of test is not an entry: missing field `PartitionKey`"), "{without}");
-        let wrong = refused(br#"{"PartitionKey":"k","Data":"","ExplicitHashKey":"07"}"#, &["--entries"]);
-        assert!(wrong.contains("ExplicitHashKey, which takes a decimal number below 2^128"), "{wrong}");
-    }
-
-    #[test]
-    fn a_line_over_the_limit_is_named_and_the_next_one_read() {
-        // 99 bytes and a key of one are 100.
-        let lines: Vec<Vec<u8>> = [99, 100, 102, 103, 5000, 1].map(|length| vec![b'x'; length]).into();
-        let read = all(&lines.join(&b'\n'), &["--key", "k"], 100);
-        let lengths: Vec<_> = read.iter().map(|read| read.as_ref().map(|record| record.data().len()).ok()).collect();
-        assert_eq!(lengths, [Some(99), None, None, None, None, Some(1)]);
-        let rejected = read[2].as_ref().unwrap_err();
-        assert_eq!((rejected.place.offset, rejected.place.line), (2, 3));
-        assert!(rejected.reason.starts_with("is too large: a record has 100 bytes"));
-    }
-
-    #[test]
-    fn a_key_of_many_bytes_counts_in_bytes() {
-        assert!(all("x".repeat(98).as_bytes(), &["--key", "é"], 100)[0].is_ok());
-        assert!(all("x".repeat(99).as_bytes(), &["--key", "é"], 100)[0].is_err());
-    }
-
-    #[test]
-    fn a_missing_field_is_named_with_its_line() {
-        let input = b"{\"id\":1}\n{}\n";
-        assert_eq!(refused(input, &["--key-field", "/id"]), "line 2 of test has no field /id");
-    }
-}
+#[path = "records_tests.rs"]
+mod tests;

@@ -163,9 +163,10 @@ mod tests {
         for record in &records[2..] {
             builder.add(record.partition_key(), None, record.data()).unwrap();
         }
-        let plain = || Put { entries: 1, aggregate: None };
-        let aggregate = Put { entries: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
-        let mut request = Request { entries: records.map(Entry::of).into(), puts: vec![plain(), plain(), aggregate] };
+        let plain = || Put { entries: 1, bytes: 1, aggregate: None };
+        let aggregate = Put { entries: 2, bytes: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
+        let mut request =
+            Request { entries: records.map(Entry::of).into(), puts: vec![plain(), plain(), aggregate], id: 0 };
         let body: Value = serde_json::from_slice(&body("s", &mut request)).unwrap();
         assert_eq!(body["StreamName"], "s");
         let entries = body["Records"].as_array().unwrap();

@@ -11,8 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::bucket::Rate;
 use super::ledger::Ledger;
-use super::pace::Rate;
 use super::pack::{Entry, Packing, Request};
 use super::progress::Progress;
 use super::queue::{Next, Queue};
@@ -36,7 +36,7 @@ const INTERRUPTED: &str = "interrupted before it was acknowledged";
 /// How to send.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a record is tried, from the first time it is sent.
+    /// How long a record is tried; waiting for its shard's pace does not count.
     pub deadline: Duration,
     pub packing: Packing,
     /// Stop at the first input error.
@@ -252,11 +252,14 @@ impl Run {
                     self.ledger.stopped_at(rejected.place);
                     self.state = State::Finishing;
                     self.error = Some(Error::usage(what).hint(
-                        "what came before it has been published; split the record or correct it, or go on past such records with --dead-letter FILE",
+                        "correct the input or split the record, or go on past such records with --dead-letter FILE",
                     ));
                     return;
                 }
-                Err(rejected) => self.ledger.rejected(&rejected),
+                Err(rejected) => {
+                    self.next_place = Place { offset: rejected.place.offset + 1, ..rejected.place };
+                    self.ledger.rejected(&rejected);
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::encoding::{Beginning, MARK, advice, beginning};
 use crate::cli::Publish;
 use crate::error::{Error, Result};
 
@@ -20,6 +21,7 @@ pub struct Source {
     pub total_bytes: Option<u64>,
     /// Bytes read so far.
     pub read_bytes: Arc<AtomicU64>,
+    is_argument: bool,
 }
 
 /// An input whose turn has not come. Files are not kept open until then: there may be more of them than may be open at once.
@@ -31,7 +33,13 @@ impl Source {
     /// Opens every input once, so that what cannot be read is known before anything is sent.
     pub fn open(args: &Publish) -> Result<Self> {
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let mut source = Self { inputs: Vec::new(), names: Arc::new([]), total_bytes: Some(0), read_bytes };
+        let mut source = Self {
+            inputs: Vec::new(),
+            names: Arc::new([]),
+            total_bytes: Some(0),
+            read_bytes,
+            is_argument: args.data.is_some(),
+        };
         let mut names = Vec::new();
         let stdin = [Path::new("-").to_owned()];
         match &args.data {
@@ -52,7 +60,8 @@ impl Source {
     /// Input that is already in memory.
     pub fn of_bytes(name: &str, data: Vec<u8>) -> Self {
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let mut source = Self { inputs: Vec::new(), names: [name.to_owned()].into(), total_bytes: Some(0), read_bytes };
+        let names = [name.to_owned()].into();
+        let mut source = Self { inputs: Vec::new(), names, total_bytes: Some(0), read_bytes, is_argument: false };
         source.add_bytes(data);
         source
     }
@@ -77,9 +86,15 @@ impl Source {
         self.inputs.push(input);
     }
 
-    /// All of them, in order.
-    pub fn into_inputs(self) -> Inputs {
-        Inputs { waiting: self.inputs.into_iter(), current: None, number: 0, read_bytes: self.read_bytes }
+    /// Whether it is the command line's argument, which is text.
+    pub fn is_argument(&self) -> bool {
+        self.is_argument
+    }
+
+    /// All of them, in order. Of text a byte order mark is skipped, and text that is not UTF-8 is refused by name; else
+    /// they are bytes as they are.
+    pub fn into_inputs(self, is_text: bool) -> Inputs {
+        Inputs { waiting: self.inputs.into_iter(), current: None, number: 0, read_bytes: self.read_bytes, is_text }
     }
 }
 
@@ -89,6 +104,7 @@ pub struct Inputs {
     current: Option<BufReader<Counted>>,
     number: usize,
     read_bytes: Arc<AtomicU64>,
+    is_text: bool,
 }
 
 impl Inputs {
@@ -97,7 +113,11 @@ impl Inputs {
         if self.current.is_none()
             && let Some(open) = self.waiting.next()
         {
-            let counted = Counted { reader: open()?, bytes: Arc::clone(&self.read_bytes) };
+            let mut reader = open()?;
+            if self.is_text {
+                reader = text(reader)?;
+            }
+            let counted = Counted { reader, bytes: Arc::clone(&self.read_bytes) };
             self.current = Some(BufReader::with_capacity(BUFFER_BYTES, counted));
         }
         Ok(self.current.as_mut())
@@ -118,6 +138,31 @@ impl Inputs {
     pub fn number(&self) -> usize {
         self.number
     }
+}
+
+/// The text that a reader gives, without a byte order mark. No more is read before that than is needed to know it: a slow
+/// input holds back nothing.
+fn text(mut reader: Reader) -> io::Result<Reader> {
+    let mut head = Vec::new();
+    let mut is_end = false;
+    let found = loop {
+        if let Some(found) = beginning(&head, is_end) {
+            break found;
+        }
+        let mut byte = [0];
+        match reader.read(&mut byte) {
+            Ok(0) => is_end = true,
+            Ok(_) => head.extend(byte),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    };
+    match found {
+        Beginning::Plain => {}
+        Beginning::Mark => drop(head.drain(..MARK.len())),
+        Beginning::Other(name) => return Err(io::Error::new(io::ErrorKind::InvalidData, advice(name))),
+    }
+    Ok(Box::new(Cursor::new(head).chain(reader)))
 }
 
 /// Counts what is read.

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::answer::Outcome;
+use super::super::delays::{LONGEST, LONGEST_ALONE, after_refusal, backoff};
+use super::super::lane::Verdict;
 use super::super::ledger::At;
-use super::super::pace::backoff;
-use super::super::pack::{Entry, Request};
+use super::super::load::Load;
+use super::super::pack::{Entry, Put, Request};
 use super::super::request::Failure;
 use super::super::shards::ShardMap;
 use super::{Answered, Misplaced, RESHARD_EVERY, Run, State};
@@ -20,6 +22,7 @@ impl Run {
         let now = self.begun.elapsed();
         let Answered { request, bytes, sent, took, result } = answered;
         self.bytes_under_way -= bytes;
+        self.queue.answered(request.id);
         match result {
             Ok(answer) => match answer.outcomes(request.puts.len()) {
                 Ok(outcomes) => {
@@ -35,6 +38,12 @@ impl Run {
 
     fn settle(&mut self, request: Request, outcomes: Vec<Outcome<'_>>, sent: Duration, now: Duration) {
         let time = Timestamp::now().as_millisecond();
+        let of_put = |outcome: &Outcome<'_>| match outcome {
+            Outcome::Put { .. } => Some(true),
+            Outcome::Throttled(_) => Some(false),
+            Outcome::Failed(_) => None,
+        };
+        self.queue.judged(verdicts(&request, outcomes.iter().map(of_put)), sent, now);
         let mut entries = request.entries;
         let mut unsettled = Vec::new();
         let mut end = 0;
@@ -59,10 +68,10 @@ impl Run {
                     self.ask_for_shards();
                 }
                 Outcome::Throttled(reason) => {
-                    self.throttled(&entries, sent, now);
-                    self.again(entries, &reason, now);
+                    self.throttled(entries, &reason, now);
+                    self.stop_if_nothing_succeeds(sent, now, &reason);
                 }
-                Outcome::Failed(reason) => self.again(entries, &reason, now),
+                Outcome::Failed(reason) => self.again(entries, &reason, LONGEST_ALONE, sent, now),
             }
         }
     }
@@ -101,14 +110,7 @@ impl Run {
                 }
             }
             self.queue.settle(&at_home, Vec::new(), Duration::ZERO);
-            self.again(elsewhere, "it was put on a shard that its stream has no more", now);
-        }
-    }
-
-    fn throttled(&mut self, entries: &[Entry], sent: Duration, now: Duration) {
-        self.ledger.tally.throttled += entries.len() as u64;
-        if let Some(entry) = entries.first() {
-            self.queue.throttled(&entry.record, sent, now);
+            self.again(elsewhere, "it was put on a shard that its stream has no more", LONGEST_ALONE, now, now);
         }
     }
 
@@ -123,6 +125,10 @@ impl Run {
                 (reason, false, false)
             }
         };
+        if is_throttled {
+            let refused = request.puts.iter().map(|_| Some(false));
+            self.queue.judged(verdicts(&request, refused), sent, now);
+        }
         for entry in &mut request.entries {
             entry.may_be_put |= may_be_put;
         }
@@ -130,27 +136,57 @@ impl Run {
         for put in request.puts.iter().rev() {
             let entries = entries.split_off(entries.len() - put.entries);
             if is_throttled {
-                self.throttled(&entries, sent, now);
+                self.throttled(entries, &reason, now);
+            } else {
+                self.again(entries, &reason, LONGEST, sent, now);
             }
-            self.again(entries, &reason, now);
+        }
+        self.stop_if_nothing_succeeds(sent, now, &reason);
+    }
+
+    /// A request that was sent at `sent` acknowledged nothing. Ends the run if none has for as long as a record is tried.
+    fn stop_if_nothing_succeeds(&mut self, sent: Duration, now: Duration, reason: &str) {
+        if self.queue.held() == 0 {
+            // What comes later is judged by itself.
+            self.failing_since = None;
+            return;
         }
         let since = *self.failing_since.get_or_insert(sent);
         if now.saturating_sub(since) > self.options.deadline {
             let seconds = self.options.deadline.as_secs();
             let error = Error::failed(format!("nothing was acknowledged for {seconds} s: {reason}"))
                 .hint("check the network and the stream; --deadline sets how long to go on trying");
-            self.give_up(error, &reason);
+            self.give_up(error, reason);
         }
     }
 
-    /// Sends the entries of a put again after a pause; but not those whose time would be up by then.
-    fn again(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) {
-        let attempts = entries.iter().map(|entry| entry.attempts).max().unwrap_or_default();
-        let due = now + backoff(attempts, fastrand::f64());
-        let has_time = |entry: &Entry| {
-            self.state != State::GivenUp && due.saturating_sub(entry.first_sent) <= self.options.deadline
-        };
-        let (again, dead): (Vec<_>, Vec<_>) = entries.into_iter().partition(has_time);
+    /// Sends the entries of a put again after a pause, except for those whose time would be up by then. What was sent at
+    /// `sent` failed; the pause is `longest` at most.
+    fn again(&mut self, mut entries: Vec<Entry>, reason: &str, longest: Duration, sent: Duration, now: Duration) {
+        let failures = 1 + entries.iter().map(|entry| entry.failures).max().unwrap_or_default();
+        let pause = backoff(failures, longest, fastrand::f64());
+        for entry in &mut entries {
+            entry.failures = failures;
+            entry.tried += now.saturating_sub(sent) + pause;
+        }
+        let deadline = self.options.deadline;
+        self.retry(entries, reason, now + pause, |entry| entry.tried <= deadline);
+    }
+
+    /// Sends again what a shard refused for its limit. The pace decides when, and a record is not abandoned for our pace:
+    /// its time is up only if the shard has accepted nothing all that time.
+    fn throttled(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) {
+        self.ledger.tally.throttled += entries.len() as u64;
+        let since = entries.first().and_then(|entry| self.queue.refused_since(entry));
+        let deadline = self.options.deadline;
+        let has_time =
+            |entry: &Entry| since.is_none_or(|since| now.saturating_sub(since.max(entry.first_sent)) <= deadline);
+        self.retry(entries, reason, now + after_refusal(fastrand::f64()), has_time);
+    }
+
+    fn retry(&mut self, entries: Vec<Entry>, reason: &str, due: Duration, has_time: impl Fn(&Entry) -> bool) {
+        let is_sending = self.state != State::GivenUp;
+        let (again, dead): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_sending && has_time(entry));
         for entry in &dead {
             self.ledger.dead(entry, reason);
         }
@@ -175,4 +211,13 @@ impl Run {
         }
         self.replace_misplaced();
     }
+}
+
+/// The verdicts on a request's puts: accepted, refused for the shard's limit, or none.
+fn verdicts(request: &Request, accepted: impl Iterator<Item = Option<bool>>) -> impl Iterator<Item = Verdict> {
+    let mut entries = request.entries.iter();
+    request.puts.iter().zip(accepted).filter_map(move |(Put { entries: count, bytes, .. }, is_accepted)| {
+        let hash_key = entries.by_ref().take(*count).last()?.record.hash_key;
+        Some(Verdict { hash_key, load: Load::of(*bytes), is_accepted: is_accepted? })
+    })
 }

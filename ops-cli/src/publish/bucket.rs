@@ -1,0 +1,124 @@
+//! A token bucket, and the user's own limits of a run. Pure: the clock is passed in.
+
+use std::time::Duration;
+
+/// How long the user's allowance gathers while nothing is sent.
+const BURST: Duration = Duration::from_millis(250);
+/// An empty bucket gives nothing for this long, so that a request carries more than one record.
+const GATHERING: Duration = Duration::from_millis(10);
+
+/// A token bucket that may be overdrawn by its last withdrawal, so that it needs not hold the largest record.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    per_second: f64,
+    burst: Duration,
+    tokens: f64,
+    is_gathering: bool,
+    at: Duration,
+}
+
+impl Bucket {
+    /// At most what gathers in `burst` can be taken at once.
+    pub fn new(per_second: f64, burst: Duration, now: Duration) -> Self {
+        Self { per_second, burst, tokens: 1.0, is_gathering: false, at: now }
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// What has gathered at a higher rate is dropped: it would be sent at that rate.
+    pub fn set_rate(&mut self, per_second: f64, now: Duration) {
+        self.refill(now);
+        if per_second < self.per_second {
+            self.tokens = self.tokens.min(0.0);
+        }
+        self.per_second = per_second;
+    }
+
+    fn refill(&mut self, now: Duration) {
+        let elapsed = now.saturating_sub(self.at).as_secs_f64();
+        // No time at all gives nothing, whatever the rate: it may be infinite.
+        if elapsed == 0.0 {
+            return;
+        }
+        let most = (self.per_second * self.burst.as_secs_f64()).max(1.0);
+        self.tokens = (self.tokens + elapsed * self.per_second).min(most);
+        self.at = self.at.max(now);
+    }
+
+    pub fn take(&mut self, tokens: f64) {
+        self.tokens -= tokens;
+    }
+
+    /// How long until something may be taken; zero if it may be now.
+    pub fn wait(&mut self, now: Duration) -> Duration {
+        self.refill(now);
+        if self.tokens < 1.0 - 1e-6 {
+            self.is_gathering = true;
+        }
+        let enough = if self.is_gathering { (self.per_second * GATHERING.as_secs_f64()).max(1.0) } else { 1.0 };
+        let lacking = enough - self.tokens;
+        // Rounding must not ask for one more wait of no time at all.
+        if lacking > 1e-6 {
+            return Duration::from_secs_f64(lacking / self.per_second + 1e-6);
+        }
+        self.is_gathering = false;
+        Duration::ZERO
+    }
+}
+
+/// The user's limits: records and bytes a second.
+#[derive(Debug, Clone)]
+pub struct Rate {
+    records: Option<Bucket>,
+    bytes: Option<Bucket>,
+}
+
+impl Rate {
+    /// A rate with an upper bound for either, both or none.
+    pub fn new(records: Option<f64>, bytes: Option<f64>, now: Duration) -> Self {
+        let bucket = |rate| Bucket::new(rate, BURST, now);
+        Self { records: records.map(bucket), bytes: bytes.map(bucket) }
+    }
+
+    /// How long until the next record may be sent.
+    pub fn wait(&mut self, now: Duration) -> Duration {
+        let of = |bucket: &mut Option<Bucket>| bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));
+        of(&mut self.records).max(of(&mut self.bytes))
+    }
+
+    pub fn take(&mut self, bytes: usize) {
+        if let Some(bucket) = &mut self.records {
+            bucket.take(1.0);
+        }
+        if let Some(bucket) = &mut self.bytes {
+            bucket.take(bytes as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_kept() {
+        for rate in [1.0, 7.0, 100.0, 5000.0] {
+            let mut limit = Rate::new(Some(rate), None, Duration::ZERO);
+            let mut now = Duration::ZERO;
+            let mut sent = 0;
+            while now < Duration::from_secs(20) {
+                let wait = limit.wait(now);
+                if wait.is_zero() {
+                    limit.take(10);
+                    sent += 1;
+                } else {
+                    now += wait;
+                }
+            }
+            let asked = rate * 20.0;
+            assert!((f64::from(sent) - asked).abs() <= asked * 0.02 + 2.0, "{sent} at {rate}/s");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The encoding that an input begins with. Pure.
+
+/// The UTF-8 byte order mark.
+pub const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Byte order marks that begin text of other encodings, the longer of two with one beginning first.
+const OTHERS: [(&[u8], &str); 4] =
+    [(b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
+
+/// The beginning of an input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Beginning {
+    /// Text in UTF-8, or bytes that say nothing of an encoding.
+    Plain,
+    /// A UTF-8 byte order mark.
+    Mark,
+    /// Text in another encoding, by its name.
+    Other(&'static str),
+}
+
+/// What these first bytes say; `None` if more of them are needed, which there are unless it `is_end`.
+pub fn beginning(bytes: &[u8], is_end: bool) -> Option<Beginning> {
+    if bytes.starts_with(MARK) {
+        return Some(Beginning::Mark);
+    }
+    let may_become = |mark: &[u8]| !is_end && mark.len() > bytes.len() && mark.starts_with(bytes);
+    if may_become(MARK) || OTHERS.iter().any(|(mark, _)| may_become(mark)) {
+        return None;
+    }
+    let other = OTHERS.iter().find(|(mark, _)| bytes.starts_with(mark));
+    Some(other.map_or(Beginning::Plain, |(_, name)| Beginning::Other(name)))
+}
+
+/// Text without a byte order mark before it.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(MARK).unwrap_or(text)
+}
+
+/// The name of the encoding if ASCII text was written in units of two or four bytes, without a mark: such text is no JSON
+/// and no base64.
+pub fn of_wide_ascii(text: &[u8]) -> Option<&'static str> {
+    let is_ascii = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    match text {
+        [a, 0, 0, 0, ..] | [0, 0, 0, a, ..] if is_ascii(a) => Some("UTF-32"),
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] if is_ascii(a) && is_ascii(b) => Some("UTF-16"),
+        [a, 0] | [0, a] | [a, 0, _] | [0, a, 0] if is_ascii(a) => Some("UTF-16"),
+        _ => None,
+    }
+}
+
+/// What to do about an input in another encoding.
+pub fn advice(name: &str) -> String {
+    format!("it is {name}, and text is read as UTF-8: convert it first, as with `iconv -f {name} -t UTF-8`")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_mark_tells_the_encoding() {
+        assert_eq!(beginning(b"\xef\xbb\xbf{", false), Some(Beginning::Mark));
+        assert_eq!(beginning(b"\xff\xfea\0", false), Some(Beginning::Other("UTF-16")));
+        assert_eq!(beginning(b"\xff\xfe", true), Some(Beginning::Other("UTF-16")));
+        assert_eq!(beginning(b"\xfe\xff", false), Some(Beginning::Other("UTF-16")));
+        assert_eq!(beginning(b"\xff\xfe\0\0", false), Some(Beginning::Other("UTF-32")));
+        assert_eq!(beginning(b"\0\0\xfe\xff", false), Some(Beginning::Other("UTF-32")));
+        for more in [&b""[..], b"\xef", b"\xef\xbb", b"\xff", b"\xff\xfe", b"\xff\xfe\0", b"\0\0"] {
+            assert_eq!(beginning(more, false), None, "{more:?}");
+        }
+        for plain in [&b""[..], b"\xef", b"\xef\xbb", b"\xff", b"\0\0"] {
+            assert_eq!(beginning(plain, true), Some(Beginning::Plain), "{plain:?}");
+        }
+        assert_eq!(beginning(b"a", false), Some(Beginning::Plain), "one byte is enough where it decides");
+    }
+
+    proptest! {
+        /// However few bytes come at a time, the result is that of all of them.
+        #[test]
+        fn bytes_that_come_one_by_one_tell_the_same(
+            mark in prop::sample::select(vec![&b""[..], MARK, b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"]),
+            rest in prop::collection::vec(any::<u8>(), 0..6),
+        ) {
+            let all = [mark, &rest].concat();
+            let whole = beginning(&all, true);
+            prop_assert!(whole.is_some());
+            let first = (0..=all.len()).find_map(|end| beginning(&all[..end], end == all.len()));
+            prop_assert_eq!(first, whole);
+        }
+    }
+
+    #[test]
+    fn wide_ascii_is_told_from_json() {
+        for (text, name) in [
+            (&b"{\0\"\0"[..], Some("UTF-16")),
+            (b"\0{\0\"", Some("UTF-16")),
+            (b"1\0", Some("UTF-16")),
+            (b"{\0\0\0", Some("UTF-32")),
+            (b"{\"a\"", None),
+            (b"\0\0\0\0", None),
+            (b"", None),
+        ] {
+            assert_eq!(of_wide_ascii(text), name, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One shard's part of the queue. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::load::Load;
+use super::pace::Pace;
+use super::pack::Entry;
+
+/// What waits for one shard, and how fast it is sent.
+#[derive(Debug)]
+pub struct Lane {
+    pub ready: VecDeque<Entry>,
+    pub ready_bytes: usize,
+    pub pace: Pace,
+    /// The requests under way that hold records of this shard.
+    pub under_way: Vec<u64>,
+    /// When the first of the records was sent that the shard refused since it last accepted any.
+    pub refusing_since: Option<Duration>,
+}
+
+impl Lane {
+    pub fn new() -> Self {
+        let pace = Pace::new();
+        Self { ready: VecDeque::new(), ready_bytes: 0, pace, under_way: Vec::new(), refusing_since: None }
+    }
+
+    pub fn push_back(&mut self, entry: Entry) {
+        self.ready_bytes += entry.record.size();
+        self.ready.push_back(entry);
+    }
+
+    pub fn push_front(&mut self, entry: Entry) {
+        self.ready_bytes += entry.record.size();
+        self.ready.push_front(entry);
+    }
+
+    pub fn pop_front(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop_front()?;
+        self.ready_bytes -= entry.record.size();
+        Some(entry)
+    }
+
+    /// The shard accepted and refused so much of a request that was sent at `sent`.
+    pub fn judged(&mut self, accepted: Load, refused: Load, sent: Duration, now: Duration) {
+        self.pace.answered(accepted, refused, sent, now);
+        if accepted.records > 0 {
+            self.refusing_since = None;
+        } else if refused.records > 0 {
+            self.refusing_since.get_or_insert(sent);
+        }
+    }
+}
+
+/// The verdict of a shard on one put.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdict {
+    /// A hash key of the shard.
+    pub hash_key: u128,
+    pub load: Load,
+    pub is_accepted: bool,
+}
