@@ -61,7 +61,7 @@ pub const DEFAULT_PORT: u16 = 4566;
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
-/// The memory that an endpoint with this [`Config::memory_limit`] uses at most, in bytes: the limit, and a quarter of it for what
+/// The memory that an endpoint with this [`Config::memory_limit`] should use at most, in bytes: the limit, and a quarter of it for what
 /// the allocator needs besides; the bodies of requests under way and what is decoded of them; the store's buffers and queue;
 /// and 64 MiB for everything else, such as code, connections and answers that are being built.
 pub const fn memory_bound(limit: usize) -> usize {
