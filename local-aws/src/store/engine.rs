@@ -159,7 +159,7 @@ impl Engine {
     #[cfg(test)]
     pub fn flush_tables(&self) {
         for tree in &self.trees {
-            tree.rotate_memtable_and_wait().unwrap();
+            tree.rotate_memtable_and_wait().expect("the folder can be written");
         }
         while self.database.outstanding_flushes() > 0 || self.database.active_compactions() > 0 {
             std::thread::yield_now();
