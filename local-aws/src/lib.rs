@@ -63,10 +63,12 @@ pub const DEFAULT_PORT: u16 = 4566;
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
-/// Memory that the endpoint may use besides [`Config::memory_limit`], in bytes: the bodies of requests under way and what is
-/// decoded of them, the store's buffers and queue, and 64 MiB for everything else: code, connections, answers that are being
-/// built, and the allocator.
-pub const MEMORY_BESIDE_LIMIT: usize = 2 * http_api::MAX_BODY_BYTES + store::MEMORY_BYTES + (64 << 20);
+/// The memory that an endpoint with this [`Config::memory_limit`] should use at most, in bytes: the limit, and a quarter of it for what
+/// the allocator needs besides; the bodies of requests under way and what is decoded of them; the store's buffers and queue;
+/// and 64 MiB for everything else, such as code, connections and answers that are being built.
+pub const fn memory_bound(limit: usize) -> usize {
+    limit + limit / 4 + 2 * http_api::MAX_BODY_BYTES + store::MEMORY_BYTES + (64 << 20)
+}
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]

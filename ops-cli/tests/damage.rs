@@ -4,7 +4,6 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use aws_sdk_kinesis::primitives::Blob;
 use common::{Endpoint, Run, eventually, ops_cli};
@@ -59,7 +58,7 @@ fn refused(dir: &Path, words: &str) {
 /// Starts with `--recover`; what it says on stderr until it serves.
 fn recovered(dir: &Path) -> (Endpoint, String) {
     let log = dir.join("stderr.txt");
-    let mut command = local(dir, &["--recover"]);
+    let command = local(dir, &["--recover"]);
     // Through a shell: the endpoint's stderr goes to a file.
     let mut shell = common::ops_cli_by("sh");
     shell
@@ -67,7 +66,6 @@ fn recovered(dir: &Path) -> (Endpoint, String) {
         .arg(command.get_program())
         .args(command.get_args())
         .env("STDERR", &log);
-    command.stdout(Stdio::null());
     let endpoint = Endpoint::of(&mut shell);
     let text = eventually("it says that it listens", || {
         std::fs::read_to_string(&log).ok().filter(|text| text.contains("listening on"))

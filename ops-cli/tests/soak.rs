@@ -54,13 +54,14 @@ struct Memory {
 
 impl Memory {
     fn report(&self, folder: u64) {
-        let (limit, bound) = (MEMORY_LIMIT_MIB, MEMORY_LIMIT_MIB + local_aws::MEMORY_BESIDE_LIMIT as u64 / MIB);
+        let limit = MEMORY_LIMIT_MIB;
+        let bound = local_aws::memory_bound((limit * MIB) as usize) as u64 / MIB;
         let mib = |bytes: u64| bytes / MIB;
         let max = mib(self.samples.iter().copied().max().unwrap());
         let half = &self.samples[self.samples.len() / 2..];
         let later = mib(half.iter().sum::<u64>() / half.len() as u64);
         println!(
-            "resident memory with --memory-limit {limit}MiB: at most {max} MiB, {later} MiB on average in the second half"
+            "resident memory with --memory-limit {limit}MiB: at most {max} MiB of {bound}, {later} MiB on average in the second half"
         );
         println!("{} MiB were put in large requests; the data folder has {folder} MiB", mib(self.bulk));
         assert!(max <= bound, "resident memory reached {max} MiB, above {bound} MiB");

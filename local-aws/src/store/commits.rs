@@ -131,7 +131,8 @@ fn boot() -> Option<[u8; 16]> {
 /// Replaces the counter by one that claims this.
 #[cfg(test)]
 pub fn write_claim(dir: &Path, boot: [u8; 16], written: PerTree, synced: PerTree) {
-    std::fs::write(dir.join(FILE), Claim { turn: 1, boot, written, synced }.encode()).unwrap();
+    std::fs::write(dir.join(FILE), Claim { turn: 1, boot, written, synced }.encode())
+        .expect("the folder can be written");
 }
 
 #[cfg(test)]

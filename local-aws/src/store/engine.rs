@@ -2,7 +2,7 @@
 //! so the folder is checked before (`check`), and each commit carries a number.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -24,11 +24,12 @@ pub const MARKER_KEY: [u8; 1] = [0];
 
 /// Bounds what is read again at the start, and so how long that takes.
 const JOURNAL_BYTES: u64 = 128 << 20;
-/// Of each tree: what is written to, and as much again while that is brought to a table.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+/// What each tree gathers in memory, and as much again while that is brought to a table.
+const MEMTABLE_BYTES: [u64; TREES] = [4 << 20, 16 << 20, 8 << 20];
 const CACHE_BYTES: u64 = 8 << 20;
 /// What the engine holds in memory.
-pub const MEMORY_BYTES: usize = (2 * TREES as u64 * MEMTABLE_BYTES + CACHE_BYTES) as usize;
+pub const MEMORY_BYTES: usize =
+    (2 * (MEMTABLE_BYTES[0] + MEMTABLE_BYTES[1] + MEMTABLE_BYTES[2]) + CACHE_BYTES) as usize;
 
 pub struct Engine {
     dir: PathBuf,
@@ -67,11 +68,11 @@ pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]),
         .worker_threads(1)
         .open()
         .map_err(failed)?;
-    let tree = |name| {
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        database.keyspace(name, options).map_err(failed)
+    let tree = |index: usize| {
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES[index]);
+        database.keyspace(NAMES[index], options).map_err(failed)
     };
-    let trees = [tree(NAMES[0])?, tree(NAMES[1])?, tree(NAMES[2])?];
+    let trees = [tree(0)?, tree(1)?, tree(2)?];
     Ok((database, trees))
 }
 
@@ -158,7 +159,7 @@ impl Engine {
     #[cfg(test)]
     pub fn flush_tables(&self) {
         for tree in &self.trees {
-            tree.rotate_memtable_and_wait().unwrap();
+            tree.rotate_memtable_and_wait().expect("the folder can be written");
         }
         while self.database.outstanding_flushes() > 0 || self.database.active_compactions() > 0 {
             std::thread::yield_now();
@@ -258,7 +259,10 @@ fn failure(dir: &Path, source: fjall::Error) -> StoreError {
         Error::Io(source) | Error::Storage(lsm_tree::Error::Io(source)) => {
             return StoreError::Io { dir: dir.to_owned(), source };
         }
-        Error::Poisoned => "an earlier write of its files failed",
+        Error::Poisoned => match probe(dir) {
+            Err(source) => return StoreError::Io { dir: dir.to_owned(), source },
+            Ok(()) => "an earlier write of its table files failed, as when the disk is full",
+        },
         Error::Storage(lsm_tree::Error::ChecksumMismatch { .. }) => "a block of a table file fails its checksum",
         Error::Storage(_) | Error::Unrecoverable => "a table file is damaged",
         Error::JournalRecovery(_) => "a journal is damaged",
@@ -269,6 +273,13 @@ fn failure(dir: &Path, source: fjall::Error) -> StoreError {
         }
     };
     StoreError::Engine { dir: dir.to_owned(), reason }
+}
+
+/// Tries to write to the folder. The engine does not say why its own writes failed.
+fn probe(dir: &Path) -> io::Result<()> {
+    let mut file = tempfile::tempfile_in(dir)?;
+    file.write_all(&[1; 64 << 10])?;
+    file.sync_all()
 }
 
 /// Keys, as their keyspace has them, and values.

@@ -98,7 +98,7 @@ pub fn pieces(bytes: &[u8]) -> impl Iterator<Item = Piece<'_>> {
 
 /// The engine makes a journal as long as it may become, filled with zeros. No write ends with one.
 pub fn without_zeros(bytes: &[u8]) -> &[u8] {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut end = bytes.len();
     while end > 0 {
         let begin = end.saturating_sub(ZEROS.len());
