@@ -22,6 +22,8 @@ mod kinesis;
 mod lambda;
 mod logs;
 mod metrics;
+mod peer;
+mod private;
 mod signature;
 mod store;
 
@@ -72,9 +74,11 @@ pub struct Config {
     pub address: SocketAddr,
     /// What requests must be signed with, and what functions get.
     pub credentials: Credentials,
-    /// Whether requests must be signed. Without it browsers are refused all the same, and every program on this machine is served.
+    /// Whether requests must be signed. Without it, unsigned requests of every program of the user that runs the endpoint are
+    /// accepted; browsers are refused, and other users must sign.
     pub verify_signatures: bool,
-    /// Whether the listener may be on another address than loopback's, which other machines reach.
+    /// Whether the listener may be on another address than loopback's, which other machines reach. Then the endpoint's own
+    /// pages, except `/_local/health`, must be signed too.
     pub allow_remote: bool,
     pub limits: Limits,
     /// What the endpoint has done; `/_local/metrics` shows it.
@@ -140,6 +144,7 @@ impl Services {
             verify: config.verify_signatures,
             limits: config.limits,
             bound,
+            allow_remote: config.allow_remote,
         });
         let metrics = config.metrics.clone();
         let local_functions = config.functions.clone();

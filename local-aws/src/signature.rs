@@ -14,7 +14,7 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use http::{HeaderName, Request, header};
+use http::{HeaderMap, HeaderName, Request, header};
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::ConstantTimeEq;
@@ -35,8 +35,8 @@ impl Claim {
     /// Whether these credentials may sign this at all: everything that is known before the body.
     ///
     /// # Errors
-    /// The key, its token, the scope or the time is not right.
-    pub fn check(&self, credentials: &Credentials, now: Timestamp) -> Result<(), SignatureError> {
+    /// The key, its token, the scope or the time is not right, or a header of Amazon's is not signed.
+    pub fn check(&self, headers: &HeaderMap, credentials: &Credentials, now: Timestamp) -> Result<(), SignatureError> {
         let is_key = self.access_key_id.as_bytes().ct_eq(credentials.access_key_id.as_bytes());
         if !bool::from(is_key) {
             return Err(SignatureError::UnknownKey);
@@ -52,6 +52,12 @@ impl Claim {
         }
         if !self.signs_authority && !self.signed_headers.contains(&header::HOST) {
             return Err(SignatureError::HostNotSigned);
+        }
+        // What is not signed could have been added or changed on the way.
+        let is_unsigned =
+            |name: &&HeaderName| name.as_str().starts_with("x-amz-") && !self.signed_headers.contains(name);
+        if let Some(name) = headers.keys().find(is_unsigned) {
+            return Err(SignatureError::HeaderNotSigned(name.clone()));
         }
         self.check_time(now)
     }

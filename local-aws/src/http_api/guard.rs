@@ -1,5 +1,5 @@
-//! Who may talk to the endpoint. It runs uploaded code, so a page in a browser must not reach it: neither by a post
-//! across sites, nor through a name that was made to resolve to this machine.
+//! Keeps out other users of this machine and web pages. The endpoint runs uploaded code, so a page in a browser must not
+//! reach it: neither by a post across sites, nor through a name that was made to resolve to this machine.
 
 use std::net::IpAddr;
 
@@ -7,29 +7,137 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri, header};
+use jiff::Timestamp;
 
+use super::body::{self, Allowance};
+use super::operations::Operation;
 use super::server::Peer;
+use super::{Access, Limits};
 use crate::Services;
+use crate::error::{AwsError, Protocol};
+use crate::signature::{Claim, SignatureError};
 
 /// Refuses what a browser sends and a tool does not: an `Origin`, fetch metadata of another site, a `Host` that is not
-/// this endpoint (DNS rebinding). What is not signed and not an AWS request, another machine may not ask at all.
-pub async fn refuse(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
-    let reason = browser_sign(request.headers(), request.uri(), services.access.bound)
-        .or_else(|| (is_own(&request) && is_remote(&request)).then(|| "it is for this machine only".into()));
+/// this endpoint (DNS rebinding).
+pub async fn refuse_browsers(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
+    let (headers, access) = (request.headers(), &services.access);
+    let reason = browser_sign(headers, request.uri(), access.bound).or_else(|| {
+        let is_unsigned = !access.verify || request.uri().path().starts_with("/_local/");
+        let is_browsers = is_unsigned && !request.method().is_safe() && is_of_a_browser(headers);
+        is_browsers.then(|| "an unsigned request that changes something comes from a browser".to_owned())
+    });
     match reason {
-        Some(reason) => (StatusCode::FORBIDDEN, format!("refused: {reason}\n")).into_response(),
+        Some(reason) => refused(&reason),
         None => next.run(request).await,
     }
 }
 
-fn is_own(request: &Request) -> bool {
-    let path = request.uri().path();
-    path.starts_with("/_local/") && path != "/_local/health"
+/// Lets nobody but the user of this process at the endpoint's own pages. Where other machines can connect, which have no
+/// user here, requests must be signed.
+pub async fn admit_to_own_pages(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
+    let access = &services.access;
+    if !access.allow_remote {
+        return match is_own(&request) {
+            true => next.run(request).await,
+            false => refused("it is for the user who runs the endpoint"),
+        };
+    }
+    let claim = Claim::of(request.headers(), request.uri());
+    match verified(access, Protocol::RestJson, None, claim, request).await {
+        Ok((request, _)) => next.run(request.map(Body::from)).await,
+        Err(error) => Protocol::RestJson.error(&error).map(Body::from),
+    }
 }
 
-fn is_remote(request: &Request) -> bool {
-    !request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback())
+fn refused(reason: &str) -> Response<Body> {
+    (StatusCode::FORBIDDEN, format!("refused: {reason}\n")).into_response()
+}
+
+/// Whether a process of this user sends it.
+fn is_own<B>(request: &http::Request<B>) -> bool {
+    request.extensions().get::<Peer>().is_some_and(|peer| peer.is_own)
+}
+
+/// The request with its body, and the claim that it is signed with. Unsigned requests are accepted from processes of this
+/// user, where signatures are not asked for.
+///
+/// # Errors
+/// The signature is missing or wrong, the body could not be read, or the request changes something by a method that an old
+/// browser uses without saying that it is one.
+pub async fn admitted(
+    access: &Access,
+    protocol: Protocol,
+    operation: Option<Operation>,
+    claim: Result<Claim, SignatureError>,
+    request: Request,
+) -> Result<(http::Request<Bytes>, Option<Claim>), AwsError> {
+    if access.verify || !is_own(&request) {
+        let (request, claim) = verified(access, protocol, operation, claim, request).await?;
+        return Ok((request, Some(claim)));
+    }
+    if request.method().is_safe() && !only_reads(protocol, &request) {
+        let message = "An unsigned GET changes nothing at the local endpoint: send a POST.";
+        return Err(AwsError::new(403, "AccessDeniedException", message));
+    }
+    let (parts, body) = request.into_parts();
+    let body = body::read(body, &parts.headers, &allowance(access, operation)).await?;
+    Ok((http::Request::from_parts(parts, body.bytes), None))
+}
+
+/// Verifies the signature: what the head says before the body is read, so that an unauthenticated client costs nothing else.
+async fn verified(
+    access: &Access,
+    protocol: Protocol,
+    operation: Option<Operation>,
+    claim: Result<Claim, SignatureError>,
+    request: Request,
+) -> Result<(http::Request<Bytes>, Claim), AwsError> {
+    let refused = |error: SignatureError| {
+        // A client with other credentials is what a person looks for in vain.
+        tracing::warn!(reason = %error, "request refused");
+        error.for_protocol(protocol)
+    };
+    let claim = claim.map_err(refused)?;
+    claim.check(request.headers(), &access.credentials, Timestamp::now()).map_err(refused)?;
+    let (parts, body) = request.into_parts();
+    let body = body::read(body, &parts.headers, &allowance(access, operation)).await?;
+    let request = http::Request::from_parts(parts, body.bytes);
+    claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
+    Ok((request, claim))
+}
+
+fn allowance(access: &Access, operation: Option<Operation>) -> Allowance<'static> {
+    let Limits { body_pause: pause, body: whole, .. } = access.limits;
+    let name = operation.map_or("", |operation| operation.name);
+    Allowance { bytes: body::limit_of(name), operation: name, pause, whole }
+}
+
+/// Whether a request with a safe method reads only. In a REST service the method says so.
+fn only_reads(protocol: Protocol, request: &Request) -> bool {
+    let reads = |operation: &str| {
+        ["Get", "List", "Describe", "Filter", "Test", "Simulate"].iter().any(|verb| operation.starts_with(verb))
+    };
+    match protocol {
+        Protocol::RestJson | Protocol::S3 => true,
+        Protocol::AwsJson | Protocol::AwsCbor => {
+            Operation::named_by(request).is_none_or(|operation| reads(operation.name))
+        }
+        // Of another method, the form would be in the body.
+        Protocol::Query => {
+            let query = request.uri().query().unwrap_or_default();
+            // All of them: which of two counts is for whoever reads it.
+            let mut actions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Action");
+            request.method() == http::Method::GET && actions.all(|(_, action)| reads(&action))
+        }
+    }
+}
+
+/// Every browser since the first calls itself so, and a page cannot change that. It is looked at only where nothing else
+/// tells: of old browsers, which send neither fetch metadata nor, with forms, an `Origin`.
+fn is_of_a_browser(headers: &HeaderMap) -> bool {
+    headers.get(header::USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }
 
 fn browser_sign(headers: &HeaderMap, uri: &Uri, bound: IpAddr) -> Option<String> {

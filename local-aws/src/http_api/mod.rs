@@ -7,6 +7,7 @@ mod operations;
 mod protocol;
 mod server;
 mod told;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,10 +16,10 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use jiff::Timestamp;
 
 use crate::Services;
 use crate::credentials::Credentials;
@@ -27,7 +28,6 @@ use crate::event_stream;
 use crate::lambda::{DOWNLOAD_CODE, Lambda};
 use crate::signature::{Claim, SignatureError};
 use crate::store;
-use body::Allowance;
 use operations::Operation;
 pub use server::{Limits, serve};
 use told::Told;
@@ -40,22 +40,26 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 #[derive(Debug, Clone)]
 pub struct Access {
     pub credentials: Credentials,
-    /// Whether requests must be signed with them.
+    /// Whether requests of this user must be signed with them too.
     pub verify: bool,
     pub limits: Limits,
     /// The listener's address.
     pub bound: IpAddr,
+    /// Whether clients may be on other machines.
+    pub allow_remote: bool,
 }
 
 pub fn router(services: Services) -> Router {
-    Router::new()
-        .route("/_local/health", axum::routing::get(health))
+    let own_pages = Router::new()
         .route("/_local/metrics", axum::routing::get(metrics))
         .route("/_local/destinations", axum::routing::get(destinations))
         .route("/_local/faults", faults::routes())
         .route("/_local/{*page}", axum::routing::any(no_page))
+        .route_layer(from_fn_with_state(services.clone(), guard::admit_to_own_pages));
+    own_pages
+        .route("/_local/health", axum::routing::get(health))
         .fallback(answer)
-        .layer(axum::middleware::from_fn_with_state(services.clone(), guard::refuse))
+        .layer(from_fn_with_state(services.clone(), guard::refuse_browsers))
         .with_state(services)
 }
 
@@ -139,29 +143,7 @@ async fn dispatch(
     claim: Result<Claim, SignatureError>,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
-    let refused = |error: SignatureError| {
-        // A client with other credentials is what a person looks for in vain.
-        tracing::warn!(reason = %error, "request refused");
-        error.for_protocol(protocol)
-    };
-    let access = &services.access;
-    // Before the body is read: a request of a stranger costs nothing but its headers.
-    let claim = match access.verify {
-        true => Some(claim.map_err(refused)?),
-        false => None,
-    };
-    if let Some(claim) = &claim {
-        claim.check(&access.credentials, Timestamp::now()).map_err(refused)?;
-    }
-    let (parts, body) = request.into_parts();
-    let Limits { body_pause: pause, body: whole, .. } = access.limits;
-    let name = operation.map_or("", |operation| operation.name);
-    let allowance = Allowance { bytes: body::limit_of(name), operation: name, pause, whole };
-    let body = body::read(body, &parts.headers, &allowance).await?;
-    let request = Request::from_parts(parts, body.bytes);
-    if let Some(claim) = &claim {
-        claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
-    }
+    let (request, claim) = guard::admitted(&services.access, protocol, operation, claim, request).await?;
     let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
@@ -288,7 +270,8 @@ pub mod fuzzing {
     /// Everything that is made of a request before its sender is known, and its signature. Whether it would be taken.
     pub fn request(request: &Request<()>, credentials: &Credentials) -> bool {
         let Ok(claim) = Claim::of(request.headers(), request.uri()) else { return false };
-        let _ = (Operation::named_by(request), claim.check(credentials, Timestamp::now()));
+        let checked = claim.check(request.headers(), credentials, jiff::Timestamp::now());
+        let _ = (Operation::named_by(request), checked);
         claim.verify(request, String::new(), credentials).is_ok()
     }
 }

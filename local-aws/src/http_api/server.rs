@@ -22,6 +22,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
+use super::unread::lend;
+use crate::peer::ClientSocket;
+
 /// What a client may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -60,9 +63,12 @@ const GRACE: Duration = Duration::from_millis(100);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Who sends a request.
+/// The sender of a connection's requests.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    /// Whether it is a process of the user that this process runs as.
+    pub is_own: bool,
+}
 
 /// Serves `router` until `stop` resolves; then what is under way is finished, unless it takes longer than two seconds.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
@@ -189,12 +195,16 @@ async fn connection(
     activity: Arc<Activity>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let from = Peer { is_own: ClientSocket::of(&stream).is_some_and(ClientSocket::is_own) };
     let service = service_fn(|mut request: Request<Incoming>| {
         let under_way = UnderWay::on(&activity);
-        request.extensions_mut().insert(Peer(peer));
-        let answered = router.clone().oneshot(request);
+        request.extensions_mut().insert(from);
+        let (parts, body) = request.into_parts();
+        let (body, unread) = lend(body, parts.version, &parts.headers);
+        let answered = router.clone().oneshot(Request::from_parts(parts, body));
         async move {
             let answer: Response<Body> = answered.await.unwrap_or_else(|never| match never {});
+            unread.drain(answer.status()).await;
             Ok::<_, std::convert::Infallible>(answer.map(|body| Watched { body, _under_way: under_way }))
         }
     });

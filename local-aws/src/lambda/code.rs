@@ -12,6 +12,7 @@ use super::runtime::Kind;
 use super::settings::Settings;
 use super::validation::{invalid_parameter, service_failure};
 use crate::error::AwsError;
+use crate::private;
 
 /// Where the code comes from, as CreateFunction and UpdateFunctionCode take it.
 #[derive(Debug, Default, Deserialize)]
@@ -72,8 +73,8 @@ impl Code {
         check(zip, settings)?;
         let sha256 = base64_simd::STANDARD.encode_to_string(Sha256::digest(zip));
         let code = Self { sha256, size: zip.len(), root };
-        let unpacked = fs::create_dir_all(code.folder())
-            .and_then(|()| fs::write(code.zip(), zip))
+        let unpacked = private::create_dir_all(&code.folder())
+            .and_then(|()| private::write(&code.zip(), zip))
             .map_err(PackageError::from)
             .and_then(|()| unpack(zip, &code.folder()));
         unpacked.map_err(refuse)?;
@@ -100,12 +101,9 @@ impl Code {
 impl Drop for Code {
     fn drop(&mut self) {
         let root = std::mem::take(&mut self.root);
-        let remove = move || drop(fs::remove_dir_all(&root));
-        // Thousands of files take a while: not on a thread that serves requests.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_) => remove(),
-        }
+        // Thousands of files take a while: on a thread that the end of the endpoint does not wait for. Should there be no
+        // thread, or no time, the guardian removes them with all the rest.
+        std::thread::Builder::new().spawn(move || fs::remove_dir_all(root).ok()).ok();
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::validation::{Constraints, invalid_parameter};
 use crate::error::AwsError;
+use crate::private;
 
 /// From botocore's model; its first alternative, nothing at all, takes a destination away.
 const ARN_PATTERN: &str = r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
@@ -160,7 +161,7 @@ impl Destinations {
         let root = self.root()?.join(destination.service.as_str()).join(&destination.name);
         let file = root.join(key);
         let folder = file.parent().unwrap_or(&root);
-        std::fs::create_dir_all(folder)?;
+        private::create_dir_all(folder)?;
         let mut part = tempfile::Builder::new().prefix(".part").tempfile_in(folder)?;
         io::Write::write_all(&mut part, document.as_bytes())?;
         part.persist(file).map_err(|error| error.error)?;
@@ -214,7 +215,7 @@ impl Destinations {
         if let Some(folder) = &*temporary {
             return Ok(folder.path().to_owned());
         }
-        let made = tempfile::Builder::new().prefix("local-aws-destinations-").tempdir()?;
+        let made = private::temporary_folder("local-aws-destinations-")?;
         Ok(temporary.insert(made).path().to_owned())
     }
 }

@@ -28,6 +28,8 @@ mod settings_check;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod unpack;
 mod validation;
 mod wire;
 mod workspace;

@@ -1,9 +1,7 @@
-//! The uploaded zip: what must hold of it before it is unpacked and run, and the unpacking. The checks are pure, on the
-//! zip's bytes, so that a deployer can make them before it uploads.
+//! The uploaded zip: what must hold of it before it is unpacked and run. The checks are pure, on the zip's bytes, so that a
+//! deployer can make them before it uploads.
 
-use std::fs;
 use std::io::{self, Cursor, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
@@ -11,13 +9,22 @@ use zip::read::ZipFile;
 
 pub use super::elf::{Elf, ElfError, GlibcVersion, Machine};
 pub use super::platform::{Architecture, Platform};
+use super::tree::Tree;
+pub use super::unpack::unpack;
 
 /// Bytes of a package, unpacked. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const MAX_UNPACKED_BYTES: u64 = 262_144_000;
 /// Bytes of a zip sent with the request.
 pub const MAX_ZIPPED_BYTES: usize = 52_428_800;
-/// Files and folders of a package: as many as a zip counts in its classic form. A limit of the endpoint's own.
+/// Files and folders of a package, the folders in the paths of files included: as many as a zip counts in its classic form.
+/// A limit of the endpoint's own, as are the next two.
 pub const MAX_ENTRIES: usize = 65_535;
+/// Names in a path, one below the other.
+pub const MAX_DEPTH: usize = 64;
+/// Bytes of a path.
+pub const MAX_PATH_BYTES: usize = 1024;
+/// Bytes of a name in a path: what file systems allow.
+pub const MAX_NAME_BYTES: usize = 255;
 /// What the runtimes `provided.*` run.
 pub const BOOTSTRAP: &str = "bootstrap";
 
@@ -30,8 +37,12 @@ pub enum PackageError {
     Empty,
     #[error("Unzipped size must be smaller than {MAX_UNPACKED_BYTES} bytes")]
     TooLarge,
-    #[error("The zip has {0} entries: the local endpoint unpacks {MAX_ENTRIES} at most")]
-    TooManyEntries(usize),
+    #[error("The zip has more than {MAX_ENTRIES} files and folders: the local endpoint unpacks no more")]
+    TooManyEntries,
+    #[error(
+        "The path of the zip's entry \"{0}…\" is too long: the local endpoint unpacks paths of {MAX_PATH_BYTES} bytes and {MAX_DEPTH} names of {MAX_NAME_BYTES} bytes at most"
+    )]
+    PathTooLong(String),
     #[error("The zip's entry \"{0}\" would leave the function's folder.")]
     LeavesFolder(String),
     #[error("The zip's entry \"{0}\" is a symbolic link: the local endpoint unpacks none.")]
@@ -87,10 +98,12 @@ impl Package {
             return Err(PackageError::Empty);
         }
         let mut package = Self { unpacked_bytes: 0, bootstrap: None, names: Vec::new() };
+        let mut tree = Tree::default();
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).map_err(|_| PackageError::NotAZip)?;
             let Some(path) = entry_path(&entry)? else { continue };
-            package.unpacked_bytes += entry.size();
+            tree.add(&path, entry.is_dir())?;
+            package.unpacked_bytes = package.unpacked_bytes.saturating_add(entry.size());
             if package.unpacked_bytes > max_bytes {
                 return Err(PackageError::TooLarge);
             }
@@ -149,50 +162,16 @@ impl Package {
     }
 }
 
-/// Unpacks a zip into `folder`, which must exist. Files that the zip calls executable, and `bootstrap`, are made so; no
-/// other mode bit is taken over.
-///
-/// # Errors
-/// As [`Package::read`], and any failure to write.
-pub fn unpack(zip: &[u8], folder: &Path) -> Result<(), PackageError> {
-    unpack_within(zip, folder, MAX_UNPACKED_BYTES)
-}
-
-fn unpack_within(zip: &[u8], folder: &Path, max_bytes: u64) -> Result<(), PackageError> {
-    let mut archive = open(zip)?;
-    // The directory's sizes may lie: what is written counts.
-    let mut left = max_bytes;
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|_| PackageError::NotAZip)?;
-        let is_folder = entry.is_dir();
-        let Some(path) = entry_path(&entry)? else { continue };
-        let target = folder.join(&path);
-        if is_folder {
-            fs::create_dir_all(&target)?;
-            continue;
-        }
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        let is_executable = path == Path::new(BOOTSTRAP) || entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
-        let mode = if is_executable { 0o755 } else { 0o644 };
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&target)?;
-        let written = io::copy(&mut (&mut entry).take(left + 1), &mut file)?;
-        left = left.checked_sub(written).ok_or(PackageError::TooLarge)?;
-    }
-    Ok(())
-}
-
-fn open(zip: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, PackageError> {
+pub(super) fn open(zip: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, PackageError> {
     let archive = ZipArchive::new(Cursor::new(zip)).map_err(|_| PackageError::NotAZip)?;
     match archive.len() {
-        count if count > MAX_ENTRIES => Err(PackageError::TooManyEntries(count)),
+        count if count > MAX_ENTRIES => Err(PackageError::TooManyEntries),
         _ => Ok(archive),
     }
 }
 
 /// The entry's path below the function's folder; none for the folder itself.
-fn entry_path<R: Read>(entry: &ZipFile<'_, R>) -> Result<Option<PathBuf>, PackageError> {
+pub(super) fn entry_path<R: Read>(entry: &ZipFile<'_, R>) -> Result<Option<PathBuf>, PackageError> {
     let name = entry.name().map_err(|_| PackageError::NotAZip)?.into_owned();
     if entry.is_symlink() {
         return Err(PackageError::Symlink(name));
@@ -236,12 +215,13 @@ fn read_bootstrap<R: Read>(entry: &mut ZipFile<'_, R>) -> Result<Bootstrap, Pack
 
 #[cfg(test)]
 pub mod tests {
+    use std::fs;
     use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
 
     use zip::write::SimpleFileOptions;
 
     use super::super::elf::tests::own_executable;
+    use super::super::unpack::unpack_within;
     use super::*;
 
     /// A zip of the given files, none of them marked executable.
@@ -295,33 +275,6 @@ pub mod tests {
     }
 
     #[test]
-    fn set_user_id_bits_are_not_taken_over() {
-        let mut zip = zip_of(&[("program", b"#!/bin/sh\n")]);
-        // The mode is in the upper half of the directory entry's external attributes.
-        let entry = zip.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
-        zip[entry + 40..entry + 42].copy_from_slice(&0o106_777_u16.to_le_bytes());
-        let folder = tempfile::tempdir().unwrap();
-        unpack(&zip, folder.path()).unwrap();
-        let mode = fs::metadata(folder.path().join("program")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o7022, 0, "{mode:o}");
-        assert_eq!(mode & 0o100, 0o100, "{mode:o}");
-    }
-
-    /// A directory that says one byte, and data that is a million.
-    #[test]
-    fn a_bomb_that_lies_about_its_size_is_refused() {
-        let mut zip = zip_of(&[("bomb", &vec![0; 1_000_000])]);
-        for (signature, offset) in [(b"PK\x01\x02", 24), (b"PK\x03\x04", 22)] {
-            let entry = zip.windows(4).position(|bytes| bytes == signature).unwrap();
-            zip[entry + offset..entry + offset + 4].copy_from_slice(&1_u32.to_le_bytes());
-        }
-        let folder = tempfile::tempdir().unwrap();
-        assert!(unpack_within(&zip, folder.path(), 1000).is_err());
-        let written = fs::metadata(folder.path().join("bomb")).map_or(0, |file| file.len());
-        assert!(written <= 1001, "{written}");
-    }
-
-    #[test]
     fn too_much_is_refused() {
         let zip = zip_of(&[("a", &[0; 600]), ("b", &[0; 401])]);
         assert!(matches!(Package::read_within(&zip, 1000), Err(PackageError::TooLarge)));
@@ -338,7 +291,7 @@ pub mod tests {
             writer.add_directory(index.to_string(), SimpleFileOptions::default()).unwrap();
         }
         let zip = writer.finish().unwrap().into_inner();
-        assert!(matches!(Package::read(&zip), Err(PackageError::TooManyEntries(65_536))));
+        assert!(matches!(Package::read(&zip), Err(PackageError::TooManyEntries)));
         let folder = tempfile::tempdir().unwrap();
         assert!(unpack(&zip, folder.path()).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -380,16 +333,5 @@ pub mod tests {
         assert!(error.contains("needs glibc 2.") && error.contains("but an old image has 2.4"), "{error}");
         old.glibc = None;
         assert_eq!(check(&own_executable(), &old), Ok(()));
-    }
-
-    #[test]
-    fn files_are_unpacked_and_only_programs_are_executable() {
-        let zip = zip_of(&[(BOOTSTRAP, b"#!/bin/sh\n"), ("lib/data.txt", b"data")]);
-        let folder = tempfile::tempdir().unwrap();
-        unpack(&zip, folder.path()).unwrap();
-        assert_eq!(fs::read(folder.path().join("lib/data.txt")).unwrap(), b"data");
-        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o7777;
-        assert_eq!(mode(BOOTSTRAP) & 0o100, 0o100);
-        assert_eq!(mode("lib/data.txt") & 0o111, 0);
     }
 }

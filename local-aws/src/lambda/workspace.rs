@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use tempfile::TempDir;
-
 use super::code::Code;
 use super::execution::{Host, PlatformLog, Pool, Spec};
 use super::functions::{Functions, blocking};
@@ -15,17 +13,19 @@ use crate::Config;
 use crate::error::AwsError;
 use crate::faults::Faults;
 use crate::logs::Logs;
+use crate::private;
 
 pub struct Workspace {
-    folder: TempDir,
+    /// The host's guardian removes it.
+    folder: PathBuf,
     host: Arc<Host>,
 }
 
 impl Workspace {
     fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("local-aws-").tempdir()?;
+        let folder = private::temporary_folder("local-aws-")?;
         let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
-        Ok(Self { folder, host })
+        Ok(Self { folder: folder.keep(), host })
     }
 }
 
@@ -35,7 +35,7 @@ impl Functions {
         self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
     }
 
-    /// Ends every process and removes all code. Events under way are no failures: a store has them go on.
+    /// Ends every process; the guardian removes all code. Events under way are no failures: a store has them go on.
     pub async fn close(&self) {
         let events = self.events().take();
         if let Some(mut events) = events {
@@ -44,7 +44,6 @@ impl Functions {
         let workspace = self.workspace().take();
         if let Some(workspace) = workspace {
             workspace.host.close().await;
-            tokio::task::spawn_blocking(move || drop(workspace.folder)).await.ok();
         }
     }
 
@@ -72,7 +71,7 @@ impl Functions {
     }
 
     pub fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
-        self.with_workspace(|workspace| workspace.folder.path().to_owned())
+        self.with_workspace(|workspace| workspace.folder.clone())
     }
 
     fn with_workspace<T>(&self, work: impl FnOnce(&Workspace) -> T) -> Result<T, AwsError> {

@@ -4,6 +4,8 @@
 //! services: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>. S3:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 
+use http::HeaderName;
+
 use crate::error::{AwsError, Protocol};
 
 /// Why a request is not taken for its signer's.
@@ -30,6 +32,8 @@ pub enum SignatureError {
     OtherDay { scope_day: String, time: String },
     #[error("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")]
     HostNotSigned,
+    #[error("'{0}' must be a 'SignedHeader' in the AWS Authorization.")]
+    HeaderNotSigned(HeaderName),
     #[error("Signature expired: {claimed} is now earlier than {earliest} ({now} - {minutes} min.)")]
     Expired { claimed: String, earliest: String, now: String, minutes: i64 },
     #[error("Signature not yet current: {claimed} is still later than {latest} ({now} + {minutes} min.)")]
@@ -83,6 +87,9 @@ impl SignatureError {
         let (status, code, message) = match self {
             Self::Missing => (403, "AccessDenied", "Access Denied".into()),
             Self::PresignedExpired { .. } => (403, "AccessDenied", "Request has expired".into()),
+            Self::HeaderNotSigned(_) => {
+                (403, "AccessDenied", "There were headers present in the request which were not signed".into())
+            }
             Self::NotYet { .. } | Self::Expired { .. } => (
                 403,
                 "RequestTimeTooSkewed",

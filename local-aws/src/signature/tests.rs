@@ -3,7 +3,7 @@
 use http::request::Builder;
 
 use super::*;
-use crate::error::Protocol;
+use crate::error::{AwsError, Protocol};
 
 const NOW: &str = "2026-11-23T20:16:00Z";
 /// SHA-256 of nothing, and of `{}`.
@@ -28,7 +28,7 @@ fn with_token() -> Credentials {
 fn outcome(credentials: &Credentials, request: Builder, sha256: &str, now: &str) -> Result<(), SignatureError> {
     let request = request.body(()).unwrap();
     let claim = Claim::of(request.headers(), request.uri())?;
-    claim.check(credentials, now.parse().unwrap())?;
+    claim.check(request.headers(), credentials, now.parse().unwrap())?;
     claim.verify(&request, sha256.to_owned(), credentials)
 }
 
@@ -210,6 +210,43 @@ fn what_a_claim_lacks_is_said() {
     assert!(refused(header("a/b")).to_string().starts_with("Credential must have exactly 5 slash-delimited elements"));
     assert_eq!(refused(header("20261123/us-east-1/kinesis")), SignatureError::HostNotSigned);
     assert!(matches!(refused(header("20261122/us-east-1/kinesis")), SignatureError::OtherDay { .. }));
+}
+
+/// What is not signed could be added or changed by whoever has seen the signature.
+#[test]
+fn an_amazon_header_that_is_not_signed_is_refused() {
+    let refused = |error: &Result<(), SignatureError>| matches!(error, Err(SignatureError::HeaderNotSigned(_)));
+    for name in ["x-amz-client-context", "X-Amz-Invocation-Type", "x-amz-content-sha256", "x-amz-meta-anything"] {
+        let outcome = outcome(&documented(), list_streams().header(name, "x"), BRACES, NOW);
+        assert!(refused(&outcome), "{name}: {outcome:?}");
+    }
+    assert_eq!(outcome(&documented(), list_streams().header("x-amzn-trace-id", "Root=1"), BRACES, NOW), Ok(()));
+
+    let presigned = || Request::get(PRESIGNED).header("host", "127.0.0.1:4566");
+    let outcome =
+        outcome(&documented(), presigned().header("x-amz-target", "Kinesis_20131202.ListStreams"), EMPTY, NOW);
+    assert!(refused(&outcome), "{outcome:?}");
+    let error = outcome.unwrap_err();
+    assert_eq!(error.to_string(), "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization.");
+    let words = |protocol| error.for_protocol(protocol);
+    let AwsError { status, code, message } = words(Protocol::S3);
+    assert_eq!((status, &*code), (403, "AccessDenied"));
+    assert_eq!(message, "There were headers present in the request which were not signed");
+    assert_eq!(words(Protocol::AwsJson).code, "InvalidSignatureException");
+    assert_eq!(words(Protocol::Query).code, "SignatureDoesNotMatch");
+}
+
+/// A header of Amazon's beside a signature that signs `:authority`, as over HTTP/2.
+#[test]
+fn over_http_2_an_amazon_header_must_be_signed_too() {
+    let names = ":authority;content-type;x-amz-date";
+    let request = Request::post("http://127.0.0.1:4566/")
+        .header("x-amz-target", "Kinesis_20131202.DeleteStream")
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-date", "20261123T201500Z")
+        .header("authorization", authorization("20261123/us-east-1/kinesis", names, "00"));
+    let error = outcome(&documented(), request, BRACES, NOW).unwrap_err();
+    assert_eq!(error.to_string(), "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization.");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::private;
 
 /// The file that says that a folder is ours, and in which format.
 pub const MARKER: &str = "local-aws.json";
@@ -19,10 +20,12 @@ struct Marker {
     format: u32,
 }
 
-/// Checks that the folder is ours and of a format we know; marks it as ours where there is none, or nothing in it.
+/// Checks that the folder is this user's alone, ours, and of a format we know; creates it and marks it as ours where there is
+/// none, or nothing in it.
 pub fn prepare(dir: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
-    fs::create_dir_all(dir).map_err(failed)?;
+    private::create_dir_all(dir).map_err(failed)?;
+    private::check(dir).map_err(|reason| StoreError::NotPrivate { dir: dir.to_owned(), reason })?;
     match fs::read(dir.join(MARKER)) {
         Ok(marker) => check(dir, &marker),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -50,7 +53,7 @@ fn check(dir: &Path, marker: &[u8]) -> Result<(), StoreError> {
 /// Whole or not at all: a kill in between leaves a folder that counts as empty.
 fn mark(dir: &Path) -> io::Result<()> {
     let unfinished = dir.join(UNFINISHED);
-    fs::write(&unfinished, serde_json::to_vec(&Marker { format: FORMAT })?)?;
+    private::write(&unfinished, &serde_json::to_vec(&Marker { format: FORMAT })?)?;
     fs::File::open(&unfinished)?.sync_all()?;
     fs::rename(unfinished, dir.join(MARKER))
 }

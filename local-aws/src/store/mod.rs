@@ -13,6 +13,7 @@
 mod budget;
 mod engine;
 pub mod folder;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::AwsError;
+use crate::private;
 
 pub use budget::{Budget, Holder, Share};
 use engine::Engine;
@@ -61,13 +63,15 @@ pub enum StoreError {
     NotOurs { dir: PathBuf, found: String },
     #[error("{} is in data format {found}, and this version knows {expected} and older: open it with the version that wrote it, or take another folder", .dir.display())]
     NewerFormat { dir: PathBuf, found: u32, expected: u32 },
+    #[error("the data folder {} is not safe from other users: {reason}", .dir.display())]
+    NotPrivate { dir: PathBuf, reason: String },
     #[error("{} is not the endpoint's: {reason}; take another folder", .0.display(), reason = .1)]
     BadMarker(PathBuf, String),
     #[error("{} is in use by another endpoint: stop it, or take another folder", .0.display())]
     Locked(PathBuf),
     #[error("the data folder {} failed: {source}", .dir.display())]
     Io { dir: PathBuf, source: io::Error },
-    #[error("the data folder {} failed: {source}", .dir.display())]
+    #[error("the data folder {} failed: {}", .dir.display(), reason::of(source))]
     Engine { dir: PathBuf, source: fjall::Error },
     #[error("the data folder failed earlier, and nothing is kept any more: {0}")]
     Failed(Arc<str>),
@@ -130,9 +134,14 @@ impl Store {
     pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
         let Some(dir) = dir else { return Ok(Self::default()) };
         folder::prepare(dir)?;
-        let engine = Arc::new(Engine::open(dir)?);
-        let writer = Writer::start(Arc::clone(&engine));
-        Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+        let tightened = private::tighten(dir);
+        tightened.map_err(|error| StoreError::NotPrivate { dir: dir.to_owned(), reason: error.to_string() })?;
+        // The engine creates files on the threads that it and the writer start here.
+        private::with_private_files(|| {
+            let engine = Arc::new(Engine::open(dir)?);
+            let writer = Writer::start(Arc::clone(&engine));
+            Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+        })
     }
 
     /// Whether what is committed can be read back.

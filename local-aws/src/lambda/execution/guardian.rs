@@ -23,7 +23,7 @@ struct Running {
 }
 
 impl Guardian {
-    /// Guards the processes whose runtime folder is below `folder`; when the endpoint is killed, it removes that folder too.
+    /// Guards the processes whose runtime folder is below `folder`, and removes that folder when the endpoint has ended.
     ///
     /// # Errors
     /// There is no `/bin/sh`.
@@ -51,7 +51,7 @@ impl Guardian {
         }
     }
 
-    /// Ends every process that is left, and the guardian. Blocks until that is done.
+    /// Ends every process that is left. Blocks until that is done; the folder is removed afterwards.
     pub fn end(&self) {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Running { mut process, mut orders }) = running {

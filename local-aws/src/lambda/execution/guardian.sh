@@ -1,5 +1,6 @@
 # Ends what a function left behind. $1: the endpoint's folder for functions. Each line on stdin is the log stream of a function
-# process that is gone, or "end". The end of stdin without "end" is the endpoint's own, however it came.
+# process that is gone, or "end". The end of stdin without "end" is the endpoint's own, however it came. Either way the folder
+# is removed last, which the endpoint does not wait for: it may hold tens of thousands of files.
 trap '' HUP INT TERM
 
 # Kills every process, with the group it leads, that has this text in its environment: a child inherits it wherever it moves.
@@ -22,6 +23,7 @@ sweep() {
 while read -r line; do
     if [ "$line" = end ]; then
         sweep "LAMBDA_RUNTIME_DIR=$1/"
+        rm -rf -- "${1:?}" &
         exit
     fi
     sweep "AWS_LAMBDA_LOG_STREAM_NAME=$line"

@@ -1,6 +1,7 @@
 //! Running functions: a process of the uploaded package behind the real Runtime API, its log stream, and the pool that
 //! keeps processes warm.
 
+mod callers;
 mod descriptors;
 mod environment;
 mod function_log;

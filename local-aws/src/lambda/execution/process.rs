@@ -30,6 +30,7 @@ use crate::faults::Faults;
 use crate::lambda::runtime::{Kind, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
 use crate::lambda::settings::Settings;
 use crate::logs::Logs;
+use crate::private;
 
 /// What every process of one function version is started from.
 pub struct Spec {
@@ -95,9 +96,9 @@ impl Host {
     /// They cannot be written, or there is no guardian.
     pub fn new(config: Config, logs: Logs, faults: Faults, folder: &Path) -> io::Result<Self> {
         let runtime_dir = folder.join("runtime");
-        std::fs::create_dir(&runtime_dir)?;
+        private::create_dir_all(&runtime_dir)?;
         for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
-            std::fs::write(runtime_dir.join(name), program)?;
+            private::write(&runtime_dir.join(name), program.as_bytes())?;
         }
         descriptors::close_in_children();
         let guardian = Guardian::start(folder)?;
@@ -144,8 +145,8 @@ impl Process {
     /// Starts a process. It is not ready before it asks its Runtime API for an invocation.
     pub async fn start(host: &Arc<Host>, spec: &Arc<Spec>) -> Result<Self, StartError> {
         let failed = |error: io::Error| StartError { log: None, reason: error.to_string() };
-        let api = RuntimeApi::serve().await.map_err(failed)?;
         let stream = stream_name(spec, Timestamp::now());
+        let api = RuntimeApi::serve(&spec.name, &stream).await.map_err(failed)?;
         let (output, input) = io::pipe().map_err(failed)?;
         let group = spec.settings.logging.group.clone();
         let (least, output) = (Least::of(&spec.settings.logging.format), OwnedFd::from(output));
@@ -172,6 +173,7 @@ impl Process {
             log: Some(Arc::clone(&log)),
             reason: format!("fork/exec {}: {error}", program[0].display()),
         })?;
+        api.admit(pid);
         let max_memory_mb = AtomicU64::new(0);
         let process = Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_mb };
         // So that there is something to report, however soon it ends.

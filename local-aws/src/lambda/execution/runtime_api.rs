@@ -1,8 +1,10 @@
-//! The Runtime API of one process, on a loopback listener of its own: only that process's invocations pass through it.
+//! The Runtime API of one process, on a loopback listener of its own: only that process's invocations pass through it, and
+//! only that process and what it started can connect.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -10,7 +12,6 @@ use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
@@ -18,6 +19,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+
+use super::callers::{Callers, CallersOnly};
 
 /// Bytes of a function's answer: 6 MB and what Lambda grants on top (recorded 2025-11).
 pub const MAX_RESPONSE_BYTES: usize = 6_291_556;
@@ -49,6 +52,7 @@ pub struct RuntimeApi {
     pub address: SocketAddr,
     deliveries: mpsc::Sender<Delivery>,
     shared: Arc<Shared>,
+    callers: Arc<Callers>,
     server: JoinHandle<()>,
 }
 
@@ -76,11 +80,11 @@ struct Current {
 }
 
 impl RuntimeApi {
-    /// Listens on a free loopback port.
+    /// Listens on a free loopback port. Connections wait until a process is admitted.
     ///
     /// # Errors
     /// No port can be had.
-    pub async fn serve() -> std::io::Result<Self> {
+    pub async fn serve(function: &str, log_stream: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (deliveries, queue) = mpsc::channel(1);
@@ -97,14 +101,17 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .layer(axum::middleware::from_fn(refuse_browsers))
             .with_state(Arc::clone(&shared));
-        // Headers and body of an answer may leave in two writes: the second must not wait for the first's acknowledgement.
-        let listener = listener.tap_io(|stream| {
-            stream.set_nodelay(true).ok();
-        });
+        let callers = Arc::new(Callers::new(function, log_stream));
+        let listener = CallersOnly { listener, callers: Arc::clone(&callers) };
         let server = tokio::spawn(async move {
             axum::serve(listener, router).await.ok();
         });
-        Ok(Self { address, deliveries, shared, server })
+        Ok(Self { address, deliveries, shared, callers, server })
+    }
+
+    /// Lets the process that was started for this API connect, and what it starts.
+    pub fn admit(&self, pid: u32) {
+        self.callers.admit(pid);
     }
 
     /// Resolves once the process asks for an invocation; at once if it does already.
@@ -176,14 +183,23 @@ async fn refuse_browsers(request: Request, next: Next) -> Response {
     refused(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser")
 }
 
+/// How long an earlier `/next` may take to end. A process that has closed its connection may ask again before that is noticed.
+const HANDOVER: Duration = Duration::from_millis(100);
+
+/// What AWS's runtime interface answers to a call that does not fit the process's state.
+fn out_of_turn() -> Response {
+    refused(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
+}
+
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
+    let Ok(mut queue) = tokio::time::timeout(HANDOVER, shared.queue.lock()).await else { return out_of_turn() };
     if shared.current().is_some() {
-        // AWS's runtime interface refuses any call that does not fit the process's state.
-        return refused(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed");
+        return out_of_turn();
     }
-    shared.is_waiting.send_replace(true);
-    let delivery = shared.queue.lock().await.recv().await;
-    shared.is_waiting.send_replace(false);
+    let delivery = {
+        let _waiting = Waiting::of(&shared.is_waiting);
+        queue.recv().await
+    };
     let Some(delivery) = delivery else {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The endpoint is stopping");
     };
@@ -197,6 +213,22 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     let current = Current { request_id: delivery.request_id, invocation_id, answer: delivery.answer };
     *shared.current() = Some(current);
     response
+}
+
+/// Says that the process waits, also until its connection ends while it does.
+struct Waiting<'a>(&'a watch::Sender<bool>);
+
+impl<'a> Waiting<'a> {
+    fn of(is_waiting: &'a watch::Sender<bool>) -> Self {
+        is_waiting.send_replace(true);
+        Self(is_waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
 }
 
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {

@@ -348,7 +348,8 @@ async fn shutdown_ends_every_process_and_removes_their_files() {
     bench.lambda.shutdown().await;
     process_ends(body[0].as_u64().unwrap()).await;
     process_ends(body[1].as_u64().unwrap()).await;
-    assert!(!Path::new(body[2].as_str().unwrap()).exists());
+    let folder = Path::new(body[2].as_str().unwrap());
+    eventually("its folder is gone", async || (!folder.exists()).then_some(())).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Lambda as a whole: requests in, real processes, real streams, real log lines.
 
 mod api;
+mod callers;
 mod concurrency;
 mod consumers;
 mod deployers;
