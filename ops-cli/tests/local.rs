@@ -96,6 +96,12 @@ fn request(endpoint: &Endpoint, head: &str) -> String {
 
 /// The head of a signed request for `target`, with the body `{}`.
 fn signed(endpoint: &Endpoint, target: &str) -> String {
+    let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1")];
+    signed_to(endpoint, "POST", "/", &headers, "{}")
+}
+
+/// The head of a signed request, without a `host`.
+fn signed_to(endpoint: &Endpoint, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
     let local_aws::Credentials { access_key_id, secret_access_key, .. } = &endpoint.credentials;
     let identity = aws_credential_types::Credentials::new(access_key_id, secret_access_key, None, None, "test").into();
     let params = aws_sigv4::sign::v4::SigningParams::builder()
@@ -106,11 +112,13 @@ fn signed(endpoint: &Endpoint, target: &str) -> String {
         .settings(SigningSettings::default())
         .build()
         .unwrap();
-    let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1")];
-    let request = SignableRequest::new("POST", &endpoint.url, headers.into_iter(), SignableBody::Bytes(b"{}")).unwrap();
+    let url = format!("{}{path}", endpoint.url);
+    let body = SignableBody::Bytes(body.as_bytes());
+    let request = SignableRequest::new(method, url, headers.iter().copied(), body).unwrap();
     let (instructions, _) = sign(request, &params.into()).unwrap().into_parts();
-    let signed = headers.into_iter().chain(instructions.headers()).map(|(name, value)| format!("\r\n{name}: {value}"));
-    format!("POST / HTTP/1.1{}", signed.collect::<String>())
+    let headers = headers.iter().copied().chain(instructions.headers());
+    let headers = headers.map(|(name, value)| format!("\r\n{name}: {value}"));
+    format!("{method} {path} HTTP/1.1{}", headers.collect::<String>())
 }
 
 #[test]
@@ -126,6 +134,9 @@ fn it_answers_signed_requests_of_tools_and_no_others() {
     assert!(rebound.starts_with("HTTP/1.1 403"), "{rebound}");
     let other_name = request(&endpoint, &format!("{list}\r\nhost: localhost"));
     assert!(other_name.starts_with("HTTP/1.1 400") && other_name.contains("InvalidSignature"), "{other_name}");
+
+    let added = request(&endpoint, &format!("{list}\r\n{host}\r\nx-amz-client-context: e30="));
+    assert!(added.starts_with("HTTP/1.1 400") && added.contains("must be a 'SignedHeader'"), "{added}");
 
     let other = list.replace("ListStreams", "ListShards");
     let changed = request(&endpoint, &format!("{other}\r\n{host}"));
@@ -160,6 +171,33 @@ fn it_is_for_this_machine_unless_it_is_told_otherwise() {
     let endpoint = Endpoint::start_with(&["--bind", "0.0.0.0", "--allow-remote"]);
     assert!(endpoint.url.starts_with("http://127.0.0.1:"), "{}", endpoint.url);
     endpoint.run(["status"]).ok();
+}
+
+/// Clients on other machines have no user on this one.
+#[test]
+fn with_allow_remote_the_endpoints_own_pages_must_be_signed() {
+    let endpoint = Endpoint::start_with(&["--allow-remote"]);
+    let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
+    for (method, path) in [
+        ("GET", "/_local/metrics"),
+        ("GET", "/_local/destinations"),
+        ("GET", "/_local/faults"),
+        ("DELETE", "/_local/faults"),
+    ] {
+        let unsigned = request(&endpoint, &format!("{method} {path} HTTP/1.1\r\n{host}"));
+        assert!(
+            unsigned.starts_with("HTTP/1.1 403") && unsigned.contains("Missing Authentication Token"),
+            "{unsigned}"
+        );
+        let head = signed_to(&endpoint, method, path, &[], "{}");
+        let answer = request(&endpoint, &format!("{head}\r\n{host}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let other_body = signed_to(&endpoint, method, path, &[], "[]");
+        let answer = request(&endpoint, &format!("{other_body}\r\n{host}"));
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
+    let health = request(&endpoint, &format!("GET /_local/health HTTP/1.1\r\n{host}"));
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
 }
 
 #[test]

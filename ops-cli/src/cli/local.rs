@@ -27,13 +27,14 @@ pub struct Local {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
     pub bind: IpAddr,
-    /// Let --bind be an address that other machines reach: whoever has the credentials runs code on this machine
+    /// Let --bind be an address that other machines reach: whoever has the credentials runs code on this machine. Then
+    /// /_local/* must be signed too
     #[arg(long, conflicts_with = "no_auth")]
     pub allow_remote: bool,
     /// The access key that requests must be signed with
     #[arg(long, env = "LOCAL_AWS_ACCESS_KEY_ID", value_name = "ID", requires = "secret_access_key")]
     pub access_key_id: Option<String>,
-    /// Its secret
+    /// Its secret; other users of the machine see it among the arguments of a process, and not in its environment
     #[arg(
         long,
         env = "LOCAL_AWS_SECRET_ACCESS_KEY",
@@ -51,7 +52,7 @@ pub struct Local {
         hide_env_values = true
     )]
     pub session_token: Option<String>,
-    /// Take requests that are not signed, of every program on this machine; browsers are refused all the same
+    /// Accept unsigned requests from every program that you run on this machine; other users must sign, browsers are refused
     #[arg(long)]
     pub no_auth: bool,
     /// Show every request too

@@ -45,6 +45,11 @@ impl Render for Exports {
     }
 }
 
+const NO_AUTH: &str = "warning: --no-auth: unsigned requests run code as you. They are accepted from every program that you run on this \
+machine, and from no other user: those of other users must be signed. What a browser sends is refused";
+const ALLOW_REMOTE: &str = "warning: --allow-remote: whoever has these credentials and can connect to this machine runs code on it as \
+you, and what is sent is not encrypted. /_local/* must be signed too, except /_local/health";
+
 pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     show_events(args.verbose);
     if !args.bind.is_loopback() && !args.allow_remote {
@@ -79,10 +84,10 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     let _registration = runtime_folder::register(address.port(), &exports.credentials)?;
     output.show(&exports)?;
     if args.no_auth {
-        note("warning: --no-auth: every program and every user of this machine can run code as you through it");
+        note(NO_AUTH);
     }
-    if !args.bind.is_loopback() {
-        note("warning: --allow-remote: whoever has these credentials and reaches this machine runs code on it as you");
+    if args.allow_remote {
+        note(ALLOW_REMOTE);
     }
     let then = match &args.data_dir {
         Some(dir) => format!("what it holds is in {}", dir.display()),

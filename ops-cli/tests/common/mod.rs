@@ -3,6 +3,7 @@
 
 pub mod install;
 pub mod publishing;
+pub mod user;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
