@@ -6,7 +6,7 @@
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
@@ -169,7 +169,7 @@ fn words(ip: IpAddr) -> [u8; 16] {
 
 fn mapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {
-        IpAddr::V4(ip) => SocketAddr::new(Ipv6Addr::from(ip.to_ipv6_mapped()).into(), address.port()),
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
         IpAddr::V6(_) => address,
     }
 }

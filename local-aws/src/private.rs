@@ -238,6 +238,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::print_stderr)]
     fn another_users_folder_link_or_file_is_refused() {
         if !geteuid().is_root() {
             eprintln!("not run: only root can give a folder to another user");

@@ -26,7 +26,7 @@ impl Tree {
             const SHOWN_CHARS: usize = 60;
             return Err(PackageError::PathTooLong(path.to_string_lossy().chars().take(SHOWN_CHARS).collect()));
         }
-        let own = if is_folder { 0 } else { 1 };
+        let own = usize::from(!is_folder);
         for folder in path.ancestors().skip(own).filter(|folder| !folder.as_os_str().is_empty()) {
             if self.files.contains(folder) {
                 return Err(PackageError::NotAZip);

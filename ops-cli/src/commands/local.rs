@@ -87,7 +87,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     if args.no_auth {
         note(NO_AUTH);
     }
-    if !args.bind.is_loopback() {
+    if args.allow_remote {
         note(ALLOW_REMOTE);
     }
     let then = match &args.data_dir {
