@@ -46,6 +46,8 @@ enum Kind {
     FailedEntries,
     /// Entries above so many records a second and shard are refused, as by a provisioned stream.
     ShardLimit,
+    /// The request is answered as the service answers a caller that sends too many, and not executed.
+    Throttled,
     /// The request is answered 500, and not executed.
     ServerError,
     /// The request is executed, and the connection closed without an answer.
@@ -60,6 +62,7 @@ enum Kind {
 #[derive(Debug, Default, PartialEq)]
 pub struct Verdict {
     pub wait: Duration,
+    pub throttled: bool,
     pub server_error: bool,
     pub drop_answer: bool,
 }
@@ -136,7 +139,7 @@ impl Faults {
         let only = match fault.kind {
             Kind::ThrottledEntries | Kind::FailedEntries | Kind::ShardLimit => Some("PutRecords"),
             Kind::FunctionCrash => Some("Invoke"),
-            Kind::ServerError | Kind::DroppedAnswer | Kind::Latency => None,
+            Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer | Kind::Latency => None,
         };
         if let Some(only) = only.filter(|only| ![*only, "*"].contains(&fault.operation.as_str())) {
             return Err(format!("this kind of fault is of {only}"));
@@ -155,12 +158,14 @@ impl Faults {
     pub fn of_request(&self, operation: &str) -> Verdict {
         let mut verdict = Verdict::default();
         for active in self.lock().iter_mut().filter(|active| active.applies(operation)) {
-            let is_of_request = matches!(active.fault.kind, Kind::Latency | Kind::ServerError | Kind::DroppedAnswer);
+            let is_of_request =
+                matches!(active.fault.kind, Kind::Latency | Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer);
             if !is_of_request || !active.strikes() {
                 continue;
             }
             match active.fault.kind {
                 Kind::Latency => verdict.wait += Duration::from_millis(active.fault.milliseconds),
+                Kind::Throttled => verdict.throttled = true,
                 Kind::ServerError => verdict.server_error = true,
                 _ => verdict.drop_answer = true,
             }
@@ -176,7 +181,7 @@ impl Faults {
             Kind::ThrottledEntries => active.strikes().then_some(Refusal::Throttled),
             Kind::FailedEntries => active.strikes().then_some(Refusal::Failed),
             Kind::ShardLimit => active.is_over_limit(shard, now).then_some(Refusal::Throttled),
-            Kind::ServerError | Kind::DroppedAnswer | Kind::Latency | Kind::FunctionCrash => None,
+            Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer | Kind::Latency | Kind::FunctionCrash => None,
         })
     }
 
@@ -227,6 +232,13 @@ mod tests {
         let crash = serde_json::json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 3 });
         assert_eq!(faults(crash.clone()).of_invocation(), Some(Duration::from_millis(3)));
         assert_eq!(faults(crash).of_request("Invoke"), Verdict::default());
+    }
+
+    #[test]
+    fn every_operation_can_be_throttled() {
+        let faults = faults(serde_json::json!({ "operation": "*", "kind": "throttled" }));
+        assert!(faults.of_request("FilterLogEvents").throttled && faults.of_request("").throttled);
+        assert_eq!(faults.of_entry("shard"), None);
     }
 
     #[test]

@@ -12,12 +12,23 @@ use http_body::Frame;
 
 use super::operations;
 use crate::Services;
-use crate::error::AwsError;
+use crate::error::{AwsError, Protocol};
 use crate::faults::Fault;
 
 /// The 500 that a fault asks for.
 pub fn server_error() -> AwsError {
     AwsError::new(500, "InternalFailure", "A fault that was set with /_local/faults.")
+}
+
+/// The refusal of a caller that sends too many requests, as each service words it. (The models of Lambda and CloudWatch
+/// Logs; IAM's common errors. Kinesis answers its control operations so.)
+pub fn throttled(protocol: Protocol) -> AwsError {
+    match protocol {
+        Protocol::AwsJson | Protocol::AwsCbor => AwsError::bad_request("ThrottlingException", "Rate exceeded"),
+        Protocol::RestJson => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
+        Protocol::Query => AwsError::bad_request("Throttling", "Rate exceeded"),
+        Protocol::S3 => AwsError::new(503, "SlowDown", "Please reduce your request rate."),
+    }
 }
 
 /// A body that fails at once, upon which the connection is closed.

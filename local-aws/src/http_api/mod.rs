@@ -103,9 +103,12 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     if !fault.wait.is_zero() {
         tokio::time::sleep(fault.wait).await;
     }
-    let answered = match fault.server_error {
-        true => Err(faults::server_error()),
-        false => dispatch(&services, protocol, operation, claim, request).await,
+    let answered = if fault.throttled {
+        Err(faults::throttled(protocol))
+    } else if fault.server_error {
+        Err(faults::server_error())
+    } else {
+        dispatch(&services, protocol, operation, claim, request).await
     };
     // What is answered, and what is read, is what a kill of this process cannot take back.
     let answered = match services.store.flushed().await {
