@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
 
 use super::Format;
+use crate::time;
 
 const PROVISION: &str = "\
 Each part is made only if it is missing; a second run says \"nothing to do\". Parts that exist and do not carry \
@@ -35,7 +36,7 @@ pub struct Provision {
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240))]
     pub memory: Option<i32>,
     /// Seconds an invocation may take, 1 to 900 (default: 30)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=900))]
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(1..=900))]
     pub timeout: Option<i32>,
     /// Form of the log lines (default: json)
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -44,7 +45,7 @@ pub struct Provision {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub batch_size: Option<i32>,
     /// Seconds to gather a batch for, 0 to 300 (default: 0)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(0..=300))]
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(0..=300))]
     pub batch_window: Option<i32>,
     /// Where a new mapping begins: with what is on the stream, or with what comes after
     #[arg(long, value_enum, default_value_t = StartingPosition::TrimHorizon)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::time;
+
 const PUBLISH: &str = "\
 One record from the argument, or one for each line of stdin or of --file. Prints each record's shard and \
 sequence number, in the order of the input, unless --receipts or --quiet says otherwise; on stderr a summary, in \
@@ -70,7 +72,7 @@ pub struct Publish {
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Sending")]
     pub rate_bytes: Option<f64>,
     /// Seconds a record is tried for
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = "Sending")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = time::seconds::<u64>(1..=86_400), help_heading = "Sending")]
     pub deadline: u64,
 
     /// Write a receipt for each record to this file, as lines of JSON, instead of to stdout
@@ -108,7 +110,8 @@ fn positive(text: &str) -> Result<f64, String> {
 
 const VERIFY: &str = "\
 Publishes marked records, follows the function's log until each is there, and tells what is missing, what was \
-logged again or out of order, and how long it took. Exit code 1 if anything is missing.
+logged again or out of order, and how long it took. Exit code 1 if anything is missing. It goes on while the service \
+throttles or cannot be reached, until --timeout, and always reports on what it published.
 
 Examples:
   ops-cli verify
@@ -140,12 +143,15 @@ pub struct Verify {
 }
 
 const TAIL: &str = "\
-Every event once, late ones included.
+Every event once, late ones included. While the service throttles or cannot be reached, it says so, tries again more \
+slowly, and then shows what it missed. --follow waits for a log group that does not exist yet, and follows one that is \
+deleted and created again.
 
 Examples:
   ops-cli tail --since 1h
   ops-cli tail --follow
   ops-cli tail --follow --filter '{ $.partitionKey = \"user-42\" }'
+  ops-cli tail --since 'yesterday 14:50'
   ops-cli tail --since 2026-11-23T10:00:00Z --output json
 
 Patterns are CloudWatch Logs filter patterns.";
@@ -156,7 +162,8 @@ pub struct Tail {
     /// Go on with new events until interrupted
     #[arg(long, short)]
     pub follow: bool,
-    /// Begin so long ago (30s, 5m, 2h, 1d), or at an RFC 3339 time
+    /// Begin so long ago (30s, 5m, 1d12h, 1w, "10min ago"), or at a time: 14:50, yesterday, 2026-11-28, 2026-11-28T14:50,
+    /// an RFC 3339 time, or epoch milliseconds. A time without a zone is local
     #[arg(long, value_name = "TIME", default_value = "10m")]
     pub since: String,
     /// Only events that match this CloudWatch Logs filter pattern
