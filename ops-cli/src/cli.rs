@@ -1,6 +1,7 @@
 //! The command line, and nothing else: every check beyond syntax belongs to the command.
 
 mod build;
+mod hyphens;
 mod local;
 mod provision;
 mod publish;
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use kinesis_event_logger_core::names;
 
 pub use build::{Arch, Build, Zip};
+pub use hyphens::parse;
 pub use local::Local;
 pub use provision::{Provision, Shards, StartingPosition, Teardown};
 pub use publish::{Compression, Publish, Tail, Verify};
@@ -36,6 +38,9 @@ Examples:
   ops-cli --local publish 'Hello, Lambda CLI World'
   ops-cli --local tail --follow
   ops-cli --local teardown
+
+A value may begin with a hyphen (--filter -DEBUG, publish -heartbeat), unless it looks like an option: then write
+--filter=--debug, or publish -- --debug.
 
 Exit codes: 0 done; 1 it failed; 2 the command line or its input is wrong; 130 interrupted.";
 

@@ -9,14 +9,14 @@ mod output;
 mod progress;
 mod provision;
 mod publish;
+mod retry;
 mod runtime_folder;
 mod tail;
+mod time;
 mod verify;
 mod wait;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use cli::{Cli, Command};
 use error::{Error, Kind, Result};
@@ -24,7 +24,7 @@ use output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = cli::parse();
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
