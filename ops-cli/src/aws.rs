@@ -1,5 +1,6 @@
 //! The connection to AWS or to the local endpoint: configuration, clients, names.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -10,6 +11,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::os_shim_internal::{Env, Fs};
@@ -18,14 +20,20 @@ use local_aws::DEFAULT_PORT;
 use tokio::net::TcpStream;
 
 use crate::cli::Global;
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result, chain, is_missing};
+use crate::retry::Retry;
 use crate::runtime_folder;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an answer of Kinesis or CloudWatch Logs may take. Lambda has none: a function's zip takes as long as the
+/// network needs.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Clients of one account and region.
+#[derive(Clone)]
 pub struct Aws {
     pub region: String,
+    pub retry: Retry,
     config: SdkConfig,
 }
 
@@ -33,7 +41,8 @@ impl Aws {
     /// Reads the configuration as the AWS CLI does, and checks it before anything is sent.
     pub async fn connect(global: &Global) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            // Every call goes through `Retry`, but for PutRecords, which `publish` repeats entry by entry.
+            .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_DEADLINE).build());
         if let Some(url) = &global.endpoint_url {
             loader = loader.endpoint_url(checked_url(url)?);
@@ -55,7 +64,7 @@ impl Aws {
         let config = loader.http_client(http_client).load().await;
         let region = region_of(&config)?;
         check_credentials(&config).await?;
-        Ok(Self { region, config })
+        Ok(Self { region, retry: Retry::default(), config })
     }
 
     /// The local endpoint speaks plain HTTP and has its own credentials: nothing is looked up.
@@ -81,7 +90,7 @@ impl Aws {
             .use_dual_stack(false)
             .load()
             .await;
-        Ok(Self { region, config })
+        Ok(Self { region, retry: Retry::default(), config })
     }
 
     /// Whether requests go to an endpoint on this machine, where functions run on it too.
@@ -92,8 +101,65 @@ impl Aws {
         host.is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]")
     }
 
+    /// The same connection, whose calls are repeated for so long; `None` is for ever.
+    #[must_use]
+    pub fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { retry: self.retry.with_patience(patience), ..self }
+    }
+
+    /// Sends a request, and again while its errors are transient. `doing` completes the sentence "could not …".
+    pub async fn call<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.retry.call(&doing, send).await.map_err(|error| Error::aws(doing, error))
+    }
+
+    /// As [`Self::call`]; `None` if the resource does not exist, or is already being deleted by an earlier attempt.
+    pub async fn find<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call_unless(doing, send, |attempts, error| is_missing(error) || is_done_already(attempts, error)).await
+    }
+
+    /// As [`Self::call`], for a request that changes something; `None` if an earlier attempt was executed and not answered.
+    pub async fn change<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call_unless(doing, send, is_done_already).await
+    }
+
+    /// `None` for the errors that `is_none` accepts, by the number of attempts.
+    async fn call_unless<T, E, F>(
+        &self,
+        doing: impl Display,
+        mut send: impl FnMut() -> F,
+        is_none: impl Fn(u32, &SdkError<E>) -> bool,
+    ) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut attempts = 0;
+        let attempt = || {
+            attempts += 1;
+            send()
+        };
+        match self.retry.call(&doing, attempt).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if is_none(attempts, &error) => Ok(None),
+            Err(error) => Err(Error::aws(doing, error)),
+        }
+    }
+
     pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
-        aws_sdk_kinesis::Client::new(&self.config)
+        let config = aws_sdk_kinesis::config::Builder::from(&self.config).timeout_config(answer_timeout());
+        aws_sdk_kinesis::Client::from_conf(config.build())
     }
 
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
@@ -101,7 +167,8 @@ impl Aws {
     }
 
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
-        aws_sdk_cloudwatchlogs::Client::new(&self.config)
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config).timeout_config(answer_timeout());
+        aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
     }
 
     pub fn iam(&self) -> aws_sdk_iam::Client {
@@ -110,16 +177,29 @@ impl Aws {
 
     /// The region, and the account that the credentials belong to.
     pub async fn location(&self) -> Result<Location> {
-        let identity = aws_sdk_sts::Client::new(&self.config)
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|error| Error::aws("find out the account", error))?;
+        let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
+        let identity = self.call("find out the account", || request.clone().send()).await?;
         let account_id = identity.account;
         let account_id =
             account_id.ok_or_else(|| Error::failed("STS did not say which account the credentials belong to"))?;
         Ok(Location { region: self.region.clone(), account_id })
     }
+}
+
+fn answer_timeout() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_DEADLINE).operation_attempt_timeout(ANSWER_DEADLINE).build()
+}
+
+/// Whether a repeated request is refused because an attempt before was executed, though not answered: Kinesis, CloudWatch
+/// Logs, IAM and Lambda then say that the name is taken, or that the resource is being changed.
+pub fn is_done_already<E: ProvideErrorMetadata>(attempts: u32, error: &SdkError<E>) -> bool {
+    const EXISTS: [&str; 4] = [
+        "ResourceInUseException",
+        "ResourceAlreadyExistsException",
+        "EntityAlreadyExists",
+        "ResourceConflictException",
+    ];
+    attempts > 1 && error.code().is_some_and(|code| EXISTS.contains(&code))
 }
 
 /// The names the options ask for.

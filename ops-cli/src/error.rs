@@ -65,19 +65,6 @@ impl Error {
         }
     }
 
-    /// The answer, or `None` if what the call was about is not there: never was, or was deleted in the meantime.
-    pub fn unless_missing<T, E, R>(doing: impl fmt::Display, answer: Result<T, SdkError<E, R>>) -> Result<Option<T>>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
-    {
-        match answer {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if matches!(error.code(), Some("ResourceNotFoundException" | "NoSuchEntity")) => Ok(None),
-            Err(error) => Err(Self::aws(doing, error)),
-        }
-    }
-
     fn unanswered<E, R>(doing: &str, error: SdkError<E, R>) -> Self
     where
         E: std::error::Error + Send + Sync + 'static,
@@ -121,6 +108,27 @@ fn hint_for(code: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// Whether the resource of a call does not exist: it never did, or was deleted in the meantime.
+pub fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    matches!(error.code(), Some("ResourceNotFoundException" | "NoSuchEntity"))
+}
+
+/// Why a call to AWS failed, in a sentence: the service's code and message, or what broke on the way.
+pub fn cause<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error.as_service_error().map(|service| (service.code(), service.message())) {
+        Some((Some(code), message)) => format!("{code}: {}", message.unwrap_or("no message")),
+        // A proxy's answer, for example: all there is to say is its status.
+        Some((None, _)) => match error.raw_response() {
+            Some(answer) => format!("an answer with status {} and no error code", answer.status().as_u16()),
+            None => "an error without a code".to_owned(),
+        },
+        None => chain(error),
+    }
 }
 
 /// An error with its causes, each once: "dispatch failure: io error: connection refused".

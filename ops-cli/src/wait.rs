@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
+use crate::retry::Retry;
 
 /// What one look found.
 pub enum Look<T> {
     Ready(T),
-    /// Not yet, and what it is now: shown if the deadline passes.
+    /// Not yet, and the state that the service reports: shown if the deadline passes.
     Pending(String),
 }
 
@@ -17,40 +18,89 @@ pub enum Look<T> {
 const SHORTEST: Duration = Duration::from_millis(4);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Looks until it is ready or `deadline` has passed. `what` completes the sentence "waited 60 s for …".
-pub async fn until<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut() -> Result<Look<T>>) -> Result<T> {
-    let begun = Instant::now();
+/// Looks until it is ready or `deadline` has passed, which also ends the retries of a look. `what` completes the sentence
+/// "waited 60 s for …".
+pub async fn until<T>(
+    retry: &Retry,
+    what: &str,
+    deadline: Duration,
+    mut look: impl AsyncFnMut() -> Result<Look<T>>,
+) -> Result<T> {
+    let ends = Instant::now() + deadline;
     let mut pause = SHORTEST;
+    let mut last_seen = None;
     loop {
-        let now = match look().await? {
-            Look::Ready(value) => return Ok(value),
-            Look::Pending(now) => now,
-        };
-        if begun.elapsed() + pause > deadline {
-            return Err(Error::failed(format!("waited {} s for {what}; it is still {now}", deadline.as_secs()))
-                .hint("run the same command again to go on waiting"));
+        match timeout_at(ends, look()).await {
+            Ok(Ok(Look::Ready(value))) => return Ok(value),
+            Ok(Ok(Look::Pending(state))) => last_seen = Some(state),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => break,
+        }
+        if Instant::now() + pause > ends {
+            break;
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(LONGEST);
     }
+    Err(too_long(what, deadline, last_seen.as_deref(), retry.trouble()))
+}
+
+fn too_long(what: &str, deadline: Duration, last_seen: Option<&str>, trouble: Option<String>) -> Error {
+    let seen = match last_seen {
+        Some("") => "its state was empty".to_owned(),
+        Some(state) => format!("it is still {state}"),
+        None => "nothing was seen of it".to_owned(),
+    };
+    let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
+    Error::failed(format!("waited {} s for {what}; {seen}{trouble}", deadline.as_secs()))
+        .hint("run the same command again to go on waiting")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_ends_the_wait_and_tells_the_last_state() {
-        let error = until::<()>("the stream", Duration::from_secs(60), async || Ok(Look::Pending("CREATING".into())))
-            .await
-            .unwrap_err();
+        let look = async || Ok(Look::Pending("CREATING".into()));
+        let error = until::<()>(&Retry::default(), "the stream", Duration::from_secs(60), look).await.unwrap_err();
         assert_eq!(error.message, "waited 60 s for the stream; it is still CREATING");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_without_an_answer_does_not_outlast_the_deadline() {
+        let begun = Instant::now();
+        let mut looks = 0;
+        let look = async || {
+            looks += 1;
+            if looks == 1 { Ok(Look::Pending(String::new())) } else { std::future::pending().await }
+        };
+        let error = until::<()>(&Retry::default(), "the stream", Duration::from_secs(60), look).await.unwrap_err();
+        assert_eq!(error.message, "waited 60 s for the stream; its state was empty");
+        assert_eq!(begun.elapsed(), Duration::from_secs(60));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_ready_at_once_is_not_waited_for() {
         let begun = Instant::now();
-        until("it", Duration::ZERO, async || Ok(Look::Ready(()))).await.unwrap();
+        until(&Retry::default(), "it", Duration::ZERO, async || Ok(Look::Ready(()))).await.unwrap();
         assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    proptest! {
+        /// Every message says what was seen last, and every sentence of it has its words.
+        #[test]
+        fn the_message_names_what_was_seen_last(state in prop::option::of("[A-Za-z]{0,12}"), trouble: Option<String>) {
+            let error = too_long("the stream", Duration::from_secs(300), state.as_deref(), trouble.clone());
+            let expected = match state.as_deref() {
+                None => "nothing was seen of it",
+                Some("") => "its state was empty",
+                Some(state) => state,
+            };
+            prop_assert!(error.message.contains(expected), "{}", error.message);
+            prop_assert!(error.message.ends_with(trouble.as_deref().unwrap_or(expected)), "{}", error.message);
+        }
     }
 }

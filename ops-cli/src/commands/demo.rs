@@ -121,13 +121,10 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// Waits for the line of the record, which is the one that names its sequence number.
 async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<String> {
-    let reader = Reader {
-        client: aws.logs(),
-        log_group: desired.names.log_group().to_owned(),
-        filter: Some(format!("\"{}\"", receipt.sequence_number)),
-    };
+    let filter = format!("\"{}\"", receipt.sequence_number);
+    let reader = Reader::new(aws, desired.names.log_group(), Some(filter));
     let mut follower = Follower::new(0);
-    wait::until("the record's log line", LINE_DEADLINE, async || {
+    wait::until(&aws.retry, "the record's log line", LINE_DEADLINE, async || {
         let mut line = None;
         let now = Timestamp::now().as_millisecond();
         let take = |events: &[Event]| {

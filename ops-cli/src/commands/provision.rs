@@ -10,7 +10,7 @@ use crate::cli::{Global, Provision};
 use crate::error::Result;
 use crate::output::{Output, Render};
 use crate::progress::note;
-use crate::provision::apply::apply;
+use crate::provision::apply::{DEADLINE, apply};
 use crate::provision::desired::Desired;
 use crate::provision::observed::observe;
 use crate::provision::plan::{Foreign, plan};
@@ -46,7 +46,7 @@ impl Render for Outcome {
 
 pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?;
+    let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
     let package = zip::load(&args.zip, if aws.is_this_machine() { zip::Runs::Here } else { zip::Runs::OnLambda })?;
     let desired = Desired::new(args, names, aws.location().await?, package);
     let observed = observe(&aws, &desired.names, &desired.location).await?;
@@ -54,6 +54,7 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
     if !args.dry_run && !plan.steps.is_empty() {
         note(&format!("account {}, region {}", desired.location.account_id, desired.location.region));
         apply(&aws, &desired, &plan).await?;
+        note_what_was_ignored(&aws, &desired).await?;
     }
     output.show(&Outcome {
         region: desired.location.region.clone(),
@@ -65,4 +66,16 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
         untouched: plan.foreign,
         dry_run: args.dry_run,
     })
+}
+
+/// An answer without an error does not prove that a service did everything: a plan made again has no steps left.
+async fn note_what_was_ignored(aws: &Aws, desired: &Desired) -> Result<()> {
+    let observed = observe(aws, &desired.names, &desired.location).await?;
+    for step in plan(desired, &observed)?.steps {
+        note(&format!(
+            "warning: the service accepted this step and did not carry it out: {}",
+            Described(&step, desired)
+        ));
+    }
+    Ok(())
 }

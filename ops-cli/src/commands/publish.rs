@@ -35,10 +35,10 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     check_files(args)?;
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
-    let aws = Aws::connect(global).await?;
+    let aws = Aws::connect(global).await?.with_patience(Some(Duration::from_secs(args.deadline)));
     let (client, stream) = (aws.kinesis(), names.stream());
     let max_bytes = record_limit(&aws, stream).await?;
-    let shards = ShardMap::fetch(&client, stream).await?;
+    let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
 
     let input_names = source.names.clone();
     let has_file = args.receipts.is_some() || args.resume.is_some();

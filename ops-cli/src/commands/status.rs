@@ -154,7 +154,7 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
     let mut open_shards = Vec::new();
     let mut request = kinesis.list_shards().stream_name(names.stream()).shard_filter(open);
     loop {
-        let page = Error::unless_missing("list the stream's shards", request.send().await)?;
+        let page = aws.find("list the stream's shards", || request.clone().send()).await?;
         let Some(page) = page else { return Ok(None) };
         open_shards.extend(page.shards.unwrap_or_default().into_iter().map(|shard| shard.shard_id));
         match page.next_token {
@@ -173,14 +173,9 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
 }
 
 async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
-    let answer = aws.lambda().get_function_configuration().function_name(names.function()).send().await;
-    let function = match answer {
-        Ok(function) => function,
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::aws(format!("look at the function {}", names.function()), error)),
-    };
+    let request = aws.lambda().get_function_configuration().function_name(names.function());
+    let function = aws.find(format!("look at the function {}", names.function()), || request.clone().send()).await?;
+    let Some(function) = function else { return Ok(None) };
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
     Ok(Some(Function {
         state: text(function.state().map(|state| state.as_str())),
@@ -193,14 +188,10 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
 }
 
 async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
-    let mappings = aws.lambda().list_event_source_mappings().function_name(names.function()).into_paginator().items();
-    let mut mappings = match mappings.send().try_collect().await {
-        Ok(mappings) => mappings,
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::aws("look at the event source mappings", error)),
-    };
+    let request = aws.lambda().list_event_source_mappings().function_name(names.function());
+    let mappings = || request.clone().into_paginator().items().send().try_collect();
+    let mappings: Option<Vec<_>> = aws.find("look at the event source mappings", mappings).await?;
+    let Some(mut mappings) = mappings else { return Ok(None) };
     let stream = format!(":stream/{}", names.stream());
     mappings.retain(|mapping| mapping.event_source_arn().is_some_and(|arn| arn.ends_with(&stream)));
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
@@ -216,16 +207,13 @@ async fn last_event(aws: &Aws, names: &Names) -> Result<Option<LastEvent>> {
     let (logs, group) = (aws.logs(), names.log_group());
     let doing = || format!("look at the log group {group}");
     let request = logs.describe_log_streams().log_group_name(group).order_by(OrderBy::LastEventTime);
-    let streams = match request.descending(true).limit(1).send().await {
-        Ok(answer) => answer.log_streams.unwrap_or_default(),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::aws(doing(), error)),
-    };
+    let request = request.descending(true).limit(1);
+    let answer = aws.find(doing(), || request.clone().send()).await?;
+    let streams = answer.and_then(|answer| answer.log_streams).unwrap_or_default();
     let Some(stream) = streams.first().and_then(|stream| stream.log_stream_name()) else { return Ok(None) };
     let request = logs.get_log_events().log_group_name(group).log_stream_name(stream);
-    let page = Error::unless_missing(doing(), request.start_from_head(false).limit(1).send().await)?;
+    let request = request.start_from_head(false).limit(1);
+    let page = aws.find(doing(), || request.clone().send()).await?;
     let Some(page) = page else { return Ok(None) };
     Ok(page.events().last().map(|event| LastEvent {
         timestamp: event.timestamp().unwrap_or_default(),

@@ -49,7 +49,7 @@ impl Render for Outcome {
 
 pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?;
+    let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
     let location = aws.location().await?;
     let observed = observe(&aws, &names, &location).await?;
     let (parts, untouched) = ours(&names, &observed);
@@ -58,20 +58,20 @@ pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()>
         parts.iter().for_each(|part| note(&format!("  {}", part.describe(&names))));
         confirm()?;
     }
-    delete_parts(&aws, &names, &parts).await?;
+    delete_parts(&aws, &names, &location, &parts).await?;
     output.show(&Outcome { deleted: parts.iter().map(|part| part.describe(&names)).collect(), untouched })
 }
 
 /// Deletes everything of ours, without asking.
 pub async fn all(aws: &Aws, names: &Names, location: &Location) -> Result<()> {
     let (parts, _) = ours(names, &observe(aws, names, location).await?);
-    delete_parts(aws, names, &parts).await
+    delete_parts(aws, names, location, &parts).await
 }
 
-async fn delete_parts(aws: &Aws, names: &Names, parts: &[Part]) -> Result<()> {
+async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: &[Part]) -> Result<()> {
     for part in parts {
         let step = progress::Step::begin(format!("delete {}", part.describe(names)));
-        delete(aws, names, part).await?;
+        delete(aws, names, location, part).await?;
         step.done();
     }
     Ok(())
@@ -118,62 +118,81 @@ fn confirm() -> Result<()> {
 }
 
 /// What someone else deleted in the meantime is deleted, too.
-async fn delete(aws: &Aws, names: &Names, part: &Part) -> Result<()> {
+async fn delete(aws: &Aws, names: &Names, location: &Location, part: &Part) -> Result<()> {
     match part {
-        Part::Mapping(uuid) => delete_mapping(aws, uuid).await,
+        Part::Mapping(uuid) => delete_mapping(aws, names, location, uuid).await,
         Part::Function => {
             let request = aws.lambda().delete_function().function_name(names.function());
-            Error::unless_missing("delete the function", request.send().await).map(drop)
+            aws.find("delete the function", || request.clone().send()).await.map(drop)
         }
         Part::LogGroup => {
             let request = aws.logs().delete_log_group().log_group_name(names.log_group());
-            Error::unless_missing("delete the log group", request.send().await).map(drop)
+            aws.find("delete the log group", || request.clone().send()).await.map(drop)
         }
         Part::Role => delete_role(aws, names).await,
         Part::Stream => delete_stream(aws, names).await,
     }
 }
 
-/// While a mapping changes its state it refuses to be deleted.
-async fn delete_mapping(aws: &Aws, uuid: &str) -> Result<()> {
+/// While a mapping changes its state it refuses to be deleted. A service that knows it no longer answers "not found", or
+/// (another emulator) with a state that is empty: then its list decides.
+async fn delete_mapping(aws: &Aws, names: &Names, location: &Location, uuid: &str) -> Result<()> {
     let what = format!("the event source mapping {uuid} to be gone");
-    wait::until(&what, DEADLINE, async || match aws.lambda().delete_event_source_mapping().uuid(uuid).send().await {
-        Ok(mapping) => Ok(Look::Pending(mapping.state.unwrap_or_default())),
-        Err(error) => match error.as_service_error() {
+    let request = aws.lambda().delete_event_source_mapping().uuid(uuid);
+    let doing = "delete the event source mapping";
+    wait::until(&aws.retry, &what, DEADLINE, async || {
+        let error = match aws.retry.call(doing, || request.clone().send()).await {
+            Ok(mapping) => {
+                let state = mapping.state.unwrap_or_default();
+                let is_gone = state.is_empty() && !is_listed(aws, names, location, uuid).await?;
+                return Ok(if is_gone { Look::Ready(()) } else { Look::Pending(state) });
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
             Some(service) if service.is_resource_not_found_exception() => Ok(Look::Ready(())),
             Some(service) if service.is_resource_in_use_exception() || service.is_resource_conflict_exception() => {
                 Ok(Look::Pending("in use".into()))
             }
-            _ => Err(Error::aws("delete the event source mapping", error)),
-        },
+            _ => Err(Error::aws(doing, error)),
+        }
     })
     .await
 }
 
+/// Whether the mapping is among those of our stream.
+async fn is_listed(aws: &Aws, names: &Names, location: &Location, uuid: &str) -> Result<bool> {
+    let request = aws.lambda().list_event_source_mappings().event_source_arn(names.stream_arn(location));
+    let mappings = || request.clone().into_paginator().items().send().try_collect();
+    let mappings: Vec<_> = aws.call("look at the event source mappings", mappings).await?;
+    Ok(mappings.iter().any(|mapping| mapping.uuid() == Some(uuid)))
+}
+
 async fn delete_role(aws: &Aws, names: &Names) -> Result<()> {
-    let iam = aws.iam();
-    let attached = iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
-    let attached: Option<Vec<_>> = Error::unless_missing("look at the role's policies", attached.try_collect().await)?;
+    let (iam, name) = (aws.iam(), names.role());
+    let doing = "look at the role's policies";
+    let attached = || iam.list_attached_role_policies().role_name(name).into_paginator().items().send().try_collect();
+    let attached: Option<Vec<_>> = aws.find(doing, attached).await?;
     for arn in attached.iter().flatten().filter_map(|policy| policy.policy_arn()) {
-        let request = iam.detach_role_policy().role_name(names.role()).policy_arn(arn);
-        Error::unless_missing("detach the role's policy", request.send().await)?;
+        let request = iam.detach_role_policy().role_name(name).policy_arn(arn);
+        aws.find("detach the role's policy", || request.clone().send()).await?;
     }
     // A role with policies of its own cannot be deleted either, and would stop the teardown half way.
-    let inline = iam.list_role_policies().role_name(names.role()).into_paginator().items().send();
-    let inline: Option<Vec<_>> = Error::unless_missing("look at the role's policies", inline.try_collect().await)?;
-    for name in inline.into_iter().flatten() {
-        let request = iam.delete_role_policy().role_name(names.role()).policy_name(name);
-        Error::unless_missing("delete the role's policy", request.send().await)?;
+    let inline = || iam.list_role_policies().role_name(name).into_paginator().items().send().try_collect();
+    let inline: Option<Vec<_>> = aws.find(doing, inline).await?;
+    for policy in inline.into_iter().flatten() {
+        let request = iam.delete_role_policy().role_name(name).policy_name(policy);
+        aws.find("delete the role's policy", || request.clone().send()).await?;
     }
-    let request = iam.delete_role().role_name(names.role());
-    Error::unless_missing("delete the role", request.send().await).map(drop)
+    let request = iam.delete_role().role_name(name);
+    aws.find("delete the role", || request.clone().send()).await.map(drop)
 }
 
 async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {
     let request = aws.kinesis().delete_stream().stream_name(names.stream());
-    Error::unless_missing("delete the stream", request.send().await)?;
+    aws.find("delete the stream", || request.clone().send()).await?;
     let what = format!("the stream {} to be gone", names.stream());
-    wait::until(&what, DEADLINE, async || {
+    wait::until(&aws.retry, &what, DEADLINE, async || {
         Ok(match stream_summary(aws, names.stream()).await? {
             None => Look::Ready(()),
             Some(summary) => Look::Pending(summary.stream_status.as_str().to_owned()),

@@ -1,6 +1,5 @@
 //! Carries a plan out, step by step; each step ends when what it made is usable.
 
-use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
@@ -12,17 +11,18 @@ use aws_sdk_lambda::types::{
 };
 
 use super::desired::{self, Desired};
-use super::observed::stream_summary;
+use super::observed::{self, stream_summary};
 use super::plan::Plan;
 use super::step::{Described, Step};
-use crate::aws::Aws;
+use super::tags::{self, Part};
+use crate::aws::{Aws, is_done_already};
 use crate::cli::{Format, Shards, StartingPosition};
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::wait::{self, Look};
 
 /// AWS takes minutes at most for any of the waits.
-const DEADLINE: Duration = Duration::from_secs(300);
+pub const DEADLINE: Duration = Duration::from_secs(300);
 /// A new role is usable within seconds; a role that is wrong for good must still fail.
 const ROLE_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -77,26 +77,21 @@ impl Applier<'_> {
                 request.stream_mode_details(mode.map_err(|error| Error::failed(error.to_string()))?)
             }
         };
-        request.send().await.map_err(|error| self.failed("create the stream", error))?;
-        self.await_stream().await
+        let created = self.aws.change("create the stream", || request.clone().send()).await?;
+        self.await_stream().await?;
+        self.settle(created.is_some(), &Part::Stream).await
     }
 
     async fn update_shard_count(&self, count: i32) -> Result<()> {
-        self.aws
-            .kinesis()
-            .update_shard_count()
-            .stream_name(self.desired.names.stream())
-            .target_shard_count(count)
-            .scaling_type(ScalingType::UniformScaling)
-            .send()
-            .await
-            .map_err(|error| self.failed("change the stream's shards", error))?;
+        let request = self.aws.kinesis().update_shard_count().stream_name(self.desired.names.stream());
+        let request = request.target_shard_count(count).scaling_type(ScalingType::UniformScaling);
+        self.aws.change("change the stream's shards", || request.clone().send()).await?;
         self.await_stream().await
     }
 
     async fn await_stream(&self) -> Result<()> {
         let name = self.desired.names.stream();
-        wait::until(&format!("the stream {name} to be ACTIVE"), DEADLINE, async || {
+        wait::until(&self.aws.retry, &format!("the stream {name} to be ACTIVE"), DEADLINE, async || {
             Ok(match stream_summary(self.aws, name).await?.map(|summary| summary.stream_status) {
                 Some(StreamStatus::Active) => Look::Ready(()),
                 Some(status) => Look::Pending(status.as_str().to_owned()),
@@ -118,20 +113,14 @@ impl Applier<'_> {
             let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
             request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
         }
-        request.send().await.map_err(|error| self.failed("create the role", error))?;
-        Ok(())
+        let created = self.aws.change("create the role", || request.clone().send()).await?;
+        self.settle(created.is_some(), &Part::Role).await
     }
 
     async fn attach_policy(&self) -> Result<()> {
-        self.aws
-            .iam()
-            .attach_role_policy()
-            .role_name(self.desired.names.role())
-            .policy_arn(desired::policy_arn(&self.desired.location))
-            .send()
-            .await
-            .map_err(|error| self.failed("attach the policy to the role", error))?;
-        Ok(())
+        let request = self.aws.iam().attach_role_policy().role_name(self.desired.names.role());
+        let request = request.policy_arn(desired::policy_arn(&self.desired.location));
+        self.aws.call("attach the policy to the role", || request.clone().send()).await.map(drop)
     }
 
     async fn create_log_group(&self) -> Result<()> {
@@ -139,20 +128,20 @@ impl Applier<'_> {
         for (key, value) in self.desired.names.tags() {
             request = request.tags(key, value);
         }
-        request.send().await.map_err(|error| self.failed("create the log group", error))?;
-        Ok(())
+        let created = self.aws.change("create the log group", || request.clone().send()).await?;
+        self.settle(created.is_some(), &Part::LogGroup).await
     }
 
     async fn put_retention(&self, days: i32) -> Result<()> {
         let (logs, group) = (self.aws.logs(), self.desired.names.log_group());
+        let doing = "set the log group's retention";
         if days == 0 {
             let request = logs.delete_retention_policy().log_group_name(group);
-            request.send().await.map_err(|error| self.failed("set the log group's retention", error))?;
+            self.aws.call(doing, || request.clone().send()).await.map(drop)
         } else {
             let request = logs.put_retention_policy().log_group_name(group).retention_in_days(days);
-            request.send().await.map_err(|error| self.failed("set the log group's retention", error))?;
+            self.aws.call(doing, || request.clone().send()).await.map(drop)
         }
-        Ok(())
     }
 
     async fn create_function(&self, role_arn: &str) -> Result<()> {
@@ -175,8 +164,9 @@ impl Applier<'_> {
         for (key, value) in desired.names.tags() {
             request = request.tags(key, value);
         }
-        self.once_role_is_usable("create the function", || request.clone().send()).await?;
-        self.await_function().await
+        let created = self.once_role_is_usable("create the function", || request.clone().send()).await?;
+        self.await_function().await?;
+        self.settle(created.is_some(), &Part::Function).await
     }
 
     fn logging_config(&self, format: Format) -> LoggingConfig {
@@ -184,15 +174,10 @@ impl Applier<'_> {
     }
 
     async fn update_code(&self) -> Result<()> {
-        self.aws
-            .lambda()
-            .update_function_code()
-            .function_name(self.desired.names.function())
-            .architectures(self.desired.package.architecture.clone())
-            .zip_file(Blob::new(self.desired.package.zip.clone()))
-            .send()
-            .await
-            .map_err(|error| self.failed("update the function's code", error))?;
+        let request = self.aws.lambda().update_function_code().function_name(self.desired.names.function());
+        let request = request.architectures(self.desired.package.architecture.clone());
+        let request = request.zip_file(Blob::new(self.desired.package.zip.clone()));
+        self.aws.change("update the function's code", || request.clone().send()).await?;
         self.await_function().await
     }
 
@@ -212,9 +197,9 @@ impl Applier<'_> {
 
     async fn await_function(&self) -> Result<()> {
         let name = self.desired.names.function();
-        wait::until(&format!("the function {name} to be Active"), DEADLINE, async || {
-            let request = self.aws.lambda().get_function_configuration().function_name(name);
-            let function = request.send().await.map_err(|error| self.failed("look at the function", error))?;
+        let request = self.aws.lambda().get_function_configuration().function_name(name);
+        wait::until(&self.aws.retry, &format!("the function {name} to be Active"), DEADLINE, async || {
+            let function = self.aws.call("look at the function", || request.clone().send()).await?;
             if function.state() == Some(&State::Failed)
                 || function.last_update_status() == Some(&LastUpdateStatus::Failed)
             {
@@ -223,7 +208,9 @@ impl Applier<'_> {
                 return Err(Error::failed(format!("the function {name} has failed: {reason}")));
             }
             let is_updating = function.last_update_status() == Some(&LastUpdateStatus::InProgress);
-            Ok(match function.state() {
+            // Some emulators report no state, or an empty one: there is nothing to wait for.
+            let state = function.state().filter(|state| !state.as_str().is_empty());
+            Ok(match state {
                 None | Some(State::Active | State::Inactive) if !is_updating => Look::Ready(()),
                 Some(state) if !is_updating => Look::Pending(state.as_str().to_owned()),
                 _ => Look::Pending("updating".to_owned()),
@@ -250,8 +237,16 @@ impl Applier<'_> {
         for (key, value) in desired.names.tags() {
             request = request.tags(key, value);
         }
-        let mapping = self.once_role_is_usable("map the stream to the function", || request.clone().send()).await?;
-        self.await_mapping(mapping.uuid().unwrap_or_default()).await
+        let created = self.once_role_is_usable("map the stream to the function", || request.clone().send()).await?;
+        let uuid = match created.as_ref().and_then(|mapping| mapping.uuid()) {
+            Some(uuid) => uuid.to_owned(),
+            None => {
+                let mapping = observed::mapping(self.aws, &desired.names, &desired.location).await?;
+                mapping.ok_or_else(|| Error::failed("the event source mapping was created and is not found"))?.uuid
+            }
+        };
+        self.await_mapping(&uuid).await?;
+        self.settle(created.is_some(), &Part::Mapping(uuid)).await
     }
 
     fn response_types(&self) -> Vec<FunctionResponseType> {
@@ -259,55 +254,66 @@ impl Applier<'_> {
     }
 
     async fn update_mapping(&self, uuid: &str) -> Result<()> {
-        self.aws
-            .lambda()
+        let lambda = self.aws.lambda();
+        let request = lambda
             .update_event_source_mapping()
             .uuid(uuid)
             .enabled(true)
             .set_batch_size(self.desired.batch_size)
             .set_maximum_batching_window_in_seconds(self.desired.batch_window_seconds)
-            .set_function_response_types(Some(self.response_types()))
-            .send()
-            .await
-            .map_err(|error| self.failed("update the event source mapping", error))?;
+            .set_function_response_types(Some(self.response_types()));
+        self.aws.change("update the event source mapping", || request.clone().send()).await?;
         self.await_mapping(uuid).await
     }
 
     async fn await_mapping(&self, uuid: &str) -> Result<()> {
-        wait::until(&format!("the event source mapping {uuid} to be Enabled"), DEADLINE, async || {
-            let request = self.aws.lambda().get_event_source_mapping().uuid(uuid);
-            let mapping = request.send().await.map_err(|error| self.failed("look at the mapping", error))?;
+        let what = format!("the event source mapping {uuid} to be Enabled");
+        let request = self.aws.lambda().get_event_source_mapping().uuid(uuid);
+        wait::until(&self.aws.retry, &what, DEADLINE, async || {
+            let mapping = self.aws.call("look at the mapping", || request.clone().send()).await?;
             Ok(match mapping.state() {
                 Some("Enabled") => Look::Ready(()),
-                state => Look::Pending(state.unwrap_or("without a state").to_owned()),
+                state => Look::Pending(state.unwrap_or_default().to_owned()),
             })
         })
         .await
     }
 
-    /// IAM is eventually consistent: for some seconds Lambda may not see a new role, or its policy.
-    async fn once_role_is_usable<T, E, R, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<T>
-    where
-        F: Future<Output = Result<T, SdkError<E, R>>>,
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        wait::until("the role to be usable", ROLE_DEADLINE, async || match call().await {
-            Ok(answer) => Ok(Look::Ready(answer)),
-            Err(error) => match not_yet_usable(error.as_service_error().and_then(ProvideErrorMetadata::message)) {
-                Some(cause) => Ok(Look::Pending(format!("refused: {cause}"))),
-                None => Err(self.failed(doing, error)),
-            },
-        })
-        .await
+    /// Makes sure that a part carries our tags. One whose creation was not answered has to be ours already: it may be
+    /// somebody else's who was faster.
+    async fn settle(&self, is_created: bool, part: &Part) -> Result<()> {
+        let Desired { names, location, .. } = self.desired;
+        if is_created {
+            tags::ensure(self.aws, names, location, part).await
+        } else {
+            tags::must_be_ours(self.aws, names, location, part).await
+        }
     }
 
-    fn failed<E, R>(&self, doing: &str, error: SdkError<E, R>) -> Error
+    /// IAM is eventually consistent: for some seconds Lambda may not see a new role, or its policy.
+    async fn once_role_is_usable<T, E, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<Option<T>>
     where
+        F: Future<Output = Result<T, SdkError<E>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
-        Error::aws(doing, error)
+        let retry = &self.aws.retry;
+        wait::until(retry, "the role to be usable", ROLE_DEADLINE, async || {
+            let mut attempts = 0;
+            let attempt = || {
+                attempts += 1;
+                call()
+            };
+            let error = match retry.call(doing, attempt).await {
+                Ok(answer) => return Ok(Look::Ready(Some(answer))),
+                Err(error) => error,
+            };
+            match not_yet_usable(error.message()) {
+                Some(cause) => Ok(Look::Pending(format!("refused: {cause}"))),
+                None if is_done_already(attempts, &error) => Ok(Look::Ready(None)),
+                None => Err(Error::aws(doing, error)),
+            }
+        })
+        .await
     }
 }
 

@@ -6,3 +6,4 @@ pub mod desired;
 pub mod observed;
 pub mod plan;
 pub mod step;
+mod tags;

@@ -8,7 +8,7 @@ use kinesis_event_logger_core::names::{Location, Names};
 use super::desired::policy_arn;
 use crate::aws::Aws;
 use crate::cli::Format;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The parts of a path that exist.
 #[derive(Debug, Clone, Default)]
@@ -83,15 +83,16 @@ pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Ob
 
 /// The stream's summary, if there is such a stream.
 pub async fn stream_summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSummary>> {
-    let answer = aws.kinesis().describe_stream_summary().stream_name(name).send().await;
-    let answer = Error::unless_missing(format!("look at the stream {name}"), answer)?;
+    let request = aws.kinesis().describe_stream_summary().stream_name(name);
+    let answer = aws.find(format!("look at the stream {name}"), || request.clone().send()).await?;
     Ok(answer.and_then(|answer| answer.stream_description_summary))
 }
 
-async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
+pub(super) async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
     let Some(summary) = stream_summary(aws, names.stream()).await? else { return Ok(None) };
     let request = aws.kinesis().list_tags_for_stream().stream_name(names.stream());
-    let Some(tags) = Error::unless_missing("read the stream's tags", request.send().await)? else { return Ok(None) };
+    let tags = aws.find("read the stream's tags", || request.clone().send()).await?;
+    let Some(tags) = tags else { return Ok(None) };
     let tags = tags.tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default()));
     let is_on_demand = summary
         .stream_mode_details
@@ -103,37 +104,37 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
     }))
 }
 
-async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<Option<Role>> {
+pub(super) async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<Option<Role>> {
     let iam = aws.iam();
     let doing = || format!("look at the role {}", names.role());
-    let role = Error::unless_missing(doing(), iam.get_role().role_name(names.role()).send().await)?;
+    let role = aws.find(doing(), || iam.get_role().role_name(names.role()).send()).await?;
     let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
     let tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value));
-    let attached = iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
-    let attached: Option<Vec<_>> = Error::unless_missing(doing(), attached.try_collect().await)?;
+    let attached = || iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
+    let attached: Option<Vec<_>> = aws.find(doing(), || attached().try_collect()).await?;
     let Some(attached) = attached else { return Ok(None) };
     let has_policy = attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn));
     Ok(Some(Role { is_ours: names.owns(tags), arn: role.arn, has_policy }))
 }
 
-async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
+pub(super) async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
     let logs = aws.logs();
     let doing = || format!("look at the log group {}", names.log_group());
-    let groups = logs.describe_log_groups().log_group_name_prefix(names.log_group()).into_paginator().items().send();
-    let groups: Vec<AwsLogGroup> = groups.try_collect().await.map_err(|error| Error::aws(doing(), error))?;
+    let groups = || logs.describe_log_groups().log_group_name_prefix(names.log_group()).into_paginator().items().send();
+    let groups: Vec<AwsLogGroup> = aws.call(doing(), || groups().try_collect()).await?;
     let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(names.log_group())) else {
         return Ok(None);
     };
     let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
-    let tags = Error::unless_missing(doing(), logs.list_tags_for_resource().resource_arn(arn).send().await)?;
+    let tags = aws.find(doing(), || logs.list_tags_for_resource().resource_arn(arn).send()).await?;
     let Some(tags) = tags else { return Ok(None) };
     let tags = tags.tags.unwrap_or_default();
     Ok(Some(LogGroup { is_ours: names.owns(tags), retention_days: group.retention_in_days.unwrap_or(0) }))
 }
 
-async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
-    let answer = aws.lambda().get_function().function_name(names.function()).send().await;
-    let answer = Error::unless_missing(format!("look at the function {}", names.function()), answer)?;
+pub(super) async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
+    let request = aws.lambda().get_function().function_name(names.function());
+    let answer = aws.find(format!("look at the function {}", names.function()), || request.clone().send()).await?;
     let Some(answer) = answer else { return Ok(None) };
     let tags = answer.tags.unwrap_or_default();
     let Some(configuration) = answer.configuration else { return Ok(None) };
@@ -156,25 +157,18 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
 
 /// The mapping of our stream to our function; there can be one at most. A mapping outlives its function, so it is
 /// looked for by its stream: by a function that is gone, Lambda may find none.
-async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<Mapping>> {
+pub(super) async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<Mapping>> {
     let lambda = aws.lambda();
     let doing = || format!("look at the event source mappings of {}", names.stream());
-    let mappings = lambda
-        .list_event_source_mappings()
-        .event_source_arn(names.stream_arn(location))
-        .into_paginator()
-        .items()
-        .send()
-        .try_collect()
-        .await
-        .map_err(|error| Error::aws(doing(), error))?;
+    let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
+    let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
     let function = format!(":function:{}", names.function());
     let is_to_function =
         |mapping: &EventSourceMappingConfiguration| mapping.function_arn().is_some_and(|arn| arn.ends_with(&function));
     let Some(mapping) = mappings.into_iter().find(is_to_function) else { return Ok(None) };
     let tags = match mapping.event_source_mapping_arn() {
         Some(arn) => {
-            let answer = Error::unless_missing(doing(), lambda.list_tags().resource(arn).send().await)?;
+            let answer = aws.find(doing(), || lambda.list_tags().resource(arn).send()).await?;
             let Some(answer) = answer else { return Ok(None) };
             answer.tags.unwrap_or_default()
         }

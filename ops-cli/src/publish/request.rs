@@ -130,7 +130,9 @@ fn doing(stream: &str) -> String {
 /// Puts one record, with the SDK's own retries.
 pub async fn put_one(client: &Client, stream: &str, partition_key: &str, data: &str) -> Result<Receipt> {
     let request = client.put_record().stream_name(stream).partition_key(partition_key).data(Blob::new(data));
-    let put = request.send().await.map_err(|error| Error::aws(doing(stream), error))?;
+    let retries = aws_sdk_kinesis::config::Config::builder().retry_config(RetryConfig::standard());
+    let put =
+        request.customize().config_override(retries).send().await.map_err(|error| Error::aws(doing(stream), error))?;
     Ok(Receipt {
         offset: 0,
         shard_id: put.shard_id,

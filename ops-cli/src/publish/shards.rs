@@ -4,6 +4,7 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::Shard;
 
 use crate::error::{Error, Result};
+use crate::retry::Retry;
 
 /// The shards of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,11 +25,13 @@ struct HashKeys {
 
 impl ShardMap {
     /// Asks Kinesis.
-    pub async fn fetch(client: &Client, stream: &str) -> Result<Self> {
+    pub async fn fetch(client: &Client, stream: &str, retry: &Retry) -> Result<Self> {
         let mut shards = Vec::new();
         let mut request = client.list_shards().stream_name(stream);
+        let doing = "list the stream's shards";
         loop {
-            let page = request.send().await.map_err(|error| Error::aws("list the stream's shards", error))?;
+            let page = retry.call(doing, || request.clone().send()).await;
+            let page = page.map_err(|error| Error::aws(doing, error))?;
             shards.extend(page.shards.unwrap_or_default());
             match page.next_token {
                 // A request with a token names no stream.

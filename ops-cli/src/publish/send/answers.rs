@@ -13,6 +13,7 @@ use super::super::request::Failure;
 use super::super::shards::ShardMap;
 use super::{Answered, Misplaced, RESHARD_EVERY, Run, State};
 use crate::error::{Error, Result};
+use crate::retry::Retry;
 
 impl Run {
     pub(super) fn answered(&mut self, answered: Answered) {
@@ -160,7 +161,8 @@ impl Run {
     pub(super) fn ask_for_shards(&mut self) {
         if self.resharding.is_none() && self.resharded.elapsed() > RESHARD_EVERY {
             let (client, stream) = (self.client.clone(), self.stream.clone());
-            self.resharding = Some(tokio::spawn(async move { ShardMap::fetch(&client, &stream).await }));
+            self.resharding =
+                Some(tokio::spawn(async move { ShardMap::fetch(&client, &stream, &Retry::default()).await }));
         }
     }
 
