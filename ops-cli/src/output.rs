@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use crate::cli::Format;
 use crate::error::{Error, Result};
@@ -47,6 +50,19 @@ impl Output {
         }
         to.flush()
     }
+}
+
+/// Resolves when nobody reads stdout any more; never if it is a file.
+pub async fn closed() {
+    let (sender, closed) = oneshot::channel();
+    // A thread of its own: the runtime would wait for a blocking task before the process ends.
+    std::thread::spawn(move || {
+        // Asked for nothing, `poll` reports errors and hang-ups only: the end of the last reader.
+        let mut stdout = [PollFd::from_borrowed_fd(rustix::stdio::stdout(), PollFlags::empty())];
+        while let Err(Errno::INTR) = poll(&mut stdout, None) {}
+        sender.send(()).ok();
+    });
+    closed.await.ok();
 }
 
 /// A number with what it counts: `1 entry`, `2 entries`.

@@ -2,26 +2,43 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Timestamp, ZonedDateTime};
 
 use crate::aws::{self, Aws};
 use crate::cli::{Global, Tail};
 use crate::error::{Error, Result};
-use crate::output::Output;
+use crate::output::{self, Output};
+use crate::progress::note;
 use crate::tail::follow::Follower;
-use crate::tail::sweep::Reader;
+use crate::tail::sweep::{Reader, Swept};
+use crate::time;
 
 /// Pauses between sweeps: short after something came, longer while nothing does.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long the reads of a `tail` that does not follow are repeated.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let since = since(&args.since, Timestamp::now())?;
-    let aws = Aws::connect(global).await?;
-    let reader = Reader { client: aws.logs(), log_group: names.log_group().to_owned(), filter: args.filter.clone() };
-    let mut follower = Follower::new(since.as_millisecond().max(0));
+    let since = time::instant("--since", &args.since, &ZonedDateTime::now())?;
+    if let Some(notice) = &since.notice {
+        note(notice);
+    }
+    let aws = Aws::connect(global).await?.with_patience((!args.follow).then_some(PATIENCE));
+    let reader = Reader::new(&aws, names.log_group(), args.filter.clone());
+    let follower = Follower::new(since.at.as_millisecond().max(0));
+    tokio::select! {
+        shown = show(&reader, follower, args.follow, output) => shown,
+        // Not only with the next event: there may be none for hours.
+        () = output::closed() => Ok(()),
+    }
+}
+
+/// Shows what the log group has, and what comes if it is to be followed.
+async fn show(reader: &Reader, mut follower: Follower, follow: bool, output: Output) -> Result<()> {
     let mut pause = SHORTEST_PAUSE;
+    let mut group = Group::Unknown;
     loop {
         let mut is_quiet = true;
         let now = Timestamp::now().as_millisecond();
@@ -29,32 +46,48 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
             is_quiet = false;
             output.show_all(events.iter())
         };
-        reader.sweep(&mut follower, now, show).await?;
-        if !args.follow {
-            return Ok(());
+        let swept = reader.sweep(&mut follower, now, show).await?;
+        if !follow {
+            return if swept == Swept::NoGroup { Err(no_group(reader.log_group())) } else { Ok(()) };
+        }
+        if let Some(notice) = group.seen(swept, reader.log_group()) {
+            note(&notice);
         }
         pause = if is_quiet { (pause * 2).min(LONGEST_PAUSE) } else { SHORTEST_PAUSE };
         tokio::time::sleep(pause).await;
     }
 }
 
-/// `5m` before now, or a time.
-fn since(text: &str, now: Timestamp) -> Result<Timestamp> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
+fn no_group(name: &str) -> Error {
+    Error::failed(format!("there is no log group {name}")).hint(
+        "create it with `ops-cli provision --zip FILE`, wait for it with --follow, or check --log-group, --app, --stage \
+         and --region",
+    )
+}
+
+/// Whether the log group existed at the last sweep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Group {
+    Unknown,
+    Exists,
+    Missing,
+}
+
+impl Group {
+    /// Takes note of what a sweep found; what is new about it, in a sentence.
+    fn seen(&mut self, swept: Swept, name: &str) -> Option<String> {
+        let before = std::mem::replace(self, if swept == Swept::NoGroup { Self::Missing } else { Self::Exists });
+        match (before, *self) {
+            (Self::Unknown, Self::Missing) => {
+                Some(format!("the log group {name} does not exist yet; waiting for it (Ctrl-C stops)"))
+            }
+            (Self::Exists, Self::Missing) => {
+                Some(format!("the log group {name} was deleted; waiting for a new one (Ctrl-C stops)"))
+            }
+            (Self::Missing, Self::Exists) => Some(format!("the log group {name} exists now")),
+            _ => None,
+        }
     }
-    let wrong = || {
-        Error::usage(format!("--since {text} is neither a duration nor a time"))
-            .hint("durations look like 30s, 5m, 2h or 1d; times like 2026-11-23T10:00:00Z")
-    };
-    let ago = match text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
-        Some(days) => days.checked_mul(86_400).map(SignedDuration::from_secs).ok_or_else(wrong)?,
-        None => text.parse().map_err(|_| wrong())?,
-    };
-    if ago.is_negative() {
-        return Err(wrong());
-    }
-    now.checked_sub(ago).map_err(|_| wrong())
 }
 
 #[cfg(test)]
@@ -62,16 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn since_is_a_duration_or_a_time() {
-        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let at = |text: &str| since(text, now).map(|time| time.to_string()).map_err(|error| error.message);
-        assert_eq!(at("5m").unwrap(), "2026-11-23T11:55:00Z");
-        assert_eq!(at("2h").unwrap(), "2026-11-23T10:00:00Z");
-        assert_eq!(at("30s").unwrap(), "2026-11-23T11:59:30Z");
-        assert_eq!(at("1d").unwrap(), "2026-11-22T12:00:00Z");
-        assert_eq!(at("2026-11-20T00:00:00Z").unwrap(), "2026-11-20T00:00:00Z");
-        for wrong in ["", "5", "five minutes", "-5m", "9999999999999999d"] {
-            assert!(at(wrong).is_err(), "{wrong}");
-        }
+    fn a_group_that_comes_and_goes_is_announced_once_each_time() {
+        let mut group = Group::Unknown;
+        let mut notices = |swept| group.seen(swept, "g").unwrap_or_default();
+        assert!(notices(Swept::NoGroup).contains("does not exist yet"));
+        assert_eq!(notices(Swept::NoGroup), "");
+        assert!(notices(Swept::Whole).contains("exists now"));
+        assert_eq!(notices(Swept::Whole), "");
+        assert!(notices(Swept::NoGroup).contains("was deleted"));
+        assert_eq!(Group::Unknown.seen(Swept::Whole, "g"), None);
     }
 }
