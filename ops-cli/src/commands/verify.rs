@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout_at};
 
 use super::local::interrupted;
 use super::publish::{packing, record_limit};
@@ -11,7 +11,7 @@ use crate::aws::{self, Aws};
 use crate::cli::{Global, Verify};
 use crate::error::{Error, Result};
 use crate::output::{Output, counted};
-use crate::progress::Step;
+use crate::progress::{Step, note};
 use crate::publish::keys::Keys;
 use crate::publish::ledger::Ledger;
 use crate::publish::progress::Progress;
@@ -22,26 +22,36 @@ use crate::publish::send::{Options, Run};
 use crate::publish::shards::ShardMap;
 use crate::publish::source::Source;
 use crate::tail::follow::Follower;
-use crate::tail::sweep::{Event, Reader};
+use crate::tail::sweep::{Event, Reader, Swept};
+use crate::time;
 use crate::verify::line;
-use crate::verify::report::Check;
+use crate::verify::report::{Check, Report};
+use crate::verify::survey::{Seen, Survey};
 
 /// How much earlier than the first put the log is read: clocks differ.
 const CLOCK_SLACK_MS: i64 = 60_000;
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a record is tried, and the reads before it.
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(60);
+/// How long the log is looked through where no line of ours was found.
+const SURVEY_DEADLINE: Duration = Duration::from_secs(10);
+const SURVEY_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is looked for.
 struct Published {
     receipts: Vec<Receipt>,
     not_published: u64,
+    /// Why publishing ended early, if it did.
+    error: Option<Error>,
     /// In each record's data, where we published them.
     run_id: Option<String>,
 }
 
 pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let timeout = duration("--timeout", &args.timeout)?;
-    let settle = duration("--settle", &args.settle)?;
+    let timeout = time::duration("--timeout", &args.timeout)?;
+    let settle = time::duration("--settle", &args.settle)?;
     let kept = args.receipts.as_deref().map(|path| {
         let mut kept = Vec::new();
         receipts::read(path, |receipt| kept.push(receipt)).map(|()| kept)
@@ -49,39 +59,68 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     let kept = kept.transpose()?;
     let aws = Aws::connect(global).await?;
     let published = match kept {
-        Some(receipts) => Published { receipts, not_published: 0, run_id: None },
-        None => publish(&aws, names.stream(), args).await?,
+        Some(receipts) => Published { receipts, not_published: 0, run_id: None, error: None },
+        None => publish(&aws.clone().with_patience(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
     };
     if published.receipts.is_empty() && published.not_published == 0 {
-        return Err(Error::usage("there is nothing to verify: the file has no receipts"));
+        return Err(published
+            .error
+            .unwrap_or_else(|| Error::usage("there is nothing to verify: the file has no receipts")));
     }
     let since = published.receipts.iter().map(|receipt| receipt.time).min().unwrap_or_default() - CLOCK_SLACK_MS;
-    let reader = Reader {
-        client: aws.logs(),
-        log_group: names.log_group().to_owned(),
-        filter: published.run_id.as_ref().map(|id| format!("\"{id}\"")),
-    };
+    // Whatever fails from here on: what was published is reported.
+    let aws = aws.with_patience(None);
+    let filter = published.run_id.as_ref().map(|id| format!("\"{id}\""));
+    let reader = Reader::new(&aws, names.log_group(), filter);
     let mut check = Check::new(published.receipts, published.run_id.is_some());
-    let is_interrupted = tokio::select! {
-        followed = follow(&reader, &mut check, since, timeout, settle) => followed.map(|()| false)?,
-        () = interrupted() => true,
+    let followed = tokio::select! {
+        followed = follow(&reader, &mut check, since, timeout, settle) => followed,
+        () = interrupted() => Err(Error::interrupted().hint("the report is of what had been found by then")),
     };
-    let report = check.report(published.run_id, published.not_published);
+    let mut report = check.report(published.run_id, published.not_published);
+    let unread = aws.retry.trouble();
+    if followed.is_ok() && unread.is_none() && report.has_no_line() {
+        report.log = survey(&aws, names.log_group(), since).await;
+    }
     output.show(&report)?;
-    if is_interrupted {
-        return Err(Error::interrupted().hint("the report is of what had been found by then"));
+    match (followed, published.error) {
+        (Err(error), _) | (Ok(()), Some(error)) => Err(error),
+        (Ok(()), None) if report.is_whole() => Ok(()),
+        (Ok(()), None) => Err(not_whole(&report, unread)),
     }
-    if report.is_whole() {
-        return Ok(());
-    }
-    let hint =
+}
+
+fn not_whole(report: &Report, unread: Option<String>) -> Error {
+    let (missing, not_published) = (counted(report.missing_count as u64, "record"), report.not_published);
+    let mut message = format!("{missing} without a log line, {not_published} not published");
+    let mut hint =
         "`ops-cli status` shows the mapping's last result, `ops-cli tail` the function's log; --timeout waits longer";
-    Err(Error::failed(format!(
-        "{} without a log line, {} not published",
-        counted(report.missing_count as u64, "record"),
-        published.not_published
-    ))
-    .hint(hint))
+    if let Some(trouble) = unread {
+        message += &format!("; until the end of --timeout we {trouble}");
+    }
+    if let Some(Survey::OtherLines { .. }) = report.log {
+        message += "; the lines in the log do not look like ours";
+        hint = "check that --function names a function made by `ops-cli provision`, and --log-group its log group";
+    }
+    Error::failed(message).hint(hint)
+}
+
+/// What else the log has where no record of ours has a line. One short look: the report must not wait for it.
+async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<Survey> {
+    let reader = Reader::new(&aws.clone().with_patience(Some(SURVEY_PATIENCE)), log_group, None);
+    let mut seen = Seen::default();
+    let take = |events: &[Event]| {
+        events.iter().for_each(|event| seen.line(&event.message));
+        Ok(())
+    };
+    let mut follower = Follower::new(since);
+    let swept = reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take);
+    match tokio::time::timeout(SURVEY_DEADLINE, swept).await {
+        Ok(Ok(Swept::NoGroup)) => Some(Survey::NoGroup { log_group: log_group.to_owned() }),
+        Ok(Ok(Swept::Whole)) => Some(seen.survey()),
+        // Lines that were read before it broke off say as much as all of them, but none says nothing.
+        _ => Some(seen.survey()).filter(|survey| *survey != Survey::NoLines),
+    }
 }
 
 /// Publishes marked records, and keeps their receipts.
@@ -89,12 +128,12 @@ async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
     let run_id = uuid::Uuid::new_v4().simple().to_string();
     let client = aws.kinesis();
     let max_bytes = record_limit(aws, stream).await?;
-    let shards = ShardMap::fetch(&client, stream).await?;
+    let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
     let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
     let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
     let records = Records::of(source, Form::Entries, Keys::random(), None, max_bytes);
     let options = Options {
-        deadline: Duration::from_secs(60),
+        deadline: PUBLISH_DEADLINE,
         // Else an entry that is refused and sent again would look like one that was logged out of order.
         packing: packing(true, args.aggregate, max_bytes),
         strict: true,
@@ -105,14 +144,14 @@ async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
     let mut progress = Progress::silent();
     let mut run = Run::new(&client, stream, shards, options, ledger);
     run.drive(read_ahead::start(records, Acknowledged::default()), interrupted, &mut progress).await?;
-    if let Some(error) = run.take_error() {
-        return Err(error);
-    }
+    let error = run.take_error();
     let took = run.elapsed();
     let (summary, receipts) = run.ledger.close(took)?;
-    step.done();
+    if error.is_none() {
+        step.done();
+    }
     let Receipts::Kept(receipts) = receipts else { return Err(Error::failed("the receipts were not kept")) };
-    Ok(Published { receipts, not_published: summary.dead_lettered, run_id: Some(run_id) })
+    Ok(Published { receipts, not_published: summary.dead_lettered, run_id: Some(run_id), error })
 }
 
 /// Entries of PutRecords with the run's id in each, about 20 of a key.
@@ -129,8 +168,9 @@ fn marked(run_id: &str, count: u64) -> Vec<u8> {
 async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duration, settle: Duration) -> Result<()> {
     let step = Step::begin(format!("find {} log lines", check.missing()));
     let mut follower = Follower::new(since);
-    let begun = Instant::now();
+    let ends = Instant::now() + timeout;
     let mut found = None;
+    let mut is_announced = false;
     loop {
         let take = |events: &[Event]| {
             for event in events {
@@ -140,38 +180,24 @@ async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duratio
             }
             Ok(())
         };
-        reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
+        // Once every record is found, only `settle` is waited for.
+        let until = found.map_or(ends, |found: Instant| found + settle);
+        let Ok(swept) = timeout_at(until, reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take)).await
+        else {
+            return Ok(());
+        };
+        if swept? == Swept::NoGroup && !std::mem::replace(&mut is_announced, true) {
+            note(&format!("the log group {} does not exist yet; waiting for it", reader.log_group()));
+        }
         if check.missing() == 0 {
             // A batch that failed after its lines were written comes again, and that takes a moment.
             if found.get_or_insert_with(Instant::now).elapsed() >= settle {
                 step.done();
                 return Ok(());
             }
-        } else if begun.elapsed() + PAUSE > timeout {
+        } else if Instant::now() + PAUSE > ends {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// `60s`, `5m`, or seconds.
-fn duration(option: &str, text: &str) -> Result<Duration> {
-    let parsed = match text.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => text.parse::<SignedDuration>().ok().and_then(|duration| duration.try_into().ok()),
-    };
-    parsed.ok_or_else(|| Error::usage(format!("{option} {text} is not a duration")).hint("it looks like 60s or 5m"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeout_is_a_duration_or_seconds() {
-        assert_eq!(duration("--timeout", "60s").unwrap(), Duration::from_secs(60));
-        assert_eq!(duration("--timeout", "5m").unwrap(), Duration::from_secs(300));
-        assert_eq!(duration("--timeout", "7").unwrap(), Duration::from_secs(7));
-        assert!(duration("--timeout", "-1s").is_err() && duration("--timeout", "soon").is_err());
     }
 }

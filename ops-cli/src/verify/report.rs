@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::line::Logged;
+use super::survey::Survey;
 use crate::output::Render;
 use crate::publish::histogram::Histogram;
 use crate::publish::receipts::Receipt;
@@ -90,6 +91,7 @@ impl Check {
             latency_p99_ms: milliseconds(self.latency.at(0.99)),
             latency_max_ms: milliseconds(self.latency.longest()),
             histogram: rows(&self.latency),
+            log: None,
         }
     }
 }
@@ -114,7 +116,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<String>,
     published: usize,
-    not_published: u64,
+    pub not_published: u64,
     logged: usize,
     pub missing_count: usize,
     /// The first of the missing ones.
@@ -127,6 +129,9 @@ pub struct Report {
     latency_p99_ms: u64,
     latency_max_ms: u64,
     histogram: Vec<Row>,
+    /// What the log has instead, if no record has a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Survey>,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,6 +159,11 @@ impl Report {
     pub fn is_whole(&self) -> bool {
         self.missing_count == 0 && self.not_published == 0
     }
+
+    /// Whether records were published and none of them has a line.
+    pub fn has_no_line(&self) -> bool {
+        self.published > 0 && self.logged == 0
+    }
 }
 
 impl Render for Report {
@@ -166,7 +176,12 @@ impl Render for Report {
         if self.not_published > 0 {
             writeln!(to, "{} more were not published", self.not_published)?;
         }
-        for receipt in &self.missing {
+        if let Some(log) = &self.log {
+            log.text(to)?;
+        }
+        // That none of them is logged says more than each of their names.
+        let are_named = !matches!(self.log, Some(Survey::OtherLines { .. }));
+        for receipt in self.missing.iter().filter(|_| are_named) {
             write!(to, "missing: record {}, ", receipt.offset)?;
             receipt.text(to)?;
         }
