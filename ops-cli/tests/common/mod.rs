@@ -2,7 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
 
 pub mod install;
+pub mod proxy;
 pub mod publishing;
+pub mod running;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};

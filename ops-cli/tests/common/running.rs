@@ -1,0 +1,80 @@
+//! A command that runs while the test looks at what it prints.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use super::eventually;
+
+pub struct Running {
+    child: Child,
+    pub stdout: Printed,
+    pub stderr: Printed,
+}
+
+/// The lines that were printed so far.
+pub struct Printed {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Printed::of(child.stdout.take().unwrap());
+        let stderr = Printed::of(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    /// Waits until the command ends by itself; its exit code.
+    #[track_caller]
+    pub fn ended(&mut self) -> i32 {
+        let status = eventually("the command to end", || self.child.try_wait().unwrap());
+        self.stdout.join();
+        self.stderr.join();
+        status.code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+impl Printed {
+    fn of(from: impl Read + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            BufReader::new(from).lines().map_while(Result::ok).for_each(|line| sink.lock().unwrap().push(line));
+        });
+        Self { lines, reader: Some(reader) }
+    }
+
+    fn join(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// How many lines have the text.
+    pub fn count(&self, text: &str) -> usize {
+        self.lines().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits for a line with the text.
+    #[track_caller]
+    pub fn has(&self, text: &str) {
+        eventually(&format!("a line with {text:?}"), || (self.count(text) > 0).then_some(()));
+    }
+}
