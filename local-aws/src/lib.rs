@@ -24,6 +24,7 @@ mod logs;
 mod metrics;
 mod signature;
 mod store;
+mod validation;
 
 /// What `fuzz/` calls: what reads the bytes of others.
 #[cfg(fuzzing)]

@@ -29,6 +29,8 @@ use crate::signature::{Claim, SignatureError};
 use crate::store;
 use body::Allowance;
 use operations::Operation;
+#[cfg(test)]
+pub use operations::{KINESIS, LOGS};
 pub use server::{Limits, serve};
 use told::Told;
 
@@ -162,6 +164,7 @@ async fn dispatch(
     if let Some(claim) = &claim {
         claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
     }
+    let request = body::decode(request, &allowance).await?;
     let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
