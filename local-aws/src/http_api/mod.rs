@@ -3,7 +3,7 @@
 mod body;
 mod faults;
 mod guard;
-mod operations;
+pub mod operations;
 mod protocol;
 mod server;
 mod told;
@@ -29,8 +29,6 @@ use crate::signature::{Claim, SignatureError};
 use crate::store;
 use body::Allowance;
 use operations::Operation;
-#[cfg(test)]
-pub use operations::{KINESIS, LOGS};
 pub use server::{Limits, serve};
 use told::Told;
 

@@ -18,6 +18,10 @@ use crate::error::AwsError;
 use crate::faults::Refusal;
 use crate::metrics::Direction;
 
+/// The most digits of an explicit hash key, and of a sequence number (the model's patterns).
+const HASH_KEY_DIGITS: usize = 39;
+const SEQUENCE_NUMBER_DIGITS: usize = 129;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {
@@ -102,7 +106,7 @@ impl Kinesis {
             read_input("PutRecord", wire, body)?;
         }
         let answer = self.put_one(wire, request).await;
-        answer.or_else(|error| Err(modelled("PutRecord", wire, body, error)))
+        answer.map_err(|error| modelled("PutRecord", wire, body, error))
     }
 
     pub(super) async fn put_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
@@ -112,7 +116,7 @@ impl Kinesis {
             read_input("PutRecords", wire, body)?;
         }
         let answer = self.put_batch(wire, request).await;
-        answer.or_else(|error| Err(modelled("PutRecords", wire, body, error)))
+        answer.map_err(|error| modelled("PutRecords", wire, body, error))
     }
 
     async fn put_one(&self, wire: Wire, request: PutRecord<'_>) -> Result<Response<Bytes>, AwsError> {
@@ -158,7 +162,7 @@ impl Kinesis {
     /// `SequenceNumberForOrdering` orders puts of one client on AWS. Here they are in the order of their arrival anyway.
     /// Recorded: any number that some shard could have given is accepted.
     fn check_ordering(&self, stream: &StreamLog, number: &str) -> Result<(), AwsError> {
-        if !is_decimal(number, 129) {
+        if !is_decimal(number, SEQUENCE_NUMBER_DIGITS) {
             return Err(not_modelled());
         }
         possible_number(number, now()).map(|_| ()).ok_or_else(|| {
@@ -255,6 +259,9 @@ fn check<'a>(
         let place = || if is_batch { format!("records.{}.member.", index + 1) } else { String::new() };
         let partition_key = partition_key(entry, is_distributed, place)?;
         let data_len = entry.data.len().map_err(|_| not_modelled())?;
+        if entry.explicit_hash_key.as_ref().is_some_and(|Text(key)| !is_decimal(key, HASH_KEY_DIGITS)) {
+            return Err(not_modelled());
+        }
         check_size(partition_key.len() + data_len, data_len, max_record_bytes, place)?;
         total += partition_key.len() + data_len;
         let position = if is_distributed {
@@ -274,9 +281,6 @@ fn check<'a>(
 
 fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
     let Some(Text(explicit)) = &entry.explicit_hash_key else { return Ok(hash_key(partition_key)) };
-    if !is_decimal(explicit, 39) {
-        return Err(not_modelled());
-    }
     parse_hash_key(explicit).map_err(|_| {
         AwsError::bad_request(
             "InvalidArgumentException",

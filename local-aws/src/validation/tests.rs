@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::http_api::operations;
 
 fn refusal(operation: &str, input: Value) -> (String, String) {
     let input = serde_json::from_value(input).unwrap();
@@ -21,7 +22,7 @@ fn every_pattern_is_one_that_this_crate_reads() {
 
 #[test]
 fn every_operation_that_is_answered_has_a_table() {
-    for (service, model) in [(&crate::http_api::KINESIS, &KINESIS), (&crate::http_api::LOGS, &LOGS)] {
+    for (service, model) in [(&operations::KINESIS, &KINESIS), (&operations::LOGS, &LOGS)] {
         for operation in service.operations {
             assert!(
                 model.operations.contains_key(*operation),
