@@ -108,12 +108,18 @@ async fn every_service_accepts_gzip_and_the_signature_is_of_the_bytes_that_were_
     let form = [("content-type", "application/x-www-form-urlencoded"), ("content-encoding", "gzip")];
     let rest = [("content-type", "application/json"), ("content-encoding", "gzip")];
     let (braces, identity) = (gzip(b"{}"), gzip(b"Action=GetCallerIdentity&Version=2011-06-15"));
-    let tags = gzip(br#"{"Tags":{}}"#);
-    let function = "/2017-03-31/tags/arn:aws:lambda:us-east-1:000000000000:function:none";
+    let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/none";
+    let mapping = json!({ "FunctionName": "none", "EventSourceArn": stream, "StartingPosition": "invalid" });
+    let mapping = gzip(mapping.to_string().as_bytes());
     for (to, headers, body, expected) in [
         (("kinesis", "POST", "/"), &kinesis[..], &braces, "StreamNames"),
         (("sts", "POST", "/"), &form, &identity, "GetCallerIdentityResult"),
-        (("lambda", "POST", function), &rest, &tags, "Function not found"),
+        (
+            ("lambda", "POST", "/2015-03-31/event-source-mappings/"),
+            &rest,
+            &mapping,
+            "Value 'invalid' at 'startingPosition'",
+        ),
     ] {
         let (status, answer) = call(&endpoint, to, headers, body, body).await;
         assert!(answer.contains(expected), "{status} {answer}");

@@ -79,7 +79,9 @@ impl Table {
         let values: Vec<Value> = match shape.r#type.as_str() {
             "string" => {
                 let lengths = [shape.min.and_then(|min| min.checked_sub(1)), shape.max.map(|max| max + 1)];
-                let texts = lengths.into_iter().flatten().map(|length| "a".repeat(length));
+                // Longer ones are more than a body may be.
+                let lengths = lengths.into_iter().flatten().filter(|length| *length < 100_000);
+                let texts = lengths.map(|length| "a".repeat(length));
                 texts.chain(["é\t ".to_owned()]).map(Value::from).collect()
             }
             "integer" | "long" => {

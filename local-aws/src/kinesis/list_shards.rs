@@ -67,8 +67,9 @@ impl Kinesis {
         let input: ListShards = typed(input)?;
         let limit = input.max_results.unwrap_or(PAGE);
         let page = self.page(input)?;
-        let described = self.engine().stream(&page.stream).await?;
+        // It names the parents of new shards first.
         let log = self.stream_log(&page.stream).await?;
+        let described = self.engine().stream(&page.stream).await?;
         let wanted = page.filter.as_ref().map(|filter| Wanted::of(filter, &log)).transpose()?;
         let is_wanted = |id: &str| {
             id > page.after.as_str()

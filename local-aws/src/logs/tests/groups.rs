@@ -35,7 +35,7 @@ fn groups_are_refused_in_the_words_of_aws() {
         ),
         (
             json!({"logGroupName": ""}),
-            "1 validation error detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            r"2 validation errors detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+; Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
         ),
         (
             json!({}),
