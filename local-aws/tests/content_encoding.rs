@@ -109,7 +109,7 @@ async fn every_service_accepts_gzip_and_the_signature_is_of_the_bytes_that_were_
     let rest = [("content-type", "application/json"), ("content-encoding", "gzip")];
     let (braces, identity) = (gzip(b"{}"), gzip(b"Action=GetCallerIdentity&Version=2011-06-15"));
     let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/none";
-    let mapping = json!({ "FunctionName": "none", "EventSourceArn": stream, "StartingPosition": "invalid" });
+    let mapping = json!({ "FunctionName": "none", "EventSourceArn": stream, "StartingPosition": "LATEST" });
     let mapping = gzip(mapping.to_string().as_bytes());
     for (to, headers, body, expected) in [
         (("kinesis", "POST", "/"), &kinesis[..], &braces, "StreamNames"),
@@ -118,7 +118,8 @@ async fn every_service_accepts_gzip_and_the_signature_is_of_the_bytes_that_were_
             ("lambda", "POST", "/2015-03-31/event-source-mappings/"),
             &rest,
             &mapping,
-            "Value 'invalid' at 'startingPosition'",
+            // Which is in the body.
+            "Function does not exist",
         ),
     ] {
         let (status, answer) = call(&endpoint, to, headers, body, body).await;
