@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{Response, header};
 use serde_json::json;
 
+const SERIALIZATION: &str = "SerializationException";
+
 /// The wire protocols, each with its own form of an error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Protocol {
@@ -39,9 +41,22 @@ impl AwsError {
         Self::new(400, code, message)
     }
 
+    /// A request that could not be read. AWS says nothing more about a body that is not JSON at all.
+    pub fn serialization(message: impl Into<String>) -> Self {
+        Self::bad_request(SERIALIZATION, message)
+    }
+
+    /// The member of an awsJson error that holds its message: what AWS's own deserializer refuses has another one.
+    pub fn message_member(&self) -> &'static str {
+        if self.code == SERIALIZATION { "Message" } else { "message" }
+    }
+
     /// awsJson 1.1 (Kinesis, CloudWatch Logs): `{"__type":…,"message":…}`.
     pub fn to_aws_json(&self) -> Response<Bytes> {
-        let body = json!({ "__type": self.code, "message": self.message });
+        let mut body = json!({ "__type": self.code });
+        if !self.message.is_empty() {
+            body[self.message_member()] = self.message.as_str().into();
+        }
         self.respond("application/x-amz-json-1.1", body.to_string())
     }
 

@@ -26,6 +26,7 @@ mod peer;
 mod private;
 mod signature;
 mod store;
+mod validation;
 
 /// What `fuzz/` calls: what reads the bytes of others.
 #[cfg(fuzzing)]

@@ -1,16 +1,20 @@
-//! A request's body, read whole. Its SHA-256, which the signature is of, is taken as it arrives: one pass.
+//! A request's body, read whole. Its SHA-256, which the signature is of, is taken as it arrives: one pass. A compressed body
+//! is decompressed after its signature is verified.
 
+use std::io::Read;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use flate2::bufread::MultiGzDecoder;
+use http::{HeaderMap, Request, header};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::AwsError;
 use crate::signature::hex;
+use crate::store;
 
 /// What is set aside before the first byte is here, at most.
 const FIRST_CAPACITY: usize = 1024 * 1024;
@@ -95,6 +99,49 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     Ok(ReadBody { bytes: bytes.freeze(), room, sha256: hex(&hasher.finalize()) })
 }
 
+/// Decompresses a body that is sent with `Content-Encoding: gzip`, as the CloudWatch agent does, up to the operation's limit.
+///
+/// # Errors
+/// Another encoding, a body that is not gzip, or one that is larger than the limit when it is decompressed.
+pub async fn decode(request: Request<Bytes>, allowance: &Allowance<'_>) -> Result<Request<Bytes>, AwsError> {
+    if !is_gzip(request.headers())? {
+        return Ok(request);
+    }
+    let (mut parts, compressed) = request.into_parts();
+    let limit = allowance.bytes;
+    let body = store::beside(move || decompress(&compressed, limit)).await;
+    let body = body.map_err(|error| AwsError::serialization(format!("The request's body is not gzip: {error}")))?;
+    parts.headers.remove(header::CONTENT_ENCODING);
+    Ok(Request::from_parts(parts, body.ok_or_else(|| too_large(allowance))?))
+}
+
+/// Whether the body is compressed.
+fn is_gzip(headers: &HeaderMap) -> Result<bool, AwsError> {
+    let mut is_gzip = false;
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        for encoding in String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase().split(',').map(str::trim) {
+            match encoding {
+                "" | "identity" => {}
+                "gzip" | "x-gzip" if !is_gzip => is_gzip = true,
+                other => {
+                    let message = format!(
+                        "The content encoding '{other}' is not supported. Send the body as it is, or compress it once with gzip."
+                    );
+                    return Err(AwsError::new(415, "UnsupportedMediaTypeException", message));
+                }
+            }
+        }
+    }
+    Ok(is_gzip)
+}
+
+/// The decompressed bytes; none if there are more than `limit`. No more than that is ever held.
+fn decompress(compressed: &[u8], limit: usize) -> std::io::Result<Option<Bytes>> {
+    let mut bytes = Vec::with_capacity(compressed.len().saturating_mul(4).min(limit).min(FIRST_CAPACITY));
+    MultiGzDecoder::new(compressed).take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= limit).then(|| bytes.into()))
+}
+
 fn too_large(allowance: &Allowance<'_>) -> AwsError {
     let Allowance { bytes, operation, .. } = allowance;
     let message = format!("Request must be smaller than {bytes} bytes for the {operation} operation");
@@ -103,4 +150,55 @@ fn too_large(allowance: &Allowance<'_>) -> AwsError {
 
 fn too_slow() -> AwsError {
     AwsError::new(408, "RequestTimeout", "The request's body did not arrive in time.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_bomb_is_decompressed_up_to_the_limit_only() {
+        let bomb = gzip(&vec![0; 64 << 20]);
+        assert!(bomb.len() < 1 << 20);
+        assert_eq!(decompress(&bomb, 1 << 20).unwrap(), None);
+        assert_eq!(decompress(&gzip(&[7; 100]), 100).unwrap().unwrap().len(), 100);
+        assert_eq!(decompress(&gzip(&[7; 101]), 100).unwrap(), None);
+        // Members one after another are one text (RFC 1952, 2.2).
+        assert_eq!(decompress(&[gzip(b"a"), gzip(b"b")].concat(), 9).unwrap().unwrap(), "ab");
+    }
+
+    #[test]
+    fn only_gzip_and_identity_are_encodings() {
+        let is_gzip = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, http::HeaderValue::from_static(value))]);
+            is_gzip(&headers).map_err(|error| error.status)
+        };
+        assert_eq!([is_gzip("gzip"), is_gzip("GZip, identity"), is_gzip("identity")], [Ok(true), Ok(true), Ok(false)]);
+        for other in ["deflate", "br", "zstd", "gzip, gzip", "aws-chunked"] {
+            assert_eq!(is_gzip(other), Err(415), "{other}");
+        }
+        assert_eq!(super::is_gzip(&HeaderMap::new()), Ok(false));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_compressed_is_decompressed_and_other_bytes_are_an_error(bytes: Vec<u8>, cut in 1_usize..18) {
+            let compressed = gzip(&bytes);
+            prop_assert_eq!(decompress(&compressed, bytes.len()).unwrap().unwrap(), bytes.clone());
+            prop_assert!(decompress(&compressed[..compressed.len() - cut], bytes.len()).is_err());
+            prop_assert!(decompress(&[b"x", &bytes[..]].concat(), 1 << 20).is_err());
+        }
+    }
 }

@@ -117,7 +117,7 @@ async fn verified(
     Ok(Admitted { request, claim: Some(claim), room: body.room })
 }
 
-fn allowance(access: &Access, operation: Option<Operation>) -> Allowance<'static> {
+pub fn allowance(access: &Access, operation: Option<Operation>) -> Allowance<'static> {
     let Limits { body_pause: pause, body: whole, .. } = access.limits;
     let name = operation.map_or("", |operation| operation.name);
     Allowance { bytes: body::limit_of(name), operation: name, pause, whole }

@@ -3,7 +3,7 @@
 mod body;
 mod faults;
 mod guard;
-mod operations;
+pub mod operations;
 mod protocol;
 mod server;
 mod told;
@@ -149,6 +149,7 @@ async fn dispatch(
 ) -> Result<Response<Body>, AwsError> {
     let guard::Admitted { request, claim, room: _room } =
         guard::admitted(&services.access, protocol, operation, claim, request).await?;
+    let request = body::decode(request, &guard::allowance(&services.access, operation)).await?;
     let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {

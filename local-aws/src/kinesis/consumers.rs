@@ -10,7 +10,6 @@ use crate::error::AwsError;
 
 impl Kinesis {
     pub(super) async fn register_consumer(&self, input: &Value) -> Result<Value, AwsError> {
-        self.engine().check("RegisterStreamConsumer", input)?;
         let stream_arn = text(input, "StreamARN").unwrap_or_default();
         let name = text(input, "ConsumerName").unwrap_or_default();
         self.engine().stream(stream_name(stream_arn).unwrap_or_default()).await?;
@@ -28,7 +27,7 @@ impl Kinesis {
                 "You have reached the maximum number of registered consumers for this stream.",
             ));
         }
-        let tags = if input["Tags"].is_null() { None } else { Some(super::tags::checked(input)?) };
+        let tags = super::tags::checked(input, stream_arn)?;
         let seconds = now() / 1000;
         let consumer = Consumer {
             consumer_name: name.to_owned(),
@@ -37,16 +36,14 @@ impl Kinesis {
             consumer_creation_timestamp: EpochSeconds(seconds as f64),
         };
         let answer = json!({ "Consumer": consumer });
-        if let Some(tags) = tags {
-            self.engine().set_tags(&consumer.consumer_arn, &super::tags::texts(&tags).collect()).await?;
-        }
+        self.engine().set_tags(&consumer.consumer_arn, &tags).await?;
         let active = Consumer { consumer_status: ConsumerStatus::Active, ..consumer.clone() };
         self.transition(consumer, Some(active)).await?;
         Ok(answer)
     }
 
     pub(super) async fn deregister_consumer(&self, input: &Value) -> Result<Value, AwsError> {
-        let consumer = self.find_consumer("DeregisterStreamConsumer", input).await?;
+        let consumer = self.find_consumer(input).await?;
         let deleting = Consumer { consumer_status: ConsumerStatus::Deleting, ..consumer };
         self.transition(deleting, None).await?;
         Ok(Value::Null)
@@ -81,14 +78,13 @@ impl Kinesis {
     }
 
     pub(super) async fn describe_consumer(&self, input: &Value) -> Result<Value, AwsError> {
-        let consumer = self.find_consumer("DescribeStreamConsumer", input).await?;
+        let consumer = self.find_consumer(input).await?;
         let mut description = json!(consumer);
         description["StreamARN"] = stream_arn(&consumer).into();
         Ok(json!({ "ConsumerDescription": description }))
     }
 
     pub(super) async fn list_consumers(&self, input: &Value) -> Result<Value, AwsError> {
-        self.engine().check("ListStreamConsumers", input)?;
         let stream_arn = text(input, "StreamARN").unwrap_or_default();
         self.engine().stream(stream_name(stream_arn).unwrap_or_default()).await?;
         let after = match text(input, "NextToken") {
@@ -111,8 +107,7 @@ impl Kinesis {
     }
 
     /// The consumer that a request names, by its ARN or by its stream and its name.
-    async fn find_consumer(&self, operation: &str, input: &Value) -> Result<Consumer, AwsError> {
-        self.engine().check(operation, input)?;
+    async fn find_consumer(&self, input: &Value) -> Result<Consumer, AwsError> {
         let (arn, stream_arn, name) =
             (text(input, "ConsumerARN"), text(input, "StreamARN"), text(input, "ConsumerName"));
         let (found, what) = match (arn, stream_arn, name) {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::log::Status;
 use super::persist::Pending;
 use super::target::stream_name;
-use super::{Kinesis, create, engine, invalid, text, violation};
+use super::{Kinesis, create, engine, invalid, text};
 use crate::error::AwsError;
 
 /// On-demand streams an account may have (Kinesis API, DescribeLimits).
@@ -22,22 +22,10 @@ const ON_DEMAND_STREAMS: u32 = 50;
 /// Shards of a DescribeStream without a limit, and names of a ListStreams without one.
 const PAGE: u64 = 100;
 
-/// Of a shard (Kinesis API, EnableEnhancedMonitoring).
-const METRICS: [&str; 8] = [
-    "IncomingBytes",
-    "IncomingRecords",
-    "OutgoingBytes",
-    "OutgoingRecords",
-    "WriteProvisionedThroughputExceeded",
-    "ReadProvisionedThroughputExceeded",
-    "IteratorAgeMilliseconds",
-    "ALL",
-];
-
 impl Kinesis {
     /// Answers an operation that neither puts nor reads records; `Null` is an empty answer.
     pub(super) async fn control(&self, operation: &str, mut input: Value) -> Result<Value, AwsError> {
-        self.name_stream(&mut input)?;
+        self.name_stream(operation, &mut input)?;
         match operation {
             "CreateStream" => self.create_stream(input).await,
             "DeleteStream" => self.delete_stream(&input).await,
@@ -57,15 +45,16 @@ impl Kinesis {
             "IncreaseStreamRetentionPeriod" | "DecreaseStreamRetentionPeriod" => {
                 self.set_retention(&input, operation.starts_with("Increase")).await
             }
-            "SplitShard" | "MergeShards" => self.reshard(operation, &input).await,
+            "SplitShard" | "MergeShards" => self.reshard(operation, input).await,
             "UpdateShardCount" => self.update_shard_count(&input).await,
             "UpdateStreamRecordDistributionStrategy" => self.set_distribution(&input).await,
             "DescribeAccountSettings" => self.describe_account_settings(&input).await,
             "UpdateAccountSettings" => self.update_account_settings(&input).await,
             "UpdateStreamWarmThroughput" => self.update_warm_throughput(input).await,
             "UpdateStreamMode" => self.update_mode(&input).await,
-            "EnableEnhancedMonitoring" | "DisableEnhancedMonitoring" => self.set_monitoring(operation, &input).await,
             "GetResourcePolicy" => self.get_policy(&input).await,
+            "PutResourcePolicy" => self.put_policy(&input).await,
+            "DeleteResourcePolicy" => self.delete_policy(&input).await,
             "ListTagsForStream" => self.engine().call(operation, &input).await,
             _ => self.change(operation, &input).await,
         }
@@ -123,8 +112,25 @@ impl Kinesis {
         Ok(Value::Null)
     }
 
+    async fn put_policy(&self, input: &Value) -> Result<Value, AwsError> {
+        self.resource(input).await?;
+        self.change("PutResourcePolicy", input).await
+    }
+
+    async fn delete_policy(&self, input: &Value) -> Result<Value, AwsError> {
+        self.resource(input).await?;
+        let arn = text(input, "ResourceARN").unwrap_or_default();
+        if self.engine().policy(arn).await.is_none() {
+            // Unverified: AWS's text.
+            let message = format!("No resource policy found for resource ARN {arn}");
+            return Err(AwsError::bad_request("ResourceNotFoundException", message));
+        }
+        self.change("DeleteResourcePolicy", input).await
+    }
+
     /// Recorded: what has no policy has an empty one.
     async fn get_policy(&self, input: &Value) -> Result<Value, AwsError> {
+        self.resource(input).await?;
         let mut answer = self.engine().call("GetResourcePolicy", input).await?;
         if answer["Policy"] == "" {
             answer["Policy"] = "{}".into();
@@ -225,16 +231,8 @@ impl Kinesis {
 
     /// The engine stops at a week, from before there was a year.
     async fn set_retention(&self, input: &Value, is_increase: bool) -> Result<Value, AwsError> {
-        let name =
-            text(input, "StreamName").ok_or_else(|| invalid("Either StreamName or StreamARN must be provided."))?;
-        let hours = &input["RetentionPeriodHours"];
-        let wanted = hours.as_i64().ok_or_else(|| match hours {
-            Value::Null => violation("Value null at 'retentionPeriodHours'", "not be null"),
-            _ => AwsError::bad_request(
-                "SerializationException",
-                format!("RetentionPeriodHours is {hours}, not an integer"),
-            ),
-        })?;
+        let name = text(input, "StreamName").unwrap_or_default();
+        let wanted = input["RetentionPeriodHours"].as_i64().unwrap_or_default();
         let (lowest, highest) = STREAM_RETENTION_HOURS.into_inner();
         let hours = u32::try_from(wanted.max(0)).unwrap_or(u32::MAX);
         if hours < lowest {
@@ -262,14 +260,17 @@ impl Kinesis {
     }
 
     /// The engine splits and merges closed shards, too, and those of an on-demand stream.
-    async fn reshard(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
-        self.engine().check(operation, input)?;
-        let name = text(input, "StreamName").unwrap_or_default();
-        self.must_be_on_demand(false, name).await?;
-        if let Ok(log) = self.stream_log(name).await {
-            for shard_id in
-                ["ShardToSplit", "ShardToMerge", "AdjacentShardToMerge"].iter().filter_map(|id| text(input, id))
-            {
+    async fn reshard(&self, operation: &str, mut input: Value) -> Result<Value, AwsError> {
+        const SHARDS: [&str; 3] = ["ShardToSplit", "ShardToMerge", "AdjacentShardToMerge"];
+        let name = text(&input, "StreamName").unwrap_or_default().to_owned();
+        for member in SHARDS {
+            if let Some(shard) = text(&input, member) {
+                input[member] = self.shard_id(shard, &name)?.into();
+            }
+        }
+        self.must_be_on_demand(false, &name).await?;
+        if let Ok(log) = self.stream_log(&name).await {
+            for shard_id in SHARDS.iter().filter_map(|member| text(&input, member)) {
                 if log.shard(shard_id).is_some_and(|shard| shard.closed().is_some()) {
                     return Err(invalid(format!(
                         "Shard {shard_id} in stream {name} under account {} has already been merged or split, and thus is not \
@@ -279,11 +280,10 @@ impl Kinesis {
                 }
             }
         }
-        self.change(operation, input).await
+        self.change(operation, &input).await
     }
 
     async fn update_shard_count(&self, input: &Value) -> Result<Value, AwsError> {
-        self.engine().check("UpdateShardCount", input)?;
         let name = text(input, "StreamName").unwrap_or_default();
         self.must_be_on_demand(false, name).await?;
         let mut answer = self.change("UpdateShardCount", input).await?;
@@ -304,7 +304,6 @@ impl Kinesis {
     }
 
     async fn update_warm_throughput(&self, mut input: Value) -> Result<Value, AwsError> {
-        self.engine().check("UpdateStreamWarmThroughput", &input)?;
         self.must_be_on_demand(true, text(&input, "StreamName").unwrap_or_default()).await?;
         // The engine takes a name or an ARN.
         input.as_object_mut().map(|members| members.remove("StreamARN"));
@@ -324,19 +323,5 @@ impl Kinesis {
             self.follow(name).await;
         }
         Ok(answer)
-    }
-
-    /// The engine takes any name of a metric.
-    async fn set_monitoring(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
-        let metrics = input["ShardLevelMetrics"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let unknown = metrics.iter().filter_map(Value::as_str).find(|metric| !METRICS.contains(metric));
-        if let Some(metric) = unknown {
-            let metrics = METRICS.join(", ");
-            return Err(violation(
-                &format!("Value '[{metric}]' at 'shardLevelMetrics'"),
-                &format!("satisfy constraint: [Member must satisfy enum value set: [{metrics}]]"),
-            ));
-        }
-        self.change(operation, input).await
     }
 }

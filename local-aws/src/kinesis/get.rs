@@ -5,14 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp as Time;
-use kinesis_event_logger_core::{SequenceNumber, limits};
+use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::iterator::ShardIterator;
 use super::log::{Item, ShardLog, Shards, Span, StreamLog};
+use super::resolve::possible_number;
 use super::target::Target;
 use super::wire::Wire;
-use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records, typed};
 use crate::error::AwsError;
 use crate::metrics::Direction;
 use crate::store;
@@ -28,6 +30,8 @@ struct GetShardIterator {
     shard_iterator_type: PositionType,
     starting_sequence_number: Option<String>,
     timestamp: Option<f64>,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +41,8 @@ struct GetRecords {
     limit: Option<usize>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// How a place in a shard is named.
@@ -94,14 +100,11 @@ struct HashKeyRange {
 }
 
 impl Kinesis {
-    pub(super) async fn get_shard_iterator(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let mut input = wire.read_value(body)?;
-        self.name_stream(&mut input)?;
-        self.engine().check("GetShardIterator", &input)?;
-        let GetShardIterator { target, shard_id, shard_iterator_type, starting_sequence_number, timestamp } =
-            serde_json::from_value(input)
-                .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+    pub(super) async fn get_shard_iterator(&self, wire: Wire, input: Value) -> Result<Response<Bytes>, AwsError> {
+        let GetShardIterator { target, shard_id, shard_iterator_type, starting_sequence_number, timestamp, dry_run } =
+            typed(input)?;
         let name = self.name_of(target)?;
+        let shard_id = self.shard_id(&shard_id, &name)?;
         let missing = || self.no_shard(&shard_id, &name);
         let stream = self.stream_log(&name).await.map_err(|_| missing())?;
         let shard = stream.shard(&shard_id).ok_or_else(missing)?;
@@ -113,14 +116,14 @@ impl Kinesis {
             next: self.begin(&stream, &shard, &position).await?,
             stream_name: name,
         };
+        if dry_run {
+            return Err(self.dry_run(&iterator.stream_name, "GetShardIterator"));
+        }
         wire.answer(&IteratorAnswer { shard_iterator: iterator.encode() })
     }
 
-    pub(super) async fn get_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let input = wire.read_value(body)?;
-        self.engine().check("GetRecords", &input)?;
-        let GetRecords { shard_iterator, limit, stream_arn } = serde_json::from_value(input)
-            .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+    pub(super) async fn get_records(&self, wire: Wire, input: Value) -> Result<Response<Bytes>, AwsError> {
+        let GetRecords { shard_iterator, limit, stream_arn, dry_run } = typed(input)?;
         let now = now();
         let iterator = ShardIterator::decode(&shard_iterator).filter(|iterator| iterator.created <= now);
         let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator."))?;
@@ -134,6 +137,9 @@ impl Kinesis {
         let shard = stream.shard(&shard_id).ok_or_else(missing)?;
         if self.shared.has_limits && !shard.limits().read(now) {
             return Err(AwsError::bad_request(THROUGHPUT_EXCEEDED, self.rate_exceeded(&shard, &iterator.stream_name)));
+        }
+        if dry_run {
+            return Err(self.dry_run(&iterator.stream_name, "GetRecords"));
         }
         let span = Span {
             from: iterator.next,
@@ -192,8 +198,7 @@ impl Kinesis {
         if let Some(counter) = shard.sequence.counter(number) {
             return Ok(counter);
         }
-        let parts = number.parse::<SequenceNumber>().ok().and_then(|number| number.parts());
-        let why = match parts {
+        let why = match possible_number(number, now()) {
             Some(parts) if parts.shard_index != shard.sequence.index => {
                 return Err(invalid(format!(
                     "Invalid StartingSequenceNumber. It encodes shardId-{:012}, while it was used in a call to a shard with {}",

@@ -26,8 +26,10 @@ impl ShardIterator {
         base64_simd::STANDARD.encode_to_string(bytes)
     }
 
-    /// Reads an iterator; none if it is not one of ours.
+    /// Reads an iterator, which may stand in double quotes (recorded: AWS accepts what `aws --query` prints); none if it is
+    /// not one of ours.
     pub fn decode(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let bytes = base64_simd::STANDARD.decode_to_vec(text).ok()?;
         let (&[VERSION], rest) = bytes.split_first_chunk()? else { return None };
         let (created, rest) = rest.split_first_chunk()?;
@@ -57,6 +59,8 @@ mod tests {
             let text = iterator.encode();
             // The API takes iterators of up to 512 characters.
             prop_assert!(text.len() <= 512);
+            let quoted = format!("\"{text}\"");
+            prop_assert_eq!(ShardIterator::decode(&quoted), Some(iterator.clone()));
             prop_assert_eq!(ShardIterator::decode(&text), Some(iterator));
         }
 

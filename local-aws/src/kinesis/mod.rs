@@ -5,6 +5,7 @@
 mod consumers;
 mod control;
 mod create;
+mod dry_run;
 mod engine;
 mod get;
 mod iterator;
@@ -15,6 +16,7 @@ mod persist;
 mod put;
 mod reader;
 mod records;
+mod resolve;
 mod subscribe;
 mod tags;
 mod target;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -37,6 +40,8 @@ use crate::error::AwsError;
 use crate::faults::Faults;
 use crate::metrics::Metrics;
 use crate::store::{self, Budget, Store};
+use crate::validation;
+use dry_run::DryRuns;
 use engine::Engine;
 use log::{ShardLog, Status, StreamLog};
 pub use reader::{Cursor, Record, Shard, Start, Stream};
@@ -65,6 +70,7 @@ struct Shared {
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// By consumer and shard.
     subscriptions: Mutex<HashMap<(String, String), Active>>,
+    dry_runs: DryRuns,
     faults: Faults,
     metrics: Metrics,
     store: Store,
@@ -85,6 +91,7 @@ impl Kinesis {
             control: tokio::sync::Mutex::new(()),
             changes: Mutex::default(),
             subscriptions: Mutex::default(),
+            dry_runs: DryRuns::default(),
             faults: Faults::default(),
             metrics: config.metrics.clone(),
             store: store.clone(),
@@ -108,14 +115,15 @@ impl Kinesis {
             return Err(AwsError::new(404, "UnknownOperationException", message));
         }
         let (wire, body) = (Wire::of(request.headers())?, request.body());
+        let input = || read_input(operation, wire, body);
         let answer = match operation {
             "PutRecord" => self.put_record(wire, body).await,
             "PutRecords" => self.put_records(wire, body).await,
-            "GetShardIterator" => self.get_shard_iterator(wire, body).await,
-            "GetRecords" => self.get_records(wire, body).await,
-            "ListShards" => self.list_shards(wire, body).await,
-            "SubscribeToShard" => return self.subscribe_to_shard(wire, body).await,
-            _ => match self.control(operation, wire.read_value(body)?).await {
+            "GetShardIterator" => self.get_shard_iterator(wire, input()?).await,
+            "GetRecords" => self.get_records(wire, input()?).await,
+            "ListShards" => self.list_shards(wire, input()?).await,
+            "SubscribeToShard" => return self.subscribe_to_shard(wire, input()?).await,
+            _ => match self.control(operation, input()?).await {
                 Ok(answer) => wire.answer_value(answer),
                 Err(error) => Err(error),
             },
@@ -233,11 +241,17 @@ fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidArgumentException", message)
 }
 
-/// The refusal of a value that the service's model does not allow.
-fn violation(value: &str, constraint: &str) -> AwsError {
-    let message =
-        format!("1 validation error detected: {value} failed to satisfy constraint: Member must {constraint}");
-    AwsError::bad_request("ValidationException", message)
+/// Reads a request.
+///
+/// # Errors
+/// What the service's model does not allow.
+fn read_input(operation: &str, wire: Wire, body: &[u8]) -> Result<Value, AwsError> {
+    validation::KINESIS.read(operation, wire.read_input(body)?)
+}
+
+/// Reads a request's typed form out of what the model allows.
+fn typed<T: DeserializeOwned>(input: Value) -> Result<T, AwsError> {
+    serde_json::from_value(input).map_err(|error| AwsError::serialization(error.to_string()))
 }
 
 /// A member that is a text.

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog, Shards, StreamLog};
+use super::resolve::possible_number;
 use super::target::Target;
 use super::wire::{Blob, Text, Wire};
-use super::{Kinesis, THROUGHPUT_EXCEEDED, now, violation};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, now, read_input};
 use crate::error::AwsError;
 use crate::faults::Refusal;
 use crate::metrics::Direction;
+
+/// The most digits of an explicit hash key, and of a sequence number (the model's patterns).
+const HASH_KEY_DIGITS: usize = 39;
+const SEQUENCE_NUMBER_DIGITS: usize = 129;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -30,11 +37,13 @@ struct PutRecord<'a> {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<IgnoredAny>,
     #[serde(borrow)]
     data: Blob<'a>,
     partition_key: Option<Text<'a>>,
     explicit_hash_key: Option<Text<'a>>,
     sequence_number_for_ordering: Option<String>,
+    dry_run: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +54,8 @@ struct PutRecords<'a> {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
+    stream_id: Option<IgnoredAny>,
+    dry_run: Option<bool>,
 }
 
 /// What becomes of one entry.
@@ -58,7 +69,8 @@ enum Outcome {
 struct PutRecordAnswer<'a> {
     shard_id: &'a str,
     sequence_number: SequenceText,
-    encryption_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +78,8 @@ struct PutRecordAnswer<'a> {
 struct PutRecordsAnswer<'a> {
     failed_record_count: usize,
     records: Vec<EntryAnswer<'a>>,
-    encryption_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -87,15 +100,34 @@ struct Checked<'a> {
 
 impl Kinesis {
     pub(super) async fn put_record(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let request = wire.read(body).map_err(|error| self.unreadable("PutRecord", wire, body, error))?;
-        let PutRecord { stream_name, stream_arn, data, partition_key, explicit_hash_key, sequence_number_for_ordering } =
-            request;
-        let stream = self.stream_to_put_on("PutRecord", Target { stream_name, stream_arn }, wire, body).await?;
-        if let Some(number) = sequence_number_for_ordering {
+        let mut input = Value::Null;
+        let request: PutRecord = read_request("PutRecord", wire, body, &mut input)?;
+        if request.stream_id.is_some() {
+            read_input("PutRecord", wire, body)?;
+        }
+        let answer = self.put_one(wire, request).await;
+        answer.map_err(|error| modelled("PutRecord", wire, body, error))
+    }
+
+    pub(super) async fn put_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+        let mut input = Value::Null;
+        let request: PutRecords = read_request("PutRecords", wire, body, &mut input)?;
+        if request.stream_id.is_some() {
+            read_input("PutRecords", wire, body)?;
+        }
+        let answer = self.put_batch(wire, request).await;
+        answer.map_err(|error| modelled("PutRecords", wire, body, error))
+    }
+
+    async fn put_one(&self, wire: Wire, request: PutRecord<'_>) -> Result<Response<Bytes>, AwsError> {
+        let PutRecord { stream_name, stream_arn, data, partition_key, explicit_hash_key, .. } = request;
+        let stream = self.stream_log(&self.name_of(Target { stream_name, stream_arn })?).await?;
+        if let Some(number) = request.sequence_number_for_ordering {
             self.check_ordering(&stream, &number)?;
         }
         let entries = [Entry { data, partition_key, explicit_hash_key }];
-        let (outcomes, encryption_type) = self.put(&stream, &entries, false)?;
+        let dry_run = request.dry_run.unwrap_or_default().then_some("PutRecord");
+        let (outcomes, encryption_type) = self.put(&stream, &entries, false, dry_run)?;
         match outcomes.as_slice() {
             [Outcome::Placed(shard, sequence_number)] => wire.answer(&PutRecordAnswer {
                 shard_id: &shard.id,
@@ -107,12 +139,14 @@ impl Kinesis {
         }
     }
 
-    pub(super) async fn put_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let request = wire.read(body).map_err(|error| self.unreadable("PutRecords", wire, body, error))?;
-        let PutRecords { records: entries, stream_name, stream_arn } = request;
-        check_count(entries.len())?;
-        let stream = self.stream_to_put_on("PutRecords", Target { stream_name, stream_arn }, wire, body).await?;
-        let (outcomes, encryption_type) = self.put(&stream, &entries, true)?;
+    async fn put_batch(&self, wire: Wire, request: PutRecords<'_>) -> Result<Response<Bytes>, AwsError> {
+        let PutRecords { records: entries, stream_name, stream_arn, dry_run, .. } = request;
+        if !(1..=limits::PUT_RECORDS_RECORDS).contains(&entries.len()) {
+            return Err(not_modelled());
+        }
+        let stream = self.stream_log(&self.name_of(Target { stream_name, stream_arn })?).await?;
+        let dry_run = dry_run.unwrap_or_default().then_some("PutRecords");
+        let (outcomes, encryption_type) = self.put(&stream, &entries, true, dry_run)?;
         let answer = |outcome| match outcome {
             &Outcome::Placed(ref shard, sequence_number) => {
                 EntryAnswer::Placed { shard_id: &shard.id, sequence_number }
@@ -125,28 +159,13 @@ impl Kinesis {
         wire.answer(&PutRecordsAnswer { failed_record_count, records, encryption_type })
     }
 
-    /// Why a request could not be read, as AWS words it where its model does.
-    fn unreadable(&self, operation: &str, wire: Wire, body: &[u8], error: AwsError) -> AwsError {
-        let modelled = wire.read_value(body).and_then(|input| self.engine().check(operation, &input));
-        modelled.err().unwrap_or(error)
-    }
-
-    /// A name that the model does not allow is no stream's, and refused for what it is.
-    async fn stream_to_put_on(
-        &self,
-        operation: &str,
-        target: Target,
-        wire: Wire,
-        body: &[u8],
-    ) -> Result<Arc<StreamLog>, AwsError> {
-        let stream = self.stream_log(&self.name_of(target)?).await;
-        stream.map_err(|error| self.unreadable(operation, wire, body, error))
-    }
-
     /// `SequenceNumberForOrdering` orders puts of one client on AWS. Here they are in the order of their arrival anyway.
+    /// Recorded: any number that some shard could have given is accepted.
     fn check_ordering(&self, stream: &StreamLog, number: &str) -> Result<(), AwsError> {
-        let is_known = stream.shards().all.iter().any(|shard| shard.sequence.counter(number).is_some());
-        is_known.then_some(()).ok_or_else(|| {
+        if !is_decimal(number, SEQUENCE_NUMBER_DIGITS) {
+            return Err(not_modelled());
+        }
+        possible_number(number, now()).map(|_| ()).ok_or_else(|| {
             AwsError::bad_request(
                 "InvalidArgumentException",
                 format!(
@@ -171,7 +190,8 @@ impl Kinesis {
         stream: &StreamLog,
         entries: &[Entry],
         is_batch: bool,
-    ) -> Result<(Vec<Outcome>, &'static str), AwsError> {
+        dry_run: Option<&'static str>,
+    ) -> Result<(Vec<Outcome>, Option<&'static str>), AwsError> {
         let now = now();
         let shards = stream.shards();
         let checked = check(stream, &shards, entries, is_batch)?;
@@ -190,11 +210,18 @@ impl Kinesis {
             }
         }
         let bytes = taken.iter().map(|index| checked[*index].data_len).sum();
-        self.shared.metrics.records(Direction::In, &stream.name, taken.len(), bytes);
+        // A record that is refused fails PutRecord, and is part of the answer of PutRecords.
+        let dry_run = dry_run.filter(|_| is_batch || !taken.is_empty());
+        if dry_run.is_none() {
+            self.shared.metrics.records(Direction::In, &stream.name, taken.len(), bytes);
+        }
         // One write a shard, its records in the order of the request.
         taken.sort_by_key(|index| checked[*index].position);
         let groups = taken.chunk_by(|one, other| checked[*one].position == checked[*other].position);
         let built = groups.map(|group| Ok((group, build(&checked, group)?))).collect::<Result<Vec<_>, AwsError>>()?;
+        if let Some(operation) = dry_run {
+            return Err(self.dry_run(&stream.name, operation));
+        }
         let is_encrypted = shards.settings.is_encrypted;
         for (group, chunk) in built {
             let shard = &shards.open()[checked[group[0]].position];
@@ -204,7 +231,7 @@ impl Kinesis {
                 outcomes[*index] = Some(Outcome::Placed(Arc::clone(shard), number));
             }
         }
-        Ok((outcomes.into_iter().flatten().collect(), if is_encrypted { "KMS" } else { "NONE" }))
+        Ok((outcomes.into_iter().flatten().collect(), is_encrypted.then_some("KMS")))
     }
 }
 
@@ -214,7 +241,7 @@ fn build(checked: &[Checked], group: &[usize]) -> Result<ChunkBuilder, AwsError>
     let mut chunk = ChunkBuilder::with_capacity(group.iter().map(size).sum());
     for index in group {
         let Checked { entry, partition_key, data_len, .. } = &checked[*index];
-        chunk.push(partition_key, *data_len, |bytes| entry.data.append_to(bytes)).map_err(|_| not_base64())?;
+        chunk.push(partition_key, *data_len, |bytes| entry.data.append_to(bytes)).map_err(|_| not_modelled())?;
     }
     Ok(chunk)
 }
@@ -230,11 +257,12 @@ fn check<'a>(
     let mut total = 0;
     let check = |(index, entry): (usize, &'a Entry<'a>)| {
         let place = || if is_batch { format!("records.{}.member.", index + 1) } else { String::new() };
-        let partition_key = partition_key(entry, is_distributed).map_err(|(value, constraint)| {
-            violation(&format!("Value {value} at '{}partitionKey'", place()), constraint)
-        })?;
-        let data_len = entry.data.len().map_err(|_| not_base64())?;
-        check_size(partition_key.len() + data_len, max_record_bytes, place)?;
+        let partition_key = partition_key(entry, is_distributed, place)?;
+        let data_len = entry.data.len().map_err(|_| not_modelled())?;
+        if entry.explicit_hash_key.as_ref().is_some_and(|Text(key)| !is_decimal(key, HASH_KEY_DIGITS)) {
+            return Err(not_modelled());
+        }
+        check_size(partition_key.len() + data_len, data_len, max_record_bytes, place)?;
         total += partition_key.len() + data_len;
         let position = if is_distributed {
             Some(stream.distribute(shards.open().len()))
@@ -261,37 +289,58 @@ fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
     })
 }
 
-/// # Errors
-/// The value, and the constraint that it breaks.
-fn partition_key<'a>(entry: &'a Entry, is_distributed: bool) -> Result<&'a str, (String, &'static str)> {
-    let key = entry.partition_key.as_ref().map(|Text(key)| key.as_ref());
-    let Some(key) = key else {
-        return if is_distributed { Ok("") } else { Err(("null".to_owned(), "not be null")) };
-    };
-    let chars = key.chars().count();
-    if limits::PARTITION_KEY_CHARS.contains(&chars) {
-        return Ok(key);
+/// The model lets a record be without a key, for streams that distribute their records.
+fn partition_key<'a>(entry: &'a Entry, is_distributed: bool, place: impl Fn() -> String) -> Result<&'a str, AwsError> {
+    match entry.partition_key.as_ref().map(|Text(key)| key.as_ref()) {
+        Some(key) if limits::PARTITION_KEY_CHARS.contains(&key.chars().count()) => Ok(key),
+        Some(_) => Err(not_modelled()),
+        None if is_distributed => Ok(""),
+        None => Err(violation(&format!("null at '{}partitionKey'", place()), "not be null")),
     }
-    let (least, most) = ("have length greater than or equal to 1", "have length less than or equal to 256");
-    Err((format!("'{key}'"), if chars == 0 { least } else { most }))
 }
 
-// AWS's own words for a record over the limit are unverified since records may be larger than 1 MiB.
-fn check_size(bytes: usize, max: usize, place: impl Fn() -> String) -> Result<(), AwsError> {
+// AWS's own words for a record over the stream's limit are unverified: these are those for one over the model's.
+fn check_size(bytes: usize, data_len: usize, max: usize, place: impl Fn() -> String) -> Result<(), AwsError> {
     if bytes <= max {
         return Ok(());
     }
-    Err(violation(&format!("Value at '{}data'", place()), &format!("have length less than or equal to {max}")))
+    let value = format!("'java.nio.HeapByteBuffer[pos=0 lim={data_len} cap={data_len}]' at '{}data'", place());
+    Err(violation(&value, &format!("have length less than or equal to {max}")))
 }
 
-fn check_count(count: usize) -> Result<(), AwsError> {
-    if (1..=limits::PUT_RECORDS_RECORDS).contains(&count) {
-        return Ok(());
-    }
-    let bound = if count == 0 { "greater than or equal to 1" } else { "less than or equal to 500" };
-    Err(violation(&format!("Value of {count} entries at 'records'"), &format!("have length {bound}")))
+/// The refusal of a value that the service's model allows and the stream does not.
+fn violation(value: &str, constraint: &str) -> AwsError {
+    let message =
+        format!("1 validation error detected: Value {value} failed to satisfy constraint: Member must {constraint}");
+    AwsError::bad_request("ValidationException", message)
 }
 
-fn not_base64() -> AwsError {
-    AwsError::bad_request("SerializationException", "a blob is not valid base64")
+/// Reads a put without a copy if it is as clients send it; otherwise what the model makes of it, which `input` holds.
+fn read_request<'a, T: Deserialize<'a>>(
+    operation: &str,
+    wire: Wire,
+    body: &'a [u8],
+    input: &'a mut Value,
+) -> Result<T, AwsError> {
+    wire.read(body).or_else(|_| {
+        *input = read_input(operation, wire, body)?;
+        T::deserialize(&*input).map_err(|error| AwsError::serialization(error.to_string()))
+    })
+}
+
+/// The error of a put that failed. Puts are not checked against the model before, because that costs a copy: whatever breaks
+/// it fails, and only then is looked at again.
+fn modelled(operation: &str, wire: Wire, body: &[u8], error: AwsError) -> AwsError {
+    read_input(operation, wire, body).err().unwrap_or(error)
+}
+
+/// What the model does not allow: [`modelled`] says why.
+fn not_modelled() -> AwsError {
+    AwsError::bad_request("ValidationException", "the request is not what the service's model allows")
+}
+
+/// A number as the model's patterns have it: without leading zeros, and of so many digits.
+fn is_decimal(text: &str, digits: usize) -> bool {
+    let is_short = (1..=digits).contains(&text.len());
+    is_short && text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))
 }

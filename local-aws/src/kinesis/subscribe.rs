@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::Response;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use super::get::{ChildShard, Position, child_shards, millis_behind};
 use super::log::{SequenceText, ShardLog, Span, StreamLog};
 use super::target::stream_name;
 use super::wire::Wire;
-use super::{Kinesis, data_bytes, engine, now, read_bytes, records};
+use super::{Kinesis, data_bytes, engine, now, read_bytes, records, typed};
 use crate::bucket::Bucket;
 use crate::error::AwsError;
 use crate::event_stream;
@@ -44,6 +45,8 @@ struct SubscribeToShard {
     consumer_arn: String,
     shard_id: String,
     starting_position: Position,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// The subscription of a consumer to a shard, of which there is one.
@@ -91,11 +94,8 @@ struct Pushed {
 }
 
 impl Kinesis {
-    pub(super) async fn subscribe_to_shard(&self, wire: Wire, body: &[u8]) -> Result<Response<Body>, AwsError> {
-        let input = wire.read_value(body)?;
-        self.engine().check("SubscribeToShard", &input)?;
-        let SubscribeToShard { consumer_arn, shard_id, starting_position } = serde_json::from_value(input)
-            .map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))?;
+    pub(super) async fn subscribe_to_shard(&self, wire: Wire, input: Value) -> Result<Response<Body>, AwsError> {
+        let SubscribeToShard { consumer_arn, shard_id, starting_position, dry_run } = typed(input)?;
         let consumer = self.engine().consumer(&consumer_arn).await;
         let consumer = consumer.ok_or_else(|| no_consumer(&consumer_arn))?;
         if !engine::is_active(&consumer) {
@@ -105,9 +105,15 @@ impl Kinesis {
             ));
         }
         let stream = self.stream_log(stream_name(&consumer_arn).unwrap_or_default()).await?;
+        let shard_id = self.shard_id(&shard_id, &stream.name)?;
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
         let next = self.begin(&stream, &shard, &starting_position).await?;
-        let taken_over = self.take_subscription(consumer_arn, shard_id)?;
+        if dry_run {
+            let subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+            self.check_pause(subscriptions.get(&(consumer_arn.clone(), shard_id)), &consumer_arn)?;
+            return Err(self.dry_run(&stream.name, "SubscribeToShard"));
+        }
+        let taken_over = self.take_subscription((consumer_arn, shard_id))?;
         let (events, pushed) = mpsc::channel(1);
         let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
         let allowance = self.shared.has_limits.then(|| Bucket::full(EVENT_BYTES, now()));
@@ -117,20 +123,24 @@ impl Kinesis {
 
     /// "If you call SubscribeToShard 5 seconds or more after a successful call, the second call takes over the subscription":
     /// what resolves when a later call does, with the words for it.
-    fn take_subscription(&self, consumer_arn: String, shard_id: String) -> Result<oneshot::Receiver<String>, AwsError> {
-        let now = now();
+    fn take_subscription(&self, key: (String, String)) -> Result<oneshot::Receiver<String>, AwsError> {
         let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
-        let another = another(&consumer_arn);
-        let key = (consumer_arn, shard_id);
-        let is_too_soon = |before: &Active| now < before.begun + AGAIN_MS;
-        if self.shared.has_limits && subscriptions.get(&key).is_some_and(is_too_soon) {
-            return Err(AwsError::bad_request("ResourceInUseException", another));
-        }
+        self.check_pause(subscriptions.get(&key), &key.0)?;
+        let another = another(&key.0);
         let (taken_over, ends) = oneshot::channel();
-        if let Some(before) = subscriptions.insert(key, Active { begun: now, taken_over }) {
+        if let Some(before) = subscriptions.insert(key, Active { begun: now(), taken_over }) {
             before.taken_over.send(another).ok();
         }
         Ok(ends)
+    }
+
+    /// With limits, some time must pass before the consumer subscribes to the shard again.
+    fn check_pause(&self, before: Option<&Active>, consumer_arn: &str) -> Result<(), AwsError> {
+        let is_too_soon = |before: &Active| now() < before.begun + AGAIN_MS;
+        if self.shared.has_limits && before.is_some_and(is_too_soon) {
+            return Err(AwsError::bad_request("ResourceInUseException", another(consumer_arn)));
+        }
+        Ok(())
     }
 
     /// Ends those of a consumer that is no more.

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Kinesis, invalid, text, violation};
+use super::{Kinesis, invalid, text};
 use crate::error::AwsError;
+use crate::validation;
 
 #[derive(Debug, Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
@@ -32,10 +33,13 @@ impl Kinesis {
     }
 
     /// Names the stream of which a request has the ARN: the engine knows ARNs in a few operations only.
-    pub(super) fn name_stream(&self, input: &mut Value) -> Result<(), AwsError> {
+    ///
+    /// # Errors
+    /// The operation is about a stream, and the request names none.
+    pub(super) fn name_stream(&self, operation: &str, input: &mut Value) -> Result<(), AwsError> {
         let member = |name| text(input, name).map(str::to_owned);
         let target = Target { stream_name: member("StreamName"), stream_arn: member("StreamARN") };
-        if target.stream_arn.is_some() {
+        if target.stream_arn.is_some() || validation::KINESIS.has_member(operation, "StreamName") {
             input["StreamName"] = self.name_of(target)?.into();
         }
         Ok(())
@@ -44,12 +48,9 @@ impl Kinesis {
     /// The name in the ARN of a stream.
     ///
     /// # Errors
-    /// It is none, or of another account or region; nothing of those is here.
-    fn name_in<'a>(&self, arn: &'a str) -> Result<&'a str, AwsError> {
-        let Some(name) = stream_name(arn).filter(|_| arn.starts_with("arn:")) else {
-            let pattern = r"satisfy regular expression pattern: arn:aws.*:kinesis:.*:\d{12}:stream/\S+";
-            return Err(violation(&format!("Value '{arn}' at 'streamARN'"), pattern));
-        };
+    /// It belongs to another account or region; nothing of those is here.
+    pub(super) fn name_in<'a>(&self, arn: &'a str) -> Result<&'a str, AwsError> {
+        let name = stream_name(arn).unwrap_or(arn);
         if arn == self.engine().arn(name) {
             return Ok(name);
         }

@@ -3,6 +3,7 @@
 //! (<https://github.com/aws/aws-sdk-java-v2/issues/4661>).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::error::AwsError;
+use crate::validation::Input;
 
 /// The tag of a timestamp (RFC 8949, 3.4.2).
 const TIMESTAMP: u64 = 1;
@@ -57,13 +59,17 @@ impl Wire {
         }
     }
 
-    /// Reads a request as JSON has it: blobs are base64, timestamps seconds. No body is one without members.
-    pub fn read_value(self, body: &[u8]) -> Result<Value, AwsError> {
+    /// Reads a request whose types are still to be checked; timestamps are in seconds.
+    pub fn read_input(self, body: &[u8]) -> Result<Input, AwsError> {
         match self {
-            _ if body.is_empty() => Ok(Value::Object(serde_json::Map::new())),
             Self::Json => self.read(body),
-            Self::Cbor => read_cbor(body).map(json_of),
+            Self::Cbor => read_cbor(body).map(input_of),
         }
+    }
+
+    /// Reads a request as JSON has it: blobs are base64, timestamps seconds.
+    pub fn read_value(self, body: &[u8]) -> Result<Value, AwsError> {
+        self.read_input(body).map(Value::from)
     }
 
     /// An answer's body.
@@ -100,7 +106,11 @@ impl Wire {
 
     /// An error in this encoding.
     pub fn error(self, error: &AwsError) -> Result<Response<Bytes>, AwsError> {
-        let mut response = self.answer(&ErrorBody { code: &error.code, message: &error.message })?;
+        let mut body = BTreeMap::from([("__type", error.code.as_ref())]);
+        if !error.message.is_empty() {
+            body.insert(error.message_member(), &error.message);
+        }
+        let mut response = self.answer(&body)?;
         *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if let Ok(code) = HeaderValue::from_str(&error.code) {
             response.headers_mut().insert("x-amzn-errortype", code);
@@ -109,38 +119,37 @@ impl Wire {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    #[serde(rename = "__type")]
-    code: &'a str,
-    message: &'a str,
-}
-
+/// A body that is not in its encoding. AWS does not say what is wrong with it.
 pub(super) fn serialization(error: &dyn fmt::Display) -> AwsError {
-    AwsError::bad_request("SerializationException", error.to_string())
+    tracing::debug!(%error, "the body cannot be read");
+    AwsError::serialization("")
 }
 
 fn read_cbor(body: &[u8]) -> Result<Cbor, AwsError> {
     ciborium::from_reader(body).map_err(|error| serialization(&error))
 }
 
-fn json_of(value: Cbor) -> Value {
+fn input_of(value: Cbor) -> Input {
     match value {
-        Cbor::Integer(number) => i64::try_from(number).map_or(Value::Null, Value::from),
-        Cbor::Bytes(bytes) => base64_simd::STANDARD.encode_to_string(bytes).into(),
-        Cbor::Float(number) => number.into(),
-        Cbor::Text(text) => text.into(),
-        Cbor::Bool(flag) => flag.into(),
-        Cbor::Tag(TIMESTAMP, millis) => match json_of(*millis).as_f64() {
-            Some(millis) => (millis / 1000.0).into(),
-            None => Value::Null,
-        },
-        Cbor::Tag(_, inner) => json_of(*inner),
-        Cbor::Array(items) => items.into_iter().map(json_of).collect(),
-        Cbor::Map(members) => {
-            members.into_iter().filter_map(|(name, value)| Some((name.into_text().ok()?, json_of(value)))).collect()
+        Cbor::Integer(number) => {
+            i64::try_from(number).map_or_else(|_| Input::Float(i128::from(number) as f64), Input::Integer)
         }
-        _ => Value::Null,
+        Cbor::Bytes(bytes) => Input::Bytes(bytes),
+        Cbor::Float(number) => Input::Float(number),
+        Cbor::Text(text) => Input::Text(text),
+        Cbor::Bool(flag) => Input::Bool(flag),
+        Cbor::Tag(TIMESTAMP, millis) => match input_of(*millis) {
+            Input::Integer(millis) => Input::Float(millis as f64 / 1000.0),
+            Input::Float(millis) => Input::Float(millis / 1000.0),
+            other => other,
+        },
+        Cbor::Tag(_, inner) => input_of(*inner),
+        Cbor::Array(items) => Input::List(items.into_iter().map(input_of).collect()),
+        Cbor::Map(members) => {
+            let member = |(name, value): (Cbor, Cbor)| Some((name.into_text().ok()?, input_of(value)));
+            Input::Structure(members.into_iter().filter_map(member).collect())
+        }
+        _ => Input::Null,
     }
 }
 

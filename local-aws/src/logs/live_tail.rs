@@ -79,7 +79,7 @@ impl Logs {
     /// # Errors
     /// StartLiveTail's modelled errors.
     pub fn start_live_tail(&self, body: &[u8]) -> Result<mpsc::Receiver<Bytes>, AwsError> {
-        let input: StartLiveTail = super::read_input(body)?;
+        let input: StartLiveTail = super::read_input("StartLiveTail", body)?;
         let start = json!({
             "requestId": Uuid::new_v4().to_string(),
             "sessionId": Uuid::new_v4().to_string(),

@@ -37,6 +37,7 @@ use serde_json::{Value, json};
 use crate::error::AwsError;
 use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
+use crate::validation::LOGS;
 use live_tail::Session;
 use state::State;
 
@@ -104,30 +105,32 @@ impl Logs {
     /// `UnknownOperationException` for an operation that is not answered here.
     pub fn call(&self, operation: &str, body: &[u8]) -> Result<Value, AwsError> {
         match operation {
-            "CreateLogGroup" => answer(body, |input| self.create_log_group(input)),
-            "ListLogGroups" => answer(body, |input| self.list_log_groups(input)),
-            "AssociateKmsKey" => answer(body, |input| self.associate_kms_key(input)),
-            "DisassociateKmsKey" => answer(body, |input| self.disassociate_kms_key(input)),
-            "DescribeMetricFilters" => answer(body, |input| self.describe_metric_filters(input)),
-            "DescribeSubscriptionFilters" => answer(body, |input| self.describe_subscription_filters(input)),
-            "DescribeResourcePolicies" => answer(body, |input: Value| self.describe_resource_policies(&input)),
-            "DescribeLogGroups" => answer(body, |input| self.describe_log_groups(input)),
-            "DeleteLogGroup" => answer(body, |input| self.delete_log_group(input)),
-            "PutRetentionPolicy" => answer(body, |input| self.put_retention_policy(input)),
-            "DeleteRetentionPolicy" => answer(body, |input| self.delete_retention_policy(input)),
-            "PutLogGroupDeletionProtection" => answer(body, |input| self.put_deletion_protection(input)),
-            "CreateLogStream" => answer(body, |input| self.create_log_stream(input)),
-            "DescribeLogStreams" => answer(body, |input| self.describe_log_streams(input)),
-            "DeleteLogStream" => answer(body, |input| self.delete_log_stream(input)),
-            "PutLogEvents" => answer(body, |input| self.put_log_events(input)),
-            "GetLogEvents" => answer(body, |input| self.get_log_events(input)),
-            "FilterLogEvents" => answer(body, |input| self.filter_log_events(input)),
-            "TagResource" => answer(body, |input| self.tag_resource(input)),
-            "UntagResource" => answer(body, |input| self.untag_resource(input)),
-            "ListTagsForResource" => answer(body, |input| self.list_tags_for_resource(input)),
-            "TagLogGroup" => answer(body, |input| self.tag_log_group(input)),
-            "UntagLogGroup" => answer(body, |input| self.untag_log_group(input)),
-            "ListTagsLogGroup" => answer(body, |input| self.list_tags_log_group(input)),
+            "CreateLogGroup" => answer(operation, body, |input| self.create_log_group(input)),
+            "ListLogGroups" => answer(operation, body, |input| self.list_log_groups(input)),
+            "AssociateKmsKey" => answer(operation, body, |input| self.associate_kms_key(input)),
+            "DisassociateKmsKey" => answer(operation, body, |input| self.disassociate_kms_key(input)),
+            "DescribeMetricFilters" => answer(operation, body, |input| self.describe_metric_filters(input)),
+            "DescribeSubscriptionFilters" => answer(operation, body, |input| self.describe_subscription_filters(input)),
+            "DescribeResourcePolicies" => {
+                answer(operation, body, |input: Value| self.describe_resource_policies(&input))
+            }
+            "DescribeLogGroups" => answer(operation, body, |input| self.describe_log_groups(input)),
+            "DeleteLogGroup" => answer(operation, body, |input| self.delete_log_group(input)),
+            "PutRetentionPolicy" => answer(operation, body, |input| self.put_retention_policy(input)),
+            "DeleteRetentionPolicy" => answer(operation, body, |input| self.delete_retention_policy(input)),
+            "PutLogGroupDeletionProtection" => answer(operation, body, |input| self.put_deletion_protection(input)),
+            "CreateLogStream" => answer(operation, body, |input| self.create_log_stream(input)),
+            "DescribeLogStreams" => answer(operation, body, |input| self.describe_log_streams(input)),
+            "DeleteLogStream" => answer(operation, body, |input| self.delete_log_stream(input)),
+            "PutLogEvents" => answer(operation, body, |input| self.put_log_events(input)),
+            "GetLogEvents" => answer(operation, body, |input| self.get_log_events(input)),
+            "FilterLogEvents" => answer(operation, body, |input| self.filter_log_events(input)),
+            "TagResource" => answer(operation, body, |input| self.tag_resource(input)),
+            "UntagResource" => answer(operation, body, |input| self.untag_resource(input)),
+            "ListTagsForResource" => answer(operation, body, |input| self.list_tags_for_resource(input)),
+            "TagLogGroup" => answer(operation, body, |input| self.tag_log_group(input)),
+            "UntagLogGroup" => answer(operation, body, |input| self.untag_log_group(input)),
+            "ListTagsLogGroup" => answer(operation, body, |input| self.list_tags_log_group(input)),
             unknown => Err(AwsError::bad_request(
                 "UnknownOperationException",
                 format!("The local endpoint does not answer the CloudWatch Logs operation {unknown}."),
@@ -189,17 +192,28 @@ fn system_clock() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn read_input<I: DeserializeOwned>(body: &[u8]) -> Result<I, AwsError> {
+/// Reads an input that the model allows, into the type of its operation.
+fn read_input<I: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<I, AwsError> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| AwsError::bad_request("SerializationException", error.to_string()))
+    let unreadable = |error: serde_json::Error| AwsError::serialization(error.to_string());
+    // It may have 10,000 events: it is read once, and checks them itself.
+    if operation == "PutLogEvents"
+        && let Ok(input) = serde_json::from_slice(body)
+    {
+        return Ok(input);
+    }
+    let input = serde_json::from_slice(body).map_err(unreadable)?;
+    validation::check_names(&input)?;
+    serde_json::from_value(LOGS.read(operation, input)?).map_err(unreadable)
 }
 
 /// Reads an operation's input, runs it, writes its output; one without output answers `{}`.
 fn answer<I: DeserializeOwned, O: Serialize>(
+    operation: &str,
     body: &[u8],
-    operation: impl FnOnce(I) -> Result<O, AwsError>,
+    answer: impl FnOnce(I) -> Result<O, AwsError>,
 ) -> Result<Value, AwsError> {
-    let output = serde_json::to_value(operation(read_input(body)?)?)
+    let output = serde_json::to_value(answer(read_input(operation, body)?)?)
         .map_err(|error| AwsError::new(500, "ServiceUnavailableException", error.to_string()))?;
     Ok(if output.is_null() { json!({}) } else { output })
 }

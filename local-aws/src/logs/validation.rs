@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::error::AwsError;
+use crate::validation::Input;
 
 /// Collects what is wrong with an input, to refuse it once with all of it.
 #[derive(Default)]
@@ -128,11 +129,9 @@ impl Checks {
         self.required("logStreamName", name)
     }
 
-    /// Too long a name has a text of its own (recorded).
     fn name_length(&mut self, member: &str, name: &str) {
         if name.chars().count() > 512 {
-            let text = "Invalid LogGroup or LogStream, both must have length less than or equal to 512.";
-            self.special.get_or_insert_with(|| invalid_parameter(text));
+            self.special.get_or_insert_with(name_too_long);
         } else {
             self.length(member, name, 1, 512);
         }
@@ -154,6 +153,21 @@ impl Checks {
             self.pattern("tags", value, r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", allowed);
         }
     }
+}
+
+/// Checks what AWS checks before its model.
+pub(super) fn check_names(input: &Input) -> Result<(), AwsError> {
+    let Input::Structure(members) = input else { return Ok(()) };
+    let is_too_long = |(member, value): &(String, Input)| {
+        ["logGroupName", "logStreamName"].contains(&member.as_str())
+            && matches!(value, Input::Text(name) if name.chars().count() > 512)
+    };
+    if members.iter().any(is_too_long) { Err(name_too_long()) } else { Ok(()) }
+}
+
+/// Too long a name has a text of its own (recorded).
+fn name_too_long() -> AwsError {
+    invalid_parameter("Invalid LogGroup or LogStream, both must have length less than or equal to 512.")
 }
 
 pub(super) fn invalid_parameter(text: impl Into<String>) -> AwsError {

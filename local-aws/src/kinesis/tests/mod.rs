@@ -2,6 +2,7 @@
 
 mod durable;
 mod records;
+mod refusals;
 mod streams;
 
 use std::path::Path;

@@ -35,7 +35,7 @@ fn groups_are_refused_in_the_words_of_aws() {
         ),
         (
             json!({"logGroupName": ""}),
-            "1 validation error detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            r"2 validation errors detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+; Value '' at 'logGroupName' failed to satisfy constraint: Member must have length greater than or equal to 1",
         ),
         (
             json!({}),
@@ -44,7 +44,7 @@ fn groups_are_refused_in_the_words_of_aws() {
         (json!({"logGroupName": "aws/x"}), "Log groups starting with AWS/ are reserved for AWS."),
         (
             json!({"logGroupName": "h", "logGroupClass": "CHEAP", "tags": {}}),
-            "2 validation errors detected: Value '[0 members]' at 'tags' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'CHEAP' at 'logGroupClass' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY]",
+            "2 validation errors detected: Value '{}' at 'tags' failed to satisfy constraint: Member must have length greater than or equal to 1; Value 'CHEAP' at 'logGroupClass' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, INFREQUENT_ACCESS, DELIVERY, ESSENTIALS]",
         ),
     ];
     for (input, text) in cases {
@@ -53,6 +53,40 @@ fn groups_are_refused_in_the_words_of_aws() {
     let both = json!({"logGroupNamePrefix": "a", "logGroupNamePattern": "b"});
     let text = "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.";
     assert_eq!(fixture.refused("DescribeLogGroups", both).1, text);
+}
+
+#[test]
+fn the_model_limits_every_member() {
+    let fixture = Fixture::with_stream();
+    let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:g";
+    let pattern = r"Member must satisfy regular expression pattern: [\w#+=/:,.@-]*";
+    for operation in ["FilterLogEvents", "DescribeLogStreams", "GetLogEvents"] {
+        let mut input = json!({"logGroupIdentifier": arn});
+        if operation == "GetLogEvents" {
+            input["logStreamName"] = json!("s");
+        }
+        fixture.ok(operation, input.clone());
+        input["logGroupIdentifier"] = json!(format!("{arn}:*"));
+        let text = format!(
+            "1 validation error detected: Value '{arn}:*' at 'logGroupIdentifier' failed to satisfy constraint: {pattern}"
+        );
+        assert_eq!(fixture.refused(operation, input), ("InvalidParameterException".to_owned(), text), "{operation}");
+    }
+    for (member, value) in [
+        ("filterNamePrefix", json!("x".repeat(513))),
+        ("metricName", json!("x".repeat(256))),
+        ("metricNamespace", json!("a:b")),
+        ("limit", json!(51)),
+        ("nextToken", json!("")),
+    ] {
+        let (code, text) = fixture.refused("DescribeMetricFilters", json!({"logGroupName": "g", member: value}));
+        assert!(
+            code == "InvalidParameterException" && text.contains(&format!("at '{member}' failed")),
+            "{code} {text}"
+        );
+    }
+    let tags = fixture.refused("ListTagsForResource", json!({"resourceArn": format!("{arn}:*")}));
+    assert!(tags.1.contains("at 'resourceArn' failed"), "{tags:?}");
 }
 
 #[test]
@@ -184,7 +218,7 @@ fn both_families_of_tag_operations_see_the_same_tags() {
     fixture.ok("TagLogGroup", json!({"logGroupName": "g", "tags": {"test3": "val3"}}));
     let all = json!({"tags": {"env": "testing1", "test1": "val1", "test2": "val2", "test3": "val3"}});
     assert_eq!(fixture.ok("ListTagsLogGroup", json!({"logGroupName": "g"})), all);
-    assert_eq!(fixture.ok("ListTagsForResource", json!({"resourceArn": format!("{arn}:*")})), all);
+    assert_eq!(fixture.ok("ListTagsForResource", json!({"resourceArn": arn})), all);
     fixture.ok("UntagLogGroup", json!({"logGroupName": "g", "tags": ["test3"]}));
     fixture.ok("UntagResource", json!({"resourceArn": arn, "tagKeys": ["env", "test1"]}));
     assert_eq!(fixture.ok("ListTagsForResource", json!({"resourceArn": arn})), json!({"tags": {"test2": "val2"}}));

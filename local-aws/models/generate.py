@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Writes the tables that src/validation reads: the input shapes of the operations the endpoint answers, and their constraints.
+
+Run it at development time, and commit what it writes:
+
+    python3 local-aws/models/generate.py PATH_TO_BOTOCORE/botocore
+
+Inputs: botocore's service models in `data/SERVICE/VERSION/service-2.json.gz` (listed in SERVICES below), and the operations
+that `src/http_api/operations.rs` names. The version of botocore is written into each table.
+"""
+
+import gzip
+import json
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+# Table, model, the constant that lists the service's operations, the package in which its Java classes are, the error's code.
+SERVICES = [
+    ("kinesis", "kinesis/2013-12-02", "KINESIS", "com.amazonaws.kinesis.v20131202", "ValidationException"),
+    ("logs", "logs/2014-03-28", "LOGS", "com.amazonaws.logs.v20140328", "InvalidParameterException"),
+]
+
+# The order in which AWS reports members and values, where it was recorded (kinesalite's tests, 2013 to 2018). The model is
+# silent about it; what is not listed follows in the model's order.
+RECORDED_ORDER = {
+    "CreateStreamInput": ["ShardCount", "StreamName"],
+    "DescribeStreamInput": ["Limit", "ExclusiveStartShardId", "StreamName"],
+    "ListStreamsInput": ["Limit", "ExclusiveStartStreamName"],
+    "ListTagsForStreamInput": ["Limit", "ExclusiveStartTagKey", "StreamName"],
+    "PutRecordInput": ["SequenceNumberForOrdering", "PartitionKey", "ExplicitHashKey", "Data", "StreamName"],
+    "PutRecordsInput": ["Records", "StreamName"],
+    "PutRecordsRequestEntry": ["PartitionKey", "ExplicitHashKey", "Data"],
+    "GetRecordsInput": ["Limit", "ShardIterator"],
+    "GetShardIteratorInput": ["ShardId", "ShardIteratorType", "StartingSequenceNumber", "StreamName"],
+    "AddTagsToStreamInput": ["Tags", "StreamName"],
+    "RemoveTagsFromStreamInput": ["TagKeys", "StreamName"],
+    "MergeShardsInput": ["ShardToMerge", "AdjacentShardToMerge", "StreamName"],
+    "SplitShardInput": ["NewStartingHashKey", "StreamName", "ShardToSplit"],
+    "IncreaseStreamRetentionPeriodInput": ["RetentionPeriodHours", "StreamName"],
+    "DecreaseStreamRetentionPeriodInput": ["RetentionPeriodHours", "StreamName"],
+    "ListShardsInput": ["ExclusiveStartShardId", "MaxResults", "NextToken", "StreamCreationTimestamp", "StreamName"],
+    "ShardIteratorType": ["AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"],
+}
+
+
+def in_recorded_order(shape_name, names):
+    first = [name for name in RECORDED_ORDER.get(shape_name, []) if name in names]
+    return first + [name for name in names if name not in first]
+
+
+def answered_operations(constant):
+    source = (HERE / "../src/http_api/operations.rs").read_text()
+    listed = re.search(rf"const {constant}: Service = .*?\];?,?\s*\}};", source, re.DOTALL)
+    return re.findall(r'^\s+"(\w+)",$', listed.group(0), re.MULTILINE)
+
+
+def table_shape(name, shape):
+    """The part of a shape that requests are checked against, and the shapes it refers to."""
+    table, refers = {"type": shape["type"]}, []
+    for constraint in ("min", "max", "pattern"):
+        if constraint in shape:
+            table[constraint] = shape[constraint]
+    if "enum" in shape:
+        table["enum"] = in_recorded_order(name, shape["enum"])
+    if shape["type"] == "structure":
+        members = shape["members"]
+        table["members"] = [[member, members[member]["shape"]] for member in in_recorded_order(name, list(members))]
+        if shape.get("required"):
+            table["required"] = shape["required"]
+        refers = [shape for _, shape in table["members"]]
+    elif shape["type"] == "list":
+        table["member"] = shape["member"]["shape"]
+        refers = [table["member"]]
+    elif shape["type"] == "map":
+        table["key"], table["value"] = shape["key"]["shape"], shape["value"]["shape"]
+        refers = [table["key"], table["value"]]
+    return table, refers
+
+
+def table_of(model, operations):
+    inputs = {name: model["operations"][name]["input"]["shape"] for name in operations if "input" in model["operations"][name]}
+    shapes, waiting = {}, list(inputs.values())
+    while waiting:
+        name = waiting.pop()
+        if name not in shapes:
+            shapes[name], refers = table_shape(name, model["shapes"][name])
+            waiting.extend(refers)
+    return inputs, dict(sorted(shapes.items()))
+
+
+def written(source, package, code, inputs, shapes):
+    """One line per shape, so that the changes of a model can be read."""
+    line = lambda value: json.dumps(value, ensure_ascii=False)
+    lines = [f'"source": {line(source)}', f'"package": {line(package)}', f'"error": {line(code)}']
+    for title, entries in (("operations", inputs), ("shapes", shapes)):
+        body = ",\n".join(f"    {line(name)}: {line(entry)}" for name, entry in entries.items())
+        lines.append(f'"{title}": {{\n{body}\n  }}')
+    return "{\n  " + ",\n  ".join(lines) + "\n}\n"
+
+
+def main(botocore):
+    version = re.search(r"__version__ = '(.+)'", (botocore / "__init__.py").read_text()).group(1)
+    for table, model, constant, package, code in SERVICES:
+        path = f"data/{model}/service-2.json.gz"
+        with gzip.open(botocore / path) as file:
+            inputs, shapes = table_of(json.load(file), answered_operations(constant))
+        (HERE / f"{table}.json").write_text(written(f"botocore {version}, {path}", package, code, inputs, shapes))
+        print(f"{table}.json: {len(inputs)} operations, {len(shapes)} shapes")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))

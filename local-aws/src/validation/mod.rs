@@ -1,0 +1,152 @@
+//! Checks requests against the service models that AWS publishes: first the types of all members, then all constraints
+//! together, worded as AWS words them.
+//!
+//! The models are tables that `models/generate.py` writes from botocore. Nothing here knows an operation: a service reads its
+//! request into an [`Input`], whatever the encoding, and gets back a JSON object that contains only modelled members of the
+//! modelled types and breaks no modelled constraint.
+
+mod constraints;
+mod input;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::AwsError;
+use constraints::Violations;
+pub use input::Input;
+
+pub static KINESIS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../../models/kinesis.json")));
+pub static LOGS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../../models/logs.json")));
+
+/// The inputs of one service's operations.
+#[derive(Debug, Deserialize)]
+pub struct Model {
+    /// The Java package that AWS's messages name when they show a structure.
+    package: Box<str>,
+    /// The code of the error that lists violations.
+    error: Box<str>,
+    /// The shape of each operation's input.
+    operations: HashMap<Box<str>, Box<str>>,
+    shapes: HashMap<Box<str>, Shape>,
+}
+
+/// A type and its constraints.
+#[derive(Debug, Deserialize)]
+struct Shape {
+    r#type: Type,
+    /// The least value of a number, or length of anything else.
+    min: Option<i64>,
+    max: Option<i64>,
+    pattern: Option<Pattern>,
+    #[serde(default)]
+    r#enum: Vec<Box<str>>,
+    /// A structure's members and their shapes, in the order in which AWS reports them.
+    #[serde(default)]
+    members: Vec<(Box<str>, Box<str>)>,
+    #[serde(default)]
+    required: Vec<Box<str>>,
+    /// The shape of a list's elements.
+    member: Option<Box<str>>,
+    /// The shape of a map's keys.
+    key: Option<Box<str>>,
+    /// The shape of a map's values.
+    value: Option<Box<str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Type {
+    Blob,
+    Boolean,
+    Double,
+    Integer,
+    List,
+    Long,
+    Map,
+    String,
+    Structure,
+    Timestamp,
+}
+
+/// A regular expression that a whole text must match, compiled when it is first needed.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Box<str>")]
+struct Pattern {
+    text: Box<str>,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl From<Box<str>> for Pattern {
+    fn from(text: Box<str>) -> Self {
+        Self { text, compiled: OnceLock::new() }
+    }
+}
+
+impl Pattern {
+    /// Returns `true` for every text if the pattern uses syntax that only Java has. A test compiles all patterns.
+    fn matches(&self, text: &str) -> bool {
+        self.regex().is_none_or(|regex| regex.is_match(text))
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        let compile = || {
+            // In Java `\d` is an ASCII digit.
+            let java = self.text.replace(r"\d", "[0-9]");
+            Regex::new(&format!(r"\A(?:{java})\z")).ok()
+        };
+        self.compiled.get_or_init(compile).as_ref()
+    }
+}
+
+impl Model {
+    fn parse(table: &str) -> Self {
+        serde_json::from_str(table).expect("the table is what generate.py writes")
+    }
+
+    /// Reads an operation's input: modelled members only, without nulls; blobs are base64, timestamps epoch seconds.
+    ///
+    /// # Errors
+    /// `SerializationException` for the first member of another type, or else one error with all violated constraints.
+    pub fn read(&self, operation: &str, input: Input) -> Result<Value, AwsError> {
+        let Some(shape) = self.operations.get(operation).map(|name| self.shape(name)) else {
+            return Err(AwsError::bad_request(
+                "UnknownOperationException",
+                format!("The local endpoint does not answer the operation {operation}."),
+            ));
+        };
+        let input = if input == Input::Null { Input::Structure(Vec::new()) } else { input };
+        let value = types::read(self, shape, input).map_err(AwsError::serialization)?;
+        match Violations::of(self, shape, &value).message() {
+            Some(message) => Err(AwsError::bad_request(self.error.to_string(), message)),
+            None => Ok(value),
+        }
+    }
+
+    /// Whether an operation's input has a member of this name.
+    pub fn has_member(&self, operation: &str, name: &str) -> bool {
+        self.operations.get(operation).is_some_and(|shape| self.shape(shape).member_shape(self, name).is_some())
+    }
+
+    fn shape(&self, name: &str) -> &Shape {
+        &self.shapes[name]
+    }
+}
+
+impl Shape {
+    fn member_shape<'a>(&self, model: &'a Model, name: &str) -> Option<&'a Shape> {
+        let (_, shape) = self.members.iter().find(|(member, _)| **member == *name)?;
+        Some(model.shape(shape))
+    }
+
+    /// Whether its values are checked one by one, each under its own path, and not together with those around them.
+    fn is_aggregate(&self) -> bool {
+        matches!(self.r#type, Type::Structure | Type::List | Type::Map)
+    }
+}

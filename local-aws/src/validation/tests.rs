@@ -1,0 +1,135 @@
+//! The sentences of AWS, as recorded answers have them, and the tables.
+
+use serde_json::json;
+
+use super::*;
+use crate::http_api::operations;
+
+fn refusal(operation: &str, input: Value) -> (String, String) {
+    let input = serde_json::from_value(input).unwrap();
+    let error = KINESIS.read(operation, input).unwrap_err();
+    (error.code.into_owned(), error.message)
+}
+
+#[test]
+fn every_pattern_is_one_that_this_crate_reads() {
+    for model in [&KINESIS, &LOGS] {
+        for pattern in model.shapes.values().filter_map(|shape| shape.pattern.as_ref()) {
+            assert!(pattern.regex().is_some(), "{}", pattern.text);
+        }
+    }
+}
+
+#[test]
+fn every_operation_that_is_answered_has_a_table() {
+    for (service, model) in [(&operations::KINESIS, &KINESIS), (&operations::LOGS, &LOGS)] {
+        for operation in service.operations {
+            assert!(
+                model.operations.contains_key(*operation),
+                "run models/generate.py: {operation} is not in its table"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_value_of_another_type_is_named_by_its_java_class() {
+    let number = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber";
+    let (list, structure) =
+        ("Start of list found where not expected", "Start of structure or map found where not expected.");
+    let cases = [
+        (
+            "PutRecord",
+            "PartitionKey",
+            json!(true),
+            "class java.lang.Boolean can not be converted to an String".to_owned(),
+        ),
+        ("PutRecord", "PartitionKey", json!(34.56), format!("{number} can not be converted to an String")),
+        ("PutRecord", "PartitionKey", json!([]), list.to_owned()),
+        ("PutRecord", "PartitionKey", json!({}), structure.to_owned()),
+        ("PutRecord", "Data", json!(23), format!("{number} can not be converted to a Blob")),
+        (
+            "PutRecord",
+            "Data",
+            json!("=+/="),
+            "'=+/=' can not be converted to a Blob: Invalid Base64 character: '='".to_owned(),
+        ),
+        (
+            "PutRecord",
+            "Data",
+            json!("+/+="),
+            "'+/+=' can not be converted to a Blob: Invalid last non-pad Base64 character dectected".to_owned(),
+        ),
+        ("PutRecord", "DryRun", json!("23"), "'23' can not be converted to an Boolean".to_owned()),
+        ("PutRecord", "DryRun", json!(23), format!("{number} can not be converted to an Boolean")),
+        ("GetRecords", "Limit", json!("23"), "class java.lang.String can not be converted to an Integer".to_owned()),
+        ("GetRecords", "Limit", json!(true), "class java.lang.Boolean can not be converted to an Integer".to_owned()),
+        (
+            "GetShardIterator",
+            "Timestamp",
+            json!("now"),
+            "class java.lang.String can not be converted to milliseconds since epoch".to_owned(),
+        ),
+        ("PutRecords", "Records", json!(23), "Expected list or null".to_owned()),
+        ("PutRecords", "Records", json!({}), structure.to_owned()),
+        ("PutRecords", "Records", json!(["23"]), "Expected null".to_owned()),
+        ("PutRecords", "Records", json!([[]]), list.to_owned()),
+        ("AddTagsToStream", "Tags", json!("23"), "Expected map or null".to_owned()),
+        ("AddTagsToStream", "Tags", json!([]), list.to_owned()),
+        ("AddTagsToStream", "Tags", json!({ "a": 1 }), format!("{number} can not be converted to an String")),
+        ("RemoveTagsFromStream", "TagKeys", json!([{}]), structure.to_owned()),
+    ];
+    for (operation, member, value, text) in cases {
+        let input = json!({ member: value });
+        assert_eq!(refusal(operation, input.clone()), ("SerializationException".to_owned(), text), "{input}");
+    }
+    assert_eq!(refusal("ListStreams", json!([])).1, list);
+}
+
+#[test]
+fn what_is_read_has_modelled_members_of_modelled_types_only() {
+    let read = |operation: &str, input: Value| KINESIS.read(operation, serde_json::from_value(input).unwrap()).unwrap();
+    let input = json!({ "Limit": 7.9, "ExclusiveStartStreamName": null, "Other": [1] });
+    assert_eq!(read("ListStreams", input), json!({ "Limit": 7 }));
+    assert_eq!(read("ListStreams", Value::Null), json!({}));
+    let input = json!({ "StreamName": "s", "EnforceConsumerDeletion": "YES" });
+    assert_eq!(read("DeleteStream", input), json!({ "StreamName": "s", "EnforceConsumerDeletion": true }));
+    let bytes = Input::Structure(vec![
+        ("PartitionKey".into(), Input::Text("k".into())),
+        ("Data".into(), Input::Bytes(vec![0, 255])),
+    ]);
+    assert_eq!(KINESIS.read("PutRecord", bytes).unwrap(), json!({ "PartitionKey": "k", "Data": "AP8=" }));
+    let text = Input::Structure(vec![("PartitionKey".into(), Input::Bytes(vec![1]))]);
+    assert_eq!(KINESIS.read("PutRecord", text).unwrap_err().code, "SerializationException");
+}
+
+#[test]
+fn elements_of_lists_are_reported_with_the_list() {
+    let long = "a".repeat(129);
+    let constraint = "Member must satisfy constraint: [Member must have length less than or equal to 128, Member must have length greater than or equal to 1]";
+    let text = format!(
+        "1 validation error detected: Value '[a, {long}, b]' at 'tagKeys' failed to satisfy constraint: {constraint}"
+    );
+    let input = json!({ "StreamName": "s", "TagKeys": ["a", long, "b"] });
+    assert_eq!(refusal("RemoveTagsFromStream", input), ("ValidationException".to_owned(), text));
+    let input = json!({ "StreamName": "s", "ShardLevelMetrics": ["X"] });
+    let (_, text) = refusal("EnableEnhancedMonitoring", input);
+    let start = "1 validation error detected: Value '[X]' at 'shardLevelMetrics' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [IncomingBytes, ";
+    assert!(text.starts_with(start), "{text}");
+    let (_, text) = refusal("PutRecords", json!({ "Records": [null] }));
+    assert!(
+        text.ends_with("Value null at 'records.1.member' failed to satisfy constraint: Member must not be null"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_blob_is_measured_in_bytes() {
+    let bytes = 10_485_761;
+    let input = Input::Structure(vec![("Data".into(), Input::Bytes(vec![0; bytes]))]);
+    let expected = format!(
+        "1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim={bytes} cap={bytes}]' at 'data' failed to satisfy \
+         constraint: Member must have length less than or equal to 10485760"
+    );
+    assert_eq!(KINESIS.read("PutRecord", input).unwrap_err().message, expected);
+}
