@@ -10,6 +10,7 @@ mod told;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -24,6 +25,7 @@ use crate::Services;
 use crate::credentials::Credentials;
 use crate::error::{AwsError, Protocol};
 use crate::event_stream;
+use crate::identity::Session;
 use crate::lambda::{DOWNLOAD_CODE, Lambda};
 use crate::signature::{Claim, SignatureError};
 use crate::store;
@@ -145,13 +147,16 @@ async fn dispatch(
         error.for_protocol(protocol)
     };
     let access = &services.access;
+    // A function signs with its session's credentials.
+    let session = claim.as_ref().ok().and_then(|claim| services.identity.session(&claim.access_key_id));
+    let credentials = session.as_ref().map_or(&access.credentials, |session| &session.credentials);
     // Before the body is read: a request of a stranger costs nothing but its headers.
     let claim = match access.verify {
         true => Some(claim.map_err(refused)?),
         false => None,
     };
     if let Some(claim) = &claim {
-        claim.check(&access.credentials, Timestamp::now()).map_err(refused)?;
+        claim.check(credentials, Timestamp::now()).map_err(refused)?;
     }
     let (parts, body) = request.into_parts();
     let Limits { body_pause: pause, body: whole, .. } = access.limits;
@@ -160,9 +165,9 @@ async fn dispatch(
     let body = body::read(body, &parts.headers, &allowance).await?;
     let request = Request::from_parts(parts, body.bytes);
     if let Some(claim) = &claim {
-        claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
+        claim.verify(&request, body.sha256, credentials).map_err(refused)?;
     }
-    let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
+    let signed_for = Signed { service: claim.map(|claim| claim.service), session, protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
         Protocol::AwsJson | Protocol::AwsCbor => aws_json(services, &signed_for, request).await,
@@ -178,6 +183,8 @@ async fn dispatch(
 /// The service that a request was signed for; none where signatures are not asked for.
 struct Signed {
     service: Option<String>,
+    /// The function's that sent the request.
+    session: Option<Arc<Session>>,
     protocol: Protocol,
 }
 
@@ -237,7 +244,10 @@ fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Resu
         }
         Some("2011-06-15") => {
             signed.must_be_for("sts")?;
-            (operations::STS.must_have(action, "InvalidAction")?, services.identity.sts(action, &params)?)
+            (
+                operations::STS.must_have(action, "InvalidAction")?,
+                services.identity.sts(action, &params, signed.session.as_deref())?,
+            )
         }
         version => {
             let version = version.unwrap_or("NO_VERSION_SPECIFIED");

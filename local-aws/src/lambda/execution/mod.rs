@@ -3,6 +3,7 @@
 
 mod descriptors;
 mod environment;
+mod frames;
 mod function_log;
 mod guardian;
 mod invocation;

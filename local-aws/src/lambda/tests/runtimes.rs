@@ -115,7 +115,7 @@ async fn node_errors_are_answered() {
 #[tokio::test]
 async fn the_three_line_logger_of_the_walk_through() {
     let source = "exports.handler = async (event) => { event.Records.forEach(r => console.log(Buffer.from(r.kinesis.data, 'base64').toString('utf8'))); };";
-    let bench = node("index.js", source, json!({ "Runtime": "nodejs12.x" })).await;
+    let bench = node("index.js", source, json!({ "Runtime": "nodejs16.x" })).await;
     bench.invoke(json!({ "Records": [{ "kinesis": { "data": "SGVsbG8sIExhbWJkYSBDTEkgV29ybGQ=" } }] })).await;
     assert!(bench.printed()[0].ends_with("\tINFO\tHello, Lambda CLI World"), "{:?}", bench.printed());
 }
