@@ -4,7 +4,7 @@
 // Node.js 24 on), which a test compares. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
 import http from 'node:http';
 import { isStreaming, load } from './handler.mjs';
-import { RuntimeError, UnhandledPromiseRejection, current, described, isModern, logError } from './log.mjs';
+import { current, described, isModern, logError, runtimeError } from './log.mjs';
 
 const env = process.env;
 const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
@@ -69,7 +69,7 @@ function serialized(result) {
     body = JSON.stringify(result === undefined ? null : result);
   } catch {
     const message = 'Unable to stringify response body';
-    throw isModern ? new RuntimeError('JSONStringifyError', message) : new Error(message);
+    throw isModern ? runtimeError('JSONStringifyError', message) : new Error(message);
   }
   if (body === undefined) throw new TypeError('Wrong arguments');
   return body;
@@ -80,7 +80,8 @@ let onIdle = () => {};
 process.on('beforeExit', () => onIdle());
 
 // Up to Node.js 22, a handler answers with a promise, through its callback, or through the context's older functions; one
-// that does none of these has answered with null once nothing is left to do. Resolves with the answer's text.
+// that does none of these has answered with null once nothing is left to do. Resolves with the answer's text; an error has
+// been logged.
 function runWithCallback(handler, headers, body) {
   return new Promise((resolve, reject) => {
     let isOver = false;
@@ -96,8 +97,11 @@ function runWithCallback(handler, headers, body) {
     };
     const settle = (error, result, whenIdle) => {
       onIdle = () => {};
-      if (error !== undefined && error !== null) reject(error);
-      else if (whenIdle) onIdle = () => setImmediate(() => complete(result));
+      if (error !== undefined && error !== null) {
+        // At once, so that the stack of an error that is made of a text says who has called.
+        logError('Invoke Error', error);
+        reject(error);
+      } else if (whenIdle) onIdle = () => setImmediate(() => complete(result));
       else complete(result);
     };
     const once = (work) => (...args) => {
@@ -138,7 +142,7 @@ async function runBuffered(handler, headers, body, echo) {
       : await runWithCallback(handler, headers, body);
     await call('POST', `${route}/response`, { ...echo, 'content-type': 'application/json' }, text);
   } catch (error) {
-    logError('Invoke Error', error);
+    if (isModern) logError('Invoke Error', error);
     await postError(`${route}/error`, error, echo);
   }
 }
@@ -174,7 +178,7 @@ function responseStream(echo) {
     return write(chunk, encoding, callback);
   };
   stream.setContentType = (type) => {
-    if (isBegun) throw new RuntimeError('InvalidStreamingOperation', 'Cannot set content-type, too late.');
+    if (isBegun) throw runtimeError('InvalidStreamingOperation', 'Cannot set content-type, too late.');
     stream.setHeader('Content-Type', type);
   };
   const fail = async (error) => {
@@ -214,15 +218,18 @@ async function runStreaming(handler, headers, body, echo) {
 
 // Reports an error that no handler has caught; none before there is someone to report it to.
 let report = (error) => postError('/init/error', error);
+let isEnding = false;
 
 if (!isModern) {
   const end = (what, error, code) => {
+    isEnding = true;
     logError(what, error);
     report(error).finally(() => process.exit(code));
   };
   process.on('uncaughtException', (error) => end('Uncaught Exception', error, 129));
   process.on('unhandledRejection', (reason, promise) => {
-    end('Unhandled Promise Rejection', new UnhandledPromiseRejection(reason, promise), 128);
+    const error = runtimeError('UnhandledPromiseRejection', String(reason));
+    end('Unhandled Promise Rejection', Object.assign(error, { reason, promise }), 128);
   });
 }
 
@@ -236,7 +243,7 @@ async function main() {
     await postError('/init/error', error);
     process.exit(isModern ? 1 : 129);
   }
-  for (;;) {
+  while (!isEnding) {
     const { headers, body } = await call('GET', '/invocation/next');
     current.requestId = headers['lambda-runtime-aws-request-id'];
     current.tenantId = headers['lambda-runtime-aws-tenant-id'];

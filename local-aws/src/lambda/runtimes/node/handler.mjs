@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
-import { RuntimeError, isModern } from './log.mjs';
+import { isModern, runtimeError } from './log.mjs';
 
 const env = process.env;
 const require = createRequire(import.meta.url);
@@ -12,17 +12,18 @@ export async function load() {
   const name = env._HANDLER;
   if (name.includes('..')) {
     const hint = 'Use absolute paths when specifying root directories in handler names.';
-    throw new RuntimeError('MalformedHandlerName', `'${name}' is not a valid handler name. ${hint}`);
+    throw runtimeError('MalformedHandlerName', `'${name}' is not a valid handler name. ${hint}`);
   }
   const [, file, exportPath] = /^([^.]*)\.(.*)$/.exec(path.basename(name)) ?? [];
-  if (file === undefined) throw new RuntimeError('MalformedHandlerName', 'Bad handler');
+  if (file === undefined) throw runtimeError('MalformedHandlerName', 'Bad handler');
   const module = await loadModule(path.dirname(name), file);
-  const find = (root) => exportPath.split('.').reduce((value, key) => value?.[key], root);
+  const member = (value, key) => (isModern && typeof value !== 'object' ? undefined : value?.[key]);
+  const find = (root) => exportPath.split('.').reduce(member, root);
   const handler = find(module) || (isModern && find(module?.default));
-  if (!handler) throw new RuntimeError('HandlerNotFound', `${name} is undefined or not exported`);
-  if (typeof handler !== 'function') throw new RuntimeError('HandlerNotFound', `${name} is not a function`);
+  if (!handler) throw runtimeError('HandlerNotFound', `${name} is undefined or not exported`);
+  if (typeof handler !== 'function') throw runtimeError('HandlerNotFound', `${name} is not a function`);
   if (isModern && handler.length >= 3 && !isStreaming(handler)) {
-    throw new RuntimeError(
+    throw runtimeError(
       'CallbackHandlerDeprecated',
       'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.',
     );
@@ -42,10 +43,11 @@ async function loadModule(folder, name) {
     return require(require.resolve(name, { paths: [env.LAMBDA_TASK_ROOT, folder] }));
   } catch (error) {
     if (error instanceof SyntaxError) {
-      // The stack begins with the file and the line.
-      throw Object.defineProperty(new RuntimeError('UserCodeSyntaxError', String(error)), 'stack', { value: error.stack });
+      const syntaxError = runtimeError('UserCodeSyntaxError', String(error));
+      // Node.js 24's begins with the file and the line.
+      throw isModern ? Object.assign(syntaxError, { stack: error.stack }) : syntaxError;
     }
-    if (error?.code === 'MODULE_NOT_FOUND') throw new RuntimeError('ImportModuleError', String(error), error);
+    if (error?.code === 'MODULE_NOT_FOUND') throw runtimeError('ImportModuleError', String(error));
     throw error;
   }
 }
@@ -92,5 +94,5 @@ export function isStreaming(handler) {
   const kind = handler[STREAMING];
   if (kind === undefined || kind === null || kind === false) return false;
   if (kind === 'response') return true;
-  throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
+  throw runtimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
 }

@@ -68,24 +68,13 @@ for (const [level, name] of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 }
 console.log = console.info;
 
-const own = new URL('.', import.meta.url).href;
-
-export class RuntimeError extends Error {
-  constructor(kind, message, cause) {
-    super(message);
-    Object.defineProperty(this, 'name', { value: `Runtime.${kind}` });
-    // The function's frames, if any, and none of the runtime's.
-    const frames = (cause?.stack ?? '').split('\n').filter((line) => /^ +at /.test(line) && !line.includes(own));
-    Object.defineProperty(this, 'stack', { value: [`${this.name}: ${message}`, ...frames].join('\n') });
-  }
-}
-
-export class UnhandledPromiseRejection extends RuntimeError {
-  constructor(reason, promise) {
-    super('UnhandledPromiseRejection', String(reason));
-    this.reason = reason;
-    this.promise = promise;
-  }
+// An error of the runtime's own: `Runtime.` and its kind. Its stack has no frames, since they would be the runtime's.
+export function runtimeError(kind, message) {
+  const name = isModern && /Found$|Name$|Deprecated$/.test(kind) ? `${kind}Error` : kind;
+  const error = new { [name]: class extends Error {} }[name](message);
+  Object.defineProperty(error, 'name', { value: `Runtime.${kind}`, enumerable: isModern });
+  Object.defineProperty(error, 'stack', { value: `${error.name}: ${message}`, writable: true });
+  return error;
 }
 
 function isError(value) {
@@ -98,11 +87,13 @@ export function described(error) {
   try {
     if (!isError(error)) return { errorType: typeof error, errorMessage: isModern ? String(error) : error.toString(), trace: [] };
     const escaped = (text) => text?.replaceAll('\x7f', '%7F');
-    return { errorType: escaped(error.name), errorMessage: escaped(error.message), trace: escaped(error.stack)?.split('\n') ?? [] };
+    const stack = isModern ? (error.stack ?? '') : error.stack.toString();
+    const trace = stack && escaped(stack).split('\n');
+    return { errorType: escaped(error.name), errorMessage: escaped(error.message), trace: trace || [] };
   } catch {
     const errorMessage =
       'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack';
-    return { errorType: 'handled', errorMessage, trace: [] };
+    return { errorType: 'handled', errorMessage, ...(isModern && { trace: [] }) };
   }
 }
 

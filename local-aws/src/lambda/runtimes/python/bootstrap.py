@@ -96,7 +96,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             kind, error, frames = record.exc_info
             document["stackTrace"] = traceback.format_tb(frames)
-            document["errorType"] = kind.__name__ if kind else None
+            document["errorType"] = kind.__name__
             document["errorMessage"] = str(error)
             document["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         for name, value in record.__dict__.items():
@@ -289,10 +289,17 @@ def plain(value, above=()):
         if isinstance(value, tuple) and hasattr(value, "_asdict"):
             value = value._asdict()
         if isinstance(value, dict):
-            name = lambda key: key.decode() if isinstance(key, bytes) else key
-            return {name(key): plain(member, above) for key, member in value.items()}
+            return {member_name(key): plain(member, above) for key, member in value.items()}
         return [plain(member, above) for member in value]
     return value
+
+
+def member_name(key):
+    if isinstance(key, bytes):
+        return key.decode()
+    if key is not None and not isinstance(key, (str, int, float)):
+        raise TypeError(f"keys must be str, int, float, bool or None, not {type(key).__name__}")
+    return key
 
 
 def marshal(value):
@@ -312,6 +319,8 @@ def describe(error):
         frames = traceback.extract_tb(error.__traceback__)
         while frames and frames[0].filename == __file__:
             frames.pop(0)
+        # As tuples, without the columns that newer Pythons would point at.
+        frames = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames]
         kind, trace = type(error).__name__, traceback.format_list(frames)
     return {"errorMessage": str(error), "errorType": kind, "requestId": request_id or "", "stackTrace": trace}
 
