@@ -39,17 +39,28 @@ fn unless_in_ci(language: &str, installed: Option<PathBuf>) -> Option<PathBuf> {
     installed
 }
 
-/// Runs every handler of a corpus on both, and shows where they differ.
+/// Runs a script of `runtimes/` against an endpoint; its last line is `last`.
 #[track_caller]
-fn compare(runtime: &str, client: Option<&Path>) {
-    let (Some(venv), Some(client)) = (python(), client) else { return };
+fn run(script: &str, args: &[&str], last: &str) {
+    let Some(venv) = python() else { return };
     let endpoint = Endpoint::start();
     let mut command = Command::new(venv.join("bin/python3"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);
     }
-    let run = Run::of(command.envs(endpoint.exports()).arg(folder().join("compare.py")).arg(runtime).arg(client));
+    // No folder of compiled modules beside the scripts.
+    command.envs(endpoint.exports()).env("PYTHONDONTWRITEBYTECODE", "1");
+    let run = Run::of(command.arg(folder().join(script)).args(args));
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.lines().last().is_some_and(|line| line.starts_with(last)), "{}", run.stdout);
+}
+
+/// Runs every handler of a corpus on both, and shows where they differ.
+#[track_caller]
+fn compare(runtime: &str, client: Option<&Path>) {
+    if let Some(client) = client {
+        run("compare.py", &[runtime, client.to_str().unwrap()], "0 of ");
+    }
 }
 
 #[test]
@@ -65,4 +76,9 @@ fn functions_up_to_node_22_answer_and_log_as_on_awss_client() {
 #[test]
 fn functions_of_node_24_answer_and_log_as_on_awss_client() {
     compare("node24", node());
+}
+
+#[test]
+fn a_function_is_its_roles_session_until_its_process_ends() {
+    run("identity.py", &[], "ok");
 }

@@ -1,5 +1,5 @@
-// Stands in for `rapid-client.node`, the only native part of AWS's client: it takes minutes to compile, with cmake and its
-// own libcurl. `next` waits for an invocation; `done` and `error` post synchronously, as the native ones do.
+// Stands in for `rapid-client.node`, the only native part of AWS's client: it takes minutes to compile, with cmake and
+// a libcurl of its own. `next` waits for an invocation; `done` and `error` post synchronously, as the native ones do.
 const http = require('node:http');
 const Module = require('node:module');
 const { Worker } = require('node:worker_threads');
@@ -9,15 +9,17 @@ const base = '/2018-06-01/runtime/invocation';
 
 function next() {
   return new Promise((resolve, reject) => {
-    http.get({ host, port, path: `${base}/next`, agent: false }, (response) => {
-      const chunks = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () => {
-        // Asked before the end of a streamed answer has arrived.
-        if (response.statusCode === 403) setImmediate(() => next().then(resolve, reject));
-        else resolve({ bodyJson: Buffer.concat(chunks).toString(), headers: response.headers });
-      });
-    }).on('error', reject);
+    http
+      .get({ host, port, path: `${base}/next`, agent: false }, (response) => {
+        const chunks = [];
+        response.on('data', (chunk) => chunks.push(chunk));
+        response.on('end', () => {
+          // Asked before the end of a streamed answer has arrived.
+          if (response.statusCode === 403) setImmediate(() => next().then(resolve, reject));
+          else resolve({ bodyJson: Buffer.concat(chunks).toString(), headers: response.headers });
+        });
+      })
+      .on('error', reject);
   });
 }
 

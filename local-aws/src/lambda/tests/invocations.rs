@@ -316,6 +316,9 @@ async fn the_environment_is_lambdas_and_nothing_else() {
     }
     assert_eq!(environment["AWS_LAMBDA_LOG_STREAM_NAME"], bench.streams("/aws/lambda/f")[0]);
     assert_eq!(environment["LAMBDA_TASK_ROOT"], body["cwd"]);
+    // Credentials of its own, of a session.
+    let credentials = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    assert!(credentials.iter().all(|name| environment[*name].as_str().is_some_and(|value| value.len() >= 20)));
     for leaked in ["HOME", "USER", "CARGO", "CARGO_MANIFEST_DIR", "PWD"] {
         assert_eq!(environment.get(leaked), None);
     }

@@ -18,7 +18,14 @@ export const handler = async (event, context) => cases[`case_${event.case}`](eve
 export async function case_nothing() {}
 
 export async function case_values() {
-  return { text: 'grün 🦀 \u2028 \0', number: 1.5, none: null, missing: undefined, list: [undefined, true], date: new Date(0) };
+  return {
+    text: 'grün 🦀 \u2028 \0',
+    number: 1.5,
+    none: null,
+    missing: undefined,
+    list: [undefined, true],
+    date: new Date(0),
+  };
 }
 
 export async function case_nan() {
@@ -230,7 +237,8 @@ export async function case_formats() {
 }
 
 export async function case_single_values() {
-  for (const value of [7, null, undefined, true, 'text', [1, 'two'], { a: { b: { c: { d: 1 } } } }, new Date(0)]) console.error(value);
+  for (const value of [7, null, undefined, true, 'text', [1, 'two'], { a: { b: { c: { d: 1 } } } }, new Date(0)])
+    console.error(value);
 }
 
 export async function case_nothing_logged() {
@@ -241,7 +249,8 @@ export async function case_nothing_logged() {
 export async function case_odd_values() {
   const circular = { name: 'c' };
   circular.self = circular;
-  for (const value of [7n, circular, () => 1, Symbol('s'), new Map([['a', 1]]), new Set([1]), Buffer.from('b'), NaN]) console.error(value);
+  for (const value of [7n, circular, () => 1, Symbol('s'), new Map([['a', 1]]), new Set([1]), Buffer.from('b'), NaN])
+    console.error(value);
 }
 
 export async function case_errors_logged() {
@@ -350,7 +359,9 @@ export async function case_context(event, context) {
     context.tenantId,
     context.clientContext,
     context.callbackWaitsForEmptyEventLoop,
-    Object.keys(context).filter((name) => name !== 'xRayTraceId').sort(),
+    Object.keys(context)
+      .filter((name) => name !== 'xRayTraceId')
+      .sort(),
   ];
 }
 
@@ -364,7 +375,13 @@ export async function case_environment() {
 }
 
 export async function case_globals() {
-  return [Object.keys(awslambda).sort().filter((name) => name !== 'InvokeStore'), typeof awslambda.streamifyResponse, path.basename(process.cwd())];
+  return [
+    Object.keys(awslambda)
+      .sort()
+      .filter((name) => name !== 'InvokeStore'),
+    typeof awslambda.streamifyResponse,
+    path.basename(process.cwd()),
+  ];
 }
 
 export async function case_work_left_over() {

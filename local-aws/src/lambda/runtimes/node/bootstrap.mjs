@@ -13,28 +13,29 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
 // ---- The Runtime API
 
-function send(method, route, headers, done) {
-  return http.request({ host, port, method, path: base + route, headers, agent }, done);
+function send(method, route, headers, done, via = agent) {
+  return http.request({ host, port, method, path: base + route, headers, agent: via }, done);
 }
 
-function call(method, route, headers, body) {
+function call(method, route, headers, body, via) {
   return new Promise((resolve, reject) => {
-    const request = send(method, route, headers, (response) => {
+    const done = (response) => {
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk));
       response.on('end', () => resolve({ headers: response.headers, body: Buffer.concat(chunks) }));
       response.on('error', reject);
-    });
+    };
+    const request = send(method, route, headers, done, via);
     request.on('error', reject);
     request.end(body);
   });
 }
 
-function postError(route, error, echo) {
+function postError(route, error, echo, via) {
   const document = described(error);
   const headers = { ...echo, 'content-type': 'application/json' };
   headers['lambda-runtime-function-error-type'] = encodeURI(document.errorType);
-  return call('POST', route, headers, JSON.stringify(document));
+  return call('POST', route, headers, JSON.stringify(document), via);
 }
 
 // ---- Running it
@@ -89,7 +90,9 @@ function runWithCallback(handler, headers, body) {
     let waits = true;
     const complete = (result) => {
       if (isOver) {
-        console.error('Invocation has already been reported as done. Cannot call complete more than once per invocation.');
+        console.error(
+          'Invocation has already been reported as done. Cannot call complete more than once per invocation.',
+        );
         return;
       }
       isOver = true;
@@ -104,11 +107,13 @@ function runWithCallback(handler, headers, body) {
       } else if (whenIdle) onIdle = () => setImmediate(() => complete(result));
       else complete(result);
     };
-    const once = (work) => (...args) => {
-      if (isFinished) return;
-      work(...args);
-      isFinished = true;
-    };
+    const once =
+      (work) =>
+      (...args) => {
+        if (isFinished) return;
+        work(...args);
+        isFinished = true;
+      };
     const context = {
       get callbackWaitsForEmptyEventLoop() {
         return waits;
@@ -183,7 +188,10 @@ function responseStream(echo) {
   };
   const fail = async (error) => {
     const document = described(error);
-    stream.addTrailers({ [TYPE]: encodeURI(document.errorType), [BODY]: Buffer.from(JSON.stringify(document)).toString('base64') });
+    stream.addTrailers({
+      [TYPE]: encodeURI(document.errorType),
+      [BODY]: Buffer.from(JSON.stringify(document)).toString('base64'),
+    });
     stream.end();
     await done.catch(() => {});
   };
@@ -206,7 +214,8 @@ async function runStreaming(handler, headers, body, echo) {
       const message = 'Response stream is not finished.';
       throw isModern ? new Error(message) : message;
     }
-    if (!isModern && context.callbackWaitsForEmptyEventLoop) await new Promise((resolve) => (onIdle = () => setImmediate(resolve)));
+    if (!isModern && context.callbackWaitsForEmptyEventLoop)
+      await new Promise((resolve) => (onIdle = () => setImmediate(resolve)));
   } catch (error) {
     logError('Invoke Error', error);
     await fail(error);
@@ -216,15 +225,17 @@ async function runStreaming(handler, headers, body, echo) {
 
 // ---- The loop
 
-// Reports an error that no handler has caught; none before there is someone to report it to.
-let report = (error) => postError('/init/error', error);
+// Where an error is reported that no handler has caught.
+let report = ['/init/error', {}];
 let isEnding = false;
 
 if (!isModern) {
   const end = (what, error, code) => {
     isEnding = true;
     logError(what, error);
-    report(error).finally(() => process.exit(code));
+    // On a connection of its own: the other one may wait for the next invocation.
+    const [route, echo] = report;
+    postError(route, error, echo, false).finally(() => process.exit(code));
   };
   process.on('uncaughtException', (error) => end('Uncaught Exception', error, 129));
   process.on('unhandledRejection', (reason, promise) => {
@@ -243,6 +254,8 @@ async function main() {
     await postError('/init/error', error);
     process.exit(isModern ? 1 : 129);
   }
+  // Promises that were rejected meanwhile are heard of first.
+  await new Promise(setImmediate);
   while (!isEnding) {
     const { headers, body } = await call('GET', '/invocation/next');
     current.requestId = headers['lambda-runtime-aws-request-id'];
@@ -250,8 +263,7 @@ async function main() {
     delete env._X_AMZN_TRACE_ID;
     if (headers['lambda-runtime-trace-id']) env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
     const echo = { 'lambda-runtime-invocation-id': headers['lambda-runtime-invocation-id'] };
-    const route = `/invocation/${current.requestId}/error`;
-    report = (error) => postError(route, error, echo);
+    report = [`/invocation/${current.requestId}/error`, echo];
     await run(headers, body.toString('utf8'), echo);
   }
 }

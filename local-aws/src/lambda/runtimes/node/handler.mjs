@@ -55,7 +55,11 @@ async function loadModule(folder, name) {
 // A .js file is an ES module when the nearest package.json says so.
 function isModule(file) {
   if (!file.endsWith('.js')) return file.endsWith('.mjs');
-  for (let folder = path.dirname(file); folder !== '/' && !folder.endsWith('/node_modules'); folder = path.dirname(folder)) {
+  for (
+    let folder = path.dirname(file);
+    folder !== '/' && !folder.endsWith('/node_modules');
+    folder = path.dirname(folder)
+  ) {
     const manifest = path.join(folder, 'package.json');
     if (fs.existsSync(manifest)) return JSON.parse(fs.readFileSync(manifest, 'utf8')).type === 'module';
   }

@@ -23,7 +23,7 @@ function frame(kind, level, data, time = Date.now()) {
   bytes.writeUInt32BE(data.length, 4);
   bytes.writeBigInt64BE(BigInt(time) * 1000n, 8);
   data.copy(bytes, 16);
-  for (let at = 0; at < bytes.length; ) at += fs.writeSync(channel, bytes, at);
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(channel, bytes, at);
 }
 
 // What is printed is raw output. It shares the channel, so that it keeps its place among the records.
@@ -48,7 +48,9 @@ function jsonRecord(timestamp, level, message, params) {
   const record = { timestamp, level, ...current, message };
   if (params.length === 0) {
     try {
-      return JSON.stringify(record, (_, value) => (value instanceof Error ? { ...errorMembers(value), ...value } : value));
+      return JSON.stringify(record, (_, value) =>
+        value instanceof Error ? { ...errorMembers(value), ...value } : value,
+      );
     } catch {
       return JSON.stringify({ ...record, message: format(message) });
     }
@@ -85,7 +87,8 @@ function isError(value) {
 // The document that is answered.
 export function described(error) {
   try {
-    if (!isError(error)) return { errorType: typeof error, errorMessage: isModern ? String(error) : error.toString(), trace: [] };
+    if (!isError(error))
+      return { errorType: typeof error, errorMessage: isModern ? String(error) : error.toString(), trace: [] };
     const escaped = (text) => text?.replaceAll('\x7f', '%7F');
     const stack = isModern ? (error.stack ?? '') : error.stack.toString();
     const trace = stack && escaped(stack).split('\n');

@@ -206,8 +206,10 @@ class LambdaContext:
         self.invoked_function_arn = headers["Lambda-Runtime-Invoked-Function-Arn"]
         self.tenant_id = headers.get("Lambda-Runtime-Aws-Tenant-Id")
         self.client_context = None if client is None else ClientContext(client)
-        identity = {"cognito_identity_id": identity.get("cognitoIdentityId"), "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId")}
-        self.identity = CognitoIdentity(identity)
+        self.identity = CognitoIdentity({
+            "cognito_identity_id": identity.get("cognitoIdentityId"),
+            "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
+        })
         self._w3c_fields = {name: w3c[name] for name in names if isinstance(w3c.get(name), str)}
         self._epoch_deadline_time_in_ms = int(headers["Lambda-Runtime-Deadline-Ms"])
 
