@@ -25,6 +25,8 @@ FORMATS = {
     "trace": {"LogFormat": "JSON", "ApplicationLogLevel": "TRACE"},
     "warn": {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"},
 }
+LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [LAMBDA]})
 CONTEXT = {
     "client": {"installation_id": "i", "app_title": "t"},
     "custom": {"a": 1},
@@ -177,8 +179,7 @@ def comparisons(runtime):
     sources = {path.name: path.read_text() for path in corpus.iterdir() if path.is_file()}
     for main in sorted(name for name in sources if name.startswith("cases")):
         stem, extension = main.split(".")
-        names = re.findall(r"^(?:async )?(?:def|function\*?) case_(\w+)\(|^export (?:async )?function case_(\w+)\(", sources[main], re.M)
-        names = [one or other for one, other in names]
+        names = re.findall(r"^(?:export )?(?:async )?(?:def|function) case_(\w+)\(", sources[main], re.M)
         for format, logging in FORMATS.items():
             payloads = [{"case": name} for name in names]
             yield f"{stem}-{format}", sources, f"{stem}.handler", logging, payloads
@@ -203,15 +204,15 @@ def difference(ours, awss, path=""):
     else:
         ours, awss = json.dumps(ours, ensure_ascii=False), json.dumps(awss, ensure_ascii=False)
         return None if ours == awss else f"{path}\n    ours: {ours}\n    AWS's: {awss}"
-    return next(filter(None, (difference(one, other, path) for path, one, other in parts)), None)
+    found = (difference(one, other, path) for path, one, other in parts)
+    return next(filter(None, found), None)
 
 
 def main():
     global ROLE
     name, client = sys.argv[1:]
     runtime = Runtime(name, client)
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-    ROLE = iam.create_role(RoleName="compared", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    ROLE = iam.create_role(RoleName="compared", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     compared = differing = 0
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         runs = [(what, threads.submit(both, runtime, *what)) for what in comparisons(runtime)]

@@ -8,7 +8,7 @@ import site
 
 import boto3
 from botocore.exceptions import ClientError
-from compare import package
+from compare import TRUST, package
 
 SOURCE = f"""
 import os, sys
@@ -22,8 +22,7 @@ def handler(event, context):
 """
 
 functions, iam, sts = (boto3.client(name) for name in ("lambda", "iam", "sts"))
-trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-role = iam.create_role(RoleName="reader", Path="/team/", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+role = iam.create_role(RoleName="reader", Path="/team/", AssumeRolePolicyDocument=TRUST)["Role"]
 functions.create_function(
     FunctionName="who", Runtime="python3.12", Role=role["Arn"], Handler="index.handler", Timeout=30, MemorySize=512,
     Code={"ZipFile": package({"index.py": SOURCE})},
@@ -39,7 +38,8 @@ key, secret, token = credentials
 
 
 def caller(token):
-    return boto3.client("sts", aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token).get_caller_identity()
+    session = boto3.Session(key, secret, token)
+    return session.client("sts").get_caller_identity()
 
 
 assert caller(token)["Arn"] == arn
