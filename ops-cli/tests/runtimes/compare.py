@@ -87,7 +87,8 @@ class Function:
         answer = functions.invoke(FunctionName=self.name, Payload=json.dumps(payload), ClientContext=context)
         body = answer["Payload"].read()
         try:
-            body = json.loads(body)
+            # The digits, as they are written.
+            body = json.loads(body, parse_float="float {}".format)
         except ValueError:
             body = {"raw": body.decode("utf-8", "replace")}
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{self.name}")
