@@ -49,6 +49,24 @@ impl Frames {
         }
         self.pending.drain(..at);
     }
+
+    /// Hands over what has come of a frame whose end will not: its writer was killed.
+    pub fn finish(&mut self, mut each: impl FnMut(Piece<'_>)) {
+        let rest = std::mem::take(&mut self.pending);
+        match self.open.take() {
+            // Frames of raw output are never held back.
+            Some(Open { kind, .. }) if !rest.is_empty() => each(record(kind, &rest, true)),
+            _ => each(Piece::Raw(&rest)),
+        }
+    }
+}
+
+fn record(kind: u8, bytes: &[u8], is_end: bool) -> Piece<'static> {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    if is_end && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Piece::Record { level: Level::of_frame(kind >> 2), text }
 }
 
 /// Handles the beginning of `bytes` and returns how many those were; none when more bytes are needed.
@@ -67,11 +85,7 @@ fn step(open: &mut Option<Open>, bytes: &[u8], each: &mut impl FnMut(Piece<'_>))
     if is_raw {
         each(Piece::Raw(bytes));
     } else {
-        let mut text = String::from_utf8_lossy(bytes).into_owned();
-        if rest == 0 && !text.ends_with('\n') {
-            text.push('\n');
-        }
-        each(Piece::Record { level: Level::of_frame(kind >> 2), text });
+        each(record(kind, bytes, rest == 0));
     }
     Some(used)
 }
@@ -149,6 +163,23 @@ mod tests {
             });
         }
         assert_eq!(seen, [b"prog".to_vec(), b"ress".to_vec()]);
+    }
+
+    #[test]
+    fn a_frame_that_breaks_off_is_handed_over_at_the_end() {
+        for (len, expected) in
+            [(16, ("raw", "")), (20, ("Some(Error)", "unfi\n")), (9, ("raw", "\u{fffd}Z\0\u{17}\0\0\0\n\0"))]
+        {
+            let mut frames = Frames::default();
+            frames.push(&frame(0x17, b"unfinished")[..len], |piece| panic!("{piece:?}"));
+            let mut found = Vec::new();
+            frames.finish(|piece| match piece {
+                Piece::Raw(bytes) => found.push(("raw".to_owned(), String::from_utf8_lossy(bytes).into_owned())),
+                Piece::Record { level, text } => found.push((format!("{level:?}"), text)),
+            });
+            assert_eq!(found, pairs(&[expected]));
+            assert!(frames.pending.is_empty() && frames.open.is_none());
+        }
     }
 
     #[test]

@@ -114,9 +114,15 @@ impl FunctionLog {
         self.append(&mut state, line.map(|line| line + "\n").into_iter().collect());
     }
 
-    /// Appends what the process has written so far, a line that has only begun included.
+    /// Appends what the process has written before its end, lines and records that have only begun included.
     pub fn settle(&self) {
-        self.drain(&mut self.state());
+        let mut state = self.state();
+        self.drain(&mut state);
+        let state = &mut *state;
+        let mut events = Vec::new();
+        state.frames.finish(|piece| self.take_piece(&mut state.lines, piece, &mut events));
+        state.lines.flush(|line| events.extend(self.shown(line)));
+        self.append(state, events);
     }
 
     /// Ends the invocation's tail: the last 4 KiB of what was logged since it began.
@@ -159,13 +165,16 @@ impl FunctionLog {
 
     fn take_records(&self, state: &mut State, len: usize) {
         let mut events = Vec::new();
-        let lines = &mut state.lines;
-        state.frames.push(&state.chunk[..len], |piece| match piece {
+        state.frames.push(&state.chunk[..len], |piece| self.take_piece(&mut state.lines, piece, &mut events));
+        self.append(state, events);
+    }
+
+    fn take_piece(&self, lines: &mut Lines, piece: Piece<'_>, events: &mut Vec<String>) {
+        match piece {
             Piece::Raw(bytes) => lines.push(bytes, |line| events.extend(self.shown(line))),
             Piece::Record { level, text } if self.least.shows_record(level, &text) => events.push(text),
             Piece::Record { .. } => {}
-        });
-        self.append(state, events);
+        }
     }
 
     fn shown(&self, line: String) -> Option<String> {
