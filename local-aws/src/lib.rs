@@ -104,6 +104,8 @@ pub struct Config {
     pub shard_limits: bool,
     /// Streams and consumers take some seconds to be made, changed and deleted, as on AWS.
     pub realistic: bool,
+    /// Functions may have runtimes that AWS no longer accepts.
+    pub any_runtime: bool,
 }
 
 impl Default for Config {
@@ -123,6 +125,7 @@ impl Default for Config {
             memory_limit: DEFAULT_MEMORY_LIMIT,
             shard_limits: false,
             realistic: false,
+            any_runtime: false,
         }
     }
 }

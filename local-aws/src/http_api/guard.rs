@@ -2,6 +2,7 @@
 //! reach it: neither by a post across sites, nor through a name that was made to resolve to this machine.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -18,6 +19,7 @@ use super::server::Peer;
 use super::{Access, Limits};
 use crate::Services;
 use crate::error::{AwsError, Protocol};
+use crate::identity::Session;
 use crate::signature::{Claim, SignatureError};
 
 /// Refuses what a browser sends and a tool does not: an `Origin`, fetch metadata of another site, a `Host` that is not
@@ -46,7 +48,7 @@ pub async fn admit_to_own_pages(State(services): State<Services>, request: Reque
         };
     }
     let claim = Claim::of(request.headers(), request.uri());
-    match verified(access, Protocol::RestJson, None, claim, request).await {
+    match verified(&services, Protocol::RestJson, None, claim, request).await {
         Ok(Admitted { request, room: _room, .. }) => next.run(request.map(Body::from)).await,
         Err(error) => Protocol::RestJson.error(&error).map(Body::from),
     }
@@ -66,6 +68,8 @@ pub struct Admitted {
     pub request: http::Request<Bytes>,
     /// The verified signature, if there is one.
     pub claim: Option<Claim>,
+    /// The function's session whose credentials it is signed with.
+    pub session: Option<Arc<Session>>,
     /// The body's share of the memory for bodies, until the request is answered.
     pub room: Option<SemaphorePermit<'static>>,
 }
@@ -77,14 +81,15 @@ pub struct Admitted {
 /// The signature is missing or wrong, the body could not be read, or the request changes something by a method that an old
 /// browser uses without saying that it is one.
 pub async fn admitted(
-    access: &Access,
+    services: &Services,
     protocol: Protocol,
     operation: Option<Operation>,
     claim: Result<Claim, SignatureError>,
     request: Request,
 ) -> Result<Admitted, AwsError> {
+    let access = &services.access;
     if access.verify || !is_own(&request) {
-        return verified(access, protocol, operation, claim, request).await;
+        return verified(services, protocol, operation, claim, request).await;
     }
     if request.method().is_safe() && !only_reads(protocol, &request) {
         let message = "An unsigned GET changes nothing at the local endpoint: send a POST.";
@@ -92,12 +97,12 @@ pub async fn admitted(
     }
     let (parts, body) = request.into_parts();
     let body = body::read(body, &parts.headers, &allowance(access, operation)).await?;
-    Ok(Admitted { request: http::Request::from_parts(parts, body.bytes), claim: None, room: body.room })
+    Ok(Admitted { request: http::Request::from_parts(parts, body.bytes), claim: None, session: None, room: body.room })
 }
 
 /// Verifies the signature: what the head says before the body is read, so that an unauthenticated client costs nothing else.
 async fn verified(
-    access: &Access,
+    services: &Services,
     protocol: Protocol,
     operation: Option<Operation>,
     claim: Result<Claim, SignatureError>,
@@ -108,13 +113,17 @@ async fn verified(
         tracing::warn!(reason = %error, "request refused");
         error.for_protocol(protocol)
     };
+    let access = &services.access;
     let claim = claim.map_err(refused)?;
-    claim.check(request.headers(), &access.credentials, Timestamp::now()).map_err(refused)?;
+    // A function signs with its session's credentials.
+    let session = services.identity.session(&claim.access_key_id);
+    let credentials = session.as_ref().map_or(&access.credentials, |session| &session.credentials);
+    claim.check(request.headers(), credentials, Timestamp::now()).map_err(refused)?;
     let (parts, body) = request.into_parts();
     let body = body::read(body, &parts.headers, &allowance(access, operation)).await?;
     let request = http::Request::from_parts(parts, body.bytes);
-    claim.verify(&request, body.sha256, &access.credentials).map_err(refused)?;
-    Ok(Admitted { request, claim: Some(claim), room: body.room })
+    claim.verify(&request, body.sha256, credentials).map_err(refused)?;
+    Ok(Admitted { request, claim: Some(claim), session, room: body.room })
 }
 
 pub fn allowance(access: &Access, operation: Option<Operation>) -> Allowance<'static> {

@@ -11,6 +11,7 @@ mod unread;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -25,6 +26,7 @@ use crate::Services;
 use crate::credentials::Credentials;
 use crate::error::{AwsError, Protocol};
 use crate::event_stream;
+use crate::identity::Session;
 use crate::lambda::{DOWNLOAD_CODE, Lambda};
 use crate::signature::{Claim, SignatureError};
 use crate::store;
@@ -147,10 +149,10 @@ async fn dispatch(
     claim: Result<Claim, SignatureError>,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
-    let guard::Admitted { request, claim, room: _room } =
-        guard::admitted(&services.access, protocol, operation, claim, request).await?;
+    let guard::Admitted { request, claim, session, room: _room } =
+        guard::admitted(services, protocol, operation, claim, request).await?;
     let request = body::decode(request, &guard::allowance(&services.access, operation)).await?;
-    let signed_for = Signed { service: claim.map(|claim| claim.service), protocol };
+    let signed_for = Signed { service: claim.map(|claim| claim.service), session, protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
         Protocol::AwsJson | Protocol::AwsCbor => aws_json(services, &signed_for, request).await,
@@ -166,6 +168,8 @@ async fn dispatch(
 /// The service that a request was signed for; none where signatures are not asked for.
 struct Signed {
     service: Option<String>,
+    /// The function's that sent the request.
+    session: Option<Arc<Session>>,
     protocol: Protocol,
 }
 
@@ -225,7 +229,10 @@ fn query(services: &Services, signed: &Signed, request: &Request<Bytes>) -> Resu
         }
         Some("2011-06-15") => {
             signed.must_be_for("sts")?;
-            (operations::STS.must_have(action, "InvalidAction")?, services.identity.sts(action, &params)?)
+            (
+                operations::STS.must_have(action, "InvalidAction")?,
+                services.identity.sts(action, &params, signed.session.as_deref())?,
+            )
         }
         version => {
             let version = version.unwrap_or("NO_VERSION_SPECIFIED");

@@ -310,7 +310,7 @@ mod tests {
             assert!(!identity.iam(operation, &nothing).is_err_and(|error| is_unknown(&error)), "{operation}");
         }
         for operation in STS.operations {
-            assert!(!identity.sts(operation, &nothing).is_err_and(|error| is_unknown(&error)), "{operation}");
+            assert!(!identity.sts(operation, &nothing, None).is_err_and(|error| is_unknown(&error)), "{operation}");
         }
     }
 

@@ -9,6 +9,7 @@ mod parameters;
 mod policies;
 mod policy_document;
 mod roles;
+mod sessions;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
 use parameters::Parameters;
 use roles::Role;
+use sessions::Sessions;
+pub use sessions::{OpenSession, Session};
 use xml::Xml;
 
 const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
@@ -31,6 +34,7 @@ const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 pub struct Identity {
     account_id: String,
     roles: Arc<Mutex<BTreeMap<String, Role>>>,
+    sessions: Sessions,
     store: Store,
 }
 
@@ -41,7 +45,8 @@ impl Identity {
     /// The store cannot be read.
     pub fn open(account_id: &str, store: Store) -> Result<Self, StoreError> {
         let roles = store.all::<Role>(Keyspace::Roles)?.into_iter().map(|(_, role)| (role.name.clone(), role));
-        Ok(Self { account_id: account_id.to_owned(), roles: Arc::new(Mutex::new(roles.collect())), store })
+        let roles = Arc::new(Mutex::new(roles.collect()));
+        Ok(Self { account_id: account_id.to_owned(), roles, sessions: Sessions::default(), store })
     }
 
     /// Answers an action of IAM (`Version=2010-05-08`) with the whole XML body.
@@ -71,17 +76,24 @@ impl Identity {
         Ok(xml::response(action, IAM_NAMESPACE, result))
     }
 
-    /// Answers an action of STS (`Version=2011-06-15`) with the whole XML body.
+    /// Answers an action of STS (`Version=2011-06-15`) with the whole XML body. The caller is the account itself unless
+    /// it has a session.
     ///
     /// # Errors
     /// `InvalidAction` for an action that is not answered here.
-    pub fn sts(&self, action: &str, params: &BTreeMap<String, String>) -> Result<String, AwsError> {
+    pub fn sts(
+        &self,
+        action: &str,
+        params: &BTreeMap<String, String>,
+        caller: Option<&Session>,
+    ) -> Result<String, AwsError> {
         let _ = params;
         match action {
             "GetCallerIdentity" => {
                 let mut result = Xml::default();
-                result.text("Arn", &format!("arn:aws:iam::{}:root", self.account_id));
-                result.text("UserId", &self.account_id);
+                let root = format!("arn:aws:iam::{}:root", self.account_id);
+                result.text("Arn", caller.map_or(&root, |session| &session.arn));
+                result.text("UserId", caller.map_or(&self.account_id, |session| &session.user_id));
                 result.text("Account", &self.account_id);
                 Ok(xml::response(action, STS_NAMESPACE, Some(result)))
             }

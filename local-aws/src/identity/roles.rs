@@ -27,7 +27,7 @@ const HOUR: u32 = 3600;
 pub(super) struct Role {
     pub(super) name: String,
     path: String,
-    id: String,
+    pub(super) id: String,
     pub(super) arn: String,
     created: Timestamp,
     pub(super) trust_policy: String,
@@ -176,7 +176,7 @@ pub(super) fn encode_document(document: &str) -> String {
 }
 
 /// `prefix` and 17 letters and digits, as IAM's unique identifiers have.
-fn unique_id(prefix: &str) -> String {
+pub(super) fn unique_id(prefix: &str) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let mut random = Uuid::new_v4().as_u128();
     let mut id = prefix.to_owned();

@@ -204,8 +204,8 @@ fn lists_come_in_pages() {
 
 #[test]
 fn the_caller_is_the_account() {
-    let body =
-        Identity::open("123456789012", Store::default()).unwrap().sts("GetCallerIdentity", &BTreeMap::new()).unwrap();
+    let identity = Identity::open("123456789012", Store::default()).unwrap();
+    let body = identity.sts("GetCallerIdentity", &BTreeMap::new(), None).unwrap();
     assert!(body.starts_with(
         r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>"#
     ));
@@ -221,7 +221,7 @@ fn unknown_actions_are_named() {
     let (status, code, text) = refused(&identity, "CreateUser", &[]);
     assert_eq!((status, code.as_str()), (400, "InvalidAction"));
     assert!(text.contains("CreateUser"));
-    assert!(identity.sts("AssumeRole", &BTreeMap::new()).unwrap_err().message.contains("AssumeRole"));
+    assert!(identity.sts("AssumeRole", &BTreeMap::new(), None).unwrap_err().message.contains("AssumeRole"));
 }
 
 #[test]

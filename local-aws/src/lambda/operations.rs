@@ -17,6 +17,7 @@ use super::functions::{Functions, blocking, list, versions};
 use super::names::{LATEST, Reference, function_arn, is_number};
 use super::persist::Changed;
 use super::platform::Architecture;
+use super::runtime::Runtime;
 use super::settings::{Input, Settings};
 use super::tags;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
@@ -65,6 +66,7 @@ impl Functions {
             ));
         }
         let settings = Settings::create(&settings, &name, architecture)?;
+        self.must_accept(&settings.runtime)?;
         tags::check_count(input.tags.len())?;
         self.role_must_be_assumable(&settings.role)?;
         if self.functions().contains_key(&name) {
@@ -151,6 +153,9 @@ impl Functions {
         let revision = input.revision_id.as_deref();
         let before = self.updatable(&reference, revision)?;
         let settings = before.update(&input)?;
+        if settings.runtime != before.runtime {
+            self.must_accept(&settings.runtime)?;
+        }
         if input.role.is_some() {
             self.role_must_be_assumable(&settings.role)?;
         }
@@ -261,6 +266,10 @@ impl Functions {
             }
             Ok(wire::json(200, &function.configuration(config, None)))
         })?
+    }
+
+    fn must_accept(&self, runtime: &Runtime) -> Result<(), AwsError> {
+        if self.config().any_runtime { Ok(()) } else { runtime.must_be_accepted() }
     }
 
     fn role_must_be_assumable(&self, role: &str) -> Result<(), AwsError> {

@@ -11,12 +11,71 @@ use super::validation::invalid_parameter;
 use crate::Config;
 use crate::error::AwsError;
 
-/// Our own programs that speak the Runtime API for a handler written in the language.
-pub const NODE_BOOTSTRAP: (&str, &str) = ("bootstrap.mjs", include_str!("runtimes/bootstrap.mjs"));
-pub const PYTHON_BOOTSTRAP: (&str, &str) = ("bootstrap.py", include_str!("runtimes/bootstrap.py"));
+/// Our own programs that speak the Runtime API for a handler written in the language: the first file of each is run.
+pub const NODE_PROGRAM: [(&str, &str); 3] = [
+    ("bootstrap.mjs", include_str!("runtimes/node/bootstrap.mjs")),
+    ("handler.mjs", include_str!("runtimes/node/handler.mjs")),
+    ("log.mjs", include_str!("runtimes/node/log.mjs")),
+];
+pub const PYTHON_PROGRAM: [(&str, &str); 1] = [("bootstrap.py", include_str!("runtimes/python/bootstrap.py"))];
 
-/// Names that AWS once had and takes no longer.
-const DEPRECATED: [&str; 7] = ["provided", "go1.x", "java8", "ruby2.7", "ruby2.5", "dotnetcore3.1", "dotnetcore2.1"];
+/// The runtimes of the service model (botocore 1.44.8) for which the endpoint has a program.
+const RUNTIMES: [&str; 28] = [
+    "provided.al2023",
+    "provided.al2",
+    "provided",
+    "nodejs26.x",
+    "nodejs24.x",
+    "nodejs22.x",
+    "nodejs20.x",
+    "nodejs18.x",
+    "nodejs16.x",
+    "nodejs14.x",
+    "nodejs12.x",
+    "nodejs10.x",
+    "nodejs8.10",
+    "nodejs6.10",
+    "nodejs4.3",
+    "nodejs4.3-edge",
+    "nodejs",
+    "python3.15",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "python3.8",
+    "python3.7",
+    "python3.6",
+    "python2.7",
+];
+
+/// The runtimes with which AWS creates no functions any more, as of 2026-11-28. The dates of the phase "block function
+/// create" are those of <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>, as `cfn-lint` 1.58.0 (of
+/// 2026-10-20) has them. Next are nodejs16.x, 18.x and 20.x, python3.8 to 3.10 and provided.al2, on 2027-02-01.
+const NO_LONGER_ACCEPTED: [&str; 20] = [
+    "provided",
+    "nodejs14.x",
+    "nodejs12.x",
+    "nodejs10.x",
+    "nodejs8.10",
+    "nodejs6.10",
+    "nodejs4.3",
+    "nodejs4.3-edge",
+    "nodejs",
+    "python3.7",
+    "python3.6",
+    "python2.7",
+    "go1.x",
+    "java8",
+    "ruby2.7",
+    "ruby2.5",
+    "dotnetcore3.1",
+    "dotnetcore2.1",
+    "dotnetcore2.0",
+    "dotnetcore1.0",
+];
 
 /// A runtime by its identifier, `provided.al2023` for instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,31 +93,36 @@ pub enum Kind {
 }
 
 impl Runtime {
+    /// The runtime with this identifier, whether or not AWS still accepts it for new functions.
+    ///
     /// # Errors
-    /// `InvalidParameterValueException` in AWS's words; for what AWS runs and the endpoint does not, it says so.
+    /// `InvalidParameterValueException` with AWS's message, and with the list of what the endpoint runs.
     pub fn parse(id: &str) -> Result<Self, AwsError> {
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_node = |id: &str| id.strip_prefix("nodejs").and_then(|v| v.strip_suffix(".x")).is_some_and(is_number);
-        let is_python = |id: &str| id.strip_prefix("python3.").is_some_and(is_number);
-        let kind = match id {
-            "provided.al2023" | "provided.al2" => Kind::Provided,
-            id if is_node(id) => Kind::Node,
-            id if is_python(id) => Kind::Python,
-            id if DEPRECATED.contains(&id) => {
-                return Err(invalid_parameter(format!(
-                    "The runtime parameter of {id} is no longer supported for creating or updating AWS Lambda functions. \
-                     We recommend you use a supported runtime while creating or updating functions."
-                )));
-            }
-            id => {
-                return Err(invalid_parameter(format!(
+        let kind = RUNTIMES.contains(&id).then(|| match id {
+            id if id.starts_with("nodejs") => Kind::Node,
+            id if id.starts_with("python") => Kind::Python,
+            _ => Kind::Provided,
+        });
+        match kind {
+            Some(kind) => Ok(Self { id: id.to_owned(), kind }),
+            None if NO_LONGER_ACCEPTED.contains(&id) => Err(no_longer_accepted(id)),
+            None => {
+                let accepted = RUNTIMES.iter().filter(|id| !NO_LONGER_ACCEPTED.contains(id));
+                let accepted = accepted.copied().collect::<Vec<_>>().join(", ");
+                Err(invalid_parameter(format!(
                     "Value {id} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
-                     [provided.al2023, provided.al2, nodejs<number>.x, python3.<number>], which are what the local \
-                     endpoint runs"
-                )));
+                     [{accepted}], which are what the local endpoint runs"
+                )))
             }
-        };
-        Ok(Self { id: id.to_owned(), kind })
+        }
+    }
+
+    /// Rejects a runtime with which AWS neither creates a function nor lets one be changed to.
+    ///
+    /// # Errors
+    /// `InvalidParameterValueException` with AWS's message (recorded 2026-01).
+    pub fn must_be_accepted(&self) -> Result<(), AwsError> {
+        if NO_LONGER_ACCEPTED.contains(&self.id.as_str()) { Err(no_longer_accepted(&self.id)) } else { Ok(()) }
     }
 
     /// As `INIT_START` shows it: `python3.12` → `python:3.12.v1`.
@@ -98,6 +162,13 @@ impl Runtime {
     }
 }
 
+fn no_longer_accepted(id: &str) -> AwsError {
+    invalid_parameter(format!(
+        "The runtime parameter of {id} is no longer supported for creating or updating AWS Lambda functions. \
+         We recommend you use a supported runtime while creating or updating functions."
+    ))
+}
+
 /// Where a program itself says it is: what `PATH` finds may be a version manager's shim, which needs the environment
 /// that a function does not get.
 fn own_path(program: &str, arguments: &[&str]) -> Option<PathBuf> {
@@ -111,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_node_and_python_is_taken() {
+    fn runtimes_of_the_service_model_have_versions() {
         for (id, version) in [
             ("nodejs12.x", "nodejs:12.v1"),
             ("nodejs24.x", "nodejs:24.v1"),
@@ -124,14 +195,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_run_is_refused_with_what_is() {
-        for id in ["java21", "PYTHON3.9", "nodejs.x", "python2.7", ""] {
+    fn an_unknown_runtime_is_rejected_with_the_list_of_those_that_run() {
+        for id in ["java21", "PYTHON3.9", "nodejs.x", "nodejs99.x", "python3.99", ""] {
             let error = Runtime::parse(id).unwrap_err();
             assert_eq!(error.code, "InvalidParameterValueException", "{id}");
             assert!(error.message.starts_with(&format!("Value {id} at 'runtime' failed")), "{}", error.message);
-            assert!(error.message.contains("provided.al2023"), "{}", error.message);
+            assert!(error.message.contains("provided.al2023, provided.al2, nodejs26.x"), "{}", error.message);
+            assert!(!error.message.contains("nodejs14.x"), "{}", error.message);
         }
-        assert!(Runtime::parse("go1.x").unwrap_err().message.contains("is no longer supported"));
+    }
+
+    #[test]
+    fn a_runtime_that_aws_has_ended_is_rejected_in_its_words() {
+        let message = |error: AwsError| (error.code, error.message);
+        for id in ["nodejs14.x", "nodejs12.x", "python3.7", "python2.7", "provided", "go1.x", "java8", "ruby2.7"] {
+            let (code, message) = message(Runtime::parse(id).and_then(|it| it.must_be_accepted()).unwrap_err());
+            assert_eq!(code, "InvalidParameterValueException");
+            assert_eq!(
+                message,
+                format!(
+                    "The runtime parameter of {id} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
+                )
+            );
+        }
+        for id in ["nodejs16.x", "nodejs20.x", "python3.8", "python3.14", "provided.al2"] {
+            Runtime::parse(id).unwrap().must_be_accepted().unwrap();
+        }
     }
 
     #[test]

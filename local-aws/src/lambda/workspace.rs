@@ -12,6 +12,7 @@ use super::validation::service_failure;
 use crate::Config;
 use crate::error::AwsError;
 use crate::faults::Faults;
+use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::private;
 
@@ -22,9 +23,9 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    fn new(config: &Config, logs: &Logs, faults: &Faults) -> std::io::Result<Self> {
+    fn new(config: &Config, logs: &Logs, identity: &Identity, faults: &Faults) -> std::io::Result<Self> {
         let folder = private::temporary_folder("local-aws-")?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), faults.clone(), folder.path())?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), identity.clone(), faults.clone(), folder.path())?);
         Ok(Self { folder: folder.keep(), host })
     }
 }
@@ -79,7 +80,8 @@ impl Functions {
         if let Some(workspace) = &*workspace {
             return Ok(work(workspace));
         }
-        let made = Workspace::new(self.config(), &self.shared.logs, &self.shared.faults);
+        let shared = &self.shared;
+        let made = Workspace::new(self.config(), &shared.logs, &shared.identity, &shared.faults);
         let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
         Ok(work(workspace.insert(made)))
     }

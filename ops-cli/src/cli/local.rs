@@ -79,6 +79,9 @@ pub struct Local {
     /// Let streams and consumers take some seconds to be made, changed and deleted, as on AWS
     #[arg(long)]
     pub realistic: bool,
+    /// Accept runtimes that AWS no longer accepts, as nodejs14.x and python3.7
+    #[arg(long)]
+    pub any_runtime: bool,
 }
 
 /// NAME=PATH

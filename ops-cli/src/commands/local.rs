@@ -72,6 +72,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         memory_limit: args.memory_limit,
         shard_limits: args.limits,
         realistic: args.realistic,
+        any_runtime: args.any_runtime,
         ..config(global)
     };
     let address = listener.local_addr()?;

@@ -21,7 +21,11 @@ pub fn javascript(name: &str, package: &Path) -> Option<PathBuf> {
         for file in ["package.json", "package-lock.json"] {
             std::fs::copy(package.join(file), modules.join(file)).unwrap();
         }
-        has_run(Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(modules))
+        has_run(
+            Command::new("npm")
+                .args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"])
+                .arg(modules),
+        )
     })
 }
 

@@ -2,22 +2,31 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::path::Path;
 
 use super::process::Spec;
-use crate::Config;
+use crate::credentials::Credentials;
 use crate::lambda::logging::Format;
 use crate::lambda::runtime::Kind;
 
-/// The variables of a process of `spec` whose Runtime API is at `runtime_api`. The function's own come last: they may
-/// replace those that Lambda lets them replace.
-pub fn variables(
-    config: &Config,
-    spec: &Spec,
-    runtime_dir: &Path,
-    log_stream: &str,
-    runtime_api: SocketAddr,
-) -> Vec<(String, String)> {
+/// What a process is given beside what its function is.
+pub struct Surroundings<'a> {
+    pub region: &'a str,
+    pub endpoint: SocketAddr,
+    pub runtime_api: SocketAddr,
+    pub runtime_dir: &'a Path,
+    pub log_stream: &'a str,
+    /// The descriptor that takes log records.
+    pub records: RawFd,
+    /// Those of the process alone.
+    pub credentials: &'a Credentials,
+}
+
+/// The variables of a process of `spec`. The function's own come last: they may replace those that Lambda lets them
+/// replace.
+pub fn variables(spec: &Spec, surroundings: &Surroundings<'_>) -> Vec<(String, String)> {
+    let Surroundings { region, endpoint, runtime_api, runtime_dir, log_stream, records, credentials } = *surroundings;
     let settings = &spec.settings;
     let task = spec.folder.display().to_string();
     let mut variables: Vec<(&str, String)> = vec![
@@ -26,13 +35,14 @@ pub fn variables(
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", settings.memory_mb.to_string()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", settings.logging.group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.into()),
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string()),
-        ("AWS_REGION", config.region.clone()),
-        ("AWS_DEFAULT_REGION", config.region.clone()),
-        ("AWS_ACCESS_KEY_ID", config.credentials.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", config.credentials.secret_access_key.clone()),
-        ("AWS_ENDPOINT_URL", format!("http://{}", config.address)),
+        ("_LAMBDA_TELEMETRY_LOG_FD", records.to_string()),
+        ("AWS_REGION", region.into()),
+        ("AWS_DEFAULT_REGION", region.into()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+        ("AWS_ENDPOINT_URL", format!("http://{}", endpoint)),
         ("_HANDLER", settings.handler.clone()),
         ("LAMBDA_TASK_ROOT", task.clone()),
         ("LAMBDA_RUNTIME_DIR", runtime_dir.display().to_string()),
@@ -48,7 +58,7 @@ pub fn variables(
             variables.push(("AWS_LAMBDA_LOG_LEVEL", application_level.clone()));
         }
     }
-    if let Some(token) = &config.credentials.session_token {
+    if let Some(token) = &credentials.session_token {
         variables.push(("AWS_SESSION_TOKEN", token.clone()));
     }
     if settings.runtime.kind != Kind::Provided {

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
+use super::frames::{Frames, Piece};
 use super::level::Least;
-use super::lines::{Lines, NEWLINE_WITHIN};
+use super::lines::Lines;
 use crate::logs::{InputEvent, Logs};
 
 /// Bytes of a log tail. <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
@@ -19,20 +20,21 @@ const PIPE_BYTES: usize = 1024 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// One process's log stream. Its stdout and stderr are one pipe, so that their lines keep the order in which they were
-/// written; whoever appends drains the pipe first, so that a line written before something happened stands before it.
+/// written. Records that a runtime hands over whole come through a pipe of their own, so that raw output never runs into
+/// them. Whoever appends drains both first, so that what was written before something happened stands before it.
 pub struct FunctionLog {
     logs: Logs,
     group: String,
     stream: String,
     least: Least,
-    /// Whether the process is one of our own bootstraps.
-    is_ours: bool,
     output: pipe::Receiver,
+    records: pipe::Receiver,
     state: Mutex<State>,
 }
 
 struct State {
     lines: Lines,
+    frames: Frames,
     chunk: Vec<u8>,
     /// The end of what the running invocation has logged; none between invocations.
     tail: Option<Vec<u8>>,
@@ -40,43 +42,60 @@ struct State {
     last: i64,
 }
 
+/// The reading ends of what a process writes.
+pub struct Channels {
+    /// Raw: stdout and stderr.
+    pub output: OwnedFd,
+    /// Framed records.
+    pub records: OwnedFd,
+}
+
 impl FunctionLog {
-    /// The log stream whose lines come out of `output`, the reading end of a pipe; those of the `least` level and above. Lines
-    /// of our own bootstraps may stand for several.
+    /// The log stream of what comes through `channels`, from the `least` level on.
     ///
     /// # Errors
-    /// `output` is no pipe, or cannot be watched.
-    pub fn new(
-        logs: Logs,
-        group: String,
-        stream: String,
-        least: Least,
-        is_ours: bool,
-        output: OwnedFd,
-    ) -> io::Result<Self> {
-        // A smaller pipe works as well, only slower.
-        rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES).ok();
-        let output = pipe::Receiver::from_owned_fd(output)?;
+    /// A channel is not a pipe, or cannot be watched.
+    pub fn new(logs: Logs, group: String, stream: String, least: Least, channels: Channels) -> io::Result<Self> {
+        let open = |pipe: OwnedFd| {
+            // A smaller pipe works as well, only slower.
+            rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES).ok();
+            pipe::Receiver::from_owned_fd(pipe)
+        };
+        let (output, records) = (open(channels.output)?, open(channels.records)?);
         logs.ensure_stream(&group, &stream);
-        let state = State { lines: Lines::default(), chunk: vec![0; CHUNK_BYTES], tail: None, last: 0 };
-        Ok(Self { logs, group, stream, least, is_ours, output, state: Mutex::new(state) })
+        let chunk = vec![0; CHUNK_BYTES];
+        let state = State { lines: Lines::default(), frames: Frames::default(), chunk, tail: None, last: 0 };
+        Ok(Self { logs, group, stream, least, output, records, state: Mutex::new(state) })
     }
 
     pub fn stream(&self) -> &str {
         &self.stream
     }
 
-    /// Moves lines from the pipe to the stream as they come, until every writer has closed it.
+    /// Moves events from the pipes to the stream as they come, until every writer has closed both.
     pub async fn pump(&self) {
-        while self.output.readable().await.is_ok() {
+        let (mut has_output, mut has_records) = (true, true);
+        while has_output || has_records {
+            tokio::select! {
+                _ = self.output.readable(), if has_output => {}
+                _ = self.records.readable(), if has_records => {}
+            }
             let mut state = self.state();
             let state = &mut *state;
-            match self.output.try_read(&mut state.chunk) {
-                Ok(0) => break,
-                Ok(len) => self.take(state, len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => break,
+            has_output &= self.read(state, &self.output, Self::take_output);
+            has_records &= self.read(state, &self.records, Self::take_records);
+        }
+    }
+
+    /// Reads once and hands the bytes to `take`. False when there will be no more.
+    fn read(&self, state: &mut State, pipe: &pipe::Receiver, take: fn(&Self, &mut State, usize)) -> bool {
+        match pipe.try_read(&mut state.chunk) {
+            Ok(0) => false,
+            Ok(len) => {
+                take(self, state, len);
+                true
             }
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         }
     }
 
@@ -95,9 +114,15 @@ impl FunctionLog {
         self.append(&mut state, line.map(|line| line + "\n").into_iter().collect());
     }
 
-    /// Appends what the process has written so far, a line that has only begun included.
+    /// Appends what the process has written before its end, lines and records that have only begun included.
     pub fn settle(&self) {
-        self.drain(&mut self.state());
+        let mut state = self.state();
+        self.drain(&mut state);
+        let state = &mut *state;
+        let mut events = Vec::new();
+        state.frames.finish(|piece| self.take_piece(&mut state.lines, piece, &mut events));
+        state.lines.flush(|line| events.extend(self.shown(line)));
+        self.append(state, events);
     }
 
     /// Ends the invocation's tail: the last 4 KiB of what was logged since it began.
@@ -105,36 +130,55 @@ impl FunctionLog {
         self.state().tail.take().unwrap_or_default()
     }
 
-    /// All that was written before this call is appended by it: what the reading task has not taken is in the pipe, and
-    /// a pipe holds no more than its size, so a process that never stops writing does not hold this up. The reads go
-    /// past tokio, which may not have heard yet that there is something to read.
+    /// Appends all that was written before this call, a line that has only begun included.
     fn drain(&self, state: &mut State) {
-        let mut left = rustix::pipe::fcntl_getpipe_size(&self.output).unwrap_or(PIPE_BYTES);
-        while left > 0 {
-            match rustix::io::read(&self.output, &mut state.chunk[..]) {
-                Ok(0) => break,
-                Ok(len) => {
-                    left = left.saturating_sub(len);
-                    self.take(state, len);
-                }
-                Err(Errno::INTR) => {}
-                Err(_) => break,
-            }
-        }
+        self.drain_pipe(state, &self.output, Self::take_output);
+        self.drain_pipe(state, &self.records, Self::take_records);
         let mut begun = Vec::new();
         state.lines.flush(|line| begun.extend(self.shown(line)));
         self.append(state, begun);
     }
 
-    fn take(&self, state: &mut State, len: usize) {
+    /// What the reading task has not taken is in the pipe, and a pipe holds no more than its size, so a process that
+    /// never stops writing does not hold this up. The reads go past tokio, which may not have heard yet that there is
+    /// something to read.
+    fn drain_pipe(&self, state: &mut State, pipe: &pipe::Receiver, take: fn(&Self, &mut State, usize)) {
+        let mut left = rustix::pipe::fcntl_getpipe_size(pipe).unwrap_or(PIPE_BYTES);
+        while left > 0 {
+            match rustix::io::read(pipe, &mut state.chunk[..]) {
+                Ok(0) => break,
+                Ok(len) => {
+                    left = left.saturating_sub(len);
+                    take(self, state, len);
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn take_output(&self, state: &mut State, len: usize) {
         let mut lines = Vec::new();
         state.lines.push(&state.chunk[..len], |line| lines.extend(self.shown(line)));
         self.append(state, lines);
     }
 
+    fn take_records(&self, state: &mut State, len: usize) {
+        let mut events = Vec::new();
+        state.frames.push(&state.chunk[..len], |piece| self.take_piece(&mut state.lines, piece, &mut events));
+        self.append(state, events);
+    }
+
+    fn take_piece(&self, lines: &mut Lines, piece: Piece<'_>, events: &mut Vec<String>) {
+        match piece {
+            Piece::Raw(bytes) => lines.push(bytes, |line| events.extend(self.shown(line))),
+            Piece::Record { level, text } if self.least.shows_record(level, &text) => events.push(text),
+            Piece::Record { .. } => {}
+        }
+    }
+
     fn shown(&self, line: String) -> Option<String> {
-        let is_folded = self.is_ours && line.contains(NEWLINE_WITHIN);
-        self.least.shows(&line).then(|| if is_folded { line.replace(NEWLINE_WITHIN, "\n") } else { line })
+        self.least.shows(&line).then_some(line)
     }
 
     fn append(&self, state: &mut State, lines: Vec<String>) {

@@ -1,4 +1,4 @@
-//! Which of a function's own lines its application log level lets pass, in the JSON format.
+//! Which of a function's log events its application log level lets pass, in the JSON format.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
 
 use jiff::Timestamp;
@@ -8,12 +8,41 @@ use serde_json::Value;
 use crate::lambda::logging::Format;
 
 /// From the most detail to the least.
-const LEVELS: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-const INFO: usize = 2;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
 
-/// The least level that is shown, as its place in the list.
+impl Level {
+    /// Understands the names that Lambda's runtimes write (Python's WARNING and CRITICAL, .NET's Information), and
+    /// those of common loggers and of syslog, in any case.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_uppercase().as_str() {
+            "TRACE" | "VERBOSE" | "SILLY" | "FINEST" => Self::Trace,
+            "DEBUG" | "FINE" | "FINER" => Self::Debug,
+            "INFO" | "INFORMATION" | "INFORMATIONAL" | "NOTICE" => Self::Info,
+            "WARN" | "WARNING" => Self::Warn,
+            "ERROR" | "ERR" | "SEVERE" => Self::Error,
+            "FATAL" | "CRITICAL" | "CRIT" | "ALERT" | "EMERG" | "EMERGENCY" | "PANIC" => Self::Fatal,
+            _ => return None,
+        })
+    }
+
+    /// The level by its number in a frame's type: 1 to 6.
+    pub fn of_frame(number: u8) -> Option<Self> {
+        let levels = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
+        levels.get(usize::from(number).checked_sub(1)?).copied()
+    }
+}
+
+/// The least level that is shown; none where everything is.
 #[derive(Debug, Clone, Copy)]
-pub struct Least(usize);
+pub struct Least(Option<Level>);
 
 #[derive(Deserialize)]
 struct Levelled {
@@ -23,37 +52,46 @@ struct Levelled {
 }
 
 impl Least {
-    /// Only lines in the JSON format have levels.
+    /// Only events in the JSON format have levels.
     pub fn of(format: &Format) -> Self {
         match format {
-            Format::Json { application_level, .. } => Self(place(application_level).unwrap_or_default()),
-            Format::Text => Self(0),
+            Format::Json { application_level, .. } => Self(Level::named(application_level)),
+            Format::Text => Self(None),
         }
     }
 
-    /// Whether a line is shown: one that does not say its level, or not its time in RFC 3339, counts as INFO.
+    /// Whether a line of raw output is shown: one that does not say its level, or not its time in RFC 3339, counts as
+    /// INFO.
     pub fn shows(self, line: &str) -> bool {
-        self.0 == 0 || level(line).unwrap_or(INFO) >= self.0
+        self.0.is_none_or(|least| stated(line).unwrap_or(Level::Info) >= least)
+    }
+
+    /// Whether a record is shown that a runtime has handed over with this level; without one it is like raw output.
+    pub fn shows_record(self, level: Option<Level>, text: &str) -> bool {
+        match (self.0, level) {
+            (Some(least), Some(level)) => level >= least,
+            _ => self.shows(text),
+        }
     }
 }
 
-fn level(line: &str) -> Option<usize> {
+fn stated(line: &str) -> Option<Level> {
     let Levelled { level, timestamp } = serde_json::from_str(line).ok()?;
     timestamp.as_str()?.parse::<Timestamp>().ok()?;
-    place(&level)
-}
-
-fn place(level: &str) -> Option<usize> {
-    LEVELS.iter().position(|name| name.eq_ignore_ascii_case(level))
+    Level::named(&level)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shows(least: &str, line: &str) -> bool {
-        let (application_level, system_level) = (least.to_owned(), "INFO".to_owned());
-        Least::of(&Format::Json { application_level, system_level }).shows(line)
+    fn least(level: &str) -> Least {
+        let (application_level, system_level) = (level.to_owned(), "INFO".to_owned());
+        Least::of(&Format::Json { application_level, system_level })
+    }
+
+    fn shows(level: &str, line: &str) -> bool {
+        least(level).shows(line)
     }
 
     #[test]
@@ -66,5 +104,35 @@ mod tests {
             assert_eq!(["INFO", "WARN"].map(|least| shows(least, info)), [true, false], "{info}");
         }
         assert!(Least::of(&Format::Text).shows(debug));
+    }
+
+    #[test]
+    fn the_names_that_runtimes_write_are_levels() {
+        for (name, highest) in [
+            ("TRACE", "TRACE"),
+            ("Trace", "TRACE"),
+            ("Debug", "DEBUG"),
+            ("Information", "INFO"),
+            ("WARNING", "WARN"),
+            ("Warning", "WARN"),
+            ("ERROR", "ERROR"),
+            ("CRITICAL", "FATAL"),
+            ("Critical", "FATAL"),
+            ("fatal", "FATAL"),
+        ] {
+            let line = format!(r#"{{"level":"{name}","timestamp":"2024-11-02T16:51:31Z"}}"#);
+            let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+            let shown: Vec<&str> = levels.into_iter().filter(|least| shows(least, &line)).collect();
+            assert_eq!(shown.last(), Some(&highest), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_records_level_counts_more_than_its_text() {
+        let error = r#"{"level":"ERROR","timestamp":"2024-11-02T16:51:31Z"}"#;
+        assert!(!least("WARN").shows_record(Some(Level::Info), error));
+        assert!(least("WARN").shows_record(Some(Level::Warn), "plain"));
+        assert!(least("WARN").shows_record(None, error) && !least("WARN").shows_record(None, "plain"));
+        assert!(Least::of(&Format::Text).shows_record(Some(Level::Trace), "plain"));
     }
 }

@@ -4,10 +4,6 @@
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 pub const MAX_EVENT_BYTES: usize = 1_048_576 - 26;
 
-/// What our own bootstraps write for a newline within an event, since a newline ends one. AWS's runtimes hand events over
-/// whole, by a channel that its documentation does not have.
-pub const NEWLINE_WITHIN: char = '\u{1e}';
-
 /// Cuts a stream of bytes into lines, each with its newline, as Lambda stores them.
 #[derive(Default)]
 pub struct Lines {
@@ -51,7 +47,7 @@ impl Lines {
 }
 
 /// The last place at or before `at` that is not within a UTF-8 character.
-fn char_boundary(bytes: &[u8], at: usize) -> usize {
+pub fn char_boundary(bytes: &[u8], at: usize) -> usize {
     let is_continuation = |index: usize| bytes[index] & 0xC0 == 0x80;
     (at.saturating_sub(3)..=at).rev().find(|&index| !is_continuation(index)).unwrap_or(at)
 }

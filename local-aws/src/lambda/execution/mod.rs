@@ -4,6 +4,7 @@
 mod callers;
 mod descriptors;
 mod environment;
+mod frames;
 mod function_log;
 mod guardian;
 mod invocation;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use command_fds::CommandFdExt;
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::process::{Child, Command};
@@ -18,8 +19,8 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::descriptors;
-use super::environment;
-use super::function_log::FunctionLog;
+use super::environment::{self, Surroundings};
+use super::function_log::{Channels, FunctionLog};
 use super::guardian::Guardian;
 use super::level::Least;
 use super::platform_log::PlatformLog;
@@ -27,7 +28,8 @@ use super::resources;
 use super::runtime_api::RuntimeApi;
 use crate::Config;
 use crate::faults::Faults;
-use crate::lambda::runtime::{Kind, NODE_BOOTSTRAP, PYTHON_BOOTSTRAP};
+use crate::identity::{Identity, OpenSession};
+use crate::lambda::runtime::{Kind, NODE_PROGRAM, PYTHON_PROGRAM};
 use crate::lambda::settings::Settings;
 use crate::logs::Logs;
 use crate::private;
@@ -51,6 +53,7 @@ pub struct Spec {
 pub struct Host {
     pub config: Config,
     logs: Logs,
+    identity: Identity,
     pub faults: Faults,
     /// Holds our own bootstraps of the interpreted runtimes.
     runtime_dir: PathBuf,
@@ -94,15 +97,15 @@ impl Host {
     ///
     /// # Errors
     /// They cannot be written, or there is no guardian.
-    pub fn new(config: Config, logs: Logs, faults: Faults, folder: &Path) -> io::Result<Self> {
+    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults, folder: &Path) -> io::Result<Self> {
         let runtime_dir = folder.join("runtime");
         private::create_dir_all(&runtime_dir)?;
-        for (name, program) in [NODE_BOOTSTRAP, PYTHON_BOOTSTRAP] {
+        for (name, program) in NODE_PROGRAM.into_iter().chain(PYTHON_PROGRAM) {
             private::write(&runtime_dir.join(name), program.as_bytes())?;
         }
         descriptors::close_in_children();
         let guardian = Guardian::start(folder)?;
-        Ok(Self { config, logs, faults, runtime_dir, guardian, running: Mutex::default() })
+        Ok(Self { config, logs, identity, faults, runtime_dir, guardian, running: Mutex::default() })
     }
 
     /// How many processes run.
@@ -147,29 +150,44 @@ impl Process {
         let failed = |error: io::Error| StartError { log: None, reason: error.to_string() };
         let stream = stream_name(spec, Timestamp::now());
         let api = RuntimeApi::serve(&spec.name, &stream).await.map_err(failed)?;
-        let (output, input) = io::pipe().map_err(failed)?;
+        let (output, output_writer) = io::pipe().map_err(failed)?;
+        let (records, record_writer) = io::pipe().map_err(failed)?;
         let group = spec.settings.logging.group.clone();
-        let (least, output) = (Least::of(&spec.settings.logging.format), OwnedFd::from(output));
-        let is_ours = spec.settings.runtime.kind != Kind::Provided;
-        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, is_ours, output);
+        let least = Least::of(&spec.settings.logging.format);
+        let channels = Channels { output: OwnedFd::from(output), records: OwnedFd::from(records) };
+        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, channels);
         let log = Arc::new(log.map_err(failed)?);
         if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
             log.platform(line);
         }
+        let session = host.identity.open_session(&spec.settings.role, &spec.name);
+        let variables = environment::variables(
+            spec,
+            &Surroundings {
+                region: &host.config.region,
+                endpoint: host.config.address,
+                runtime_api: api.address,
+                runtime_dir: &host.runtime_dir,
+                log_stream: &stream,
+                records: record_writer.as_raw_fd(),
+                credentials: &session.session.credentials,
+            },
+        );
         let program = program(spec, &host.runtime_dir);
         let mut command = Command::new(&program[0]);
         command
             .args(&program[1..])
             .current_dir(&spec.folder)
             .env_clear()
-            .envs(environment::variables(&host.config, spec, &host.runtime_dir, &stream, api.address))
+            .envs(variables)
             .stdin(Stdio::null())
-            .stdout(input.try_clone().map_err(failed)?)
-            .stderr(input)
+            .stdout(output_writer.try_clone().map_err(failed)?)
+            .stderr(output_writer)
+            .preserved_fds(vec![OwnedFd::from(record_writer)])
             .process_group(0)
             .kill_on_drop(true);
         let started = Instant::now();
-        let (control, pid) = host.spawn(command, spec, &log).map_err(|error| StartError {
+        let (control, pid) = host.spawn(command, spec, &log, session).map_err(|error| StartError {
             log: Some(Arc::clone(&log)),
             reason: format!("fork/exec {}: {error}", program[0].display()),
         })?;
@@ -222,13 +240,14 @@ impl Host {
         mut command: Command,
         spec: &Arc<Spec>,
         log: &Arc<FunctionLog>,
+        session: OpenSession,
     ) -> io::Result<(Arc<Control>, u32)> {
         let mut running = self.running();
         if running.is_closed {
             return Err(io::Error::other("the endpoint is stopping"));
         }
         let child = command.spawn()?;
-        // The command holds the pipe's writing ends: the log ends only when no one has them.
+        // The command holds the pipes' writing ends: the log ends only when no one has them.
         drop(command);
         let pid = child.id().ok_or_else(|| io::Error::other("the process is gone already"))?;
         tracing::info!(function = spec.name, pid, "function process started");
@@ -246,6 +265,7 @@ impl Host {
         let (host, spec, log, watched) = (Arc::clone(self), Arc::clone(spec), Arc::clone(log), Arc::clone(&control));
         tokio::spawn(async move {
             let (status, is_our_doing) = watch_over(child, pid, &watched.kill).await;
+            drop(session);
             // Why it is ended by us is told where that is decided, if it is worth telling.
             let how = if is_our_doing { "stopped".to_owned() } else { end_words(status) };
             tracing::info!(function = spec.name, pid, "function process ended: {how}");
@@ -305,8 +325,8 @@ fn program(spec: &Spec, runtime_dir: &Path) -> Vec<PathBuf> {
     };
     let bootstrap = match spec.settings.runtime.kind {
         Kind::Provided => spec.folder.join("bootstrap"),
-        Kind::Node => runtime_dir.join(NODE_BOOTSTRAP.0),
-        Kind::Python => runtime_dir.join(PYTHON_BOOTSTRAP.0),
+        Kind::Node => runtime_dir.join(NODE_PROGRAM[0].0),
+        Kind::Python => runtime_dir.join(PYTHON_PROGRAM[0].0),
     };
     spec.interpreter.iter().cloned().chain(options.into_iter().map(PathBuf::from)).chain([bootstrap]).collect()
 }

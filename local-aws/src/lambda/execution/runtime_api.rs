@@ -27,6 +27,7 @@ pub const MAX_RESPONSE_BYTES: usize = 6_291_556;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 
 /// An invocation as `/next` hands it out.
 pub struct Delivery {
@@ -234,7 +235,13 @@ impl Drop for Waiting<'_> {
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, mut body) = request.into_parts();
     match Limited::new(&mut body, MAX_RESPONSE_BYTES).collect().await {
-        Ok(body) => shared.answer(&id, &parts.headers, Answer::Response(body.to_bytes())),
+        Ok(body) => {
+            let answer = match body.trailers().and_then(late_error) {
+                Some(error) => Answer::Error(error),
+                None => Answer::Response(body.to_bytes()),
+            };
+            shared.answer(&id, &parts.headers, answer)
+        }
         Err(_) => {
             // Refused before its body has come, the process would find its connection closed, and die of it.
             while let Some(Ok(_)) = body.frame().await {}
@@ -243,6 +250,14 @@ async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, req
             refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
         }
     }
+}
+
+/// The document of an error that struck after an answer's beginning was streamed.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming>
+fn late_error(trailers: &HeaderMap) -> Option<Bytes> {
+    let kind = trailers.get(&ERROR_TYPE)?.to_str().unwrap_or("Runtime.Unknown");
+    let body = trailers.get(&ERROR_BODY).and_then(|body| base64_simd::STANDARD.decode_to_vec(body.as_bytes()).ok());
+    Some(body.map_or_else(|| json!({ "errorType": kind }).to_string().into(), Bytes::from))
 }
 
 async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {

@@ -308,8 +308,6 @@ async fn the_environment_is_lambdas_and_nothing_else() {
         ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
-        ("AWS_ACCESS_KEY_ID", bench.credentials.access_key_id.as_str()),
-        ("AWS_SECRET_ACCESS_KEY", bench.credentials.secret_access_key.as_str()),
         ("_HANDLER", "index.handler"),
         ("TZ", ":UTC"),
         ("OWN", "value"),
@@ -318,6 +316,9 @@ async fn the_environment_is_lambdas_and_nothing_else() {
     }
     assert_eq!(environment["AWS_LAMBDA_LOG_STREAM_NAME"], bench.streams("/aws/lambda/f")[0]);
     assert_eq!(environment["LAMBDA_TASK_ROOT"], body["cwd"]);
+    // Credentials of its own, of a session.
+    let credentials = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    assert!(credentials.iter().all(|name| environment[*name].as_str().is_some_and(|value| value.len() >= 20)));
     for leaked in ["HOME", "USER", "CARGO", "CARGO_MANIFEST_DIR", "PWD"] {
         assert_eq!(environment.get(leaked), None);
     }

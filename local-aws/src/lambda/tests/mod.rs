@@ -30,11 +30,11 @@ use serde_json::{Value, json};
 
 use super::Lambda;
 use super::package::tests::zip_of;
+use crate::Config;
 use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
 use crate::store::{Budget, Store};
-use crate::{Config, Credentials};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -55,7 +55,6 @@ struct Bench {
     lambda: Lambda,
     kinesis: Kinesis,
     logs: Logs,
-    credentials: Credentials,
 }
 
 /// An answer of Lambda's API.
@@ -81,7 +80,11 @@ impl Bench {
     }
 
     fn over(store: &Store) -> Self {
-        let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
+        Self::with(Config::default(), store)
+    }
+
+    fn with(config: Config, store: &Store) -> Self {
+        let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..config };
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
         let kinesis = Kinesis::new(&config, store, &budget);
@@ -91,9 +94,8 @@ impl Bench {
         let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
         // With a data folder it may be there from before.
         identity.iam("CreateRole", &role).ok();
-        let credentials = config.credentials.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
-        Self { lambda, kinesis, logs, credentials }
+        Self { lambda, kinesis, logs }
     }
 
     async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {

@@ -78,7 +78,7 @@ async fn node_lines_in_json_follow_the_level() {
     assert_eq!(own.len(), 3, "{own:?}");
     assert_eq!((&own[0]["level"], &own[0]["message"]), (&json!("INFO"), &json!("yes 1")));
     assert_eq!(own[0]["requestId"], invoked.header("x-amzn-requestid").unwrap());
-    assert_eq!((&own[1]["level"], &own[1]["errorMessage"]), (&json!("ERROR"), &json!("bad")));
+    assert_eq!((&own[1]["level"], &own[1]["message"]["errorMessage"]), (&json!("ERROR"), &json!("bad")));
     assert_eq!(own[2]["message"], json!({ "a": 1 }));
 }
 
@@ -104,18 +104,71 @@ async fn node_errors_are_answered() {
         let bench = node("index.js", source, json!({ "Handler": handler })).await;
         assert_eq!(bench.invoke(json!({})).await.body["errorType"], kind, "{handler} {source}");
     }
+}
 
-    let source = "exports.handler = async () => { setTimeout(() => { throw new Error('later'); }, 1); await new Promise((r) => setTimeout(r, 5000)); };";
-    let bench = node("index.js", source, json!({ "Timeout": 10 })).await;
-    let crashed = bench.invoke(json!({})).await;
-    let message = crashed.body["errorMessage"].as_str().unwrap();
-    assert!(message.ends_with("Runtime exited with error: exit status 129"), "{crashed:?}");
+/// A pause that no error outlives.
+const PAUSE: &str = "await new Promise((resolve) => setTimeout(resolve, 5000));";
+
+#[tokio::test]
+async fn node_errors_outside_of_the_handler_are_the_invocations() {
+    for (work, kind, message, logged) in [
+        (
+            "Promise.reject(new TypeError('no'));",
+            "Runtime.UnhandledPromiseRejection",
+            "TypeError: no",
+            "Unhandled Promise Rejection",
+        ),
+        ("setTimeout(() => { throw new RangeError('later'); }, 1);", "RangeError", "later", "Uncaught Exception"),
+    ] {
+        let source = format!("exports.handler = async () => {{ {work} {PAUSE} }};");
+        let bench = node("index.js", &source, json!({ "Timeout": 10 })).await;
+        let failed = bench.invoke(json!({})).await;
+        assert_eq!(failed.header("x-amz-function-error"), Some("Unhandled"));
+        assert_eq!(
+            (&failed.body["errorType"], &failed.body["errorMessage"]),
+            (&json!(kind), &json!(message)),
+            "{failed:?}"
+        );
+        assert!(bench.printed()[0].contains(&format!("\tERROR\t{logged} \t{{\"errorType\":")), "{:?}", bench.printed());
+    }
+    // At init there is no invocation yet.
+    let source = "Promise.reject(new Error('early')); exports.handler = async () => 1;";
+    let failed = node("index.js", source, json!({})).await.invoke(json!({})).await;
+    assert_eq!(failed.body["errorMessage"], "Error: early", "{failed:?}");
+    // Node.js 24 on Lambda leaves them to Node.js.
+    let source = format!("exports.handler = async () => {{ Promise.reject(new Error('no')); {PAUSE} }};");
+    let failed = node("index.js", &source, json!({ "Runtime": "nodejs24.x" })).await.invoke(json!({})).await;
+    assert!(failed.body["errorMessage"].as_str().unwrap().ends_with("error: exit status 1"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn node_streams_are_answered_with_what_was_written() {
+    for (body, answer) in [
+        ("stream.write('a'); stream.end('b');", json!("ab")),
+        (
+            "const http = awslambda.HttpResponseStream.from(stream, { statusCode: 201 }); http.write('a'); http.end();",
+            json!("{\"statusCode\":201}\0\0\0\0\0\0\0\0a"),
+        ),
+    ] {
+        let source = format!("exports.handler = awslambda.streamifyResponse(async (event, stream) => {{ {body} }});");
+        let bench = node("index.js", &source, json!({})).await;
+        for _ in 0..2 {
+            assert_eq!(bench.invoke(json!({})).await.body, answer, "{:?}", bench.printed());
+        }
+    }
+    let source = "exports.handler = awslambda.streamifyResponse(async (event, stream) => { stream.write('begun'); throw new RangeError('late'); });";
+    let failed = node("index.js", source, json!({})).await.invoke(json!({})).await;
+    assert_eq!(
+        (&failed.body["errorType"], &failed.body["errorMessage"]),
+        (&json!("RangeError"), &json!("late")),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_three_line_logger_of_the_walk_through() {
     let source = "exports.handler = async (event) => { event.Records.forEach(r => console.log(Buffer.from(r.kinesis.data, 'base64').toString('utf8'))); };";
-    let bench = node("index.js", source, json!({ "Runtime": "nodejs12.x" })).await;
+    let bench = node("index.js", source, json!({ "Runtime": "nodejs16.x" })).await;
     bench.invoke(json!({ "Records": [{ "kinesis": { "data": "SGVsbG8sIExhbWJkYSBDTEkgV29ybGQ=" } }] })).await;
     assert!(bench.printed()[0].ends_with("\tINFO\tHello, Lambda CLI World"), "{:?}", bench.printed());
 }
@@ -147,4 +200,142 @@ async fn python_logging_and_handlers() {
         bench.create_python(source, json!({ "Handler": handler })).await;
         assert_eq!(bench.invoke(json!({})).await.body["errorType"], kind, "{handler}");
     }
+}
+
+fn json_at(level: &str) -> Value {
+    json!({ "LoggingConfig": { "LogFormat": "JSON", "ApplicationLogLevel": level, "SystemLogLevel": "WARN" } })
+}
+
+async fn python(source: &str, more: Value) -> Bench {
+    let bench = Bench::new();
+    bench.create_python(source, more).await;
+    bench
+}
+
+/// The lines of JSON that a function has logged.
+fn records(bench: &Bench) -> Vec<Value> {
+    bench.lines("/aws/lambda/f").iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn python_warnings_criticals_and_errors_are_kept_at_warn() {
+    let source = "import logging\ndef handler(event, context):\n    logging.info('i')\n    logging.warning('w')\n    logging.critical('c')\n    raise ValueError('e')\n";
+    let bench = python(source, json_at("WARN")).await;
+    bench.invoke(json!({})).await;
+    let levels: Vec<Value> = records(&bench).into_iter().map(|record| record["level"].clone()).collect();
+    assert_eq!(levels, ["WARNING", "CRITICAL", "ERROR"]);
+}
+
+#[tokio::test]
+async fn raw_output_never_runs_into_a_record() {
+    let source = "exports.handler = async () => { process.stdout.write('p'); console.warn('w'); };";
+    let node = node("index.js", source, json_at("WARN")).await;
+    let source = "import logging\ndef handler(event, context):\n    print('p', end='')\n    logging.warning('w')\n";
+    let python = python(source, json_at("WARN")).await;
+    for bench in [node, python] {
+        bench.invoke(json!({})).await;
+        let messages: Vec<Value> = records(&bench).into_iter().map(|record| record["message"].clone()).collect();
+        assert_eq!(messages, ["w"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_printed_and_what_is_logged_keep_their_order() {
+    let source = "exports.handler = async () => { for (let i = 0; i < 100; i++) { process.stdout.write(`p${i}\\n`); console.log(`l${i}`); process.stderr.write(`e${i}\\n`); } };";
+    let node = node("index.js", source, json!({})).await;
+    let source = "import logging, sys\ndef handler(event, context):\n    for i in range(100):\n        print(f'p{i}')\n        logging.error(f'l{i}')\n        print(f'e{i}', file=sys.stderr)\n";
+    let python = python(source, json!({})).await;
+    let expected: Vec<String> = (0..100).flat_map(|i| ["p", "l", "e"].map(|kind| format!("{kind}{i}"))).collect();
+    for bench in [node, python] {
+        bench.invoke(json!({})).await;
+        let printed = bench.printed();
+        let texts: Vec<&str> = printed.iter().map(|line| line.rsplit('\t').next().unwrap()).collect();
+        assert_eq!(texts, expected);
+    }
+}
+
+#[tokio::test]
+async fn python_records_in_json_have_what_was_given() {
+    let source = "import logging\ndef handler(event, context):\n    logging.error('grüße', extra={'order': 7})\n    logging.error({'a': 1})\n    try: 1 / 0\n    except ZeroDivisionError: logging.exception('failed')\n";
+    let bench = python(source, json_at("INFO")).await;
+    bench.invoke(json!({})).await;
+    assert!(bench.lines("/aws/lambda/f")[0].contains("grüße"));
+    let records = records(&bench);
+    assert_eq!(records[0]["order"], 7);
+    let timestamp = records[0]["timestamp"].as_str().unwrap();
+    assert!(timestamp.len() == "2026-01-02T03:04:05.678Z".len() && timestamp.parse::<jiff::Timestamp>().is_ok());
+    assert_eq!(records[1]["message"], json!({ "a": 1 }));
+    assert!(records[2]["location"].as_str().unwrap().ends_with("/index.py:handler:6"), "{}", records[2]);
+    assert_eq!(
+        (&records[2]["errorType"], &records[2]["errorMessage"]),
+        (&json!("ZeroDivisionError"), &json!("division by zero"))
+    );
+}
+
+#[tokio::test]
+async fn python_answers_are_marshalled_as_on_lambda() {
+    let source = "from decimal import Decimal\ndef handler(event, context):\n    return {'decimal': {'n': Decimal('1.50')}, 'set': {1, 2}, 'bytes': b'raw'}[event]\n";
+    let bench = python(source, json!({})).await;
+    let request = Request::post("/2015-03-31/functions/f/invocations").body(Bytes::from(r#""decimal""#)).unwrap();
+    let answer = bench.lambda.handle(request).await.unwrap();
+    assert_eq!(answer.body(), r#"{"n": 1.50}"#);
+    assert_eq!(bench.invoke(json!("bytes")).await.body, "raw");
+    let failed = bench.invoke(json!("set")).await.body;
+    assert_eq!(failed["errorType"], "Runtime.MarshalError");
+    assert_eq!(failed["errorMessage"], "Unable to marshal response: Object of type set is not JSON serializable");
+    assert_eq!(failed["stackTrace"], json!([]));
+}
+
+#[tokio::test]
+async fn python_errors_show_the_functions_frames_alone() {
+    for (source, kind, trace) in [
+        ("import nosuch", "Runtime.ImportModuleError", json!([])),
+        ("x = (\n", "Runtime.UserCodeSyntaxError", json!(["  File \"/var/task/index.py\" Line 1\n    x = (\n"])),
+        ("def handler(event):\n    pass\n", "TypeError", json!([])),
+        (
+            "def handler(event, context):\n    raise KeyError('k')\n",
+            "KeyError",
+            json!(["  File \"/var/task/index.py\", line 2, in handler\n    raise KeyError('k')\n"]),
+        ),
+    ] {
+        let bench = python(source, json!({})).await;
+        let failed = bench.invoke(json!({})).await.body;
+        assert_eq!(failed["errorType"], kind);
+        let frames: Vec<String> = serde_json::from_value(failed["stackTrace"].clone()).unwrap();
+        let plain = |frame: &String| match (frame.find('/'), frame.find("/index.py")) {
+            (Some(from), Some(to)) => format!("{}/var/task{}", &frame[..from], &frame[to..]),
+            _ => frame.clone(),
+        };
+        assert_eq!(json!(frames.iter().map(plain).collect::<Vec<_>>()), trace, "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_python_formatter_may_show_the_request_id() {
+    let source = "import logging\nlogging.getLogger().handlers[0].setFormatter(logging.Formatter('%(aws_request_id)s %(message)s'))\ndef handler(event, context):\n    logging.error('m')\n";
+    let bench = python(source, json!({})).await;
+    let id = bench.invoke(json!({})).await.header("x-amzn-requestid").unwrap().to_owned();
+    assert_eq!(bench.printed(), [format!("{id} m")]);
+}
+
+#[tokio::test]
+async fn a_runtime_that_aws_has_ended_is_for_those_who_ask_for_it() {
+    let source = "def handler(event, context):\n    return 1\n";
+    let refused = Bench::new().create("python3.7", "index.py", source, json!({})).await;
+    assert_eq!((refused.status, refused.code()), (400, "InvalidParameterValueException"));
+    assert!(
+        refused
+            .message()
+            .starts_with("The runtime parameter of python3.7 is no longer supported for creating or updating")
+    );
+
+    let bench = python(source, json!({})).await;
+    bench.settled().await;
+    let path = "/2015-03-31/functions/f/configuration";
+    let refused = bench.call("PUT", path, json!({ "Runtime": "nodejs14.x" })).await;
+    assert_eq!((refused.status, refused.code()), (400, "InvalidParameterValueException"));
+
+    let bench = Bench::with(Config { any_runtime: true, ..Config::default() }, &Store::default());
+    assert_eq!(bench.create("python3.7", "index.py", source, json!({})).await.status, 201);
+    assert_eq!(bench.invoke(json!({})).await.body, 1);
 }

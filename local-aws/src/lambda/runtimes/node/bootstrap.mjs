@@ -1,0 +1,272 @@
+// Runs a Node.js handler behind Lambda's Runtime API, as the runtimes nodejs* do.
+//
+// Answers, errors and log records are those of AWS's runtime client (`aws-lambda-ric`: 3 up to Node.js 22, 4 from
+// Node.js 24 on), which a test compares. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
+import http from 'node:http';
+import { isStreaming, load } from './handler.mjs';
+import { current, described, isModern, logError, runtimeError } from './log.mjs';
+
+const env = process.env;
+const [host, port] = env.AWS_LAMBDA_RUNTIME_API.split(':');
+const base = '/2018-06-01/runtime';
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+
+// ---- The Runtime API
+
+function send(method, route, headers, done, via = agent) {
+  return http.request({ host, port, method, path: base + route, headers, agent: via }, done);
+}
+
+function call(method, route, headers, body, via) {
+  return new Promise((resolve, reject) => {
+    const done = (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('end', () => resolve({ headers: response.headers, body: Buffer.concat(chunks) }));
+      response.on('error', reject);
+    };
+    const request = send(method, route, headers, done, via);
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+function postError(route, error, echo, via) {
+  const document = described(error);
+  const headers = { ...echo, 'content-type': 'application/json' };
+  headers['lambda-runtime-function-error-type'] = encodeURI(document.errorType);
+  return call('POST', route, headers, JSON.stringify(document), via);
+}
+
+// ---- Running it
+
+function contextOf(headers) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  const object = (header, name) => {
+    try {
+      return headers[header] && JSON.parse(headers[header]);
+    } catch (error) {
+      throw new Error(`Cannot parse ${name} as json: ${error}`);
+    }
+  };
+  return {
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: object('lambda-runtime-client-context', 'ClientContext'),
+    identity: object('lambda-runtime-cognito-identity', 'CognitoIdentity'),
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    tenantId: current.tenantId,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+}
+
+function serialized(result) {
+  let body;
+  try {
+    body = JSON.stringify(result === undefined ? null : result);
+  } catch {
+    const message = 'Unable to stringify response body';
+    throw isModern ? runtimeError('JSONStringifyError', message) : new Error(message);
+  }
+  if (body === undefined) throw new TypeError('Wrong arguments');
+  return body;
+}
+
+// Runs when nothing is left to do.
+let onIdle = () => {};
+process.on('beforeExit', () => onIdle());
+
+// Up to Node.js 22, a handler answers with a promise, through its callback, or through the context's older functions; one
+// that does none of these has answered with null once nothing is left to do. Resolves with the answer's text; an error has
+// been logged.
+function runWithCallback(handler, headers, body) {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    let isFinished = false;
+    let waits = true;
+    const complete = (result) => {
+      if (isOver) {
+        console.error(
+          'Invocation has already been reported as done. Cannot call complete more than once per invocation.',
+        );
+        return;
+      }
+      isOver = true;
+      resolve(serialized(result));
+    };
+    const settle = (error, result, whenIdle) => {
+      onIdle = () => {};
+      if (error !== undefined && error !== null) {
+        // At once, so that the stack of an error that is made of a text says who has called.
+        logError('Invoke Error', error);
+        reject(error);
+      } else if (whenIdle) onIdle = () => setImmediate(() => complete(result));
+      else complete(result);
+    };
+    const once =
+      (work) =>
+      (...args) => {
+        if (isFinished) return;
+        work(...args);
+        isFinished = true;
+      };
+    const context = {
+      get callbackWaitsForEmptyEventLoop() {
+        return waits;
+      },
+      set callbackWaitsForEmptyEventLoop(value) {
+        waits = value;
+      },
+      succeed: once((result) => settle(null, result)),
+      fail: once((error) => settle(error ?? 'handled')),
+      done: once((error, result) => settle(error, result)),
+    };
+    const callback = once((error, result) => settle(error, result, waits));
+    onIdle = () => {
+      isOver = true;
+      resolve('null');
+    };
+    try {
+      const result = handler(JSON.parse(body), Object.assign(context, contextOf(headers)), callback);
+      if (typeof result?.then === 'function') result.then(context.succeed, context.fail).catch(context.fail);
+    } catch (error) {
+      callback(error);
+    }
+  });
+}
+
+async function runBuffered(handler, headers, body, echo) {
+  const route = `/invocation/${current.requestId}`;
+  try {
+    const text = isModern
+      ? serialized(await handler(JSON.parse(body), contextOf(headers)))
+      : await runWithCallback(handler, headers, body);
+    await call('POST', `${route}/response`, { ...echo, 'content-type': 'application/json' }, text);
+  } catch (error) {
+    if (isModern) logError('Invoke Error', error);
+    await postError(`${route}/error`, error, echo);
+  }
+}
+
+// ---- Streams
+
+// The request whose body is the answer, as a stream. An error after its beginning is told in trailers.
+function responseStream(echo) {
+  let answered;
+  const done = new Promise((resolve, reject) => (answered = { resolve, reject }));
+  const [TYPE, BODY] = ['Lambda-Runtime-Function-Error-Type', 'Lambda-Runtime-Function-Error-Body'];
+  const stream = send(
+    'POST',
+    `/invocation/${current.requestId}/response`,
+    {
+      ...echo,
+      'Lambda-Runtime-Function-Response-Mode': 'streaming',
+      'Content-Type': 'application/octet-stream',
+      'Transfer-Encoding': 'chunked',
+      Trailer: [TYPE, BODY],
+    },
+    (response) => response.resume().on('end', answered.resolve).on('error', answered.reject),
+  );
+  stream.on('error', answered.reject);
+  // Whoever waits is told; nobody needs to.
+  done.catch(() => {});
+  const write = stream.write.bind(stream);
+  let isBegun = false;
+  stream.write = (chunk, encoding, callback) => {
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) chunk = JSON.stringify(chunk);
+    if (!isBegun) stream._onBeforeFirstWrite?.((bytes) => write(bytes));
+    isBegun = true;
+    return write(chunk, encoding, callback);
+  };
+  stream.setContentType = (type) => {
+    if (isBegun) throw runtimeError('InvalidStreamingOperation', 'Cannot set content-type, too late.');
+    stream.setHeader('Content-Type', type);
+  };
+  const fail = async (error) => {
+    const document = described(error);
+    stream.addTrailers({
+      [TYPE]: encodeURI(document.errorType),
+      [BODY]: Buffer.from(JSON.stringify(document)).toString('base64'),
+    });
+    stream.end();
+    await done.catch(() => {});
+  };
+  return { stream, done, fail };
+}
+
+async function runStreaming(handler, headers, body, echo) {
+  const { stream, done, fail } = responseStream(echo);
+  try {
+    const context = contextOf(headers);
+    if (!isModern) context.callbackWaitsForEmptyEventLoop = true;
+    const result = handler(JSON.parse(body), stream, context);
+    if (typeof result?.then !== 'function') {
+      const message = 'Streaming does not support non-async handlers.';
+      throw isModern ? new Error(message) : message;
+    }
+    if ((await result) !== undefined) console.warn('Streaming handlers ignore return values.');
+    await done;
+    if (!stream.writableFinished) {
+      const message = 'Response stream is not finished.';
+      throw isModern ? new Error(message) : message;
+    }
+    if (!isModern && context.callbackWaitsForEmptyEventLoop)
+      await new Promise((resolve) => (onIdle = () => setImmediate(resolve)));
+  } catch (error) {
+    logError('Invoke Error', error);
+    await fail(error);
+  }
+  onIdle = () => {};
+}
+
+// ---- The loop
+
+// Where an error is reported that no handler has caught.
+let report = ['/init/error', {}];
+let isEnding = false;
+
+if (!isModern) {
+  const end = (what, error, code) => {
+    isEnding = true;
+    logError(what, error);
+    // On a connection of its own: the other one may wait for the next invocation.
+    const [route, echo] = report;
+    postError(route, error, echo, false).finally(() => process.exit(code));
+  };
+  process.on('uncaughtException', (error) => end('Uncaught Exception', error, 129));
+  process.on('unhandledRejection', (reason, promise) => {
+    const error = runtimeError('UnhandledPromiseRejection', String(reason));
+    end('Unhandled Promise Rejection', Object.assign(error, { reason, promise }), 128);
+  });
+}
+
+async function main() {
+  let run;
+  try {
+    const handler = await load();
+    run = isStreaming(handler) ? runStreaming.bind(null, handler) : runBuffered.bind(null, handler);
+  } catch (error) {
+    logError(isModern ? 'Init Error' : 'Uncaught Exception', error);
+    await postError('/init/error', error);
+    process.exit(isModern ? 1 : 129);
+  }
+  // Promises that were rejected meanwhile are heard of first.
+  await new Promise(setImmediate);
+  while (!isEnding) {
+    const { headers, body } = await call('GET', '/invocation/next');
+    current.requestId = headers['lambda-runtime-aws-request-id'];
+    current.tenantId = headers['lambda-runtime-aws-tenant-id'];
+    delete env._X_AMZN_TRACE_ID;
+    if (headers['lambda-runtime-trace-id']) env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
+    const echo = { 'lambda-runtime-invocation-id': headers['lambda-runtime-invocation-id'] };
+    report = [`/invocation/${current.requestId}/error`, echo];
+    await run(headers, body.toString('utf8'), echo);
+  }
+}
+
+// The endpoint is gone when its Runtime API is: there is nothing left to do.
+main().catch(() => process.exit(1));

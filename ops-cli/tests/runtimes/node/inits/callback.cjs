@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.js
+exports.handler = (event, context, callback) => setTimeout(() => callback(null, { late: event.a }), 5);

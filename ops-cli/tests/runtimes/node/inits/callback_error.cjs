@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.js
+exports.handler = (event, context, callback) => callback(event.a === 1 ? new Error('by callback') : 'text');

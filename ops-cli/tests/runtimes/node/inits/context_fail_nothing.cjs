@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.js
+exports.handler = (event, context) => (event.a === 1 ? context.fail() : context.done('text'));

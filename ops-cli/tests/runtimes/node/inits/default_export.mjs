@@ -1,0 +1,3 @@
+// handler: index.default
+// --- index.mjs
+export default async () => 'the default';

@@ -1,0 +1,4 @@
+// handler: index.handler
+// --- index.js
+console.log('leaving');
+process.exit(5);

@@ -1,0 +1,3 @@
+// handler: src.handler
+// --- src/index.js
+exports.handler = async () => 'from the folder';

@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.mjs
+export default { handler: async () => 'in the default' };

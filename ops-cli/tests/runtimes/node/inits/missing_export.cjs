@@ -1,0 +1,3 @@
+// handler: index.nothing
+// --- index.js
+exports.handler = 1;

@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.js
+module.exports = Object.assign(() => 'itself', { handler: async () => 'a member' });

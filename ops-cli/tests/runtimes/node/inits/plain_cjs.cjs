@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.cjs
+exports.handler = async (event) => [event, this === module.exports];

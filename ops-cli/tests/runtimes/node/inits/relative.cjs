@@ -1,0 +1,2 @@
+// handler: ../index.handler
+// --- index.js

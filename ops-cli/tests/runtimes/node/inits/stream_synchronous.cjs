@@ -1,0 +1,5 @@
+// handler: index.handler
+// --- index.js
+exports.handler = awslambda.streamifyResponse((event, stream) => {
+  stream.end('ended');
+});

@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.js
+exports.handler = async () => {

@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.mjs
+export const handler = (

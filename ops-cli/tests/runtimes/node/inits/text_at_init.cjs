@@ -1,0 +1,3 @@
+// handler: index.handler
+// --- index.js
+throw 'text';

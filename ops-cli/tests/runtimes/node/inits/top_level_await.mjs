@@ -1,0 +1,4 @@
+// handler: index.handler
+// --- index.mjs
+const value = await new Promise((resolve) => setTimeout(resolve, 5, 'awaited'));
+export const handler = async () => value;

@@ -1,0 +1,2 @@
+# handler: sys.exit
+# --- index.py

@@ -1,0 +1,3 @@
+# handler: index.handler
+# --- index.py
+from os import nosuch

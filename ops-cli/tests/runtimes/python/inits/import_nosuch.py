@@ -1,0 +1,3 @@
+# handler: index.handler
+# --- index.py
+import nosuch

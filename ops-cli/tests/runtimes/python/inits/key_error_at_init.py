@@ -1,0 +1,4 @@
+# handler: index.handler
+# --- index.py
+import os
+os.environ["NO_SUCH"]

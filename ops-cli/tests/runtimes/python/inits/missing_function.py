@@ -1,0 +1,2 @@
+# handler: index.nothing
+# --- index.py

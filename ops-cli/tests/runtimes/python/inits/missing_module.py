@@ -1,0 +1,2 @@
+# handler: nowhere.handler
+# --- index.py

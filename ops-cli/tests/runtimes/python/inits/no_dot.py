@@ -1,0 +1,2 @@
+# handler: index
+# --- index.py

@@ -1,0 +1,6 @@
+# handler: index.handler
+# --- index.py
+import os
+
+def handler(event, context):
+    return (

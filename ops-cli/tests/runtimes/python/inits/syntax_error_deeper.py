@@ -1,0 +1,5 @@
+# handler: index.handler
+# --- index.py
+import other
+# --- other.py
+x = = 1
