@@ -14,7 +14,10 @@ struct Parameter {
 
 enum Shape {
     Text(Text),
-    Number { least: i64, most: i64 },
+    Number {
+        least: i64,
+        most: i64,
+    },
     Boolean,
     OneOf(&'static [&'static str]),
     /// `NAME.member.1.Key` and `NAME.member.1.Value`, and so on.
@@ -63,9 +66,11 @@ const POLICY_PATH: &Shape = &text(1, 512, Pattern::Regex(r"((/[A-Za-z0-9\.,\+@=_
 const DOCUMENT: &Shape = &text(1, 131_072, Pattern::Regex(r"[\u0009\u000A\u000D\u0020-\u00FF]+", is_document));
 const DESCRIPTION: &Shape =
     &text(0, 1000, Pattern::Regex(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", is_description));
-const MARKER: &Shape = &text(1, 320, Pattern::Regex(r"[\u0020-\u00FF]+", |value| {
-    value.chars().all(|c| ('\u{20}'..='\u{ff}').contains(&c))
-}));
+const MARKER: &Shape = &text(
+    1,
+    320,
+    Pattern::Regex(r"[\u0020-\u00FF]+", |value| value.chars().all(|c| ('\u{20}'..='\u{ff}').contains(&c))),
+);
 const TAG_KEY: &Text =
     &Text { least: 1, most: 128, pattern: Pattern::Regex(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", is_tag_text) };
 const TAG_VALUE: &Text =
@@ -92,16 +97,19 @@ const ACTIONS: &[(&str, &[Parameter])] = &[
     ("AddRoleToInstanceProfile", &[PROFILE, ROLE]),
     ("AttachRolePolicy", &[ROLE, POLICY_ARN]),
     ("CreateInstanceProfile", &[PROFILE, optional("Path", ROLE_PATH), optional("Tags", &Shape::Tags)]),
-    ("CreateRole", &[
-        optional("Path", ROLE_PATH),
-        ROLE,
-        required("AssumeRolePolicyDocument", DOCUMENT),
-        optional("Description", DESCRIPTION),
-        optional("MaxSessionDuration", SESSION),
-        optional("MaxSigninSessionDuration", SIGNIN_SESSION),
-        optional("PermissionsBoundary", ARN),
-        optional("Tags", &Shape::Tags),
-    ]),
+    (
+        "CreateRole",
+        &[
+            optional("Path", ROLE_PATH),
+            ROLE,
+            required("AssumeRolePolicyDocument", DOCUMENT),
+            optional("Description", DESCRIPTION),
+            optional("MaxSessionDuration", SESSION),
+            optional("MaxSigninSessionDuration", SIGNIN_SESSION),
+            optional("PermissionsBoundary", ARN),
+            optional("Tags", &Shape::Tags),
+        ],
+    ),
     ("DeleteInstanceProfile", &[PROFILE]),
     ("DeleteRole", &[ROLE]),
     ("DeleteRolePermissionsBoundary", &[ROLE]),
@@ -114,14 +122,17 @@ const ACTIONS: &[(&str, &[Parameter])] = &[
     ("ListAttachedRolePolicies", &[ROLE, optional("PathPrefix", POLICY_PATH), FROM_MARKER, MAX_ITEMS]),
     ("ListInstanceProfiles", &[optional("PathPrefix", PATH_PREFIX), FROM_MARKER, MAX_ITEMS]),
     ("ListInstanceProfilesForRole", &[ROLE, FROM_MARKER, MAX_ITEMS]),
-    ("ListPolicies", &[
-        optional("Scope", &Shape::OneOf(&["All", "AWS", "Local"])),
-        optional("OnlyAttached", &Shape::Boolean),
-        optional("PathPrefix", POLICY_PATH),
-        optional("PolicyUsageFilter", &Shape::OneOf(&["PermissionsPolicy", "PermissionsBoundary"])),
-        FROM_MARKER,
-        MAX_ITEMS,
-    ]),
+    (
+        "ListPolicies",
+        &[
+            optional("Scope", &Shape::OneOf(&["All", "AWS", "Local"])),
+            optional("OnlyAttached", &Shape::Boolean),
+            optional("PathPrefix", POLICY_PATH),
+            optional("PolicyUsageFilter", &Shape::OneOf(&["PermissionsPolicy", "PermissionsBoundary"])),
+            FROM_MARKER,
+            MAX_ITEMS,
+        ],
+    ),
     ("ListRolePolicies", &[ROLE, FROM_MARKER, MAX_ITEMS]),
     ("ListRoleTags", &[ROLE, FROM_MARKER, MAX_ITEMS]),
     ("ListRoles", &[optional("PathPrefix", PATH_PREFIX), FROM_MARKER, MAX_ITEMS]),
@@ -131,13 +142,16 @@ const ACTIONS: &[(&str, &[Parameter])] = &[
     ("TagRole", &[ROLE, required("Tags", &Shape::Tags)]),
     ("UntagRole", &[ROLE, required("TagKeys", &Shape::TagKeys)]),
     ("UpdateAssumeRolePolicy", &[ROLE, required("PolicyDocument", DOCUMENT)]),
-    ("UpdateRole", &[
-        ROLE,
-        optional("Description", DESCRIPTION),
-        optional("MaxSessionDuration", SESSION),
-        optional("MaxSigninSessionDuration", SIGNIN_SESSION),
-        optional("ResetMaxSigninSessionDuration", &Shape::Boolean),
-    ]),
+    (
+        "UpdateRole",
+        &[
+            ROLE,
+            optional("Description", DESCRIPTION),
+            optional("MaxSessionDuration", SESSION),
+            optional("MaxSigninSessionDuration", SIGNIN_SESSION),
+            optional("ResetMaxSigninSessionDuration", &Shape::Boolean),
+        ],
+    ),
     ("UpdateRoleDescription", &[ROLE, required("Description", DESCRIPTION)]),
 ];
 
@@ -331,7 +345,9 @@ mod tests {
             Shape::OneOf(values) => values[0].into(),
             Shape::TagKeys => return vec![(format!("{name}.member.1"), "k".into())],
             Shape::Tags => {
-                return [("Key", "k"), ("Value", "")].map(|(part, value)| (format!("{name}.member.1.{part}"), value.into())).into();
+                return [("Key", "k"), ("Value", "")]
+                    .map(|(part, value)| (format!("{name}.member.1.{part}"), value.into()))
+                    .into();
             }
         };
         let value = if name.ends_with("Name") { "n".into() } else { value };
@@ -347,9 +363,11 @@ mod tests {
         };
         match shape {
             Shape::Text(text) => {
-                let mut violations = vec![one("x".repeat(text.most + 1), &format!("less than or equal to {}", text.most))];
+                let mut violations =
+                    vec![one("x".repeat(text.most + 1), &format!("less than or equal to {}", text.most))];
                 if text.least > 0 {
-                    violations.push(one("x".repeat(text.least - 1), &format!("greater than or equal to {}", text.least)));
+                    violations
+                        .push(one("x".repeat(text.least - 1), &format!("greater than or equal to {}", text.least)));
                 }
                 match text.pattern {
                     Pattern::None => {}
@@ -367,12 +385,30 @@ mod tests {
             Shape::OneOf(values) => vec![one("none".into(), &format!("enum value set: [{}]", values.join(", ")))],
             Shape::Tags => vec![
                 tag("", "", "'tags.1.member.key' failed to satisfy constraint: Member must have length greater"),
-                tag(&"k".repeat(129), "", "'tags.1.member.key' failed to satisfy constraint: Member must have length less"),
-                tag("a\tb", "", r"'tags.1.member.key' failed to satisfy constraint: Member must satisfy regular expression pattern: [\p{L}"),
-                tag("k", &"v".repeat(257), "'tags.1.member.value' failed to satisfy constraint: Member must have length less"),
-                tag("k", "<", r"'tags.1.member.value' failed to satisfy constraint: Member must satisfy regular expression pattern: [\p{L}"),
+                tag(
+                    &"k".repeat(129),
+                    "",
+                    "'tags.1.member.key' failed to satisfy constraint: Member must have length less",
+                ),
+                tag(
+                    "a\tb",
+                    "",
+                    r"'tags.1.member.key' failed to satisfy constraint: Member must satisfy regular expression pattern: [\p{L}",
+                ),
+                tag(
+                    "k",
+                    &"v".repeat(257),
+                    "'tags.1.member.value' failed to satisfy constraint: Member must have length less",
+                ),
+                tag(
+                    "k",
+                    "<",
+                    r"'tags.1.member.value' failed to satisfy constraint: Member must satisfy regular expression pattern: [\p{L}",
+                ),
             ],
-            Shape::TagKeys => vec![(vec![(format!("{name}.member.1"), String::new())], "'tagKeys.1.member' failed".into())],
+            Shape::TagKeys => {
+                vec![(vec![(format!("{name}.member.1"), String::new())], "'tagKeys.1.member' failed".into())]
+            }
         }
     }
 
@@ -402,7 +438,8 @@ mod tests {
 
     #[test]
     fn all_broken_constraints_are_reported_together() {
-        let given = [("RoleName", ""), ("MaxSessionDuration", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let given =
+            [("RoleName", ""), ("MaxSessionDuration", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (code, message) = refusal("UpdateRole", &given).unwrap();
         assert_eq!(code, "ValidationError");
         assert_eq!(
@@ -424,6 +461,10 @@ mod tests {
         };
         assert_eq!(refusal("TagRole", &tags(50)), None);
         let message = refusal("TagRole", &tags(51)).unwrap().1;
-        assert!(message.ends_with("at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50"), "{message}");
+        assert!(
+            message
+                .ends_with("at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50"),
+            "{message}"
+        );
     }
 }

@@ -13,6 +13,7 @@ use super::function::Function;
 use super::functions::{Functions, list};
 use super::names::{LATEST, Reference, function_arn};
 use super::persist::Changed;
+use super::settings::Settings;
 use super::validation::{Constraints, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::Config;
@@ -118,18 +119,21 @@ impl Functions {
                     latest.code.sha256
                 )));
             }
-            Ok((latest.settings.clone(), Arc::clone(&latest.code), latest.concurrency.clone(), latest.published))
+            let published = (latest.published, latest.published_description.clone());
+            Ok((latest.settings.clone(), Arc::clone(&latest.code), latest.concurrency.clone(), published))
         })?;
-        let (mut settings, code, concurrency, published) = latest?;
+        let (mut settings, code, concurrency, (published, described)) = latest?;
         let last = self.with_name(&format!("{name}:{published}"), |last| {
-            let mut same = last.settings.clone();
-            same.description.clone_from(&settings.description);
-            same == settings && last.code.sha256 == code.sha256
+            // The version may have a description of its own: that of the publication.
+            let mut before = last.settings.clone();
+            before.description.clone_from(&described);
+            before == settings && last.code.sha256 == code.sha256
         });
         if last.is_ok_and(|is_same| is_same) {
             return Ok(published.to_string());
         }
         let version = (published + 1).to_string();
+        let described = settings.description.clone();
         if let Some(description) = &input.description {
             settings.description.clone_from(description);
         }
@@ -145,6 +149,7 @@ impl Functions {
                 )));
             }
             latest.published = published + 1;
+            latest.published_description = described;
             self.keep(latest, Changed::Configuration);
             Ok(())
         })??;

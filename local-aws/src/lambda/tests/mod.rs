@@ -80,7 +80,7 @@ impl Bench {
     }
 
     fn over(store: &Store) -> Self {
-        let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..Config::default() };
+        let config = Config { address: ([127, 0, 0, 1], 4566).into(), fast_retries: true, ..Config::default() };
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
         let kinesis = Kinesis::new(&config, store, &budget);
