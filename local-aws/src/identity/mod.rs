@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
 use instance_profiles::InstanceProfile;
+pub use model::is_tag_text;
 use parameters::Parameters;
 use roles::Role;
 use xml::Xml;

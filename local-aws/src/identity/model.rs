@@ -318,8 +318,8 @@ fn is_description(value: &str) -> bool {
     value.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}'))
 }
 
-/// Combining marks, which are alphabetic and not in `\p{L}`, are accepted too.
-fn is_tag_text(value: &str) -> bool {
+/// Whether a text has only the characters of tags. Combining marks, which are alphabetic and not in `\p{L}`, are accepted too.
+pub fn is_tag_text(value: &str) -> bool {
     let is_blank = |c: char| c.is_whitespace() && !c.is_control();
     value.chars().all(|c| c.is_alphanumeric() || is_blank(c) || "_.:/=+-@".contains(c))
 }

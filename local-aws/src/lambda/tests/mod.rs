@@ -186,7 +186,7 @@ impl Answered {
     }
 
     fn message(&self) -> &str {
-        self.body["message"].as_str().unwrap_or_default()
+        self.body["message"].as_str().or(self.body["Message"].as_str()).unwrap_or_default()
     }
 }
 
