@@ -13,7 +13,6 @@ use super::function::Function;
 use super::functions::{Functions, list};
 use super::names::{LATEST, Reference, function_arn, is_number};
 use super::persist::Changed;
-use super::settings::Settings;
 use super::validation::{Constraints, Pattern, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::Config;

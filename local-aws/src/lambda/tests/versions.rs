@@ -85,7 +85,7 @@ async fn a_change_of_any_member_gives_a_new_version() {
         json!({ "MemorySize": 256 }),
         json!({ "Handler": "index.other" }),
         json!({ "Runtime": "python3.13" }),
-        json!({ "Environment": { "Variables": { "A": "1" } } }),
+        json!({ "Environment": { "Variables": { "AB": "1" } } }),
         json!({ "TracingConfig": { "Mode": "Active" } }),
         json!({ "EphemeralStorage": { "Size": 1024 } }),
         json!({ "LoggingConfig": { "LogFormat": "JSON" } }),
