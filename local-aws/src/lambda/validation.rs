@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn arns_are_told_from_other_texts() {
+    fn an_arn_has_six_parts_of_the_models_form() {
         for arn in [
             "arn:aws:s3:::bucket",
             "arn:aws-cn:sqs:cn-north-1:123456789012:q",
