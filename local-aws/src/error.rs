@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{Response, header};
+use http::{HeaderValue, Response, header};
 use serde_json::json;
 
 const SERIALIZATION: &str = "SerializationException";
@@ -19,6 +19,18 @@ pub enum Protocol {
     /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
     S3,
 }
+
+/// Those of Lambda's model whose message is in `message`.
+const MODELLED_IN_LAMBDA: [&str; 8] = [
+    "CodeStorageExceededException",
+    "InvalidParameterValueException",
+    "InvalidRequestContentException",
+    "PolicyLengthExceededException",
+    "PreconditionFailedException",
+    "RequestTooLargeException",
+    "ResourceConflictException",
+    "TooManyRequestsException",
+];
 
 /// An error as a service models it: what every operation of the endpoint answers when it refuses.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,43 +72,118 @@ impl AwsError {
         self.respond("application/x-amz-json-1.1", body.to_string())
     }
 
-    /// restJson 1 (Lambda): the code in `x-amzn-errortype`, and in the body whose fault it is and, for clients of either
-    /// reading, `Message` and `message`.
+    /// restJson 1 (Lambda): the code in `x-amzn-errortype`. Errors that Lambda models have whose fault it is in the body, and
+    /// their message under the name that the model has; others have only a `message`, which one error lacks (recorded).
     pub fn to_rest_json(&self) -> Response<Bytes> {
         let fault = if self.status < 500 { "User" } else { "Service" };
-        let body = json!({ "Type": fault, "Message": self.message, "message": self.message });
-        self.respond("application/json", body.to_string())
+        let body = match self.code.as_ref() {
+            "AccessDeniedException" if self.message.is_empty() => json!({ "Message": null }),
+            "AccessDeniedException" => json!({ "Message": self.message }),
+            "ResourceNotFoundException" | "ServiceException" => json!({ "Type": fault, "Message": self.message }),
+            code if self.status >= 500 || MODELLED_IN_LAMBDA.contains(&code) => {
+                json!({ "Type": fault, "message": self.message })
+            }
+            _ => json!({ "message": self.message }),
+        };
+        let mut response = self.respond("application/json", body.to_string());
+        if let Ok(code) = HeaderValue::from_str(&self.code) {
+            response.headers_mut().insert("x-amzn-errortype", code);
+        }
+        response
     }
 
-    /// The query protocol (IAM, STS): an XML envelope.
+    /// The query protocol (IAM, STS): an XML envelope, with the request's ID in the header too.
     pub fn to_query_xml(&self) -> Response<Bytes> {
         let fault = if self.status < 500 { "Sender" } else { "Receiver" };
+        let request = uuid::Uuid::new_v4().to_string();
         let body = format!(
-            "<ErrorResponse><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
+            "<ErrorResponse><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{request}</RequestId></ErrorResponse>",
             quick_xml::escape::escape(self.code.as_ref()),
             quick_xml::escape::escape(self.message.as_str()),
-            uuid::Uuid::new_v4(),
         );
-        self.respond("text/xml", body)
+        self.respond_as("text/xml", body, "x-amzn-requestid", &request)
     }
 
     /// S3, which only serves the code of functions.
     pub fn to_s3_xml(&self) -> Response<Bytes> {
+        let request = uuid::Uuid::new_v4().to_string();
         let body = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message><RequestId>{}</RequestId></Error>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message><RequestId>{request}</RequestId></Error>",
             quick_xml::escape::escape(self.code.as_ref()),
             quick_xml::escape::escape(self.message.as_str()),
-            uuid::Uuid::new_v4(),
         );
-        self.respond("application/xml", body)
+        self.respond_as("application/xml", body, "x-amz-request-id", &request)
     }
 
     fn respond(&self, content_type: &'static str, body: String) -> Response<Bytes> {
         Response::builder()
             .status(self.status)
             .header(header::CONTENT_TYPE, content_type)
-            .header("x-amzn-errortype", self.code.as_ref())
             .body(Bytes::from(body))
             .unwrap_or_else(|_| Response::new(Bytes::new()))
+    }
+
+    /// An answer that names its request in this header, as its body does.
+    fn respond_as(
+        &self,
+        content_type: &'static str,
+        body: String,
+        header: &'static str,
+        request: &str,
+    ) -> Response<Bytes> {
+        let mut response = self.respond(content_type, body);
+        if let Ok(request) = HeaderValue::from_str(request) {
+            response.headers_mut().insert(header, request);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn parts(response: &Response<Bytes>) -> (Vec<&str>, String) {
+        let mut names: Vec<&str> = response.headers().keys().map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        (names, String::from_utf8(response.body().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn only_rest_json_names_the_code_in_a_header() {
+        let error = AwsError::new(403, "UnrecognizedClientException", "no");
+        let rest = error.to_rest_json();
+        assert_eq!(rest.headers()["x-amzn-errortype"], "UnrecognizedClientException");
+        assert_eq!(parts(&rest), (vec!["content-type", "x-amzn-errortype"], r#"{"message":"no"}"#.into()));
+        assert_eq!(parts(&error.to_aws_json()).0, ["content-type"]);
+        assert_eq!(parts(&error.to_query_xml()).0, ["content-type", "x-amzn-requestid"]);
+        assert_eq!(parts(&error.to_s3_xml()).0, ["content-type", "x-amz-request-id"]);
+    }
+
+    #[test]
+    fn the_request_is_named_alike_in_header_and_body() {
+        let error = AwsError::new(403, "SignatureDoesNotMatch", "no");
+        for (response, header) in [(error.to_query_xml(), "x-amzn-requestid"), (error.to_s3_xml(), "x-amz-request-id")]
+        {
+            let id = response.headers()[header].to_str().unwrap().to_owned();
+            assert!(parts(&response).1.contains(&format!("<RequestId>{id}</RequestId>")));
+        }
+    }
+
+    #[test]
+    fn lambdas_errors_have_the_members_of_the_model() {
+        for (status, code, body) in [
+            (404, "ResourceNotFoundException", json!({ "Type": "User", "Message": "m" })),
+            (500, "ServiceException", json!({ "Type": "Service", "Message": "m" })),
+            (400, "InvalidParameterValueException", json!({ "Type": "User", "message": "m" })),
+            (400, "ValidationException", json!({ "message": "m" })),
+            (403, "MissingAuthenticationTokenException", json!({ "message": "m" })),
+        ] {
+            let answered: Value =
+                serde_json::from_slice(AwsError::new(status, code, "m").to_rest_json().body()).unwrap();
+            assert_eq!(answered, body, "{code}");
+        }
     }
 }

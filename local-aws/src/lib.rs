@@ -102,10 +102,13 @@ pub struct Config {
     pub memory_limit: usize,
     /// Shards of streams take and give no more in a second than on AWS.
     pub shard_limits: bool,
-    /// Streams and consumers take some seconds to be made, changed and deleted, as on AWS.
+    /// Streams and consumers take some seconds to be made, changed and deleted, and a failed `Event` is retried after one
+    /// minute and after two more, as on AWS.
     pub realistic: bool,
     /// Functions may have runtimes that AWS no longer accepts.
     pub any_runtime: bool,
+    /// Failed batches and `Event`s are retried sooner than on AWS: for tests that wait for the last attempt.
+    pub fast_retries: bool,
 }
 
 impl Default for Config {
@@ -126,6 +129,7 @@ impl Default for Config {
             shard_limits: false,
             realistic: false,
             any_runtime: false,
+            fast_retries: false,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Real clients of AWS against `ops-cli local`, each doing what it is for: the AWS CLI, boto3, aws-kinesis-agg and awslogs
-//! from PyPI, AWS's SDK for JavaScript from npm; the walk-through that this project replaces among them.
+//! Real clients of AWS against `ops-cli local`, each doing what it is for: the AWS CLI, boto3, aws-kinesis-agg, awslogs,
+//! async-kinesis, watchtower, chalice, Ansible and Powertools from PyPI, AWS's SDK for JavaScript and Powertools from npm;
+//! the walk-through that this project replaces among them.
 //!
-//! They are installed once for a checkout, in the versions that `clients/requirements.txt` and `clients/package-lock.json`
-//! name. Where they cannot be had (no Python, no node, no network) that is said and the test ends: the README's test
+//! They are installed once for a checkout, in the versions that the files `requirements*.txt`, `ansible-collections.txt` and
+//! `package-lock.json` of `clients/` name. Where they cannot be had (no Python, no node, no network) that is said and the test ends: the README's test
 //! command needs nothing but Rust. In CI (`CI` is set) it is a failure.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -23,6 +24,12 @@ fn python() -> Option<&'static Path> {
     static INSTALLED: OnceLock<Option<PathBuf>> = OnceLock::new();
     let install = || unless_in_ci("Python", install::python("clients", &folder().join("requirements.txt")));
     INSTALLED.get_or_init(install).as_deref()
+}
+
+/// The folder of async-kinesis, which needs another botocore than the other clients.
+fn python_async() -> Option<PathBuf> {
+    let requirements = folder().join("requirements-async.txt");
+    unless_in_ci("asynchronous Python", install::python("clients-async", &requirements))
 }
 
 /// The folder of the installed JavaScript clients.
@@ -53,11 +60,17 @@ fn client(endpoint: &Endpoint, program: &str) -> Command {
 /// Runs a script of `clients/` with the Python clients on its PATH; its last line is `last`.
 fn runs_in_python(script: &str, args: &[&str], last: &str) {
     let Some(venv) = python() else { return };
+    runs_in(venv, script, args, last);
+}
+
+fn runs_in(venv: &Path, script: &str, args: &[&str], last: &str) {
     let endpoint = Endpoint::start();
     let interpreter = if script.ends_with(".py") { "python3" } else { "bash" };
     let path = format!("{}:{}", venv.join("bin").display(), std::env::var("PATH").unwrap());
     let mut command = client(&endpoint, interpreter);
-    let run = Run::of(command.arg(folder().join(script)).args(args).env("PATH", path)).ok();
+    let run = Run::of(command.arg(folder().join(script)).args(args).env("PATH", path));
+    // Ansible reports what failed on stdout.
+    assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
     assert_eq!(run.stdout.lines().last(), Some(last), "{}", run.stdout);
 }
 
@@ -111,6 +124,44 @@ fn boto3_tails_live() {
 #[test]
 fn awslogs_lists_gets_filters_and_watches() {
     runs_in_python("awslogs.sh", &[&work("awslogs")], "watched");
+}
+
+#[test]
+fn the_aws_cli_tails_live() {
+    runs_in_python("live_tail.sh", &[&work("live-tail")], "tailed");
+}
+
+#[test]
+fn async_kinesis_produces_and_consumes() {
+    let Some(venv) = python_async() else { return };
+    runs_in(&venv, "async_kinesis.py", &[], "consumed");
+}
+
+#[test]
+fn watchtower_logs_in_order() {
+    runs_in_python("watchtower_logs.py", &[], "logged");
+}
+
+#[test]
+fn chalice_deploys_and_deletes_an_application() {
+    runs_in_python("chalice_app.sh", &[&work("chalice")], "deployed");
+}
+
+#[test]
+fn ansible_creates_changes_and_deletes_resources() {
+    let collections = install::ansible_collections("clients-ansible", &folder().join("ansible-collections.txt"));
+    let Some(collections) = unless_in_ci("Ansible", collections) else { return };
+    runs_in_python("ansible.sh", &[&work("ansible"), collections.to_str().unwrap()], "played");
+}
+
+#[test]
+fn powertools_for_python_reports_failed_records() {
+    runs_in_python("powertools.py", &[], "processed");
+}
+
+#[test]
+fn powertools_for_typescript_reports_failed_records() {
+    runs_in_javascript("powertools.mjs", "processed");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn it_prints_what_to_export() {
         let mut child = local.spawn().unwrap();
         let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
         let mut exports = String::new();
-        for _ in 0..6 {
+        for _ in 0..7 {
             std::io::BufRead::read_line(&mut stdout, &mut exports).unwrap();
         }
         child.kill().unwrap();
@@ -59,6 +59,7 @@ fn it_prints_what_to_export() {
         names,
         [
             "export AWS_ENDPOINT_URL",
+            "export AWS_DISABLE_HOST_PREFIX_INJECTION",
             "export AWS_REGION",
             "export AWS_DEFAULT_REGION",
             "export AWS_ACCESS_KEY_ID",
@@ -66,9 +67,9 @@ fn it_prints_what_to_export() {
             "unset AWS_SESSION_TOKEN"
         ]
     );
-    assert!(first.lines().skip(3).take(2).all(|line| !second.contains(line)), "{first}{second}");
+    assert!(first.lines().skip(4).take(2).all(|line| !second.contains(line)), "{first}{second}");
     let given = exports(&["--access-key-id", "mine", "--secret-access-key", "a/b", "--session-token", "c="]);
-    let last: Vec<_> = given.lines().skip(3).collect();
+    let last: Vec<_> = given.lines().skip(4).collect();
     assert_eq!(
         last,
         ["export AWS_ACCESS_KEY_ID=mine", "export AWS_SECRET_ACCESS_KEY=a/b", "export AWS_SESSION_TOKEN=c="]

@@ -1,9 +1,12 @@
 //! IAM and STS: the little that provisioning needs.
 //!
-//! Roles with their policies and tags, and who the caller is; no request is refused for want of a permission. An action
+//! Roles with their policies, tags and instance profiles, and who the caller is; no request is refused for want of a permission. An action
 //! and its parameters come in, the body of the answer in the query protocol goes out. Shapes are those of botocore's
 //! service models `iam` 2010-05-08 and `sts` 2011-06-15; texts of errors are AWS's own where they are known.
 
+mod instance_profiles;
+mod managed_policies;
+mod model;
 mod page;
 mod parameters;
 mod policies;
@@ -20,6 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
+use instance_profiles::InstanceProfile;
+pub use model::is_tag_text;
 use parameters::Parameters;
 use roles::Role;
 use sessions::Sessions;
@@ -35,18 +40,27 @@ pub struct Identity {
     account_id: String,
     roles: Arc<Mutex<BTreeMap<String, Role>>>,
     sessions: Sessions,
+    /// Locked after the roles.
+    instance_profiles: Arc<Mutex<BTreeMap<String, InstanceProfile>>>,
     store: Store,
 }
 
 impl Identity {
-    /// With the roles that the store keeps. IAM is the same in every region, so the region is in no name or ARN.
+    /// With the roles and instance profiles that the store keeps. IAM is the same in every region, so the region is in no name or ARN.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn open(account_id: &str, store: Store) -> Result<Self, StoreError> {
         let roles = store.all::<Role>(Keyspace::Roles)?.into_iter().map(|(_, role)| (role.name.clone(), role));
-        let roles = Arc::new(Mutex::new(roles.collect()));
-        Ok(Self { account_id: account_id.to_owned(), roles, sessions: Sessions::default(), store })
+        let profiles = store.all::<InstanceProfile>(Keyspace::InstanceProfiles)?;
+        let profiles = profiles.into_iter().map(|(_, profile)| (profile.name.clone(), profile));
+        Ok(Self {
+            account_id: account_id.to_owned(),
+            roles: Arc::new(Mutex::new(roles.collect())),
+            instance_profiles: Arc::new(Mutex::new(profiles.collect())),
+            sessions: Sessions::default(),
+            store,
+        })
     }
 
     /// Answers an action of IAM (`Version=2010-05-08`) with the whole XML body.
@@ -55,6 +69,7 @@ impl Identity {
     /// The action's modelled errors, and `InvalidAction` for one that is not answered here.
     pub fn iam(&self, action: &str, params: &BTreeMap<String, String>) -> Result<String, AwsError> {
         let parameters = Parameters(params);
+        model::check(action, &parameters)?;
         let result = match action {
             "CreateRole" => self.create_role(&parameters).map(Some),
             "GetRole" => self.get_role(&parameters).map(Some),
@@ -71,6 +86,19 @@ impl Identity {
             "TagRole" => self.tag_role(&parameters).map(|()| None),
             "UntagRole" => self.untag_role(&parameters).map(|()| None),
             "ListRoleTags" => self.list_role_tags(&parameters).map(Some),
+            "CreateInstanceProfile" => self.create_instance_profile(&parameters).map(Some),
+            "GetInstanceProfile" => self.get_instance_profile(&parameters).map(Some),
+            "ListInstanceProfiles" => self.list_instance_profiles(&parameters).map(Some),
+            "AddRoleToInstanceProfile" => self.add_role_to_instance_profile(&parameters).map(|()| None),
+            "RemoveRoleFromInstanceProfile" => self.remove_role_from_instance_profile(&parameters).map(|()| None),
+            "DeleteInstanceProfile" => self.delete_instance_profile(&parameters).map(|()| None),
+            "UpdateRole" => self.update_role(&parameters).map(Some),
+            "UpdateRoleDescription" => self.update_role_description(&parameters).map(Some),
+            "UpdateAssumeRolePolicy" => self.update_assume_role_policy(&parameters).map(|()| None),
+            "PutRolePermissionsBoundary" => self.put_role_permissions_boundary(&parameters).map(|()| None),
+            "DeleteRolePermissionsBoundary" => self.delete_role_permissions_boundary(&parameters).map(|()| None),
+            "ListPolicies" => self.list_policies(&parameters).map(Some),
+            "ListAccountAliases" => self.list_account_aliases(&parameters).map(Some),
             unknown => Err(unknown_action("IAM", unknown)),
         }?;
         Ok(xml::response(action, IAM_NAMESPACE, result))
@@ -111,6 +139,10 @@ impl Identity {
         let roles = self.roles();
         let role = roles.values().find(|role| role.arn == arn);
         role.is_some_and(|role| policy_document::lets_assume(&role.trust_policy, "lambda.amazonaws.com"))
+    }
+
+    fn instance_profiles(&self) -> MutexGuard<'_, BTreeMap<String, InstanceProfile>> {
+        self.instance_profiles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // No method panics halfway through a change, so the roles are whole even if a panic poisoned their lock.

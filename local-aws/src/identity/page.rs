@@ -20,7 +20,7 @@ impl<T> Page<T> {
         parameters: &Parameters<'_>,
         name: impl Fn(&T) -> &str,
     ) -> Result<Self, AwsError> {
-        let size = parameters.number("MaxItems", 1, 1000)?.unwrap_or(100) as usize;
+        let size = parameters.number("MaxItems").unwrap_or(100) as usize;
         let after = parameters.get("Marker").map(decode).transpose()?;
         let mut items = items.skip_while(|item| after.as_deref().is_some_and(|after| name(item) <= after)).peekable();
         let page: Vec<T> = items.by_ref().take(size).collect();

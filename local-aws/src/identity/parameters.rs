@@ -1,10 +1,10 @@
-//! Reading and checking the parameters of an action.
+//! Reading the parameters of an action.
 
 use std::collections::BTreeMap;
 
 use crate::error::AwsError;
 
-/// An action's form, decoded.
+/// An action's form, decoded. [`super::model::check`] has checked it when an action reads it.
 pub(super) struct Parameters<'a>(pub(super) &'a BTreeMap<String, String>);
 
 impl<'a> Parameters<'a> {
@@ -12,50 +12,23 @@ impl<'a> Parameters<'a> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A parameter that must be there, `least` to `most` characters long.
-    pub(super) fn required(&self, name: &str, least: usize, most: usize) -> Result<&'a str, AwsError> {
-        let value = self.get(name).ok_or_else(|| broken("null", name, "Member must not be null"))?;
-        check_length(name, value, least, most)?;
-        Ok(value)
+    /// A parameter that the model requires.
+    pub(super) fn required(&self, name: &str) -> &'a str {
+        self.get(name).unwrap_or_default()
     }
 
-    /// A parameter that may be missing, `least` to `most` characters long.
-    pub(super) fn optional(&self, name: &str, least: usize, most: usize) -> Result<Option<&'a str>, AwsError> {
-        let value = self.get(name);
-        value.map_or(Ok(()), |value| check_length(name, value, least, most))?;
-        Ok(value)
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.get(name)?.parse().ok()
     }
 
-    /// A name of letters, digits and `+=,.@_-`.
-    pub(super) fn name(&self, name: &str, most: usize) -> Result<&'a str, AwsError> {
-        let value = self.required(name, 1, most)?;
-        if value.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c)) {
-            return Ok(value);
-        }
-        Err(validation_error(format!(
-            "The specified value for {} is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
-            member(name)
-        )))
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    pub(super) fn role_name(&self) -> Result<&'a str, AwsError> {
-        self.name("RoleName", 64)
-    }
-
-    /// A whole number from `least` to `most`.
-    pub(super) fn number(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, AwsError> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let quoted = format!("'{value}'");
-        match value.parse() {
-            Ok(number) if number < least => {
-                Err(broken(&quoted, name, &format!("Member must have value greater than or equal to {least}")))
-            }
-            Ok(number) if number > most => {
-                Err(broken(&quoted, name, &format!("Member must have value less than or equal to {most}")))
-            }
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(AwsError::bad_request("MalformedInput", format!("{name} is not a whole number: {value}"))),
-        }
+    /// Whether the form has a parameter below this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let below = format!("{name}.");
+        self.0.range(below.clone()..).next().is_some_and(|(first, _)| first.starts_with(&below))
     }
 
     /// What `read` makes of `<list>.member.1`, `<list>.member.2` and so on, until it finds no more.
@@ -64,31 +37,10 @@ impl<'a> Parameters<'a> {
     }
 }
 
-fn check_length(name: &str, value: &str, least: usize, most: usize) -> Result<(), AwsError> {
-    let length = value.chars().count();
-    let constraint = if length < least {
-        format!("Member must have length greater than or equal to {least}")
-    } else if length > most {
-        format!("Member must have length less than or equal to {most}")
-    } else {
-        return Ok(());
-    };
-    Err(broken(&format!("'{value}'"), name, &constraint))
-}
-
-fn broken(value: &str, name: &str, constraint: &str) -> AwsError {
-    let member = member(name);
-    let text =
-        format!("1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {constraint}");
-    validation_error(text)
-}
-
 pub(super) fn validation_error(text: impl Into<String>) -> AwsError {
     AwsError::bad_request("ValidationError", text)
 }
 
-/// Parameters begin with a capital, members in texts do not.
-fn member(name: &str) -> String {
-    let mut characters = name.chars();
-    characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
+pub(super) fn no_such_entity(text: impl Into<String>) -> AwsError {
+    AwsError::new(404, "NoSuchEntity", text)
 }

@@ -4,31 +4,29 @@ use crate::error::AwsError;
 
 use super::Identity;
 use super::page::Page;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, no_such_entity};
 use super::policy_document::check_permissions_policy;
 use super::roles::{encode_document, find};
 use super::xml::Xml;
 
 /// AWS's own managed policies. None are stored: any well-formed name is taken for one.
-const MANAGED: &str = "arn:aws:iam::aws:policy/";
+pub(super) const MANAGED: &str = "arn:aws:iam::aws:policy/";
 
 impl Identity {
     pub(super) fn attach_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let role = parameters.role_name()?;
-        let arn = parameters.required("PolicyArn", 20, 2048)?;
+        let role = parameters.required("RoleName");
+        let arn = parameters.required("PolicyArn");
         let mut roles = self.roles();
         let role = find(&mut roles, role)?;
-        if !is_managed(arn) {
-            return Err(no_such_entity(format!("Policy {arn} does not exist or is not attachable.")));
-        }
+        must_be_attachable(arn)?;
         role.attached.insert(arn.to_owned());
         self.keep(role);
         Ok(())
     }
 
     pub(super) fn detach_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let role = parameters.role_name()?;
-        let arn = parameters.required("PolicyArn", 20, 2048)?;
+        let role = parameters.required("RoleName");
+        let arn = parameters.required("PolicyArn");
         let mut roles = self.roles();
         let role = find(&mut roles, role)?;
         if !role.attached.remove(arn) {
@@ -39,8 +37,8 @@ impl Identity {
     }
 
     pub(super) fn list_attached_role_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let role = parameters.role_name()?;
-        let prefix = parameters.optional("PathPrefix", 1, 512)?.unwrap_or("/");
+        let role = parameters.required("RoleName");
+        let prefix = parameters.get("PathPrefix").unwrap_or("/");
         let mut roles = self.roles();
         let attached = find(&mut roles, role)?.attached.iter().map(String::as_str);
         let wanted = attached.filter(|arn| arn[MANAGED.len() - 1..].starts_with(prefix));
@@ -53,9 +51,9 @@ impl Identity {
     }
 
     pub(super) fn put_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let role = parameters.role_name()?;
-        let policy = parameters.name("PolicyName", 128)?;
-        let document = parameters.required("PolicyDocument", 1, 131_072)?;
+        let role = parameters.required("RoleName");
+        let policy = parameters.required("PolicyName");
+        let document = parameters.required("PolicyDocument");
         let mut roles = self.roles();
         let role = find(&mut roles, role)?;
         check_permissions_policy(document)?;
@@ -65,8 +63,8 @@ impl Identity {
     }
 
     pub(super) fn get_role_policy(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let role = parameters.role_name()?;
-        let policy = parameters.name("PolicyName", 128)?;
+        let role = parameters.required("RoleName");
+        let policy = parameters.required("PolicyName");
         let mut roles = self.roles();
         let document = find(&mut roles, role)?.inline.get(policy).ok_or_else(|| no_such_inline_policy(policy))?;
         let mut result = Xml::default();
@@ -77,7 +75,7 @@ impl Identity {
     }
 
     pub(super) fn list_role_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let role = parameters.role_name()?;
+        let role = parameters.required("RoleName");
         let mut roles = self.roles();
         let names = find(&mut roles, role)?.inline.keys().map(String::as_str);
         let mut result = Xml::default();
@@ -86,14 +84,21 @@ impl Identity {
     }
 
     pub(super) fn delete_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let role = parameters.role_name()?;
-        let policy = parameters.name("PolicyName", 128)?;
+        let role = parameters.required("RoleName");
+        let policy = parameters.required("PolicyName");
         let mut roles = self.roles();
         let role = find(&mut roles, role)?;
         role.inline.remove(policy).ok_or_else(|| no_such_inline_policy(policy))?;
         self.keep(role);
         Ok(())
     }
+}
+
+/// # Errors
+/// `NoSuchEntity` for what is not a managed policy of AWS.
+pub(super) fn must_be_attachable(arn: &str) -> Result<(), AwsError> {
+    let text = || format!("Policy {arn} does not exist or is not attachable.");
+    is_managed(arn).then_some(()).ok_or_else(|| no_such_entity(text()))
 }
 
 fn is_managed(arn: &str) -> bool {
@@ -105,8 +110,4 @@ fn is_managed(arn: &str) -> bool {
 
 fn no_such_inline_policy(policy: &str) -> AwsError {
     no_such_entity(format!("The role policy with name {policy} cannot be found."))
-}
-
-fn no_such_entity(text: String) -> AwsError {
-    AwsError::new(404, "NoSuchEntity", text)
 }

@@ -1,4 +1,4 @@
-//! CreateRole, GetRole, ListRoles, DeleteRole.
+//! CreateRole, GetRole, ListRoles, the updates of a role, DeleteRole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,10 @@ use crate::store::Keyspace;
 
 use super::Identity;
 use super::page::Page;
-use super::parameters::{Parameters, validation_error};
+use super::parameters::{Parameters, no_such_entity};
+use super::policies::must_be_attachable;
 use super::policy_document::check_trust_policy;
-use super::tags::{check_tags, read_tags, write_tags};
+use super::tags::{read_tags, write_tags};
 use super::xml::Xml;
 
 /// What stays itself in the URL encoding of policy documents (RFC 3986).
@@ -44,16 +45,13 @@ pub(super) struct Role {
 
 impl Identity {
     pub(super) fn create_role(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let name = parameters.role_name()?;
-        let path = parameters.optional("Path", 1, 512)?.unwrap_or("/");
-        if !(path.starts_with('/') && path.ends_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())) {
-            let text = "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.";
-            return Err(validation_error(text));
-        }
-        let trust_policy = parameters.required("AssumeRolePolicyDocument", 1, 131_072)?;
+        let name = parameters.required("RoleName");
+        let path = parameters.get("Path").unwrap_or("/");
+        let trust_policy = parameters.required("AssumeRolePolicyDocument");
         check_trust_policy(trust_policy)?;
-        let tags = read_tags(parameters);
-        check_tags(&tags)?;
+        let tags = read_tags(parameters)?;
+        let permissions_boundary = parameters.get("PermissionsBoundary");
+        permissions_boundary.map_or(Ok(()), must_be_attachable)?;
         let role = Role {
             name: name.to_owned(),
             path: path.to_owned(),
@@ -61,9 +59,9 @@ impl Identity {
             arn: format!("arn:aws:iam::{}:role{path}{name}", self.account_id),
             created: Timestamp::now(),
             trust_policy: trust_policy.to_owned(),
-            description: parameters.optional("Description", 0, 1000)?.map(str::to_owned),
-            max_session_duration: parameters.number("MaxSessionDuration", HOUR, 12 * HOUR)?.unwrap_or(HOUR),
-            permissions_boundary: parameters.optional("PermissionsBoundary", 20, 2048)?.map(str::to_owned),
+            description: parameters.get("Description").map(str::to_owned),
+            max_session_duration: parameters.number("MaxSessionDuration").unwrap_or(HOUR),
+            permissions_boundary: permissions_boundary.map(str::to_owned),
             tags,
             attached: BTreeSet::new(),
             inline: BTreeMap::new(),
@@ -85,7 +83,7 @@ impl Identity {
     }
 
     pub(super) fn get_role(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let name = parameters.role_name()?;
+        let name = parameters.required("RoleName");
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
         let mut result = Xml::default();
@@ -99,7 +97,7 @@ impl Identity {
 
     /// Roles come without their tags ("The following attributes are not returned").
     pub(super) fn list_roles(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let prefix = parameters.optional("PathPrefix", 1, 512)?.unwrap_or("/");
+        let prefix = parameters.get("PathPrefix").unwrap_or("/");
         let roles = self.roles();
         let wanted = roles.values().filter(|role| role.path.starts_with(prefix));
         let page = Page::of(wanted, parameters, |role| &role.name)?;
@@ -108,8 +106,54 @@ impl Identity {
         Ok(result)
     }
 
+    /// Changes the members that the request names.
+    pub(super) fn update_role(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        self.change_role(parameters, |role| {
+            if let Some(description) = parameters.get("Description") {
+                role.description = Some(description.to_owned());
+            }
+            if let Some(seconds) = parameters.number("MaxSessionDuration") {
+                role.max_session_duration = seconds;
+            }
+        })?;
+        Ok(Xml::default())
+    }
+
+    pub(super) fn update_role_description(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        let mut result = Xml::default();
+        self.change_role(parameters, |role| {
+            role.description = parameters.get("Description").map(str::to_owned);
+            result.element("Role", |xml| role.write(xml));
+        })?;
+        Ok(result)
+    }
+
+    pub(super) fn update_assume_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let document = parameters.required("PolicyDocument");
+        check_trust_policy(document)?;
+        self.change_role(parameters, |role| document.clone_into(&mut role.trust_policy))
+    }
+
+    pub(super) fn put_role_permissions_boundary(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let arn = parameters.required("PermissionsBoundary");
+        must_be_attachable(arn)?;
+        self.change_role(parameters, |role| role.permissions_boundary = Some(arn.to_owned()))
+    }
+
+    pub(super) fn delete_role_permissions_boundary(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        self.change_role(parameters, |role| role.permissions_boundary = None)
+    }
+
+    fn change_role(&self, parameters: &Parameters<'_>, change: impl FnOnce(&mut Role)) -> Result<(), AwsError> {
+        let mut roles = self.roles();
+        let role = find(&mut roles, parameters.required("RoleName"))?;
+        change(role);
+        self.keep(role);
+        Ok(())
+    }
+
     pub(super) fn delete_role(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let name = parameters.role_name()?;
+        let name = parameters.required("RoleName");
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
         let conflict = |text: &str| Err(AwsError::new(409, "DeleteConflict", text));
@@ -119,31 +163,29 @@ impl Identity {
         if !role.inline.is_empty() {
             return conflict("Cannot delete entity, must delete policies first.");
         }
+        if self.instance_profiles().values().any(|profile| profile.role.as_deref() == Some(name)) {
+            return conflict("Cannot delete entity, must remove roles from instance profile first.");
+        }
         roles.remove(name);
         let mut batch = self.store.batch();
         batch.remove(Keyspace::Roles, name);
         batch.commit();
         Ok(())
     }
-
-    /// Nothing here makes instance profiles, so there are none.
-    pub(super) fn list_instance_profiles_for_role(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let name = parameters.role_name()?;
-        find(&mut self.roles(), name)?;
-        let mut result = Xml::default();
-        Page::<&str>::of([].into_iter(), parameters, |name| name)?.write("InstanceProfiles", &mut result, |_, _| ());
-        Ok(result)
-    }
 }
 
 impl Role {
+    pub(super) fn boundary(&self) -> Option<&String> {
+        self.permissions_boundary.as_ref()
+    }
+
     /// The members every answer has.
-    fn write(&self, xml: &mut Xml) {
+    pub(super) fn write(&self, xml: &mut Xml) {
         xml.text("Path", &self.path);
         xml.text("RoleName", &self.name);
         xml.text("RoleId", &self.id);
         xml.text("Arn", &self.arn);
-        xml.text("CreateDate", &self.created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        xml.time("CreateDate", self.created);
         xml.text("AssumeRolePolicyDocument", &encode_document(&self.trust_policy));
         if let Some(description) = &self.description {
             xml.text("Description", description);
@@ -167,7 +209,7 @@ impl Role {
 /// The role of this name.
 pub(super) fn find<'a>(roles: &'a mut BTreeMap<String, Role>, name: &str) -> Result<&'a mut Role, AwsError> {
     let text = || format!("The role with name {name} cannot be found.");
-    roles.get_mut(name).ok_or_else(|| AwsError::new(404, "NoSuchEntity", text()))
+    roles.get_mut(name).ok_or_else(|| no_such_entity(text()))
 }
 
 /// A policy document as answers carry it.

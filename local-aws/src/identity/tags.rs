@@ -1,12 +1,12 @@
 //! Tags of roles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::AwsError;
 
 use super::Identity;
 use super::page::Page;
-use super::parameters::{Parameters, validation_error};
+use super::parameters::Parameters;
 use super::roles::find;
 use super::xml::Xml;
 
@@ -15,31 +15,27 @@ const MAX_TAGS: usize = 50;
 
 impl Identity {
     pub(super) fn tag_role(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let name = parameters.role_name()?;
-        let tags = read_tags(parameters);
-        check_tags(&tags)?;
+        let name = parameters.required("RoleName");
+        let tags = read_tags(parameters)?;
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
-        let mut tagged = role.tags.clone();
-        tagged.extend(tags);
-        check_tags(&tagged)?;
-        role.tags = tagged;
+        role.tags = merged(&role.tags, tags)?;
         self.keep(role);
         Ok(())
     }
 
     pub(super) fn untag_role(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
-        let name = parameters.role_name()?;
-        let keys = parameters.list("TagKeys", |key| parameters.get(key));
+        let name = parameters.required("RoleName");
+        let keys = parameters.list("TagKeys", |key| parameters.get(key).map(str::to_lowercase));
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
-        role.tags.retain(|key, _| !keys.contains(&key.as_str()));
+        role.tags.retain(|key, _| !keys.contains(&key.to_lowercase()));
         self.keep(role);
         Ok(())
     }
 
     pub(super) fn list_role_tags(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let name = parameters.role_name()?;
+        let name = parameters.required("RoleName");
         let mut roles = self.roles();
         let page = Page::of(find(&mut roles, name)?.tags.iter(), parameters, |(key, _)| key)?;
         let mut result = Xml::default();
@@ -48,40 +44,44 @@ impl Identity {
     }
 }
 
-/// `Tags.member.1.Key` and `Tags.member.1.Value`, and so on.
-pub(super) fn read_tags(parameters: &Parameters<'_>) -> BTreeMap<String, String> {
-    let tags = parameters.list("Tags", |tag| {
+/// The tags of a request: `Tags.member.1.Key` and `Tags.member.1.Value`, and so on.
+///
+/// # Errors
+/// `InvalidInput` for a key that is given twice or is AWS's own.
+pub(super) fn read_tags(parameters: &Parameters<'_>) -> Result<BTreeMap<String, String>, AwsError> {
+    let given = parameters.list("Tags", |tag| {
         let key = parameters.get(&format!("{tag}.Key"))?;
-        Some((key.to_owned(), parameters.get(&format!("{tag}.Value")).unwrap_or_default().to_owned()))
+        Some((key, parameters.get(&format!("{tag}.Value")).unwrap_or_default()))
     });
-    tags.into_iter().collect()
+    let invalid = |text| Err(AwsError::bad_request("InvalidInput", text));
+    let mut tags = BTreeMap::new();
+    let mut keys = BTreeSet::new();
+    for (key, value) in given {
+        if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+            return invalid("Tag keys beginning with aws: are reserved for system use.");
+        }
+        if !keys.insert(key.to_lowercase()) {
+            return invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.");
+        }
+        tags.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(tags)
 }
 
-pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
-    let allowed = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c));
-    if tags.len() > MAX_TAGS {
+/// Adds the tags to those of a role. Keys are not distinguished by case: the new one replaces the other.
+fn merged(
+    tags: &BTreeMap<String, String>,
+    new: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, AwsError> {
+    let is_replaced = |key: &String| new.keys().any(|other| other.to_lowercase() == key.to_lowercase());
+    let mut merged: BTreeMap<_, _> =
+        tags.iter().filter(|(key, _)| !is_replaced(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+    merged.extend(new);
+    if merged.len() > MAX_TAGS {
         let text = format!("The number of tags has reached the maximum limit of {MAX_TAGS}.");
         return Err(AwsError::new(409, "LimitExceeded", text));
     }
-    for (key, value) in tags {
-        if !(1..=128).contains(&key.chars().count()) || !allowed(key) {
-            return Err(validation_error(format!(
-                "The tag key '{key}' is not 1 to 128 letters, digits, blanks and _.:/=+-@"
-            )));
-        }
-        if value.chars().count() > 256 || !allowed(value) {
-            return Err(validation_error(format!(
-                "The tag value '{value}' is not up to 256 letters, digits, blanks and _.:/=+-@"
-            )));
-        }
-        if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-            return Err(AwsError::bad_request(
-                "InvalidInput",
-                "Tag keys beginning with aws: are reserved for system use.",
-            ));
-        }
-    }
-    Ok(())
+    Ok(merged)
 }
 
 pub(super) fn write_tags(tags: &BTreeMap<String, String>, xml: &mut Xml) {

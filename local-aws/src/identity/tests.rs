@@ -185,6 +185,124 @@ fn tags_are_added_replaced_and_removed() {
 }
 
 #[test]
+fn tag_keys_are_not_distinguished_by_case_and_50_fit() {
+    let identity = with_role("r");
+    let tag = |key: &str| {
+        [("RoleName", "r"), ("Tags.member.1.Key", key), ("Tags.member.1.Value", "v")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    };
+    for number in 0..50 {
+        identity.iam("TagRole", &tag(&format!("key{number}")).into()).unwrap();
+    }
+    // It replaces the one of the other case, so that there is room.
+    identity.iam("TagRole", &tag("KEY7").into()).unwrap();
+    let error = identity.iam("TagRole", &tag("another").into()).unwrap_err();
+    assert_eq!((error.status, error.code.as_ref()), (409, "LimitExceeded"));
+    let listed = ok(&identity, "ListRoleTags", &[("RoleName", "r")]);
+    assert_eq!(texts(&listed, "Key").len(), 50);
+    assert!(texts(&listed, "Key").contains(&"KEY7") && !texts(&listed, "Key").contains(&"key7"));
+    let twice = [
+        ("RoleName", "r"),
+        ("Tags.member.1.Key", "a"),
+        ("Tags.member.1.Value", "1"),
+        ("Tags.member.2.Key", "A"),
+        ("Tags.member.2.Value", "2"),
+    ];
+    assert_eq!(refused(&identity, "TagRole", &twice).1, "InvalidInput");
+    ok(&identity, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "key7")]);
+    assert_eq!(texts(&ok(&identity, "ListRoleTags", &[("RoleName", "r")]), "Key").len(), 49);
+}
+
+#[test]
+fn a_role_is_changed_member_by_member() {
+    let identity = with_role("r");
+    let role = ("RoleName", "r");
+    let updated = ok(&identity, "UpdateRole", &[role, ("Description", "d"), ("MaxSessionDuration", "7200")]);
+    assert!(updated.contains("<UpdateRoleResult></UpdateRoleResult>"), "{updated}");
+    // A member that is not named stays.
+    ok(&identity, "UpdateRole", &[role, ("MaxSessionDuration", "3600")]);
+    let described = ok(&identity, "UpdateRoleDescription", &[role, ("Description", "e")]);
+    assert_eq!((texts(&described, "Description"), texts(&described, "MaxSessionDuration")), (vec!["e"], vec!["3600"]));
+    let trust = TRUST.replace("lambda", "ec2");
+    ok(&identity, "UpdateAssumeRolePolicy", &[role, ("PolicyDocument", &trust)]);
+    assert!(!identity.assumable_by_lambda("arn:aws:iam::000000000000:role/r"));
+    assert_eq!(
+        refused(&identity, "UpdateAssumeRolePolicy", &[role, ("PolicyDocument", "{")]).1,
+        "MalformedPolicyDocument"
+    );
+    ok(&identity, "PutRolePermissionsBoundary", &[role, ("PermissionsBoundary", POLICY)]);
+    let got = ok(&identity, "GetRole", &[role]);
+    assert_eq!((texts(&got, "PermissionsBoundaryArn"), texts(&got, "Description")), (vec![POLICY], vec!["e"]));
+    ok(&identity, "DeleteRolePermissionsBoundary", &[role]);
+    assert!(texts(&ok(&identity, "GetRole", &[role]), "PermissionsBoundaryArn").is_empty());
+    for action in ["UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy", "DeleteRolePermissionsBoundary"] {
+        let more = [("RoleName", "s"), ("Description", ""), ("PolicyDocument", TRUST)];
+        assert_eq!(refused(&identity, action, &more).0, 404, "{action}");
+    }
+}
+
+#[test]
+fn an_instance_profile_holds_one_role_and_keeps_it_from_being_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Identity::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
+    let identity = open();
+    ok(&identity, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", TRUST)]);
+    let (profile, role) = (("InstanceProfileName", "p"), ("RoleName", "r"));
+    let unknown = (404, "NoSuchEntity".to_owned(), "Instance Profile p cannot be found.".to_owned());
+    for action in ["GetInstanceProfile", "DeleteInstanceProfile", "AddRoleToInstanceProfile"] {
+        assert_eq!(refused(&identity, action, &[profile, role]), unknown, "{action}");
+    }
+    let created = ok(&identity, "CreateInstanceProfile", &[profile, ("Path", "/x/")]);
+    assert_eq!(texts(&created, "Arn"), ["arn:aws:iam::000000000000:instance-profile/x/p"]);
+    assert!(texts(&created, "InstanceProfileId")[0].starts_with("AIPA") && created.contains("<Roles></Roles>"));
+    assert_eq!(refused(&identity, "CreateInstanceProfile", &[("InstanceProfileName", "P")]).1, "EntityAlreadyExists");
+    ok(&identity, "AddRoleToInstanceProfile", &[profile, role]);
+    assert_eq!(refused(&identity, "AddRoleToInstanceProfile", &[profile, role]).1, "LimitExceeded");
+    drop(identity);
+
+    let identity = open();
+    let got = ok(&identity, "GetInstanceProfile", &[profile]);
+    assert_eq!(texts(&got, "RoleName"), ["r"]);
+    for (action, parameters) in
+        [("ListInstanceProfiles", [("PathPrefix", "/x/")]), ("ListInstanceProfilesForRole", [role])]
+    {
+        assert_eq!(texts(&ok(&identity, action, &parameters), "InstanceProfileName"), ["p"], "{action}");
+    }
+    assert_eq!(refused(&identity, "DeleteRole", &[role]).1, "DeleteConflict");
+    assert_eq!(refused(&identity, "DeleteInstanceProfile", &[profile]).1, "DeleteConflict");
+    ok(&identity, "RemoveRoleFromInstanceProfile", &[profile, role]);
+    assert_eq!(refused(&identity, "RemoveRoleFromInstanceProfile", &[profile, role]).0, 404);
+    ok(&identity, "DeleteInstanceProfile", &[profile]);
+    ok(&identity, "DeleteRole", &[role]);
+    drop(identity);
+    assert!(texts(&ok(&open(), "ListInstanceProfiles", &[]), "InstanceProfileName").is_empty());
+}
+
+#[test]
+fn policies_are_listed_with_their_use() {
+    let identity = with_role("r");
+    let list = |parameters: &[(&str, &str)]| ok(&identity, "ListPolicies", parameters);
+    assert!(texts(&list(&[]), "Arn").contains(&POLICY));
+    assert!(texts(&list(&[("Scope", "Local")]), "Arn").is_empty());
+    assert!(texts(&list(&[("OnlyAttached", "true")]), "Arn").is_empty());
+    let other = "arn:aws:iam::aws:policy/job-function/Billing";
+    for arn in [POLICY, other] {
+        ok(&identity, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", arn)]);
+    }
+    let attached = list(&[("OnlyAttached", "true"), ("Scope", "AWS")]);
+    assert_eq!((texts(&attached, "Arn"), texts(&attached, "AttachmentCount")), (vec![other, POLICY], vec!["1", "1"]));
+    assert_eq!(
+        (texts(&attached, "Path"), texts(&attached, "PolicyName")[0]),
+        (vec!["/job-function/", "/service-role/"], "Billing")
+    );
+    assert_eq!(texts(&list(&[("PathPrefix", "/job-function/")]), "Arn"), [other]);
+    let first = list(&[("MaxItems", "1")]);
+    let second = list(&[("MaxItems", "1"), ("Marker", texts(&first, "Marker")[0])]);
+    assert!(texts(&first, "Arn") < texts(&second, "Arn"));
+    assert!(ok(&identity, "ListAccountAliases", &[]).contains("<AccountAliases></AccountAliases><IsTruncated>false"));
+}
+
+#[test]
 fn lists_come_in_pages() {
     let identity = Identity::open("000000000000", Store::default()).unwrap();
     for name in ["a", "b", "c"] {

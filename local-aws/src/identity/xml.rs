@@ -1,5 +1,6 @@
 //! Writing the query protocol's answers.
 
+use jiff::Timestamp;
 use quick_xml::escape::escape;
 use uuid::Uuid;
 
@@ -11,6 +12,10 @@ impl Xml {
     /// `<name>text</name>`, the text escaped.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.0.push_str(&format!("<{name}>{}</{name}>", escape(text)));
+    }
+
+    pub(super) fn time(&mut self, name: &str, time: Timestamp) {
+        self.text(name, &time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     }
 
     /// `<name>…</name>` around what `children` writes.

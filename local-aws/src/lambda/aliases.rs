@@ -11,16 +11,33 @@ use uuid::Uuid;
 
 use super::function::Function;
 use super::functions::{Functions, list};
-use super::names::{LATEST, Reference, function_arn};
+use super::names::{LATEST, Reference, function_arn, is_number};
 use super::persist::Changed;
-use super::validation::{Constraints, conflict, invalid_parameter, not_found};
+use super::validation::{Constraints, Pattern, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::Config;
 use crate::error::AwsError;
 
 /// Aliases of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListAliases.html>
 const PAGE: usize = 50;
-const NAME_PATTERN: &str = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
+const NAME: Pattern = Pattern { regex: "(?!^[0-9]+$)([a-zA-Z0-9-_]+)", matches: is_name };
+const VERSION: Pattern = Pattern { regex: r"(\$LATEST(\.PUBLISHED)?|[0-9]+)", matches: is_version };
+
+fn is_name(name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    name.chars().all(is_word) && !name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_version(version: &str) -> bool {
+    is_number(version) || version == LATEST || version == "$LATEST.PUBLISHED"
+}
+
+/// The name of an alias in a request's path.
+fn check_name(name: &str) -> Result<(), AwsError> {
+    let mut constraints = Constraints::default();
+    constraints.text(Some(name), "name", 1..=128, &NAME);
+    constraints.finish()
+}
 
 /// What an alias points to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,18 +135,21 @@ impl Functions {
                     latest.code.sha256
                 )));
             }
-            Ok((latest.settings.clone(), Arc::clone(&latest.code), latest.concurrency.clone(), latest.published))
+            let published = (latest.published, latest.published_description.clone());
+            Ok((latest.settings.clone(), Arc::clone(&latest.code), latest.concurrency.clone(), published))
         })?;
-        let (mut settings, code, concurrency, published) = latest?;
+        let (mut settings, code, concurrency, (published, described)) = latest?;
         let last = self.with_name(&format!("{name}:{published}"), |last| {
-            let mut same = last.settings.clone();
-            same.description.clone_from(&settings.description);
-            same == settings && last.code.sha256 == code.sha256
+            // The version may have a description of its own: that of the publication.
+            let mut before = last.settings.clone();
+            before.description.clone_from(&described);
+            before == settings && last.code.sha256 == code.sha256
         });
         if last.is_ok_and(|is_same| is_same) {
             return Ok(published.to_string());
         }
         let version = (published + 1).to_string();
+        let described = settings.description.clone();
         if let Some(description) = &input.description {
             settings.description.clone_from(description);
         }
@@ -145,6 +165,7 @@ impl Functions {
                 )));
             }
             latest.published = published + 1;
+            latest.published_description = described;
             self.keep(latest, Changed::Configuration);
             Ok(())
         })??;
@@ -158,9 +179,7 @@ impl Functions {
         let (name, version) =
             (input.name.clone().unwrap_or_default(), input.function_version.clone().unwrap_or_default());
         let mut constraints = Constraints::default();
-        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        let is_name = name.chars().all(is_word) && !name.bytes().all(|byte| byte.is_ascii_digit());
-        constraints.pattern(is_name, &name, "name", NAME_PATTERN);
+        constraints.pattern(is_name(&name), &name, "name", NAME.regex);
         constraints.max_length(Some(&name), "name", 128);
         check(&input, &mut constraints);
         constraints.finish()?;
@@ -181,6 +200,7 @@ impl Functions {
     }
 
     pub fn get_alias(&self, resource: &str, name: &str) -> Result<Response<Bytes>, AwsError> {
+        check_name(name)?;
         let function = Reference::read(resource, None, self.config())?.name;
         let missing = || not_found(format!("Cannot find alias arn: {}:{name}", function_arn(self.config(), &function)));
         let shown = |alias: &Alias| wire::json(200, &alias.to_json(self.config(), &function, name));
@@ -190,6 +210,9 @@ impl Functions {
     pub fn list_aliases(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
         let function = Reference::read(resource, None, self.config())?.name;
         let version = query.get("FunctionVersion");
+        let mut constraints = Constraints::default();
+        constraints.text(version, "functionVersion", 1..=1024, &VERSION);
+        constraints.finish()?;
         self.with_name(&function, |latest| {
             let is_wanted = |alias: &Alias| version.is_none_or(|version| alias.refers_to(version));
             let aliases = latest.aliases.iter().filter(|(_, alias)| is_wanted(alias));
@@ -201,6 +224,7 @@ impl Functions {
 
     pub fn update_alias(&self, resource: &str, name: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let input: Input = wire::read(body)?;
+        check_name(name)?;
         let mut constraints = Constraints::default();
         check(&input, &mut constraints);
         constraints.finish()?;
@@ -224,6 +248,7 @@ impl Functions {
 
     /// One that is not there is as good as deleted (recorded 2025-11).
     pub fn delete_alias(&self, resource: &str, name: &str) -> Result<Response<Bytes>, AwsError> {
+        check_name(name)?;
         let function = Reference::read(resource, None, self.config())?.name;
         self.with_name(&function, |latest| {
             latest.aliases.remove(name);

@@ -120,6 +120,7 @@ impl Functions {
     }
 
     pub fn list_event_invoke_configs(&self, resource: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        wire::max_items(query, 50)?;
         let name = Reference::read(resource, None, self.config())?.name;
         let arn = function_arn(self.config(), &name);
         let shown = self.with_name(&name, |latest| {
@@ -151,12 +152,14 @@ impl Functions {
         constraints.range(input.maximum_retry_attempts, "maximumRetryAttempts", 0, 2);
         constraints.range(input.maximum_event_age_in_seconds, "maximumEventAgeInSeconds", 60, 21_600);
         constraints.finish()?;
+        let handling = input.maximum_retry_attempts.or(input.maximum_event_age_in_seconds);
+        if handling.is_none() && input.destination_config.is_none() {
+            return Err(invalid_parameter("You must specify at least one of error handling or destination setting."));
+        }
         self.with(&reference, |_| ()).map_err(|_| no_function())?;
         if let Some(config) = &input.destination_config {
             self.check_destination(&reference.name, config.on_success(), "onSuccess")?;
             self.check_destination(&reference.name, config.on_failure(), "onFailure")?;
-        } else if input.maximum_retry_attempts.is_none() && input.maximum_event_age_in_seconds.is_none() {
-            return Err(invalid_parameter("You must specify at least one of error handling or destination setting."));
         }
         let shown = self.with_name(&reference.name, |latest| {
             let before = latest.event_invoke.get(&qualifier).filter(|_| is_update).cloned();

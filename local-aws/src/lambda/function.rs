@@ -29,6 +29,8 @@ pub struct Function {
     pub version: String,
     /// The highest number published; of `$LATEST` only, as are the aliases.
     pub published: u64,
+    /// The description that the function had when that version was published.
+    pub published_description: String,
     pub aliases: BTreeMap<String, Alias>,
     /// Of `$LATEST`, versions and aliases; in the function itself, as are the policies: lists of statements.
     pub event_invoke: BTreeMap<String, EventInvokeConfig>,
@@ -64,6 +66,7 @@ impl Function {
             name,
             version: LATEST.to_owned(),
             published: 0,
+            published_description: String::new(),
             aliases: BTreeMap::new(),
             event_invoke: BTreeMap::new(),
             policies: BTreeMap::new(),

@@ -114,7 +114,7 @@ impl Lambda {
             return Err(AwsError::new(404, "UnknownOperationException", message));
         };
         let query = Query::of(&parts.uri);
-        match operation {
+        let answered = match operation {
             "CreateFunction" => self.functions.create(&body).await,
             "GetFunction" => self.functions.get(&resource, &query),
             "GetFunctionConfiguration" => self.functions.get_configuration(&resource, &query),
@@ -159,7 +159,8 @@ impl Lambda {
                 "UnknownOperationException",
                 format!("The local endpoint does not answer {operation} of Lambda."),
             )),
-        }
+        };
+        answered.map_err(|error| names::name_operation(error, operation, self.functions.config()))
     }
 
     /// How many processes of functions run.

@@ -27,7 +27,7 @@ impl Reference {
     ///
     /// # Errors
     /// `ValidationException` for what is no name; `InvalidParameterValueException` for two qualifiers;
-    /// `ResourceNotFoundException` for a function of another region or account.
+    /// `ResourceNotFoundException` for a function of another region, `AccessDeniedException` for one of another account.
     pub fn read(value: &str, qualifier: Option<&str>, config: &Config) -> Result<Self, AwsError> {
         let mut constraints = Constraints::default();
         constraints.max_length(qualifier, "qualifier", 128);
@@ -36,6 +36,7 @@ impl Reference {
             let matches = qualifier == "$LATEST.PUBLISHED" || qualifier.chars().all(is_word);
             constraints.pattern(matches && !qualifier.is_empty(), qualifier, "qualifier", QUALIFIER_PATTERN);
         }
+        constraints.max_length(Some(value), "functionName", 256);
         let parsed = parse(value);
         constraints.pattern(parsed.is_some(), value, "functionName", REFERENCE_PATTERN);
         constraints.finish()?;
@@ -69,7 +70,9 @@ impl Reference {
                 reference.name
             )));
         }
-        reference.must_be_here(config)?;
+        // Recorded: this one has no message.
+        let denied = |error: AwsError| if error.code == DENIED { denied("") } else { error };
+        reference.must_be_here(config).map_err(denied)?;
         Ok(reference.name)
     }
 
@@ -81,8 +84,8 @@ impl Reference {
             )));
         }
         if let Some(account) = self.account.as_ref().filter(|account| **account != config.account_id) {
-            let arn = format!("arn:{}:lambda:{}:{account}:function:{}", partition(config), config.region, self.name);
-            return Err(not_found(format!("Function not found: {arn}")));
+            let (partition, region, name) = (partition(config), &config.region, self.qualified());
+            return Err(denied(format!("arn:{partition}:lambda:{region}:{account}:function:{name}")));
         }
         Ok(())
     }
@@ -99,6 +102,27 @@ impl Reference {
             None => self.name.clone(),
         }
     }
+}
+
+const DENIED: &str = "AccessDeniedException";
+
+/// The refusal of a function of another account: its ARN, until [`name_operation`] completes it.
+fn denied(arn: impl Into<String>) -> AwsError {
+    AwsError::new(403, DENIED, arn)
+}
+
+/// Completes the message of a refused access with the operation that was refused.
+pub fn name_operation(error: AwsError, operation: &str, config: &Config) -> AwsError {
+    if error.code != DENIED || error.message.is_empty() {
+        return error;
+    }
+    let action = if operation == "Invoke" { "InvokeFunction" } else { operation };
+    let (partition, account, arn) = (partition(config), &config.account_id, &error.message);
+    let message = format!(
+        "User: arn:{partition}:iam::{account}:root is not authorized to perform: lambda:{action} on resource: {arn} because \
+         no resource-based policy allows the lambda:{action} action"
+    );
+    AwsError { message, ..error }
 }
 
 pub fn function_arn(config: &Config, name: &str) -> String {
@@ -159,7 +183,7 @@ fn take_part(rest: &mut &str, is_part: impl Fn(&str) -> bool) -> Option<String> 
 }
 
 /// `[a-z]{2}((-gov)|(-iso[a-z]?))?-[a-z]+-\d`, with `eusc-` in front or not.
-fn is_region(part: &str) -> bool {
+pub fn is_region(part: &str) -> bool {
     let part = part.strip_prefix("eusc-").unwrap_or(part);
     let words: Vec<&str> = part.split('-').collect();
     let (area, middle, number) = match words[..] {
@@ -238,6 +262,25 @@ mod tests {
         let error = read("arn:aws:lambda:eu-west-1:000000000000:function:f", None).unwrap_err();
         assert_eq!((error.status, error.code.as_ref()), (404, "ResourceNotFoundException"));
         assert_eq!(error.message, "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')");
+    }
+
+    #[test]
+    fn a_function_of_another_account_is_denied() {
+        let config = Config::default();
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
+        let error = name_operation(read(arn, None).unwrap_err(), "Invoke", &config);
+        assert_eq!((error.status, error.code.as_ref()), (403, "AccessDeniedException"));
+        assert_eq!(
+            error.message,
+            format!(
+                "User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:InvokeFunction on resource: \
+                 {arn} because no resource-based policy allows the lambda:InvokeFunction action"
+            )
+        );
+        let error = Reference::read_new(arn, &config).unwrap_err();
+        let error = name_operation(error, "CreateFunction", &config);
+        assert_eq!((error.status, error.code.as_ref(), error.message.as_str()), (403, "AccessDeniedException", ""));
+        assert_eq!(error.to_rest_json().body().as_ref(), br#"{"Message":null}"#);
     }
 
     #[test]

@@ -14,13 +14,13 @@ use super::code::{Code, Source, new_root};
 use super::execution::Pool;
 use super::function::Function;
 use super::functions::{Functions, blocking, list, versions};
-use super::names::{LATEST, Reference, function_arn, is_number};
+use super::names::{LATEST, Reference, function_arn, is_number, is_region};
 use super::persist::Changed;
 use super::platform::Architecture;
 use super::runtime::Runtime;
 use super::settings::{Input, Settings};
 use super::tags;
-use super::validation::{Constraints, conflict, invalid_parameter, not_found, service_failure};
+use super::validation::{Constraints, Pattern, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
 use crate::Config;
 use crate::error::AwsError;
@@ -28,6 +28,10 @@ use crate::signature::presigned;
 
 /// Functions of one page of ListFunctions, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
 const PAGE: usize = 50;
+const MASTER_REGION: Pattern = Pattern {
+    regex: r"ALL|(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}",
+    matches: |region| region == "ALL" || is_region(region),
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -67,7 +71,7 @@ impl Functions {
         }
         let settings = Settings::create(&settings, &name, architecture)?;
         self.must_accept(&settings.runtime)?;
-        tags::check_count(input.tags.len())?;
+        tags::check(&input.tags)?;
         self.role_must_be_assumable(&settings.role)?;
         if self.functions().contains_key(&name) {
             return Err(exists(&name));
@@ -206,6 +210,7 @@ impl Functions {
     pub fn list(&self, query: &Query) -> Result<Response<Bytes>, AwsError> {
         let mut constraints = Constraints::default();
         constraints.one_of(query.get("FunctionVersion"), "functionVersion", &["ALL"]);
+        constraints.text(query.get("MasterRegion"), "masterRegion", 0..=50, &MASTER_REGION);
         constraints.finish()?;
         let qualifier = query.get("FunctionVersion").map(|_| LATEST);
         let functions = self.functions();

@@ -11,9 +11,30 @@ use super::function::Function;
 use super::functions::Functions;
 use super::names::{LATEST, Reference, function_arn, is_number, partition};
 use super::persist::Changed;
-use super::validation::{Constraints, conflict, invalid_parameter, not_found};
+use super::validation::{ARN, Constraints, Pattern, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::error::AwsError;
+
+const ACCOUNT: Pattern =
+    Pattern { regex: r"\d{12}", matches: |value| value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit()) };
+const TOKEN: Pattern = Pattern {
+    regex: r"[a-zA-Z0-9._\-]+",
+    matches: |value| !value.is_empty() && value.chars().all(|c| is_word(c) || c == '.'),
+};
+const ORGANIZATION: Pattern = Pattern { regex: "o-[a-z0-9]{10,32}", matches: is_organization };
+const STATEMENT: Pattern = Pattern {
+    regex: "([a-zA-Z0-9-_.]+)",
+    matches: |value| !value.is_empty() && value.chars().all(|c| is_word(c) || c == '.'),
+};
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_".contains(c)
+}
+
+fn is_organization(value: &str) -> bool {
+    let id = value.strip_prefix("o-").unwrap_or_default();
+    (10..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -38,13 +59,16 @@ impl Input {
     fn check(&self) -> Result<(), AwsError> {
         let mut constraints = Constraints::default();
         let id = &self.statement_id;
-        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         constraints.pattern(!id.is_empty() && id.chars().all(is_word), id, "statementId", "([a-zA-Z0-9-_]+)");
         constraints.max_length(Some(id), "statementId", 100);
         let name = self.action.strip_prefix("lambda:").unwrap_or(&self.action);
         let is_action = name == "*"
             || (name.len() < self.action.len() && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic()));
         constraints.pattern(is_action, &self.action, "action", "(lambda:[*]|lambda:[a-zA-Z]+|[*])");
+        constraints.text(self.source_arn.as_deref(), "sourceArn", 0..=10_000, &ARN);
+        constraints.text(self.source_account.as_deref(), "sourceAccount", 0..=12, &ACCOUNT);
+        constraints.text(self.event_source_token.as_deref(), "eventSourceToken", 0..=256, &TOKEN);
+        constraints.text(self.principal_org_id.as_deref(), "principalOrgID", 12..=34, &ORGANIZATION);
         let auth_type = self.function_url_auth_type.as_deref();
         constraints.one_of(auth_type, "functionUrlAuthType", &["NONE", "AWS_IAM"]);
         constraints.finish()
@@ -124,6 +148,9 @@ impl Functions {
     }
 
     pub fn remove_permission(&self, resource: &str, id: &str, query: &Query) -> Result<Response<Bytes>, AwsError> {
+        let mut constraints = Constraints::default();
+        constraints.text(Some(id), "statementId", 1..=100, &STATEMENT);
+        constraints.finish()?;
         let reference = Reference::read(resource, query.get("Qualifier"), self.config())?;
         let missing = |_| not_found(format!("No policy found for: {}", function_arn(self.config(), &reference.name)));
         self.with_name(&reference.name, |_| ()).map_err(missing)?;

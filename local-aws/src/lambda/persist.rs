@@ -26,6 +26,8 @@ struct StoredFunction {
     #[serde(default)]
     published: u64,
     #[serde(default)]
+    published_description: String,
+    #[serde(default)]
     aliases: BTreeMap<String, Alias>,
     #[serde(default)]
     event_invoke: BTreeMap<String, EventInvokeConfig>,
@@ -63,6 +65,7 @@ impl Functions {
             tags: function.tags.clone(),
             reserved_concurrency: function.concurrency.reserved(),
             published: function.published,
+            published_description: function.published_description.clone(),
             aliases: function.aliases.clone(),
             event_invoke: function.event_invoke.clone(),
             policies: function.policies.clone(),
@@ -115,6 +118,7 @@ impl Functions {
         function.restored(&stored.revision, stored.last_modified);
         function.tags = stored.tags;
         function.published = stored.published;
+        function.published_description = stored.published_description;
         function.aliases = stored.aliases;
         function.event_invoke = stored.event_invoke;
         function.policies = stored.policies;

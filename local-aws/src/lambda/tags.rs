@@ -41,6 +41,9 @@ impl Lambda {
             // AWS's words for a request without tags (recorded 2025-11).
             invalid_parameter("An error occurred and the request cannot be processed.")
         })?;
+        let mut constraints = Constraints::default();
+        constraints.tags(&tags);
+        constraints.finish()?;
         self.with_tags(arn, |existing| {
             let added = tags.keys().filter(|key| !existing.contains_key(*key)).count();
             check_count(existing.len() + added)?;
@@ -55,6 +58,9 @@ impl Lambda {
             let message = "1 validation error detected: Value null at 'tagKeys' failed to satisfy constraint: Member must not be null";
             return Err(AwsError::bad_request("ValidationException", message));
         }
+        let mut constraints = Constraints::default();
+        constraints.tag_keys(&keys);
+        constraints.finish()?;
         self.with_tags(arn, |existing| {
             existing.retain(|key, _| !keys.contains(&key.as_str()));
             wire::empty(204)
@@ -96,9 +102,18 @@ impl Lambda {
     }
 }
 
+/// Checks the tags of a new resource.
+///
 /// # Errors
-/// More tags than a resource may have.
-pub fn check_count(count: usize) -> Result<(), AwsError> {
+/// Tags of other lengths or characters than the model allows, or more than a resource may have.
+pub fn check(tags: &Tags) -> Result<(), AwsError> {
+    let mut constraints = Constraints::default();
+    constraints.tags(tags);
+    constraints.finish()?;
+    check_count(tags.len())
+}
+
+fn check_count(count: usize) -> Result<(), AwsError> {
     if count > MAX_TAGS {
         return Err(invalid_parameter("Number of tags exceeds resource tag limit."));
     }

@@ -1,8 +1,44 @@
 //! Broken constraints, as AWS words them: all of a request's at once.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
+use super::names::is_region;
 use crate::error::AwsError;
+use crate::identity::is_tag_text;
+
+/// A regular expression of the model, and what checks it.
+pub struct Pattern {
+    pub regex: &'static str,
+    pub matches: fn(&str) -> bool,
+}
+
+/// Of ARNs of other services.
+pub const ARN: Pattern = Pattern {
+    regex: r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+    matches: is_arn,
+};
+
+const TAG_KEY: &str = r"Member must have length less than or equal to 128, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ([\p{L}\p{Z}\p{N}_.:/=+\-@]*)";
+const TAG_VALUE: &str = r"Member must have length less than or equal to 256, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: ([\p{L}\p{Z}\p{N}_.:/=+\-@]*), Member must not be null";
+
+fn is_tag_key(key: &str) -> bool {
+    (1..=128).contains(&key.chars().count()) && is_tag_text(key)
+}
+
+fn is_arn(value: &str) -> bool {
+    let parts: Vec<&str> = value.splitn(6, ':').collect();
+    let [arn, partition, service, region, account, _] = parts[..] else { return false };
+    let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    arn == "arn"
+        && partition.strip_prefix("aws").is_some_and(is_word)
+        && !service.is_empty()
+        && is_word(service)
+        && (region.is_empty() || is_region(region))
+        && (account.is_empty() || is_account)
+}
 
 /// The constraints a request breaks.
 #[derive(Default)]
@@ -30,6 +66,31 @@ impl Constraints {
         let Some(value) = value else { return };
         let constraint = format!("Member must have length less than or equal to {most}");
         self.require(value.chars().count() <= most, value, member, constraint);
+    }
+
+    /// A text of so many characters that match.
+    pub fn text(&mut self, value: Option<&str>, member: &str, lengths: RangeInclusive<usize>, pattern: &Pattern) {
+        let Some(value) = value else { return };
+        self.max_length(Some(value), member, *lengths.end());
+        let constraint = format!("Member must have length greater than or equal to {}", lengths.start());
+        self.require(value.chars().count() >= *lengths.start(), value, member, constraint);
+        self.pattern((pattern.matches)(value), value, member, pattern.regex);
+    }
+
+    /// The tags of a request, as maps are reported: see an alias's weights.
+    pub fn tags(&mut self, tags: &BTreeMap<String, String>) {
+        for (key, value) in tags {
+            let shown = format!("{{{key}={value}}}");
+            self.require(is_tag_key(key), &shown, "tags", format!("Map keys must satisfy constraint: [{TAG_KEY}]"));
+            let is_value = value.chars().count() <= 256 && is_tag_text(value);
+            self.require(is_value, &shown, "tags", format!("Map value must satisfy constraint: [{TAG_VALUE}]"));
+        }
+    }
+
+    pub fn tag_keys(&mut self, keys: &[&str]) {
+        let shown = format!("[{}]", keys.join(", "));
+        let constraint = format!("Member must satisfy constraint: [{TAG_KEY}]");
+        self.require(keys.iter().all(|key| is_tag_key(key)), shown, "tagKeys", constraint);
     }
 
     pub fn one_of(&mut self, value: Option<&str>, member: &str, values: &[&str]) {
@@ -76,6 +137,40 @@ pub fn service_failure(what: &str, error: &dyn Display) -> AwsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_break_constraints_of_length_and_characters() {
+        let message = |key: &str, value: &str| {
+            let mut constraints = Constraints::default();
+            constraints.tags(&[(key.to_owned(), value.to_owned())].into());
+            constraints.finish().err().map(|error| error.message).unwrap_or_default()
+        };
+        assert_eq!(message("a key: /=+-@é", ""), "");
+        for key in ["", "a*b", "a\tb", &"k".repeat(129)] {
+            assert!(message(key, "v").contains("at 'tags' failed to satisfy constraint: Map keys must"), "{key:?}");
+        }
+        for value in ["<", &"v".repeat(257)] {
+            assert!(
+                message("k", value).contains("at 'tags' failed to satisfy constraint: Map value must"),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_arn_has_six_parts_of_the_models_form() {
+        for arn in [
+            "arn:aws:s3:::bucket",
+            "arn:aws-cn:sqs:cn-north-1:123456789012:q",
+            "arn:aws:events:us-east-1:123456789012:rule/r:x",
+        ] {
+            assert!(is_arn(arn), "{arn}");
+        }
+        for text in ["", "bucket", "arn:aws:s3::bucket", "arn:gcp:s3:::b", "arn:aws:s3:nowhere::b", "arn:aws:s3::12:b"]
+        {
+            assert!(!is_arn(text), "{text}");
+        }
+    }
 
     #[test]
     fn every_broken_constraint_is_named() {

@@ -5,7 +5,7 @@ use http::{HeaderMap, Response, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::validation::Constraints;
+use super::validation::{Constraints, invalid_parameter};
 use crate::error::AwsError;
 
 /// A request's query.
@@ -65,10 +65,7 @@ pub fn page<'a, T>(
     query: &Query,
     most: usize,
 ) -> Result<(Vec<T>, Option<String>), AwsError> {
-    let max_items = query.get("MaxItems").and_then(|text| text.parse::<i64>().ok());
-    let mut constraints = Constraints::default();
-    constraints.range(max_items, "maxItems", 1, 10_000);
-    constraints.finish()?;
+    let max_items = max_items(query, 10_000)?;
     let limit = max_items.and_then(|items| usize::try_from(items).ok()).map_or(most, |items| items.min(most));
     let after = query.get("Marker").map(decode_marker).transpose()?;
     let mut items = items.skip_while(|(key, _)| after.as_ref().is_some_and(|after| *key <= after.as_str())).peekable();
@@ -84,12 +81,26 @@ pub fn page<'a, T>(
     Ok((page, next))
 }
 
+/// The member `MaxItems`, up to `most`.
+///
+/// # Errors
+/// `ValidationException` for one out of range; AWS's answer to what is no number is unverified.
+pub fn max_items(query: &Query, most: i64) -> Result<Option<i64>, AwsError> {
+    let is_no_number = |text| invalid_parameter(format!("MaxItems is not a number: {text}"));
+    let parsed = query.get("MaxItems").map(|text| text.parse::<i64>().map_err(|_| is_no_number(text)));
+    let max_items = parsed.transpose()?;
+    let mut constraints = Constraints::default();
+    constraints.range(max_items, "maxItems", 1, most);
+    constraints.finish()?;
+    Ok(max_items)
+}
+
 fn decode_marker(marker: &str) -> Result<String, AwsError> {
     base64_simd::URL_SAFE_NO_PAD
         .decode_to_vec(marker)
         .ok()
         .and_then(|key| String::from_utf8(key).ok())
-        .ok_or_else(|| super::validation::invalid_parameter("The specified marker is invalid."))
+        .ok_or_else(|| invalid_parameter("The specified marker is invalid."))
 }
 
 #[cfg(test)]
@@ -108,6 +119,7 @@ mod tests {
         let (second, end) = page_of(&format!("MaxItems=2&Marker={}", marker.unwrap())).unwrap();
         assert_eq!((second, end), (vec![3], None));
         assert_eq!(page_of("").unwrap(), (vec![1, 2, 3], None));
+        assert_eq!(page_of("MaxItems=many").unwrap_err().code, "InvalidParameterValueException");
         assert_eq!(page_of("MaxItems=0").unwrap_err().code, "ValidationException");
         assert_eq!(page_of("Marker=*").unwrap_err().code, "InvalidParameterValueException");
     }

@@ -62,6 +62,7 @@ pub enum Keyspace {
     Events = 14,
     /// What is set for the whole account.
     Account = 15,
+    InstanceProfiles = 16,
 }
 
 /// Why a folder could not be opened, or what happened to it since.

@@ -16,7 +16,14 @@ Examples:
   ops-cli local --bind 0.0.0.0 --allow-remote
 
 Then, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:
-  aws kinesis list-streams";
+  aws kinesis list-streams
+
+AWS_DISABLE_HOST_PREFIX_INJECTION is among the exports for `aws logs start-live-tail`, which would otherwise connect to \
+`stream-127.0.0.1`, a host that does not exist. An SDK that does not read this variable needs its own option: \
+`disableHostPrefix` in JavaScript.
+
+A mapping retries a failed batch after 300 ms, then after twice as long each time, up to 30 s: AWS makes 8 attempts in \
+60 s too. With --fast-retries, tests do not wait that long.";
 
 #[derive(Args, Debug, Clone)]
 #[command(after_help = LOCAL)]
@@ -76,12 +83,16 @@ pub struct Local {
     /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out
     #[arg(long)]
     pub limits: bool,
-    /// Let streams and consumers take some seconds to be made, changed and deleted, as on AWS
+    /// Let streams and consumers take some seconds to be made, changed and deleted, and retry a failed `Event` invocation
+    /// after one minute and two, as on AWS
     #[arg(long)]
     pub realistic: bool,
     /// Accept runtimes that AWS no longer accepts, as nodejs14.x and python3.7
     #[arg(long)]
     pub any_runtime: bool,
+    /// Retry a failed batch sooner than AWS does, 100 ms to 5 s after each attempt, and a failed `Event` at once: for tests
+    #[arg(long)]
+    pub fast_retries: bool,
 }
 
 /// NAME=PATH

@@ -32,6 +32,8 @@ impl Render for Exports {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let Self { endpoint_url, region, credentials } = self;
         writeln!(to, "export AWS_ENDPOINT_URL={endpoint_url}")?;
+        // StartLiveTail has a host prefix: there is no host `stream-127.0.0.1`.
+        writeln!(to, "export AWS_DISABLE_HOST_PREFIX_INJECTION=true")?;
         // boto3 and the first AWS CLI read the second of these, the newer tools the first.
         writeln!(to, "export AWS_REGION={region}")?;
         writeln!(to, "export AWS_DEFAULT_REGION={region}")?;
@@ -73,6 +75,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         shard_limits: args.limits,
         realistic: args.realistic,
         any_runtime: args.any_runtime,
+        fast_retries: args.fast_retries,
         ..config(global)
     };
     let address = listener.local_addr()?;

@@ -5,14 +5,13 @@ import time
 import zipfile
 
 import boto3
-from botocore.config import Config
 
 NAME = "live"
 GROUP = f"/aws/lambda/{NAME}"
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
 functions, iam = boto3.client("lambda"), boto3.client("iam")
-# The service's own prefix of the host name, `streaming-`, would not resolve.
-logs = boto3.client("logs", config=Config(inject_host_prefix=False))
+# The exports keep botocore from sending StartLiveTail to the host `stream-127.0.0.1`.
+logs = boto3.client("logs")
 
 code = io.BytesIO()
 with zipfile.ZipFile(code, "w") as archive:

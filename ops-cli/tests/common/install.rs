@@ -29,6 +29,27 @@ pub fn javascript(name: &str, package: &Path) -> Option<PathBuf> {
     })
 }
 
+/// A folder of Ansible's collections of AWS, as the wheel that the file `requirement` names brings them: it holds all
+/// collections there are, of which these are a thirtieth.
+pub fn ansible_collections(name: &str, requirement: &Path) -> Option<PathBuf> {
+    const EXTRACT: &str = "import sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+wanted = tuple(f'ansible_collections/{name}/' for name in ('amazon/aws', 'community/aws'))
+wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startswith(wanted)])";
+    installed(name, requirement, |folder| {
+        let downloads = folder.join("downloads");
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--requirement"]);
+        if !has_run(pip.arg(requirement).arg("--dest").arg(&downloads)) {
+            return false;
+        }
+        let wheel = std::fs::read_dir(&downloads).unwrap().next().unwrap().unwrap().path();
+        let is_extracted = has_run(Command::new("python3").args(["-c", EXTRACT]).arg(wheel).arg(folder));
+        std::fs::remove_dir_all(downloads).unwrap();
+        is_extracted
+    })
+}
+
 /// The folder in which `install` has put what the file `wanted` names: again when that has changed.
 fn installed(name: &str, wanted: &Path, install: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -119,7 +119,7 @@ impl Endpoint {
     }
 
     pub fn start_with(options: &[&str]) -> Self {
-        Self::of(ops_cli().args(["--output", "json", "local", "--port", "0"]).args(options))
+        Self::of(ops_cli().args(["--output", "json", "local", "--port", "0", "--fast-retries"]).args(options))
     }
 
     /// Of a command that prints the exports as JSON.
@@ -151,9 +151,10 @@ impl Endpoint {
     }
 
     /// What it prints to export, for the AWS CLI and other tools.
-    pub fn exports(&self) -> [(&'static str, &str); 5] {
+    pub fn exports(&self) -> [(&'static str, &str); 6] {
         [
             ("AWS_ENDPOINT_URL", &self.url),
+            ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
             ("AWS_REGION", "us-east-1"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", &self.credentials.access_key_id),

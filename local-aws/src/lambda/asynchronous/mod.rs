@@ -16,11 +16,33 @@ use super::event_invoke::EventInvokeConfig;
 use super::execution::{Call, Invoked};
 use super::functions::Functions;
 use super::names::{LATEST, Reference};
+use crate::Config;
 use document::{Condition, document};
 
-/// What lies between the attempts. On AWS it is a minute and two; nobody waits that long at a desk.
-const RETRY_WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
-const LONGEST_THROTTLED_WAIT: Duration = Duration::from_secs(5);
+/// The waits between the attempts at an event.
+struct Waits {
+    /// Before the first and the second retry of a function that failed.
+    retries: [Duration; 2],
+    /// Of an event that was throttled: the first and the longest; each is twice as long as the one before it.
+    throttled: [Duration; 2],
+}
+
+const SHORT: Waits = Waits {
+    retries: [Duration::from_millis(100), Duration::from_millis(200)],
+    throttled: [Duration::from_millis(200), Duration::from_secs(5)],
+};
+
+const AWS: Waits = Waits {
+    retries: [Duration::from_secs(60), Duration::from_secs(120)],
+    throttled: [Duration::from_secs(1), Duration::from_secs(300)],
+};
+
+impl Waits {
+    /// AWS's minutes are for who asks for them.
+    fn of(config: &Config) -> &'static Self {
+        if config.realistic && !config.fast_retries { &AWS } else { &SHORT }
+    }
+}
 
 /// Events that functions hand on to each other as destinations: AWS ends such a loop after about so many.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
@@ -40,7 +62,8 @@ pub struct Event {
     /// What it had waited when this endpoint began with it.
     age_before: Duration,
     begun: Instant,
-    throttled_wait: Duration,
+    /// Of the last time that it was throttled.
+    throttled_wait: Option<Duration>,
 }
 
 /// What is next for an event.
@@ -60,7 +83,7 @@ impl Event {
             handed_on: 0,
             age_before: Duration::ZERO,
             begun: Instant::now(),
-            throttled_wait: RETRY_WAITS[0],
+            throttled_wait: None,
         }
     }
 
@@ -97,7 +120,7 @@ impl Functions {
 
     async fn try_event(&self, name: &str, event: &mut Event) -> Next {
         let invoked = self.invoke(name, event.call.clone(), event.request_id.clone()).await;
-        let config = self.config_of(event);
+        let (config, waits) = (self.config_of(event), Waits::of(self.config()));
         let (wait, last) = match invoked {
             Ok(invoked) => {
                 event.invocations += 1;
@@ -110,12 +133,14 @@ impl Functions {
                     return Next::GivenUp;
                 }
                 self.keep_event(event);
-                (RETRY_WAITS[usize::from(event.invocations > 1)], Some(invoked))
+                (waits.retries[usize::from(event.invocations > 1)], Some(invoked))
             }
             // Throttling is no attempt: the event waits for its turn.
             Err(error) if concurrency::is_throttled(&error) => {
-                event.throttled_wait = (event.throttled_wait * 2).min(LONGEST_THROTTLED_WAIT);
-                (event.throttled_wait, None)
+                let [first, longest] = waits.throttled;
+                let wait = event.throttled_wait.map_or(first, |wait| (wait * 2).min(longest));
+                event.throttled_wait = Some(wait);
+                (wait, None)
             }
             Err(_) => return Next::GivenUp,
         };

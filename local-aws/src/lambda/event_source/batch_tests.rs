@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const FOREVER: Policy = Policy { max_retries: None, max_age_ms: None, bisect: false };
+const FOREVER: Policy = Policy { max_retries: None, max_age_ms: None, bisect: false, backoff: Backoff::FAST };
 
 /// Runs a batch to its end on a clock of its own. Returns the ranges invoked and what was given up.
 fn run(
@@ -167,16 +167,41 @@ fn a_change_of_the_retries_holds_for_what_has_failed() {
 
 #[test]
 fn waits_double_up_to_the_longest() {
-    let mut batch = Batch::new(vec![0], FOREVER);
-    let mut waits = Vec::new();
-    for _ in 0..8 {
-        batch.finished(Outcome::Failure, 0);
-        let Action::Wait(ms) = batch.next(0) else { panic!("no wait") };
-        waits.push(ms);
+    let waits = |backoff| {
+        let mut batch = Batch::new(vec![0], Policy { backoff, ..FOREVER });
+        let waits = [(); 9].map(|()| {
+            batch.finished(Outcome::Failure, 0);
+            let Action::Wait(ms) = batch.next(0) else { panic!("no wait") };
+            ms
+        });
+        batch.finished(Outcome::NotInvoked, 0);
+        assert_eq!(batch.next(0), Action::Wait(400), "of a throttled batch");
+        waits
+    };
+    assert_eq!(waits(Backoff::FAST), [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+    assert_eq!(waits(Backoff::AWS), [300, 600, 1200, 2400, 4800, 9600, 19_200, 30_000, 30_000]);
+}
+
+#[test]
+fn a_batch_fails_eight_times_within_a_record_age_of_60_seconds() {
+    // Recorded against AWS, with a function that fails at once, and one second before the first attempt.
+    let policy = Policy { max_age_ms: Some(60_000), backoff: Backoff::AWS, ..FOREVER };
+    for (took_ms, first_ms) in [(5, 0), (5, 1500), (100, 0), (250, 3000)] {
+        let (mut batch, mut now) = (Batch::new(vec![0], policy), first_ms);
+        let given_up = loop {
+            match batch.next(now) {
+                Action::Invoke(_) => {
+                    now += took_ms;
+                    batch.finished(Outcome::Failure, now);
+                }
+                Action::Wait(ms) => now += ms,
+                Action::GiveUp(given_up) => break given_up,
+                Action::Done => panic!("the batch never succeeds"),
+            }
+        };
+        let condition = Condition::RecordAgeExceeded;
+        assert_eq!(given_up, GivenUp { records: 0..1, condition, invocations: 8 }, "after {first_ms} ms");
     }
-    assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-    batch.finished(Outcome::NotInvoked, 0);
-    assert_eq!(batch.next(0), Action::Wait(LONGEST_THROTTLED_WAIT_MS));
 }
 
 proptest! {
@@ -189,7 +214,7 @@ proptest! {
         ages in prop::option::of(1i64..3000),
         outcomes in prop::collection::vec((0u8..4, 0usize..40), 1..60),
     ) {
-        let policy = Policy { max_retries: Some(max_retries), max_age_ms: ages, bisect };
+        let policy = Policy { max_retries: Some(max_retries), max_age_ms: ages, bisect, backoff: Backoff::FAST };
         let arrivals = (0..count).map(|index| i64::try_from(index).unwrap() * 100).collect();
         let (mut batch, mut now, mut done) = (Batch::new(arrivals, policy), 0, 0);
         let mut outcomes = outcomes.into_iter().cycle();

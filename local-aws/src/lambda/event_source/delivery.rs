@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::batch::{Action, Attempts, Batch, GivenUp, Outcome};
+use super::batch::{Action, Attempts, Backoff, Batch, GivenUp, Outcome};
 use super::event::Source;
 use super::lanes::Unfinished;
 use super::mapping::Orders;
@@ -40,6 +40,10 @@ impl Context {
             shard_id: &self.shard_id,
             role_arn,
         }
+    }
+
+    fn backoff(&self) -> Backoff {
+        if self.poller.functions.config().fast_retries { Backoff::FAST } else { Backoff::AWS }
     }
 
     /// The function's role; empty while there is no function.
@@ -119,7 +123,7 @@ impl Delivery {
             arrivals.push(now());
         }
         let total = arrivals.len();
-        let mut batch = Batch::new(arrivals, self.context.orders.settings.policy());
+        let mut batch = Batch::new(arrivals, self.context.orders.settings.policy(self.context.backoff()));
         batch.set_retention(self.context.stream.retention_ms);
         if let Some(attempts) = self.attempts.take() {
             batch.resume(attempts);

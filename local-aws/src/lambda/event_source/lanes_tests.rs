@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 
-use super::super::batch::{Batch, Outcome, Policy};
+use super::super::batch::{Backoff, Batch, Outcome, Policy};
 use super::*;
 
-const FOREVER: Policy = Policy { max_retries: None, max_age_ms: None, bisect: false };
+const FOREVER: Policy = Policy { max_retries: None, max_age_ms: None, bisect: false, backoff: Backoff::FAST };
 
 fn record(number: usize, key: &str) -> Record {
     Record { sequence_number: number.to_string(), partition_key: key.to_owned(), data: String::new(), arrival: 0.0 }

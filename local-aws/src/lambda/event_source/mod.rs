@@ -27,7 +27,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use super::destinations::Destinations;
 use super::functions::Functions;
 use super::names::Reference;
-use super::validation::{conflict, invalid_parameter, not_found};
+use super::validation::{ARN, Constraints, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
 use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
@@ -65,7 +65,7 @@ impl Mappings {
     pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let input: Input = wire::read(body)?;
         let settings = Settings::default().with(&input)?;
-        tags::check_count(input.tags.len())?;
+        tags::check(&input.tags)?;
         let stream_arn = input.event_source_arn.clone().unwrap_or_default();
         let source = EventSource::read(&stream_arn)?;
         let reference = self.function(input.function_name.as_deref().unwrap_or_default())?;
@@ -106,6 +106,9 @@ impl Mappings {
         let function = query.get("FunctionName").map(|name| Reference::read(name, None, config)).transpose()?;
         let function = function.map(|reference| reference.arn(config));
         let stream = query.get("EventSourceArn");
+        let mut constraints = Constraints::default();
+        constraints.text(stream, "eventSourceArn", 0..=10_000, &ARN);
+        constraints.finish()?;
         let is_wanted = |mapping: &Mapping| {
             function.as_ref().is_none_or(|arn| mapping.function_arn == *arn)
                 && stream.is_none_or(|arn| mapping.source.arn == arn)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::batch::Policy;
+use super::batch::{Backoff, Policy};
 use super::filter::Filters;
 use crate::error::AwsError;
 use crate::kinesis::Start;
@@ -127,8 +127,9 @@ impl Settings {
         (self.tumbling_window_seconds > 0).then(|| i64::from(self.tumbling_window_seconds) * 1000)
     }
 
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self, backoff: Backoff) -> Policy {
         Policy {
+            backoff,
             max_retries: u32::try_from(self.max_retry_attempts).ok(),
             max_age_ms: (self.max_record_age_seconds >= 0).then_some(self.max_record_age_seconds * 1000),
             bisect: self.bisect,
@@ -285,10 +286,11 @@ mod tests {
             "MaximumRetryAttempts": 0, "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
         }))
         .unwrap();
-        let policy = Policy { max_retries: Some(0), max_age_ms: Some(60_000), bisect: true };
-        assert_eq!(settings.policy(), policy);
+        let backoff = Backoff::AWS;
+        let policy = Policy { max_retries: Some(0), max_age_ms: Some(60_000), bisect: true, backoff };
+        assert_eq!(settings.policy(Backoff::AWS), policy);
         let later = settings.with(&input(json!({ "MaximumRetryAttempts": -1, "FunctionResponseTypes": [] }))).unwrap();
-        assert_eq!(later.policy(), Policy { max_retries: None, ..policy });
+        assert_eq!(later.policy(Backoff::AWS), Policy { max_retries: None, ..policy });
         assert_eq!((later.batch_size, later.parallelization_factor, later.reports_item_failures), (10, 10, false));
     }
 

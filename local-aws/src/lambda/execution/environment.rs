@@ -43,6 +43,8 @@ pub fn variables(spec: &Spec, surroundings: &Surroundings<'_>) -> Vec<(String, S
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
         ("AWS_ENDPOINT_URL", format!("http://{}", endpoint)),
+        // There is no host `stream-127.0.0.1`, to which StartLiveTail would be sent.
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".into()),
         ("_HANDLER", settings.handler.clone()),
         ("LAMBDA_TASK_ROOT", task.clone()),
         ("LAMBDA_RUNTIME_DIR", runtime_dir.display().to_string()),

@@ -195,3 +195,45 @@ async fn operations_that_are_not_answered_are_named() {
     assert_eq!(refused.message(), "The local endpoint does not answer PutProvisionedConcurrencyConfig of Lambda.");
     assert_eq!(bench.call("GET", "/nowhere", Value::Null).await.status, 404);
 }
+
+#[tokio::test]
+async fn what_breaks_the_model_is_refused_and_names_its_member() {
+    let bench = Bench::new();
+    bench.create_python(mappings::PRINT, json!({ "Publish": true })).await;
+    let function = "/2015-03-31/functions/f";
+    let tags = "/2017-03-31/tags/arn:aws:lambda:us-east-1:000000000000:function:f";
+    let permission = |member: &str, value: &str| {
+        let permission =
+            json!({ "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com" });
+        let mut permission = permission.as_object().unwrap().clone();
+        permission.insert(member.into(), json!(value));
+        ("POST", format!("{function}/policy"), Value::Object(permission))
+    };
+    let long = |length: usize| "x".repeat(length);
+    for ((method, path, body), member) in [
+        (("POST", tags.to_owned(), json!({ "Tags": { "a*b": "" } })), "tags"),
+        (("POST", tags.to_owned(), json!({ "Tags": { long(129): "" } })), "tags"),
+        (("POST", tags.to_owned(), json!({ "Tags": { "k": long(257) } })), "tags"),
+        (("DELETE", format!("{tags}?tagKeys=a%2Ab"), Value::Null), "tagKeys"),
+        (permission("SourceArn", "bucket"), "sourceArn"),
+        (permission("SourceAccount", "12345"), "sourceAccount"),
+        (permission("EventSourceToken", &long(257)), "eventSourceToken"),
+        (permission("PrincipalOrgID", "o-SHORT"), "principalOrgID"),
+        (("DELETE", format!("{function}/policy/{}", long(101)), Value::Null), "statementId"),
+        (("GET", format!("{function}/aliases/{}", long(129)), Value::Null), "name"),
+        (("PUT", format!("{function}/aliases/a%2Ab"), json!({})), "name"),
+        (("DELETE", format!("{function}/aliases/123"), Value::Null), "name"),
+        (("GET", format!("{function}/aliases?FunctionVersion=one"), Value::Null), "functionVersion"),
+        (("GET", format!("/2015-03-31/functions/{}", long(257)), Value::Null), "functionName"),
+        (("GET", "/2015-03-31/functions?MasterRegion=nowhere".into(), Value::Null), "masterRegion"),
+        (("GET", "/2015-03-31/event-source-mappings?EventSourceArn=s".into(), Value::Null), "eventSourceArn"),
+        (("GET", "/2019-09-25/functions/f/event-invoke-config/list?MaxItems=51".into(), Value::Null), "maxItems"),
+    ] {
+        let refused = bench.call(method, &path, body).await;
+        assert_eq!((refused.status, refused.code()), (400, "ValidationException"), "{method} {path}: {refused:?}");
+        assert!(refused.message().contains(&format!("at '{member}' failed to satisfy")), "{}", refused.message());
+    }
+    // Without settings, whether the function exists does not matter.
+    let config = bench.call("PUT", "/2019-09-25/functions/none/event-invoke-config", json!({})).await;
+    assert_eq!(config.message(), "You must specify at least one of error handling or destination setting.");
+}

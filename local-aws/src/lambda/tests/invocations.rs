@@ -308,6 +308,7 @@ async fn the_environment_is_lambdas_and_nothing_else() {
         ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true"),
         ("_HANDLER", "index.handler"),
         ("TZ", ":UTC"),
         ("OWN", "value"),

@@ -84,7 +84,7 @@ impl Bench {
     }
 
     fn with(config: Config, store: &Store) -> Self {
-        let config = Config { address: ([127, 0, 0, 1], 4566).into(), ..config };
+        let config = Config { address: ([127, 0, 0, 1], 4566).into(), fast_retries: true, ..config };
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
         let kinesis = Kinesis::new(&config, store, &budget);
@@ -189,7 +189,7 @@ impl Answered {
     }
 
     fn message(&self) -> &str {
-        self.body["message"].as_str().unwrap_or_default()
+        self.body["message"].as_str().or(self.body["Message"].as_str()).unwrap_or_default()
     }
 }
 

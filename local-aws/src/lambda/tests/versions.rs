@@ -72,6 +72,34 @@ async fn what_is_published_stays_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_change_of_any_member_gives_a_new_version() {
+    let bench = Bench::new();
+    bench.create_python(&answers("one"), json!({ "Description": "first" })).await;
+    let mine = json!({ "Description": "mine" });
+    assert_eq!(bench.publish(mine).await.body["Version"], "1");
+    // The version's own description is no change of the function.
+    assert_eq!(bench.publish(json!({ "Description": "another" })).await.body["Description"], "mine");
+    for (number, change) in (2..).zip([
+        json!({ "Description": "second" }),
+        json!({ "Timeout": 9 }),
+        json!({ "MemorySize": 256 }),
+        json!({ "Handler": "index.other" }),
+        json!({ "Runtime": "python3.13" }),
+        json!({ "Environment": { "Variables": { "AB": "1" } } }),
+        json!({ "TracingConfig": { "Mode": "Active" } }),
+        json!({ "EphemeralStorage": { "Size": 1024 } }),
+        json!({ "LoggingConfig": { "LogFormat": "JSON" } }),
+    ]) {
+        bench.settled().await;
+        let updated = bench.call("PUT", &format!("{FUNCTION}/configuration"), change.clone()).await;
+        assert_eq!(updated.status, 200, "{updated:?}");
+        let number = number.to_string();
+        assert_eq!(bench.publish(json!({})).await.body["Version"], number.as_str(), "{change}");
+        assert_eq!(bench.publish(json!({})).await.body["Version"], number.as_str(), "{change}");
+    }
+}
+
+#[tokio::test]
 async fn publishing_has_preconditions() {
     let bench = Bench::new();
     bench.create_python(&answers("one"), json!({ "Publish": true })).await;

@@ -1,0 +1,112 @@
+//! ListPolicies and ListAccountAliases.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::Identity;
+use super::page::Page;
+use super::parameters::Parameters;
+use super::policies::MANAGED;
+use super::xml::Xml;
+use crate::error::AwsError;
+
+/// Policies of AWS that a stream's functions use: paths below [`MANAGED`]. Others are listed while a role uses them.
+const LISTED: [&str; 13] = [
+    "AdministratorAccess",
+    "AmazonKinesisFullAccess",
+    "AmazonKinesisReadOnlyAccess",
+    "AWSLambda_FullAccess",
+    "AWSLambda_ReadOnlyAccess",
+    "AWSLambdaExecute",
+    "CloudWatchLogsFullAccess",
+    "CloudWatchLogsReadOnlyAccess",
+    "ReadOnlyAccess",
+    "service-role/AWSLambdaBasicExecutionRole",
+    "service-role/AWSLambdaKinesisExecutionRole",
+    "service-role/AWSLambdaRole",
+    "service-role/AWSLambdaVPCAccessExecutionRole",
+];
+
+/// A managed policy, and how many roles use it.
+struct Policy {
+    arn: String,
+    attachments: usize,
+    boundaries: usize,
+}
+
+impl Identity {
+    /// The account has no policies of its own: the scope `Local` is empty.
+    pub(super) fn list_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        let prefix = parameters.get("PathPrefix").unwrap_or("/");
+        let (scope, usage) = (parameters.get("Scope"), parameters.get("PolicyUsageFilter"));
+        let only_attached = parameters.is_true("OnlyAttached");
+        let policies: Vec<Policy> = self.managed_policies();
+        let is_wanted = |policy: &&Policy| {
+            let is_used = match usage {
+                Some("PermissionsBoundary") => policy.boundaries > 0,
+                Some(_) => policy.attachments > 0,
+                None => !only_attached || policy.attachments + policy.boundaries > 0,
+            };
+            scope != Some("Local") && is_used && policy.path().starts_with(prefix)
+        };
+        let mut result = Xml::default();
+        let page = Page::of(policies.iter().filter(is_wanted), parameters, |policy| &policy.arn)?;
+        page.write("Policies", &mut result, |xml, policy| policy.write(xml));
+        Ok(result)
+    }
+
+    /// An account has one alias at most, and this one has none.
+    pub(super) fn list_account_aliases(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        let mut result = Xml::default();
+        Page::<&str>::of([].into_iter(), parameters, |alias| alias)?.write("AccountAliases", &mut result, |_, _| ());
+        Ok(result)
+    }
+
+    /// Those that are always listed and those that roles use, by ARN.
+    fn managed_policies(&self) -> Vec<Policy> {
+        let roles = self.roles();
+        let used = roles.values().flat_map(|role| role.attached.iter().chain(role.boundary()).cloned());
+        let arns: BTreeSet<String> = LISTED.iter().map(|path| format!("{MANAGED}{path}")).chain(used).collect();
+        let policy = |arn: String| Policy {
+            attachments: roles.values().filter(|role| role.attached.contains(&arn)).count(),
+            boundaries: roles.values().filter(|role| role.boundary() == Some(&arn)).count(),
+            arn,
+        };
+        arns.into_iter().map(policy).collect()
+    }
+}
+
+impl Policy {
+    fn name(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or(&self.arn)
+    }
+
+    /// `/`, or `/service-role/`.
+    fn path(&self) -> &str {
+        &self.arn[MANAGED.len() - 1..self.arn.len() - self.name().len()]
+    }
+
+    fn write(&self, xml: &mut Xml) {
+        xml.text("PolicyName", self.name());
+        xml.text("PolicyId", &policy_id(&self.arn));
+        xml.text("Arn", &self.arn);
+        xml.text("Path", self.path());
+        xml.text("DefaultVersionId", "v1");
+        xml.text("AttachmentCount", &self.attachments.to_string());
+        xml.text("PermissionsBoundaryUsageCount", &self.boundaries.to_string());
+        xml.text("IsAttachable", "true");
+        // When AWS created each is not known here.
+        xml.time("CreateDate", Timestamp::UNIX_EPOCH);
+        xml.time("UpdateDate", Timestamp::UNIX_EPOCH);
+    }
+}
+
+/// The same for the same policy, in the form of AWS's: not AWS's own.
+fn policy_id(arn: &str) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let digest = Sha256::digest(arn.as_bytes());
+    let letters = digest.iter().take(17).map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    "ANPA".chars().chain(letters).collect()
+}
