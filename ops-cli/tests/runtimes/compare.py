@@ -186,6 +186,8 @@ def comparisons(runtime):
             yield f"{stem}-{format}", sources, f"{stem}.handler", logging, payloads
     for file in sorted(corpus.glob("inits/*")):
         first, *rest = re.split(r"^(?:#|//) --- (.*)\n", file.read_text(), flags=re.M)
+        if f"not for: {runtime.name}" in first:
+            continue
         handler = re.search(r"handler: (.*)", first)[1]
         files = dict(zip(rest[::2], rest[1::2]))
         for format in ("text", "trace"):
