@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use super::load::Verdicts;
 use super::pack::Entry;
 
 #[derive(Debug, Default)]
@@ -37,22 +38,60 @@ impl Delays {
     }
 }
 
-/// The longest pause of a record that failed alone: the service accepts others.
-pub const LONGEST_ALONE: Duration = Duration::from_millis(500);
-/// The longest pause after a request that failed as a whole.
-pub const LONGEST: Duration = Duration::from_secs(2);
+/// How much failed together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Extent {
+    /// An entry whose shard accepted others of the same request: no load, and no outage, explains its failure.
+    Entry,
+    /// All entries of a shard.
+    Shard,
+    /// The request.
+    Request,
+}
+
+impl Extent {
+    const fn longest_pause(self) -> Duration {
+        match self {
+            Self::Entry | Self::Shard => Duration::from_millis(500),
+            Self::Request => Duration::from_secs(2),
+        }
+    }
+}
+
+/// An entry that fails alone is sent with its shard's next request this often. Only then it waits.
+const SENT_AT_ONCE: u32 = 8;
+
+/// Counts a failure of the entries of a put, and returns the pause before they are sent again (`random` is 0 to 1).
+pub fn after_failure(entries: &mut [Entry], extent: Extent, random: f64) -> Duration {
+    let count = |entry: &mut Entry| match extent {
+        Extent::Entry => {
+            entry.failures_alone += 1;
+            entry.failures_alone.saturating_sub(SENT_AT_ONCE)
+        }
+        Extent::Shard | Extent::Request => {
+            entry.failures += 1;
+            entry.failures
+        }
+    };
+    match entries.iter_mut().map(count).max() {
+        None | Some(0) => Duration::ZERO,
+        Some(failures) => backoff(failures, extent.longest_pause(), random),
+    }
+}
 
 /// The pause after a failure: doubling from 50 ms to the longest, anywhere in its upper half (`random` is 0 to 1), so that
 /// what failed together does not come back together.
-pub fn backoff(failures: u32, longest: Duration, random: f64) -> Duration {
+fn backoff(failures: u32, longest: Duration, random: f64) -> Duration {
     const FIRST: f64 = 0.05;
     let most = (FIRST * f64::from(1_u32 << failures.saturating_sub(1).min(16))).min(longest.as_secs_f64());
     Duration::from_secs_f64(most * (0.5 + random / 2.0))
 }
 
-/// The pause after a refusal for the shard's limit. It is short: the shard's pace decides how much is sent.
-pub fn after_refusal(random: f64) -> Duration {
-    Duration::from_secs_f64(0.01 + random * 0.01)
+/// The pause after a refusal for the shard's limit. It is short: the shard's pace decides how much is sent. There is none
+/// if the shard went on to accept others of the request.
+pub fn after_refusal(verdicts: Verdicts, random: f64) -> Duration {
+    let is_accepting = verdicts.accepted.records > 0 && verdicts.are_scattered();
+    if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
 
 impl PartialEq for Delayed {
@@ -77,14 +116,29 @@ impl Ord for Delayed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::{Place, Record};
     use super::*;
+
+    /// The pauses after failures in a row, in milliseconds.
+    fn pauses(extent: Extent, random: f64) -> impl Iterator<Item = u128> {
+        let record = Record::new(Place { offset: 0, input: 0, line: 1 }, Vec::new(), &"k".into(), None);
+        let mut entries = [Entry::of(record)];
+        std::iter::repeat_with(move || after_failure(&mut entries, extent, random).as_millis())
+    }
 
     #[test]
     fn pauses_grow_and_differ() {
-        assert_eq!(backoff(1, LONGEST, 1.0), Duration::from_millis(50));
-        assert_eq!(backoff(1, LONGEST, 0.0), Duration::from_millis(25));
-        assert_eq!(backoff(3, LONGEST, 1.0), Duration::from_millis(200));
-        assert_eq!(backoff(60, LONGEST, 1.0), Duration::from_secs(2));
-        assert_eq!(backoff(60, LONGEST_ALONE, 1.0), Duration::from_millis(500));
+        let first: Vec<_> = pauses(Extent::Request, 1.0).take(3).collect();
+        assert_eq!(first, [50, 100, 200]);
+        assert_eq!(pauses(Extent::Request, 0.0).next(), Some(25));
+        assert_eq!(pauses(Extent::Request, 1.0).nth(60), Some(2000));
+        assert_eq!(pauses(Extent::Shard, 1.0).nth(60), Some(500));
+    }
+
+    #[test]
+    fn an_entry_that_fails_alone_is_sent_again_at_once_eight_times() {
+        let first: Vec<_> = pauses(Extent::Entry, 1.0).take(10).collect();
+        assert_eq!(first, [0, 0, 0, 0, 0, 0, 0, 0, 50, 100]);
+        assert_eq!(pauses(Extent::Entry, 1.0).nth(60), Some(500));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::load::Load;
+use super::load::{Fate, Load, Verdicts};
 use super::pace::Pace;
 use super::pack::Entry;
 
@@ -17,12 +17,21 @@ pub struct Lane {
     pub under_way: Vec<u64>,
     /// When the first of the records was sent that the shard refused since it last accepted any.
     pub refusing_since: Option<Duration>,
+    /// The verdicts on the request that was answered last.
+    pub last: Verdicts,
 }
 
 impl Lane {
     pub fn new() -> Self {
         let pace = Pace::new();
-        Self { ready: VecDeque::new(), ready_bytes: 0, pace, under_way: Vec::new(), refusing_since: None }
+        Self {
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            pace,
+            under_way: Vec::new(),
+            refusing_since: None,
+            last: Verdicts::default(),
+        }
     }
 
     pub fn push_back(&mut self, entry: Entry) {
@@ -41,12 +50,15 @@ impl Lane {
         Some(entry)
     }
 
-    /// The shard accepted and refused so much of a request that was sent at `sent`.
-    pub fn judged(&mut self, accepted: Load, refused: Load, sent: Duration, now: Duration) {
-        self.pace.answered(accepted, refused, sent, now);
-        if accepted.records > 0 {
+    /// The shard answered for its entries of a request that was sent at `sent`.
+    pub fn judged(&mut self, verdicts: Verdicts, sent: Duration, now: Duration) {
+        self.last = verdicts;
+        if verdicts.judged() > 0 {
+            self.pace.answered(verdicts, sent, now);
+        }
+        if verdicts.accepted.records > 0 {
             self.refusing_since = None;
-        } else if refused.records > 0 {
+        } else if verdicts.refused.records > 0 {
             self.refusing_since.get_or_insert(sent);
         }
     }
@@ -58,5 +70,5 @@ pub struct Verdict {
     /// A hash key of the shard.
     pub hash_key: u128,
     pub load: Load,
-    pub is_accepted: bool,
+    pub fate: Fate,
 }

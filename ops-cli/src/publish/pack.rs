@@ -32,8 +32,10 @@ pub struct Entry {
     /// How often it was sent.
     pub attempts: u32,
     pub first_sent: Duration,
-    /// How often a request with it failed, or it alone did, other than for its shard's limit.
+    /// How often it failed, other than for its shard's limit, and its shard accepted nothing of the request.
     pub failures: u32,
+    /// How often it failed while its shard accepted others of the request.
+    pub failures_alone: u32,
     /// How long these attempts took, with the pauses after them. Waiting for the shard's pace does not count.
     pub tried: Duration,
     /// A request with it was not answered: it may have been put already.
@@ -42,7 +44,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn of(record: Record) -> Self {
-        Self { record, attempts: 0, first_sent: Duration::ZERO, failures: 0, tried: Duration::ZERO, may_be_put: false }
+        Self { record, attempts: 0, first_sent: Duration::ZERO, failures: 0, failures_alone: 0, tried: Duration::ZERO, may_be_put: false }
     }
 
     pub fn has_key_of(&self, other: &Self) -> bool {

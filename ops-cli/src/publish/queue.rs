@@ -12,9 +12,9 @@ use std::time::Duration;
 use kinesis_event_logger_core::{AggregateBuilder, limits};
 
 use super::bucket::Rate;
-use super::delays::Delays;
+use super::delays::{Delays, Extent};
 use super::lane::{Lane, Verdict};
-use super::load::Load;
+use super::load::Verdicts;
 use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
 use super::record::Record;
 use super::shards::ShardMap;
@@ -255,26 +255,36 @@ impl Queue {
 
     /// The shards judged the puts of a request that was sent at `sent`.
     pub fn judged(&mut self, verdicts: impl Iterator<Item = Verdict>, sent: Duration, now: Duration) {
-        let mut of_lane: Option<(usize, Load, Load)> = None;
-        for Verdict { hash_key, load, is_accepted } in verdicts {
+        let mut of_lane: Option<(usize, Verdicts)> = None;
+        for Verdict { hash_key, load, fate } in verdicts {
             let index = self.shards.index_of(hash_key);
             // A request holds the puts of a shard one after the other.
-            let (_, accepted, refused) = match &mut of_lane {
+            let (_, verdicts) = match &mut of_lane {
                 Some(sums) if sums.0 == index => sums,
                 _ => {
                     self.judge(of_lane, sent, now);
-                    of_lane.insert((index, Load::default(), Load::default()))
+                    of_lane.insert((index, Verdicts::default()))
                 }
             };
-            *(if is_accepted { accepted } else { refused }) += load;
+            verdicts.push(fate, load);
         }
         self.judge(of_lane, sent, now);
     }
 
-    fn judge(&mut self, of_lane: Option<(usize, Load, Load)>, sent: Duration, now: Duration) {
-        if let Some((index, accepted, refused)) = of_lane {
-            self.lanes[index].judged(accepted, refused, sent, now);
+    fn judge(&mut self, of_lane: Option<(usize, Verdicts)>, sent: Duration, now: Duration) {
+        if let Some((index, verdicts)) = of_lane {
+            self.lanes[index].judged(verdicts, sent, now);
         }
+    }
+
+    /// The verdicts of the entry's shard on the request that it answered last.
+    pub fn last_verdicts(&self, entry: &Entry) -> Verdicts {
+        self.lanes[self.shards.index_of(entry.record.hash_key)].last
+    }
+
+    /// How much failed together with the entry, of the request that its shard answered last.
+    pub fn extent_of_failure(&self, entry: &Entry) -> Extent {
+        if self.last_verdicts(entry).accepted.records > 0 { Extent::Entry } else { Extent::Shard }
     }
 
     /// Since when the record's shard has refused whatever it was sent, this record included.
