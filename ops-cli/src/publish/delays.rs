@@ -1,10 +1,9 @@
-//! Entries that wait out a pause before they are sent again, and how long that is. Pure.
+//! Entries that pause before they are resent, and the length of the pause. Pure.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::load::Verdicts;
 use super::pack::Entry;
 
 #[derive(Debug, Default)]
@@ -22,13 +21,13 @@ impl Delays {
         self.0.push(Delayed { due: Reverse(due), entry });
     }
 
-    /// One that has waited long enough.
+    /// Removes an entry whose pause is over.
     pub fn take_due(&mut self, now: Duration) -> Option<Entry> {
         self.0.peek().filter(|next| next.due.0 <= now)?;
         self.0.pop().map(|next| next.entry)
     }
 
-    /// How long the next of them waits; none if there is none.
+    /// The time until the first pause is over; `None` if no entry pauses.
     pub fn wait(&self, now: Duration) -> Option<Duration> {
         self.0.peek().map(|next| next.due.0.saturating_sub(now))
     }
@@ -38,10 +37,10 @@ impl Delays {
     }
 }
 
-/// How much failed together.
+/// What failed together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Extent {
-    /// An entry whose shard accepted others of the same request: no load, and no outage, explains its failure.
+    /// An entry whose shard accepts others: no load, and no outage, explains its failure.
     Entry,
     /// All entries of a shard.
     Shard,
@@ -50,6 +49,11 @@ pub enum Extent {
 }
 
 impl Extent {
+    /// The extent of an entry's failure.
+    pub const fn of_entry(is_accepting: bool) -> Self {
+        if is_accepting { Self::Entry } else { Self::Shard }
+    }
+
     const fn longest_pause(self) -> Duration {
         match self {
             Self::Entry | Self::Shard => Duration::from_millis(500),
@@ -58,10 +62,10 @@ impl Extent {
     }
 }
 
-/// An entry that fails alone is sent with its shard's next request this often. Only then it waits.
-const SENT_AT_ONCE: u32 = 8;
+/// So many times, an entry that fails alone is resent with its shard's next request. After that it pauses.
+const SENT_AT_ONCE: u32 = 32;
 
-/// Counts a failure of the entries of a put, and returns the pause before they are sent again (`random` is 0 to 1).
+/// Counts a failure of the entries of a put, and returns the pause before they are resent (`random` is 0 to 1).
 pub fn after_failure(entries: &mut [Entry], extent: Extent, random: f64) -> Duration {
     let count = |entry: &mut Entry| match extent {
         Extent::Entry => {
@@ -79,18 +83,17 @@ pub fn after_failure(entries: &mut [Entry], extent: Extent, random: f64) -> Dura
     }
 }
 
-/// The pause after a failure: doubling from 50 ms to the longest, anywhere in its upper half (`random` is 0 to 1), so that
-/// what failed together does not come back together.
+/// The pause after a failure: doubling from 10 ms to the longest, anywhere in its upper half (`random` is 0 to 1), so that
+/// entries that failed together are not resent together.
 fn backoff(failures: u32, longest: Duration, random: f64) -> Duration {
-    const FIRST: f64 = 0.05;
+    const FIRST: f64 = 0.01;
     let most = (FIRST * f64::from(1_u32 << failures.saturating_sub(1).min(16))).min(longest.as_secs_f64());
     Duration::from_secs_f64(most * (0.5 + random / 2.0))
 }
 
 /// The pause after a refusal for the shard's limit. It is short: the shard's pace decides how much is sent. There is none
-/// if the shard went on to accept others of the request.
-pub fn after_refusal(verdicts: Verdicts, random: f64) -> Duration {
-    let is_accepting = verdicts.accepted.records > 0 && verdicts.are_scattered();
+/// if the shard accepts others.
+pub fn after_refusal(is_accepting: bool, random: f64) -> Duration {
     if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
 
@@ -129,16 +132,20 @@ mod tests {
     #[test]
     fn pauses_grow_and_differ() {
         let first: Vec<_> = pauses(Extent::Request, 1.0).take(3).collect();
-        assert_eq!(first, [50, 100, 200]);
-        assert_eq!(pauses(Extent::Request, 0.0).next(), Some(25));
+        assert_eq!(first, [10, 20, 40]);
+        assert_eq!(pauses(Extent::Request, 0.0).next(), Some(5));
         assert_eq!(pauses(Extent::Request, 1.0).nth(60), Some(2000));
         assert_eq!(pauses(Extent::Shard, 1.0).nth(60), Some(500));
     }
 
     #[test]
-    fn an_entry_that_fails_alone_is_sent_again_at_once_eight_times() {
-        let first: Vec<_> = pauses(Extent::Entry, 1.0).take(10).collect();
-        assert_eq!(first, [0, 0, 0, 0, 0, 0, 0, 0, 50, 100]);
+    fn an_entry_that_fails_alone_waits_only_after_32_failures() {
+        assert!(pauses(Extent::Entry, 1.0).take(32).all(|pause| pause == 0));
+        assert_eq!(pauses(Extent::Entry, 1.0).skip(32).take(2).collect::<Vec<_>>(), [10, 20]);
         assert_eq!(pauses(Extent::Entry, 1.0).nth(60), Some(500));
     }
 }
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod retry_tests;

@@ -1,4 +1,4 @@
-//! One shard's part of the queue. Pure.
+//! The part of the queue that belongs to one shard. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,18 +7,20 @@ use super::load::{Fate, Load, Verdicts};
 use super::pace::Pace;
 use super::pack::Entry;
 
-/// What waits for one shard, and how fast it is sent.
+/// The entries that wait for one shard, and its pace.
 #[derive(Debug)]
 pub struct Lane {
     pub ready: VecDeque<Entry>,
     pub ready_bytes: usize,
     pub pace: Pace,
-    /// The requests under way that hold records of this shard.
+    /// The requests in flight that contain records of this shard.
     pub under_way: Vec<u64>,
-    /// When the first of the records was sent that the shard refused since it last accepted any.
+    /// When the first record was sent that the shard refused since it last accepted one.
     pub refusing_since: Option<Duration>,
     /// The verdicts on the request that was answered last.
-    pub last: Verdicts,
+    last: Verdicts,
+    /// Entries in a row that were not accepted.
+    unaccepted: u32,
 }
 
 impl Lane {
@@ -31,6 +33,7 @@ impl Lane {
             under_way: Vec::new(),
             refusing_since: None,
             last: Verdicts::default(),
+            unaccepted: 0,
         }
     }
 
@@ -50,9 +53,19 @@ impl Lane {
         Some(entry)
     }
 
+    /// Whether the shard accepts entries besides those that it did not: such an entry needs no pause.
+    pub fn is_accepting(&self) -> bool {
+        const FEW: u32 = 8;
+        self.unaccepted < FEW || (self.last.accepted.records > 0 && self.last.are_scattered())
+    }
+
     /// The shard answered for its entries of a request that was sent at `sent`.
     pub fn judged(&mut self, verdicts: Verdicts, sent: Duration, now: Duration) {
         self.last = verdicts;
+        if verdicts.accepted.records > 0 {
+            self.unaccepted = 0;
+        }
+        self.unaccepted = self.unaccepted.saturating_add(verdicts.unaccepted_last);
         if verdicts.judged() > 0 {
             self.pace.answered(verdicts, sent, now);
         }

@@ -2,14 +2,14 @@
 //!
 //! A refused entry says that the shard's limit was exceeded, but not by whom. Only an experiment tells: send less, and see
 //! whether the share of refused entries falls. The first guess needs none: a shard that has reached its limit refuses all
-//! that follows in the request, so that refusals with accepted entries between them are not for our load.
+//! that follows in the request, so that refusals with accepted entries between them are not caused by our load.
 //!
 //! | mode | the refusals | the rate |
 //! |---|---|---|
 //! | `Free` | few or none | unlimited |
 //! | `Testing` | many; their cause is unknown | lowered step by step, for one epoch each |
 //! | `Limited` | ended when less was sent: our own load causes them | just above what the shard accepts |
-//! | `Contended` | did not end, or are scattered: others write to the shard, or it refuses at random | unlimited, or raised as long as that is worth it |
+//! | `Contended` | did not end: others write to the shard, or it refuses at random | raised as long as that is worth it; unlimited if the refusals were scattered from the start |
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ const SLOW_RISE: f64 = 1.2;
 /// `Contended`: with a larger share than this refused, sending more is of no use.
 const HOPELESS: f64 = 0.98;
 const HOPELESS_DECREASE: f64 = 0.3;
-/// The first test, if the refusals were scattered.
+/// The time until the first test, if the refusals were scattered.
 const FIRST_CHECK: Duration = Duration::from_secs(2);
 const FIRST_RETEST: Duration = Duration::from_secs(5);
 const LAST_RETEST: Duration = Duration::from_secs(20);
@@ -213,7 +213,7 @@ impl Pace {
         let decided = match (&self.mode, findings) {
             (Mode::Free, _) if self.epoch.is_plain() => {
                 Some(begin_test(DOCUMENTED, self.epoch.verdicts.refused_share()))
-            },
+            }
             (_, Some(findings)) => Some(decide(&self.mode, rate, findings, now)),
             (_, None) => None,
         };
@@ -255,7 +255,9 @@ fn decide(mode: &Mode, rate: f64, findings: Findings, now: Duration) -> (Mode, f
             (Mode::Limited { growth }, rate * (1.0 + part.min(1.0)))
         }
         Mode::Limited { growth } => (Mode::Limited { growth: *growth }, rate),
-        Mode::Contended { baseline, .. } if rate.is_infinite() && 1.0 - refused < (1.0 - baseline) * UNLIMITED_WORTH_IT => {
+        Mode::Contended { baseline, .. }
+            if rate.is_infinite() && 1.0 - refused < (1.0 - baseline) * UNLIMITED_WORTH_IT =>
+        {
             // The load matters after all.
             begin_test(accepted.min(DOCUMENTED), refused)
         }

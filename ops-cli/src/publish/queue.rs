@@ -12,7 +12,7 @@ use std::time::Duration;
 use kinesis_event_logger_core::{AggregateBuilder, limits};
 
 use super::bucket::Rate;
-use super::delays::{Delays, Extent};
+use super::delays::Delays;
 use super::lane::{Lane, Verdict};
 use super::load::Verdicts;
 use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
@@ -277,14 +277,9 @@ impl Queue {
         }
     }
 
-    /// The verdicts of the entry's shard on the request that it answered last.
-    pub fn last_verdicts(&self, entry: &Entry) -> Verdicts {
-        self.lanes[self.shards.index_of(entry.record.hash_key)].last
-    }
-
-    /// How much failed together with the entry, of the request that its shard answered last.
-    pub fn extent_of_failure(&self, entry: &Entry) -> Extent {
-        if self.last_verdicts(entry).accepted.records > 0 { Extent::Entry } else { Extent::Shard }
+    /// Whether the entry's shard accepts others.
+    pub fn is_accepting(&self, entry: &Entry) -> bool {
+        self.lanes[self.shards.index_of(entry.record.hash_key)].is_accepting()
     }
 
     /// Since when the record's shard has refused whatever it was sent, this record included.
@@ -336,13 +331,11 @@ impl Queue {
         let old = std::mem::replace(&mut self.shards, shards);
         let mut lanes: Vec<Lane> = (0..self.shards.len()).map(|_| Lane::new()).collect();
         let (mut entries, mut of_closed) = (Vec::new(), Vec::new());
-        for (index, lane) in std::mem::take(&mut self.lanes).into_iter().enumerate() {
-            entries.extend(lane.ready);
+        for (index, mut lane) in std::mem::take(&mut self.lanes).into_iter().enumerate() {
+            entries.extend(std::mem::take(&mut lane.ready));
+            lane.ready_bytes = 0;
             match (0..self.shards.len()).find(|new| self.shards.id(*new) == old.id(index)) {
-                Some(stays) => {
-                    let Lane { pace, under_way, refusing_since, .. } = lane;
-                    lanes[stays] = Lane { pace, under_way, refusing_since, ..Lane::new() };
-                }
+                Some(stays) => lanes[stays] = lane,
                 None => of_closed.extend(lane.under_way),
             }
         }

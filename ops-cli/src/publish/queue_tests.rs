@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::delays::{Extent, after_failure};
 use super::super::load::{Fate, Load};
 use super::super::record::Place;
 use super::*;
@@ -180,7 +181,7 @@ proptest! {
                 turn += 1;
                 let fate = if entries[0].attempts < 10 { fates[turn % fates.len()] } else { 4 };
                 let (done, again) = match fate {
-                    0 => (0, now + super::super::delays::after_failure(&mut entries, Extent::Request, 0.5)),
+                    0 => (0, now + after_failure(&mut entries, Extent::Request, 0.5)),
                     1 => {
                         refuse(&mut queue, &entries[0].record);
                         (0, now)

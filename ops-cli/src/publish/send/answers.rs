@@ -1,4 +1,4 @@
-//! What an answer says of each record: acknowledged, to be sent again, or given up.
+//! The outcome of each record in an answer: acknowledged, resent or abandoned.
 
 use std::time::Duration;
 
@@ -72,15 +72,15 @@ impl Run {
                     self.stop_if_nothing_succeeds(sent, now, &reason);
                 }
                 Outcome::Failed(reason) => {
-                    let extent = self.queue.extent_of_failure(&entries[0]);
+                    let extent = Extent::of_entry(self.queue.is_accepting(&entries[0]));
                     self.again(entries, &reason, extent, sent, now);
                 }
             }
         }
     }
 
-    /// Whether the shard that took these entries together is the one of each of them. A record alone is at home wherever
-    /// it is; where that is not expected, the map is out of date.
+    /// Whether the shard that accepted these entries together is the shard of each of them. A single record is at home
+    /// anywhere; if its shard is unexpected, the map is out of date.
     fn is_at_home(&mut self, entries: &[Entry], shard_id: &str) -> bool {
         let takes = self.queue.shards().takes(shard_id, entries.iter().map(|entry| entry.record.hash_key));
         if takes != Some(true) {
@@ -163,7 +163,7 @@ impl Run {
         }
     }
 
-    /// Sends the entries of a put again after a pause, except for those whose time would be up by then. They were sent at
+    /// Resends the entries of a put after a pause, except for those whose deadline would be over by then. They were sent at
     /// `sent`.
     fn again(&mut self, mut entries: Vec<Entry>, reason: &str, extent: Extent, sent: Duration, now: Duration) {
         let pause = after_failure(&mut entries, extent, fastrand::f64());
@@ -174,12 +174,12 @@ impl Run {
         self.retry(entries, reason, now + pause, |entry| entry.tried <= deadline);
     }
 
-    /// Sends again what a shard refused for its limit. The pace decides when, and a record is not abandoned for our pace:
-    /// its time is up only if the shard has accepted nothing all that time.
+    /// Resends entries that a shard refused for its limit. The pace decides when. No record is abandoned because of our
+    /// pace: its deadline counts only while the shard accepts nothing.
     fn throttled(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) {
         self.ledger.tally.throttled += entries.len() as u64;
         let Some(first) = entries.first() else { return };
-        let pause = after_refusal(self.queue.last_verdicts(first), fastrand::f64());
+        let pause = after_refusal(self.queue.is_accepting(first), fastrand::f64());
         let since = self.queue.refused_since(first);
         let deadline = self.options.deadline;
         let has_time =
