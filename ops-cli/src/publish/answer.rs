@@ -50,6 +50,11 @@ struct Entry<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Answer {
+    /// Whether the body says, where AWS says it, that every entry was accepted.
+    pub fn accepts_all(&self) -> bool {
+        self.0.starts_with(br#"{"FailedRecordCount":0,"#)
+    }
+
     /// Returns an outcome for each of so many entries, or why the body does not answer them.
     pub fn outcomes(&self, sent: usize) -> Result<Vec<Outcome<'_>>, String> {
         let body: Body =
@@ -130,6 +135,7 @@ mod tests {
         );
         assert!(matches!(&outcomes[1], Outcome::Throttled(_)));
         assert!(matches!(&outcomes[2], Outcome::Failed(reason) if reason == "InternalFailure: why"));
+        assert!(!answer.accepts_all() && Answer(br#"{"FailedRecordCount":0,"Records":[]}"#.to_vec()).accepts_all());
         assert!(answer.outcomes(2).is_err(), "an answer for other records is no acknowledgement");
     }
 
