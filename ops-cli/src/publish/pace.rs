@@ -18,6 +18,8 @@ use super::load::{DOCUMENTED, Load, Verdicts};
 
 /// A share of refused entries that calls for no action.
 const TOLERATED: f64 = 0.03;
+/// The same in an epoch whose refused entries were in one request: another producer's burst may have preceded it.
+const TOLERATED_ONCE: f64 = 0.2;
 /// The same while nothing is known about the shard, where a mistake costs most.
 const TOLERATED_IN_FREE: f64 = 0.05;
 /// A test succeeds if it lowers the refused share to this part of what it was.
@@ -112,6 +114,8 @@ struct Epoch {
     offered: f64,
     verdicts: Verdicts,
     answers: u32,
+    /// Answers with refused entries.
+    refusing_answers: u32,
 }
 
 /// The findings of an epoch.
@@ -120,6 +124,8 @@ struct Findings {
     /// 0 to 1.
     refused: f64,
     are_scattered: bool,
+    /// More than one request had refused entries.
+    is_repeated: bool,
     /// Load a second that was accepted, or would have been if every entry had been judged.
     accepted: f64,
     /// As much was sent as the rate allowed.
@@ -156,6 +162,7 @@ impl Epoch {
         Some(Findings {
             refused,
             are_scattered: self.verdicts.are_scattered(),
+            is_repeated: self.refusing_answers > 1,
             accepted: offered.min(rate) * (1.0 - refused),
             is_used: offered >= rate * USED,
             seconds: elapsed,
@@ -208,6 +215,7 @@ impl Pace {
         self.epoch.last = now;
         self.epoch.verdicts += verdicts;
         self.epoch.answers += 1;
+        self.epoch.refusing_answers += u32::from(verdicts.refused.records > 0);
         let rate = self.bucket.per_second();
         let findings = self.epoch.findings(rate, matches!(self.mode, Mode::Testing(_)), now);
         let decided = match (&self.mode, findings) {
@@ -235,7 +243,8 @@ fn test(rate: f64, test: Test) -> (Mode, f64) {
 
 /// The next mode and rate.
 fn decide(mode: &Mode, rate: f64, findings: Findings, now: Duration) -> (Mode, f64) {
-    let Findings { refused, are_scattered, accepted, is_used, seconds } = findings;
+    let Findings { refused, are_scattered, is_repeated, accepted, is_used, seconds } = findings;
+    let tolerated = if is_repeated { TOLERATED } else { TOLERATED_ONCE };
     match mode {
         Mode::Free if refused > TOLERATED_IN_FREE && refused <= HOPELESS && are_scattered => {
             (Mode::Contended { baseline: refused, retest: now + FIRST_CHECK, interval: FIRST_RETEST }, rate)
@@ -246,7 +255,7 @@ fn decide(mode: &Mode, rate: f64, findings: Findings, now: Duration) -> (Mode, f
         }
         Mode::Free => (Mode::Free, rate),
         Mode::Testing(of) => tested(of, rate, findings, now),
-        Mode::Limited { .. } if refused > TOLERATED => begin_test(accepted, refused),
+        Mode::Limited { .. } if refused > tolerated => begin_test(accepted, refused),
         Mode::Limited { growth } if is_used => {
             let seconds = seconds.min(LONGEST_STEP_SECONDS);
             // A small rate grows by a larger part, so that producers on one shard come to equal rates.

@@ -234,8 +234,8 @@ fn beside_a_producer_that_offers_one_and_a_half_times_the_limit_a_third_of_the_s
 /// With a request every 20 ms and a competitor that empties the bucket every 10 ms, a request finds room for 5 records on
 /// average: 250 a second are the bound. The best constant rate reaches 222.
 #[test]
-fn at_20_ms_a_competitor_leaves_us_half_of_what_one_request_in_flight_can_find() {
-    for (records, every, least) in [(15, 10, 125.0), (75, 50, 333.0), (150, 100, 333.0), (500, 333, 333.0)] {
+fn beside_a_competitor_at_20_ms_half_the_bound_of_one_request_in_flight_is_reached() {
+    for (records, every, least) in [(15, 10, 125.0), (75, 50, 500.0), (150, 100, 500.0), (500, 333, 500.0)] {
         let competitor = Some((records, Duration::from_millis(every)));
         let world = World { competitor, latency: Duration::from_millis(20), ..World::limited(1000.0) };
         let later = simulate(&world, 1)[0].reached(3, 60);
