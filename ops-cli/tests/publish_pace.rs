@@ -100,7 +100,8 @@ async fn no_record_is_abandoned_because_of_our_own_pace() {
     let input = file("own-pace", numbered(5000, 100));
     let receipts = path("own-pace-receipts");
     let publish = ["--output", "json", "publish", "--file", text(&input), "--receipts", text(&receipts)];
-    whole(endpoint.run(publish), 5000);
+    let summary = whole(endpoint.run(publish), 5000);
+    assert!(rate(&summary) > 2000.0, "{summary}");
     endpoint.faults("DELETE", "");
 
     // Far longer in the queue than a record is tried.

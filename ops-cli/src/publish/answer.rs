@@ -1,5 +1,4 @@
-//! What PutRecords answers for each entry, read from the answer's body as it lies: the SDK would make a text of each member
-//! of each record.
+//! The answer of PutRecords for each entry, parsed in place: the SDK would allocate a string for each member of each record.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +12,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorErr
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use serde::Deserialize;
 
-/// The body of an answer that says the request was executed.
+/// The body of a successful answer.
 #[derive(Debug, Default)]
 pub struct Answer(Vec<u8>);
 
-/// What became of one entry.
+/// The outcome of one entry.
 #[derive(Debug)]
 pub enum Outcome<'a> {
     Put {
@@ -51,7 +50,12 @@ struct Entry<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Answer {
-    /// An outcome for each of so many entries; or why it is no answer to them.
+    /// Whether the body says, where AWS says it, that every entry was accepted.
+    pub fn accepts_all(&self) -> bool {
+        self.0.starts_with(br#"{"FailedRecordCount":0,"#)
+    }
+
+    /// Returns an outcome for each of so many entries, or why the body does not answer them.
     pub fn outcomes(&self, sent: usize) -> Result<Vec<Outcome<'_>>, String> {
         let body: Body =
             serde_json::from_slice(&self.0).map_err(|error| format!("the answer is unreadable: {error}"))?;
@@ -71,7 +75,7 @@ fn outcome(entry: Entry<'_>) -> Outcome<'_> {
     if code == "ProvisionedThroughputExceededException" { Outcome::Throttled(reason) } else { Outcome::Failed(reason) }
 }
 
-/// Puts itself in the place of the SDK's reading of an answer, and keeps its body.
+/// Replaces the SDK's deserialization of the answer, and keeps its body.
 #[derive(Debug, Default, Clone)]
 pub struct KeptAnswer(Arc<Mutex<Answer>>);
 
@@ -131,6 +135,7 @@ mod tests {
         );
         assert!(matches!(&outcomes[1], Outcome::Throttled(_)));
         assert!(matches!(&outcomes[2], Outcome::Failed(reason) if reason == "InternalFailure: why"));
+        assert!(!answer.accepts_all() && Answer(br#"{"FailedRecordCount":0,"Records":[]}"#.to_vec()).accepts_all());
         assert!(answer.outcomes(2).is_err(), "an answer for other records is no acknowledgement");
     }
 

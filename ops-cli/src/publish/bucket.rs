@@ -1,13 +1,13 @@
-//! A token bucket, and the user's own limits of a run. Pure: the clock is passed in.
+//! A token bucket, and the limits that the user sets for a run. Pure: the clock is passed in.
 
 use std::time::Duration;
 
 /// How long the user's allowance gathers while nothing is sent.
 const BURST: Duration = Duration::from_millis(250);
-/// An empty bucket gives nothing for this long, so that a request carries more than one record.
+/// An empty bucket releases nothing for this long, so that a request carries more than one record.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// A token bucket that may be overdrawn by its last withdrawal, so that it needs not hold the largest record.
+/// A token bucket that may be overdrawn by its last withdrawal, so that it need not hold the largest record.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     per_second: f64,
@@ -18,7 +18,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// At most what gathers in `burst` can be taken at once.
+    /// At most the tokens of `burst` can be taken at once.
     pub fn new(per_second: f64, burst: Duration, now: Duration) -> Self {
         Self { per_second, burst, tokens: 1.0, is_gathering: false, at: now }
     }
@@ -27,7 +27,7 @@ impl Bucket {
         self.per_second
     }
 
-    /// What has gathered at a higher rate is dropped: it would be sent at that rate.
+    /// Tokens gathered at a higher rate are dropped: they would be spent at that rate.
     pub fn set_rate(&mut self, per_second: f64, now: Duration) {
         self.refill(now);
         if per_second < self.per_second {
@@ -51,7 +51,7 @@ impl Bucket {
         self.tokens -= tokens;
     }
 
-    /// How long until something may be taken; zero if it may be now.
+    /// The time until tokens may be taken; zero if they may be taken now.
     pub fn wait(&mut self, now: Duration) -> Duration {
         self.refill(now);
         if self.tokens < 1.0 - 1e-6 {
@@ -76,13 +76,13 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate with an upper bound for either, both or none.
+    /// Limits either, both or neither.
     pub fn new(records: Option<f64>, bytes: Option<f64>, now: Duration) -> Self {
         let bucket = |rate| Bucket::new(rate, BURST, now);
         Self { records: records.map(bucket), bytes: bytes.map(bucket) }
     }
 
-    /// How long until the next record may be sent.
+    /// The time until the next record may be sent.
     pub fn wait(&mut self, now: Duration) -> Duration {
         let of = |bucket: &mut Option<Bucket>| bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));
         of(&mut self.records).max(of(&mut self.bytes))

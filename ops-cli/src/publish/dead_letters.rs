@@ -1,4 +1,4 @@
-//! Records that were given up, and why: in a file, or where there is none the first few by name on stderr.
+//! Abandoned records, and why they were abandoned: in a file, or where there is none the first few by name on stderr.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -17,7 +17,7 @@ use crate::progress::note;
 /// How many are named on stderr.
 const NAMED: u64 = 10;
 
-/// A record that was given up. With its first members it is an entry again: `publish --entries` sends it.
+/// An abandoned record. With its first members it is an entry again: `publish --entries` sends it.
 #[derive(Serialize)]
 pub struct DeadLetter<'a> {
     #[serde(rename = "PartitionKey", skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Entries that wait out a pause before they are sent again, and how long that is. Pure.
+//! Entries that pause before they are resent, and the length of the pause. Pure.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -21,13 +21,13 @@ impl Delays {
         self.0.push(Delayed { due: Reverse(due), entry });
     }
 
-    /// One that has waited long enough.
+    /// Removes an entry whose pause is over.
     pub fn take_due(&mut self, now: Duration) -> Option<Entry> {
         self.0.peek().filter(|next| next.due.0 <= now)?;
         self.0.pop().map(|next| next.entry)
     }
 
-    /// How long the next of them waits; none if there is none.
+    /// The time until the first pause is over; `None` if no entry pauses.
     pub fn wait(&self, now: Duration) -> Option<Duration> {
         self.0.peek().map(|next| next.due.0.saturating_sub(now))
     }
@@ -37,22 +37,64 @@ impl Delays {
     }
 }
 
-/// The longest pause of a record that failed alone: the service accepts others.
-pub const LONGEST_ALONE: Duration = Duration::from_millis(500);
-/// The longest pause after a request that failed as a whole.
-pub const LONGEST: Duration = Duration::from_secs(2);
+/// What failed together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Extent {
+    /// An entry whose shard accepts others: no load, and no outage, explains its failure.
+    Entry,
+    /// All entries of a shard.
+    Shard,
+    /// The request.
+    Request,
+}
 
-/// The pause after a failure: doubling from 50 ms to the longest, anywhere in its upper half (`random` is 0 to 1), so that
-/// what failed together does not come back together.
-pub fn backoff(failures: u32, longest: Duration, random: f64) -> Duration {
-    const FIRST: f64 = 0.05;
+impl Extent {
+    /// The extent of an entry's failure.
+    pub const fn of_entry(is_accepting: bool) -> Self {
+        if is_accepting { Self::Entry } else { Self::Shard }
+    }
+
+    const fn longest_pause(self) -> Duration {
+        match self {
+            Self::Entry | Self::Shard => Duration::from_millis(500),
+            Self::Request => Duration::from_secs(2),
+        }
+    }
+}
+
+/// So many times, an entry that fails alone is resent with its shard's next request. After that it pauses.
+const SENT_AT_ONCE: u32 = 32;
+
+/// Counts a failure of the entries of a put, and returns the pause before they are resent (`random` is 0 to 1).
+pub fn after_failure(entries: &mut [Entry], extent: Extent, random: f64) -> Duration {
+    let count = |entry: &mut Entry| match extent {
+        Extent::Entry => {
+            entry.failures_alone += 1;
+            entry.failures_alone.saturating_sub(SENT_AT_ONCE)
+        }
+        Extent::Shard | Extent::Request => {
+            entry.failures += 1;
+            entry.failures
+        }
+    };
+    match entries.iter_mut().map(count).max() {
+        None | Some(0) => Duration::ZERO,
+        Some(failures) => backoff(failures, extent.longest_pause(), random),
+    }
+}
+
+/// The pause after a failure: doubling from 10 ms to the longest, anywhere in its upper half (`random` is 0 to 1), so that
+/// entries that failed together are not resent together.
+fn backoff(failures: u32, longest: Duration, random: f64) -> Duration {
+    const FIRST: f64 = 0.01;
     let most = (FIRST * f64::from(1_u32 << failures.saturating_sub(1).min(16))).min(longest.as_secs_f64());
     Duration::from_secs_f64(most * (0.5 + random / 2.0))
 }
 
-/// The pause after a refusal for the shard's limit. It is short: the shard's pace decides how much is sent.
-pub fn after_refusal(random: f64) -> Duration {
-    Duration::from_secs_f64(0.01 + random * 0.01)
+/// The pause after a refusal for the shard's limit. It is short: the shard's pace decides how much is sent. There is none
+/// if the shard accepts others.
+pub fn after_refusal(is_accepting: bool, random: f64) -> Duration {
+    if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
 
 impl PartialEq for Delayed {
@@ -77,14 +119,33 @@ impl Ord for Delayed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::{Place, Record};
     use super::*;
+
+    /// The pauses after failures in a row, in milliseconds.
+    fn pauses(extent: Extent, random: f64) -> impl Iterator<Item = u128> {
+        let record = Record::new(Place { offset: 0, input: 0, line: 1 }, Vec::new(), &"k".into(), None);
+        let mut entries = [Entry::of(record)];
+        std::iter::repeat_with(move || after_failure(&mut entries, extent, random).as_millis())
+    }
 
     #[test]
     fn pauses_grow_and_differ() {
-        assert_eq!(backoff(1, LONGEST, 1.0), Duration::from_millis(50));
-        assert_eq!(backoff(1, LONGEST, 0.0), Duration::from_millis(25));
-        assert_eq!(backoff(3, LONGEST, 1.0), Duration::from_millis(200));
-        assert_eq!(backoff(60, LONGEST, 1.0), Duration::from_secs(2));
-        assert_eq!(backoff(60, LONGEST_ALONE, 1.0), Duration::from_millis(500));
+        let first: Vec<_> = pauses(Extent::Request, 1.0).take(3).collect();
+        assert_eq!(first, [10, 20, 40]);
+        assert_eq!(pauses(Extent::Request, 0.0).next(), Some(5));
+        assert_eq!(pauses(Extent::Request, 1.0).nth(60), Some(2000));
+        assert_eq!(pauses(Extent::Shard, 1.0).nth(60), Some(500));
+    }
+
+    #[test]
+    fn an_entry_that_fails_alone_waits_only_after_32_failures() {
+        assert!(pauses(Extent::Entry, 1.0).take(32).all(|pause| pause == 0));
+        assert_eq!(pauses(Extent::Entry, 1.0).skip(32).take(2).collect::<Vec<_>>(), [10, 20]);
+        assert_eq!(pauses(Extent::Entry, 1.0).nth(60), Some(500));
     }
 }
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod retry_tests;

@@ -1,28 +1,40 @@
-//! One shard's part of the queue. Pure.
+//! The part of the queue that belongs to one shard. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::load::Load;
+use super::load::{Fate, Load, Verdicts};
 use super::pace::Pace;
 use super::pack::Entry;
 
-/// What waits for one shard, and how fast it is sent.
+/// The entries that wait for one shard, and its pace.
 #[derive(Debug)]
 pub struct Lane {
     pub ready: VecDeque<Entry>,
     pub ready_bytes: usize,
     pub pace: Pace,
-    /// The requests under way that hold records of this shard.
+    /// The requests in flight that contain records of this shard.
     pub under_way: Vec<u64>,
-    /// When the first of the records was sent that the shard refused since it last accepted any.
+    /// When the first record was sent that the shard refused since it last accepted one.
     pub refusing_since: Option<Duration>,
+    /// The verdicts on the request that was answered last.
+    last: Verdicts,
+    /// Entries in a row that were not accepted.
+    unaccepted: u32,
 }
 
 impl Lane {
     pub fn new() -> Self {
         let pace = Pace::new();
-        Self { ready: VecDeque::new(), ready_bytes: 0, pace, under_way: Vec::new(), refusing_since: None }
+        Self {
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            pace,
+            under_way: Vec::new(),
+            refusing_since: None,
+            last: Verdicts::default(),
+            unaccepted: 0,
+        }
     }
 
     pub fn push_back(&mut self, entry: Entry) {
@@ -41,12 +53,25 @@ impl Lane {
         Some(entry)
     }
 
-    /// The shard accepted and refused so much of a request that was sent at `sent`.
-    pub fn judged(&mut self, accepted: Load, refused: Load, sent: Duration, now: Duration) {
-        self.pace.answered(accepted, refused, sent, now);
-        if accepted.records > 0 {
+    /// Whether the shard accepts entries besides those that it did not: such an entry needs no pause.
+    pub fn is_accepting(&self) -> bool {
+        const FEW: u32 = 8;
+        self.unaccepted < FEW || (self.last.accepted.records > 0 && self.last.are_scattered())
+    }
+
+    /// The shard answered for its entries of a request that was sent at `sent`.
+    pub fn judged(&mut self, verdicts: Verdicts, sent: Duration, now: Duration) {
+        self.last = verdicts;
+        if verdicts.accepted.records > 0 {
+            self.unaccepted = 0;
+        }
+        self.unaccepted = self.unaccepted.saturating_add(verdicts.unaccepted_last);
+        if verdicts.judged() > 0 {
+            self.pace.answered(verdicts, sent, now);
+        }
+        if verdicts.accepted.records > 0 {
             self.refusing_since = None;
-        } else if refused.records > 0 {
+        } else if verdicts.refused.records > 0 {
             self.refusing_since.get_or_insert(sent);
         }
     }
@@ -58,5 +83,5 @@ pub struct Verdict {
     /// A hash key of the shard.
     pub hash_key: u128,
     pub load: Load,
-    pub is_accepted: bool,
+    pub fate: Fate,
 }

@@ -1,14 +1,14 @@
-//! What a record costs its shard. Pure.
+//! The load of records on their shard, and the shard's verdicts on them. Pure.
 
 use std::ops::AddAssign;
 
 use kinesis_event_logger_core::limits;
 
-/// The load that a shard accepts in a second, as documented: so many records, or the bytes that weigh as much.
+/// The load that a shard accepts in a second, as documented: so many records, or the equivalent in bytes.
 pub const DOCUMENTED: f64 = limits::SHARD_WRITE_RECORDS_PER_SECOND as f64;
 
-/// Records, and what they weigh: a small record 1, a large one as its share of the bytes a shard accepts. One number serves
-/// for both limits, whichever is reached first.
+/// Records, and their weight: 1 for a small record, for a large one its share of the bytes that a shard accepts. One number
+/// serves both limits, whichever is reached first.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Load {
     pub records: u32,
@@ -20,6 +20,73 @@ impl Load {
     pub fn of(bytes: usize) -> Self {
         let of_bytes = bytes as f64 * DOCUMENTED / limits::SHARD_WRITE_BYTES_PER_SECOND as f64;
         Self { records: 1, amount: of_bytes.max(1.0) }
+    }
+}
+
+/// What a shard did with an entry.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fate {
+    Accepted,
+    /// Refused for the shard's limit.
+    Refused,
+    /// Failed for another reason, which says nothing about the shard's load.
+    Failed,
+}
+
+/// What a shard did with the entries of a request, in their order, or of several requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Verdicts {
+    pub accepted: Load,
+    pub refused: Load,
+    /// The part of `refused` that followed the last accepted entry of its request.
+    pub refused_last: f64,
+    /// Entries that followed the last accepted one of their request.
+    pub unaccepted_last: u32,
+}
+
+impl Verdicts {
+    /// Adds the next entry of the request.
+    pub fn push(&mut self, fate: Fate, load: Load) {
+        self.unaccepted_last += 1;
+        match fate {
+            Fate::Accepted => {
+                self.accepted += load;
+                self.refused_last = 0.0;
+                self.unaccepted_last = 0;
+            }
+            Fate::Refused => {
+                self.refused += load;
+                self.refused_last += load.amount;
+            }
+            Fate::Failed => {}
+        }
+    }
+
+    /// How many were accepted or refused.
+    pub fn judged(&self) -> u32 {
+        self.accepted.records + self.refused.records
+    }
+
+    /// The refused part of the judged load, 0 to 1.
+    pub fn refused_share(&self) -> f64 {
+        self.refused.amount / (self.accepted.amount + self.refused.amount).max(f64::MIN_POSITIVE)
+    }
+
+    /// Whether accepted entries followed most of the refused ones. A shard that has reached its limit refuses all that
+    /// follows in the request.
+    pub fn are_scattered(&self) -> bool {
+        const LAST: f64 = 0.25;
+        self.refused_last <= self.refused.amount * LAST
+    }
+}
+
+impl AddAssign for Verdicts {
+    /// Adds another request.
+    fn add_assign(&mut self, more: Self) {
+        self.accepted += more.accepted;
+        self.refused += more.refused;
+        self.refused_last += more.refused_last;
+        self.unaccepted_last += more.unaccepted_last;
     }
 }
 

@@ -1,22 +1,25 @@
 //! How fast to send to one shard. Pure: the clock is passed in, as the time since the run began.
 //!
 //! A refused entry says that the shard's limit was exceeded, but not by whom. Only an experiment tells: send less, and see
-//! whether the share of refused entries falls.
+//! whether the share of refused entries falls. The first guess needs none: a shard that has reached its limit refuses all
+//! that follows in the request, so that refusals with accepted entries between them are not caused by our load.
 //!
 //! | mode | the refusals | the rate |
 //! |---|---|---|
 //! | `Free` | few or none | unlimited |
 //! | `Testing` | many; their cause is unknown | lowered step by step, for one epoch each |
 //! | `Limited` | ended when less was sent: our own load causes them | just above what the shard accepts |
-//! | `Contended` | did not end: others write to the shard, or it refuses at random | raised as long as that is worth it |
+//! | `Contended` | did not end: others write to the shard, or it refuses at random | raised as long as that is worth it; unlimited if the refusals were scattered from the start |
 
 use std::time::Duration;
 
 use super::bucket::Bucket;
-use super::load::{DOCUMENTED, Load};
+use super::load::{DOCUMENTED, Load, Verdicts};
 
 /// A share of refused entries that calls for no action.
 const TOLERATED: f64 = 0.03;
+/// The same in an epoch whose refused entries were in one request: another producer's burst may have preceded it.
+const TOLERATED_ONCE: f64 = 0.2;
 /// The same while nothing is known about the shard, where a mistake costs most.
 const TOLERATED_IN_FREE: f64 = 0.05;
 /// A test succeeds if it lowers the refused share to this part of what it was.
@@ -36,6 +39,8 @@ const RECOVERY_GROWTH: f64 = 2.0;
 const LONGEST_STEP_SECONDS: f64 = 0.4;
 /// `Contended`: the rate grows until an entry's chance of being accepted falls to this part of what it was in the test.
 const WORTH_IT: f64 = 0.7;
+/// The same while the rate is unlimited.
+const UNLIMITED_WORTH_IT: f64 = 0.5;
 const CONTENDED_DECREASE: f64 = 0.8;
 /// `Contended`: the growth of the rate in each epoch, until refusals rise and from then on.
 const UNAFFECTED: f64 = 0.9;
@@ -44,6 +49,8 @@ const SLOW_RISE: f64 = 1.2;
 /// `Contended`: with a larger share than this refused, sending more is of no use.
 const HOPELESS: f64 = 0.98;
 const HOPELESS_DECREASE: f64 = 0.3;
+/// The time until the first test, if the refusals were scattered.
+const FIRST_CHECK: Duration = Duration::from_secs(2);
 const FIRST_RETEST: Duration = Duration::from_secs(5);
 const LAST_RETEST: Duration = Duration::from_secs(20);
 /// An epoch has this many seconds at least; one at a low rate has more.
@@ -105,9 +112,10 @@ struct Epoch {
     begun: Option<Duration>,
     last: Duration,
     offered: f64,
-    accepted: Load,
-    refused: Load,
+    verdicts: Verdicts,
     answers: u32,
+    /// Answers with refused entries.
+    refusing_answers: u32,
 }
 
 /// The findings of an epoch.
@@ -115,6 +123,9 @@ struct Epoch {
 struct Findings {
     /// 0 to 1.
     refused: f64,
+    are_scattered: bool,
+    /// More than one request had refused entries.
+    is_repeated: bool,
     /// Load a second that was accepted, or would have been if every entry had been judged.
     accepted: f64,
     /// As much was sent as the rate allowed.
@@ -135,10 +146,10 @@ impl Epoch {
     /// The findings once there is enough to judge by. A test decides more, and needs more.
     fn findings(&self, rate: f64, is_test: bool, now: Duration) -> Option<Findings> {
         let elapsed = now.saturating_sub(self.begun?).as_secs_f64();
-        let judged = self.accepted.records + self.refused.records;
+        let judged = self.verdicts.judged();
         let is_plenty = judged >= 100 && self.answers >= 3;
         let is_over = if is_test {
-            elapsed >= TEST_SECONDS && is_plenty && self.accepted.records >= 20
+            elapsed >= TEST_SECONDS && is_plenty && self.verdicts.accepted.records >= 20
         } else {
             elapsed >= EPOCH_SECONDS && is_plenty
         };
@@ -146,23 +157,22 @@ impl Epoch {
         if !is_over || judged == 0 {
             return None;
         }
-        let refused = self.refused_share();
+        let refused = self.verdicts.refused_share();
         let offered = self.offered / elapsed;
         Some(Findings {
             refused,
+            are_scattered: self.verdicts.are_scattered(),
+            is_repeated: self.refusing_answers > 1,
             accepted: offered.min(rate) * (1.0 - refused),
             is_used: offered >= rate * USED,
             seconds: elapsed,
         })
     }
 
-    fn refused_share(&self) -> f64 {
-        self.refused.amount / (self.accepted.amount + self.refused.amount).max(f64::MIN_POSITIVE)
-    }
-
     /// Refusals that need no epoch: a request or two over the limit of a shard that had been idle.
     fn is_plain(&self) -> bool {
-        self.accepted.records + self.refused.records >= 200 && self.refused_share() > 2.0 * TOLERATED_IN_FREE
+        let verdicts = &self.verdicts;
+        verdicts.judged() >= 200 && verdicts.refused_share() > 2.0 * TOLERATED_IN_FREE && !verdicts.are_scattered()
     }
 }
 
@@ -174,7 +184,7 @@ impl Pace {
 
     /// How long until the next record may go to this shard.
     pub fn wait(&mut self, now: Duration) -> Duration {
-        if self.mode == Mode::Free {
+        if self.is_unlimited() {
             return Duration::ZERO;
         }
         let wait = self.bucket.wait(now);
@@ -188,24 +198,30 @@ impl Pace {
         let is_idle = !self.was_held_back && now.saturating_sub(self.epoch.last) > Duration::from_millis(100);
         self.epoch.sent(load, now, is_idle);
         self.was_held_back = false;
-        if self.mode != Mode::Free {
+        if !self.is_unlimited() {
             self.bucket.take(load.min(self.bucket.per_second() * LONGEST_WAIT_SECONDS));
         }
     }
 
+    fn is_unlimited(&self) -> bool {
+        self.bucket.per_second().is_infinite()
+    }
+
     /// The shard answered for the entries of a request that was sent at `sent`.
-    pub fn answered(&mut self, accepted: Load, refused: Load, sent: Duration, now: Duration) {
+    pub fn answered(&mut self, verdicts: Verdicts, sent: Duration, now: Duration) {
         if self.epoch.begun.is_none_or(|begun| sent < begun) {
             return;
         }
         self.epoch.last = now;
-        self.epoch.accepted += accepted;
-        self.epoch.refused += refused;
+        self.epoch.verdicts += verdicts;
         self.epoch.answers += 1;
+        self.epoch.refusing_answers += u32::from(verdicts.refused.records > 0);
         let rate = self.bucket.per_second();
         let findings = self.epoch.findings(rate, matches!(self.mode, Mode::Testing(_)), now);
         let decided = match (&self.mode, findings) {
-            (Mode::Free, _) if self.epoch.is_plain() => Some(begin_test(DOCUMENTED, self.epoch.refused_share())),
+            (Mode::Free, _) if self.epoch.is_plain() => {
+                Some(begin_test(DOCUMENTED, self.epoch.verdicts.refused_share()))
+            }
             (_, Some(findings)) => Some(decide(&self.mode, rate, findings, now)),
             (_, None) => None,
         };
@@ -227,15 +243,19 @@ fn test(rate: f64, test: Test) -> (Mode, f64) {
 
 /// The next mode and rate.
 fn decide(mode: &Mode, rate: f64, findings: Findings, now: Duration) -> (Mode, f64) {
-    let Findings { refused, accepted, is_used, seconds } = findings;
+    let Findings { refused, are_scattered, is_repeated, accepted, is_used, seconds } = findings;
+    let tolerated = if is_repeated { TOLERATED } else { TOLERATED_ONCE };
     match mode {
+        Mode::Free if refused > TOLERATED_IN_FREE && refused <= HOPELESS && are_scattered => {
+            (Mode::Contended { baseline: refused, retest: now + FIRST_CHECK, interval: FIRST_RETEST }, rate)
+        }
         Mode::Free if refused > TOLERATED_IN_FREE => {
             // What was accepted after a pause says nothing about the shard's rate.
             begin_test(accepted.min(DOCUMENTED), refused)
         }
         Mode::Free => (Mode::Free, rate),
         Mode::Testing(of) => tested(of, rate, findings, now),
-        Mode::Limited { .. } if refused > TOLERATED => begin_test(accepted, refused),
+        Mode::Limited { .. } if refused > tolerated => begin_test(accepted, refused),
         Mode::Limited { growth } if is_used => {
             let seconds = seconds.min(LONGEST_STEP_SECONDS);
             // A small rate grows by a larger part, so that producers on one shard come to equal rates.
@@ -244,6 +264,13 @@ fn decide(mode: &Mode, rate: f64, findings: Findings, now: Duration) -> (Mode, f
             (Mode::Limited { growth }, rate * (1.0 + part.min(1.0)))
         }
         Mode::Limited { growth } => (Mode::Limited { growth: *growth }, rate),
+        Mode::Contended { baseline, .. }
+            if rate.is_infinite() && 1.0 - refused < (1.0 - baseline) * UNLIMITED_WORTH_IT =>
+        {
+            // The load matters after all.
+            begin_test(accepted.min(DOCUMENTED), refused)
+        }
+        Mode::Contended { baseline, .. } if rate.is_infinite() && refused <= baseline * CLEARED => (Mode::Free, rate),
         Mode::Contended { .. } if refused > HOPELESS => (mode.clone(), rate * HOPELESS_DECREASE),
         Mode::Contended { baseline, .. } if refused <= baseline * CLEARED || *baseline > HOPELESS => {
             (Mode::Limited { growth: RECOVERY_GROWTH }, rate)

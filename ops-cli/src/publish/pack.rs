@@ -1,4 +1,4 @@
-//! What one PutRecords request holds. Pure.
+//! The contents of one PutRecords request. Pure.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use kinesis_event_logger_core::{AggregateBuilder, AggregateError, limits};
 
 use super::record::Record;
 
-/// A request of so many bytes is sent without looking for more: a larger one is no faster, and memory is held for each.
+/// A request of this size is sent without adding more: a larger one is not faster, and each occupies memory.
 pub const ENOUGH_BYTES: usize = 1024 * 1024;
 
-/// Bytes of an aggregate: what the KPL makes them by default (`AggregationMaxSize`). Two payload units of 25 KiB, and few
-/// records that are sent again for one refusal.
+/// Bytes of an aggregate, the KPL's default (`AggregationMaxSize`): two payload units of 25 KiB. One refusal resends few
+/// records.
 pub const AGGREGATE_BYTES: usize = 51_200;
-/// The partition key that aggregates are put under, as AWS's own aggregators do. One key for all keeps the order of the
-/// records inside also where a mapping has several batches of a shard under way, because these go by the partition key.
+/// The partition key of all aggregates, as in AWS's own aggregators. One key for all keeps the order of the records inside
+/// when a mapping processes several batches of a shard in parallel, because those are divided by partition key.
 pub const AGGREGATE_KEY: &str = "a";
 
 /// How records become puts.
@@ -21,28 +21,38 @@ pub const AGGREGATE_KEY: &str = "a";
 pub struct Packing {
     /// Keep each key's order.
     pub ordered: bool,
-    /// Bytes of an aggregate; `None`: each record is a put of its own.
+    /// Bytes of an aggregate; `None` if each record is a put of its own.
     pub aggregate_bytes: Option<usize>,
 }
 
-/// A record on its way.
+/// A record that is queued or in flight.
 #[derive(Debug)]
 pub struct Entry {
     pub record: Record,
     /// How often it was sent.
     pub attempts: u32,
     pub first_sent: Duration,
-    /// How often a request with it failed, or it alone did, other than for its shard's limit.
+    /// How often it failed, other than for its shard's limit, when its shard accepted no others.
     pub failures: u32,
-    /// How long these attempts took, with the pauses after them. Waiting for the shard's pace does not count.
+    /// How often it failed while its shard accepted others.
+    pub failures_alone: u32,
+    /// The time of these attempts and of the pauses after them. Waiting for the shard's pace does not count.
     pub tried: Duration,
-    /// A request with it was not answered: it may have been put already.
+    /// A request that contained it was not answered, so that the stream may have it already.
     pub may_be_put: bool,
 }
 
 impl Entry {
     pub fn of(record: Record) -> Self {
-        Self { record, attempts: 0, first_sent: Duration::ZERO, failures: 0, tried: Duration::ZERO, may_be_put: false }
+        Self {
+            record,
+            attempts: 0,
+            first_sent: Duration::ZERO,
+            failures: 0,
+            failures_alone: 0,
+            tried: Duration::ZERO,
+            may_be_put: false,
+        }
     }
 
     pub fn has_key_of(&self, other: &Self) -> bool {
@@ -64,12 +74,12 @@ pub struct Request {
     pub puts: Vec<Put>,
 }
 
-/// What Kinesis sees as one record.
+/// One entry of PutRecords: a record, or an aggregate of several.
 #[derive(Debug)]
 pub struct Put {
-    /// How many of the entries it holds: one, unless it is an aggregate.
+    /// The number of records: one, unless it is an aggregate.
     pub entries: usize,
-    /// What Kinesis counts of it: data and key.
+    /// The bytes that Kinesis counts: data and key.
     pub bytes: usize,
     pub aggregate: Option<Box<Aggregate>>,
 }
@@ -77,7 +87,7 @@ pub struct Put {
 #[derive(Debug)]
 pub struct Aggregate {
     pub builder: AggregateBuilder,
-    /// Of the one shard that its records are for.
+    /// A hash key of the one shard that its records belong to.
     pub hash_key: u128,
 }
 
@@ -89,7 +99,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Takes a record of so many bytes, its key included, unless that would go over a limit of PutRecords.
+    /// Adds a record of so many bytes, its key included, unless that exceeds a limit of PutRecords.
     pub fn take(&mut self, bytes: usize) -> bool {
         let fits = self.fits(bytes);
         if fits {
@@ -99,7 +109,7 @@ impl Room {
         fits
     }
 
-    /// Whether a record of so many bytes would go over no limit.
+    /// Whether a record of so many bytes exceeds no limit.
     pub fn fits(&self, bytes: usize) -> bool {
         self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES
     }
@@ -109,7 +119,7 @@ impl Room {
         self.records >= limits::PUT_RECORDS_RECORDS / 2 || self.bytes >= ENOUGH_BYTES / 2
     }
 
-    /// Whether looking for more records is not worth it.
+    /// Whether adding more records is not worth it.
     pub fn is_enough(&self) -> bool {
         self.records == limits::PUT_RECORDS_RECORDS || self.bytes >= ENOUGH_BYTES
     }

@@ -14,7 +14,7 @@ use kinesis_event_logger_core::{AggregateBuilder, limits};
 use super::bucket::Rate;
 use super::delays::Delays;
 use super::lane::{Lane, Verdict};
-use super::load::Load;
+use super::load::Verdicts;
 use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
 use super::record::Record;
 use super::shards::ShardMap;
@@ -255,26 +255,31 @@ impl Queue {
 
     /// The shards judged the puts of a request that was sent at `sent`.
     pub fn judged(&mut self, verdicts: impl Iterator<Item = Verdict>, sent: Duration, now: Duration) {
-        let mut of_lane: Option<(usize, Load, Load)> = None;
-        for Verdict { hash_key, load, is_accepted } in verdicts {
+        let mut of_lane: Option<(usize, Verdicts)> = None;
+        for Verdict { hash_key, load, fate } in verdicts {
             let index = self.shards.index_of(hash_key);
             // A request holds the puts of a shard one after the other.
-            let (_, accepted, refused) = match &mut of_lane {
+            let (_, verdicts) = match &mut of_lane {
                 Some(sums) if sums.0 == index => sums,
                 _ => {
                     self.judge(of_lane, sent, now);
-                    of_lane.insert((index, Load::default(), Load::default()))
+                    of_lane.insert((index, Verdicts::default()))
                 }
             };
-            *(if is_accepted { accepted } else { refused }) += load;
+            verdicts.push(fate, load);
         }
         self.judge(of_lane, sent, now);
     }
 
-    fn judge(&mut self, of_lane: Option<(usize, Load, Load)>, sent: Duration, now: Duration) {
-        if let Some((index, accepted, refused)) = of_lane {
-            self.lanes[index].judged(accepted, refused, sent, now);
+    fn judge(&mut self, of_lane: Option<(usize, Verdicts)>, sent: Duration, now: Duration) {
+        if let Some((index, verdicts)) = of_lane {
+            self.lanes[index].judged(verdicts, sent, now);
         }
+    }
+
+    /// Whether the entry's shard accepts others.
+    pub fn is_accepting(&self, entry: &Entry) -> bool {
+        self.lanes[self.shards.index_of(entry.record.hash_key)].is_accepting()
     }
 
     /// Since when the record's shard has refused whatever it was sent, this record included.
@@ -326,13 +331,11 @@ impl Queue {
         let old = std::mem::replace(&mut self.shards, shards);
         let mut lanes: Vec<Lane> = (0..self.shards.len()).map(|_| Lane::new()).collect();
         let (mut entries, mut of_closed) = (Vec::new(), Vec::new());
-        for (index, lane) in std::mem::take(&mut self.lanes).into_iter().enumerate() {
-            entries.extend(lane.ready);
+        for (index, mut lane) in std::mem::take(&mut self.lanes).into_iter().enumerate() {
+            entries.extend(std::mem::take(&mut lane.ready));
+            lane.ready_bytes = 0;
             match (0..self.shards.len()).find(|new| self.shards.id(*new) == old.id(index)) {
-                Some(stays) => {
-                    let Lane { pace, under_way, refusing_since, .. } = lane;
-                    lanes[stays] = Lane { pace, under_way, refusing_since, ..Lane::new() };
-                }
+                Some(stays) => lanes[stays] = lane,
                 None => of_closed.extend(lane.under_way),
             }
         }

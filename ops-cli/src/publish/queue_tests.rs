@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::super::delays::{Extent, after_failure};
+use super::super::load::{Fate, Load};
 use super::super::record::Place;
 use super::*;
 
@@ -29,9 +31,9 @@ fn sent(queue: &mut Queue, now: Duration) -> Vec<Entry> {
 
 /// Refuses enough of the record's shard for its pace to be lowered.
 fn refuse(queue: &mut Queue, record: &Record) {
-    let refused = Load { records: 500, amount: 500.0 };
+    let load = Load { records: 500, amount: 500.0 };
     queue.lanes[queue.shards.index_of(record.hash_key)].pace.take(10, Duration::ZERO);
-    let verdict = Verdict { hash_key: record.hash_key, load: refused, is_accepted: false };
+    let verdict = Verdict { hash_key: record.hash_key, load, fate: Fate::Refused };
     queue.judged([verdict].into_iter(), Duration::ZERO, Duration::ZERO);
 }
 
@@ -179,7 +181,7 @@ proptest! {
                 turn += 1;
                 let fate = if entries[0].attempts < 10 { fates[turn % fates.len()] } else { 4 };
                 let (done, again) = match fate {
-                    0 => (0, now + super::super::delays::backoff(entries[0].attempts, super::super::delays::LONGEST, 0.5)),
+                    0 => (0, now + after_failure(&mut entries, Extent::Request, 0.5)),
                     1 => {
                         refuse(&mut queue, &entries[0].record);
                         (0, now)

@@ -25,12 +25,12 @@ pub struct Receipt {
     /// Which record of the aggregate that was put with this sequence number, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_sequence_number: Option<u64>,
-    /// How often it was sent.
+    /// The number of attempts.
     pub attempts: u32,
     /// An attempt before was not answered: the record may be on the stream twice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_repeat: bool,
-    /// When it was acknowledged, in epoch milliseconds.
+    /// The time of the acknowledgement, in epoch milliseconds.
     pub time: i64,
 }
 
@@ -75,7 +75,7 @@ pub struct InOrder {
 enum Slot {
     Expected,
     Known(Receipt),
-    /// It was given up, and has none.
+    /// The record was abandoned, and has no receipt.
     Never,
 }
 
@@ -105,7 +105,7 @@ impl InOrder {
 }
 
 impl Receipts {
-    /// A file: a new one, or one that is gone on with.
+    /// A file: a new one, or one that is continued.
     pub fn to_file(path: &Path, go_on: bool) -> Result<Self> {
         let name = path.display().to_string();
         let failed = |error: io::Error| Error::usage(format!("could not write {name}: {error}"));
@@ -159,7 +159,7 @@ impl Receipts {
         Ok(())
     }
 
-    /// There will be no receipt of this record.
+    /// Marks a record as one that will have no receipt.
     pub fn never(&mut self, offset: u64) {
         if let Self::Stdout(in_order) = self {
             in_order.settle(offset, Slot::Never);

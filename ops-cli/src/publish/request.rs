@@ -23,7 +23,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// Why a request has no answer for its entries.
 #[derive(Debug)]
 pub enum Failure {
-    /// The next attempt may succeed. `may_be_put`: it may have been executed.
+    /// The next attempt may succeed. `may_be_put`: this one may have been executed.
     Passing { reason: String, may_be_put: bool },
     /// Refused as a whole for the stream's limits.
     Throttled(String),
@@ -31,7 +31,7 @@ pub enum Failure {
     Lasting(Error),
 }
 
-/// A client that leaves trying again to us, who know which entries need it.
+/// A client without retries: only `send` knows which entries need one.
 pub fn client(client: &Client) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
@@ -41,7 +41,7 @@ pub fn client(client: &Client) -> Client {
     Client::from_conf(config.build())
 }
 
-/// Sends the request; its answer tells what became of each of its puts.
+/// Sends the request. The answer contains the outcome of each put.
 pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Answer, Failure> {
     let body = Bytes::from(body(stream, request));
     let kept = KeptAnswer::default();

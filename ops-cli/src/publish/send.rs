@@ -1,4 +1,4 @@
-//! The run: several requests at once; what fails is sent again, alone, until it is acknowledged or its time is up.
+//! The run: several requests in flight. Failed entries alone are resent, until they are acknowledged or their deadline is over.
 
 mod answers;
 
@@ -22,21 +22,21 @@ use super::request::{self, Failure};
 use super::shards::ShardMap;
 use crate::error::{Error, Result};
 
-/// Requests under way at once, and what they may hold together: the SDK's copies of a request are several times its size.
+/// The most requests in flight, and the most bytes in them: the SDK's copies of a request are several times its size.
 const REQUESTS: usize = 8;
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
-/// How long records wait for company in an aggregate, where the input is slow.
+/// How long records wait for others to share an aggregate with, if the input is slow.
 const LINGER: Duration = Duration::from_millis(100);
-/// The stream's shards are asked for again at most this often.
+/// The stream's shards are listed at most this often.
 const RESHARD_EVERY: Duration = Duration::from_secs(1);
 
-/// Why a record is given up that was to be sent when the user asked a second time to stop.
+/// Why a record is abandoned when the user interrupts a second time.
 const INTERRUPTED: &str = "interrupted before it was acknowledged";
 
 /// How to send.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a record is tried; waiting for its shard's pace does not count.
+    /// How long a record is retried; waiting for its shard's pace does not count.
     pub deadline: Duration,
     pub packing: Packing,
     /// Stop at the first input error.
@@ -59,7 +59,7 @@ pub struct Run {
     ready_since: Duration,
     /// Aggregates on a shard that the map does not have.
     misplaced: Vec<Misplaced>,
-    /// Some: the stream's shards are being asked for.
+    /// `Some` while the stream's shards are being listed.
     resharding: Option<JoinHandle<Result<ShardMap>>>,
     resharded: Instant,
     /// When the first of the requests was sent that failed since anything was acknowledged.
@@ -67,7 +67,7 @@ pub struct Run {
     next_place: Place,
     state: State,
     is_interrupted: bool,
-    /// Whether requests under way are not waited for any more.
+    /// Whether requests in flight are abandoned.
     leave: watch::Sender<bool>,
     /// Why it ends early, if it does.
     error: Option<Error>,
@@ -76,13 +76,13 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     Reading,
-    /// Nothing more is read; what is held is still sent.
+    /// Nothing more is read; queued records are still sent.
     Finishing,
-    /// Nothing is sent any more; what is under way is waited for.
+    /// Nothing more is sent; requests in flight are waited for.
     GivenUp,
 }
 
-/// Records that were acknowledged together, by a shard that may not be that of each of them.
+/// Records that were acknowledged together by a shard that may not be the shard of each of them.
 struct Misplaced {
     entries: Vec<Entry>,
     shard_id: String,
@@ -123,7 +123,7 @@ impl Run {
         }
     }
 
-    /// Sends what comes until there is no more, or until `stop` resolves: once to stop reading, once more to give up.
+    /// Sends all chunks, or until `stop` resolves: the first time it stops reading, the second time it abandons the rest.
     pub async fn drive<S: Future<Output = ()>>(
         &mut self,
         mut chunks: mpsc::Receiver<Chunk>,
@@ -165,7 +165,7 @@ impl Run {
         Ok(())
     }
 
-    /// What cannot be written down is not to be sent.
+    /// Stops reading if a receipt or dead letter could not be written: nothing is sent without one.
     fn stop_at_failure(&mut self) {
         if let Some(error) = self.ledger.take_failure() {
             self.stop_reading();
@@ -173,7 +173,7 @@ impl Run {
         }
     }
 
-    /// How the run ended, if not well.
+    /// The error that ended the run, if any.
     pub fn take_error(&mut self) -> Option<Error> {
         self.error.take()
     }
@@ -182,7 +182,7 @@ impl Run {
         self.begun.elapsed()
     }
 
-    /// How long until something may be sent, where nothing else will change that.
+    /// Sends all requests that may be sent. Returns the time until the next may be, if only time will permit it.
     fn send_what_may_be_sent(&mut self) -> Option<Duration> {
         if self.state == State::GivenUp {
             return None;
@@ -264,7 +264,7 @@ impl Run {
         }
     }
 
-    /// No more is sent: what was never sent counts as not read, what was refused goes to the dead letters.
+    /// Ends sending: records that were never sent count as unread, the others become dead letters.
     fn give_up(&mut self, error: Error, reason: &str) {
         self.stop_reading();
         self.state = State::GivenUp;

@@ -1,4 +1,4 @@
-//! What an answer says of each record: acknowledged, to be sent again, or given up.
+//! The outcome of each record in an answer: acknowledged, resent or abandoned.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::super::answer::Outcome;
-use super::super::delays::{LONGEST, LONGEST_ALONE, after_refusal, backoff};
+use super::super::delays::{Extent, after_failure, after_refusal};
 use super::super::lane::Verdict;
 use super::super::ledger::At;
-use super::super::load::Load;
+use super::super::load::{Fate, Load};
 use super::super::pack::{Entry, Put, Request};
 use super::super::request::Failure;
 use super::super::shards::ShardMap;
@@ -24,13 +24,19 @@ impl Run {
         self.bytes_under_way -= bytes;
         self.queue.answered(request.id);
         match result {
-            Ok(answer) => match answer.outcomes(request.puts.len()) {
-                Ok(outcomes) => {
-                    self.ledger.tally.latency.add(took);
-                    self.settle(request, outcomes, sent, now);
+            Ok(answer) => {
+                // The next request goes out first: with one request in flight, settling would cost throughput.
+                if answer.accepts_all() && self.queue.has_a_full_request() {
+                    self.send_what_may_be_sent();
                 }
-                Err(reason) => self.failed(request, Failure::Passing { reason, may_be_put: true }, sent, now),
-            },
+                match answer.outcomes(request.puts.len()) {
+                    Ok(outcomes) => {
+                        self.ledger.tally.latency.add(took);
+                        self.settle(request, outcomes, sent, now);
+                    }
+                    Err(reason) => self.failed(request, Failure::Passing { reason, may_be_put: true }, sent, now),
+                }
+            }
             Err(failure) => self.failed(request, failure, sent, now),
         }
         self.ledger.flush();
@@ -38,12 +44,12 @@ impl Run {
 
     fn settle(&mut self, request: Request, outcomes: Vec<Outcome<'_>>, sent: Duration, now: Duration) {
         let time = Timestamp::now().as_millisecond();
-        let of_put = |outcome: &Outcome<'_>| match outcome {
-            Outcome::Put { .. } => Some(true),
-            Outcome::Throttled(_) => Some(false),
-            Outcome::Failed(_) => None,
+        let fate = |outcome: &Outcome<'_>| match outcome {
+            Outcome::Put { .. } => Fate::Accepted,
+            Outcome::Throttled(_) => Fate::Refused,
+            Outcome::Failed(_) => Fate::Failed,
         };
-        self.queue.judged(verdicts(&request, outcomes.iter().map(of_put)), sent, now);
+        self.queue.judged(verdicts(&request, outcomes.iter().map(fate)), sent, now);
         let mut entries = request.entries;
         let mut unsettled = Vec::new();
         let mut end = 0;
@@ -71,13 +77,16 @@ impl Run {
                     self.throttled(entries, &reason, now);
                     self.stop_if_nothing_succeeds(sent, now, &reason);
                 }
-                Outcome::Failed(reason) => self.again(entries, &reason, LONGEST_ALONE, sent, now),
+                Outcome::Failed(reason) => {
+                    let extent = Extent::of_entry(self.queue.is_accepting(&entries[0]));
+                    self.again(entries, &reason, extent, sent, now);
+                }
             }
         }
     }
 
-    /// Whether the shard that took these entries together is the one of each of them. A record alone is at home wherever
-    /// it is; where that is not expected, the map is out of date.
+    /// Whether the shard that accepted these entries together is the shard of each of them. A single record is at home
+    /// anywhere; if its shard is unexpected, the map is out of date.
     fn is_at_home(&mut self, entries: &[Entry], shard_id: &str) -> bool {
         let takes = self.queue.shards().takes(shard_id, entries.iter().map(|entry| entry.record.hash_key));
         if takes != Some(true) {
@@ -110,7 +119,7 @@ impl Run {
                 }
             }
             self.queue.settle(&at_home, Vec::new(), Duration::ZERO);
-            self.again(elsewhere, "it was put on a shard that its stream has no more", LONGEST_ALONE, now, now);
+            self.again(elsewhere, "it was put on a shard that its stream has no more", Extent::Entry, now, now);
         }
     }
 
@@ -126,7 +135,7 @@ impl Run {
             }
         };
         if is_throttled {
-            let refused = request.puts.iter().map(|_| Some(false));
+            let refused = request.puts.iter().map(|_| Fate::Refused);
             self.queue.judged(verdicts(&request, refused), sent, now);
         }
         for entry in &mut request.entries {
@@ -138,7 +147,7 @@ impl Run {
             if is_throttled {
                 self.throttled(entries, &reason, now);
             } else {
-                self.again(entries, &reason, LONGEST, sent, now);
+                self.again(entries, &reason, Extent::Request, sent, now);
             }
         }
         self.stop_if_nothing_succeeds(sent, now, &reason);
@@ -160,28 +169,28 @@ impl Run {
         }
     }
 
-    /// Sends the entries of a put again after a pause, except for those whose time would be up by then. What was sent at
-    /// `sent` failed; the pause is `longest` at most.
-    fn again(&mut self, mut entries: Vec<Entry>, reason: &str, longest: Duration, sent: Duration, now: Duration) {
-        let failures = 1 + entries.iter().map(|entry| entry.failures).max().unwrap_or_default();
-        let pause = backoff(failures, longest, fastrand::f64());
+    /// Resends the entries of a put after a pause, except for those whose deadline would be over by then. They were sent at
+    /// `sent`.
+    fn again(&mut self, mut entries: Vec<Entry>, reason: &str, extent: Extent, sent: Duration, now: Duration) {
+        let pause = after_failure(&mut entries, extent, fastrand::f64());
         for entry in &mut entries {
-            entry.failures = failures;
             entry.tried += now.saturating_sub(sent) + pause;
         }
         let deadline = self.options.deadline;
         self.retry(entries, reason, now + pause, |entry| entry.tried <= deadline);
     }
 
-    /// Sends again what a shard refused for its limit. The pace decides when, and a record is not abandoned for our pace:
-    /// its time is up only if the shard has accepted nothing all that time.
+    /// Resends entries that a shard refused for its limit. The pace decides when. No record is abandoned because of our
+    /// pace: its deadline counts only while the shard accepts nothing.
     fn throttled(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) {
         self.ledger.tally.throttled += entries.len() as u64;
-        let since = entries.first().and_then(|entry| self.queue.refused_since(entry));
+        let Some(first) = entries.first() else { return };
+        let pause = after_refusal(self.queue.is_accepting(first), fastrand::f64());
+        let since = self.queue.refused_since(first);
         let deadline = self.options.deadline;
         let has_time =
             |entry: &Entry| since.is_none_or(|since| now.saturating_sub(since.max(entry.first_sent)) <= deadline);
-        self.retry(entries, reason, now + after_refusal(fastrand::f64()), has_time);
+        self.retry(entries, reason, now + pause, has_time);
     }
 
     fn retry(&mut self, entries: Vec<Entry>, reason: &str, due: Duration, has_time: impl Fn(&Entry) -> bool) {
@@ -213,11 +222,11 @@ impl Run {
     }
 }
 
-/// The verdicts on a request's puts: accepted, refused for the shard's limit, or none.
-fn verdicts(request: &Request, accepted: impl Iterator<Item = Option<bool>>) -> impl Iterator<Item = Verdict> {
+/// The verdicts on a request's puts.
+fn verdicts(request: &Request, fates: impl Iterator<Item = Fate>) -> impl Iterator<Item = Verdict> {
     let mut entries = request.entries.iter();
-    request.puts.iter().zip(accepted).filter_map(move |(Put { entries: count, bytes, .. }, is_accepted)| {
+    request.puts.iter().zip(fates).filter_map(move |(Put { entries: count, bytes, .. }, fate)| {
         let hash_key = entries.by_ref().take(*count).last()?.record.hash_key;
-        Some(Verdict { hash_key, load: Load::of(*bytes), is_accepted: is_accepted? })
+        Some(Verdict { hash_key, load: Load::of(*bytes), fate })
     })
 }
