@@ -140,6 +140,9 @@ async fn room_for(bytes: usize) -> Option<SemaphorePermit<'static>> {
     if bytes <= SMALL_BYTES {
         return None;
     }
+    if let Ok(room) = ROOM.try_acquire_many(kib(bytes)) {
+        return Some(room);
+    }
     let _waiting = Waiting::new();
     ROOM.acquire_many(kib(bytes)).await.ok()
 }

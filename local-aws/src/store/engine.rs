@@ -74,8 +74,7 @@ pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]),
     let database = Database::builder(dir.join(FOLDER))
         .cache_size(CACHE_BYTES)
         .max_journaling_size(JOURNAL_BYTES)
-        // One of two only flushes, so that no memtable waits for a compaction.
-        .worker_threads(2)
+        .worker_threads(1)
         .open()
         .map_err(failed)?;
     let tree = |index: usize| {
@@ -206,7 +205,7 @@ impl Engine {
             tree.rotate_memtable_and_wait().expect("the folder can be written");
         }
         while self.database.outstanding_flushes() > 0 || self.database.active_compactions() > 0 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 
@@ -246,7 +245,7 @@ impl Numbered {
     }
 
     fn remove(&mut self, engine: &Engine, keyspace: Keyspace, key: impl Into<fjall::Slice>) {
-        let key = key.into();
+        let key: fjall::Slice = key.into();
         self.bytes[tree(keyspace)] += key.len() as u64 + ENTRY_BYTES;
         self.batch.remove(engine.tree(keyspace), key);
     }
