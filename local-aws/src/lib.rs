@@ -64,11 +64,13 @@ pub const DEFAULT_PORT: u16 = 4566;
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
-/// The memory that an endpoint with this [`Config::memory_limit`] should use at most, in bytes: the limit, and a quarter of it for what
-/// the allocator needs besides; the bodies of requests under way and what is decoded of them; the store's buffers and queue;
-/// and 64 MiB for everything else, such as code, connections and answers that are being built.
+/// The resident memory of an endpoint with this [`Config::memory_limit`], at most, in bytes. SEMANTICS.md lists the parts, and
+/// what is not among them.
 pub const fn memory_bound(limit: usize) -> usize {
-    limit + limit / 4 + 2 * http_api::MAX_BODY_BYTES + store::MEMORY_BYTES + (64 << 20)
+    /// The program, connections and answers.
+    const OTHER_BYTES: usize = 48 << 20;
+    let (allocator, decoded) = (limit / 8, http_api::MAX_BODY_BYTES);
+    limit + allocator + http_api::MAX_BODY_BYTES + decoded + store::MEMORY_BYTES + OTHER_BYTES
 }
 
 /// Who and where the endpoint says it is.

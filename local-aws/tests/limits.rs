@@ -158,3 +158,28 @@ async fn an_answer_that_is_not_read() {
     tokio::time::timeout(Duration::from_secs(30), asking).await.expect("the connection is ended");
     assert_eq!(answered(&mut sent(address, HEALTH).await).await, "HTTP/1.1 200");
 }
+
+/// Two bodies of 20 MiB do not fit in 32 MiB: the second waits for the first, whose client sends a byte now and then.
+#[tokio::test]
+async fn a_body_that_crawls_loses_its_room_to_one_that_waits() {
+    const BYTES: usize = 20 << 20;
+    let address = endpoint(Limits::default()).await;
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-target: Kinesis_20131202.PutRecords\r\ncontent-length: {BYTES}\r\n\r\n"
+    );
+    let (mut from, mut to) = sent(address, head.as_bytes()).await.into_split();
+    let crawl = tokio::spawn(async move {
+        while to.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    // Nobody waits for its room.
+    let mut answer = [0; 12];
+    assert!(tokio::time::timeout(Duration::from_secs(2), from.read_exact(&mut answer)).await.is_err());
+    let mut second = sent(address, head.as_bytes()).await;
+    second.write_all(&vec![b' '; BYTES]).await.unwrap();
+    assert_eq!(answered(&mut second).await, "HTTP/1.1 400");
+    tokio::time::timeout(Duration::from_secs(20), from.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    crawl.abort();
+}

@@ -1,5 +1,6 @@
 //! `ops-cli`: parse, run, print the error once, pick the exit code.
 
+mod allocator;
 mod aws;
 mod cli;
 mod commands;
@@ -24,13 +25,15 @@ use cli::{Cli, Command};
 use error::{Error, Kind, Result};
 use output::Output;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let cli = match cli() {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
-    match run(cli).await {
+    if matches!(cli.command, Command::Local(_)) {
+        allocator::return_freed_memory();
+    }
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
@@ -52,6 +55,7 @@ fn cli() -> Result<Cli, ExitCode> {
     Err(u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
+#[tokio::main]
 async fn run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
     let output = Output { format: global.output };

@@ -1,4 +1,5 @@
-//! `cargo make soak [MINUTES]`: ten kills, then minutes of mixed load with the endpoint's memory watched. Too long for CI.
+//! `cargo make soak [MINUTES]`: ten kills, then minutes of mixed load with the endpoint's memory watched, divided among three
+//! memory limits. Too long for CI.
 //!
 //! `SOAK_KILLS` sets the number of kills, `SOAK_SEED` repeats them.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -8,15 +9,18 @@ mod load;
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 
 const MIB: u64 = 1 << 20;
-const MEMORY_LIMIT_MIB: u64 = 64;
+const MEMORY_LIMITS_MIB: [u64; 3] = [1, 64, 128];
 /// Of each message and record.
 const BYTES: usize = 2000;
 /// Of each writer, after each put: the data folder stays below a few gigabytes.
 const REST: Duration = Duration::from_millis(100);
+/// Of large requests, and their stream and log group.
+const AT_ONCE: usize = 4;
 const BULK: &str = "bulk";
 
 fn main() {
@@ -33,68 +37,102 @@ fn main() {
             load::kill(endpoint, config, kills, &mut random).await;
         })
         .await;
-        let mut endpoint = load::Restarted::start(&format!("{MEMORY_LIMIT_MIB}MiB"));
-        let mut memory = Memory::default();
-        load::run(&mut endpoint, BYTES, REST, async |endpoint, config| {
-            memory = watch(endpoint, config, Duration::from_secs_f64(minutes * 60.0)).await;
-        })
-        .await;
-        let folder = folder_bytes(endpoint.dir.path()) / MIB;
-        memory.report(folder);
+        let time = Duration::from_secs_f64(minutes * 60.0 / MEMORY_LIMITS_MIB.len() as f64);
+        for limit in MEMORY_LIMITS_MIB {
+            let mut endpoint = load::Restarted::start(&format!("{limit}MiB"));
+            let idle = resident(&endpoint, "VmRSS:");
+            let mut memory = Memory::default();
+            load::run(&mut endpoint, BYTES, REST, async |endpoint, config| {
+                memory = Memory { idle, ..watch(endpoint, config, time).await };
+            })
+            .await;
+            // The checks above read everything that was put.
+            memory.highest = memory.highest.max(resident(&endpoint, "VmHWM:"));
+            let folder = folder_bytes(endpoint.dir.path()) / MIB;
+            memory.report(limit, folder);
+        }
     });
 }
 
-/// The endpoint's resident memory, second by second.
+/// The endpoint's resident memory, in bytes.
 #[derive(Default)]
 struct Memory {
+    idle: u64,
+    /// Second by second.
     samples: Vec<u64>,
-    /// Bytes of records put beside the writers' load, in large requests.
+    /// As the kernel has it.
+    highest: u64,
+    /// Bytes that were put beside the writers' load, in large requests.
     bulk: u64,
 }
 
 impl Memory {
-    fn report(&self, folder: u64) {
-        let limit = MEMORY_LIMIT_MIB;
-        let bound = local_aws::memory_bound((limit * MIB) as usize) as u64 / MIB;
+    fn report(&self, limit: u64, folder: u64) {
         let mib = |bytes: u64| bytes / MIB;
-        let max = mib(self.samples.iter().copied().max().unwrap());
+        let bound = mib(local_aws::memory_bound((limit * MIB) as usize) as u64);
         let half = &self.samples[self.samples.len() / 2..];
-        let later = mib(half.iter().sum::<u64>() / half.len() as u64);
+        let (idle, highest, later) =
+            (mib(self.idle), mib(self.highest), mib(half.iter().sum::<u64>() / half.len() as u64));
         println!(
-            "resident memory with --memory-limit {limit}MiB: at most {max} MiB of {bound}, {later} MiB on average in the second half"
+            "resident memory with --memory-limit {limit}MiB: {idle} MiB when idle, at most {highest} MiB of {bound}, {later} MiB \
+             on average in the second half"
         );
         println!("{} MiB were put in large requests; the data folder has {folder} MiB", mib(self.bulk));
-        assert!(max <= bound, "resident memory reached {max} MiB, above {bound} MiB");
+        assert!(highest <= bound, "resident memory reached {highest} MiB, above {bound} MiB");
     }
 }
 
-/// Reads, and puts large requests beside the load, until the time is over.
+/// Reads, and puts large requests beside the load, until the time is over: records and log events in turn.
 async fn watch(endpoint: &load::Restarted, config: &aws_config::SdkConfig, time: Duration) -> Memory {
     let kinesis = aws_sdk_kinesis::Client::new(config);
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     kinesis.create_stream().stream_name(BULK).shard_count(1).send().await.unwrap();
-    let (begun, mut memory) = (Instant::now(), Memory::default());
+    logs.create_log_group().log_group_name(BULK).send().await.unwrap();
+    for stream in 0..AT_ONCE {
+        logs.create_log_stream().log_group_name(BULK).log_stream_name(stream.to_string()).send().await.unwrap();
+    }
+    let mut memory = Memory::default();
+    let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while begun.elapsed() < time {
         ticks.tick().await;
-        let entry =
-            PutRecordsRequestEntry::builder().partition_key("k").data(Blob::new(vec![7; 500_000])).build().unwrap();
-        let put = kinesis.put_records().stream_name(BULK).set_records(Some(vec![entry; 8])).send();
+        let puts: Vec<_> = if memory.samples.len().is_multiple_of(2) {
+            (0..AT_ONCE).map(|_| tokio::spawn(put_large_records(kinesis.clone()))).collect()
+        } else {
+            (0..AT_ONCE).map(|stream| tokio::spawn(put_many_events(logs.clone(), stream))).collect()
+        };
         let read = logs.filter_log_events().log_group_name(load::GROUP).filter_pattern("x").limit(1000).send();
-        // Every fifth second something large.
-        if memory.samples.len().is_multiple_of(5) && put.await.is_ok() {
-            memory.bulk += 8 * 500_000;
-        }
         read.await.unwrap();
-        memory.samples.push(tokio::task::block_in_place(|| resident(endpoint)));
+        for put in puts {
+            memory.bulk += put.await.unwrap();
+        }
+        memory.samples.push(resident(endpoint, "VmRSS:"));
     }
+    memory.highest = resident(endpoint, "VmHWM:");
     memory
 }
 
-fn resident(endpoint: &load::Restarted) -> u64 {
-    let (_, metrics) = endpoint.endpoint.get("/_local/metrics");
-    let value = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
-    value.unwrap().parse::<f64>().unwrap() as u64
+/// The number of bytes that were acknowledged.
+async fn put_large_records(kinesis: aws_sdk_kinesis::Client) -> u64 {
+    const BYTES: usize = 500_000;
+    let entry = PutRecordsRequestEntry::builder().partition_key("k").data(Blob::new(vec![7; BYTES])).build().unwrap();
+    let put = kinesis.put_records().stream_name(BULK).set_records(Some(vec![entry; 8])).send().await;
+    put.map_or(0, |_| 8 * BYTES as u64)
+}
+
+/// The number of bytes that were acknowledged.
+async fn put_many_events(logs: aws_sdk_cloudwatchlogs::Client, stream: usize) -> u64 {
+    const EVENTS: usize = 400;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let event = InputLogEvent::builder().timestamp(now).message("x".repeat(BYTES)).build().unwrap();
+    let put = logs.put_log_events().log_group_name(BULK).log_stream_name(stream.to_string());
+    put.set_log_events(Some(vec![event; EVENTS])).send().await.map_or(0, |_| (EVENTS * BYTES) as u64)
+}
+
+fn resident(endpoint: &load::Restarted, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.endpoint.pid())).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+    value.unwrap().parse::<u64>().unwrap() * 1024
 }
 
 fn folder_bytes(dir: &std::path::Path) -> u64 {

@@ -2,12 +2,14 @@
 //! is decompressed after its signature is verified.
 
 use std::io::Read;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, Request, header};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -19,13 +21,25 @@ use crate::store;
 /// What is set aside before the first byte is here, at most.
 const FIRST_CAPACITY: usize = 1024 * 1024;
 
-/// Bytes of bodies that are in memory at once, unless one alone is larger. A request for which there is no room waits. A small
-/// one does not count.
+/// Bytes of bodies that are in memory at once, decompressed ones included, unless one alone is larger. A request for which
+/// there is no room waits. A small one does not count.
 pub const MAX_BYTES_IN_FLIGHT: usize = 32 << 20;
 const SMALL_BYTES: usize = 64 << 10;
 
 /// Room for bodies, in KiB.
 static ROOM: Semaphore = Semaphore::const_new(MAX_BYTES_IN_FLIGHT / 1024);
+/// Requests that wait for room.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// While requests wait, a body that has room must arrive at this rate after a grace period, or it loses its room. A client
+/// that crawls therefore delays others by little more than the grace period.
+const LEAST_BYTES_PER_SECOND: usize = 1 << 20;
+const GRACE: Duration = Duration::from_secs(1);
+/// How often a body that pauses is checked.
+const CHECK: Duration = Duration::from_millis(200);
+
+/// Deflate compresses no better than 1032 to 1, as zlib's documentation says.
+const MAX_COMPRESSION: usize = 1032;
 
 pub struct ReadBody {
     pub bytes: Bytes,
@@ -74,21 +88,17 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     if stated.is_some_and(|stated| stated > allowance.bytes) {
         return Err(too_large(allowance));
     }
-    // Taken whole, in the order of arrival: with parts of it, requests could wait for each other.
-    let wanted = stated.unwrap_or(allowance.bytes);
-    let room = match u32::try_from(wanted.min(MAX_BYTES_IN_FLIGHT) / 1024) {
-        Ok(kib) if wanted > SMALL_BYTES => ROOM.acquire_many(kib).await.ok(),
-        _ => None,
-    };
+    // Acquired as a whole, in the order of arrival: with parts of it, requests could wait for each other.
+    let room = room_for(needed(stated, is_gzip(headers).unwrap_or_default(), allowance.bytes)).await;
+    let begun = Instant::now();
     let capacity = if room.is_some() { stated } else { stated.map(|stated| stated.min(FIRST_CAPACITY)) };
     let mut bytes = BytesMut::with_capacity(capacity.unwrap_or_default());
     let mut hasher = Sha256::new();
     loop {
-        let frame = tokio::time::timeout(allowance.pause, body.frame()).await.map_err(|_| too_slow())?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| {
-            AwsError::bad_request("RequestAborted", format!("The request's body could not be read: {error}"))
-        })?;
+        let is_crawling = || {
+            room.is_some() && WAITING.load(Ordering::Relaxed) > 0 && is_below_least_rate(begun.elapsed(), bytes.len())
+        };
+        let Some(frame) = next_frame(&mut body, allowance.pause, is_crawling).await? else { break };
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > allowance.bytes {
             return Err(too_large(allowance));
@@ -99,11 +109,79 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     Ok(ReadBody { bytes: bytes.freeze(), room, sha256: hex(&hasher.finalize()) })
 }
 
+/// The next part of a body.
+async fn next_frame(
+    body: &mut Body,
+    pause: Duration,
+    is_crawling: impl Fn() -> bool,
+) -> Result<Option<Frame<Bytes>>, AwsError> {
+    let begun = Instant::now();
+    let frame = loop {
+        if is_crawling() || begun.elapsed() >= pause {
+            return Err(too_slow());
+        }
+        if let Ok(frame) = tokio::time::timeout(pause.min(CHECK), body.frame()).await {
+            break frame;
+        }
+    };
+    frame.transpose().map_err(|error| {
+        AwsError::bad_request("RequestAborted", format!("The request's body could not be read: {error}"))
+    })
+}
+
+/// Bytes that a body can need in memory: its own, and if it is compressed what it can decompress to.
+fn needed(stated: Option<usize>, is_gzip: bool, limit: usize) -> usize {
+    let sent = stated.unwrap_or(limit);
+    if is_gzip { sent + sent.saturating_mul(MAX_COMPRESSION).min(limit) } else { sent }
+}
+
+/// Waits for room for so many bytes. None are needed for a small body.
+async fn room_for(bytes: usize) -> Option<SemaphorePermit<'static>> {
+    if bytes <= SMALL_BYTES {
+        return None;
+    }
+    if let Ok(room) = ROOM.try_acquire_many(kib(bytes)) {
+        return Some(room);
+    }
+    let _waiting = Waiting::new();
+    ROOM.acquire_many(kib(bytes)).await.ok()
+}
+
+/// The room that bytes need, in KiB. All of it is enough for the largest body.
+fn kib(bytes: usize) -> u32 {
+    (bytes.min(MAX_BYTES_IN_FLIGHT) / 1024) as u32
+}
+
+/// A request that waits for room, counted until it has it or its client is gone.
+struct Waiting;
+
+impl Waiting {
+    fn new() -> Self {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn is_below_least_rate(elapsed: Duration, received: usize) -> bool {
+    elapsed > GRACE + Duration::from_secs_f64(received as f64 / LEAST_BYTES_PER_SECOND as f64)
+}
+
 /// Decompresses a body that is sent with `Content-Encoding: gzip`, as the CloudWatch agent does, up to the operation's limit.
+/// `room` was acquired for the largest possible result; what the actual one does not need is released.
 ///
 /// # Errors
 /// Another encoding, a body that is not gzip, or one that is larger than the limit when it is decompressed.
-pub async fn decode(request: Request<Bytes>, allowance: &Allowance<'_>) -> Result<Request<Bytes>, AwsError> {
+pub async fn decode(
+    request: Request<Bytes>,
+    room: &mut Option<SemaphorePermit<'static>>,
+    allowance: &Allowance<'_>,
+) -> Result<Request<Bytes>, AwsError> {
     if !is_gzip(request.headers())? {
         return Ok(request);
     }
@@ -112,7 +190,11 @@ pub async fn decode(request: Request<Bytes>, allowance: &Allowance<'_>) -> Resul
     let body = store::beside(move || decompress(&compressed, limit)).await;
     let body = body.map_err(|error| AwsError::serialization(format!("The request's body is not gzip: {error}")))?;
     parts.headers.remove(header::CONTENT_ENCODING);
-    Ok(Request::from_parts(parts, body.ok_or_else(|| too_large(allowance))?))
+    let body = body.ok_or_else(|| too_large(allowance))?;
+    if let Some(room) = room {
+        drop(room.split(room.num_permits().saturating_sub(kib(body.len()) as usize)));
+    }
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Whether the body is compressed.
@@ -190,6 +272,45 @@ mod tests {
             assert_eq!(is_gzip(other), Err(415), "{other}");
         }
         assert_eq!(super::is_gzip(&HeaderMap::new()), Ok(false));
+    }
+
+    #[test]
+    fn a_compressed_body_needs_room_for_what_it_can_decompress_to() {
+        let limit = limit_of("PutLogEvents");
+        assert_eq!(needed(Some(2000), false, limit), 2000);
+        assert_eq!(needed(Some(2000), true, limit), 2000 + 2000 * MAX_COMPRESSION);
+        assert_eq!(needed(Some(1 << 20), true, limit), (1 << 20) + limit);
+        assert_eq!(needed(None, false, limit), limit);
+        let bytes = 16 << 20;
+        assert!(gzip(&vec![0; bytes]).len() * MAX_COMPRESSION >= bytes);
+    }
+
+    #[tokio::test]
+    async fn a_decompressed_body_keeps_the_room_it_needs_and_releases_the_rest() {
+        let message = vec![b'x'; 200 << 10];
+        let compressed = gzip(&message);
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_ENCODING, "gzip".parse().unwrap()),
+            (header::CONTENT_LENGTH, compressed.len().into()),
+        ]);
+        let (pause, whole) = (Duration::from_secs(20), Duration::from_secs(20));
+        let allowance = Allowance { bytes: limit_of("PutLogEvents"), operation: "PutLogEvents", pause, whole };
+        let read = read(Body::from(compressed.clone()), &headers, &allowance).await.unwrap();
+        let mut room = read.room;
+        let permits = |room: &Option<SemaphorePermit>| room.as_ref().map_or(0, SemaphorePermit::num_permits);
+        assert!(permits(&room) >= message.len() / 1024);
+        let mut request = Request::new(read.bytes);
+        *request.headers_mut() = headers;
+        let decoded = decode(request, &mut room, &allowance).await.unwrap();
+        assert_eq!((decoded.body().len(), permits(&room)), (message.len(), 200));
+    }
+
+    #[test]
+    fn a_body_is_slow_after_the_grace_period_below_the_least_rate() {
+        assert!(!is_below_least_rate(GRACE, 0));
+        assert!(is_below_least_rate(GRACE * 2, 0));
+        assert!(!is_below_least_rate(Duration::from_secs(10), 10 << 20));
+        assert!(is_below_least_rate(Duration::from_secs(12), 10 << 20));
     }
 
     proptest! {

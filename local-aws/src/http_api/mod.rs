@@ -149,9 +149,9 @@ async fn dispatch(
     claim: Result<Claim, SignatureError>,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
-    let guard::Admitted { request, claim, session, room: _room } =
+    let guard::Admitted { request, claim, session, mut room } =
         guard::admitted(services, protocol, operation, claim, request).await?;
-    let request = body::decode(request, &guard::allowance(&services.access, operation)).await?;
+    let request = body::decode(request, &mut room, &guard::allowance(&services.access, operation)).await?;
     let signed_for = Signed { service: claim.map(|claim| claim.service), session, protocol };
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {

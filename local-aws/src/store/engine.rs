@@ -5,9 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+use lsm_tree::AbstractTree;
 
 use super::check::journal::Marker;
 use super::check::{self, Checked, Counter};
@@ -24,12 +27,18 @@ pub const MARKER_KEY: [u8; 1] = [0];
 
 /// Bounds what is read again at the start, and so how long that takes.
 const JOURNAL_BYTES: u64 = 128 << 20;
-/// What each tree gathers in memory, and as much again while that is brought to a table.
-const MEMTABLE_BYTES: [u64; TREES] = [4 << 20, 16 << 20, 8 << 20];
+/// The size of a tree's memtable, unless one commit alone is larger.
+const MEMTABLE_BYTES: [u64; TREES] = [2 << 20, 8 << 20, 4 << 20];
+/// Memtables of a tree at most: the active one, one that is being written to a table, and one that a reader still uses.
+const MEMTABLES: u64 = 3;
 const CACHE_BYTES: u64 = 8 << 20;
 /// What the engine holds in memory.
 pub const MEMORY_BYTES: usize =
-    (2 * (MEMTABLE_BYTES[0] + MEMTABLE_BYTES[1] + MEMTABLE_BYTES[2]) + CACHE_BYTES) as usize;
+    (MEMTABLES * (MEMTABLE_BYTES[0] + MEMTABLE_BYTES[1] + MEMTABLE_BYTES[2]) + CACHE_BYTES) as usize;
+/// What an entry of a memtable counts besides its key and its value, as the engine counts.
+const ENTRY_BYTES: u64 = size_of::<lsm_tree::InternalValue>() as u64;
+/// How often the writer checks whether a memtable has been written to its table.
+const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 pub struct Engine {
     dir: PathBuf,
@@ -69,7 +78,8 @@ pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]),
         .open()
         .map_err(failed)?;
     let tree = |index: usize| {
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES[index]);
+        // `Engine::make_room` rotates memtables. The engine would do it when it comes to it, and lets them grow until then.
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX);
         database.keyspace(NAMES[index], options).map_err(failed)
     };
     let trees = [tree(0)?, tree(1)?, tree(2)?];
@@ -97,7 +107,12 @@ impl Engine {
         }
         let last = checked.found.into_iter().max().unwrap_or(0);
         let commits = Mutex::new(Counted { last, written: checked.found, file });
-        Ok(Self { dir: dir.to_owned(), database, trees, commits, _lock: lock })
+        let engine = Self { dir: dir.to_owned(), database, trees, commits, _lock: lock };
+        for index in 0..TREES {
+            // The journals were read into memtables.
+            engine.make_room(index, 0)?;
+        }
+        Ok(engine)
     }
 
     /// Writes these together or not at all; they are with the operating system when this returns.
@@ -125,13 +140,17 @@ impl Engine {
     }
 
     fn batch(&self) -> Numbered {
-        Numbered { batch: self.database.batch().durability(Some(PersistMode::Buffer)), touched: [false; TREES] }
+        Numbered { batch: self.database.batch().durability(Some(PersistMode::Buffer)), bytes: [0; TREES] }
     }
 
     /// Writes a batch with its number, then the counter: never the other way round.
-    fn commit(&self, Numbered { mut batch, touched }: Numbered) -> Result<(), StoreError> {
+    fn commit(&self, Numbered { mut batch, bytes }: Numbered) -> Result<(), StoreError> {
+        let touched = bytes.map(|bytes| bytes > 0);
         if !touched.contains(&true) {
             return Ok(());
+        }
+        for index in (0..TREES).filter(|index| touched[*index]) {
+            self.make_room(index, bytes[index])?;
         }
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let number = commits.last + 1;
@@ -148,11 +167,35 @@ impl Engine {
         commits.file.write(written).map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
     }
 
+    /// Rotates a tree's memtable if it has no room for so many bytes more, once the one before it is in a table. Whoever
+    /// commits waits meanwhile: the engine itself would let five memtables wait, each of any size.
+    fn make_room(&self, index: usize, bytes: u64) -> Result<(), StoreError> {
+        let tree = &self.trees[index];
+        let memtable = tree.tree.active_memtable();
+        if memtable.is_empty() || memtable.size() + bytes <= MEMTABLE_BYTES[index] {
+            return Ok(());
+        }
+        while tree.tree.sealed_memtable_count() > 0 {
+            // Fails once a table could not be written: nobody writes this one then.
+            self.database.persist(PersistMode::Buffer).map_err(|source| self.failed(source))?;
+            thread::sleep(FLUSH_POLL);
+        }
+        // This also releases the memtables that are in tables.
+        tree.rotate_memtable().map_err(|source| self.failed(source))?;
+        Ok(())
+    }
+
     /// Brings what was written to the disk itself, where a power failure does not take it.
     pub fn sync(&self) -> Result<(), StoreError> {
         self.database.persist(PersistMode::SyncData).map_err(|source| self.failed(source))?;
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         commits.file.sync().map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
+    }
+
+    /// For each tree, its memtables, those included that only readers still use, and how large one may be.
+    #[cfg(test)]
+    pub fn memtables(&self) -> [(u64, u64); TREES] {
+        std::array::from_fn(|index| (self.trees[index].tree.version_memtable_size_sum(), MEMTABLE_BYTES[index]))
     }
 
     /// Brings everything from memory to table files, and waits until nothing is being rewritten.
@@ -162,7 +205,7 @@ impl Engine {
             tree.rotate_memtable_and_wait().expect("the folder can be written");
         }
         while self.database.outstanding_flushes() > 0 || self.database.active_compactions() > 0 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 
@@ -188,20 +231,22 @@ impl Engine {
     }
 }
 
-/// A batch, and the trees it writes to.
+/// A batch, and what it writes to each tree.
 struct Numbered {
     batch: fjall::OwnedWriteBatch,
-    touched: [bool; TREES],
+    /// For each tree, as its memtable counts them.
+    bytes: [u64; TREES],
 }
 
 impl Numbered {
     fn put(&mut self, engine: &Engine, keyspace: Keyspace, key: Bytes, value: Bytes) {
-        self.touched[tree(keyspace)] = true;
+        self.bytes[tree(keyspace)] += (key.len() + value.len()) as u64 + ENTRY_BYTES;
         self.batch.insert(engine.tree(keyspace), key, value);
     }
 
     fn remove(&mut self, engine: &Engine, keyspace: Keyspace, key: impl Into<fjall::Slice>) {
-        self.touched[tree(keyspace)] = true;
+        let key: fjall::Slice = key.into();
+        self.bytes[tree(keyspace)] += key.len() as u64 + ENTRY_BYTES;
         self.batch.remove(engine.tree(keyspace), key);
     }
 }

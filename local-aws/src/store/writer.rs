@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::{Changes, StoreError};
 
 /// What waits at most before whoever commits more is held up.
-pub const MAX_QUEUED_BYTES: usize = 16 << 20;
+pub const MAX_QUEUED_BYTES: usize = 8 << 20;
 /// What is written in one go at most, unless one batch alone is larger.
 const MAX_GROUP_BYTES: usize = 4 << 20;
 /// How long what was written may be with the operating system only, at risk if the power fails.

@@ -147,6 +147,15 @@ fn is_unused(dir: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
+fn unreadable_table(error: &lsm_tree::Error) -> String {
+    match error {
+        lsm_tree::Error::Io(source) => format!("a table cannot be read: {source}"),
+        lsm_tree::Error::ChecksumMismatch { .. } => "a block of a table fails its checksum".to_owned(),
+        lsm_tree::Error::Decompress(_) => "a block of a table cannot be decompressed".to_owned(),
+        _ => "a table is not laid out as the engine writes it".to_owned(),
+    }
+}
+
 impl Checked {
     fn add(&mut self, file: &str, position: Option<usize>, what: String) {
         self.damages.push(Damage { file: file.into(), position: position.map(|position| position as u64), what });
@@ -167,7 +176,7 @@ impl Checked {
             if flaws.is_empty() && number != META_TREE {
                 match tables::last_commit(&tree, &manifest) {
                     Ok(last) => self.found[number - 1] = last,
-                    Err(error) => self.add(&name, None, format!("a table cannot be read: {error:?}")),
+                    Err(error) => self.add(&name, None, unreadable_table(&error)),
                 }
             }
             for (_, flaw) in flaws {
