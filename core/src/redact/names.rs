@@ -76,10 +76,10 @@ impl Eq for Names {}
 impl Names {
     pub(super) fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         let mut names: Vec<_> = names.map(fold).collect();
-        // As a form has it.
-        let of_forms: Vec<_> =
-            names.iter().filter(|name| name.contains(' ')).map(|name| name.replace(' ', "+")).collect();
-        names.extend(of_forms);
+        // As a form has them, and as they stand in columns and in lines that were wrapped.
+        let with_spaces: Vec<_> = names.iter().filter(|name| name.contains(' ')).cloned().collect();
+        let other_spaces = ["+", "\t", "\n"];
+        names.extend(with_spaces.iter().flat_map(|name| other_spaces.map(|space| name.replace(' ', space))));
         let mut harmless = [true; 128];
         for character in names.iter().flat_map(|name| name.chars()).chain(['\\', '%', '&', '#', ';', '\0']) {
             for case in [character.to_ascii_lowercase(), character.to_ascii_uppercase()] {

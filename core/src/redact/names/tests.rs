@@ -64,6 +64,8 @@ fn names_are_found_in_every_writing() {
         "\u{1e}{\"password\":1}",
         "8:password1:x",
         "card+number=1",
+        "the card\nnumber: 1",
+        r"card\tnumber: 1",
         "card%20number=1",
         "card\u{a0}number=1",
         "\u{10}password\u{2}x",
