@@ -41,7 +41,8 @@ const NAMED: &str = "named by a rule";
 ///
 /// A value is shown only if it can be shown that no rule names anything in it. Text that is not JSON is hidden if a name,
 /// or the last name in a pointer, may be in it: behind escapes of JSON, of URLs or of HTML, in another Unicode form or in
-/// UTF-16. In prose a name counts only as a word of its own. A record that is not JSON is always hidden when there is a
+/// UTF-16. In prose a name counts only as a word of its own. A key in JSON that may hold a name, such as `user[password]`,
+/// is hidden with its value. A record that is not JSON is always hidden when there is a
 /// pointer, and binary data when there is any rule. Base64 is not decoded, and pairs such as
 /// `{"name":"password","value":"x"}` are not understood.
 ///

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
+use std::time::UNIX_EPOCH;
 
 use common::{OPS_CLI, Run, function_zip, ops_cli, ops_cli_by};
 use serde_json::json;
@@ -86,6 +87,7 @@ fn value(head: &str, body: &str) -> String {
         );
     }
     let arn = "arn:aws:kinesis:us-east-1:123456789012:stream/test-dev";
+    let now_ms = UNIX_EPOCH.elapsed().unwrap().as_millis();
     json!({
         "StreamDescriptionSummary": {
             "StreamName": HOSTILE, "StreamARN": arn, "StreamStatus": HOSTILE, "RetentionPeriodHours": 24,
@@ -96,7 +98,7 @@ fn value(head: &str, body: &str) -> String {
         "State": HOSTILE, "LastUpdateStatus": HOSTILE, "Runtime": HOSTILE, "CodeSha256": HOSTILE, "LastModified": HOSTILE,
         "EventSourceMappings": [{"UUID": HOSTILE, "State": HOSTILE, "LastProcessingResult": HOSTILE, "EventSourceArn": arn}],
         "logStreams": [{"logStreamName": HOSTILE}],
-        "events": [{"timestamp": 1, "message": HOSTILE, "eventId": HOSTILE, "logStreamName": HOSTILE}],
+        "events": [{"timestamp": now_ms, "message": HOSTILE, "eventId": HOSTILE, "logStreamName": HOSTILE}],
     })
     .to_string()
 }
@@ -186,7 +188,7 @@ fn a_refusal_is_only_text() {
 #[test]
 fn names_states_and_log_events_are_only_text() {
     let url = server(Answers::Values);
-    for arguments in [&["status"][..], &["tail", "--since", "1000d"]] {
+    for arguments in [&["status"][..], &["tail"]] {
         let run = Run::of(connected(ops_cli(), &url).args(arguments)).ok();
         assert_harmless(&run.stdout);
         assert!(run.stdout.contains(ESCAPED), "{}", run.stdout);

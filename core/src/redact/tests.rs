@@ -108,7 +108,8 @@ fn a_text_is_judged_alike_wherever_it_stands() {
             assert_eq!(after(&[rule], text), "all: not JSON", "{rule}, {text:?}");
             let mark = r#"{"a":[{"m":"[redacted]"},1]}"#;
             assert_eq!(after(&[rule], &json!({"a": [{"m": text}, 1]}).to_string()), mark, "{rule}, {text:?}");
-            assert_eq!(after(&[rule], &json!({ text: 1 }).to_string()), r#"{"[redacted]":1}"#, "{rule}, {text:?}");
+            let member = r#"{"[redacted]":"[redacted]"}"#;
+            assert_eq!(after(&[rule], &json!({ text: 1 }).to_string()), member, "{rule}, {text:?}");
         }
     }
     let marked = "\u{feff}{\"token\":\"s3cret\"}";
@@ -128,6 +129,16 @@ fn names_are_the_same_in_every_case_and_form() {
         assert_eq!(after(&[rule], &format!("{key}=1")), "all: not JSON", "{key}");
     }
     assert_eq!(after(&["token"], r#"{"t%6fken":1}"#), r#"{"t%6fken":"[redacted]"}"#);
+}
+
+#[test]
+fn a_key_that_may_hold_a_name_is_hidden_with_its_value() {
+    for key in ["user[token]", "token:", "'token'", "{token}", "<token>", "token=", "my token"] {
+        let data = json!({"a": [{ key: {"x": ["s3cret"]} }]}).to_string();
+        assert_eq!(after(&["token"], &data), r#"{"a":[{"[redacted]":"[redacted]"}]}"#, "{key}");
+    }
+    let held = json!({ json!({"token": "s3cret"}).to_string(): 1 }).to_string();
+    assert_eq!(after(&["token"], &held), r#"{"{\"token\":\"[redacted]\"}":1}"#);
 }
 
 #[test]

@@ -89,13 +89,10 @@ impl<'r, 't> Walk<'r, 't> {
                         let of_items = Path::roots(&self.rules.pointers).into_iter().chain(inside.clone());
                         inside.extend(of_items.map(|path| path.typed(Typing::Item)).collect::<Vec<_>>());
                     }
-                    let length = if self.rules.names(&key) {
-                        self.replace(value, REDACTION_MARK, 1)
-                    } else {
-                        // A key is text like any other; no pointer leads into it.
-                        self.judge(literal, &key, &[]);
-                        self.element(value, &inside)
-                    };
+                    // A key is text like any other; no pointer leads into it. One that may hold a name may name its value.
+                    let is_named = self.rules.names(&key) || self.judge(literal, &key, &[]).1;
+                    let length =
+                        if is_named { self.replace(value, REDACTION_MARK, 1) } else { self.element(value, &inside) };
                     members.passed(length);
                 }
                 members.length()
@@ -116,7 +113,7 @@ impl<'r, 't> Walk<'r, 't> {
                 elements.length()
             }
             JsonKind::String => match value.string() {
-                Some(string) => self.judge(value, &string, paths),
+                Some(string) => self.judge(value, &string, paths).0,
                 None => value.text().len(),
             },
             _ => value.text().len(),
@@ -131,12 +128,12 @@ impl<'r, 't> Walk<'r, 't> {
         }
     }
 
-    /// Replaces a string as far as it is not to be shown; gives its length in bytes.
-    fn judge(&mut self, literal: Value<'t>, string: &str, paths: &[Path<'r>]) -> usize {
+    /// Replaces a string as far as it is not to be shown. Returns its length in bytes, and whether it is hidden whole.
+    fn judge(&mut self, literal: Value<'t>, string: &str, paths: &[Path<'r>]) -> (usize, bool) {
         match self.rules.text(string, paths, self.strings_deep + 1) {
-            Verdict::Shown => literal.text().len(),
-            Verdict::Replaced(inside, count) => self.replace(literal, &inside, count),
-            Verdict::Hidden => self.replace(literal, REDACTION_MARK, 1),
+            Verdict::Shown => (literal.text().len(), false),
+            Verdict::Replaced(inside, count) => (self.replace(literal, &inside, count), false),
+            Verdict::Hidden => (self.replace(literal, REDACTION_MARK, 1), true),
         }
     }
 

@@ -22,7 +22,11 @@ use super::Cli;
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut root = Cli::command();
     root.build();
-    let Rewritten { args, tips } = rewrite(&root, args);
+    read(&root, args)
+}
+
+fn read(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let Rewritten { args, tips } = rewrite(root, args)?;
     Cli::try_parse_from(args).map_err(|error| with_tips(error, &tips))
 }
 
@@ -43,7 +47,10 @@ struct Tips {
 
 /// Rewrites the arguments of a command that was built. Values that begin with a hyphen are joined to their option, data
 /// that does is moved behind `--`.
-fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Rewritten {
+///
+/// # Errors
+/// An argument that is neither an option of the command nor data for it. clap would answer `-heartbeat` with help.
+fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Rewritten, clap::Error> {
     let mut args = args.into_iter();
     let mut rewritten: Vec<_> = args.next().into_iter().collect();
     let (mut command, mut data, mut lacks_value) = (root, Vec::new(), None);
@@ -73,7 +80,10 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Rewritte
                     rewritten.push(arg);
                 }
             }
-        } else if begins_with_hyphen(&arg) && is_value(command, &arg) && takes_data(command) {
+        } else if begins_with_hyphen(&arg) && is_value(command, &arg) {
+            if !takes_data(command) {
+                return Err(unknown(command, text));
+            }
             data.push(arg);
         } else {
             command = command.find_subcommand(text).unwrap_or(command);
@@ -84,7 +94,14 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Rewritte
         rewritten.push("--".into());
         rewritten.append(&mut data);
     }
-    Rewritten { args: rewritten, tips: Tips { takes_data: takes_data(command), lacks_value } }
+    Ok(Rewritten { args: rewritten, tips: Tips { takes_data: takes_data(command), lacks_value } })
+}
+
+fn unknown(command: &Command, argument: &str) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::UnknownArgument).with_cmd(command);
+    error.insert(ContextKind::InvalidArg, ContextValue::String(argument.to_owned()));
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.clone().render_usage()));
+    error
 }
 
 /// The name of the option whose value is the next argument, if this argument is one.
@@ -161,9 +178,7 @@ mod tests {
     }
 
     fn parsed(args: &[&str]) -> Result<Cli, clap::Error> {
-        let args = ["ops-cli"].iter().chain(args).map(OsString::from);
-        let Rewritten { args, tips } = rewrite(&root(), args);
-        Cli::try_parse_from(args).map_err(|error| with_tips(error, &tips))
+        read(&root(), ["ops-cli"].iter().chain(args).map(OsString::from))
     }
 
     fn published(args: &[&str]) -> super::super::Publish {
@@ -188,7 +203,7 @@ mod tests {
                 options += 1;
                 for value in ["-1", "-x", "-DEBUG", "-hq", "-5m", "---", "-"] {
                     let args = [command.get_name(), &option, value].map(OsString::from);
-                    let rewritten = rewrite(&root, std::iter::once("ops-cli".into()).chain(args)).args;
+                    let rewritten = rewrite(&root, std::iter::once("ops-cli".into()).chain(args)).unwrap().args;
                     // `arg_required…` and the like come after the values in clap's order of checks.
                     let kind = root.clone().try_get_matches_from(rewritten).err().map(|error| error.kind());
                     let is_about_value =
@@ -235,7 +250,7 @@ mod tests {
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{typo}");
             assert!(error.to_string().contains("-- --"), "{error}");
         }
-        for args in [["tail", "--typo"], ["tail", "-x"], ["tail", "-fx"], ["status", "-q"]] {
+        for args in [["tail", "--typo"], ["tail", "-x"], ["tail", "-fx"], ["status", "-q"], ["tail", "-1"]] {
             assert_eq!(parsed(&args).unwrap_err().kind(), ErrorKind::UnknownArgument, "{args:?}");
         }
         let error = parsed(&["publish", "--key", "-q", "x"]).unwrap_err();
@@ -244,6 +259,23 @@ mod tests {
         let error = parsed(&["tail", "--filter", "--debug"]).unwrap_err();
         assert!(error.to_string().contains("--filter=--debug"), "{error}");
         assert_eq!(parsed(&["publish", "-a", "-b"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+
+    /// Help is `-h` alone: exit code 0 would say that the command did its work.
+    #[test]
+    fn what_only_begins_like_help_is_refused_where_there_is_no_data() {
+        let commands = root();
+        let names = commands.get_subcommands().filter(|command| !takes_data(command)).map(Command::get_name);
+        for command in names.map(Some).chain([None]) {
+            for argument in ["-heartbeat", "-hello", "-hx", "-Version", "-hh"] {
+                let args: Vec<_> = command.into_iter().chain([argument]).collect();
+                let error = parsed(&args).unwrap_err();
+                assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{args:?}");
+                assert!(error.to_string().contains(&format!("'{argument}'")), "{error}");
+                assert!(error.to_string().contains("Usage: "), "{error}");
+            }
+        }
+        assert_eq!(parsed(&["tail", "-fh"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
     }
 
     proptest! {
