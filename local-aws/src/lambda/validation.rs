@@ -103,6 +103,16 @@ impl Constraints {
         self.require(matches, value, member, format!("Member must satisfy regular expression pattern: {pattern}"));
     }
 
+    /// The keys of a map whose entries AWS does not repeat: they may be secrets.
+    pub fn secret_keys(&mut self, match_all: bool, member: &str, pattern: &str) {
+        if !match_all {
+            self.broken.push(format!(
+                "Value at '{member}' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy \
+                 regular expression pattern: {pattern}]"
+            ));
+        }
+    }
+
     /// # Errors
     /// A `ValidationException` that names every broken constraint.
     pub fn finish(self) -> Result<(), AwsError> {
