@@ -43,8 +43,14 @@ pub fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Creates a folder in the folder for temporary files.
+///
+/// # Errors
+/// It cannot be created, or others could put another one in its place.
 pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(FOLDER)).tempdir()
+    let folder = tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(FOLDER)).tempdir()?;
+    let unsafe_here = |reason| io::Error::new(io::ErrorKind::PermissionDenied, format!("{reason} (TMPDIR sets it)"));
+    check(folder.path()).map_err(unsafe_here)?;
+    Ok(folder)
 }
 
 /// Checks that nobody else can put anything into a folder, or another folder in its place.
