@@ -70,7 +70,9 @@ impl Names {
         let of_forms: Vec<_> =
             names.iter().filter(|name| name.contains(' ')).map(|name| name.replace(' ', "+")).collect();
         names.extend(of_forms);
-        let mut harmless = [true; 128];
+        // A control character, also one that is written as an escape, makes a text binary.
+        let mut harmless: [bool; 128] =
+            std::array::from_fn(|code| !u8::try_from(code).is_ok_and(|code| is_binary_character(code.into())));
         for character in names.iter().flat_map(|name| name.chars()).chain(['\\', '%', '&', '#', ';', '\0']) {
             for case in [character.to_ascii_lowercase(), character.to_ascii_uppercase()] {
                 if let Some(harmless) = harmless.get_mut(case as usize) {
@@ -234,7 +236,11 @@ fn readings(text: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
 
 /// Whether a text is more than lines of text: lengths stand in it, or it is in another encoding.
 fn is_binary(text: &str) -> bool {
-    text.contains(|character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r'))
+    text.contains(is_binary_character)
+}
+
+fn is_binary_character(character: char) -> bool {
+    character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }
 
 /// What a text may be that is UTF-16 in either byte order: letters of many scripts have only bytes of ASCII in it. Where
@@ -372,6 +378,16 @@ mod tests {
         ] {
             assert!(names.are_absent(&text), "{text}");
         }
+    }
+
+    /// As binary text they are read as UTF-16 too, in which `ℙ` is `!` and a control character.
+    #[test]
+    fn text_with_escaped_control_characters_is_searched() {
+        let names = names(&["e", "password"]);
+        for text in [r"\1é", r"\u0001é", r"\u001b[0m", r"a\x7f", r"%01", "&#1;", r"\\u0019!"] {
+            assert!(!names.are_absent(text), "{text}");
+        }
+        assert!(names.are_absent(r"a\tb\nc\r %09 &#10;"));
     }
 
     proptest! {
