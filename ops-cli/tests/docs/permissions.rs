@@ -112,7 +112,7 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
 
     // A policy of the role's own, which has to go before the role.
     let iam = aws_sdk_iam::Client::new(&endpoint.sdk_config().await);
-    let policy = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
     let put = iam.put_role_policy().role_name("test-dev-role").policy_name("own").policy_document(policy);
     put.send().await.unwrap();
     let made = of(&["teardown", "--yes"]);
