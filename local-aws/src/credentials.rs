@@ -35,12 +35,13 @@ impl Credentials {
         }
     }
 
-    /// Those kept in this data folder; new ones, kept from now on, if there are none.
+    /// Those kept in this data folder; new ones, kept from now on, if there are none, or if others could read or write them.
+    /// With `is_recovering`, new ones too if the file is damaged.
     ///
     /// # Errors
-    /// The folder is not an endpoint's; the file can be neither read nor written, or holds something else, or others may read it.
-    pub fn kept_in(folder: &Path) -> io::Result<Self> {
-        folder::prepare(folder).map_err(io::Error::other)?;
+    /// The folder is not an endpoint's; the file can be neither read nor written, or holds something else.
+    pub fn kept_in(folder: &Path, is_recovering: bool) -> io::Result<Self> {
+        folder::prepare(folder, is_recovering).map_err(io::Error::other)?;
         let path = folder.join(FILE);
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let kept = match std::fs::read(&path) {
@@ -52,10 +53,22 @@ impl Credentials {
             }
             Err(error) => return Err(named(error)),
         };
-        if std::fs::metadata(&path).map_err(named)?.permissions().mode() & 0o077 != 0 {
-            return Err(named(io::Error::other("others may read or write it: chmod 600 it, or delete it")));
-        }
-        serde_json::from_slice(&kept).map_err(|error| named(error.into()))
+        let reason = if std::fs::metadata(&path).map_err(named)?.permissions().mode() & 0o077 != 0 {
+            "others could read or write them".to_owned()
+        } else {
+            match serde_json::from_slice(&kept) {
+                Ok(kept) => return Ok(kept),
+                Err(error) if is_recovering => format!("they are damaged: {error}"),
+                Err(error) => {
+                    let what_to_do = format!("{error}; --recover makes new credentials, as deleting the file does");
+                    return Err(named(io::Error::other(what_to_do)));
+                }
+            }
+        };
+        tracing::warn!("new credentials in place of those in {}: {reason}", path.display());
+        let new = Self::random();
+        new.keep(folder, &path).map_err(named)?;
+        Ok(new)
     }
 
     /// A temporary file is made for its owner only (0600), and a rename is whole or not at all.
@@ -92,13 +105,42 @@ mod tests {
     fn they_are_kept_and_only_for_their_owner() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let kept = Credentials::kept_in(&data).unwrap();
-        assert_eq!(Credentials::kept_in(&data).unwrap(), kept);
+        let kept = Credentials::kept_in(&data, false).unwrap();
+        assert_eq!(Credentials::kept_in(&data, false).unwrap(), kept);
         let file = data.join(FILE);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-        assert!(Credentials::kept_in(&data).unwrap_err().to_string().contains("chmod 600"));
-        assert!(Credentials::kept_in(folder.path()).is_err(), "a folder that is not ours");
+        assert!(Credentials::kept_in(folder.path(), false).is_err(), "a folder that is not ours");
         assert!(!folder.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn what_others_could_read_or_write_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let file = data.join(FILE);
+        let mut before = Credentials::kept_in(&data, false).unwrap();
+        for mode in [0o644, 0o604, 0o620, 0o666] {
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+            let new = Credentials::kept_in(&data, false).unwrap();
+            assert_ne!(new, before, "{mode:o}");
+            assert_eq!(Credentials::kept_in(&data, false).unwrap(), new);
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+            before = new;
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_replaced_when_the_folder_is_recovered() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let kept = Credentials::kept_in(&data, false).unwrap();
+        for damaged in [&b""[..], b"{", b"{}", b"\xff"] {
+            std::fs::write(data.join(FILE), damaged).unwrap();
+            let refused = Credentials::kept_in(&data, false).unwrap_err().to_string();
+            assert!(refused.contains(FILE) && refused.contains("--recover"), "{refused}");
+            assert_eq!(std::fs::read(data.join(FILE)).unwrap(), damaged, "it is left as it is");
+            assert_ne!(Credentials::kept_in(&data, true).unwrap(), kept);
+        }
     }
 }

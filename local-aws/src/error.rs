@@ -15,7 +15,8 @@ pub enum Protocol {
     /// awsJson's operations and errors in CBOR: Kinesis, as AWS's Java SDK speaks to it.
     AwsCbor,
     RestJson,
-    Query,
+    /// With the XML namespace of the service, IAM's where nothing tells which it is.
+    Query(&'static str),
     /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
     S3,
 }
@@ -93,11 +94,11 @@ impl AwsError {
     }
 
     /// The query protocol (IAM, STS): an XML envelope, with the request's ID in the header too.
-    pub fn to_query_xml(&self) -> Response<Bytes> {
+    pub fn to_query_xml(&self, namespace: &str) -> Response<Bytes> {
         let fault = if self.status < 500 { "Sender" } else { "Receiver" };
         let request = uuid::Uuid::new_v4().to_string();
         let body = format!(
-            "<ErrorResponse><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{request}</RequestId></ErrorResponse>",
+            "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>{request}</RequestId></ErrorResponse>",
             quick_xml::escape::escape(self.code.as_ref()),
             quick_xml::escape::escape(self.message.as_str()),
         );
@@ -158,14 +159,15 @@ mod tests {
         assert_eq!(rest.headers()["x-amzn-errortype"], "UnrecognizedClientException");
         assert_eq!(parts(&rest), (vec!["content-type", "x-amzn-errortype"], r#"{"message":"no"}"#.into()));
         assert_eq!(parts(&error.to_aws_json()).0, ["content-type"]);
-        assert_eq!(parts(&error.to_query_xml()).0, ["content-type", "x-amzn-requestid"]);
+        assert_eq!(parts(&error.to_query_xml("n")).0, ["content-type", "x-amzn-requestid"]);
         assert_eq!(parts(&error.to_s3_xml()).0, ["content-type", "x-amz-request-id"]);
     }
 
     #[test]
     fn the_request_is_named_alike_in_header_and_body() {
         let error = AwsError::new(403, "SignatureDoesNotMatch", "no");
-        for (response, header) in [(error.to_query_xml(), "x-amzn-requestid"), (error.to_s3_xml(), "x-amz-request-id")]
+        for (response, header) in
+            [(error.to_query_xml("n"), "x-amzn-requestid"), (error.to_s3_xml(), "x-amz-request-id")]
         {
             let id = response.headers()[header].to_str().unwrap().to_owned();
             assert!(parts(&response).1.contains(&format!("<RequestId>{id}</RequestId>")));

@@ -43,8 +43,14 @@ pub fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Creates a folder in the folder for temporary files.
+///
+/// # Errors
+/// It cannot be created, or others could put another one in its place.
 pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(FOLDER)).tempdir()
+    let folder = tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(FOLDER)).tempdir()?;
+    let unsafe_here = |reason| io::Error::new(io::ErrorKind::PermissionDenied, format!("{reason} (TMPDIR sets it)"));
+    check(folder.path()).map_err(unsafe_here)?;
+    Ok(folder)
 }
 
 /// Checks that nobody else can put anything into a folder, or another folder in its place.
@@ -102,7 +108,7 @@ fn check_above(folder: &Path, own: u32) -> Result<(), String> {
 /// Takes from others what they may do with the folder and with everything in it. Links are not followed.
 ///
 /// # Errors
-/// Something in it belongs to another user, or cannot be read.
+/// Something in it belongs to another user, leads to what is not this user's alone, or cannot be read.
 pub fn tighten(folder: &Path) -> io::Result<()> {
     tighten_one(folder, false)?;
     for entry in fs::read_dir(folder)? {
@@ -110,11 +116,30 @@ pub fn tighten(folder: &Path) -> io::Result<()> {
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
             tighten(&path)?;
-        } else if kind.is_file() {
+        } else {
             tighten_one(&path, true)?;
+            if kind.is_symlink() {
+                check_target(&path)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Checks that others cannot change what a link in the folder leads to, if it leads anywhere.
+fn check_target(link: &Path) -> io::Result<()> {
+    let own = geteuid().as_raw();
+    let reason = match fs::metadata(link) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(target) if target.uid() != own => Err(format!("it leads to what belongs to user {}", target.uid())),
+        Ok(target) if target.mode() & OTHERS_WRITE != 0 => Err("other users can write to what it leads to".to_owned()),
+        Ok(_) => check_above(link, own),
+    };
+    reason.map_err(|reason| {
+        let reason = format!("{} is a symbolic link: {reason}", link.display());
+        io::Error::new(io::ErrorKind::PermissionDenied, reason)
+    })
 }
 
 /// Changes what was looked at, also if a link has its name by then.
@@ -128,7 +153,8 @@ fn tighten_one(path: &Path, stays: bool) -> io::Result<()> {
         let reason = format!("{} belongs to user {}", path.display(), found.uid());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
     }
-    if found.mode() & OTHERS == 0 || found.is_symlink() {
+    // What is neither a file nor a folder is not opened: a FIFO would wait, and no mode of it gives anything away.
+    if found.mode() & OTHERS == 0 || !(found.is_file() || found.is_dir()) {
         return Ok(());
     }
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -261,9 +287,29 @@ mod tests {
         let refused = check(&path("into/mine")).unwrap_err();
         assert!(refused.contains("which belongs to user 65534"), "{refused}");
 
+        let refusal = || tighten(&path("mine")).unwrap_err().to_string();
         write(&path("mine/planted"), b"").unwrap();
         chown(path("mine/planted"), Some(65534), None).unwrap();
-        let refused = tighten(&path("mine")).unwrap_err().to_string();
-        assert!(refused.contains("planted belongs to user 65534"), "{refused}");
+        assert!(refusal().contains("planted belongs to user 65534"), "{}", refusal());
+        fs::remove_file(path("mine/planted")).unwrap();
+
+        // What was planted while others could still write to the folder.
+        let planted = path("mine/destinations");
+        symlink(parent.path(), &planted).unwrap();
+        tighten(&path("mine")).unwrap();
+        std::os::unix::fs::lchown(&planted, Some(65534), None).unwrap();
+        assert!(refusal().contains("destinations belongs to user 65534"), "{}", refusal());
+        for (target, words) in
+            [("theirs", "what belongs to user 65534"), ("theirs/mine", "which belongs to user 65534")]
+        {
+            fs::remove_file(&planted).unwrap();
+            symlink(path(target), &planted).unwrap();
+            assert!(refusal().contains(words), "{}", refusal());
+        }
+        fs::remove_file(&planted).unwrap();
+        create_dir_all(&path("loose")).unwrap();
+        set_mode(&path("loose"), 0o777);
+        symlink(path("loose"), &planted).unwrap();
+        assert!(refusal().contains("other users can write to what it leads to"), "{}", refusal());
     }
 }

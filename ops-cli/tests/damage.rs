@@ -99,6 +99,34 @@ async fn a_flipped_bit_is_refused_by_file_and_position_and_recovering_costs_that
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_whose_own_files_are_damaged_is_refused_and_recovered_with_all_its_records() {
+    let dir = tempfile::tempdir().unwrap();
+    killed(dir.path()).await;
+    for (file, content) in [
+        ("local-aws.json", None),
+        ("local-aws.json", Some("{")),
+        ("local-aws.json", Some(r#"{"fnrmat":2}"#)),
+        ("credentials.json", Some("")),
+        ("commits", None),
+    ] {
+        let path = dir.path().join(file);
+        match content {
+            Some(content) => std::fs::write(&path, content).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let run = Run::of(&mut local(dir.path(), &[]));
+        let is_worded = [file, "--recover"].iter().all(|part| run.stderr.contains(part));
+        assert!(run.code == 1 && run.stdout.is_empty() && is_worded, "{file} {content:?}: {run:?}");
+        let (endpoint, text) = recovered(dir.path());
+        assert_eq!(records(&endpoint).await.len(), RECORDS, "{file} {content:?}: {text}");
+        assert!(text.contains(file), "{file} {content:?}: {text}");
+        drop(endpoint);
+        let endpoint = Endpoint::of(&mut local(dir.path(), &[]));
+        assert_eq!(records(&endpoint).await.len(), RECORDS, "{file} {content:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_journal_cut_in_half_emptied_or_deleted_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path()).await;

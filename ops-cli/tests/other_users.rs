@@ -183,6 +183,27 @@ async fn every_file_is_the_users_alone_whatever_the_umask() {
 }
 
 #[test]
+fn a_folder_for_temporary_files_in_which_others_can_replace_functions_is_refused() {
+    let (shared, code) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(code.path().join("index.py"), "def handler(event, context): return 1\n").unwrap();
+    let function = format!("f={}", code.path().display());
+    let command = || {
+        let mut command = ops_cli();
+        command
+            .args(["--output", "json", "local", "--port", "0", "--function", &function])
+            .env("TMPDIR", shared.path());
+        command
+    };
+    fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let run = Run::of(&mut command());
+    assert!(run.code == 1 && run.stdout.is_empty(), "{run:?}");
+    assert!(run.stderr.contains("every user can write to") && run.stderr.contains("TMPDIR"), "{}", run.stderr);
+    // As /tmp is: others can add to it, and not replace anything.
+    fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    drop(Endpoint::of(&mut command()));
+}
+
+#[test]
 fn a_data_folder_that_others_can_write_to_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let data = parent.path().join("data");

@@ -59,6 +59,15 @@ fn without_authentication_no_get_and_no_old_browser_changes_anything() {
     assert!(created.starts_with("HTTP/1.1 200"), "{created}");
 }
 
+/// What curl sends with `-d` and no content type.
+#[test]
+fn an_invocation_that_calls_itself_a_form_is_an_invocation() {
+    let endpoint = Endpoint::start_with(&["--no-auth"]);
+    let form = "content-type: application/x-www-form-urlencoded";
+    let answer = exchange(&endpoint, "POST /2015-03-31/functions/f/invocations", &[form], "{}");
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("Function not found: "), "{answer}");
+}
+
 #[test]
 fn no_auth_says_what_it_means() {
     let mut local = ops_cli();

@@ -80,7 +80,9 @@ impl Names {
         let with_spaces: Vec<_> = names.iter().filter(|name| name.contains(' ')).cloned().collect();
         let other_spaces = ["+", "\t", "\n"];
         names.extend(with_spaces.iter().flat_map(|name| other_spaces.map(|space| name.replace(' ', space))));
-        let mut harmless = [true; 128];
+        // A control character, also one that is written as an escape, makes a text binary.
+        let mut harmless: [bool; 128] =
+            std::array::from_fn(|code| !u8::try_from(code).is_ok_and(|code| is_of_binary(code.into())));
         for character in names.iter().flat_map(|name| name.chars()).chain(['\\', '%', '&', '#', ';', '\0']) {
             for case in [character.to_ascii_lowercase(), character.to_ascii_uppercase()] {
                 if let Some(harmless) = harmless.get_mut(case as usize) {

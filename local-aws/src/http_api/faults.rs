@@ -26,7 +26,7 @@ pub fn throttled(protocol: Protocol) -> AwsError {
     match protocol {
         Protocol::AwsJson | Protocol::AwsCbor => AwsError::bad_request("ThrottlingException", "Rate exceeded"),
         Protocol::RestJson => AwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
-        Protocol::Query => AwsError::bad_request("Throttling", "Rate exceeded"),
+        Protocol::Query(_) => AwsError::bad_request("Throttling", "Rate exceeded"),
         Protocol::S3 => AwsError::new(503, "SlowDown", "Please reduce your request rate."),
     }
 }

@@ -143,7 +143,7 @@ fn only_reads(protocol: Protocol, request: &Request) -> bool {
             Operation::named_by(request).is_none_or(|operation| reads(operation.name))
         }
         // Of another method, the form would be in the body.
-        Protocol::Query => {
+        Protocol::Query(_) => {
             let query = request.uri().query().unwrap_or_default();
             // All of them: which of two counts is for whoever reads it.
             let mut actions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Action");

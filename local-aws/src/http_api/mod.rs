@@ -156,7 +156,7 @@ async fn dispatch(
     let told = operation.and_then(|operation| Told::of(operation, &request));
     let answer = match protocol {
         Protocol::AwsJson | Protocol::AwsCbor => aws_json(services, &signed_for, request).await,
-        Protocol::Query => query(services, &signed_for, &request),
+        Protocol::Query(_) => query(services, &signed_for, &request),
         Protocol::RestJson | Protocol::S3 => rest(services, &signed_for, request).await,
     }?;
     if let Some(Told { what, of }) = told {

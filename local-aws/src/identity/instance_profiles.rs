@@ -9,7 +9,7 @@ use super::Identity;
 use super::page::Page;
 use super::parameters::{Parameters, no_such_entity};
 use super::roles::{Role, find, unique_id};
-use super::tags::{read_tags, write_tags};
+use super::tags::{self, read_tags, write_tags};
 use super::xml::Xml;
 use crate::error::AwsError;
 use crate::store::Keyspace;
@@ -122,6 +122,27 @@ impl Identity {
         batch.remove(Keyspace::InstanceProfiles, &name);
         batch.commit();
         Ok(())
+    }
+
+    pub(super) fn tag_instance_profile(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let new = read_tags(parameters)?;
+        let mut profiles = self.instance_profiles();
+        let profile = find_profile(&mut profiles, parameters)?;
+        tags::add(&mut profile.tags, new)?;
+        self.keep_profile(profile);
+        Ok(())
+    }
+
+    pub(super) fn untag_instance_profile(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
+        let mut profiles = self.instance_profiles();
+        let profile = find_profile(&mut profiles, parameters)?;
+        tags::remove(&mut profile.tags, parameters);
+        self.keep_profile(profile);
+        Ok(())
+    }
+
+    pub(super) fn list_instance_profile_tags(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+        tags::list(&find_profile(&mut self.instance_profiles(), parameters)?.tags, parameters)
     }
 
     /// Stores the profile. The profiles are locked, so that changes are stored in their order.

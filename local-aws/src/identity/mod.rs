@@ -31,8 +31,8 @@ use sessions::Sessions;
 pub use sessions::{OpenSession, Session};
 use xml::Xml;
 
-const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
-const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+pub const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+pub const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// A handle on the account's roles; clones share them.
 #[derive(Clone)]
@@ -91,6 +91,9 @@ impl Identity {
             "ListInstanceProfiles" => self.list_instance_profiles(&parameters).map(Some),
             "AddRoleToInstanceProfile" => self.add_role_to_instance_profile(&parameters).map(|()| None),
             "RemoveRoleFromInstanceProfile" => self.remove_role_from_instance_profile(&parameters).map(|()| None),
+            "TagInstanceProfile" => self.tag_instance_profile(&parameters).map(|()| None),
+            "UntagInstanceProfile" => self.untag_instance_profile(&parameters).map(|()| None),
+            "ListInstanceProfileTags" => self.list_instance_profile_tags(&parameters).map(Some),
             "DeleteInstanceProfile" => self.delete_instance_profile(&parameters).map(|()| None),
             "UpdateRole" => self.update_role(&parameters).map(Some),
             "UpdateRoleDescription" => self.update_role_description(&parameters).map(Some),

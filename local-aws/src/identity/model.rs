@@ -120,6 +120,7 @@ const ACTIONS: &[(&str, &[Parameter])] = &[
     ("GetRolePolicy", &[ROLE, POLICY]),
     ("ListAccountAliases", &[FROM_MARKER, MAX_ITEMS]),
     ("ListAttachedRolePolicies", &[ROLE, optional("PathPrefix", POLICY_PATH), FROM_MARKER, MAX_ITEMS]),
+    ("ListInstanceProfileTags", &[PROFILE, FROM_MARKER, MAX_ITEMS]),
     ("ListInstanceProfiles", &[optional("PathPrefix", PATH_PREFIX), FROM_MARKER, MAX_ITEMS]),
     ("ListInstanceProfilesForRole", &[ROLE, FROM_MARKER, MAX_ITEMS]),
     (
@@ -139,7 +140,9 @@ const ACTIONS: &[(&str, &[Parameter])] = &[
     ("PutRolePermissionsBoundary", &[ROLE, required("PermissionsBoundary", ARN)]),
     ("PutRolePolicy", &[ROLE, POLICY, required("PolicyDocument", DOCUMENT)]),
     ("RemoveRoleFromInstanceProfile", &[PROFILE, ROLE]),
+    ("TagInstanceProfile", &[PROFILE, required("Tags", &Shape::Tags)]),
     ("TagRole", &[ROLE, required("Tags", &Shape::Tags)]),
+    ("UntagInstanceProfile", &[PROFILE, required("TagKeys", &Shape::TagKeys)]),
     ("UntagRole", &[ROLE, required("TagKeys", &Shape::TagKeys)]),
     ("UpdateAssumeRolePolicy", &[ROLE, required("PolicyDocument", DOCUMENT)]),
     (

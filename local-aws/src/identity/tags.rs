@@ -1,4 +1,4 @@
-//! Tags of roles.
+//! Tags of roles and of instance profiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::roles::find;
 use super::xml::Xml;
 
-/// The most tags a role may carry.
+/// The most tags that one of them may carry.
 const MAX_TAGS: usize = 50;
 
 impl Identity {
@@ -19,17 +19,16 @@ impl Identity {
         let tags = read_tags(parameters)?;
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
-        role.tags = merged(&role.tags, tags)?;
+        add(&mut role.tags, tags)?;
         self.keep(role);
         Ok(())
     }
 
     pub(super) fn untag_role(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
         let name = parameters.required("RoleName");
-        let keys = parameters.list("TagKeys", |key| parameters.get(key).map(str::to_lowercase));
         let mut roles = self.roles();
         let role = find(&mut roles, name)?;
-        role.tags.retain(|key, _| !keys.contains(&key.to_lowercase()));
+        remove(&mut role.tags, parameters);
         self.keep(role);
         Ok(())
     }
@@ -37,11 +36,22 @@ impl Identity {
     pub(super) fn list_role_tags(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
         let name = parameters.required("RoleName");
         let mut roles = self.roles();
-        let page = Page::of(find(&mut roles, name)?.tags.iter(), parameters, |(key, _)| key)?;
-        let mut result = Xml::default();
-        page.write("Tags", &mut result, write_tag);
-        Ok(result)
+        list(&find(&mut roles, name)?.tags, parameters)
     }
+}
+
+/// Removes the tags that a request names.
+pub(super) fn remove(tags: &mut BTreeMap<String, String>, parameters: &Parameters<'_>) {
+    let keys = parameters.list("TagKeys", |key| parameters.get(key).map(str::to_lowercase));
+    tags.retain(|key, _| !keys.contains(&key.to_lowercase()));
+}
+
+/// The page of tags that a request asks for.
+pub(super) fn list(tags: &BTreeMap<String, String>, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
+    let page = Page::of(tags.iter(), parameters, |(key, _)| key)?;
+    let mut result = Xml::default();
+    page.write("Tags", &mut result, write_tag);
+    Ok(result)
 }
 
 /// The tags of a request: `Tags.member.1.Key` and `Tags.member.1.Value`, and so on.
@@ -68,11 +78,11 @@ pub(super) fn read_tags(parameters: &Parameters<'_>) -> Result<BTreeMap<String, 
     Ok(tags)
 }
 
-/// Adds the tags to those of a role. Keys are not distinguished by case: the new one replaces the other.
-fn merged(
-    tags: &BTreeMap<String, String>,
-    new: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, AwsError> {
+/// Adds tags. Keys are not distinguished by case: the new one replaces the other.
+///
+/// # Errors
+/// `LimitExceeded`, and nothing is changed.
+pub(super) fn add(tags: &mut BTreeMap<String, String>, new: BTreeMap<String, String>) -> Result<(), AwsError> {
     let is_replaced = |key: &String| new.keys().any(|other| other.to_lowercase() == key.to_lowercase());
     let mut merged: BTreeMap<_, _> =
         tags.iter().filter(|(key, _)| !is_replaced(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -81,7 +91,8 @@ fn merged(
         let text = format!("The number of tags has reached the maximum limit of {MAX_TAGS}.");
         return Err(AwsError::new(409, "LimitExceeded", text));
     }
-    Ok(merged)
+    *tags = merged;
+    Ok(())
 }
 
 pub(super) fn write_tags(tags: &BTreeMap<String, String>, xml: &mut Xml) {

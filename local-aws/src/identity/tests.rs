@@ -279,6 +279,25 @@ fn an_instance_profile_holds_one_role_and_keeps_it_from_being_deleted() {
 }
 
 #[test]
+fn an_instance_profiles_tags_are_those_of_roles() {
+    let identity = with_role("r");
+    let profile = ("InstanceProfileName", "p");
+    let tag = |key, value| [profile, ("Tags.member.1.Key", key), ("Tags.member.1.Value", value)];
+    for action in ["TagInstanceProfile", "ListInstanceProfileTags"] {
+        assert_eq!(refused(&identity, action, &tag("k", "v")).1, "NoSuchEntity", "{action}");
+    }
+    ok(&identity, "CreateInstanceProfile", &tag("a", "1"));
+    ok(&identity, "TagInstanceProfile", &tag("A", "2"));
+    ok(&identity, "TagInstanceProfile", &tag("b", "3"));
+    let listed = ok(&identity, "ListInstanceProfileTags", &[profile]);
+    assert_eq!((texts(&listed, "Key"), texts(&listed, "Value")), (vec!["A", "b"], vec!["2", "3"]));
+    assert_eq!(refused(&identity, "TagInstanceProfile", &tag("aws:x", "")).1, "InvalidInput");
+    ok(&identity, "UntagInstanceProfile", &[profile, ("TagKeys.member.1", "B"), ("TagKeys.member.2", "missing")]);
+    let got = ok(&identity, "GetInstanceProfile", &[profile]);
+    assert_eq!(texts(&got, "Value"), ["2"]);
+}
+
+#[test]
 fn policies_are_listed_with_their_use() {
     let identity = with_role("r");
     let list = |parameters: &[(&str, &str)]| ok(&identity, "ListPolicies", parameters);

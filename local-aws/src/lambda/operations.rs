@@ -293,15 +293,10 @@ impl Functions {
 
 fn architecture(names: Option<&[String]>) -> Result<Option<Architecture>, AwsError> {
     let Some(names) = names.filter(|names| !names.is_empty()) else { return Ok(None) };
-    let shown = format!("[{}]", names.join(", "));
     let mut constraints = Constraints::default();
-    let constraint = "Member must have length less than or equal to 1";
-    constraints.require(names.len() == 1, &shown, "architectures", constraint);
-    let parsed = Architecture::parse(&names[0]);
-    let constraint = "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]";
-    constraints.require(parsed.is_some(), &shown, "architectures", constraint);
+    constraints.list_of(names, "architectures", 1, &["x86_64", "arm64"]);
     constraints.finish()?;
-    Ok(parsed)
+    Ok(Architecture::parse(&names[0]))
 }
 
 fn exists(name: &str) -> AwsError {

@@ -99,14 +99,15 @@ fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), AwsErro
             reserved.join(", ")
         )));
     }
-    let mut constraints = Constraints::default();
+    let (mut constraints, mut all_match) = (Constraints::default(), true);
     for key in variables.keys() {
         let mut chars = key.chars();
         let matches = chars.next().is_some_and(|first| first.is_ascii_alphabetic())
             && key.len() > 1
             && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-        constraints.pattern(matches, key, "environment.variables", "[a-zA-Z]([a-zA-Z0-9_])+");
+        all_match &= matches;
     }
+    constraints.secret_keys(all_match, "environment.variables", "[a-zA-Z]([a-zA-Z0-9_])+");
     constraints.finish()
 }
 

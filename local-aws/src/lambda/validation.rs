@@ -93,6 +93,18 @@ impl Constraints {
         self.require(keys.iter().all(|key| is_tag_key(key)), shown, "tagKeys", constraint);
     }
 
+    /// A list of names (of `architectures`, recorded).
+    pub fn list_of(&mut self, items: &[String], member: &str, most: usize, values: &[&str]) {
+        let shown = format!("[{}]", items.join(", "));
+        let constraint = format!("Member must have length less than or equal to {most}");
+        self.require(items.len() <= most, &shown, member, constraint);
+        let constraint = format!(
+            "Member must satisfy constraint: [Member must satisfy enum value set: [{}], Member must not be null]",
+            values.join(", ")
+        );
+        self.require(items.iter().all(|item| values.contains(&item.as_str())), &shown, member, constraint);
+    }
+
     pub fn one_of(&mut self, value: Option<&str>, member: &str, values: &[&str]) {
         let Some(value) = value else { return };
         let constraint = format!("Member must satisfy enum value set: [{}]", values.join(", "));
@@ -101,6 +113,16 @@ impl Constraints {
 
     pub fn pattern(&mut self, matches: bool, value: &str, member: &str, pattern: &str) {
         self.require(matches, value, member, format!("Member must satisfy regular expression pattern: {pattern}"));
+    }
+
+    /// The keys of a map whose entries AWS does not repeat: they may be secrets.
+    pub fn secret_keys(&mut self, match_all: bool, member: &str, pattern: &str) {
+        if !match_all {
+            self.broken.push(format!(
+                "Value at '{member}' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy \
+                 regular expression pattern: {pattern}]"
+            ));
+        }
     }
 
     /// # Errors

@@ -1,5 +1,7 @@
 //! restJson: what a request carries in its path, query and body, and how an answer is put.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, Uri, header};
 use serde::de::DeserializeOwned;
@@ -29,12 +31,36 @@ impl Query {
 /// `InvalidRequestContentException` for a body that is not the operation's input.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, AwsError> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| {
-        AwsError::bad_request(
-            "InvalidRequestContentException",
-            format!("Could not parse request body into json: {error}"),
-        )
+    let unreadable = |error: &dyn fmt::Display| {
+        let message = format!("Could not parse request body into json: {error}");
+        AwsError::bad_request("InvalidRequestContentException", message)
+    };
+    // serde takes a list for a structure too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(unreadable(&"it is not an object"));
+    }
+    serde_json::from_slice(body).or_else(|_| {
+        // A client may send null for what it leaves unset. Rare: a request may have its code in it.
+        let mut input: Value = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        remove_unset(&mut input);
+        serde_json::from_value(input).map_err(|error| unreadable(&error))
     })
+}
+
+/// Removes the members of structures that are null. An entry of a map must have a value.
+fn remove_unset(input: &mut Value) {
+    const MAPS: [&str; 3] = ["Tags", "Variables", "AdditionalVersionWeights"];
+    match input {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members
+                .iter_mut()
+                .filter(|(name, _)| !MAPS.contains(&name.as_str()))
+                .for_each(|(_, member)| remove_unset(member));
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_unset),
+        _ => {}
+    }
 }
 
 pub fn json(status: u16, body: &Value) -> Response<Bytes> {

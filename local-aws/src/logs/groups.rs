@@ -10,11 +10,17 @@ use serde_json::{Value, json};
 use crate::error::AwsError;
 
 use super::kept::{forget_group, keep_group};
-use super::state::{DELIVERY, Group, INFREQUENT_ACCESS, STANDARD};
+use super::state::{DELIVERY, ESSENTIALS, Group, INFREQUENT_ACCESS, STANDARD};
 use super::validation::{Checks, invalid_parameter};
 use super::{Logs, page_token};
 
-pub(super) const CLASSES: [&str; 3] = [STANDARD, INFREQUENT_ACCESS, DELIVERY];
+pub(super) const CLASSES: [&str; 4] = [STANDARD, INFREQUENT_ACCESS, DELIVERY, ESSENTIALS];
+
+/// "If you specify either INFREQUENT_ACCESS or ESSENTIALS, the results include log groups in both".
+fn is_of_class(group: &Group, class: &str) -> bool {
+    const BOTH: [&str; 2] = [INFREQUENT_ACCESS, ESSENTIALS];
+    group.class == class || BOTH.contains(&class) && BOTH.contains(&group.class.as_str())
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,7 +146,7 @@ impl Logs {
             .take_while(|(name, _)| name.starts_with(&prefix))
             .filter(|(name, _)| name.contains(&pattern))
             .filter(|(name, _)| identified.as_ref().is_none_or(|names| names.contains(name)))
-            .filter(|(_, group)| input.log_group_class.as_ref().is_none_or(|class| group.class == *class))
+            .filter(|(_, group)| input.log_group_class.as_ref().is_none_or(|class| is_of_class(group, class)))
             .peekable();
         let page: Vec<_> = wanted.by_ref().take(limit).collect();
         // A pattern's groups are found by searching: what AWS found comes with a token, and the last page is empty (recorded).

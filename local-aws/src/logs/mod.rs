@@ -195,7 +195,11 @@ fn system_clock() -> i64 {
 /// Reads an input that the model allows, into the type of its operation.
 fn read_input<I: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<I, AwsError> {
     let body = if body.is_empty() { b"{}" } else { body };
-    let unreadable = |error: serde_json::Error| AwsError::serialization(error.to_string());
+    // AWS does not say what is wrong with a body that is not JSON.
+    let unreadable = |error: serde_json::Error| {
+        tracing::debug!(%error, "the body cannot be read");
+        AwsError::serialization("")
+    };
     // It may have 10,000 events: it is read once, and checks them itself.
     if operation == "PutLogEvents"
         && let Ok(input) = serde_json::from_slice(body)

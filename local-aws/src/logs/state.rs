@@ -13,6 +13,7 @@ use super::event_store::EventStore;
 pub(super) const STANDARD: &str = "STANDARD";
 pub(super) const INFREQUENT_ACCESS: &str = "INFREQUENT_ACCESS";
 pub(super) const DELIVERY: &str = "DELIVERY";
+pub(super) const ESSENTIALS: &str = "ESSENTIALS";
 
 const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
 

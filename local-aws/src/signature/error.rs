@@ -57,7 +57,7 @@ impl SignatureError {
                 AwsError::new(if code.starts_with("Incomplete") { 403 } else { 400 }, code, self.to_string())
             }
             Protocol::RestJson => AwsError::new(403, self.json_code(), self.to_string()),
-            Protocol::Query => self.of_query_service(),
+            Protocol::Query(_) => self.of_query_service(),
             Protocol::S3 => self.of_s3(),
         }
     }

@@ -128,7 +128,7 @@ fn of_a_presigned_address() {
     assert_eq!(outcome(&PRESIGNED.replace("GetCaller", "SetCaller"), NOW), Err(SignatureError::Mismatch));
     let late = outcome(PRESIGNED, "2026-11-23T20:16:01Z").unwrap_err();
     assert_eq!(late.to_string(), "Signature expired: 20261123T201600Z is now earlier than 20261123T201601Z");
-    assert_eq!(late.for_protocol(Protocol::Query).code, "SignatureDoesNotMatch");
+    assert_eq!(late.for_protocol(Protocol::Query("")).code, "SignatureDoesNotMatch");
     assert_eq!(late.for_protocol(Protocol::S3).message, "Request has expired");
     let early = outcome(PRESIGNED, "2026-11-23T20:09:59Z").unwrap_err();
     assert!(matches!(early, SignatureError::NotYet { .. }), "{early}");
@@ -233,7 +233,7 @@ fn an_amazon_header_that_is_not_signed_is_refused() {
     assert_eq!((status, &*code), (403, "AccessDenied"));
     assert_eq!(message, "There were headers present in the request which were not signed");
     assert_eq!(words(Protocol::AwsJson).code, "InvalidSignatureException");
-    assert_eq!(words(Protocol::Query).code, "SignatureDoesNotMatch");
+    assert_eq!(words(Protocol::Query("")).code, "SignatureDoesNotMatch");
 }
 
 /// A header of Amazon's beside a signature that signs `:authority`, as over HTTP/2.
@@ -252,7 +252,7 @@ fn over_http_2_an_amazon_header_must_be_signed_too() {
 #[test]
 fn each_family_of_services_has_its_words() {
     let words = |error: &SignatureError| {
-        [Protocol::AwsJson, Protocol::RestJson, Protocol::Query, Protocol::S3].map(|protocol| {
+        [Protocol::AwsJson, Protocol::RestJson, Protocol::Query(""), Protocol::S3].map(|protocol| {
             let error = error.for_protocol(protocol);
             format!("{} {}", error.status, error.code)
         })

@@ -238,6 +238,22 @@ fn a_journal_that_was_cut_emptied_or_deleted_is_refused_with_its_position() {
 }
 
 #[test]
+fn a_folder_below_that_is_missing_is_refused_and_recovered() {
+    let base = Base::new(&mut fastrand::Rng::with_seed(6));
+    for missing in ["store", "store/keyspaces", "store/keyspaces/0", "store/keyspaces/3", "store/keyspaces/1/tables"] {
+        let dir = base.copied();
+        fs::remove_dir_all(dir.path().join(missing)).unwrap();
+        assert!(refusal(dir.path()).contains("is damaged, and nothing in it was changed"), "{missing}");
+        let recovered =
+            Store::open_or_recover(Some(dir.path()), true).unwrap_or_else(|error| panic!("{missing}: {error}"));
+        let found = contents(&recovered).unwrap();
+        drop(recovered);
+        let again = Store::open(Some(dir.path())).unwrap_or_else(|error| panic!("{missing}: {error}"));
+        assert!(contents(&again).unwrap() == found, "{missing}");
+    }
+}
+
+#[test]
 fn a_flipped_bit_in_the_middle_costs_one_commit_when_it_is_recovered() {
     let base = Base::new(&mut fastrand::Rng::with_seed(2));
     let dir = base.copied();

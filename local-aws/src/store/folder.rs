@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::check::Counter;
+use super::{StoreError, commits, engine};
 use crate::private;
 
 /// The file that says that a folder is ours, and in which format.
@@ -15,21 +16,38 @@ const UNFINISHED: &str = "local-aws.json.new";
 /// Counts up with every change that an older version would misread.
 const FORMAT: u32 = 2;
 /// Of a version that kept no commit counter.
-pub const WITHOUT_COUNTER: u32 = 1;
+const WITHOUT_COUNTER: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Marker {
     format: u32,
 }
 
-/// Checks that the folder is this user's alone, ours, and of a format we know, which it returns; creates it and marks it as ours
-/// where there is none, or nothing in it.
-pub fn prepare(dir: &Path) -> Result<u32, StoreError> {
+/// Checks that the folder is this user's alone, ours, and of a format we know; creates it and marks it as ours where there is
+/// none, or nothing in it. With `is_recovering`, its marker may be damaged or missing. Returns what it must have.
+pub fn prepare(dir: &Path, is_recovering: bool) -> Result<Counter, StoreError> {
+    match format(dir) {
+        Ok(WITHOUT_COUNTER) => Ok(Counter::Absent),
+        Ok(_) => Ok(Counter::Required),
+        Err(StoreError::BadMarker(..)) if is_recovering && has_a_store(dir) => Ok(Counter::Unmarked),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the rest of a folder says that it is ours.
+fn has_a_store(dir: &Path) -> bool {
+    dir.join(commits::FILE).exists() && dir.join(engine::FOLDER).exists()
+}
+
+fn format(dir: &Path) -> Result<u32, StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
     private::create_dir_all(dir).map_err(failed)?;
     private::check(dir).map_err(|reason| StoreError::NotPrivate { dir: dir.to_owned(), reason })?;
     match fs::read(dir.join(MARKER)) {
         Ok(marker) => check(dir, &marker),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_a_store(dir) => {
+            Err(StoreError::BadMarker(dir.to_owned(), format!("its {MARKER} is missing")))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             for entry in fs::read_dir(dir).map_err(failed)? {
                 let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();

@@ -34,7 +34,7 @@ use crate::error::AwsError;
 use crate::private;
 
 pub use budget::{Budget, Holder, Share};
-use check::{Counter, Damage};
+use check::Damage;
 use engine::Engine;
 use writer::Writer;
 
@@ -153,17 +153,7 @@ impl Store {
     /// The folder is not ours, of a newer format, in use, damaged, or cannot be read or written.
     pub fn open_or_recover(dir: Option<&Path>, is_recovering: bool) -> Result<Self, StoreError> {
         let Some(dir) = dir else { return Ok(Self::default()) };
-        let counter = match folder::prepare(dir) {
-            Ok(folder::WITHOUT_COUNTER) => Counter::Absent,
-            Ok(_) => Counter::Required,
-            // Only the file that says so is damaged, or it is missing.
-            Err(StoreError::BadMarker(..) | StoreError::NotOurs { .. })
-                if is_recovering && dir.join(commits::FILE).exists() && dir.join(engine::FOLDER).exists() =>
-            {
-                Counter::Unmarked
-            }
-            Err(error) => return Err(error),
-        };
+        let counter = folder::prepare(dir, is_recovering)?;
         let tightened = private::tighten(dir);
         tightened.map_err(|error| StoreError::NotPrivate { dir: dir.to_owned(), reason: error.to_string() })?;
         // The engine creates files on the threads that it and the writer start here.

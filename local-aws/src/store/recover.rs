@@ -78,6 +78,7 @@ fn repair(dir: &Path, template: &Path) -> io::Result<()> {
         flaws.retain(|(table, _)| table.is_some());
         if number == META_TREE && (manifest.is_err() || !flaws.is_empty()) {
             fs::remove_dir_all(&tree).or_else(|error| if tree.exists() { Err(error) } else { Ok(()) })?;
+            fs::create_dir_all(store.join("keyspaces"))?;
             copy(&fresh, &tree)?;
         } else if manifest.is_err() || !flaws.is_empty() {
             let damaged: Vec<u64> = flaws.iter().filter_map(|(table, _)| *table).collect();

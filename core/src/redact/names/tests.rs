@@ -157,6 +157,16 @@ fn a_glance_leaves_text_that_an_escape_makes_binary_to_the_search() {
     }
 }
 
+/// As binary text they are read as UTF-16 too, in which `ℙ` is `!` and a control character.
+#[test]
+fn text_with_escaped_control_characters_is_searched() {
+    let names = names(&["e", "password"]);
+    for text in [r"\1é", r"\u0001é", r"\u001b[0m", r"a\x7f", r"%01", "&#1;", r"\\u0019!"] {
+        assert!(!names.are_absent(text), "{text}");
+    }
+    assert!(names.are_absent(r"a\tb\nc\r %09 &#10;"));
+}
+
 proptest! {
     #[test]
     fn a_long_text_is_searched_for_the_same_names(

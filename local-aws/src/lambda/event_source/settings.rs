@@ -228,8 +228,8 @@ fn check(input: &Input) -> Result<(), AwsError> {
     constraints.range(input.maximum_retry_attempts, "maximumRetryAttempts", -1, 10_000);
     constraints.range(input.parallelization_factor, "parallelizationFactor", 1, 10);
     constraints.range(input.tumbling_window_in_seconds, "tumblingWindowInSeconds", 0, 900);
-    for kind in input.function_response_types.iter().flatten() {
-        constraints.one_of(Some(kind), "functionResponseTypes", &["ReportBatchItemFailures"]);
+    if let Some(kinds) = &input.function_response_types {
+        constraints.list_of(kinds, "functionResponseTypes", 1, &["ReportBatchItemFailures"]);
     }
     constraints.finish()?;
     if input.maximum_record_age_in_seconds.is_some_and(|age| (0..60).contains(&age)) {

@@ -50,6 +50,60 @@ async fn a_function_lives_as_on_aws() {
 }
 
 #[tokio::test]
+async fn a_member_that_is_null_is_unset() {
+    let bench = Bench::new();
+    let members = [
+        "Architectures",
+        "Description",
+        "Environment",
+        "EphemeralStorage",
+        "Layers",
+        "LoggingConfig",
+        "MemorySize",
+        "PackageType",
+        "Publish",
+        "SnapStart",
+        "Tags",
+        "Timeout",
+        "TracingConfig",
+        "VpcConfig",
+    ];
+    let unset: serde_json::Map<_, _> = members.map(|member| (member.to_owned(), Value::Null)).into_iter().collect();
+    let created = bench.create("python3.12", "index.py", HANDLER, unset.into()).await;
+    assert_eq!((created.status, &created.body["Timeout"]), (201, &json!(3)), "{created:?}");
+    bench.settled().await;
+    let inner = json!({ "Environment": { "Variables": null }, "LoggingConfig": { "LogFormat": null }, "Role": null });
+    let updated = bench.call("PUT", &format!("{FUNCTION}/configuration"), inner).await;
+    assert_eq!(updated.status, 200, "{updated:?}");
+    for (entry, value) in [("Tags", json!({ "a": null })), ("Environment", json!({ "Variables": { "AB": null } }))] {
+        let refused = bench.create("python3.12", "index.py", HANDLER, json!({ entry: value })).await;
+        assert_eq!((refused.status, refused.code()), (400, "InvalidRequestContentException"), "{entry}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused() {
+    let bench = Bench::new();
+    for body in ["[]", "null", r#""x""#, "5", "[\"f\"]"] {
+        let refused = bench.request("POST", "/2015-03-31/functions", &[], body).await;
+        assert_eq!((refused.status, refused.code()), (400, "InvalidRequestContentException"), "{body}");
+        assert_eq!(refused.message(), "Could not parse request body into json: it is not an object");
+    }
+}
+
+#[tokio::test]
+async fn environment_variables_are_not_repeated_when_their_names_are_refused() {
+    let bench = Bench::new();
+    for name in ["A", "_AB", "A-B", "1A", "grüße", ""] {
+        let environment = json!({ "Environment": { "Variables": { name: "secret", "GOOD": "secret" } } });
+        let refused = bench.create("python3.12", "index.py", HANDLER, environment).await;
+        let message = "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys \
+                       must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]";
+        assert_eq!((refused.code(), refused.message()), ("ValidationException", message), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn updates_show_their_progress_and_exclude_each_other() {
     let bench = Bench::new();
     bench.create_python(HANDLER, json!({})).await;

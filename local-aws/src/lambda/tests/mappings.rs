@@ -152,6 +152,10 @@ async fn mappings_are_refused_in_awss_words() {
     let (_, code, message) = refusal(json!({ "BatchSize": 10_001 })).await;
     assert_eq!(code, "ValidationException");
     assert!(message.ends_with("Member must have value less than or equal to 10000"), "{message}");
+    let (_, code, message) = refusal(json!({ "FunctionResponseTypes": ["X"] })).await;
+    let expected = "1 validation error detected: Value '[X]' at 'functionResponseTypes' failed to satisfy constraint: Member \
+                    must satisfy constraint: [Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be null]";
+    assert_eq!((&*code, &*message), ("ValidationException", expected));
     let (_, _, message) = refusal(json!({ "ScalingConfig": { "MaximumConcurrency": 2 } })).await;
     assert!(message.contains("ScalingConfig"), "{message}");
 }

@@ -234,6 +234,26 @@ fn both_families_of_tag_operations_see_the_same_tags() {
     assert_eq!(fixture.refused("TagLogGroup", reserved).0, "InvalidParameterException");
 }
 
+/// "If you specify either INFREQUENT_ACCESS or ESSENTIALS, the results include log groups in both".
+#[test]
+fn groups_of_the_two_cheaper_classes_are_listed_together() {
+    let fixture = Fixture::new();
+    for class in ["STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"] {
+        fixture.ok("CreateLogGroup", json!({"logGroupName": class, "logGroupClass": class}));
+    }
+    for (class, names) in [
+        ("STANDARD", &["STANDARD"][..]),
+        ("DELIVERY", &["DELIVERY"]),
+        ("INFREQUENT_ACCESS", &["ESSENTIALS", "INFREQUENT_ACCESS"]),
+        ("ESSENTIALS", &["ESSENTIALS", "INFREQUENT_ACCESS"]),
+    ] {
+        let listed = fixture.ok("DescribeLogGroups", json!({"logGroupClass": class}));
+        let listed: Vec<_> =
+            listed["logGroups"].as_array().unwrap().iter().map(|group| &group["logGroupName"]).collect();
+        assert_eq!(listed, names);
+    }
+}
+
 #[test]
 fn groups_are_listed_by_class_and_by_prefixes_and_parts_of_names() {
     let fixture = Fixture::new();

@@ -136,7 +136,7 @@ async fn what_cannot_be_followed_is_refused() {
 #[test]
 fn events_of_other_classes_are_not_read_one_by_one() {
     let fixture = Fixture::new();
-    for class in ["INFREQUENT_ACCESS", "DELIVERY"] {
+    for class in ["INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"] {
         fixture.ok("CreateLogGroup", json!({"logGroupName": class, "logGroupClass": class}));
         fixture.ok("CreateLogStream", json!({"logGroupName": class, "logStreamName": "s"}));
         let old = json!([{"timestamp": NOW - 2 * DAY, "message": "x"}]);

@@ -78,7 +78,10 @@ pub fn check(dir: &Path, counter: Counter) -> Result<Checked, StoreError> {
     let claim = match commits::read(dir) {
         _ if counter == Counter::Absent => None,
         Ok(claim) => Some(claim),
-        Err(Unreadable::Io(source)) => return Err(failed(source)),
+        Err(Unreadable::Io(source)) => {
+            let named = format!("{}: {source}", commits::FILE);
+            return Err(failed(io::Error::new(source.kind(), named)));
+        }
         Err(Unreadable::Missing) if is_unused(dir).map_err(failed)? => {
             checked.is_new = true;
             return Ok(checked);
