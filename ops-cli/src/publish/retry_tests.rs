@@ -135,7 +135,6 @@ fn random_failures_leave_half_the_speed_of_a_loop_without_pauses() {
             }
             let rates = [took, of_loop].map(|took| RECORDS as f64 * 10.0 / took.as_secs_f64());
             let what = format!("{failed} {throttled} {lost}, {shards} shards, ordered: {ordered}: {rates:.0?}");
-            println!("{what}");
             assert!(rates[0] >= 0.5 * rates[1], "{what}");
         }
     }
