@@ -130,8 +130,7 @@ impl Names {
             (byte == b'\\')
                 | (byte == b'%')
                 | (byte == b'&')
-                | (byte >= 0x7F)
-                | (byte < b'\t')
+                | !(b'\t'..0x7F).contains(&byte)
                 | ((byte > b'\r') & (byte < b' '))
         };
         let bytes = text.as_bytes();
@@ -187,7 +186,7 @@ impl Names {
         if key.bytes().all(is_plain) {
             return is_named(key);
         }
-        readings(key).map_or(true, |mut readings| readings.any(|reading| is_named(&fold(&reading))))
+        readings(key).is_none_or(|mut readings| readings.any(|reading| is_named(&fold(&reading))))
     }
 
     /// Whether one of the names may be in a text, in any writing, together with what it names.
