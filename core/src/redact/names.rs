@@ -131,8 +131,7 @@ impl Names {
             (byte == b'\\')
                 | (byte == b'%')
                 | (byte == b'&')
-                | (byte >= 0x7F)
-                | (byte < b'\t')
+                | !(b'\t'..0x7F).contains(&byte)
                 | ((byte > b'\r') & (byte < b' '))
         };
         let bytes = text.as_bytes();
