@@ -4,11 +4,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use fjall::compaction::Leveled;
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use lsm_tree::AbstractTree;
 
@@ -28,9 +29,12 @@ pub const MARKER_KEY: [u8; 1] = [0];
 /// Bounds what is read again at the start, and so how long that takes.
 const JOURNAL_BYTES: u64 = 128 << 20;
 /// The size of a tree's memtable, unless one commit alone is larger.
-const MEMTABLE_BYTES: [u64; TREES] = [2 << 20, 8 << 20, 4 << 20];
+const MEMTABLE_BYTES: [u64; TREES] = [4 << 20, 16 << 20, 8 << 20];
 /// Memtables of a tree at most: the active one, one that is being written to a table, and one that a reader still uses.
 const MEMTABLES: u64 = 3;
+/// Tables that are gathered before they are compacted. Every table begins with a commit's marker, so that all of them overlap
+/// and a compaction rewrites what it reads: the more tables, the less is rewritten.
+const L0_TABLES: u8 = 8;
 const CACHE_BYTES: u64 = 8 << 20;
 /// What the engine holds in memory.
 pub const MEMORY_BYTES: usize =
@@ -79,7 +83,8 @@ pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]),
         .map_err(failed)?;
     let tree = |index: usize| {
         // `Engine::make_room` rotates memtables. The engine would do it when it comes to it, and lets them grow until then.
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX);
+        let compaction = || Arc::new(Leveled::default().with_l0_threshold(L0_TABLES));
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX).compaction_strategy(compaction());
         database.keyspace(NAMES[index], options).map_err(failed)
     };
     let trees = [tree(0)?, tree(1)?, tree(2)?];
