@@ -198,6 +198,7 @@ mod tests {
 
     #[test]
     fn a_page_has_only_the_lines_that_we_write() {
+        let reset = "\u{1b}[0m";
         let hostile = "a\nerror: b\r\u{8}\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{200e}\u{e0041}\n";
         let escaped = r"a\nerror: b\r\u{8}\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{200e}\u{e0041}\n";
         assert_eq!(written(|to| writeln!(to, "{hostile}").unwrap()), format!("{escaped}\n"));
@@ -206,7 +207,7 @@ mod tests {
             format!("{}\n", &escaped[..escaped.len() - 2])
         );
         assert_eq!(
-            written(|to| writeln!(to, "stream    {}", "\u{1b}[0m").unwrap()),
+            written(|to| writeln!(to, "stream    {reset}").unwrap()),
             "\u{1b}[1mstream\u{1b}[0m    \\u{1b}[0m\n"
         );
     }

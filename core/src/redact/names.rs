@@ -125,7 +125,6 @@ impl Names {
     }
 
     /// Whether nothing in a text can be a part of a name but what is seen: no escape, and no other form of a character.
-    #[expect(clippy::manual_range_contains, reason = "the vector search needs a condition without branches")]
     fn is_written_plainly(&self, text: &str) -> bool {
         let suspect = |byte: u8| {
             (byte == b'\\')
