@@ -125,10 +125,10 @@ impl Names {
     /// Whether nothing in a text can be a part of a name but what is seen: no escape, and no other form of a character.
     fn is_written_plainly(&self, text: &str) -> bool {
         let suspect = |byte: u8| {
-            (byte == b'\\')
+            (byte >= 0x7F)
+                | (byte == b'\\')
                 | (byte == b'%')
                 | (byte == b'&')
-                | (byte >= 0x7F)
                 | (byte < b'\t')
                 | ((byte > b'\r') & (byte < b' '))
         };
@@ -185,7 +185,7 @@ impl Names {
         if key.bytes().all(is_plain) {
             return is_named(key);
         }
-        readings(key).map_or(true, |mut readings| readings.any(|reading| is_named(&fold(&reading))))
+        readings(key).is_none_or(|mut readings| readings.any(|reading| is_named(&fold(&reading))))
     }
 
     /// Whether one of the names may be in a text, in any writing, together with what it names.
