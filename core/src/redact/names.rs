@@ -127,10 +127,11 @@ impl Names {
     /// Whether nothing in a text can be a part of a name but what is seen: no escape, and no other form of a character.
     fn is_written_plainly(&self, text: &str) -> bool {
         let suspect = |byte: u8| {
-            (byte == b'\\')
+            (byte >= 0x7F)
+                | (byte == b'\\')
                 | (byte == b'%')
                 | (byte == b'&')
-                | !(b'\t'..0x7F).contains(&byte)
+                | (byte < b'\t')
                 | ((byte > b'\r') & (byte < b' '))
         };
         let bytes = text.as_bytes();
