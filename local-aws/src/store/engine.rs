@@ -29,9 +29,10 @@ pub const MARKER_KEY: [u8; 1] = [0];
 /// Bounds what is read again at the start, and so how long that takes.
 const JOURNAL_BYTES: u64 = 128 << 20;
 /// The size of a tree's memtable, unless one commit alone is larger.
-const MEMTABLE_BYTES: [u64; TREES] = [4 << 20, 16 << 20, 8 << 20];
-/// Memtables of a tree at most: the active one, one that is being written to a table, and one that a reader still uses.
-const MEMTABLES: u64 = 3;
+const MEMTABLE_BYTES: [u64; TREES] = [3 << 20, 12 << 20, 6 << 20];
+/// Memtables of a tree at most: the active one, one that is being written to a table, and two that are in tables, because the
+/// engine releases a memtable only one or two rotations later.
+pub const MEMTABLES: u64 = 4;
 /// Tables that are gathered before they are compacted. Every table begins with a commit's marker, so that all of them overlap
 /// and a compaction rewrites what it reads: the more tables, the less is rewritten.
 const L0_TABLES: u8 = 8;
