@@ -67,8 +67,8 @@ pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 /// The resident memory of an endpoint with this [`Config::memory_limit`], at most, in bytes. SEMANTICS.md lists the parts, and
 /// what is not among them.
 pub const fn memory_bound(limit: usize) -> usize {
-    /// The program, connections and answers.
-    const OTHER_BYTES: usize = 48 << 20;
+    /// What is read from the store and the answers that are built of it, and the program and its connections.
+    const OTHER_BYTES: usize = (64 << 20) + (48 << 20);
     let (allocator, decoded) = (limit / 8, http_api::MAX_BODY_BYTES);
     limit + allocator + http_api::MAX_BODY_BYTES + decoded + store::MEMORY_BYTES + OTHER_BYTES
 }

@@ -30,9 +30,9 @@ pub const MARKER_KEY: [u8; 1] = [0];
 const JOURNAL_BYTES: u64 = 128 << 20;
 /// The size of a tree's memtable, unless one commit alone is larger.
 const MEMTABLE_BYTES: [u64; TREES] = [3 << 20, 12 << 20, 6 << 20];
-/// Memtables of a tree at most: the active one, one that is being written to a table, and two that are in tables, because the
-/// engine releases a memtable only one or two rotations later.
-pub const MEMTABLES: u64 = 4;
+/// Memtables of a tree at most: the active one, one that is being written to a table, and one that is in a table and that the
+/// engine releases when the next one is rotated.
+const MEMTABLES: u64 = 3;
 /// Tables that are gathered before they are compacted. Every table begins with a commit's marker, so that all of them overlap
 /// and a compaction rewrites what it reads: the more tables, the less is rewritten.
 const L0_TABLES: u8 = 8;
@@ -198,10 +198,15 @@ impl Engine {
         commits.file.sync().map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
     }
 
-    /// For each tree, its memtables, those included that only readers still use, and how large one may be.
+    /// For each tree: the bytes of its active memtable, how large one may be, how many are being written to tables, and how many
+    /// versions of the tree hold memtables.
     #[cfg(test)]
-    pub fn memtables(&self) -> [(u64, u64); TREES] {
-        std::array::from_fn(|index| (self.trees[index].tree.version_memtable_size_sum(), MEMTABLE_BYTES[index]))
+    pub fn memtables(&self) -> [(u64, u64, usize, usize); TREES] {
+        std::array::from_fn(|index| {
+            let tree = &self.trees[index].tree;
+            let versions = tree.get_version_history_lock().len();
+            (tree.active_memtable().size(), MEMTABLE_BYTES[index], tree.sealed_memtable_count(), versions)
+        })
     }
 
     /// Brings everything from memory to table files, and waits until nothing is being rewritten.
