@@ -242,10 +242,10 @@ mod tests {
     const END: &str = "\n<!-- -->\n";
 
     #[test]
-    fn the_readme_lists_what_is_answered() {
+    fn the_documentation_lists_every_answered_operation() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
-        let readme = std::fs::read_to_string(&path).unwrap();
-        let (before, rest) = readme.split_once(BEGIN).expect("docs/operations.md has the table's beginning");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = page.split_once(BEGIN).expect("docs/operations.md has the table's beginning");
         let (table, after) = rest.split_once(END).expect("docs/operations.md has the table's end");
         let rows = SERVICES.map(|service| format!("| {} | {} |\n", service.name, service.operations.join(", ")));
         let expected = format!("| service | operations |\n|---|---|\n{}", rows.concat());
