@@ -64,7 +64,7 @@ pub const DEFAULT_PORT: u16 = 4566;
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
-/// The resident memory of an endpoint with this [`Config::memory_limit`], at most, in bytes. SEMANTICS.md lists the parts, and
+/// The resident memory of an endpoint with this [`Config::memory_limit`], at most, in bytes. docs/promises/data-directory.md lists the parts, and
 /// what is not among them.
 pub const fn memory_bound(limit: usize) -> usize {
     /// What is read from the store and the answers that are built of it, and the program and its connections.

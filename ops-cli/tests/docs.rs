@@ -24,7 +24,8 @@ fn read(path: &Path) -> String {
 
 /// Every Markdown file at the top of the repository, in `docs`, and beside a crate's manifest.
 fn documents() -> Vec<PathBuf> {
-    let mut folders = vec![root().to_owned(), root().join("docs"), root().join("docs/decisions")];
+    let mut folders =
+        vec![root().to_owned(), root().join("docs"), root().join("docs/decisions"), root().join("docs/promises")];
     folders.extend(["core", "logger-fn", "local-aws", "ops-cli"].map(|name| root().join(name)));
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
     let mut documents: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();

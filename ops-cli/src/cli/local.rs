@@ -77,7 +77,7 @@ pub struct Local {
     #[arg(long, requires = "data_dir")]
     pub recover: bool,
     /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir.
-    /// The endpoint needs an eighth of it and 255 MiB besides, at most, for requests, the store and itself (SEMANTICS.md)
+    /// The endpoint needs an eighth of it and 255 MiB besides, at most, for requests, the store and itself (docs/promises/data-directory.md)
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub memory_limit: usize,
     /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out
