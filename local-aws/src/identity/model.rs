@@ -328,5 +328,4 @@ pub fn is_tag_text(value: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "model_tests.rs"]
 mod tests;

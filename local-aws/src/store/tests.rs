@@ -1,5 +1,7 @@
 //! The store on a folder of its own.
 
+mod damage;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

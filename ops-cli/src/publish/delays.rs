@@ -147,5 +147,4 @@ mod tests {
 }
 
 #[cfg(test)]
-#[path = "retry_tests.rs"]
-mod retry_tests;
+mod simulation;

@@ -305,5 +305,4 @@ fn tested(of: &Test, rate: f64, findings: Findings, now: Duration) -> (Mode, f64
 }
 
 #[cfg(test)]
-#[path = "pace_tests.rs"]
 mod tests;

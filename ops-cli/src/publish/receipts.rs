@@ -294,5 +294,4 @@ impl Acknowledged {
 }
 
 #[cfg(test)]
-#[path = "receipts_tests.rs"]
 mod tests;

@@ -339,5 +339,4 @@ impl Iterator for Records {
 }
 
 #[cfg(test)]
-#[path = "records_tests.rs"]
 mod tests;

@@ -228,5 +228,4 @@ impl Batch {
 }
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

@@ -302,5 +302,4 @@ fn is_after(one: &str, other: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "lanes_tests.rs"]
 mod tests;

@@ -297,5 +297,4 @@ fn is_leaf(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "pattern_tests.rs"]
 mod tests;

@@ -13,8 +13,6 @@
 mod budget;
 mod check;
 mod commits;
-#[cfg(test)]
-mod damage_tests;
 mod engine;
 pub mod folder;
 mod recover;

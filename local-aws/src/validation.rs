@@ -22,8 +22,8 @@ use crate::error::AwsError;
 use constraints::Violations;
 pub use input::Input;
 
-pub static KINESIS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../../models/kinesis.json")));
-pub static LOGS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../../models/logs.json")));
+pub static KINESIS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/kinesis.json")));
+pub static LOGS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/logs.json")));
 
 /// The inputs of one service's operations.
 #[derive(Debug, Deserialize)]

@@ -1,12 +1,10 @@
 //! The documents do what they say: links lead somewhere, commands run, permissions and the schema match what happens.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "docs/console.rs"]
 mod console;
-#[path = "docs/links.rs"]
 mod links;
-#[path = "docs/permissions.rs"]
 mod permissions;
 
 use std::path::{Path, PathBuf};

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::check::journal::{self, Piece};
-use super::tests::copy;
-use super::{Keyspace, Store, StoreError, check, commits, folder};
+use super::copy;
+use crate::store::check::journal::{self, Piece};
+use crate::store::{Keyspace, Store, StoreError, check, commits, folder};
 
 const KEYSPACES: [Keyspace; 3] = [Keyspace::Checkpoints, Keyspace::Records, Keyspace::LogEvents];
 

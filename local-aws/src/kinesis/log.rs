@@ -2,12 +2,12 @@
 //! under the write lock: a shard that is closed has all its records before its children have one.
 
 mod chunk;
-#[cfg(test)]
-mod lineage_tests;
 mod read;
 mod sequence;
 mod shard;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

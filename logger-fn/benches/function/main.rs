@@ -2,7 +2,6 @@
 //! argument `logger-fn` beside the floor only.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
-#[path = "function/runtime_api.rs"]
 mod runtime_api;
 
 use std::path::{Path, PathBuf};
