@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_lambda::types::Architecture;
 use clap::Args;
-use local_aws::package::{self, PackageError, Platform};
+use lambda_package::{PackageError, Platform};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
@@ -93,7 +93,7 @@ pub enum Runs {
 /// The package of a zip that came from `path`.
 pub fn package(zip: Vec<u8>, path: &Path, runs: Runs) -> Result<Package> {
     let refused = |error: PackageError| Error::usage(format!("{}: {error}", path.display())).hint(MAKE_ONE);
-    let contents = package::Package::read(&zip).map_err(refused)?;
+    let contents = lambda_package::Package::read(&zip).map_err(refused)?;
     let architecture = contents.architecture().unwrap_or(Platform::host().architecture);
     let platform = match runs {
         Runs::OnLambda => Platform::lambda_image(RUNTIME, architecture),
@@ -102,8 +102,8 @@ pub fn package(zip: Vec<u8>, path: &Path, runs: Runs) -> Result<Package> {
     let platform = platform.as_ref().unwrap_or_else(|| Platform::host());
     contents.check_bootstrap(architecture, platform).map_err(refused)?;
     let architecture = match architecture {
-        package::Architecture::X86_64 => Architecture::X8664,
-        package::Architecture::Arm64 => Architecture::Arm64,
+        lambda_package::Architecture::X86_64 => Architecture::X8664,
+        lambda_package::Architecture::Arm64 => Architecture::Arm64,
     };
     Ok(Package { sha256: sha256(&zip), zip, architecture })
 }
