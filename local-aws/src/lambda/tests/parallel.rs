@@ -90,6 +90,7 @@ async fn records_that_other_lanes_finished_are_not_delivered_again_after_a_resta
     drop(bench);
 
     let bench = Bench::open(dir.path()).await;
+    bench.mapping_is(&uuid, "State", "Disabled").await;
     assert_eq!(bench.call("PUT", &path, json!({ "Enabled": true, "MaximumRetryAttempts": 0 })).await.status, 202);
     bench.put("key0", "last").await;
     eventually("everything is delivered", async || (seen(&bench, "last") > 0).then_some(())).await;
