@@ -1,8 +1,8 @@
-//! FilterLogEvents: many streams as one, in the order of time.
+//! FilterLogEvents: searches the streams of a group in the order of time.
 //!
-//! The group's events have a total order (timestamp, then arrival), so a page's token needs only the place it stopped at.
-//! It also carries how many events there were when paging began: later ones are left out, so that paging ends however
-//! fast events arrive, and what was there then is returned whole and once, however many arrive in between.
+//! The group's events have a total order (timestamp, then arrival), so a page token needs only the position where the page ended. It
+//! also has the number of events that existed when paging began. Later events are left out. So paging ends however fast events
+//! arrive, and every event that existed is returned once.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,7 +10,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::error::AwsError;
 
@@ -19,15 +18,16 @@ use super::event::{Position, StoredEvent};
 use super::filter_pattern::FilterPattern;
 use super::get_events::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS};
 use super::page_token::{self, invalid_token};
-use super::state::{Group, State, Stream};
+use super::state::{Group, State};
+use super::stream_map::Stream;
 use super::validation::{Checks, invalid_parameter};
 
-/// Events looked at under one lock: writers wait for no more than that.
-const CHUNK: usize = 4096;
-/// What one request looks at, in bytes of events; with more to see, its page ends there, empty or not, as AWS's do.
+/// The most events that are read under one lock, for which writers wait.
+const CHUNK_EVENTS: usize = 4096;
+/// The most bytes of events that one request reads. Its page ends there, even without events, as on AWS.
 const MAX_SCANNED_BYTES: usize = 64 << 20;
 
-/// `interleaved` is taken and ignored: "all matched log events in the first page are interleaved" since 2019.
+/// `interleaved` is accepted and ignored: "all matched log events in the first page are interleaved" since 2019.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FilterLogEvents {
@@ -45,40 +45,51 @@ pub(super) struct FilterLogEvents {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FilteredLogEvents {
-    events: Vec<Value>,
-    /// Always empty, as AWS's is since 2020.
+    events: Vec<FilteredLogEvent>,
+    /// Always empty, as on AWS since 2020.
     searched_log_streams: [(); 0],
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }
 
-/// What is searched: all of it but the place.
+/// An event that matched.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FilteredLogEvent {
+    log_stream_name: String,
+    timestamp: i64,
+    message: String,
+    ingestion_time: i64,
+    event_id: String,
+}
+
+/// A validated request, without the position of its page.
 struct Query {
     group: String,
-    streams: Streams,
+    streams: SearchedStreams,
     start: i64,
-    /// Included: "Events with a timestamp later than this time are not returned".
+    /// Inclusive: "Events with a timestamp later than this time are not returned".
     end: i64,
     pattern: FilterPattern,
     limit: usize,
 }
 
-enum Streams {
+enum SearchedStreams {
     Named(Vec<String>),
-    /// All of them, with an empty prefix.
+    /// An empty prefix selects all streams.
     Prefixed(String),
 }
 
-/// Where a page begins.
+/// The position where a page begins.
 #[derive(Clone, Copy)]
-struct Place {
+struct PageStart {
     position: Position,
-    /// The sequence number of the first event that came after paging began.
+    /// The sequence number of the first event that arrived after paging began.
     ceiling: u64,
 }
 
-/// An event with the stream it is in.
-struct Found {
+/// An event and its stream.
+struct SearchedEvent {
     stream: Arc<str>,
     event: StoredEvent,
 }
@@ -87,29 +98,29 @@ impl Logs {
     pub(super) fn filter_log_events(&self, input: FilterLogEvents) -> Result<FilteredLogEvents, AwsError> {
         let token = input.next_token.clone();
         let query = self.query(input)?;
-        let mut place = match token {
-            Some(token) => Place::parse(&token, &query.group)?,
-            None => Place { position: Position::at(query.start), ceiling: self.read().next_sequence },
+        let mut start = match token {
+            Some(token) => PageStart::parse(&token, &query.group)?,
+            None => PageStart { position: Position::at(query.start), ceiling: self.read().next_sequence },
         };
         let mut events = vec![];
         let (mut scanned, mut returned) = (0, 0);
         loop {
             let wanted = query.chunk_size(events.len());
-            let chunk = query.chunk(&self.read(), place, wanted, self.now())?;
+            let chunk = query.chunk(&self.read(), start, wanted, self.now())?;
             let last = chunk.len() < wanted;
             for found in chunk {
                 let size = found.event.size();
                 let matches = query.pattern.matches(&found.event.message);
                 let full = events.len() == query.limit || (returned > 0 && returned + size > MAX_PAGE_BYTES);
                 if (matches && full) || scanned > MAX_SCANNED_BYTES {
-                    return Ok(FilteredLogEvents::page(events, Some(place.to_token(&query.group))));
+                    return Ok(FilteredLogEvents::page(events, Some(start.to_token(&query.group))));
                 }
                 if matches {
-                    events.push(describe(&found));
+                    events.push(FilteredLogEvent::new(&found));
                     returned += size;
                 }
                 scanned += size;
-                place.position = found.event.position.next();
+                start.position = found.event.position.next();
             }
             if last {
                 return Ok(FilteredLogEvents::page(events, None));
@@ -140,9 +151,9 @@ impl Logs {
             (Some(mut names), None) => {
                 names.sort();
                 names.dedup();
-                Streams::Named(names)
+                SearchedStreams::Named(names)
             }
-            (None, prefix) => Streams::Prefixed(prefix.unwrap_or_default()),
+            (None, prefix) => SearchedStreams::Prefixed(prefix.unwrap_or_default()),
         };
         Ok(Query {
             group: self.group_name(input.log_group_name, input.log_group_identifier)?,
@@ -156,22 +167,23 @@ impl Logs {
 }
 
 impl FilteredLogEvents {
-    fn page(events: Vec<Value>, next_token: Option<String>) -> Self {
+    fn page(events: Vec<FilteredLogEvent>, next_token: Option<String>) -> Self {
         Self { events, searched_log_streams: [], next_token }
     }
 }
 
 impl Query {
-    /// Where every event matches, no more is looked at than the page takes, and one to know whether there is another.
+    /// The number of events to read next. If every event matches, that is the rest of the page, and one to know whether there is
+    /// another page.
     fn chunk_size(&self, found: usize) -> usize {
-        if self.pattern.matches_everything() { (self.limit - found + 1).min(CHUNK) } else { CHUNK }
+        if self.pattern.matches_everything() { (self.limit - found + 1).min(CHUNK_EVENTS) } else { CHUNK_EVENTS }
     }
 
-    /// The first `count` events from a place on, merged from the streams; fewer only if there are no more.
-    fn chunk(&self, state: &State, place: Place, count: usize, now: i64) -> Result<Vec<Found>, AwsError> {
+    /// The first `count` events of the page, merged from the streams. Returns fewer only if there are no more.
+    fn chunk(&self, state: &State, page: PageStart, count: usize, now: i64) -> Result<Vec<SearchedEvent>, AwsError> {
         let group = state.group(&self.group)?;
         group.must_be_standard("FilterLogEvents", &self.group)?;
-        let start = place.position.max(Position::at(self.start.max(group.oldest_kept(now))));
+        let start = page.position.max(Position::at(self.start.max(group.oldest_retained(now))));
         let end = match self.end.checked_add(1) {
             Some(end) => Position::at(end),
             None => Position::END,
@@ -197,8 +209,8 @@ impl Query {
                 }
                 None => head.clone(),
             };
-            if position.sequence < place.ceiling {
-                found.push(Found { stream: Arc::clone(name), event });
+            if position.sequence < page.ceiling {
+                found.push(SearchedEvent { stream: Arc::clone(name), event });
             }
         }
         Ok(found)
@@ -206,17 +218,16 @@ impl Query {
 
     fn select<'a>(&self, group: &'a Group) -> Result<Vec<(&'a Arc<str>, &'a Stream)>, AwsError> {
         match &self.streams {
-            Streams::Named(names) => names.iter().map(|name| group.stream_entry(name)).collect(),
-            Streams::Prefixed(prefix) => {
-                let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
-                let streams = group.streams.range::<str, _>(from);
+            SearchedStreams::Named(names) => names.iter().map(|name| group.stream_entry(name)).collect(),
+            SearchedStreams::Prefixed(prefix) => {
+                let streams = group.streams.range_by_name((Bound::Included(prefix), Bound::Unbounded));
                 Ok(streams.take_while(|(name, _)| name.starts_with(prefix)).collect())
             }
         }
     }
 }
 
-impl Place {
+impl PageStart {
     fn to_token(self, group: &str) -> String {
         let Position { timestamp, sequence } = self.position;
         page_token::encode(&[group, &timestamp.to_string(), &sequence.to_string(), &self.ceiling.to_string()])
@@ -232,13 +243,14 @@ impl Place {
     }
 }
 
-fn describe(found: &Found) -> Value {
-    let event = &found.event;
-    json!({
-        "logStreamName": *found.stream,
-        "timestamp": event.position.timestamp,
-        "message": *event.message,
-        "ingestionTime": event.ingested,
-        "eventId": event.id(),
-    })
+impl FilteredLogEvent {
+    fn new(SearchedEvent { stream, event }: &SearchedEvent) -> Self {
+        Self {
+            log_stream_name: stream.to_string(),
+            timestamp: event.position.timestamp,
+            message: event.message.to_string(),
+            ingestion_time: event.ingested,
+            event_id: event.id(),
+        }
+    }
 }
