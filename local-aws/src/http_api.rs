@@ -131,10 +131,11 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     } else {
         dispatch(&api, head, &mut operation, request).await
     };
-    // A kill of this process cannot take back what was acknowledged or read.
-    let answered = match api.services.store.flushed().await {
-        Ok(()) => answered,
-        Err(error) => Err(error.into()),
+    // A kill of this process takes back neither what an answer acknowledges nor what it shows. Once the store has failed,
+    // reads still show what is in memory.
+    let answered = match (api.services.store.flushed().await, answered) {
+        (Err(error), Ok(_)) if operation.is_some_and(|operation| !operation.only_reads()) => Err(error.into()),
+        (_, answered) => answered,
     };
     if fault.drop_answer {
         return faults::no_answer();
@@ -168,6 +169,10 @@ async fn dispatch(
     };
     let found = find(&head, signed_for.as_deref(), &parts, &form)?;
     *operation = Some(found);
+    if let Some(error) = api.services.store.failure().filter(|_| !found.only_reads()) {
+        // A change that cannot be persisted is not made in memory either.
+        return Err(error.into());
+    }
     let request = operation::Request {
         operation: found,
         method: parts.method,
@@ -264,6 +269,7 @@ fn unknown_action(action: &str, signed_for: Option<&str>, version: Option<&str>)
 #[cfg(fuzzing)]
 pub mod fuzzing {
     use super::*;
+    use crate::signature::Claim;
 
     /// Parses a request's head and verifies its signature. Returns whether it would be accepted.
     pub fn request(request: &Request<()>, credentials: &Credentials) -> bool {

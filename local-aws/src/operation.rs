@@ -235,6 +235,12 @@ impl Metadata {
     fn new(service: ServiceName, name: &'static str) -> Self {
         Self { service, name, route: None, body_limit: MIB, is_blocking: false, is_listed: true, activity: None }
     }
+
+    /// Whether the operation changes nothing.
+    pub fn only_reads(&self) -> bool {
+        let verbs = ["Describe", "Download", "Filter", "Get", "List", "StartLiveTail", "SubscribeToShard"];
+        verbs.iter().any(|verb| self.name.starts_with(verb))
+    }
 }
 
 /// The declaration of an operation.

@@ -1,6 +1,5 @@
 //! The head of a request, parsed once: its protocol, operation, encoding, region and signature.
 
-use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 
@@ -132,6 +131,8 @@ pub fn not_answered(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[test]

@@ -247,7 +247,10 @@ async fn tags_are_added_replaced_and_removed() {
 async fn operations_that_are_not_answered_are_named() {
     let bench = Bench::new();
     let refused = bench.call("PUT", "/2019-09-30/functions/f/provisioned-concurrency", json!({})).await;
-    assert_eq!(refused.message(), "The local endpoint does not answer the Lambda operation PutProvisionedConcurrencyConfig.");
+    assert_eq!(
+        refused.message(),
+        "The local endpoint does not answer the Lambda operation PutProvisionedConcurrencyConfig."
+    );
     assert_eq!(bench.call("GET", "/nowhere", Value::Null).await.status, 404);
 }
 
