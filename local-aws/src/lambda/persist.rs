@@ -94,7 +94,7 @@ impl Functions {
                 tracing::warn!(
                     function = name,
                     error = error.message,
-                    "a function in the data folder cannot be run here"
+                    "a function in the data directory cannot be run here"
                 );
             }
         }

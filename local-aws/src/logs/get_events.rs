@@ -144,10 +144,6 @@ fn page(
 
 impl OutputLogEvent {
     fn new(event: &StoredEvent) -> Self {
-        Self {
-            timestamp: event.position.timestamp,
-            message: event.message.to_string(),
-            ingestion_time: event.ingested,
-        }
+        Self { timestamp: event.position.timestamp, message: event.message.to_string(), ingestion_time: event.ingested }
     }
 }

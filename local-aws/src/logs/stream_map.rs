@@ -83,7 +83,10 @@ impl StreamMap {
     }
 
     /// Changes the events of every stream, up to the first error.
-    pub(super) fn try_update_all<E>(&mut self, mut change: impl FnMut(&mut EventStore) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn try_update_all<E>(
+        &mut self,
+        mut change: impl FnMut(&mut EventStore) -> Result<(), E>,
+    ) -> Result<(), E> {
         let names: Vec<Arc<str>> = self.by_name.keys().cloned().collect();
         names.iter().try_for_each(|name| self.update(name, &mut change).unwrap_or(Ok(())))
     }
