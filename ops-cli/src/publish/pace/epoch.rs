@@ -95,8 +95,7 @@ impl Epoch {
     pub(super) fn findings(&self, rate: f64, is_test: bool, now: Duration) -> Option<Findings> {
         let elapsed = now.saturating_sub(self.begun?).as_secs_f64();
         let (judged, accepted) = (self.verdicts.judged(), self.verdicts.accepted.records);
-        let is_plenty =
-            judged >= 100 && self.answers >= 3 && (accepted >= ENOUGH_ACCEPTED || judged >= ENOUGH_JUDGED);
+        let is_plenty = judged >= 100 && self.answers >= 3 && (accepted >= ENOUGH_ACCEPTED || judged >= ENOUGH_JUDGED);
         let is_over = (elapsed >= if is_test { SHORTEST_TEST } else { SHORTEST } && is_plenty)
             || (elapsed >= LONG && judged >= 20 && accepted >= 5)
             || elapsed >= LONGEST;

@@ -127,7 +127,8 @@ impl Producer {
             let mut verdicts = Verdicts::default();
             fates.into_iter().for_each(|fate| verdicts.push(fate, load));
             let is_lost = random.f64() < world.lost;
-            self.under_way = Some(Answer { sent: now, due: now + world.vary(world.latency, random) + built, verdicts, is_lost });
+            self.under_way =
+                Some(Answer { sent: now, due: now + world.vary(world.latency, random) + built, verdicts, is_lost });
         }
     }
 }
