@@ -68,7 +68,7 @@ impl Pace {
         }
     }
 
-    fn is_unlimited(&self) -> bool {
+    pub fn is_unlimited(&self) -> bool {
         self.bucket.per_second().is_infinite()
     }
 
