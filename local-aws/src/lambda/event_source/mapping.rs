@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::progress::Progress;
 use super::settings::{Settings, StartingPosition};
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 use crate::lambda::names::mapping_arn;
 use crate::lambda::validation::invalid_parameter;
