@@ -1,4 +1,4 @@
-//! The command line: parsed into the options of every command and one command with its own.
+//! Parses the command line.
 
 mod hyphens;
 
@@ -39,15 +39,15 @@ A value may begin with a hyphen (--filter -DEBUG, publish -heartbeat), unless it
 
 Exit codes: 0 done; 1 it failed; 2 the command line or its input is wrong; 130 interrupted.";
 
-/// Parses a command line, program name included. Prints help, or what is wrong with the command line, and returns the exit
-/// code for it.
+/// Parses a command line, including the program name. For a request for help, or a wrong command line, prints the text and
+/// returns the exit code.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let error = match hyphens::parse(arguments.clone()) {
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
-    // The error repeats arguments, and there a newline is not one of ours.
+    // The error quotes arguments, in which line breaks must be escaped.
     let escaped = arguments.iter().map(|argument| output::printable(&argument.to_string_lossy()).into_owned().into());
     let error = hyphens::parse(escaped).err().filter(|escaped| escaped.kind() == error.kind()).unwrap_or(error);
     progress::show_usage(&error.render().to_string(), || {

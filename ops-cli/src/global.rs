@@ -20,7 +20,7 @@ pub struct Global {
     /// Talk to `ops-cli local`: its default address (or --endpoint-url), its own credentials
     #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
     pub local: bool,
-    /// Those of an endpoint in this process; without them `--local` looks for those of one that runs.
+    /// The credentials of an endpoint in this process. Without them, `--local` finds the credentials of a running endpoint.
     #[arg(skip)]
     pub local_credentials: Option<local_aws::Credentials>,
 

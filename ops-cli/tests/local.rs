@@ -263,19 +263,19 @@ fn local_finds_the_endpoint_of_its_user_and_no_other() {
         Run::of(ops_cli().args(["--local", "--endpoint-url", &endpoint.url, "status"]).env(name, folder))
     };
     status("XDG_RUNTIME_DIR", folder.path()).ok();
-    status("XDG_RUNTIME_DIR", Path::new("relative")).failed(1, "is no endpoint that you run", "leave --local out");
+    status("XDG_RUNTIME_DIR", Path::new("relative")).failed(1, "is not an endpoint that you run", "leave --local out");
 
     let port = endpoint.url.rsplit(':').next().unwrap();
     let file = folder.path().join("ops-cli").join(format!("{port}.json"));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     mode(0o755);
-    status("XDG_RUNTIME_DIR", folder.path()).failed(1, "is no endpoint that you run", "leave --local out");
+    status("XDG_RUNTIME_DIR", folder.path()).failed(1, "is not an endpoint that you run", "leave --local out");
     mode(0o700);
     let shared = tempfile::tempdir().unwrap();
     let own = shared.path().join(format!("ops-cli-{}", rustix::process::geteuid().as_raw()));
     std::fs::create_dir(&own).unwrap();
     std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o777)).unwrap();
-    status("TMPDIR", shared.path()).failed(1, "others may use it (mode 777)", "XDG_RUNTIME_DIR");
+    status("TMPDIR", shared.path()).failed(1, "other users can access it (mode 777)", "XDG_RUNTIME_DIR");
     endpoint.stop("-INT");
     assert!(!file.exists());
 }

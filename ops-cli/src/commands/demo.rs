@@ -25,7 +25,7 @@ use crate::publish::request;
 use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
-use crate::wait::{self, Look};
+use crate::wait::{self, Poll};
 
 const MESSAGE: &str = "Hello, Lambda CLI World";
 const LINE_DEADLINE: Duration = Duration::from_secs(30);
@@ -45,13 +45,13 @@ struct DemoReport {
     line: String,
     shard_id: String,
     sequence_number: String,
-    steps: Vec<Timed>,
+    steps: Vec<StepTime>,
     /// From the endpoint's start until everything was torn down.
     total_ms: f64,
 }
 
 #[derive(Serialize)]
-struct Timed {
+struct StepTime {
     step: &'static str,
     ms: f64,
 }
@@ -60,7 +60,7 @@ impl Render for DemoReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         writeln!(to, "{}", self.line.trim_end())?;
         writeln!(to)?;
-        for Timed { step, ms } in &self.steps {
+        for StepTime { step, ms } in &self.steps {
             writeln!(to, "{step:<24}{:>10}", seconds(Duration::from_secs_f64(ms / 1000.0)))?;
         }
         writeln!(to, "{:<24}{:>10}", "start to torn down", seconds(Duration::from_secs_f64(self.total_ms / 1000.0)))
@@ -68,7 +68,7 @@ impl Render for DemoReport {
 }
 
 pub async fn run(global: &Global, output: Output) -> Result<()> {
-    let mut clock = Clock { steps: Vec::new(), last: Instant::now() };
+    let mut clock = StepClock { steps: Vec::new(), last: Instant::now() };
     note("building the function …");
     let binary = function::build(None)?;
     clock.done("build the function");
@@ -92,7 +92,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
 }
 
 /// Provisions, publishes, waits for the line, tears down.
-async fn walk(global: &Global, zip: FunctionZip, clock: &mut Clock) -> Result<(String, Receipt)> {
+async fn walk(global: &Global, zip: FunctionZip, clock: &mut StepClock) -> Result<(String, Receipt)> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?;
     let desired = Desired::new(names, aws.location().await?, zip);
@@ -110,15 +110,15 @@ async fn walk(global: &Global, zip: FunctionZip, clock: &mut Clock) -> Result<(S
     Ok((line, receipt))
 }
 
-struct Clock {
-    steps: Vec<Timed>,
+struct StepClock {
+    steps: Vec<StepTime>,
     last: Instant,
 }
 
-impl Clock {
+impl StepClock {
     fn done(&mut self, step: &'static str) {
         let now = Instant::now();
-        self.steps.push(Timed { step, ms: milliseconds(now - self.last) });
+        self.steps.push(StepTime { step, ms: milliseconds(now - self.last) });
         self.last = now;
     }
 }
@@ -140,7 +140,7 @@ async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<S
             Ok(())
         };
         reader.sweep(&mut follower, now, take).await?;
-        Ok(line.map_or_else(|| Look::Pending("missing".into()), Look::Ready))
+        Ok(line.map_or_else(|| Poll::Pending("missing".into()), Poll::Ready))
     })
     .await
 }

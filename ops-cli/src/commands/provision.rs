@@ -16,8 +16,8 @@ use crate::progress::note;
 use crate::provision::apply::{DEADLINE, apply};
 use crate::provision::desired::{Desired, Shards, StartingPosition};
 use crate::provision::observed::observe;
-use crate::provision::plan::{Foreign, plan};
-use crate::provision::step::Described;
+use crate::provision::plan::{UntaggedPart, plan};
+use crate::provision::step::StepDescription;
 use crate::time;
 
 const PROVISION: &str = "\
@@ -82,13 +82,13 @@ struct ProvisionReport {
     /// What was done, or with `--dry-run` what would be.
     steps: Vec<String>,
     /// What is used and left as it is, because it does not carry our tags.
-    untouched: Vec<Foreign>,
+    untouched: Vec<UntaggedPart>,
     dry_run: bool,
 }
 
 impl Render for ProvisionReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        for Foreign(name) in &self.untouched {
+        for UntaggedPart(name) in &self.untouched {
             writeln!(to, "{name} does not carry our tags: used as it is")?;
         }
         match (self.steps.as_slice(), self.dry_run) {
@@ -101,7 +101,7 @@ impl Render for ProvisionReport {
 
 pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
+    let aws = Aws::connect(global).await?.with_retry_deadline(Some(DEADLINE));
     let zip = function::load(&args.zip, if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda })?;
     let desired = desired(args, Desired::new(names, aws.location().await?, zip));
     let observed = observe(&aws, &desired.names, &desired.location).await?;
@@ -117,8 +117,8 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
         stream: desired.names.stream().to_owned(),
         function: desired.names.function().to_owned(),
         log_group: desired.names.log_group().to_owned(),
-        steps: plan.steps.iter().map(|step| Described(step, &desired).to_string()).collect(),
-        untouched: plan.foreign,
+        steps: plan.steps.iter().map(|step| StepDescription(step, &desired).to_string()).collect(),
+        untouched: plan.untagged,
         dry_run: args.dry_run,
     })
 }
@@ -145,7 +145,7 @@ async fn note_what_was_ignored(aws: &Aws, desired: &Desired) -> Result<()> {
     for step in plan(desired, &observed)?.steps {
         note(&format!(
             "warning: the service accepted this step and did not carry it out: {}",
-            Described(&step, desired)
+            StepDescription(&step, desired)
         ));
     }
     Ok(())

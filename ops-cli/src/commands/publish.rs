@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::aws::{self, Aws};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
 use crate::output::{Format, Output};
 use crate::progress::note_outcome;
@@ -135,7 +135,7 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     check_files(args)?;
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
-    let aws = Aws::connect(global).await?.with_patience(Some(Duration::from_secs(args.deadline)));
+    let aws = Aws::connect(global).await?.with_retry_deadline(Some(Duration::from_secs(args.deadline)));
     let (client, stream_name) = (aws.kinesis(), names.stream());
     let max_bytes = stream::record_limit(&aws, stream_name).await?;
     let shards = ShardMap::fetch(&client, stream_name, &aws.retry).await?;
@@ -290,11 +290,11 @@ impl Done {
         }
     }
 
-    fn text(&self, kind: &Kind, names: &[String]) -> String {
+    fn text(&self, kind: &ErrorKind, names: &[String]) -> String {
         let but = |has_dead| if has_dead { ", but for the dead-lettered" } else { "" };
         match self {
             Self::Nothing => "nothing of the input was published".to_owned(),
-            Self::Before(_, dead) if *kind == Kind::Usage => {
+            Self::Before(_, dead) if *kind == ErrorKind::Usage => {
                 format!("what came before it has been published{}", but(*dead))
             }
             // Shards differ in speed: others may be ahead.
@@ -308,12 +308,12 @@ impl Done {
     }
 
     /// How a later run continues, if there is something to continue.
-    fn way_on(&self, args: &Publish, kind: &Kind) -> Option<String> {
+    fn way_on(&self, args: &Publish, kind: &ErrorKind) -> Option<String> {
         let Self::Before(..) = self else { return None };
         let file = args.receipts.as_ref().or(args.resume.as_ref()).map(|file| file.display());
         match (kind, file) {
-            (Kind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
-            (Kind::Usage, None) => None,
+            (ErrorKind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
+            (ErrorKind::Usage, None) => None,
             (_, Some(file)) => Some(format!("go on with the same input and --resume {file}")),
             (_, None) => Some("with --receipts FILE a later run could go on with --resume".to_owned()),
         }

@@ -53,7 +53,7 @@ impl Render for TeardownReport {
 
 pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
+    let aws = Aws::connect(global).await?.with_retry_deadline(Some(DEADLINE));
     let location = aws.location().await?;
     let observed = observe(&aws, &names, &location).await?;
     let (parts, untouched) = ours(&names, &observed);
