@@ -11,23 +11,22 @@ use std::ffi::{OsStr, OsString};
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, FromArgMatches};
 
-use super::Cli;
+use super::{Cli, definition};
 
 /// Parses a command line, including the program name.
 ///
 /// # Errors
 /// clap's message, which may be the help that was requested.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut root = Cli::command();
-    root.build();
-    read(&root, args)
+    read(&definition(), args)
 }
 
 fn read(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let Rewritten { args, tips } = rewrite(root, args)?;
-    Cli::try_parse_from(args).map_err(|error| with_tips(error, &tips))
+    let parsed = root.clone().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| with_tips(error, &tips))
 }
 
 /// Arguments that clap parses by the rule.
@@ -173,9 +172,7 @@ mod tests {
     use crate::commands::publish::Publish;
 
     fn root() -> Command {
-        let mut root = Cli::command();
-        root.build();
-        root
+        definition()
     }
 
     fn parsed(args: &[&str]) -> Result<Cli, clap::Error> {

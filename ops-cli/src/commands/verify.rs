@@ -30,37 +30,41 @@ use crate::verify::report::{Check, Report};
 use crate::verify::survey::{Seen, Survey};
 use crate::{stream, time, values};
 
-const VERIFY: &str = "\
-Publishes marked records, follows the function's log until each is there, and tells what is missing, what was \
-logged again or out of order, and how long it took. Exit code 1 if anything is missing. It goes on while the service \
-throttles or cannot be reached, until --timeout, and always reports on what it published.
+const TASK: &str = "\
+Publishes marked records, reads the function's log until each has its line, and reports missing, repeated and out-of-order \
+records and the time from stream to log. The exit code is 1 if a record is missing. While a service throttles or cannot be reached, \
+verify retries until --timeout, and always reports on what it published.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli verify
   ops-cli verify --count 10000 --rate 500 --timeout 5m
-  ops-cli publish --file events.ndjson --receipts receipts.ndjson && ops-cli verify --receipts receipts.ndjson
-  ops-cli --output json verify --count 100";
+  ops-cli --output json verify --count 100
 
-/// Check that what is published comes out as log lines
+Checking what an earlier run published:
+  ops-cli publish --file events.ndjson --receipts receipts.ndjson
+  ops-cli verify --receipts receipts.ndjson";
+
+/// Publish test records, and check that each has its log line
 #[derive(Args, Debug, Clone)]
-#[command(after_help = VERIFY)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Verify {
-    /// Records to publish
+    /// Number of records to publish
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub count: u64,
-    /// Publish at most so many a second
+    /// Maximum number of records published per second
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub rate: Option<f64>,
-    /// How long to wait for log lines after the last record was published
+    /// How long to wait for missing lines after the last record was published
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub timeout: String,
-    /// How long to go on reading once every record is found, for what is logged again
+    /// How long to continue reading after the last line was found, to count repeated lines
     #[arg(long, value_name = "DURATION", default_value = "2s")]
     pub settle: String,
-    /// Publish the records in aggregates, in the format of the KPL
+    /// Publish aggregated records, in the format of the KPL
     #[arg(long)]
     pub aggregate: bool,
-    /// Publish nothing; look for the records of an earlier `publish --receipts`
+    /// Publish nothing, and check the records of an earlier `publish --receipts FILE`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "rate", "aggregate"])]
     pub receipts: Option<PathBuf>,
 }
