@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
+use kinesis_event_logger_core::limits::{self, LOG_RETENTION_DAYS};
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
@@ -46,19 +46,19 @@ pub struct Provision {
     #[arg(long, value_name = "DAYS", value_parser = retention_days)]
     pub retention_days: Option<i32>,
     /// Memory of the function in MB, 128 to 10240 (default: 128)
-    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240))]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(limits::FUNCTION_MEMORY_MIB))]
     pub memory: Option<i32>,
     /// Seconds an invocation may take, 1 to 900 (default: 30)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(1..=900))]
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::FUNCTION_TIMEOUT_SECONDS))]
     pub timeout: Option<i32>,
     /// Form of the log lines (default: json)
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<Format>,
     /// Records an invocation gets at most, 1 to 10000 (default: 100)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(limits::MAPPING_BATCH_RECORDS))]
     pub batch_size: Option<i32>,
     /// Seconds to gather a batch for, 0 to 300 (default: 0)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(0..=300))]
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::MAPPING_BATCHING_WINDOW_SECONDS))]
     pub batch_window: Option<i32>,
     /// Where a new mapping begins: with what is on the stream, or with what comes after
     #[arg(long, value_enum, default_value_t = StartingPosition::TrimHorizon)]
