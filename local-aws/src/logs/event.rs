@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
+use kinesis_event_logger_core::limits::PUT_LOG_EVENTS_OVERHEAD_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::store::StoreError;
-
-/// The bytes that AWS counts for an event in addition to its message.
-pub(super) const EVENT_OVERHEAD: usize = 26;
 
 /// The position of an event among all events of the endpoint. It is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,7 +44,7 @@ pub(super) struct StoredEvent {
 impl StoredEvent {
     /// The bytes that count against AWS's limits.
     pub(super) fn size(&self) -> usize {
-        self.message.len() + EVENT_OVERHEAD
+        self.message.len() + PUT_LOG_EVENTS_OVERHEAD_BYTES
     }
 
     /// The bytes that the event takes in memory, approximately.
