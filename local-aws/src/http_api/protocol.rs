@@ -6,7 +6,7 @@ use http::{Request, Response, header};
 
 use crate::error::{AwsError, Protocol};
 use crate::identity::{IAM_NAMESPACE, STS_NAMESPACE};
-use crate::kinesis::Wire;
+use crate::kinesis::Encoding;
 use crate::signature::Claim;
 
 impl Protocol {
@@ -17,7 +17,7 @@ impl Protocol {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let query = request.uri().query().unwrap_or_default();
         if request.headers().contains_key("x-amz-target") {
-            if Wire::of(request.headers()) == Ok(Wire::Cbor) { Self::AwsCbor } else { Self::AwsJson }
+            if Encoding::of(request.headers()) == Ok(Encoding::Cbor) { Self::AwsCbor } else { Self::AwsJson }
         } else if request.uri().path() == "/"
             && (content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
                 || query.split('&').any(|part| part.starts_with("Action=")))
@@ -34,7 +34,7 @@ impl Protocol {
     pub fn error(self, error: &AwsError) -> Response<Bytes> {
         match self {
             Self::AwsJson => error.to_aws_json(),
-            Self::AwsCbor => Wire::Cbor.error(error).unwrap_or_else(|error| error.to_aws_json()),
+            Self::AwsCbor => Encoding::Cbor.error(error).unwrap_or_else(|error| error.to_aws_json()),
             Self::RestJson => error.to_rest_json(),
             Self::Query(namespace) => error.to_query_xml(namespace),
             Self::S3 => error.to_s3_xml(),

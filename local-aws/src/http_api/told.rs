@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::operations::Operation;
-use crate::kinesis::Wire;
+use crate::kinesis::Encoding;
 
 /// Operations worth seeing: what has happened, and the members of the request that say to what.
 const WORTH_SEEING: &[(&str, &str, &[&str])] = &[
@@ -43,8 +43,8 @@ impl Told {
     /// Reads it off the request, if it is one worth seeing.
     pub fn of(operation: Operation, request: &Request<bytes::Bytes>) -> Option<Self> {
         let (_, what, members) = WORTH_SEEING.iter().find(|(name, ..)| *name == operation.name)?;
-        let in_cbor = Wire::of(request.headers()) == Ok(Wire::Cbor);
-        let read = in_cbor.then(|| Wire::Cbor.read_value(request.body()).unwrap_or_default().to_string());
+        let in_cbor = Encoding::of(request.headers()) == Ok(Encoding::Cbor);
+        let read = in_cbor.then(|| Encoding::Cbor.read_value(request.body()).unwrap_or_default().to_string());
         let body = read.as_ref().map_or(request.body().as_ref(), String::as_bytes);
         // Without a copy of the values: one of them may be a function's code.
         let body: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_said_in_cbor_is_told_too() {
-        let body = Wire::Cbor.body(&serde_json::json!({ "StreamName": "s", "ShardCount": 2 })).unwrap();
+        let body = Encoding::Cbor.body(&serde_json::json!({ "StreamName": "s", "ShardCount": 2 })).unwrap();
         let request = Request::post("/").header("content-type", "application/x-amz-cbor-1.1");
         let request = request.body(body.into()).unwrap();
         let told = Told::of(Operation { service: "", name: "CreateStream" }, &request).unwrap();

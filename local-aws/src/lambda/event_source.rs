@@ -221,7 +221,7 @@ impl Mappings {
     async fn first_places(&self, stream: &Stream, position: &StartingPosition) -> HashMap<String, Place> {
         let mut places = HashMap::new();
         for shard in &stream.shards {
-            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start);
+            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start).await;
             places.insert(shard.id.clone(), Place::At(cursor));
         }
         places

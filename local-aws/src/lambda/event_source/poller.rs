@@ -99,7 +99,7 @@ impl Poller {
             let cursor = match self.progress.place(&shard.id) {
                 Some(Place::Drained) => continue,
                 Some(Place::At(cursor)) => cursor,
-                None => self.kinesis.cursor(stream, &shard.id, Start::TrimHorizon),
+                None => self.kinesis.cursor(stream, &shard.id, Start::TrimHorizon).await,
             };
             reading.insert(shard.id.clone());
             let context = Context {

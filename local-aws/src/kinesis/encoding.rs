@@ -1,5 +1,5 @@
-//! The two encodings of a Kinesis request: awsJson 1.1, and the CBOR that AWS's Java SDK sends. In CBOR, blobs are bytes, and
-//! timestamps are tagged as such but, other than RFC 8949 has it, in milliseconds
+//! The encodings of Kinesis requests: awsJson 1.1, and the CBOR that AWS's Java SDK sends. In CBOR, blobs are bytes, and
+//! timestamps are tagged as such but, unlike in RFC 8949, are in milliseconds
 //! (<https://github.com/aws/aws-sdk-java-v2/issues/4661>).
 
 use std::borrow::Cow;
@@ -21,12 +21,12 @@ const TIMESTAMP: u64 = 1;
 
 /// How a request is encoded; its answer is encoded alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Wire {
+pub enum Encoding {
     Json,
     Cbor,
 }
 
-impl Wire {
+impl Encoding {
     /// # Errors
     /// A content type that is neither.
     pub fn of(headers: &HeaderMap) -> Result<Self, AwsError> {
@@ -38,7 +38,7 @@ impl Wire {
                 404,
                 "UnknownOperationException",
                 format!(
-                    "Kinesis takes application/x-amz-json-1.1 and application/x-amz-cbor-1.1, not '{content_type}'."
+                    "Kinesis accepts application/x-amz-json-1.1 and application/x-amz-cbor-1.1, not '{content_type}'."
                 ),
             )),
         }
@@ -210,12 +210,12 @@ pub enum Blob<'a> {
     Bytes(Vec<u8>),
 }
 
-/// Text that is no base64.
+/// Text that is not base64.
 #[derive(Debug, PartialEq)]
 pub struct NotBase64;
 
 impl Blob<'_> {
-    /// How many bytes it is, if it is base64 at all.
+    /// Its size in bytes, if it is base64 at all.
     pub fn len(&self) -> Result<usize, NotBase64> {
         match self {
             Self::Base64(text) => base64_simd::STANDARD.decoded_length(text.as_bytes()).map_err(|_| NotBase64),
@@ -283,31 +283,31 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Holder<'a> {
+    struct Request<'a> {
         #[serde(rename = "Data", borrow)]
         data: Blob<'a>,
     }
 
     fn cbor(value: &Cbor) -> Vec<u8> {
-        Wire::Cbor.body(value).unwrap()
+        Encoding::Cbor.body(value).unwrap()
     }
 
     #[test]
     fn a_blob_is_base64_text_in_json_and_bytes_in_cbor() {
         let body = cbor(&Cbor::Map(vec![("Data".into(), Cbor::Bytes(b"Hello".to_vec()))]));
         let bodies = [
-            (Wire::Json, &br#"{"Data":"SGVsbG8="}"#[..]),
-            (Wire::Json, br#"{"Data":"\u0053GVsbG8="}"#),
-            (Wire::Cbor, &body),
+            (Encoding::Json, &br#"{"Data":"SGVsbG8="}"#[..]),
+            (Encoding::Json, br#"{"Data":"\u0053GVsbG8="}"#),
+            (Encoding::Cbor, &body),
         ];
-        for (wire, body) in bodies {
-            let Holder { data } = wire.read(body).unwrap();
+        for (encoding, body) in bodies {
+            let Request { data } = encoding.read(body).unwrap();
             let mut bytes = Vec::new();
             data.append_to(&mut bytes).unwrap();
             assert_eq!((&bytes[..], data.len()), (&b"Hello"[..], Ok(5)));
         }
-        let holder: Holder = Wire::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
-        assert!(matches!(holder.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
+        let request: Request = Encoding::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
+        assert!(matches!(request.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
     }
 
     #[test]
@@ -324,35 +324,35 @@ mod tests {
         let in_cbor =
             Cbor::Map(vec![("StreamCreationTimestamp".into(), millis.clone()), ("Other".into(), Cbor::from(1))]);
         let in_json = json!({ "StreamCreationTimestamp": 1_545_084_650.987, "Other": 1 });
-        assert_eq!(Wire::Cbor.read_value(&cbor(&in_cbor)).unwrap(), in_json);
-        let answered = Wire::Cbor.answer_value(in_json).unwrap();
+        assert_eq!(Encoding::Cbor.read_value(&cbor(&in_cbor)).unwrap(), in_json);
+        let answered = Encoding::Cbor.answer_value(in_json).unwrap();
         let mut read = read_cbor(answered.body()).unwrap();
         read.as_map_mut().unwrap().sort_by_key(|(name, _)| std::cmp::Reverse(name.as_text().unwrap().to_owned()));
         assert_eq!(read, in_cbor);
-        assert_eq!(cbor(&millis), Wire::Cbor.body(&Timestamp(1_545_084_650_987)).unwrap());
-        assert_eq!(Wire::Json.body(&Timestamp(1_545_084_650_987)).unwrap(), b"1545084650.987");
+        assert_eq!(cbor(&millis), Encoding::Cbor.body(&Timestamp(1_545_084_650_987)).unwrap());
+        assert_eq!(Encoding::Json.body(&Timestamp(1_545_084_650_987)).unwrap(), b"1545084650.987");
     }
 
     #[test]
     fn an_error_is_worded_in_the_clients_encoding() {
         let error = AwsError::bad_request("ResourceNotFoundException", "Stream s not found.");
-        let response = Wire::Cbor.error(&error).unwrap();
+        let response = Encoding::Cbor.error(&error).unwrap();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["content-type"]),
             (400, &"application/x-amz-cbor-1.1".parse().unwrap())
         );
         let expected = json!({ "__type": "ResourceNotFoundException", "message": "Stream s not found." });
-        assert_eq!(Wire::Cbor.read_value(response.body()).unwrap(), expected);
+        assert_eq!(Encoding::Cbor.read_value(response.body()).unwrap(), expected);
     }
 
     #[test]
     fn another_content_type_is_refused() {
         let of = |content_type: &'static str| {
             let header = (header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-            Wire::of(&HeaderMap::from_iter([header])).map_err(|error| (error.status, error.code))
+            Encoding::of(&HeaderMap::from_iter([header])).map_err(|error| (error.status, error.code))
         };
-        assert_eq!(of("application/x-amz-json-1.1; charset=utf-8"), Ok(Wire::Json));
-        assert_eq!(of("application/x-amz-cbor-1.1"), Ok(Wire::Cbor));
+        assert_eq!(of("application/x-amz-json-1.1; charset=utf-8"), Ok(Encoding::Json));
+        assert_eq!(of("application/x-amz-cbor-1.1"), Ok(Encoding::Cbor));
         for wrong in ["", "text/plain", "application/x-amz-json-1.0x"] {
             assert_eq!(of(wrong), Err((404, "UnknownOperationException".into())), "{wrong}");
         }
