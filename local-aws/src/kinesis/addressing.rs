@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kinesis_event_logger_core::{SequenceNumber, SequenceParts};
+use kinesis_event_logger_core::SequenceNumber;
+use kinesis_event_logger_core::route::SequenceParts;
 use serde::Deserialize;
 
 use super::shard::shard_id;

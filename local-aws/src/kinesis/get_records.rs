@@ -140,7 +140,7 @@ impl Kinesis {
             bytes: limits::GET_RECORDS_BYTES,
             cutoff: stream.state().configuration.cutoff(now),
         };
-        let read = shard.read_beside(span).await;
+        let read = shard.read_beside(span).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &iterator.stream_name, items.len(), data_bytes(&items));
         if self.shared.has_limits {
@@ -224,7 +224,7 @@ async fn at_timestamp(shard: &Arc<Shard>, seconds: f64) -> Result<u64, AwsError>
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {millis}, currentTimestampInMillis: {now}"
         )));
     }
-    Ok(shard.at_time(millis).await)
+    Ok(shard.at_time(millis).await?)
 }
 
 fn check_age(created: u64, now: u64) -> Result<(), AwsError> {

@@ -12,6 +12,7 @@ use super::shard::{Item, SequenceText, Shard, ShardSequence, Span};
 use super::stream::Stream;
 use super::{Kinesis, data_bytes, now};
 use crate::metrics::Direction;
+use crate::store::StoreError;
 
 /// A stream as its readers see it.
 #[derive(Debug, Clone)]
@@ -84,6 +85,9 @@ pub struct Page {
 }
 
 impl Cursor {
+    /// The position before the first record.
+    pub const START: Self = Self(0);
+
     /// The position right after a record.
     pub fn after(sequence_number: &str) -> Self {
         let parts = sequence_number.parse::<ParsedNumber>().ok().and_then(|number| number.parts());
@@ -140,36 +144,51 @@ impl Kinesis {
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
-    pub async fn cursor(&self, stream: &StreamView, shard_id: &str, start: Start) -> Cursor {
-        let Some((_, shard)) = self.shard_of(stream, shard_id) else { return Cursor(0) };
-        match start {
-            Start::TrimHorizon => Cursor(0),
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub async fn cursor(&self, stream: &StreamView, shard_id: &str, start: Start) -> Result<Cursor, StoreError> {
+        let Some((_, shard)) = self.shard_of(stream, shard_id) else { return Ok(Cursor::START) };
+        Ok(match start {
+            Start::TrimHorizon => Cursor::START,
             Start::Latest => Cursor(shard.next()),
-            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64).await),
-        }
+            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64).await?),
+        })
     }
 
     /// Up to `limit` records from `cursor` on, as a Lambda event contains them.
-    pub async fn read(&self, stream: &StreamView, shard_id: &str, cursor: &Cursor, limit: usize) -> Page {
-        let (records, end_of_shard) = self.read_records(stream, shard_id, cursor, limit).await;
-        Page { records: records.into_iter().map(Record::from).collect(), end_of_shard }
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub async fn read(
+        &self,
+        stream: &StreamView,
+        shard_id: &str,
+        cursor: &Cursor,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let (records, end_of_shard) = self.read_records(stream, shard_id, cursor, limit).await?;
+        Ok(Page { records: records.into_iter().map(Record::from).collect(), end_of_shard })
     }
 
     /// Up to `limit` records from `cursor` on, and whether the shard is closed and everything in it has been read.
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
     pub async fn read_records(
         &self,
         stream: &StreamView,
         shard_id: &str,
         cursor: &Cursor,
         limit: usize,
-    ) -> (Vec<ShardRecord>, bool) {
-        let Some((stream, shard)) = self.shard_of(stream, shard_id) else { return (Vec::new(), false) };
+    ) -> Result<(Vec<ShardRecord>, bool), StoreError> {
+        let Some((stream, shard)) = self.shard_of(stream, shard_id) else { return Ok((Vec::new(), false)) };
         let cutoff = stream.state().configuration.cutoff(now());
-        let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await;
+        let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
         let records = items.iter().map(|item| ShardRecord::of(item, shard.sequence)).collect();
-        (records, read.is_at_end(read.next(&items)))
+        Ok((records, read.is_at_end(read.next(&items))))
     }
 
     /// Changes whenever a record is appended to the shard, or it is closed: a reader that found nothing waits here instead of

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::limits::ShardLimits;
 use super::stream::Storage;
-use crate::store::{self, Budget, Holder, Share};
+use crate::store::{self, Budget, Holder, Share, StoreError};
 use chunk::Chunk;
 #[cfg(test)]
 pub use chunk::Entry;
@@ -100,7 +100,8 @@ impl Shard {
         storage: &Storage,
     ) -> Arc<Self> {
         let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
-        let last = stored.last_before(u64::MAX);
+        // The store has failed if this cannot be read. It then accepts no changes, so that no number is used again.
+        let last = stored.last_before(u64::MAX).unwrap_or_default();
         let next = last.as_ref().map_or(1, Chunk::end);
         let arrival = last.map_or(0, |chunk| chunk.arrival);
         Self::with_records(description, stored, Records { chunks: VecDeque::new(), next, closed, arrival }, storage)
@@ -167,12 +168,16 @@ impl Shard {
 
     /// The counter of the first record that arrived at `time` or later, in epoch milliseconds; of the next record put if
     /// there is none. Reads the disk, on a blocking thread, only if memory cannot tell.
-    pub async fn at_time(self: &Arc<Self>, time: u64) -> u64 {
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub async fn at_time(self: &Arc<Self>, time: u64) -> Result<u64, StoreError> {
         match self.at_time_in_memory(time) {
-            Ok(found) => found,
+            Ok(found) => Ok(found),
             Err(NotInMemory { first, found }) => {
                 let shard = Arc::clone(self);
-                store::beside(move || shard.stored_at_time(time, first).unwrap_or(found)).await
+                let stored = store::beside(move || shard.stored_at_time(time, first)).await?;
+                Ok(stored.unwrap_or(found))
             }
         }
     }
@@ -186,11 +191,11 @@ impl Shard {
     }
 
     /// As [`Shard::at_time`], of the chunks in the store that begin before counter `end`; `None` if all arrived earlier.
-    fn stored_at_time(&self, time: u64, end: u64) -> Option<u64> {
+    fn stored_at_time(&self, time: u64, end: u64) -> Result<Option<u64>, StoreError> {
         let (mut low, mut high, mut found) = (0, end, None);
         while self.stored.keeps() && low < high {
             let middle = low + (high - low).div_ceil(2);
-            match self.stored.last_before(middle) {
+            match self.stored.last_before(middle)? {
                 Some(chunk) if chunk.arrival >= time => {
                     found = Some(chunk.first);
                     high = chunk.first;
@@ -199,11 +204,11 @@ impl Shard {
                 None => low = middle,
             }
         }
-        found
+        Ok(found)
     }
 
     /// As [`Shard::read`]. The disk is read on a blocking thread.
-    pub async fn read_beside(self: &Arc<Self>, span: Span) -> Read {
+    pub async fn read_beside(self: &Arc<Self>, span: Span) -> Result<Read, StoreError> {
         if !self.stored.keeps() || span.from >= self.lock().first() {
             return self.read(span);
         }
@@ -211,7 +216,9 @@ impl Shard {
         store::beside(move || shard.read(span)).await
     }
 
-    pub fn read(&self, mut span: Span) -> Read {
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn read(&self, mut span: Span) -> Result<Read, StoreError> {
         let log = self.lock();
         let begin = log.chunks.partition_point(|chunk| chunk.arrival < span.cutoff || chunk.end() <= span.from);
         let in_memory: Vec<Chunk> = wanted(span, log.chunks.range(begin..).cloned()).collect();
@@ -219,8 +226,13 @@ impl Shard {
         drop(log);
         let mut chunks = Vec::new();
         if span.from < first && self.stored.keeps() {
-            let stored = self.stored.read(span.from, first);
+            let mut failure = None;
+            let stored = self.stored.read(span.from, first)?;
+            let stored = stored.map_while(|chunk| chunk.map_err(|error| failure = Some(error)).ok());
             chunks.extend(wanted(span, stored.filter(|chunk| chunk.arrival >= span.cutoff && chunk.end() > span.from)));
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
         }
         let is_whole = chunks.last().map_or(span.from, Chunk::end) >= first || chunks.is_empty();
         if is_whole {
@@ -228,7 +240,7 @@ impl Shard {
         }
         // What was before the first chunk is gone.
         span.from = span.from.max(chunks.first().map_or(end, |chunk| chunk.first));
-        Read { chunks, span, end, is_closed }
+        Ok(Read { chunks, span, end, is_closed })
     }
 
     /// Removes what arrived before `cutoff`, in epoch milliseconds, except the last chunk, which determines the next sequence
@@ -242,11 +254,19 @@ impl Shard {
         self.share.give_back(gone);
         let first = log.first();
         drop(log);
-        if self.stored.keeps() {
-            let kept = self.stored_at_time(cutoff, first).unwrap_or(first);
-            let last = self.stored.last_before(u64::MAX).map_or(kept, |chunk| chunk.first);
-            self.stored.remove_before(kept.min(last));
+        if self.stored.keeps()
+            && let Err(error) = self.trim_stored(cutoff, first)
+        {
+            tracing::error!("expired records could not be removed: {error}");
         }
+    }
+
+    /// As [`Shard::trim`], of the chunks in the store that begin before counter `end`.
+    fn trim_stored(&self, cutoff: u64, end: u64) -> Result<(), StoreError> {
+        let retained = self.stored_at_time(cutoff, end)?.unwrap_or(end);
+        let last = self.stored.last_before(u64::MAX)?.map_or(retained, |chunk| chunk.first);
+        self.stored.remove_before(retained.min(last));
+        Ok(())
     }
 
     /// Changes whenever a record is appended or the shard is closed. None is missed by a reader that subscribes, reads, then waits.
@@ -314,12 +334,12 @@ mod tests {
     }
 
     fn counters(shard: &Shard, span: Span) -> Vec<u64> {
-        shard.read(span).items().iter().map(|item| item.counter).collect()
+        shard.read(span).unwrap().items().iter().map(|item| item.counter).collect()
     }
 
     fn at_time(shard: &Arc<Shard>, time: u64) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(shard.at_time(time))
+        runtime.block_on(shard.at_time(time)).unwrap()
     }
 
     #[test]
@@ -383,7 +403,7 @@ mod tests {
         let shard = shard();
         put(&shard, &[b"a", b"b"], 10);
         let end = |from| {
-            let read = shard.read(Span { from, records: 1, ..ALL });
+            let read = shard.read(Span { from, records: 1, ..ALL }).unwrap();
             let next = read.next(&read.items());
             (next, read.is_at_tip(next), read.is_at_end(next))
         };
@@ -401,7 +421,7 @@ mod tests {
             let reader = scope.spawn(|| {
                 let mut next = 1;
                 while !(is_done.load(Ordering::Acquire) && next == shard.next()) {
-                    for item in shard.read(Span { from: next, records: 7, ..ALL }).items() {
+                    for item in shard.read(Span { from: next, records: 7, ..ALL }).unwrap().items() {
                         assert_eq!(item.counter, next);
                         next += 1;
                     }
@@ -428,7 +448,7 @@ mod tests {
             }
             let (mut from, mut found) = (0, Vec::new());
             loop {
-                let read = shard.read(Span { from, records, bytes, cutoff: 0 });
+                let read = shard.read(Span { from, records, bytes, cutoff: 0 }).unwrap();
                 let items = read.items();
                 let size: usize = items.iter().map(|item| item.entry.data.len() + 1).sum();
                 prop_assert!(items.len() <= records && (size <= bytes || items.len() == 1));

@@ -5,18 +5,30 @@ use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_lambda::types::Architecture;
-use local_aws::package::{self, PackageError, Platform};
+use clap::Args;
+use lambda_package::{PackageError, Platform};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::build;
-use crate::cli::Zip;
 use crate::error::{Error, Result};
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::desired::{Package, RUNTIME};
+
+/// Pack the function's binary into the zip that Lambda takes: the same input gives the same bytes
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Examples:\n  ops-cli zip\n  ops-cli zip --binary target/lambda/bootstrap --out logger.zip")]
+pub struct Zip {
+    /// The function's binary (default: what `ops-cli build` makes)
+    #[arg(long, value_name = "FILE")]
+    pub binary: Option<PathBuf>,
+    /// Where to write the zip
+    #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
+    pub out: PathBuf,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,7 +93,7 @@ pub enum Runs {
 /// The package of a zip that came from `path`.
 pub fn package(zip: Vec<u8>, path: &Path, runs: Runs) -> Result<Package> {
     let refused = |error: PackageError| Error::usage(format!("{}: {error}", path.display())).hint(MAKE_ONE);
-    let contents = package::Package::read(&zip).map_err(refused)?;
+    let contents = lambda_package::Package::read(&zip).map_err(refused)?;
     let architecture = contents.architecture().unwrap_or(Platform::host().architecture);
     let platform = match runs {
         Runs::OnLambda => Platform::lambda_image(RUNTIME, architecture),
@@ -90,8 +102,8 @@ pub fn package(zip: Vec<u8>, path: &Path, runs: Runs) -> Result<Package> {
     let platform = platform.as_ref().unwrap_or_else(|| Platform::host());
     contents.check_bootstrap(architecture, platform).map_err(refused)?;
     let architecture = match architecture {
-        package::Architecture::X86_64 => Architecture::X8664,
-        package::Architecture::Arm64 => Architecture::Arm64,
+        lambda_package::Architecture::X86_64 => Architecture::X8664,
+        lambda_package::Architecture::Arm64 => Architecture::Arm64,
     };
     Ok(Package { sha256: sha256(&zip), zip, architecture })
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kinesis_event_logger_core::{AggregateBuilder, AggregateError, limits};
+use kinesis_event_logger_core::decode::{AggregateBuilder, AggregateError};
+use kinesis_event_logger_core::limits;
 
 use super::record::Record;
 
@@ -23,6 +24,14 @@ pub struct Packing {
     pub ordered: bool,
     /// Bytes of an aggregate; `None` if each record is a put of its own.
     pub aggregate_bytes: Option<usize>,
+}
+
+impl Packing {
+    /// How records become puts on a stream whose records have `max_bytes` at most.
+    pub fn new(ordered: bool, aggregate: bool, max_bytes: usize) -> Self {
+        let aggregate_bytes = max_bytes.min(AGGREGATE_BYTES) - AGGREGATE_KEY.len();
+        Self { ordered, aggregate_bytes: aggregate.then_some(aggregate_bytes) }
+    }
 }
 
 /// A record that is queued or in flight.

@@ -26,7 +26,7 @@ fn records(bench: &Bench, shard: &str) -> Vec<(String, String)> {
     let stream = bench.kinesis.find("orders").unwrap();
     // Whatever the retention: the records are as old as the folder.
     let all = Span { from: 0, records: 10, bytes: 1 << 20, cutoff: 0 };
-    let read = stream.shard(&format!("shardId-0000000000{shard}")).unwrap().read(all);
+    let read = stream.shard(&format!("shardId-0000000000{shard}")).unwrap().read(all).unwrap();
     let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();
     read.items().iter().map(|item| (item.entry.partition_key.to_owned(), text(item.entry.data))).collect()
 }

@@ -1,0 +1,297 @@
+//! Values that begin with a hyphen. One rule for the data of `publish` and the value of every option:
+//!
+//! - What looks like a long option (`--` and a name) is one, known or not. As data it goes after `--`, as a value after `=`.
+//! - One hyphen and letters is a flag only if it is exactly flags of the command (`-q`). Help is `-h` alone.
+//! - Everything else is data, or a value: `-heartbeat`, `-DEBUG`, `-1`, `---`, `--- a/file`.
+//!
+//! The arguments are rewritten by this rule before clap reads them, because clap decides option by option, and takes
+//! `-heartbeat` for `-h` with more behind it.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, Parser};
+
+use super::Cli;
+
+/// Reads a command line, program name included.
+///
+/// # Errors
+/// clap's message, which may be help.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut root = Cli::command();
+    root.build();
+    read(&root, args)
+}
+
+fn read(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let Rewritten { args, tips } = rewrite(root, args)?;
+    Cli::try_parse_from(args).map_err(|error| with_tips(error, &tips))
+}
+
+/// Arguments that clap reads by the rule.
+struct Rewritten {
+    args: Vec<OsString>,
+    tips: Tips,
+}
+
+/// What there is to say if clap does not accept the arguments.
+#[derive(Default)]
+struct Tips {
+    /// Whether the command has arguments that are not options.
+    takes_data: bool,
+    /// The last option that lacks a value, and what stands in its place.
+    lacks_value: Option<(String, String)>,
+}
+
+/// Rewrites the arguments of a command that was built. Values that begin with a hyphen are joined to their option, data
+/// that does is moved behind `--`.
+///
+/// # Errors
+/// An argument that is neither an option of the command nor data for it. clap would answer `-heartbeat` with help.
+fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Rewritten, clap::Error> {
+    let mut args = args.into_iter();
+    let mut rewritten: Vec<_> = args.next().into_iter().collect();
+    let (mut command, mut data, mut lacks_value) = (root, Vec::new(), None);
+    let mut args = args.peekable();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            data.extend(args.by_ref());
+            rewritten.push(arg);
+            rewritten.append(&mut data);
+            break;
+        }
+        let Some(text) = arg.to_str() else {
+            rewritten.push(arg);
+            continue;
+        };
+        if let Some(name) = takes_next(command, text) {
+            match args.next_if(|next| is_value(command, next)) {
+                Some(value) if begins_with_hyphen(&value) => {
+                    let mut joined = OsString::from(format!("--{name}="));
+                    joined.push(value);
+                    rewritten.push(joined);
+                }
+                Some(value) => rewritten.extend([arg, value]),
+                None => {
+                    let next = args.peek().map(|next| (name.to_owned(), next.to_string_lossy().into_owned()));
+                    lacks_value = next.or(lacks_value);
+                    rewritten.push(arg);
+                }
+            }
+        } else if begins_with_hyphen(&arg) && is_value(command, &arg) {
+            if !takes_data(command) {
+                return Err(unknown(command, text));
+            }
+            data.push(arg);
+        } else {
+            command = command.find_subcommand(text).unwrap_or(command);
+            rewritten.push(arg);
+        }
+    }
+    if !data.is_empty() {
+        rewritten.push("--".into());
+        rewritten.append(&mut data);
+    }
+    Ok(Rewritten { args: rewritten, tips: Tips { takes_data: takes_data(command), lacks_value } })
+}
+
+fn unknown(command: &Command, argument: &str) -> clap::Error {
+    let mut error = clap::Error::new(ErrorKind::UnknownArgument).with_cmd(command);
+    error.insert(ContextKind::InvalidArg, ContextValue::String(argument.to_owned()));
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.clone().render_usage()));
+    error
+}
+
+/// The name of the option whose value is the next argument, if this argument is one.
+fn takes_next<'t>(command: &Command, text: &'t str) -> Option<&'t str> {
+    let name = text.strip_prefix("--").filter(|name| !name.contains('='))?;
+    let option = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+    option.get_action().takes_values().then_some(name)
+}
+
+fn takes_data(command: &Command) -> bool {
+    command.get_positionals().next().is_some()
+}
+
+fn begins_with_hyphen(text: &OsStr) -> bool {
+    text.as_encoded_bytes().first() == Some(&b'-')
+}
+
+/// Whether an argument is data or a value, and no option.
+fn is_value(command: &Command, arg: &OsStr) -> bool {
+    let Some(text) = arg.to_str() else { return true };
+    match text.strip_prefix("--") {
+        Some(name) => !name.is_empty() && !is_option_name(name),
+        None => text.strip_prefix('-').is_none_or(|letters| !are_flags(command, letters)),
+    }
+}
+
+/// `name` or `name=value`.
+fn is_option_name(text: &str) -> bool {
+    let name = text.split('=').next().unwrap_or(text);
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.bytes().all(is_of_names)
+}
+
+/// Whether these are flags of the command, and not help with something behind it.
+fn are_flags(command: &Command, letters: &str) -> bool {
+    let is_flag = |letter| command.get_arguments().any(|arg| arg.get_short() == Some(letter));
+    let is_alone = letters.chars().count() == 1;
+    !letters.is_empty() && letters.chars().all(|letter| is_flag(letter) && (is_alone || !matches!(letter, 'h' | 'V')))
+}
+
+/// Adds what to do with data, or a value, that looks like an option.
+fn with_tips(mut error: clap::Error, tips: &Tips) -> clap::Error {
+    if !matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidValue) {
+        return error;
+    }
+    let mut shown = Vec::new();
+    if let Some((option, next)) = &tips.lacks_value {
+        shown.push(format!("a value that looks like an option is joined to its option: --{option}={next}"));
+    }
+    if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(argument))) =
+        (error.kind(), tips.takes_data, error.get(ContextKind::InvalidArg))
+    {
+        shown.push(format!("data that looks like an option goes after `--`: -- {argument}"));
+    }
+    if !shown.is_empty() {
+        let shown = shown.into_iter().map(StyledStr::from).collect();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(shown));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ArgAction;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::commands::Command as Subcommand;
+    use crate::commands::publish::Publish;
+
+    fn root() -> Command {
+        let mut root = Cli::command();
+        root.build();
+        root
+    }
+
+    fn parsed(args: &[&str]) -> Result<Cli, clap::Error> {
+        read(&root(), ["ops-cli"].iter().chain(args).map(OsString::from))
+    }
+
+    fn published(args: &[&str]) -> Publish {
+        match parsed(&[&["publish"], args].concat()) {
+            Ok(Cli { command: Subcommand::Publish(publish), .. }) => publish,
+            other => panic!("{args:?}: {other:?}"),
+        }
+    }
+
+    /// Every option with a value, of every command, takes one that begins with a hyphen: what is wrong with it, if anything,
+    /// is the value.
+    #[test]
+    fn every_option_of_every_command_takes_a_value_with_a_hyphen() {
+        let root = root();
+        let mut options = 0;
+        for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
+            for arg in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
+                let option = format!("--{}", arg.get_long().unwrap());
+                if !matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) {
+                    continue;
+                }
+                options += 1;
+                for value in ["-1", "-x", "-DEBUG", "-hq", "-5m", "---", "-"] {
+                    let args = [command.get_name(), &option, value].map(OsString::from);
+                    let rewritten = rewrite(&root, std::iter::once("ops-cli".into()).chain(args)).unwrap().args;
+                    // `arg_required…` and the like come after the values in clap's order of checks.
+                    let kind = root.clone().try_get_matches_from(rewritten).err().map(|error| error.kind());
+                    let is_about_value =
+                        matches!(kind, None | Some(ErrorKind::InvalidValue | ErrorKind::ValueValidation));
+                    let is_about_others =
+                        matches!(kind, Some(ErrorKind::MissingRequiredArgument | ErrorKind::ArgumentConflict));
+                    assert!(is_about_value || is_about_others, "{command} {option} {value}: {kind:?}");
+                }
+                // A flag of the command is no value: the value was forgotten.
+                let error = parsed(&[command.get_name(), &option, "--output"]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidValue, "{command} {option}");
+                assert!(error.to_string().contains(&format!("{option}=--output")), "{error}");
+            }
+        }
+        assert!(options > 100, "only {options} options were found");
+    }
+
+    #[test]
+    fn data_keys_and_patterns_may_begin_with_a_hyphen() {
+        for data in ["-heartbeat", "-1", "-", "-qx", "-qh", "-hello world", "---", "--- a/file", "--1", "-ü"] {
+            assert_eq!(published(&[data]).data.as_deref(), Some(data));
+            let with_options = published(&["--key", "-1", data, "-q"]);
+            assert_eq!((with_options.data.as_deref(), with_options.key.as_deref()), (Some(data), Some("-1")));
+            assert!(with_options.quiet);
+        }
+        assert_eq!(published(&["--", "--typo"]).data.as_deref(), Some("--typo"));
+        assert_eq!(published(&["--key=--typo", "x"]).key.as_deref(), Some("--typo"));
+        let Ok(Cli { command: Subcommand::Tail(tail), global }) =
+            parsed(&["--app", "tail", "tail", "--filter", "-DEBUG", "-f", "--since", "-5m"])
+        else {
+            panic!("tail is not read");
+        };
+        assert_eq!((tail.filter.as_deref(), tail.since.as_str(), tail.follow), (Some("-DEBUG"), "-5m", true));
+        assert_eq!(global.app, "tail");
+    }
+
+    #[test]
+    fn help_and_mistyped_options_are_what_they_were() {
+        for help in ["-h", "--help"] {
+            assert_eq!(parsed(&["publish", help]).unwrap_err().kind(), ErrorKind::DisplayHelp);
+        }
+        for typo in ["--typo", "--qiuet", "--typo=1", "--keys"] {
+            let error = parsed(&["publish", typo]).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{typo}");
+            assert!(error.to_string().contains("-- --"), "{error}");
+        }
+        for args in [["tail", "--typo"], ["tail", "-x"], ["tail", "-fx"], ["status", "-q"], ["tail", "-1"]] {
+            assert_eq!(parsed(&args).unwrap_err().kind(), ErrorKind::UnknownArgument, "{args:?}");
+        }
+        let error = parsed(&["publish", "--key", "-q", "x"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidValue);
+        assert!(error.to_string().contains("--key=-q"), "{error}");
+        let error = parsed(&["tail", "--filter", "--debug"]).unwrap_err();
+        assert!(error.to_string().contains("--filter=--debug"), "{error}");
+        assert_eq!(parsed(&["publish", "-a", "-b"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+
+    /// Help is `-h` alone: exit code 0 would say that the command did its work.
+    #[test]
+    fn what_only_begins_like_help_is_refused_where_there_is_no_data() {
+        let commands = root();
+        let names = commands.get_subcommands().filter(|command| !takes_data(command)).map(Command::get_name);
+        for command in names.map(Some).chain([None]) {
+            for argument in ["-heartbeat", "-hello", "-hx", "-Version", "-hh"] {
+                let args: Vec<_> = command.into_iter().chain([argument]).collect();
+                let error = parsed(&args).unwrap_err();
+                assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{args:?}");
+                assert!(error.to_string().contains(&format!("'{argument}'")), "{error}");
+                assert!(error.to_string().contains("Usage: "), "{error}");
+            }
+        }
+        assert_eq!(parsed(&["tail", "-fh"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+
+    proptest! {
+        /// Any text is published as it is, and is any option's value, unless it looks like an option.
+        #[test]
+        fn any_text_that_does_not_look_like_an_option_is_data(text in "-{0,3}[a-zA-Z0-9 =qh-]{0,8}") {
+            let looks_like_one = text.strip_prefix("--").is_some_and(|name| name.is_empty() || is_option_name(name))
+                || matches!(text.as_str(), "-q" | "-h" | "-qq" | "-qqq" | "-qqqq");
+            let is_flags = text.starts_with("-q") && text[1..].bytes().all(|byte| byte == b'q');
+            if !looks_like_one && !is_flags {
+                let (as_data, as_key) = (published(&[&text]).data, published(&["--key", &text, "x"]).key);
+                prop_assert_eq!((as_data.as_deref(), as_key.as_deref()), (Some(text.as_str()), Some(text.as_str())));
+            } else if text.starts_with('-') {
+                prop_assert!(parsed(&["publish", "--key", &text, "x"]).is_err());
+            }
+        }
+    }
+}
