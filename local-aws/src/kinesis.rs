@@ -62,10 +62,7 @@ use subscribe_to_shard::ActiveSubscription;
 /// How often records past retention are evicted.
 const TRIM_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long a stream takes to be created, changed or deleted.
-const TRANSITION: Duration = Duration::from_millis(2);
-
-/// With `--realistic`, consumers take as long, too. On AWS a stream is created in ten seconds or so, resharded in half a minute
+/// How long streams and consumers take to be created, changed or deleted with `--realistic`. On AWS a stream is created in ten seconds or so, resharded in half a minute
 /// (<https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-resharding-split.html>).
 const REALISTIC_TRANSITION: Duration = Duration::from_secs(5);
 
@@ -192,9 +189,9 @@ impl Kinesis {
         }
     }
 
-    /// How long a stream takes to be created, changed or deleted.
+    /// How long streams and consumers take to be created, changed or deleted.
     fn transition(&self) -> Duration {
-        if self.shared.is_realistic { REALISTIC_TRANSITION } else { TRANSITION }
+        if self.shared.is_realistic { REALISTIC_TRANSITION } else { Duration::ZERO }
     }
 
     /// When a change that begins now takes effect, both in epoch milliseconds.
@@ -240,13 +237,13 @@ impl Kinesis {
         stream
     }
 
-    /// Begins a change of an active stream that `plan` decides on, and carries it out after a while.
+    /// Begins a change of an active stream that `plan` decides on, and carries it out when it is due.
     ///
     /// # Errors
     /// ResourceInUseException unless the stream is active, and those of `plan`.
     fn begin(
         &self,
-        stream: &stream::Stream,
+        stream: &Arc<stream::Stream>,
         plan: impl FnOnce(&StreamState) -> Result<Change, AwsError>,
     ) -> Result<(), AwsError> {
         let number = stream.update(|state| {
@@ -258,14 +255,16 @@ impl Kinesis {
         Ok(())
     }
 
-    /// Carries out the change of this number after a while: one timer per change.
-    fn schedule(&self, stream: &stream::Stream, number: u64, delay: Duration) {
-        let (shared, name, incarnation) = (Arc::downgrade(&self.shared), stream.name.clone(), stream.incarnation);
+    /// Carries out the change of this number after a while, or now if there is no delay. There is one timer per change.
+    fn schedule(&self, stream: &Arc<stream::Stream>, number: u64, delay: Duration) {
+        if delay.is_zero() {
+            return self.finish(stream, number);
+        }
+        let (shared, stream) = (Arc::downgrade(&self.shared), Arc::downgrade(stream));
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            let Some(kinesis) = shared.upgrade().map(|shared| Self { shared }) else { return };
-            if let Some(stream) = kinesis.find(&name).filter(|stream| stream.incarnation == incarnation) {
-                kinesis.finish(&stream, number);
+            if let (Some(shared), Some(stream)) = (shared.upgrade(), stream.upgrade()) {
+                Self { shared }.finish(&stream, number);
             }
         });
     }

@@ -59,7 +59,7 @@ pub fn register_stream_consumer(kinesis: &Kinesis, request: RegisterStreamConsum
             return Err(AwsError::bad_request("LimitExceededException", message));
         }
         check_tags(&tags, || stream.arn.clone())?;
-        let mut consumer = Consumer {
+        let consumer = Consumer {
             name: name.clone(),
             created_seconds: now() / 1000,
             status: ConsumerStatus::Creating,
@@ -67,15 +67,10 @@ pub fn register_stream_consumer(kinesis: &Kinesis, request: RegisterStreamConsum
             policy: None,
         };
         let answer = json!({ "Consumer": answer_of(&consumer, &stream) });
-        if !kinesis.shared.is_realistic {
-            consumer.status = ConsumerStatus::Active;
-        }
         state.consumers.insert(name.clone(), consumer);
         Ok(answer)
     })?;
-    if kinesis.shared.is_realistic {
-        kinesis.schedule_consumer(&stream, name);
-    }
+    kinesis.schedule_consumer(&stream, name);
     Ok(answer)
 }
 
@@ -87,11 +82,7 @@ pub fn deregister_stream_consumer(kinesis: &Kinesis, address: ConsumerAddress) -
         }
         Ok(())
     })?;
-    if kinesis.shared.is_realistic {
-        kinesis.schedule_consumer(&stream, consumer.name);
-    } else {
-        kinesis.finish_consumer(&stream, &consumer.name);
-    }
+    kinesis.schedule_consumer(&stream, consumer.name);
     Ok(())
 }
 
@@ -146,10 +137,13 @@ impl Kinesis {
         }
     }
 
-    /// Finishes the registration or deregistration of a consumer after a while.
+    /// Finishes the registration or deregistration of a consumer after a while, or now if there is no delay.
     fn schedule_consumer(&self, stream: &Arc<Stream>, name: String) {
-        let (shared, stream) = (Arc::downgrade(&self.shared), Arc::downgrade(stream));
         let transition = self.transition();
+        if transition.is_zero() {
+            return self.finish_consumer(stream, &name);
+        }
+        let (shared, stream) = (Arc::downgrade(&self.shared), Arc::downgrade(stream));
         tokio::spawn(async move {
             tokio::time::sleep(transition).await;
             if let (Some(shared), Some(stream)) = (shared.upgrade(), stream.upgrade()) {

@@ -68,11 +68,7 @@ impl Kinesis {
         let Some(pending) = pending else { return };
         // The clock may have been set back.
         let delay = Duration::from_millis(pending.due.saturating_sub(now())).min(self.transition());
-        if delay.is_zero() {
-            self.finish(stream, pending.number);
-        } else {
-            self.schedule(stream, pending.number, delay);
-        }
+        self.schedule(stream, pending.number, delay);
     }
 }
 

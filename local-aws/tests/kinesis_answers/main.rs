@@ -13,6 +13,7 @@
 mod client;
 mod corpus;
 mod normal;
+mod random;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use client::Client;
 use corpus::{Body, Request};
 use local_aws::Config;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 /// Milliseconds of a stream's transition in a bare `ferrokinesis`.
@@ -106,7 +107,6 @@ fn settle(client: &mut Client, body: &Body) {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(5) {
         let (status, answer) = client.call("DescribeStreamSummary", &describe);
-        let answer: Value = answer;
         if status != 200 || answer["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
             return;
         }
