@@ -15,6 +15,11 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// The instruction set of this machine.
+    pub fn host() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
+    }
+
     /// Parses Lambda's name for it.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -71,7 +76,7 @@ impl Platform {
         static HOST: OnceLock<Platform> = OnceLock::new();
         HOST.get_or_init(|| Self {
             name: "this machine".into(),
-            architecture: if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 },
+            architecture: Architecture::host(),
             glibc: host_glibc(),
             loaders: Loaders::OnThisMachine,
         })
