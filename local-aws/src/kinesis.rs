@@ -10,7 +10,6 @@ mod create_stream;
 mod delete_stream;
 mod describe_stream;
 mod dry_run;
-mod encoding;
 mod encryption;
 mod get_records;
 mod iterator;
@@ -18,6 +17,7 @@ mod limits;
 mod list_shards;
 mod list_streams;
 mod monitoring;
+mod operations;
 mod page_token;
 mod put_records;
 mod reader;
@@ -38,15 +38,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::Config;
+use crate::config::Config;
+use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::faults::Faults;
 use crate::metrics::Metrics;
@@ -54,8 +51,8 @@ use crate::store::{self, Budget, Store};
 use crate::validation;
 use account::AccountSettings;
 use dry_run::DryRuns;
-pub use encoding::Encoding;
-pub use reader::{Cursor, Record, ShardView as Shard, Start, StreamView as Stream};
+pub use reader::{Cursor, RecordRef, ShardView as Shard, Start, StreamView as Stream};
+pub use shard::{SequenceText, ShardSequence};
 use stream::{Change, Storage, StreamState};
 use subscribe_to_shard::ActiveSubscription;
 
@@ -124,69 +121,14 @@ impl Kinesis {
         self.shared.faults.clone()
     }
 
-    /// Answers operation `operation` of the Kinesis wire protocol.
-    pub async fn handle(&self, operation: &str, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        if request.method() != Method::POST {
-            let message = format!("Kinesis answers POST, not {}.", request.method());
-            return Err(AwsError::new(404, "UnknownOperationException", message));
-        }
-        let (encoding, body) = (Encoding::of(request.headers())?, request.body());
-        let input = || read_input(operation, encoding, body);
-        let answer = match operation {
-            "PutRecord" => self.put_record(encoding, body),
-            "PutRecords" => self.put_records(encoding, body),
-            "GetRecords" => self.get_records(encoding, input()?).await,
-            "GetShardIterator" => encoding.answer(&self.get_shard_iterator(typed(input()?)?).await?),
-            "SubscribeToShard" => return self.subscribe_to_shard(encoding, typed(input()?)?).await,
-            _ => encoding.answer_value(self.control(operation, input()?)?),
-        };
-        answer.map(|response| response.map(Body::from))
-    }
-
-    /// Answers an operation that neither puts nor reads records. `Null` is an empty answer.
-    fn control(&self, operation: &str, input: Value) -> Result<Value, AwsError> {
-        let call = Call { kinesis: self, input };
-        match operation {
-            "AddTagsToStream" => call.answer(tags::add_tags_to_stream),
-            "CreateStream" => call.answer(create_stream::create_stream),
-            "DecreaseStreamRetentionPeriod" => call.answer(retention::decrease_stream_retention_period),
-            "DeleteResourcePolicy" => call.answer(resource_policies::delete_resource_policy),
-            "DeleteStream" => call.answer(delete_stream::delete_stream),
-            "DeregisterStreamConsumer" => call.answer(consumers::deregister_stream_consumer),
-            "DescribeAccountSettings" => call.answer(account::describe_account_settings),
-            "DescribeLimits" => call.answer(account::describe_limits),
-            "DescribeStream" => call.answer(describe_stream::describe_stream),
-            "DescribeStreamConsumer" => call.answer(consumers::describe_stream_consumer),
-            "DescribeStreamSummary" => call.answer(describe_stream::describe_stream_summary),
-            "DisableEnhancedMonitoring" => call.answer(monitoring::disable_enhanced_monitoring),
-            "EnableEnhancedMonitoring" => call.answer(monitoring::enable_enhanced_monitoring),
-            "GetResourcePolicy" => call.answer(resource_policies::get_resource_policy),
-            "IncreaseStreamRetentionPeriod" => call.answer(retention::increase_stream_retention_period),
-            "ListShards" => call.answer(list_shards::list_shards),
-            "ListStreamConsumers" => call.answer(consumers::list_stream_consumers),
-            "ListStreams" => call.answer(list_streams::list_streams),
-            "ListTagsForResource" => call.answer(tags::list_tags_for_resource),
-            "ListTagsForStream" => call.answer(tags::list_tags_for_stream),
-            "MergeShards" => call.answer(reshard::merge_shards),
-            "PutResourcePolicy" => call.answer(resource_policies::put_resource_policy),
-            "RegisterStreamConsumer" => call.answer(consumers::register_stream_consumer),
-            "RemoveTagsFromStream" => call.answer(tags::remove_tags_from_stream),
-            "SplitShard" => call.answer(reshard::split_shard),
-            "StartStreamEncryption" => call.answer(encryption::start_stream_encryption),
-            "StopStreamEncryption" => call.answer(encryption::stop_stream_encryption),
-            "TagResource" => call.answer(tags::tag_resource),
-            "UntagResource" => call.answer(tags::untag_resource),
-            "UpdateAccountSettings" => call.answer(account::update_account_settings),
-            "UpdateMaxRecordSize" => call.answer(stream_mode::update_max_record_size),
-            "UpdateShardCount" => call.answer(reshard::update_shard_count),
-            "UpdateStreamMode" => call.answer(stream_mode::update_stream_mode),
-            "UpdateStreamRecordDistributionStrategy" => call.answer(stream_mode::update_record_distribution_strategy),
-            "UpdateStreamWarmThroughput" => call.answer(stream_mode::update_stream_warm_throughput),
-            _ => Err(AwsError::bad_request(
-                "UnknownOperationException",
-                format!("The local endpoint does not answer the Kinesis operation {operation}."),
-            )),
-        }
+    /// Answers an operation.
+    #[cfg(test)]
+    pub async fn handle(
+        &self,
+        operation: &str,
+        request: http::Request<bytes::Bytes>,
+    ) -> Result<http::Response<axum::body::Body>, AwsError> {
+        crate::operation::tests::call(self, operation, request).await
     }
 
     /// How long streams and consumers take to be created, changed or deleted.
@@ -309,22 +251,6 @@ impl Kinesis {
     fn no_stream(&self, name: &str) -> AwsError {
         let account = &self.shared.account_id;
         AwsError::bad_request("ResourceNotFoundException", format!("Stream {name} under account {account} not found."))
-    }
-}
-
-/// A request of an operation that neither puts nor reads records.
-struct Call<'a> {
-    kinesis: &'a Kinesis,
-    input: Value,
-}
-
-impl Call<'_> {
-    fn answer<Input: DeserializeOwned, Answer: Serialize>(
-        self,
-        operation: impl FnOnce(&Kinesis, Input) -> Result<Answer, AwsError>,
-    ) -> Result<Value, AwsError> {
-        let answer = operation(self.kinesis, typed(self.input)?)?;
-        serde_json::to_value(answer).map_err(|error| AwsError::new(500, "InternalFailure", error.to_string()))
     }
 }
 

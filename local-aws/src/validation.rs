@@ -129,6 +129,12 @@ impl Model {
         }
     }
 
+    /// Whether the table has the operation.
+    #[cfg(test)]
+    pub fn has_operation(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+
     fn shape(&self, name: &str) -> &Shape {
         &self.shapes[name]
     }

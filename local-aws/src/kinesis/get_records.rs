@@ -7,15 +7,14 @@ use http::Response;
 use jiff::Timestamp as Time;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::addressing::{StreamAddress, possible_number};
 use super::describe_stream::HashKeyRange;
-use super::encoding::Encoding;
 use super::iterator::ShardIterator;
 use super::shard::{Item, Shard, Span, shard_id};
 use super::stream::{Stream, StreamState};
-use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records, typed};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records};
+use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::metrics::Direction;
 
@@ -36,7 +35,7 @@ pub(super) struct GetShardIterator {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct GetRecords {
+pub(super) struct GetRecords {
     shard_iterator: String,
     limit: Option<usize>,
     #[serde(rename = "StreamARN")]
@@ -115,8 +114,12 @@ impl Kinesis {
         Ok(IteratorAnswer { shard_iterator: iterator.encode() })
     }
 
-    pub(super) async fn get_records(&self, encoding: Encoding, input: Value) -> Result<Response<Bytes>, AwsError> {
-        let GetRecords { shard_iterator, limit, stream_arn, dry_run } = typed(input)?;
+    pub(super) async fn get_records(
+        &self,
+        encoding: Encoding,
+        request: GetRecords,
+    ) -> Result<Response<Bytes>, AwsError> {
+        let GetRecords { shard_iterator, limit, stream_arn, dry_run } = request;
         let now = now();
         let iterator = ShardIterator::decode(&shard_iterator).filter(|iterator| iterator.created <= now);
         let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator."))?;

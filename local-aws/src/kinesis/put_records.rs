@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::addressing::{StreamAddress, possible_number};
-use super::encoding::{Blob, Encoding, Text};
 use super::shard::{AppendedRecords, ChunkBuilder, RECORD_OVERHEAD, SequenceText, Shard};
 use super::stream::{Stream, StreamState};
 use super::{Kinesis, THROUGHPUT_EXCEEDED, now, read_input};
+use crate::encoding::{Blob, Encoding, Text};
 use crate::error::AwsError;
 use crate::faults::Refusal;
 use crate::metrics::Direction;

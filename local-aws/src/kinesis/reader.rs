@@ -2,13 +2,11 @@
 
 use std::sync::{Arc, PoisonError};
 
-use bytes::Bytes;
-use kinesis_event_logger_core::SequenceNumber as ParsedNumber;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::addressing::stream_name;
-use super::shard::{Item, SequenceText, Shard, ShardSequence, Span};
+use super::shard::{Item, Read, Shard, ShardSequence, Span};
 use super::stream::Stream;
 use super::{Kinesis, data_bytes, now};
 use crate::metrics::Direction;
@@ -32,35 +30,19 @@ pub struct ShardView {
     pub id: String,
     /// The shards whose end this one begins at: none, one (split) or two (merge).
     pub parents: Vec<String>,
+    /// What the sequence numbers of its records have in common.
+    pub sequence: ShardSequence,
 }
 
-/// A record as its shard has it.
-#[derive(Debug, Clone)]
-pub struct ShardRecord {
-    pub number: SequenceNumber,
-    pub partition_key: String,
+/// A record as it was put. [`ShardSequence::number`] writes its sequence number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecordRef<'a> {
+    /// Counts the records of its shard.
+    pub counter: u64,
     /// Epoch milliseconds.
     pub arrival: u64,
-    pub data: Bytes,
-}
-
-/// The sequence number of a record, as the number that it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SequenceNumber {
-    shard: ShardSequence,
-    counter: u64,
-    put_seconds: u64,
-}
-
-/// A record as a Lambda event contains it.
-#[derive(Debug, Clone)]
-pub struct Record {
-    pub sequence_number: String,
-    pub partition_key: String,
-    /// Base64.
-    pub data: String,
-    /// Epoch seconds, with a fraction of milliseconds.
-    pub arrival: f64,
+    pub partition_key: &'a str,
+    pub data: &'a [u8],
 }
 
 /// Where to begin reading a shard.
@@ -79,7 +61,7 @@ pub struct Cursor(u64);
 /// One read of a shard.
 #[derive(Debug)]
 pub struct Page {
-    pub records: Vec<Record>,
+    read: Option<Read>,
     /// The shard is closed and everything in it has been read.
     pub end_of_shard: bool,
 }
@@ -88,39 +70,22 @@ impl Cursor {
     /// The position before the first record.
     pub const START: Self = Self(0);
 
-    /// The position right after a record.
-    pub fn after(sequence_number: &str) -> Self {
-        let parts = sequence_number.parse::<ParsedNumber>().ok().and_then(|number| number.parts());
-        Self(parts.map_or(0, |parts| parts.counter + 1))
+    /// The position right after the record with this counter.
+    pub fn after(counter: u64) -> Self {
+        Self(counter + 1)
     }
 }
 
-impl SequenceNumber {
-    /// The decimal digits.
-    pub fn text(self) -> SequenceText {
-        self.shard.number(self.counter, self.put_seconds)
-    }
-}
-
-impl ShardRecord {
-    fn of(item: &Item, shard: ShardSequence) -> Self {
-        Self {
-            number: SequenceNumber { shard, counter: item.counter, put_seconds: item.arrival / 1000 },
-            partition_key: item.entry.partition_key.to_owned(),
-            arrival: item.arrival,
-            data: Bytes::copy_from_slice(item.entry.data),
-        }
-    }
-}
-
-impl From<ShardRecord> for Record {
-    fn from(record: ShardRecord) -> Self {
-        Self {
-            sequence_number: record.number.text().to_string(),
-            partition_key: record.partition_key,
-            data: base64_simd::STANDARD.encode_to_string(&record.data),
-            arrival: record.arrival as f64 / 1000.0,
-        }
+impl Page {
+    /// The records that were read.
+    pub fn records(&self) -> Vec<RecordRef<'_>> {
+        let record = |Item { counter, arrival, entry, .. }| RecordRef {
+            counter,
+            arrival,
+            partition_key: entry.partition_key,
+            data: entry.data,
+        };
+        self.read.iter().flat_map(Read::items).map(record).collect()
     }
 }
 
@@ -129,7 +94,11 @@ impl Kinesis {
     pub async fn stream(&self, stream_arn: &str) -> Option<StreamView> {
         let stream = self.find(stream_name(stream_arn)?).filter(|stream| stream.arn == stream_arn)?;
         let state = stream.state();
-        let shard = |shard: &Arc<Shard>| ShardView { id: shard.id.clone(), parents: shard.parents.clone() };
+        let shard = |shard: &Arc<Shard>| ShardView {
+            id: shard.id.clone(),
+            parents: shard.parents.clone(),
+            sequence: shard.sequence,
+        };
         Some(StreamView {
             name: stream.name.clone(),
             incarnation: stream.incarnation,
@@ -156,7 +125,7 @@ impl Kinesis {
         })
     }
 
-    /// Up to `limit` records from `cursor` on, as a Lambda event contains them.
+    /// Up to `limit` records from `cursor` on.
     ///
     /// # Errors
     /// The data directory cannot be read.
@@ -167,28 +136,15 @@ impl Kinesis {
         cursor: &Cursor,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let (records, end_of_shard) = self.read_records(stream, shard_id, cursor, limit).await?;
-        Ok(Page { records: records.into_iter().map(Record::from).collect(), end_of_shard })
-    }
-
-    /// Up to `limit` records from `cursor` on, and whether the shard is closed and everything in it has been read.
-    ///
-    /// # Errors
-    /// The data directory cannot be read.
-    pub async fn read_records(
-        &self,
-        stream: &StreamView,
-        shard_id: &str,
-        cursor: &Cursor,
-        limit: usize,
-    ) -> Result<(Vec<ShardRecord>, bool), StoreError> {
-        let Some((stream, shard)) = self.shard_of(stream, shard_id) else { return Ok((Vec::new(), false)) };
+        let Some((stream, shard)) = self.shard_of(stream, shard_id) else {
+            return Ok(Page { read: None, end_of_shard: false });
+        };
         let cutoff = stream.state().configuration.cutoff(now());
         let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
-        let records = items.iter().map(|item| ShardRecord::of(item, shard.sequence)).collect();
-        Ok((records, read.is_at_end(read.next(&items))))
+        let end_of_shard = read.is_at_end(read.next(&items));
+        Ok(Page { read: Some(read), end_of_shard })
     }
 
     /// Changes whenever a record is appended to the shard, or it is closed: a reader that found nothing waits here instead of

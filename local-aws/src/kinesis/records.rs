@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::encoding::{BlobOut, Encoding, Timestamp, serialization};
 use super::shard::{Item, SequenceText, ShardSequence};
+use crate::encoding::{BlobOut, Encoding, Timestamp, serialization};
 use crate::error::AwsError;
 
 #[derive(Serialize)]

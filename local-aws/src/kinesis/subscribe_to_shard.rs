@@ -13,12 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::addressing::no_consumer;
-use super::encoding::Encoding;
 use super::get_records::{ChildShard, Position, child_shards, millis_behind};
 use super::shard::{SequenceText, Shard, Span};
 use super::stream::{ConsumerStatus, Stream};
 use super::{Kinesis, data_bytes, now, read_bytes, records};
 use crate::bucket::Bucket;
+use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::event_stream;
 use crate::metrics::{Direction, Metrics};

@@ -15,7 +15,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::Kinesis;
-use super::encoding::Encoding;
+use crate::encoding::Encoding;
 use crate::store::{Budget, Store};
 use crate::{Config, DEFAULT_MEMORY_LIMIT};
 

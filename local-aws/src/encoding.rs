@@ -1,5 +1,5 @@
-//! The encodings of Kinesis requests: awsJson 1.1, and the CBOR that AWS's Java SDK sends. In CBOR, blobs are bytes, and
-//! timestamps are tagged as such but, unlike in RFC 8949, are in milliseconds
+//! The two encodings of a Kinesis request: awsJson 1.1, and the CBOR that AWS's Java SDK sends. In CBOR, blobs are bytes, and
+//! timestamps are tagged as such but, other than RFC 8949 has it, in milliseconds
 //! (<https://github.com/aws/aws-sdk-java-v2/issues/4661>).
 
 use std::borrow::Cow;
@@ -38,13 +38,13 @@ impl Encoding {
                 404,
                 "UnknownOperationException",
                 format!(
-                    "Kinesis accepts application/x-amz-json-1.1 and application/x-amz-cbor-1.1, not '{content_type}'."
+                    "Kinesis takes application/x-amz-json-1.1 and application/x-amz-cbor-1.1, not '{content_type}'."
                 ),
             )),
         }
     }
 
-    fn content_type(self) -> &'static str {
+    pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/x-amz-json-1.1",
             Self::Cbor => "application/x-amz-cbor-1.1",
@@ -120,7 +120,7 @@ impl Encoding {
 }
 
 /// A body that is not in its encoding. AWS does not say what is wrong with it.
-pub(super) fn serialization(error: &dyn fmt::Display) -> AwsError {
+pub fn serialization(error: &dyn fmt::Display) -> AwsError {
     tracing::debug!(%error, "the body cannot be read");
     AwsError::serialization("")
 }
@@ -210,12 +210,12 @@ pub enum Blob<'a> {
     Bytes(Vec<u8>),
 }
 
-/// Text that is not base64.
+/// Text that is no base64.
 #[derive(Debug, PartialEq)]
 pub struct NotBase64;
 
 impl Blob<'_> {
-    /// Its size in bytes, if it is base64 at all.
+    /// How many bytes it is, if it is base64 at all.
     pub fn len(&self) -> Result<usize, NotBase64> {
         match self {
             Self::Base64(text) => base64_simd::STANDARD.decoded_length(text.as_bytes()).map_err(|_| NotBase64),
@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Request<'a> {
+    struct Holder<'a> {
         #[serde(rename = "Data", borrow)]
         data: Blob<'a>,
     }
@@ -300,14 +300,14 @@ mod tests {
             (Encoding::Json, br#"{"Data":"\u0053GVsbG8="}"#),
             (Encoding::Cbor, &body),
         ];
-        for (encoding, body) in bodies {
-            let Request { data } = encoding.read(body).unwrap();
+        for (wire, body) in bodies {
+            let Holder { data } = wire.read(body).unwrap();
             let mut bytes = Vec::new();
             data.append_to(&mut bytes).unwrap();
             assert_eq!((&bytes[..], data.len()), (&b"Hello"[..], Ok(5)));
         }
-        let request: Request = Encoding::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
-        assert!(matches!(request.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
+        let holder: Holder = Encoding::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
+        assert!(matches!(holder.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
     }
 
     #[test]
