@@ -114,13 +114,17 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
         Err(faults::throttled(protocol))
     } else if fault.server_error {
         Err(faults::server_error())
+    } else if let Some(error) = services.store.failure().filter(|_| operation.is_some_and(|it| !it.only_reads())) {
+        // A change that cannot be persisted is not made in memory either.
+        Err(error.into())
     } else {
         dispatch(&services, protocol, operation, claim, request).await
     };
-    // What is answered, and what is read, is what a kill of this process cannot take back.
-    let answered = match services.store.flushed().await {
-        Ok(()) => answered,
-        Err(error) => Err(error.into()),
+    // A kill of this process takes back neither what an answer acknowledges nor what it shows. Once the store has failed,
+    // reads still show what is in memory.
+    let answered = match (services.store.flushed().await, answered) {
+        (Err(error), Ok(response)) if !only_reads(operation, &response) => Err(error.into()),
+        (_, answered) => answered,
     };
     if fault.drop_answer {
         return faults::no_answer();
@@ -140,6 +144,12 @@ async fn answer(State(services): State<Services>, request: Request<Body>) -> Res
     let id = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
     response.headers_mut().entry(REQUEST_ID).or_insert(id);
     response
+}
+
+/// Whether what was answered changes nothing. A query names its operation in the body, so that only its answer knows it.
+fn only_reads(operation: Option<Operation>, response: &Response<Body>) -> bool {
+    let operation = operation.or_else(|| response.extensions().get().copied());
+    operation.is_none_or(Operation::only_reads)
 }
 
 async fn dispatch(

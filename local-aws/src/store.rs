@@ -82,12 +82,14 @@ pub enum StoreError {
     Engine { dir: PathBuf, reason: &'static str },
     #[error("the data folder {} is damaged, and nothing in it was changed: {}; --recover keeps a copy of it, drops what is damaged, and opens the rest", .dir.display(), damage_list(.damages))]
     Damaged { dir: PathBuf, damages: Vec<Damage> },
-    #[error("the data folder failed earlier, and nothing is kept any more: {0}")]
+    #[error("the data folder failed earlier, and nothing is kept any more, so that changes are rejected: {0}")]
     Failed(Arc<str>),
     #[error("a value in the data folder could not be read: {0}")]
     Value(#[from] serde_json::Error),
     #[error("an entry in the data folder is not the log event it should be")]
     NotAnEvent,
+    #[error("an entry in the data folder is not the records it should be")]
+    NotARecord,
 }
 
 /// The first three.
@@ -167,6 +169,23 @@ impl Store {
         Self::open_or_recover(dir, false)
     }
 
+    /// Writes everything to table files and flips a bit in every byte of their data, so that no entry can be read any more.
+    #[cfg(test)]
+    pub fn damage_tables(&self, dir: &Path) {
+        let open = self.open.as_ref().expect("there is a data directory");
+        open.writer.wait();
+        open.engine.flush_tables();
+        for tree in 1..=engine::TREES {
+            let tables = dir.join(format!("{}/keyspaces/{tree}/tables", engine::FOLDER));
+            for table in std::fs::read_dir(tables).expect("the tree has a folder of tables") {
+                let path = table.expect("the folder can be read").path();
+                let damaged: Vec<u8> =
+                    std::fs::read(&path).expect("the table can be read").into_iter().map(|byte| byte ^ 1).collect();
+                std::fs::write(&path, damaged).expect("the table can be written");
+            }
+        }
+    }
+
     /// Whether what is committed can be read back.
     pub fn keeps(&self) -> bool {
         self.open.is_some()
@@ -187,6 +206,11 @@ impl Store {
         }
     }
 
+    /// The first failure of the data directory, after which nothing is persisted any more.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.open.as_ref()?.writer.failure()
+    }
+
     /// The entries from `from` up to and without `to`, in the order of their keys, from both ends; all that was committed
     /// before this call is among them. Reads the disk, and waits for what is being written.
     pub fn range(
@@ -200,7 +224,7 @@ impl Store {
             let (from, to) = (from.to_owned(), to.to_owned());
             move |open| {
                 let entries = open.engine.range(keyspace, &from, &to);
-                // Whoever reads may pass over what cannot be read: no answer is given from then on.
+                // A folder that cannot be read is not written to either.
                 entries.inspect(move |entry| {
                     if let Err(error) = entry {
                         open.writer.fail(error);

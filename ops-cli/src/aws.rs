@@ -19,8 +19,8 @@ use kinesis_event_logger_core::names::{Location, Names};
 use local_aws::DEFAULT_PORT;
 use tokio::net::TcpStream;
 
-use crate::cli::Global;
 use crate::error::{Error, Result, chain, is_missing};
+use crate::global::Global;
 use crate::retry::Retry;
 use crate::runtime_folder;
 

@@ -1,4 +1,4 @@
-//! One file a command: arguments → validated options → work → outcome.
+//! The commands. Each is one file, which holds its options, its help and its work.
 
 pub mod build;
 pub mod completions;
@@ -11,3 +11,42 @@ pub mod tail;
 pub mod teardown;
 pub mod verify;
 pub mod zip;
+
+use clap::Subcommand;
+
+use crate::error::Result;
+use crate::global::Global;
+use crate::output::Output;
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Provision(provision::Provision),
+    Publish(publish::Publish),
+    Verify(verify::Verify),
+    Tail(tail::Tail),
+    Status(status::Status),
+    Teardown(teardown::Teardown),
+    Local(local::Local),
+    Demo(demo::Demo),
+    Build(build::Build),
+    Zip(zip::Zip),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub async fn run(&self, global: &Global, output: Output) -> Result<()> {
+        match self {
+            Self::Provision(args) => provision::run(global, args, output).await,
+            Self::Publish(args) => publish::run(global, args, output).await,
+            Self::Verify(args) => verify::run(global, args, output).await,
+            Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Status(_) => status::run(global, output).await,
+            Self::Teardown(args) => teardown::run(global, args, output).await,
+            Self::Local(args) => local::run(global, args, output).await,
+            Self::Demo(_) => demo::run(global, output).await,
+            Self::Build(args) => build::run(args, output),
+            Self::Zip(args) => zip::run(args, output),
+            Self::Completions(args) => completions::run(args),
+        }
+    }
+}

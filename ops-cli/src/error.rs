@@ -2,8 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::process::ExitCode;
 
+use anstyle::AnsiColor;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+
+use crate::progress;
 
 /// What a failed command reports.
 #[derive(Debug)]
@@ -45,6 +49,22 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Prints the error and its hint on stderr, and returns the exit code for it.
+    pub fn report(&self) -> ExitCode {
+        if self.kind != Kind::ClosedPipe {
+            progress::labelled(AnsiColor::Red.on_default().bold(), "error:", &self.message);
+            if let Some(hint) = &self.hint {
+                progress::labelled(AnsiColor::Cyan.on_default(), "hint:", hint);
+            }
+        }
+        match self.kind {
+            Kind::ClosedPipe => ExitCode::SUCCESS,
+            Kind::Failed => ExitCode::from(1),
+            Kind::Usage => ExitCode::from(2),
+            Kind::Interrupted => ExitCode::from(130),
+        }
     }
 
     /// An error of a call to AWS, in the words of `doing` ("create stream orders-dev").

@@ -8,14 +8,20 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use kinesis_event_logger_core::is_escaped_on_lines;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::cli::Format;
 use crate::error::{Error, Result};
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Format {
+    Text,
+    Json,
+}
 
 /// Where a command's outcome goes.
 #[derive(Debug, Clone, Copy)]

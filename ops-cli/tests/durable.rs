@@ -58,6 +58,11 @@ async fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
     assert!(refusal.contains("nothing is kept any more") && refusal.contains("File too large (os error"), "{refusal}");
     let (status, body) = endpoint.get("/_local/health");
     assert!(status == 503 && body.contains("File too large"), "{status} {body}");
+    // What is in memory is still served. Changes are rejected before they are made.
+    let found = load::records(&config).await;
+    assert!(found.len() >= acknowledged, "{} of {acknowledged}", found.len());
+    assert!(put(acknowledged).await.is_err());
+    assert_eq!(load::records(&config).await.len(), found.len());
     endpoint.stop("-TERM");
 
     let mut unlimited = common::ops_cli();

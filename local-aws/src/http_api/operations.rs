@@ -24,6 +24,12 @@ impl Operation {
     /// Of requests that name none that is answered.
     pub const NONE: Self = Self { service: "none", name: "none" };
 
+    /// Whether the operation changes nothing.
+    pub fn only_reads(self) -> bool {
+        let verbs = ["Describe", "Filter", "Get", "List", "StartLiveTail", "SubscribeToShard"];
+        verbs.iter().any(|verb| self.name.starts_with(verb))
+    }
+
     /// The one that a request's head names; a query request names its in the body.
     pub fn named_by<B>(request: &Request<B>) -> Option<Self> {
         let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());

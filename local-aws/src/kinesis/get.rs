@@ -147,7 +147,7 @@ impl Kinesis {
             bytes: limits::GET_RECORDS_BYTES,
             cutoff: stream.shards().settings.cutoff(now),
         };
-        let read = shard.read_beside(span).await;
+        let read = shard.read_beside(span).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &iterator.stream_name, items.len(), data_bytes(&items));
         if self.shared.has_limits {
@@ -231,7 +231,7 @@ async fn at_timestamp(shard: &Arc<ShardLog>, seconds: f64) -> Result<u64, AwsErr
         )));
     }
     let shard = Arc::clone(shard);
-    Ok(store::beside(move || shard.at_time(millis)).await)
+    Ok(store::beside(move || shard.at_time(millis)).await?)
 }
 
 fn check_age(created: u64, now: u64) -> Result<(), AwsError> {

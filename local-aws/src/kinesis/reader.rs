@@ -10,6 +10,7 @@ use super::log::{self, ShardLog, Span, StreamLog};
 use super::target::stream_name;
 use super::{Kinesis, data_bytes, now};
 use crate::metrics::Direction;
+use crate::store::StoreError;
 
 /// A stream as its readers see it.
 #[derive(Debug, Clone)]
@@ -56,6 +57,9 @@ pub enum Start {
 pub struct Cursor(u64);
 
 impl Cursor {
+    /// The place before the first record.
+    pub const START: Self = Self(0);
+
     /// The place right after a record.
     pub fn after(sequence_number: &str) -> Self {
         let parts = sequence_number.parse::<SequenceNumber>().ok().and_then(|number| number.parts());
@@ -95,22 +99,34 @@ impl Kinesis {
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
-    pub fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Cursor {
-        let Some((_, shard)) = self.shard_log(stream, shard_id) else { return Cursor(0) };
-        match start {
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Result<Cursor, StoreError> {
+        let Some((_, shard)) = self.shard_log(stream, shard_id) else { return Ok(Cursor(0)) };
+        Ok(match start {
             Start::TrimHorizon => Cursor(0),
             Start::Latest => Cursor(shard.next()),
-            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64)),
-        }
+            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64)?),
+        })
     }
 
     /// Up to `limit` records from `cursor` on.
-    pub async fn read(&self, stream: &Stream, shard_id: &str, cursor: &Cursor, limit: usize) -> Page {
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub async fn read(
+        &self,
+        stream: &Stream,
+        shard_id: &str,
+        cursor: &Cursor,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let Some((log, shard)) = self.shard_log(stream, shard_id) else {
-            return Page { records: Vec::new(), end_of_shard: false };
+            return Ok(Page { records: Vec::new(), end_of_shard: false });
         };
         let cutoff = log.shards().settings.cutoff(now());
-        let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await;
+        let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
         let record = |item: &log::Item| Record {
@@ -119,7 +135,7 @@ impl Kinesis {
             data: base64_simd::STANDARD.encode_to_string(item.entry.data),
             arrival: item.arrival as f64 / 1000.0,
         };
-        Page { records: items.iter().map(record).collect(), end_of_shard: read.is_at_end(read.next(&items)) }
+        Ok(Page { records: items.iter().map(record).collect(), end_of_shard: read.is_at_end(read.next(&items)) })
     }
 
     /// Changes whenever something was put on the shard, or it was closed: a reader that found nothing waits here instead of

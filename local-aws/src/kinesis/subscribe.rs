@@ -168,8 +168,9 @@ impl Subscription {
             }
             changes.borrow_and_update();
             let Some(Pushed { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
-            // What is read is what a kill of this process cannot take back.
-            goes_on = self.store.flushed().await.is_ok() && self.events.send(frame).await.is_ok() && !is_end;
+            // What is read is what a kill of this process cannot take back, unless the store has failed.
+            self.store.flushed().await.ok();
+            goes_on = self.events.send(frame).await.is_ok() && !is_end;
             if let Some(allowance) = &mut self.allowance {
                 let wait = allowance.pay(bytes, now());
                 tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -197,7 +198,12 @@ impl Subscription {
         let now = now();
         let cutoff = self.stream.shards().settings.cutoff(now);
         let span = Span { from: self.next, records: limits::GET_RECORDS_RECORDS, bytes: EVENT_BYTES, cutoff };
-        let read = self.shard.read_beside(span).await;
+        let read = self
+            .shard
+            .read_beside(span)
+            .await
+            .inspect_err(|error| tracing::error!("SubscribeToShard: {error}"))
+            .ok()?;
         let items = read.items();
         self.metrics.records(Direction::Out, &self.stream.name, items.len(), data_bytes(&items));
         self.next = read.next(&items);

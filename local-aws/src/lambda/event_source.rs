@@ -79,7 +79,7 @@ impl Mappings {
         let function_arn = reference.arn(self.shared.functions.config());
         let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
         let uuid = uuid::Uuid::new_v4().to_string();
-        let places = self.first_places(&stream, &position).await;
+        let places = self.first_places(&stream, &position).await?;
         let progress = Progress::new(&stream, places, Checkpoints::new(&self.shared.store, &uuid));
         let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, orders, progress);
         mapping.tags = input.tags;
@@ -218,13 +218,17 @@ impl Mappings {
 
     /// Where the shards there are now begin to be read: LATEST and AT_TIMESTAMP are fixed here, so that nothing put from
     /// now on is missed. Shards made later are read from their beginning.
-    async fn first_places(&self, stream: &Stream, position: &StartingPosition) -> HashMap<String, Place> {
+    async fn first_places(
+        &self,
+        stream: &Stream,
+        position: &StartingPosition,
+    ) -> Result<HashMap<String, Place>, AwsError> {
         let mut places = HashMap::new();
         for shard in &stream.shards {
-            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start);
+            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start)?;
             places.insert(shard.id.clone(), Place::At(cursor));
         }
-        places
+        Ok(places)
     }
 
     fn start(&self, mapping: &Mapping) -> JoinHandle<()> {

@@ -199,10 +199,8 @@ impl Session {
                 }
                 _ = ticks.tick() => {
                     let update = self.second().take();
-                    // What is shown is what a kill of this process cannot take back.
-                    if let Err(error) = store.flushed().await {
-                        break event_stream::exception("SessionStreamingException", &error.to_string());
-                    }
+                    // What is shown is what a kill of this process cannot take back, unless the store has failed.
+                    store.flushed().await.ok();
                     waiting.push_back(event_stream::event("sessionUpdate", &update));
                     if waiting.len() > WAITING_UPDATES {
                         waiting.pop_front();

@@ -167,6 +167,23 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn a_folder_that_cannot_be_read_reports_it_and_is_not_written_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    put(&store, 0..100);
+    store.flushed().await.unwrap();
+    assert!(store.failure().is_none());
+    store.damage_tables(dir.path());
+    let error = store.range(Keyspace::Records, &[], &[0xff; 9]).find_map(Result::err).unwrap().to_string();
+    assert!(error.contains("table file"), "{error}");
+    let failure = store.failure().unwrap().to_string();
+    assert!(failure.contains("changes are rejected") && failure.contains(&error), "{failure}");
+    put(&store, 100..101);
+    assert_eq!(store.flushed().await.unwrap_err().to_string(), failure);
+    assert_eq!(store.range(Keyspace::Records, &100u64.to_be_bytes(), &[0xff; 9]).count(), 0);
+}
+
 #[test]
 fn one_endpoint_at_a_time() {
     let dir = tempfile::tempdir().unwrap();

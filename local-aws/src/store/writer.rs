@@ -88,7 +88,12 @@ impl Writer {
         }
     }
 
-    /// Ends all answers: the folder cannot be read.
+    /// The first failure, after which nothing is written any more.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.shared.failure().map(StoreError::Failed)
+    }
+
+    /// Stops writing because the folder cannot be read.
     pub fn fail(&self, error: &StoreError) {
         self.shared.failed(error);
     }
@@ -141,9 +146,20 @@ impl Shared {
         self.written.send_modify(|written| written.count += count);
     }
 
+    fn failure(&self) -> Option<Arc<str>> {
+        self.written.borrow().failure.clone()
+    }
+
+    /// Notes a failure. The first one is logged and reported from then on.
     fn failed(&self, error: &StoreError) {
-        tracing::error!("{error}; from now on nothing is kept");
-        self.written.send_modify(|written| written.failure = Some(error.to_string().into()));
+        let is_first = self.written.send_if_modified(|written| {
+            let is_first = written.failure.is_none();
+            written.failure.get_or_insert_with(|| error.to_string().into());
+            is_first
+        });
+        if is_first {
+            tracing::error!("{error}; from now on nothing is persisted: changes are rejected, memory is still served");
+        }
     }
 }
 
@@ -152,24 +168,23 @@ fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a,
 }
 
 fn run(shared: &Shared, engine: &Engine) {
-    let mut has_failed = false;
     // When what was written is brought to the disk; none when all of it is there.
     let mut sync_at: Option<Instant> = None;
     while let Some(taken) = shared.take(sync_at) {
         for group in groups(taken) {
             let count = group.len() as u64;
-            if !has_failed {
+            if shared.failure().is_none() {
                 sync_at.get_or_insert_with(|| Instant::now() + SYNC_EVERY);
-                has_failed = engine.write(group).inspect_err(|error| shared.failed(error)).is_err();
+                engine.write(group).unwrap_or_else(|error| shared.failed(&error));
             }
             shared.wrote(count);
         }
-        if !has_failed && sync_at.is_some_and(|at| at <= Instant::now()) {
-            has_failed = engine.sync().inspect_err(|error| shared.failed(error)).is_err();
+        if sync_at.is_some_and(|at| at <= Instant::now()) {
             sync_at = None;
+            engine.sync().unwrap_or_else(|error| shared.failed(&error));
         }
     }
-    if !has_failed && sync_at.is_some() {
+    if sync_at.is_some() {
         engine.sync().unwrap_or_else(|error| shared.failed(&error));
     }
 }

@@ -4,12 +4,38 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::cli::{Arch, Build};
 use crate::error::{Error, Result};
 use crate::output::{Output, Render};
 use crate::progress::note;
+
+const BUILD: &str = "\
+Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks \
+that Lambda can run it.
+
+Examples:
+  ops-cli build
+  ops-cli build --arch arm64
+
+For a static binary: rustup target add x86_64-unknown-linux-musl (or aarch64-…)";
+
+/// Build the function for Lambda, in a checkout of this project
+#[derive(Args, Debug, Clone)]
+#[command(after_help = BUILD)]
+pub struct Build {
+    /// The function's architecture (default: this machine's)
+    #[arg(long, value_enum)]
+    pub arch: Option<Arch>,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Arch {
+    #[value(name = "x86_64")]
+    X86_64,
+    Arm64,
+}
 
 #[derive(Serialize)]
 struct Outcome {

@@ -5,16 +5,17 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use jiff::Timestamp;
 use local_aws::Credentials;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{build, local, teardown, zip};
+use super::{build, local, provision, teardown, zip};
 use crate::aws::{self, Aws};
-use crate::cli::{self, Global};
 use crate::error::{Error, Result};
+use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::{note, seconds};
 use crate::provision::apply::apply;
@@ -23,12 +24,20 @@ use crate::provision::observed::observe;
 use crate::provision::plan::plan;
 use crate::publish::receipts::Receipt;
 use crate::publish::request;
+use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
 use crate::wait::{self, Look};
 
 const MESSAGE: &str = "Hello, Lambda CLI World";
 const LINE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Show the whole path working, on this machine: nothing to install, nothing left behind
+#[derive(Args, Debug, Clone)]
+#[command(
+    after_help = "Run it in a checkout: it builds the function, starts the endpoint on a free port, provisions,\npublishes \"Hello, Lambda CLI World\", waits for its log line and tears down.\n\nExamples:\n  cargo demo\n  ops-cli demo"
+)]
+pub struct Demo {}
 
 /// What the demo showed.
 #[derive(Serialize)]
@@ -74,7 +83,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     clock.done("start the endpoint");
     let walked = tokio::select! {
         walked = walk(&global, package, &mut clock) => walked,
-        () = local::interrupted() => Err(Error::interrupted()),
+        () = interrupted() => Err(Error::interrupted()),
     };
     // However the walk ended: no function process stays behind.
     endpoint.stop().await?;
@@ -88,7 +97,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
 async fn walk(global: &Global, package: Package, clock: &mut Clock) -> Result<(String, Receipt)> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?;
-    let desired = Desired::new(&cli::Provision::of_zip("bootstrap.zip"), names, aws.location().await?, package);
+    let desired = Desired::new(&provision::Provision::of_zip("bootstrap.zip"), names, aws.location().await?, package);
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     apply(&aws, &desired, &plan(&desired, &observed)?).await?;
     clock.done("provision");

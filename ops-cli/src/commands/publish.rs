@@ -3,20 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kinesis_event_logger_core::limits;
+use clap::{Args, ValueEnum};
 
-use super::local::interrupted;
 use crate::aws::{self, Aws};
-use crate::cli::{Format, Global, Publish};
 use crate::error::{Error, Kind, Result};
-use crate::output::Output;
+use crate::global::Global;
+use crate::output::{Format, Output};
 use crate::progress::note_outcome;
-use crate::provision::observed::stream_summary;
 use crate::publish::compress::Compressor;
 use crate::publish::dry_run::plan;
 use crate::publish::keys::Keys;
 use crate::publish::ledger::Ledger;
-use crate::publish::pack::{AGGREGATE_BYTES, AGGREGATE_KEY, Packing};
+use crate::publish::pack::Packing;
 use crate::publish::progress::Progress;
 use crate::publish::read_ahead;
 use crate::publish::receipts::{Acknowledged, InOrder, Receipts};
@@ -26,6 +24,108 @@ use crate::publish::send::{Options, Run};
 use crate::publish::shards::ShardMap;
 use crate::publish::source::Source;
 use crate::publish::summary::Summary;
+use crate::signals::interrupted;
+use crate::{stream, time, values};
+
+const PUBLISH: &str = "\
+One record from the argument, or one for each line of stdin or of --file. Prints each record's shard and \
+sequence number, in the order of the input, unless --receipts or --quiet says otherwise; on stderr a summary, in \
+which records read = acknowledged + dead-lettered.
+
+Examples:
+  ops-cli publish 'Hello, Lambda CLI World'
+  ops-cli publish --key user-42 '{\"event\":\"login\"}'
+  ops-cli publish --file events.ndjson --key-field /user/id --ordered
+  journalctl -o json -f | ops-cli publish
+  ops-cli publish --file big.ndjson --receipts receipts.ndjson --dead-letter dead.ndjson
+  ops-cli publish --file big.ndjson --resume receipts.ndjson
+  ops-cli publish --file dead.ndjson --entries
+
+Delivery is at least once: a request whose answer was lost is sent again, and the receipts of its records say so \
+(mayRepeat). An input error, such as a line over the limit, stops the run unless --dead-letter takes it; with \
+--entries, what cannot be sent is named and the others are sent. Text is UTF-8; a byte order mark at the start of an \
+input and line ends (LF or CRLF) are no data. Of --whole the bytes are the data.";
+
+/// Put records on the stream
+#[derive(Args, Debug, Clone)]
+#[command(after_help = PUBLISH)]
+pub struct Publish {
+    /// The record's data (default: stdin, one record a line)
+    #[arg(conflicts_with = "file")]
+    pub data: Option<String>,
+    /// Read records from this file, one a line; `-` is stdin. Can be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub file: Vec<PathBuf>,
+    /// Each input is one record
+    #[arg(long, conflicts_with_all = ["base64", "entries"], help_heading = "Input")]
+    pub whole: bool,
+    /// Lines are base64
+    #[arg(long, conflicts_with_all = ["data", "entries"], help_heading = "Input")]
+    pub base64: bool,
+    /// Lines are entries of PutRecords: {"PartitionKey":"k","Data":"base64"}, with "ExplicitHashKey" if need be
+    #[arg(long, conflicts_with_all = ["data", "key", "key_field", "key_random", "hash_key"], help_heading = "Input")]
+    pub entries: bool,
+
+    /// Partition key of every record
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["key_field", "key_random"], help_heading = "Keys")]
+    pub key: Option<String>,
+    /// Take each record's partition key from this field: a JSON pointer, as in /user/id
+    #[arg(long, value_name = "POINTER", conflicts_with = "key_random", help_heading = "Keys")]
+    pub key_field: Option<String>,
+    /// A random partition key for each record, which spreads them over the shards (default)
+    #[arg(long, help_heading = "Keys")]
+    pub key_random: bool,
+    /// Choose the shard by this number, 0 to 2^128-1, whatever the partition key
+    #[arg(long, value_name = "NUMBER", help_heading = "Keys")]
+    pub hash_key: Option<String>,
+
+    /// Keep the order of each partition key's records whatever fails: one record of a key is under way at a time. Without
+    /// it, a key keeps the order of the input as long as no request fails and no record is refused
+    #[arg(long, help_heading = "Sending")]
+    pub ordered: bool,
+    /// Put many records in one, in the format of the KPL: cheaper and faster for small records. Consumers take them apart,
+    /// as the logger does. Receipts name each record inside; slow input waits up to 100 ms for company
+    #[arg(long, help_heading = "Sending")]
+    pub aggregate: bool,
+    /// Compress each record's data, with --aggregate inside the aggregate: the logger opens either
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Sending")]
+    pub compress: Option<Compression>,
+    /// Send at most so many records a second
+    #[arg(long, value_name = "N", value_parser = values::positive, help_heading = "Sending")]
+    pub rate: Option<f64>,
+    /// Send at most so many bytes a second
+    #[arg(long, value_name = "N", value_parser = values::positive, help_heading = "Sending")]
+    pub rate_bytes: Option<f64>,
+    /// Seconds a record is tried for. Waiting because its shard is at its limit does not count, unless the shard accepts
+    /// nothing for that long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = time::seconds::<u64>(1..=86_400), help_heading = "Sending")]
+    pub deadline: u64,
+
+    /// Write a receipt for each record to this file, as lines of JSON, instead of to stdout
+    #[arg(long, value_name = "FILE", help_heading = "Accounting")]
+    pub receipts: Option<PathBuf>,
+    /// Go on after an interrupted run: records with a receipt in this file are not sent; new receipts are added to it
+    #[arg(long, value_name = "RECEIPTS", conflicts_with = "receipts", help_heading = "Accounting")]
+    pub resume: Option<PathBuf>,
+    /// Add what could not be published to this file, and why, as lines of JSON that --entries reads; exit code 1
+    #[arg(long, value_name = "FILE", help_heading = "Accounting")]
+    pub dead_letter: Option<PathBuf>,
+    /// Stop at the first input error, also with --dead-letter
+    #[arg(long, help_heading = "Accounting")]
+    pub strict: bool,
+    /// No receipts, progress or summary: errors only
+    #[arg(long, short, help_heading = "Accounting")]
+    pub quiet: bool,
+    /// Show how the input would be packed and where it would go; send nothing
+    #[arg(long, conflicts_with_all = ["receipts", "resume"], help_heading = "Accounting")]
+    pub dry_run: bool,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum Compression {
+    Gzip,
+    Zstd,
+}
 
 pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> {
     let names = aws::names(global)?;
@@ -36,9 +136,9 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?.with_patience(Some(Duration::from_secs(args.deadline)));
-    let (client, stream) = (aws.kinesis(), names.stream());
-    let max_bytes = record_limit(&aws, stream).await?;
-    let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
+    let (client, stream_name) = (aws.kinesis(), names.stream());
+    let max_bytes = stream::record_limit(&aws, stream_name).await?;
+    let shards = ShardMap::fetch(&client, stream_name, &aws.retry).await?;
 
     let input_names = source.names.clone();
     let has_file = args.receipts.is_some() || args.resume.is_some();
@@ -50,11 +150,16 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     );
     let records = Records::of(source, Form::of(args), keys, compressor, max_bytes);
     if args.dry_run {
-        return output.show(&plan(records, &input_names, shards, packing(args.ordered, args.aggregate, max_bytes)));
+        return output.show(&plan(
+            records,
+            &input_names,
+            shards,
+            Packing::new(args.ordered, args.aggregate, max_bytes),
+        ));
     }
     let resumed_to = skip.end();
     let ledger = Ledger::new(receipts(args, output)?, args.dead_letter.as_deref(), input_names)?;
-    let mut run = Run::new(&client, stream, shards, options(args, max_bytes), ledger);
+    let mut run = Run::new(&client, stream_name, shards, options(args, max_bytes), ledger);
     let driven = run.drive(read_ahead::start(records, skip), interrupted, &mut progress).await;
     progress.finish();
     driven?;
@@ -110,15 +215,6 @@ fn regular(path: &Path) -> Option<PathBuf> {
     Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
-/// Bytes that one record of the stream may have, its key included.
-pub async fn record_limit(aws: &Aws, stream: &str) -> Result<usize> {
-    let summary = stream_summary(aws, stream).await?.ok_or_else(|| {
-        Error::failed(format!("there is no stream {stream} in {}", aws.region))
-            .hint("make it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
-    })?;
-    Ok(summary.max_record_size_in_kib.map_or(limits::RECORD_BYTES, |kib| kib as usize * 1024))
-}
-
 fn receipts(args: &Publish, output: Output) -> Result<Receipts> {
     match (&args.receipts, &args.resume) {
         (Some(path), _) => Receipts::to_file(path, false),
@@ -128,16 +224,10 @@ fn receipts(args: &Publish, output: Output) -> Result<Receipts> {
     }
 }
 
-/// How records become puts on a stream whose records have `max_bytes` at most.
-pub fn packing(ordered: bool, aggregate: bool, max_bytes: usize) -> Packing {
-    let aggregate_bytes = max_bytes.min(AGGREGATE_BYTES) - AGGREGATE_KEY.len();
-    Packing { ordered, aggregate_bytes: aggregate.then_some(aggregate_bytes) }
-}
-
 fn options(args: &Publish, max_bytes: usize) -> Options {
     Options {
         deadline: Duration::from_secs(args.deadline),
-        packing: packing(args.ordered, args.aggregate, max_bytes),
+        packing: Packing::new(args.ordered, args.aggregate, max_bytes),
         // Without a file for them, going on would leave nothing of what could not be published. Entries are in a file that
         // has them still, and dead letters that cannot be sent must not hold back the others.
         strict: args.strict || (args.dead_letter.is_none() && !args.entries),

@@ -5,20 +5,26 @@ use std::io::{self, Write};
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use aws_sdk_kinesis::types::ShardFilter;
 use aws_sdk_kinesis::types::ShardFilterType;
+use clap::Args;
 use jiff::Timestamp;
 use kinesis_event_logger_core::names::Names;
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
-use crate::cli::Global;
 use crate::error::{Error, Result};
+use crate::global::Global;
 use crate::output::{Output, Render, printable};
-use crate::provision::observed::stream_summary;
+use crate::stream;
+
+/// One screen: stream, mapping, function, last log line
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Examples:\n  ops-cli status\n  ops-cli --local --output json status")]
+pub struct Status {}
 
 /// What there is; a part that is missing is `null`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+struct StatusReport {
     region: String,
     names: PartNames,
     stream: Option<Stream>,
@@ -72,7 +78,7 @@ struct LastEvent {
     message: String,
 }
 
-impl Render for Status {
+impl Render for StatusReport {
     const HEADINGS: &'static [&'static str] = &["stream", "mapping", "function", "log"];
 
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
@@ -135,7 +141,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
         mapping(&aws, &names),
         last_event(&aws, &names),
     )?;
-    output.show(&Status {
+    output.show(&StatusReport {
         region: aws.region.clone(),
         names: PartNames {
             stream: names.stream().to_owned(),
@@ -150,7 +156,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
 }
 
 async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
-    let Some(summary) = stream_summary(aws, names.stream()).await? else { return Ok(None) };
+    let Some(summary) = stream::summary(aws, names.stream()).await? else { return Ok(None) };
     let kinesis = aws.kinesis();
     let open = ShardFilter::builder().r#type(ShardFilterType::AtLatest).build();
     let open = open.map_err(|error| Error::failed(error.to_string()))?;

@@ -2,16 +2,47 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use jiff::{Timestamp, ZonedDateTime};
 
 use crate::aws::{self, Aws};
-use crate::cli::{Global, Tail};
 use crate::error::{Error, Result};
+use crate::global::Global;
 use crate::output::{self, Output};
 use crate::progress::note;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Reader, Swept};
 use crate::time;
+
+const TAIL: &str = "\
+Every event once, late ones included. While the service throttles or cannot be reached, it says so, tries again more \
+slowly, and then shows what it missed. --follow waits for a log group that does not exist yet, and follows one that is \
+deleted and created again.
+
+Examples:
+  ops-cli tail --since 1h
+  ops-cli tail --follow
+  ops-cli tail --follow --filter '{ $.partitionKey = \"user-42\" }'
+  ops-cli tail --since 'yesterday 14:50'
+  ops-cli tail --since 2026-11-23T10:00:00Z --output json
+
+Patterns are CloudWatch Logs filter patterns.";
+
+/// Show the function's log
+#[derive(Args, Debug, Clone)]
+#[command(after_help = TAIL)]
+pub struct Tail {
+    /// Go on with new events until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Begin so long ago (30s, 5m, 1d12h, 1w, "10min ago"), or at a time: 14:50, yesterday, 2026-11-28, 2026-11-28T14:50,
+    /// an RFC 3339 time, or epoch milliseconds. A time without a zone is local
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub since: String,
+    /// Only events that match this CloudWatch Logs filter pattern
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Option<String>,
+}
 
 /// Pauses between sweeps: short after something came, longer while nothing does.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);

@@ -3,16 +3,35 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
+use clap::Args;
 use kinesis_event_logger_core::names::{Location, Names};
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
-use crate::cli::{Global, Teardown};
 use crate::error::{Error, Result};
+use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::{self, ask, note};
-use crate::provision::observed::{Observed, observe, stream_summary};
+use crate::provision::observed::{Observed, observe};
+use crate::stream;
 use crate::wait::{self, Look};
+
+const TEARDOWN: &str = "\
+Shows what carries our tags, asks, and deletes it: mapping, function, log group, role, stream. What does not \
+carry our tags stays. Can be run again.
+
+Examples:
+  ops-cli teardown
+  ops-cli --local teardown --yes";
+
+/// Delete what provision made
+#[derive(Args, Debug, Clone)]
+#[command(after_help = TEARDOWN)]
+pub struct Teardown {
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
 
 const DEADLINE: Duration = Duration::from_secs(300);
 
@@ -193,7 +212,7 @@ async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {
     aws.find("delete the stream", || request.clone().send()).await?;
     let what = format!("the stream {} to be gone", names.stream());
     wait::until(&aws.retry, &what, DEADLINE, async || {
-        Ok(match stream_summary(aws, names.stream()).await? {
+        Ok(match stream::summary(aws, names.stream()).await? {
             None => Look::Ready(()),
             Some(summary) => Look::Pending(summary.stream_status.as_str().to_owned()),
         })

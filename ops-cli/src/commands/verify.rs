@@ -1,19 +1,20 @@
 //! `verify`: whether everything that was published came out as a log line, how late, and what is missing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use super::local::interrupted;
-use super::publish::{packing, record_limit};
 use crate::aws::{self, Aws};
-use crate::cli::{Global, Verify};
 use crate::error::{Error, Result};
+use crate::global::Global;
 use crate::output::{Output, counted};
 use crate::progress::{Step, note};
 use crate::publish::keys::Keys;
 use crate::publish::ledger::Ledger;
+use crate::publish::pack::Packing;
 use crate::publish::progress::Progress;
 use crate::publish::read_ahead;
 use crate::publish::receipts::{self, Acknowledged, Receipt, Receipts};
@@ -21,12 +22,48 @@ use crate::publish::records::{Form, Records};
 use crate::publish::send::{Options, Run};
 use crate::publish::shards::ShardMap;
 use crate::publish::source::Source;
+use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader, Swept};
-use crate::time;
 use crate::verify::line;
 use crate::verify::report::{Check, Report};
 use crate::verify::survey::{Seen, Survey};
+use crate::{stream, time, values};
+
+const VERIFY: &str = "\
+Publishes marked records, follows the function's log until each is there, and tells what is missing, what was \
+logged again or out of order, and how long it took. Exit code 1 if anything is missing. It goes on while the service \
+throttles or cannot be reached, until --timeout, and always reports on what it published.
+
+Examples:
+  ops-cli verify
+  ops-cli verify --count 10000 --rate 500 --timeout 5m
+  ops-cli publish --file events.ndjson --receipts receipts.ndjson && ops-cli verify --receipts receipts.ndjson
+  ops-cli --output json verify --count 100";
+
+/// Check that what is published comes out as log lines
+#[derive(Args, Debug, Clone)]
+#[command(after_help = VERIFY)]
+pub struct Verify {
+    /// Records to publish
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub count: u64,
+    /// Publish at most so many a second
+    #[arg(long, value_name = "N", value_parser = values::positive)]
+    pub rate: Option<f64>,
+    /// How long to wait for log lines after the last record was published
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub timeout: String,
+    /// How long to go on reading once every record is found, for what is logged again
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    pub settle: String,
+    /// Publish the records in aggregates, in the format of the KPL
+    #[arg(long)]
+    pub aggregate: bool,
+    /// Publish nothing; look for the records of an earlier `publish --receipts`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "rate", "aggregate"])]
+    pub receipts: Option<PathBuf>,
+}
 
 /// How much earlier than the first put the log is read: clocks differ.
 const CLOCK_SLACK_MS: i64 = 60_000;
@@ -124,25 +161,25 @@ async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<Survey> {
 }
 
 /// Publishes marked records, and keeps their receipts.
-async fn publish(aws: &Aws, stream: &str, args: &Verify) -> Result<Published> {
+async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Published> {
     let run_id = uuid::Uuid::new_v4().simple().to_string();
     let client = aws.kinesis();
-    let max_bytes = record_limit(aws, stream).await?;
-    let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
+    let max_bytes = stream::record_limit(aws, stream_name).await?;
+    let shards = ShardMap::fetch(&client, stream_name, &aws.retry).await?;
     let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
     let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
     let records = Records::of(source, Form::Entries, Keys::random(), None, max_bytes);
     let options = Options {
         deadline: PUBLISH_DEADLINE,
         // Else an entry that is refused and sent again would look like one that was logged out of order.
-        packing: packing(true, args.aggregate, max_bytes),
+        packing: Packing::new(true, args.aggregate, max_bytes),
         strict: true,
         rate: args.rate,
         rate_bytes: None,
     };
     let step = Step::begin(format!("publish {} marked records", args.count));
     let mut progress = Progress::silent();
-    let mut run = Run::new(&client, stream, shards, options, ledger);
+    let mut run = Run::new(&client, stream_name, shards, options, ledger);
     run.drive(read_ahead::start(records, Acknowledged::default()), interrupted, &mut progress).await?;
     let error = run.take_error();
     let took = run.elapsed();

@@ -5,6 +5,7 @@ use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_lambda::types::Architecture;
+use clap::Args;
 use local_aws::package::{self, PackageError, Platform};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,11 +13,22 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::build;
-use crate::cli::Zip;
 use crate::error::{Error, Result};
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::desired::{Package, RUNTIME};
+
+/// Pack the function's binary into the zip that Lambda takes: the same input gives the same bytes
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Examples:\n  ops-cli zip\n  ops-cli zip --binary target/lambda/bootstrap --out logger.zip")]
+pub struct Zip {
+    /// The function's binary (default: what `ops-cli build` makes)
+    #[arg(long, value_name = "FILE")]
+    pub binary: Option<PathBuf>,
+    /// Where to write the zip
+    #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
+    pub out: PathBuf,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

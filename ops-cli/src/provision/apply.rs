@@ -11,15 +11,16 @@ use aws_sdk_lambda::types::{
 };
 
 use super::desired::{self, Desired};
-use super::observed::{self, stream_summary};
+use super::observed;
 use super::plan::Plan;
 use super::step::{Described, Step};
 use super::tags::{self, Part};
 use crate::aws::{Aws, is_done_already};
-use crate::cli::{Format, Shards, StartingPosition};
+use crate::commands::provision::{Shards, StartingPosition};
 use crate::error::{Error, Result};
-use crate::progress;
+use crate::output::Format;
 use crate::wait::{self, Look};
+use crate::{progress, stream};
 
 /// AWS takes minutes at most for any of the waits.
 pub const DEADLINE: Duration = Duration::from_secs(300);
@@ -92,7 +93,7 @@ impl Applier<'_> {
     async fn await_stream(&self) -> Result<()> {
         let name = self.desired.names.stream();
         wait::until(&self.aws.retry, &format!("the stream {name} to be ACTIVE"), DEADLINE, async || {
-            Ok(match stream_summary(self.aws, name).await?.map(|summary| summary.stream_status) {
+            Ok(match stream::summary(self.aws, name).await?.map(|summary| summary.stream_status) {
                 Some(StreamStatus::Active) => Look::Ready(()),
                 Some(status) => Look::Pending(status.as_str().to_owned()),
                 None => Look::Pending("missing".to_owned()),

@@ -3,7 +3,8 @@
 use aws_sdk_lambda::types::Architecture;
 use kinesis_event_logger_core::names::{Location, Names};
 
-use crate::cli::{Format, Provision, Shards, StartingPosition};
+use crate::commands::provision::{Provision, Shards, StartingPosition};
+use crate::output::Format;
 
 /// The runtime of our function.
 pub const RUNTIME: &str = "provided.al2023";

@@ -1,14 +1,14 @@
 //! What is there: read from AWS, nothing changed.
 
 use aws_sdk_cloudwatchlogs::types::LogGroup as AwsLogGroup;
-use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionResponseType, LastUpdateStatus, LogFormat};
 use kinesis_event_logger_core::names::{Location, Names};
 
 use super::desired::policy_arn;
 use crate::aws::Aws;
-use crate::cli::Format;
 use crate::error::Result;
+use crate::output::Format;
+use crate::stream;
 
 /// The parts of a path that exist.
 #[derive(Debug, Clone, Default)]
@@ -81,15 +81,8 @@ pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Ob
     Ok(Observed { stream, role, log_group, function, mapping })
 }
 
-/// The stream's summary, if there is such a stream.
-pub async fn stream_summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSummary>> {
-    let request = aws.kinesis().describe_stream_summary().stream_name(name);
-    let answer = aws.find(format!("look at the stream {name}"), || request.clone().send()).await?;
-    Ok(answer.and_then(|answer| answer.stream_description_summary))
-}
-
 pub(super) async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
-    let Some(summary) = stream_summary(aws, names.stream()).await? else { return Ok(None) };
+    let Some(summary) = stream::summary(aws, names.stream()).await? else { return Ok(None) };
     let request = aws.kinesis().list_tags_for_stream().stream_name(names.stream());
     let tags = aws.find("read the stream's tags", || request.clone().send()).await?;
     let Some(tags) = tags else { return Ok(None) };

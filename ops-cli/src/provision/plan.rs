@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::desired::{self, Desired};
 use super::observed::{Function, Mapping, Observed, Role, Stream};
 use super::step::Step;
-use crate::cli::Shards;
+use crate::commands::provision::Shards;
 use crate::error::{Error, Result};
 
 /// What is there but is not ours, and is used as it is.
@@ -156,8 +156,8 @@ mod tests {
     use super::super::desired::Package;
     use super::super::observed::LogGroup;
     use super::*;
-    use crate::cli::Format;
-    use crate::cli::StartingPosition;
+    use crate::commands::provision::StartingPosition;
+    use crate::output::Format;
 
     fn desired() -> Desired {
         Desired {

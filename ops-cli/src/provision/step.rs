@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::desired::{self, Desired};
-use crate::cli::{Format, Shards};
+use crate::commands::provision::Shards;
+use crate::output::Format;
 
 /// One change, or a wait for a change that an earlier run began.
 #[derive(Debug, Clone, PartialEq)]

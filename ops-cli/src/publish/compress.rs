@@ -5,7 +5,7 @@ use std::io;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::memory;
-use crate::cli;
+use crate::commands::publish as cli;
 
 /// The largest window that gzip knows, as a power of two.
 const GZIP_WINDOW_BITS: u8 = 15;

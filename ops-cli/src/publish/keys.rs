@@ -3,7 +3,7 @@
 use super::encoding::{advice, of_wide_ascii, without_mark};
 use super::pointer;
 use super::record::Key;
-use crate::cli::Publish;
+use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
 use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
 

@@ -25,6 +25,14 @@ pub struct Packing {
     pub aggregate_bytes: Option<usize>,
 }
 
+impl Packing {
+    /// How records become puts on a stream whose records have `max_bytes` at most.
+    pub fn new(ordered: bool, aggregate: bool, max_bytes: usize) -> Self {
+        let aggregate_bytes = max_bytes.min(AGGREGATE_BYTES) - AGGREGATE_KEY.len();
+        Self { ordered, aggregate_bytes: aggregate.then_some(aggregate_bytes) }
+    }
+}
+
 /// A record that is queued or in flight.
 #[derive(Debug)]
 pub struct Entry {

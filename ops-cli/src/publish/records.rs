@@ -13,7 +13,7 @@ use super::keys::{self, Keys};
 use super::memory;
 use super::record::{Key, Place, Record};
 use super::source::{Inputs, Source};
-use crate::cli::Publish;
+use crate::commands::publish::Publish;
 
 /// A record's data in an entry is base64, and its keys may be written in escapes of 6 bytes.
 const ENTRY_OVERHEAD_BYTES: usize = 4096;

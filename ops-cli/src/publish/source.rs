@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::encoding::{Beginning, MARK, advice, beginning};
-use crate::cli::Publish;
+use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
 
 const BUFFER_BYTES: usize = 256 * 1024;

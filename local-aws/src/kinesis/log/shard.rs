@@ -13,7 +13,7 @@ use super::chunk::{Chunk, ChunkBuilder};
 use super::read::{Read, Span, wanted};
 use super::sequence::ShardSequence;
 use super::stored::StoredShard;
-use crate::store::{self, Budget, Holder, Share};
+use crate::store::{self, Budget, Holder, Share, StoreError};
 
 /// A shard and its records.
 pub struct ShardLog {
@@ -56,7 +56,8 @@ pub struct Appended {
 impl ShardLog {
     /// A shard with what the store has of it.
     pub fn open(described: ShardDescription, opened: u64, stored: StoredShard, budget: &Budget) -> Arc<Self> {
-        let last = stored.last_before(u64::MAX);
+        // The store has failed if this cannot be read. It then accepts no changes, so that no number is used again.
+        let last = stored.last_before(u64::MAX).unwrap_or_default();
         let records = Records {
             chunks: VecDeque::new(),
             next: last.as_ref().map_or(1, Chunk::end),
@@ -117,20 +118,23 @@ impl ShardLog {
 
     /// The counter of the first record that arrived at `time` or later, in epoch milliseconds; of the next record put if
     /// there is none.
-    pub fn at_time(&self, time: u64) -> u64 {
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn at_time(&self, time: u64) -> Result<u64, StoreError> {
         let log = self.lock();
         let index = log.chunks.partition_point(|chunk| chunk.arrival < time);
         let (found, first) = (log.chunks.get(index).map_or(log.next, |chunk| chunk.first), log.first());
         drop(log);
-        if index == 0 { self.stored_at_time(time, first).unwrap_or(found) } else { found }
+        Ok(if index == 0 { self.stored_at_time(time, first)?.unwrap_or(found) } else { found })
     }
 
     /// As [`ShardLog::at_time`], of the chunks in the store that begin before counter `end`.
-    fn stored_at_time(&self, time: u64, end: u64) -> Option<u64> {
+    fn stored_at_time(&self, time: u64, end: u64) -> Result<Option<u64>, StoreError> {
         let (mut low, mut high, mut found) = (0, end, None);
         while self.stored.keeps() && low < high {
             let middle = low + (high - low).div_ceil(2);
-            match self.stored.last_before(middle) {
+            match self.stored.last_before(middle)? {
                 Some(chunk) if chunk.arrival >= time => {
                     found = Some(chunk.first);
                     high = chunk.first;
@@ -139,11 +143,11 @@ impl ShardLog {
                 None => low = middle,
             }
         }
-        found
+        Ok(found)
     }
 
     /// As [`ShardLog::read`]; what is on the disk is read beside the threads that answer requests.
-    pub async fn read_beside(self: &Arc<Self>, span: Span) -> Read {
+    pub async fn read_beside(self: &Arc<Self>, span: Span) -> Result<Read, StoreError> {
         if !self.stored.keeps() || span.from >= self.lock().first() {
             return self.read(span);
         }
@@ -151,7 +155,9 @@ impl ShardLog {
         store::beside(move || shard.read(span)).await
     }
 
-    pub fn read(&self, mut span: Span) -> Read {
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn read(&self, mut span: Span) -> Result<Read, StoreError> {
         let log = self.lock();
         let begin = log.chunks.partition_point(|chunk| chunk.arrival < span.cutoff || chunk.end() <= span.from);
         let in_memory: Vec<Chunk> = wanted(span, log.chunks.range(begin..).cloned()).collect();
@@ -159,8 +165,13 @@ impl ShardLog {
         drop(log);
         let mut chunks = Vec::new();
         if span.from < first && self.stored.keeps() {
-            let stored = self.stored.read(span.from, first);
+            let mut failure = None;
+            let stored = self.stored.read(span.from, first)?;
+            let stored = stored.map_while(|chunk| chunk.map_err(|error| failure = Some(error)).ok());
             chunks.extend(wanted(span, stored.filter(|chunk| chunk.arrival >= span.cutoff && chunk.end() > span.from)));
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
         }
         let is_whole = chunks.last().map_or(span.from, Chunk::end) >= first || chunks.is_empty();
         if is_whole {
@@ -168,7 +179,7 @@ impl ShardLog {
         }
         // What was before the first chunk is gone.
         span.from = span.from.max(chunks.first().map_or(end, |chunk| chunk.first));
-        Read { chunks, span, end, is_closed }
+        Ok(Read { chunks, span, end, is_closed })
     }
 
     /// Lets go of what arrived before `cutoff`, in epoch milliseconds; but never of the last chunk, which tells what the
@@ -182,11 +193,19 @@ impl ShardLog {
         self.share.give_back(gone);
         let first = log.first();
         drop(log);
-        if self.stored.keeps() {
-            let kept = self.stored_at_time(cutoff, first).unwrap_or(first);
-            let last = self.stored.last_before(u64::MAX).map_or(kept, |chunk| chunk.first);
-            self.stored.remove_before(kept.min(last));
+        if self.stored.keeps()
+            && let Err(error) = self.trim_stored(cutoff, first)
+        {
+            tracing::error!("expired records could not be removed: {error}");
         }
+    }
+
+    /// As [`ShardLog::trim`], of the chunks in the store that begin before counter `end`.
+    fn trim_stored(&self, cutoff: u64, end: u64) -> Result<(), StoreError> {
+        let kept = self.stored_at_time(cutoff, end)?.unwrap_or(end);
+        let last = self.stored.last_before(u64::MAX)?.map_or(kept, |chunk| chunk.first);
+        self.stored.remove_before(kept.min(last));
+        Ok(())
     }
 
     /// Changes whenever a record was put or the shard was closed. Never missed: subscribe, read, then wait.
@@ -258,7 +277,7 @@ mod tests {
     }
 
     fn counters(shard: &ShardLog, span: Span) -> Vec<u64> {
-        shard.read(span).items().iter().map(|item| item.counter).collect()
+        shard.read(span).unwrap().items().iter().map(|item| item.counter).collect()
     }
 
     #[test]
@@ -268,7 +287,7 @@ mod tests {
         put(&shard, &[b"c"], 20);
         // A clock that goes back does not take the arrivals with it.
         put(&shard, &[b"d"], 15);
-        assert_eq!([0, 10, 11, 20, 21].map(|time| shard.at_time(time)), [1, 1, 3, 3, 5]);
+        assert_eq!([0, 10, 11, 20, 21].map(|time| shard.at_time(time).unwrap()), [1, 1, 3, 3, 5]);
     }
 
     #[test]
@@ -301,7 +320,7 @@ mod tests {
                 assert_eq!(counters(shard, Span { from, records: 7, ..ALL }), expected);
             }
             for time in 0..100 {
-                assert_eq!(shard.at_time(time), time * 2 + 1);
+                assert_eq!(shard.at_time(time).unwrap(), time * 2 + 1);
             }
             assert_eq!(counters(shard, Span { cutoff: 60, records: 1, ..ALL }), [121]);
         };
@@ -322,7 +341,7 @@ mod tests {
         let shard = shard();
         put(&shard, &[b"a", b"b"], 10);
         let end = |from| {
-            let read = shard.read(Span { from, records: 1, ..ALL });
+            let read = shard.read(Span { from, records: 1, ..ALL }).unwrap();
             let next = read.next(&read.items());
             (next, read.is_at_tip(next), read.is_at_end(next))
         };
@@ -340,7 +359,7 @@ mod tests {
             let reader = scope.spawn(|| {
                 let mut next = 1;
                 while !(is_done.load(Ordering::Acquire) && next == shard.next()) {
-                    for item in shard.read(Span { from: next, records: 7, ..ALL }).items() {
+                    for item in shard.read(Span { from: next, records: 7, ..ALL }).unwrap().items() {
                         assert_eq!(item.counter, next);
                         next += 1;
                     }
@@ -367,7 +386,7 @@ mod tests {
             }
             let (mut from, mut found) = (0, Vec::new());
             loop {
-                let read = shard.read(Span { from, records, bytes, cutoff: 0 });
+                let read = shard.read(Span { from, records, bytes, cutoff: 0 }).unwrap();
                 let items = read.items();
                 let size: usize = items.iter().map(|item| item.entry.data.len() + 1).sum();
                 prop_assert!(items.len() <= records && (size <= bytes || items.len() == 1));

@@ -1,6 +1,6 @@
 //! The chunks of one shard in the store: under the stream's number, the shard's index and the first counter.
 
-use crate::store::{Keyspace, Store};
+use crate::store::{Keyspace, Store, StoreError};
 
 use super::chunk::Chunk;
 
@@ -35,16 +35,25 @@ impl StoredShard {
     }
 
     /// The chunks that begin before counter `to`, from the one on that counter `from` is in.
-    pub fn read(&self, from: u64, to: u64) -> impl Iterator<Item = Chunk> + use<> {
-        let begin = self.last_before(from.saturating_add(1)).map_or(from, |chunk| chunk.first);
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn read(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> Result<impl Iterator<Item = Result<Chunk, StoreError>> + use<>, StoreError> {
+        let begin = self.last_before(from.saturating_add(1))?.map_or(from, |chunk| chunk.first);
         let entries = self.store.range(Keyspace::Records, &self.key(begin), &self.key(to));
-        entries.filter_map(|entry| chunk_of(entry.inspect_err(|error| tracing::error!("{error}")).ok()?))
+        Ok(entries.map(chunk_of))
     }
 
     /// The last chunk that begins before counter `to`.
-    pub fn last_before(&self, to: u64) -> Option<Chunk> {
-        let entry = self.store.range(Keyspace::Records, &self.key(0), &self.key(to)).next_back()?;
-        chunk_of(entry.inspect_err(|error| tracing::error!("{error}")).ok()?)
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn last_before(&self, to: u64) -> Result<Option<Chunk>, StoreError> {
+        self.store.range(Keyspace::Records, &self.key(0), &self.key(to)).next_back().map(chunk_of).transpose()
     }
 
     /// Lets go of the chunks that begin before counter `to`.
@@ -64,7 +73,8 @@ impl StoredShard {
     }
 }
 
-fn chunk_of((key, block): (bytes::Bytes, bytes::Bytes)) -> Option<Chunk> {
-    let first = key.last_chunk::<8>()?;
-    Chunk::read(u64::from_be_bytes(*first), block)
+fn chunk_of(entry: Result<(bytes::Bytes, bytes::Bytes), StoreError>) -> Result<Chunk, StoreError> {
+    let (key, block) = entry?;
+    let chunk = key.last_chunk::<8>().and_then(|first| Chunk::read(u64::from_be_bytes(*first), block));
+    chunk.ok_or(StoreError::NotARecord)
 }

@@ -12,7 +12,7 @@ use super::delivery::Context;
 use super::mapping::{EventSource, Orders, State};
 use super::progress::{Place, Progress};
 use super::shard::ShardReader;
-use crate::kinesis::{Kinesis, Shard, Start, Stream};
+use crate::kinesis::{Cursor, Kinesis, Shard, Stream};
 use crate::lambda::destinations::Destinations;
 use crate::lambda::functions::Functions;
 
@@ -99,7 +99,7 @@ impl Poller {
             let cursor = match self.progress.place(&shard.id) {
                 Some(Place::Drained) => continue,
                 Some(Place::At(cursor)) => cursor,
-                None => self.kinesis.cursor(stream, &shard.id, Start::TrimHorizon),
+                None => Cursor::START,
             };
             reading.insert(shard.id.clone());
             let context = Context {

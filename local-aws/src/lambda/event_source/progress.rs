@@ -51,6 +51,8 @@ pub enum ProcessingResult {
     NoRecords,
     Ok,
     FunctionCallFailed,
+    /// The data directory could not be read. AWS has no such result.
+    ReadFailed,
 }
 
 impl ProcessingResult {
@@ -59,6 +61,7 @@ impl ProcessingResult {
             Self::NoRecords => "No records processed",
             Self::Ok => "OK",
             Self::FunctionCallFailed => "PROBLEM: Function call failed",
+            Self::ReadFailed => "PROBLEM: The stream could not be read from the data directory",
         }
     }
 }

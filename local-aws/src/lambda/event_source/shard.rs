@@ -10,15 +10,19 @@ use super::deaggregate;
 use super::delivery::{Context, Delivery, Step, changed, milliseconds, now};
 use super::event::MAX_EVENT_BYTES;
 use super::lanes::{Lanes, Limits, Taken};
-use super::progress::{Place, set};
+use super::progress::{Place, ProcessingResult, set};
 use super::window::{self, MAX_STATE_BYTES, Window};
 use crate::kinesis::{Cursor, Record};
+use crate::store::StoreError;
 
 /// Records of a shard's first read, when it is not known how large they are.
 const FIRST_READ: usize = 16;
 
 /// What a window takes of an event: its state, and the members around it.
 const WINDOW_BYTES: usize = MAX_STATE_BYTES + 1024;
+
+/// How long the poller waits before it reads again after the data directory could not be read, in milliseconds.
+const READ_RETRY_MS: i64 = 1000;
 
 /// Windows are the shard's: with them, there is one lane.
 const LANE: usize = 0;
@@ -36,6 +40,8 @@ pub struct ShardReader {
     /// How large the records of the last read were, on average.
     record_bytes: Option<usize>,
     is_at_end: bool,
+    /// When to read again after a read that failed, in epoch milliseconds.
+    retry_read_at: Option<i64>,
 }
 
 impl ShardReader {
@@ -61,6 +67,7 @@ impl ShardReader {
             cursor,
             record_bytes: None,
             is_at_end: false,
+            retry_read_at: None,
         }
     }
 
@@ -102,11 +109,18 @@ impl ShardReader {
     /// Reads on until there is no room or nothing left to read. Changes are marked as seen before the read that would show
     /// them, so that none is missed.
     async fn read(&mut self) {
+        if self.retry_read_at.is_some_and(|at| at > now()) {
+            return;
+        }
         while self.has_room() && !self.is_at_end && !*self.stopped.borrow() {
             self.changes.borrow_and_update();
             let limit = self.read_limit();
             let Context { poller, stream, shard_id, .. } = &*self.context;
-            let page = poller.kinesis.read(stream, shard_id, &self.cursor, limit).await;
+            let page = match poller.kinesis.read(stream, shard_id, &self.cursor, limit).await {
+                Ok(page) => page,
+                Err(error) => return self.read_failed(&error),
+            };
+            self.retry_read_at = None;
             let is_all = page.records.len() < limit;
             self.is_at_end = page.end_of_shard;
             if let Some(last) = page.records.last() {
@@ -118,6 +132,22 @@ impl ShardReader {
                 return;
             }
         }
+    }
+
+    /// Reports that the shard cannot be read, once, and has it read again later.
+    fn read_failed(&mut self, error: &StoreError) {
+        let Context { poller, shard_id, .. } = &*self.context;
+        if self.retry_read_at.is_none() {
+            let (mapping, stream) = (&poller.uuid, &self.context.stream.name);
+            tracing::error!(
+                mapping,
+                stream,
+                shard = shard_id,
+                "the shard could not be read, and is read again: {error}"
+            );
+        }
+        poller.progress.set_result(ProcessingResult::ReadFailed);
+        self.retry_read_at = Some(now() + READ_RETRY_MS);
     }
 
     /// Gives each record its place in a lane, but for those that no filter lets pass.
@@ -196,7 +226,8 @@ impl ShardReader {
         // While a record of it waits, the window does too.
         let waits = lanes.is_free(LANE) && lanes.next_group(LANE).is_none();
         let window = self.open_window().filter(|_| waits).map(|window| window.due());
-        lanes.due().into_iter().chain(window).min()
+        let retry = self.retry_read_at.filter(|_| lanes.has_room());
+        lanes.due().into_iter().chain(window).chain(retry).min()
     }
 
     fn take(&self) -> Option<Taken> {

@@ -177,3 +177,19 @@ async fn a_window_goes_on_with_its_state() {
     let counted = |line: &String| line.starts_with("batch ") && line.ends_with("three") && !line.starts_with("batch 0");
     eventually("the count goes on", async || bench.printed().iter().any(counted).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_mapping_reports_a_shard_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    let bench = Bench::with(Config { memory_limit: 1, ..Config::default() }, &store);
+    bench.create_stream(1).await;
+    bench.create_python(PRINT, json!({})).await;
+    bench.put("k", "unreadable").await;
+    store.damage_tables(dir.path());
+    let uuid = bench.mapped(json!({})).await;
+    let result = "PROBLEM: The stream could not be read from the data directory";
+    bench.mapping_is(&uuid, "LastProcessingResult", result).await;
+    assert!(bench.printed().is_empty());
+    assert!(store.failure().is_some());
+}

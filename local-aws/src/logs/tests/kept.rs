@@ -104,3 +104,25 @@ fn what_leaves_memory_is_read_from_the_folder_or_gone_without_one() {
         assert_eq!(groups["logGroups"][0]["storedBytes"], stored);
     }
 }
+
+#[test]
+fn events_in_memory_are_served_after_the_folder_has_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    let fixture = Fixture::on(store.clone(), 5_000);
+    fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
+    for stream in ["old", "new"] {
+        fixture.ok("CreateLogStream", json!({"logGroupName": "g", "logStreamName": stream}));
+        fixture.put(stream, &[(NOW, stream), (NOW + 1, &"x".repeat(4_000))]);
+    }
+    store.damage_tables(dir.path());
+    let get = |stream: &str| fixture.call("GetLogEvents", json!({"logGroupName": "g", "logStreamName": stream}));
+    let error = get("old").unwrap_err();
+    assert!(error.status == 500 && error.message.contains("table file"), "{error:?}");
+    assert_eq!(each(&get("new").unwrap()["events"], "message")[0], "new");
+    assert!(fixture.call("FilterLogEvents", json!({"logGroupName": "g"})).is_err());
+    let named = json!({"logGroupName": "g", "logStreamNames": ["new"]});
+    assert_eq!(fixture.ok("FilterLogEvents", named)["events"].as_array().unwrap().len(), 2);
+    let streams = fixture.ok("DescribeLogStreams", json!({"logGroupName": "g"}));
+    assert_eq!(each(&streams["logStreams"], "logStreamName"), ["new", "old"]);
+}

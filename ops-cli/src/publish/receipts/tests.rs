@@ -100,7 +100,7 @@ proptest! {
 
 #[test]
 fn on_stdout_a_receipt_waits_for_those_before_it() {
-    let mut in_order = InOrder::new(Output { format: crate::cli::Format::Json });
+    let mut in_order = InOrder::new(Output { format: crate::output::Format::Json });
     for offset in [3, 4, 9] {
         in_order.slots.push_back((offset, Slot::Expected));
     }

@@ -5,7 +5,8 @@ use super::super::dead_letters::DeadLetter;
 use super::super::encoding::MARK;
 use super::super::pack::Entry as Sent;
 use super::*;
-use crate::cli::{Cli, Command};
+use crate::arguments::Cli;
+use crate::commands::Command;
 
 fn args(more: &[&str]) -> Publish {
     match Cli::parse_from(["ops-cli", "publish"].iter().chain(more)).command {

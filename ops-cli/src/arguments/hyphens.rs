@@ -168,8 +168,9 @@ mod tests {
     use clap::ArgAction;
     use proptest::prelude::*;
 
-    use super::super::Command as Subcommand;
     use super::*;
+    use crate::commands::Command as Subcommand;
+    use crate::commands::publish::Publish;
 
     fn root() -> Command {
         let mut root = Cli::command();
@@ -181,7 +182,7 @@ mod tests {
         read(&root(), ["ops-cli"].iter().chain(args).map(OsString::from))
     }
 
-    fn published(args: &[&str]) -> super::super::Publish {
+    fn published(args: &[&str]) -> Publish {
         match parsed(&[&["publish"], args].concat()) {
             Ok(Cli { command: Subcommand::Publish(publish), .. }) => publish,
             other => panic!("{args:?}: {other:?}"),

@@ -1,0 +1,49 @@
+//! The options of every command.
+
+use clap::Args;
+use kinesis_event_logger_core::names;
+
+use crate::output::Format;
+
+/// Options of every command.
+#[derive(Args, Debug, Clone)]
+pub struct Global {
+    /// Named profile of the AWS configuration files (default: AWS_PROFILE)
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    pub profile: Option<String>,
+    /// AWS region (default: AWS_REGION, AWS_DEFAULT_REGION or the profile's; with --local us-east-1)
+    #[arg(long, global = true, value_name = "REGION", help_heading = "Connection")]
+    pub region: Option<String>,
+    /// Send requests to this address instead of AWS (default: AWS_ENDPOINT_URL)
+    #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
+    pub endpoint_url: Option<String>,
+    /// Talk to `ops-cli local`: its default address (or --endpoint-url), its own credentials
+    #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
+    pub local: bool,
+    /// Those of an endpoint in this process; without them `--local` looks for those of one that runs.
+    #[arg(skip)]
+    pub local_credentials: Option<local_aws::Credentials>,
+
+    /// Application: the first part of every name
+    #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
+    pub app: String,
+    /// Stage: the second part of every name
+    #[arg(long, global = true, env = "KINESIS_LOGGER_STAGE", value_name = "NAME", default_value = names::DEFAULT_STAGE, help_heading = "Names")]
+    pub stage: String,
+    /// Stream (default: APP-STAGE)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_STREAM", value_name = "NAME", help_heading = "Names")]
+    pub stream: Option<String>,
+    /// Function (default: APP-STAGE)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_FUNCTION", value_name = "NAME", help_heading = "Names")]
+    pub function: Option<String>,
+    /// The function's execution role (default: APP-STAGE-role)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_ROLE", value_name = "NAME", help_heading = "Names")]
+    pub role: Option<String>,
+    /// Log group (default: /aws/lambda/FUNCTION)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_LOG_GROUP", value_name = "NAME", help_heading = "Names")]
+    pub log_group: Option<String>,
+
+    /// What stdout carries: lines for people, or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
+}
