@@ -48,6 +48,7 @@ use tokio::net::TcpListener;
 pub use credentials::Credentials;
 pub use http_api::Limits;
 pub use lambda::package;
+pub use logs::filter_pattern::{FilterPattern, PatternError};
 pub use metrics::Metrics;
 
 use faults::Faults;

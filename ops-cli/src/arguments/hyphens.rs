@@ -237,7 +237,7 @@ mod tests {
         else {
             panic!("tail is not read");
         };
-        assert_eq!((tail.filter.as_deref(), tail.since.as_str(), tail.follow), (Some("-DEBUG"), "-5m", true));
+        assert_eq!((&tail.filter[..], tail.since.as_deref(), tail.follow), (&["-DEBUG".to_owned()][..], Some("-5m"), true));
         assert_eq!(global.app, "tail");
     }
 

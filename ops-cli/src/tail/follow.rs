@@ -76,11 +76,23 @@ impl Follower {
         Self { identify_by, ..self }
     }
 
+    /// The same, where everything up to `now` was read another way: the first sweep goes back no further than others.
+    #[must_use]
+    pub fn resuming_at(self, now: i64) -> Self {
+        Self { last_sweep: Some(now), newest: now, ..self }
+    }
+
+    /// Whether no sweep has read its last page: the next reads everything asked for.
+    pub fn is_at_its_first_sweep(&self) -> bool {
+        self.last_sweep.is_none() || self.unfinished.is_some()
+    }
+
     /// Where the sweep that starts now begins, in epoch milliseconds. A sweep that broke off is begun again where it began,
     /// or where the remembered events begin if that is later. The service sorts events by time, so the older ones were read.
     pub fn begin_sweep(&mut self, now: i64) -> i64 {
         self.pass = Pass::default();
-        if let Some(sweep) = self.unfinished {
+        if let Some(sweep) = &mut self.unfinished {
+            sweep.began = now;
             return sweep.start.max(self.shown.complete_since());
         }
         let is_deep = now - self.last_deep >= self.deep_every();

@@ -104,7 +104,7 @@ mod tests {
                 .into();
         assert_eq!(
             similar("/aws/lambda/orders-dv", &names),
-            ["/aws/lambda/orders-dev", "/aws/lambda/order-prod"],
+            ["/aws/lambda/orders-dev"],
         );
         assert_eq!(similar("orders-dev", &names)[0], "/aws/lambda/orders-dev");
         assert_eq!(similar("/aws/lambda/entirely-different", &names), [""; 0]);

@@ -87,8 +87,9 @@ mod tests {
     #[test]
     fn events_of_one_timestamp_stay_in_one_generation() {
         let mut remembered = Remembered::default();
-        for identity in 1..=150_000_u128 {
-            remembered.insert(5, identity << 64);
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..150_000 {
+            remembered.insert(5, random.u128(..));
         }
         remembered.insert(6, 7);
         remembered.forget_before(6);
@@ -99,8 +100,9 @@ mod tests {
     #[test]
     fn a_late_event_is_remembered_in_the_generation_of_its_time() {
         let mut remembered = Remembered::default();
-        for identity in 1..=(GENERATION as u128) {
-            remembered.insert(10, identity << 64);
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..GENERATION {
+            remembered.insert(10, random.u128(..));
         }
         remembered.insert(20, 1);
         assert!(remembered.insert(15, 2));

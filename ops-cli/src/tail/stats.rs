@@ -192,9 +192,9 @@ mod tests {
             String::from_utf8(text).unwrap(),
             "events       8, 1 late, 1 error line\n\
              invocations  2, 1 failed, 1 fault, 1 cold start\n\
-             duration     p50 10.0 ms, p99 10.0 ms\n\
+             duration     p50 9.9 ms, p99 9.9 ms\n\
              memory       at most 80 of 128 MB\n\
-             records      1, stream to log: p50 20.0 ms, p99 20.0 ms\n"
+             records      1, stream to log: p50 19.9 ms, p99 19.9 ms\n"
         );
     }
 }

@@ -64,7 +64,7 @@ impl Pretty {
         let indent = line.width();
         match Platform::parse(event.text()) {
             Some(Platform::Report(report)) => push_report(&report, &mut line),
-            Some(Platform::Fault) => line.push(error_style(), one_line(event.text())),
+            Some(Platform::Fault) => line.push(error_style(), fault(event.text())),
             Some(Platform::Routine) => line.push(DIM, event.text()),
             None => return self.message(event.text(), line, indent, to),
         }
@@ -112,7 +112,11 @@ impl Pretty {
             line.push_escaped(PLAIN, "  ");
             indent = line.width();
         }
-        if let Some((style, name)) = mark(record.level) {
+        let text = match &record.body {
+            Body::Text(text) => one_line(text),
+            _ => "",
+        };
+        if let Some((style, name)) = mark(record.level).filter(|(_, name)| !text.contains(name)) {
             line.push_escaped(style, name);
             line.push_escaped(PLAIN, " ");
         }
@@ -164,26 +168,32 @@ fn push_members(json: &str, line: &mut Spans) {
 
 fn push_report(report: &Report, line: &mut Spans) {
     let milliseconds = |value: f64| if value < 100.0 { format!("{value:.1} ms") } else { format!("{value:.0} ms") };
-    line.push_escaped(DIM, &format!("took {}, {} of {} MB", milliseconds(report.duration), report.used, report.memory));
-    if let Some(init) = report.init {
-        line.push_escaped(DIM, ", ");
-        line.push_escaped(AnsiColor::Magenta.on_default(), &format!("cold start {}", milliseconds(init)));
-    }
     if let Some(status) = &report.status {
-        line.push_escaped(PLAIN, "  ");
-        line.push(error_style(), status);
-        if let Some(error_type) = &report.error_type {
-            line.push(error_style(), &format!(" {error_type}"));
+        let error_type = report.error_type.as_deref().unwrap_or_default();
+        let is_full = report.memory > 0 && report.used >= report.memory && !error_type.contains("OutOfMemory");
+        for part in [status.as_str(), error_type, if is_full { "out of memory" } else { "" }] {
+            if !part.is_empty() {
+                line.push(error_style(), part);
+                line.push_escaped(PLAIN, "  ");
+            }
         }
     }
-    if report.has_failed() && report.memory > 0 && report.used >= report.memory {
-        line.push_escaped(error_style(), " out of memory");
+    if let Some(init) = report.init {
+        line.push_escaped(AnsiColor::Magenta.on_default(), &format!("cold start {}", milliseconds(init)));
+        line.push_escaped(PLAIN, "  ");
     }
+    line.push_escaped(DIM, &format!("took {}, {} of {} MB", milliseconds(report.duration), report.used, report.memory));
 }
 
-/// Faults of the platform have line breaks, and few words.
 fn one_line(text: &str) -> &str {
     text.trim_end().lines().next().unwrap_or_default()
+}
+
+/// What happened, without the time and the request that a fault of the platform begins with.
+fn fault(text: &str) -> &str {
+    let line = one_line(text);
+    let beginnings = ["Task timed out after ", "Error: "];
+    beginnings.iter().find_map(|beginning| line.find(beginning)).map_or(line, |at| &line[at..])
 }
 
 fn mark(level: Level) -> Option<(Style, &'static str)> {
