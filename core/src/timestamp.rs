@@ -1,24 +1,24 @@
-//! Instants as RFC 3339 text.
+//! Formats instants as RFC 3339 text.
 //!
-//! Two are written for every record, so this is arithmetic on integers rather than a calendar library; a property test
-//! holds it to one.
+//! Every line has two instants, so this is integer arithmetic instead of a calendar library. A property test compares it
+//! with one.
 
 use std::ops::RangeInclusive;
 
-/// The instants that RFC 3339 can write, in milliseconds since the epoch: the years 0000 to 9999.
+/// The instants that RFC 3339 can express, in epoch milliseconds: the years 0000 to 9999.
 pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// `epoch_ms`, in milliseconds since the epoch, as lines have it: `2026-11-23T16:56:00.123Z`. An instant outside the years 0000
-/// to 9999 becomes the nearest inside.
+/// Formats an instant in epoch milliseconds as lines do: `2026-11-23T16:56:00.123Z`. An instant outside the years 0000 to
+/// 9999 becomes the nearest one inside.
 pub fn rfc3339(epoch_ms: i64) -> String {
     let mut text = Vec::new();
     push_rfc3339(&mut text, epoch_ms);
     text.into_iter().map(char::from).collect()
 }
 
-/// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest inside.
+/// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest one inside.
 pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
     let epoch_ms = epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
     let (year, month, day) = civil_from_days(epoch_ms.div_euclid(DAY_MS));
@@ -34,6 +34,23 @@ pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
     out.extend_from_slice(&text);
 }
 
+/// Parses an instant in the form of [`rfc3339`], to epoch milliseconds.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
+    let &[y, yy, yyy, yyyy, b'-', m, mm, b'-', d, dd, b'T', h, hh, b':', n, nn, b':', s, ss, b'.', t, tt, ttt, b'Z'] =
+        text.as_bytes()
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    };
+    let days = days_from_civil(number(&[y, yy, yyy, yyyy])?, number(&[m, mm])?, number(&[d, dd])?);
+    let seconds = (number(&[h, hh])? * 60 + number(&[n, nn])?) * 60 + number(&[s, ss])?;
+    let epoch_ms = days * DAY_MS + seconds * 1000 + number(&[t, tt, ttt])?;
+    // A date or time that does not exist is formatted as another one.
+    (rfc3339(epoch_ms) == text).then_some(epoch_ms)
+}
+
 /// Writes the decimal digits of `value` right-aligned over `digits`.
 fn put(digits: &mut [u8], mut value: u32) {
     for digit in digits.iter_mut().rev() {
@@ -42,7 +59,7 @@ fn put(digits: &mut [u8], mut value: u32) {
     }
 }
 
-/// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar (Howard Hinnant,
+/// Converts a number of days since 1970-01-01 to year, month and day of the proleptic Gregorian calendar (Howard Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, eras are 400 years).
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
@@ -56,6 +73,17 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Converts year, month and day to a number of days since 1970-01-01, the inverse of [`civil_from_days`].
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -63,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_instants() {
+    fn known_instants_are_formatted() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(rfc3339(1_545_084_650_987), "2018-12-17T22:10:50.987Z");
@@ -72,7 +100,28 @@ mod tests {
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
     }
 
+    #[test]
+    fn dates_and_times_that_do_not_exist_are_not_parsed() {
+        for text in [
+            "2026-02-29T00:00:00.000Z",
+            "2026-00-01T00:00:00.000Z",
+            "2026-13-01T00:00:00.000Z",
+            "2026-01-01T24:00:00.000Z",
+            "2026-01-01T00:60:00.000Z",
+            "2026-01-01T00:00:00Z",
+            "2026-01-01 00:00:00.000Z",
+            "2026-01-01T00:00:00.00xZ",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_formatted_instant_parses_to_itself(epoch_ms in WRITABLE_MS) {
+            prop_assert_eq!(parse_rfc3339(&rfc3339(epoch_ms)), Some(epoch_ms));
+        }
+
         #[test]
         fn agrees_with_a_calendar_library(epoch_ms in WRITABLE_MS) {
             let timestamp = jiff::Timestamp::from_millisecond(epoch_ms);

@@ -5,7 +5,6 @@ mod asynchronous;
 mod code;
 mod concurrency;
 mod destinations;
-mod elf;
 mod event_invoke;
 mod event_source;
 mod execution;
@@ -16,10 +15,8 @@ mod local;
 mod logging;
 mod names;
 mod operations;
-pub mod package;
 mod permissions;
 mod persist;
-mod platform;
 mod refresh;
 mod routes;
 mod runtime;
@@ -28,7 +25,6 @@ mod settings_check;
 mod tags;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod unpack;
 mod validation;
 mod wire;
@@ -187,4 +183,5 @@ impl Lambda {
 #[cfg(fuzzing)]
 pub mod fuzzing {
     pub use super::event_source::fuzzing::event_pattern;
+    pub use super::unpack::unpack;
 }

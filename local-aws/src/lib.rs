@@ -33,7 +33,7 @@ mod validation;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::http_api::fuzzing::request;
-    pub use crate::lambda::fuzzing::event_pattern;
+    pub use crate::lambda::fuzzing::{event_pattern, unpack};
     pub use crate::logs::filter_pattern::FilterPattern;
 }
 
@@ -47,7 +47,6 @@ use tokio::net::TcpListener;
 
 pub use credentials::Credentials;
 pub use http_api::Limits;
-pub use lambda::package;
 pub use logs::filter_pattern::{FilterPattern, PatternError};
 pub use metrics::Metrics;
 

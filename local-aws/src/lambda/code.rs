@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lambda_package::{MAX_ZIPPED_BYTES, Package, Platform};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::package::{MAX_ZIPPED_BYTES, Package, PackageError, unpack};
-use super::platform::Platform;
 use super::runtime::Kind;
 use super::settings::Settings;
+use super::unpack::{UnpackError, unpack};
 use super::validation::{invalid_parameter, service_failure};
 use crate::error::AwsError;
 use crate::private;
@@ -75,7 +75,7 @@ impl Code {
         let code = Self { sha256, size: zip.len(), root };
         let unpacked = private::create_dir_all(&code.folder())
             .and_then(|()| private::write(&code.zip(), zip))
-            .map_err(PackageError::from)
+            .map_err(UnpackError::from)
             .and_then(|()| unpack(zip, &code.folder()));
         unpacked.map_err(refuse)?;
         Ok(code)
@@ -108,17 +108,17 @@ impl Drop for Code {
 }
 
 fn check(zip: &[u8], settings: &Settings) -> Result<(), AwsError> {
-    let package = Package::read(zip).map_err(refuse)?;
+    let package = Package::read(zip).map_err(|error| refuse(error.into()))?;
     if settings.runtime.kind == Kind::Provided {
-        package.check_bootstrap(settings.architecture, Platform::host()).map_err(refuse)?;
+        package.check_bootstrap(settings.architecture, Platform::host()).map_err(|error| refuse(error.into()))?;
     }
     Ok(())
 }
 
-fn refuse(error: PackageError) -> AwsError {
+fn refuse(error: UnpackError) -> AwsError {
     match error {
-        PackageError::Io(error) => service_failure("unpack the package", &error),
-        error => invalid_parameter(error.to_string()),
+        UnpackError::Io(error) => service_failure("unpack the package", &error),
+        UnpackError::Package(error) => invalid_parameter(error.to_string()),
     }
 }
 

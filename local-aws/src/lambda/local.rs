@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lambda_package::{BOOTSTRAP, Platform};
 use serde_json::{Map, Value, json};
 use zip::write::SimpleFileOptions;
 
@@ -18,9 +19,7 @@ use super::code::{Code, new_root};
 use super::function::Function;
 use super::functions::{Functions, blocking};
 use super::names::{Reference, partition};
-use super::package::BOOTSTRAP;
 use super::persist::Changed;
-use super::platform::Platform;
 use super::settings::{Input, Settings};
 use super::validation::{invalid_parameter, service_failure};
 use crate::error::AwsError;

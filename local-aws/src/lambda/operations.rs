@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::Response;
 use jiff::SignedDuration;
+use lambda_package::Architecture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,7 +17,6 @@ use super::function::Function;
 use super::functions::{Functions, blocking, list, versions};
 use super::names::{LATEST, Reference, function_arn, is_number, is_region};
 use super::persist::Changed;
-use super::platform::Architecture;
 use super::runtime::Runtime;
 use super::settings::{Input, Settings};
 use super::tags;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lambda_package::Architecture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,7 +13,6 @@ use super::event_invoke::EventInvokeConfig;
 use super::function::Function;
 use super::functions::{Functions, blocking};
 use super::names::LATEST;
-use super::platform::Architecture;
 use super::settings::{Input, Settings};
 use super::validation::{invalid_parameter, service_failure};
 use crate::error::AwsError;

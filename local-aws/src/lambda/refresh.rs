@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 use http::Response;
+use lambda_package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 use serde_json::json;
 
 use super::concurrency::ACCOUNT_CONCURRENCY;
 use super::functions::Functions;
 use super::names::Reference;
-use super::package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 use super::validation::not_found;
 use super::wire::{self, Query};
 use crate::error::AwsError;

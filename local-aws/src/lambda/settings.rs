@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lambda_package::Architecture;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::logging::{Format, Logging, LoggingInput};
-use super::platform::Architecture;
 use super::runtime::Runtime;
 use super::settings_check::check;
 use super::validation::invalid_parameter;
