@@ -31,15 +31,10 @@ pub enum Edge {
     End,
 }
 
-/// As [`edge`], for the beginning of a range.
-pub fn instant(option: &str, text: &str, now: &ZonedDateTime) -> Result<Instant> {
-    edge(option, text, now, Edge::Start)
-}
-
 /// Reads the point in time that `option` names: so long before `now`, a time with or without a zone, or the epoch time that
 /// `--output json` prints. A time without a zone is in the zone of `now`. If the clock showed it twice, the larger range is
 /// meant.
-pub fn edge(option: &str, text: &str, now: &ZonedDateTime, edge: Edge) -> Result<Instant> {
+pub fn instant(option: &str, text: &str, now: &ZonedDateTime, edge: Edge) -> Result<Instant> {
     let wrong = |what: &str| Error::usage(format!("{option} {text} {what}")).hint(INSTANT_HINT);
     let normal = text.trim();
     let (at, notice) = match (absolute(normal), before(normal, now)) {
@@ -50,7 +45,8 @@ pub fn edge(option: &str, text: &str, now: &ZonedDateTime, edge: Edge) -> Result
                 let (at, which) = of_two(&zoned, edge);
                 let local = at.to_zoned_datetime(now.time_zone().clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
                 let preposition = if edge == Edge::Start { "from" } else { "until" };
-                let notice = format!("{option} {text} is local time, without a zone: {preposition} {local} ({at}){which}");
+                let notice =
+                    format!("{option} {text} is local time, without a zone: {preposition} {local} ({at}){which}");
                 (at, Some(notice))
             }
             None => return Err(wrong("is neither a duration nor a time")),
@@ -206,6 +202,10 @@ mod tests {
         "2026-11-23T11:00:00Z".parse::<Timestamp>().unwrap().to_zoned_datetime(zone)
     }
 
+    fn instant(option: &str, text: &str, now: &ZonedDateTime) -> Result<Instant> {
+        super::instant(option, text, now, Edge::Start)
+    }
+
     fn read(text: &str) -> Result<String, String> {
         instant("--since", text, &now()).map(|it| it.at.to_string()).map_err(|error| error.message)
     }
@@ -301,7 +301,7 @@ mod tests {
             ("--since", Edge::Start, "2026-10-25T00:30:00Z", "the earlier is meant"),
             ("--until", Edge::End, "2026-10-25T01:30:00Z", "the later is meant"),
         ] {
-            let instant = super::edge(option, "2026-10-25T03:30", &now(), edge).unwrap();
+            let instant = super::instant(option, "2026-10-25T03:30", &now(), edge).unwrap();
             assert_eq!(instant.at.to_string(), at);
             assert!(instant.notice.unwrap().ends_with(which));
         }

@@ -237,7 +237,10 @@ mod tests {
         else {
             panic!("tail is not read");
         };
-        assert_eq!((&tail.filter[..], tail.since.as_deref(), tail.follow), (&["-DEBUG".to_owned()][..], Some("-5m"), true));
+        assert_eq!(
+            (&tail.filter[..], tail.since.as_deref(), tail.follow),
+            (&["-DEBUG".to_owned()][..], Some("-5m"), true)
+        );
         assert_eq!(global.app, "tail");
     }
 

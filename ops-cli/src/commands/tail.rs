@@ -106,7 +106,13 @@ pub struct Tail {
     pub view: Option<options::ViewName>,
     /// These fields, with tabs between them: time, key, level, data, group, logStream, eventId, message, or any path into
     /// a line in JSON, as in data.user.id
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',', conflicts_with = "template", help_heading = "How it looks")]
+    #[arg(
+        long,
+        value_name = "FIELDS",
+        value_delimiter = ',',
+        conflicts_with = "template",
+        help_heading = "How it looks"
+    )]
     pub fields: Vec<String>,
     /// A line of text with fields in braces: '{time} {data.user.id}'
     #[arg(long, value_name = "TEXT", conflicts_with = "view", help_heading = "How it looks")]

@@ -100,7 +100,8 @@ impl Follower {
         let newest = self.newest.min(now);
         // An event that arrived just after the last deep sweep is older by the time until this one.
         let deep = newest - self.overlap - (now - self.last_deep).max(self.deep_every());
-        let furthest_back = self.last_sweep.replace(now).map_or(self.since, |last| last - self.overlap - FURTHEST_BACK_MS);
+        let furthest_back =
+            self.last_sweep.replace(now).map_or(self.since, |last| last - self.overlap - FURTHEST_BACK_MS);
         let back = if is_deep { deep } else { newest - SHORT_OVERLAP_MS };
         let start = self.since.max(furthest_back).max(back);
         if is_deep {

@@ -102,10 +102,7 @@ mod tests {
             ["/aws/lambda/orders-dev", "/aws/lambda/order-prod", "/aws/rds/x", "/aws/lambda/orders-dev-logger"]
                 .map(str::to_owned)
                 .into();
-        assert_eq!(
-            similar("/aws/lambda/orders-dv", &names),
-            ["/aws/lambda/orders-dev"],
-        );
+        assert_eq!(similar("/aws/lambda/orders-dv", &names), ["/aws/lambda/orders-dev"],);
         assert_eq!(similar("orders-dev", &names)[0], "/aws/lambda/orders-dev");
         assert_eq!(similar("/aws/lambda/entirely-different", &names), [""; 0]);
     }

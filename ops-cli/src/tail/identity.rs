@@ -92,7 +92,9 @@ mod tests {
     fn every_part_of_an_event_makes_another_identity() {
         let one = of(None, "a", 1, "bc");
         assert_eq!(one, of(Some(""), "a", 1, "bc"));
-        for other in [of(None, "ab", 1, "c"), of(None, "a", 2, "bc"), of(None, "a", 1, "bd"), of(Some("a"), "a", 1, "bc")] {
+        for other in
+            [of(None, "ab", 1, "c"), of(None, "a", 2, "bc"), of(None, "a", 1, "bd"), of(Some("a"), "a", 1, "bc")]
+        {
             assert_ne!(one, other);
         }
         assert_eq!(of(Some("id"), "a", 1, "b"), of(Some("id"), "c", 2, "d"));

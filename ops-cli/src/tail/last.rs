@@ -145,9 +145,11 @@ impl Direction {
 
 /// Whether a service does not know `startFromHead`, or does not accept it.
 fn is_unsupported(error: &Refusal) -> bool {
-    let codes = ["InvalidParameterException", "ValidationException", "SerializationException", "InvalidOperationException"];
+    let codes =
+        ["InvalidParameterException", "ValidationException", "SerializationException", "InvalidOperationException"];
     let is_named = error.message().is_some_and(|message| message.to_ascii_lowercase().contains("startfromhead"));
-    error.code().is_some_and(|code| codes.contains(&code)) && (is_named || error.code() != Some("InvalidParameterException"))
+    error.code().is_some_and(|code| codes.contains(&code))
+        && (is_named || error.code() != Some("InvalidParameterException"))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::ConfigBag;
+use aws_sdk_cloudwatchlogs::config::Intercept;
 use aws_sdk_cloudwatchlogs::config::RuntimeComponents;
 use aws_sdk_cloudwatchlogs::config::interceptors::BeforeTransmitInterceptorContextMut;
-use aws_sdk_cloudwatchlogs::config::Intercept;
 use aws_sdk_cloudwatchlogs::operation::start_live_tail::StartLiveTailOutput;
 use aws_sdk_cloudwatchlogs::types::{LiveTailSessionLogEvent, StartLiveTailResponseStream};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -38,7 +38,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub enum Update {
     /// A session began: the first, or one after another.
     Began,
-    Events { events: Vec<Event>, is_sampled: bool },
+    Events {
+        events: Vec<Event>,
+        is_sampled: bool,
+    },
     /// The session broke off, and will begin again.
     Broke(String),
     /// The service refuses sessions.
@@ -60,8 +63,13 @@ impl Drop for Live {
 impl Live {
     pub fn begin(aws: &Aws, groups: Vec<LogGroup>, query: Arc<Query>) -> Self {
         let (sender, updates) = mpsc::channel(WAITING_UPDATES);
-        let sessions =
-            Sessions { client: aws.logs(), strips_host_prefix: aws.has_own_endpoint(), groups: groups.into(), query, sender };
+        let sessions = Sessions {
+            client: aws.logs(),
+            strips_host_prefix: aws.has_own_endpoint(),
+            groups: groups.into(),
+            query,
+            sender,
+        };
         Self { updates, task: tokio::spawn(sessions.run()) }
     }
 

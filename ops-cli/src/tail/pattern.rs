@@ -20,7 +20,11 @@ mod tests {
 
     #[test]
     fn a_rejected_pattern_is_shown_with_its_column() {
-        assert!(hint("user-42").starts_with("column 5 of the pattern, at `-42`: Invalid character(s) in term"), "{}", hint("user-42"));
+        assert!(
+            hint("user-42").starts_with("column 5 of the pattern, at `-42`: Invalid character(s) in term"),
+            "{}",
+            hint("user-42")
+        );
         assert!(hint("{ $.a = }").starts_with("column 9 of the pattern, at `}`: "), "{}", hint("{ $.a = }"));
         assert!(hint("plain").contains("need double quotes"));
     }

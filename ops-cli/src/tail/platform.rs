@@ -66,7 +66,8 @@ fn is_timeout(message: &str) -> bool {
 
 fn report(message: &str) -> Report {
     let mut report = Report::default();
-    let number = |value: &str| value.split(' ').next().and_then(|number| number.parse::<f64>().ok()).unwrap_or_default();
+    let number =
+        |value: &str| value.split(' ').next().and_then(|number| number.parse::<f64>().ok()).unwrap_or_default();
     for part in message.split(['\t', '\n']) {
         let Some((name, value)) = part.trim().split_once(": ") else { continue };
         match name {

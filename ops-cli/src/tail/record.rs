@@ -160,7 +160,10 @@ fn level_in(message: &str) -> Level {
         return Level::Error;
     }
     let words = message.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).take(8);
-    words.filter(|word| word.chars().all(|c| c.is_ascii_uppercase())).map(level).find(|level| *level != Level::Info)
+    words
+        .filter(|word| word.chars().all(|c| c.is_ascii_uppercase()))
+        .map(level)
+        .find(|level| *level != Level::Info)
         .unwrap_or(Level::Info)
 }
 
@@ -215,7 +218,8 @@ mod tests {
 
     #[test]
     fn no_message_panics() {
-        for message in ["", "{", "{}", "\t\t\t", "[]\t\t\t", " stream= seq=", "a b stream=s seq=1 key=\"", "é\tZ\t\t"] {
+        for message in ["", "{", "{}", "\t\t\t", "[]\t\t\t", " stream= seq=", "a b stream=s seq=1 key=\"", "é\tZ\t\t"]
+        {
             Record::parse(message);
         }
     }

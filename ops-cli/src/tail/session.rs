@@ -278,6 +278,8 @@ impl<'a> Session<'a> {
                     note("Live Tail samples: more than 500 events a second match; polling shows the others");
                 }
                 self.is_sampling = is_sampled;
+                // A line that was polled before may also be another, identical one: only polling can tell.
+                let mut has_repeated = false;
                 let mut new = Vec::new();
                 let end = self.options.query.end.unwrap_or(i64::MAX);
                 for event in events.into_iter().filter(|event| event.timestamp <= end) {
@@ -286,10 +288,12 @@ impl<'a> Session<'a> {
                     };
                     if group.follower.is_new_in(&mut group.live, event.identified()) {
                         new.push(event);
+                    } else {
+                        has_repeated = true;
                     }
                 }
                 self.take(new);
-                is_sampled
+                is_sampled || has_repeated
             }
             Update::Broke(cause) => {
                 self.has_live_session = false;
@@ -313,7 +317,10 @@ impl<'a> Session<'a> {
         self.live = None;
         self.has_live_session = false;
         if self.groups.len() > MOST_GROUPS {
-            note(&format!("a Live Tail session has at most {MOST_GROUPS} log groups, not {}; polling", self.groups.len()));
+            note(&format!(
+                "a Live Tail session has at most {MOST_GROUPS} log groups, not {}; polling",
+                self.groups.len()
+            ));
             return Ok(());
         }
         let mut found = Vec::new();
@@ -362,7 +369,9 @@ impl<'a> Session<'a> {
                 match last.read(&reader).await {
                     Ok(events) => found.extend(events),
                     Err(error) if crate::error::is_missing(&error) => self.ended(index, Swept::NoGroup).await?,
-                    Err(error) if aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata::code(&error).is_some_and(is_expiry) => {
+                    Err(error)
+                        if aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata::code(&error).is_some_and(is_expiry) =>
+                    {
                         self.renew(reader.failed(error)).await?;
                         continue;
                     }

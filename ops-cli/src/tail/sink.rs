@@ -58,8 +58,8 @@ impl Sink {
 
     pub fn matches(&self, event: &Event) -> bool {
         let message = event.text();
-        let is_hidden = self.hides_platform
-            && matches!(Platform::parse(message), Some(Platform::Routine | Platform::Report(_)));
+        let is_hidden =
+            self.hides_platform && matches!(Platform::parse(message), Some(Platform::Routine | Platform::Report(_)));
         !is_hidden && self.matching.selects(message)
     }
 

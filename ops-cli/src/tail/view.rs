@@ -21,10 +21,20 @@ pub use pretty::Pretty;
 pub enum View {
     Pretty(Box<Pretty>),
     /// The message alone. On a terminal it is escaped; elsewhere its bytes are untouched.
-    Raw { is_terminal: bool },
+    Raw {
+        is_terminal: bool,
+    },
     Json,
-    Fields { fields: Fields, zone: TimeZone, as_json: bool },
-    Template { template: Template, zone: TimeZone, is_terminal: bool },
+    Fields {
+        fields: Fields,
+        zone: TimeZone,
+        as_json: bool,
+    },
+    Template {
+        template: Template,
+        zone: TimeZone,
+        is_terminal: bool,
+    },
 }
 
 impl View {

@@ -128,7 +128,7 @@ fn since(args: &Tail, now: &ZonedDateTime) -> Result<i64> {
 /// Ten minutes before the end of the range.
 fn default_since(args: &Tail, now: &ZonedDateTime) -> Result<i64> {
     let end = match &args.until {
-        Some(until) => time::edge("--until", until, now, Edge::End)?.at.to_zoned_datetime(now.time_zone().clone()),
+        Some(until) => time::instant("--until", until, now, Edge::End)?.at.to_zoned_datetime(now.time_zone().clone()),
         None => now.clone(),
     };
     instant("--since", DEFAULT_SINCE, &end, Edge::Start)
@@ -136,7 +136,7 @@ fn default_since(args: &Tail, now: &ZonedDateTime) -> Result<i64> {
 
 /// Epoch milliseconds. Says what was understood if the time has no zone.
 fn instant(option: &str, text: &str, now: &ZonedDateTime, edge: Edge) -> Result<i64> {
-    let instant = time::edge(option, text, now, edge)?;
+    let instant = time::instant(option, text, now, edge)?;
     if let Some(notice) = &instant.notice {
         note(notice);
     }

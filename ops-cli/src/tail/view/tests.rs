@@ -32,7 +32,9 @@ fn ours(key: &str, rest: &str) -> String {
 /// A few minutes in the life of a function.
 fn session() -> Vec<Event> {
     let report = |more: &str| {
-        format!("REPORT RequestId: {REQUEST}\tDuration: 26.73 ms\tBilled Duration: 27 ms\tMemory Size: 128 MB\tMax Memory Used: 75 MB\t{more}\n")
+        format!(
+            "REPORT RequestId: {REQUEST}\tDuration: 26.73 ms\tBilled Duration: 27 ms\tMemory Size: 128 MB\tMax Memory Used: 75 MB\t{more}\n"
+        )
     };
     let warn = ours("user-7", r#""type":"undecodable","error":"the data is not base64: invalid symbol","data":"%%%""#)
         .replace("INFO", "WARN");
@@ -53,9 +55,18 @@ fn session() -> Vec<Event> {
         event(1000, &report("Status: timeout")),
         event(1001, &format!("2026-11-28T12:00:01.001Z {REQUEST} Task timed out after 3.00 seconds\n\n")),
         event(1002, &report("Status: error\tError Type: Runtime.OutOfMemory").replace("75 MB", "128 MB")),
-        event(1003, &format!("RequestId: {REQUEST} Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n")),
-        event(2000, r#"{"level":"error","message":"could not save","orderId":7,"timestamp":"x","cause":{"code":"EIO"}}"#),
-        event(2001, "[ERROR]\t2026-11-28T12:00:02.001Z\tid\tTraceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'"),
+        event(
+            1003,
+            &format!("RequestId: {REQUEST} Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n"),
+        ),
+        event(
+            2000,
+            r#"{"level":"error","message":"could not save","orderId":7,"timestamp":"x","cause":{"code":"EIO"}}"#,
+        ),
+        event(
+            2001,
+            "[ERROR]\t2026-11-28T12:00:02.001Z\tid\tTraceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'",
+        ),
         event(2002, "hostile \u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}1A\rFORGED\u{202e}"),
     ];
     events.push(Event { late: true, ..event(1500, "DEBUG came late") });
@@ -156,7 +167,10 @@ fn fields_and_templates_reach_into_lines() {
     let names = ["time", "key", "level", "data.user.id", "data.items.0.n", "sequenceNumber", "nowhere", "group"];
     let fields = Fields::parse(&names.map(str::to_owned)).unwrap();
     let expected = "2026-11-28T14:00:00.007+02:00\tuser \"1\"\tINFO\tu\\t1\t5\t4959\t-\t/aws/lambda/orders-dev\n";
-    assert_eq!(line(&mut View::Fields { fields: fields.clone(), zone: zone.clone(), as_json: false }, &shown), expected);
+    assert_eq!(
+        line(&mut View::Fields { fields: fields.clone(), zone: zone.clone(), as_json: false }, &shown),
+        expected
+    );
     let json = line(&mut View::Fields { fields, zone: zone.clone(), as_json: true }, &shown);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["data.user.id"], json.get("nowhere")), (&"u\t1".into(), None));
@@ -167,7 +181,8 @@ fn fields_and_templates_reach_into_lines() {
 
 #[test]
 fn fields_reach_into_lines_in_text() {
-    let text = r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=0 seq=4 key="k" arrival=a lagMs=7 data={"user":{"id":9}}"#;
+    let text =
+        r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=0 seq=4 key="k" arrival=a lagMs=7 data={"user":{"id":9}}"#;
     let fields = Fields::parse(&["key".to_owned(), "data.user.id".to_owned(), "data".to_owned()]).unwrap();
     let mut view = View::Fields { fields, zone: TimeZone::UTC, as_json: false };
     assert_eq!(line(&mut view, &event(0, text)), "k\t9\t{\"user\":{\"id\":9}}\n");
