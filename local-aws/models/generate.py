@@ -6,7 +6,7 @@ Run it at development time, and commit what it writes:
     python3 local-aws/models/generate.py PATH_TO_BOTOCORE/botocore
 
 Inputs: botocore's service models in `data/SERVICE/VERSION/service-2.json.gz` (listed in SERVICES below), and the operations
-that `src/http_api/operations.rs` names. The version of botocore is written into each table.
+in the table of docs/operations.md, which a test writes from the declarations. The version of botocore is written into each table.
 """
 
 import gzip
@@ -17,10 +17,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-# Table, model, the constant that lists the service's operations, the package in which its Java classes are, the error's code.
+# Table, model, the service's row in docs/operations.md, the package in which its Java classes are, the error's code.
 SERVICES = [
-    ("kinesis", "kinesis/2013-12-02", "KINESIS", "com.amazonaws.kinesis.v20131202", "ValidationException"),
-    ("logs", "logs/2014-03-28", "LOGS", "com.amazonaws.logs.v20140328", "InvalidParameterException"),
+    ("kinesis", "kinesis/2013-12-02", "Kinesis", "com.amazonaws.kinesis.v20131202", "ValidationException"),
+    ("logs", "logs/2014-03-28", "CloudWatch Logs", "com.amazonaws.logs.v20140328", "InvalidParameterException"),
 ]
 
 # The order in which AWS reports members and values, where it was recorded (kinesalite's tests, 2013 to 2018). The model is
@@ -51,10 +51,9 @@ def in_recorded_order(shape_name, names):
     return first + [name for name in names if name not in first]
 
 
-def answered_operations(constant):
-    source = (HERE / "../src/http_api/operations.rs").read_text()
-    listed = re.search(rf"const {constant}: Service = .*?\];?,?\s*\}};", source, re.DOTALL)
-    return re.findall(r'^\s+"(\w+)",$', listed.group(0), re.MULTILINE)
+def answered_operations(service):
+    page = (HERE / "../../docs/operations.md").read_text()
+    return re.search(rf"^\| {service} \| (.*) \|$", page, re.MULTILINE).group(1).split(", ")
 
 
 def table_shape(name, shape):
@@ -103,10 +102,10 @@ def written(source, package, code, inputs, shapes):
 
 def main(botocore):
     version = re.search(r"__version__ = '(.+)'", (botocore / "__init__.py").read_text()).group(1)
-    for table, model, constant, package, code in SERVICES:
+    for table, model, service, package, code in SERVICES:
         path = f"data/{model}/service-2.json.gz"
         with gzip.open(botocore / path) as file:
-            inputs, shapes = table_of(json.load(file), answered_operations(constant))
+            inputs, shapes = table_of(json.load(file), answered_operations(service))
         (HERE / f"{table}.json").write_text(written(f"botocore {version}, {path}", package, code, inputs, shapes))
         print(f"{table}.json: {len(inputs)} operations, {len(shapes)} shapes")
 

@@ -21,7 +21,7 @@ pub enum Protocol {
     S3,
 }
 
-/// Those of Lambda's model whose message is in `message`.
+/// The errors of Lambda's model whose message is in `message`.
 const MODELLED_IN_LAMBDA: [&str; 8] = [
     "CodeStorageExceededException",
     "InvalidParameterValueException",

@@ -12,6 +12,7 @@ mod iterator;
 mod limits;
 mod list_shards;
 mod log;
+mod operations;
 mod persist;
 mod put;
 mod reader;
@@ -22,20 +23,20 @@ mod tags;
 mod target;
 #[cfg(test)]
 mod tests;
-mod wire;
+/// The encodings of a request and its answer.
+mod wire {
+    pub(super) use crate::encoding::{Blob, BlobOut, Encoding as Wire, Text, Timestamp, serialization};
+}
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::{Method, Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 use crate::faults::Faults;
 use crate::metrics::Metrics;
@@ -43,10 +44,11 @@ use crate::store::{self, Budget, Store};
 use crate::validation;
 use dry_run::DryRuns;
 use engine::Engine;
+pub use log::{SequenceText, ShardSequence};
 use log::{ShardLog, Status, StreamLog};
-pub use reader::{Cursor, Record, Shard, Start, Stream};
+pub use reader::{Cursor, RecordRef, Shard, Start, Stream};
 use subscribe::Active;
-pub use wire::Wire;
+use wire::Wire;
 
 /// How often what is past retention is let go.
 const TRIM_INTERVAL: Duration = Duration::from_mins(1);
@@ -108,27 +110,14 @@ impl Kinesis {
         self.shared.faults.clone()
     }
 
-    /// Answers operation `operation` of the Kinesis wire protocol.
-    pub async fn handle(&self, operation: &str, request: Request<Bytes>) -> Result<Response<Body>, AwsError> {
-        if request.method() != Method::POST {
-            let message = format!("Kinesis answers POST, not {}.", request.method());
-            return Err(AwsError::new(404, "UnknownOperationException", message));
-        }
-        let (wire, body) = (Wire::of(request.headers())?, request.body());
-        let input = || read_input(operation, wire, body);
-        let answer = match operation {
-            "PutRecord" => self.put_record(wire, body).await,
-            "PutRecords" => self.put_records(wire, body).await,
-            "GetShardIterator" => self.get_shard_iterator(wire, input()?).await,
-            "GetRecords" => self.get_records(wire, input()?).await,
-            "ListShards" => self.list_shards(wire, input()?).await,
-            "SubscribeToShard" => return self.subscribe_to_shard(wire, input()?).await,
-            _ => match self.control(operation, input()?).await {
-                Ok(answer) => wire.answer_value(answer),
-                Err(error) => Err(error),
-            },
-        };
-        answer.map(|response| response.map(Body::from))
+    /// Answers an operation.
+    #[cfg(test)]
+    pub async fn handle(
+        &self,
+        operation: &str,
+        request: http::Request<bytes::Bytes>,
+    ) -> Result<http::Response<axum::body::Body>, AwsError> {
+        crate::operation::tests::call(self, operation, request).await
     }
 
     fn changed(&self, stream_name: &str) {

@@ -34,20 +34,18 @@ use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::Response;
 
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
-use crate::identity::Identity;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
 use crate::store::{Store, StoreError};
+use crate::sts::Sts;
 use destinations::Destinations;
 use event_source::Mappings;
 use functions::Functions;
-pub use routes::DOWNLOAD_CODE;
-use routes::Route;
-use wire::Query;
+pub use routes::not_answered;
 
 /// A handle on Lambda; clones share it.
 #[derive(Clone)]
@@ -58,9 +56,9 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, identity: Identity, store: &Store) -> Self {
+    pub fn new(config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
-        let functions = Functions::new(config, logs, identity, kinesis.faults(), destinations.clone(), store);
+        let functions = Functions::new(config, logs, sts, kinesis.faults(), destinations.clone(), store);
         let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone(), store);
         Self { functions, mappings, destinations }
     }
@@ -87,76 +85,10 @@ impl Lambda {
         Ok(())
     }
 
-    /// The operation that Lambda has at this method and path.
-    pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-        routes::route(method.as_str(), path).map(|route| route.operation)
-    }
-
-    /// Method, path and name of every operation that Lambda has, answered here or not.
+    /// Answers a request.
     #[cfg(test)]
-    pub fn operations() -> &'static [(&'static str, &'static str, &'static str)] {
-        routes::OPERATIONS
-    }
-
-    /// Answers a request of Lambda's restJson protocol.
-    ///
-    /// # Errors
-    /// As AWS models them; an operation that the endpoint does not have is named.
-    pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        let Some(Route { operation, resource, name }) = routes::route(parts.method.as_str(), path) else {
-            let message = format!("Lambda has no operation {} {path}.", parts.method);
-            return Err(AwsError::new(404, "UnknownOperationException", message));
-        };
-        let query = Query::of(&parts.uri);
-        let answered = match operation {
-            "CreateFunction" => self.functions.create(&body).await,
-            "GetFunction" => self.functions.get(&resource, &query),
-            "GetFunctionConfiguration" => self.functions.get_configuration(&resource, &query),
-            "UpdateFunctionCode" => self.functions.update_code(&resource, &body).await,
-            "UpdateFunctionConfiguration" => self.functions.update_configuration(&resource, &body).await,
-            "DeleteFunction" => self.functions.delete(&resource, &query),
-            "ListFunctions" => self.functions.list(&query),
-            "ListVersionsByFunction" => self.functions.list_versions(&resource, &query),
-            "PublishVersion" => self.functions.publish_version(&resource, &body).await,
-            "CreateAlias" => self.functions.create_alias(&resource, &body),
-            "GetAlias" => self.functions.get_alias(&resource, &name),
-            "ListAliases" => self.functions.list_aliases(&resource, &query),
-            "UpdateAlias" => self.functions.update_alias(&resource, &name, &body),
-            "DeleteAlias" => self.functions.delete_alias(&resource, &name),
-            DOWNLOAD_CODE => self.functions.download(&resource, &query),
-            "Invoke" => self.functions.invoke_operation(&resource, &query, &parts.headers, body).await,
-            "PutFunctionConcurrency" => self.functions.put_concurrency(&resource, &body),
-            "GetFunctionConcurrency" => self.functions.get_concurrency(&resource),
-            "DeleteFunctionConcurrency" => self.functions.delete_concurrency(&resource),
-            "PutFunctionEventInvokeConfig" => self.functions.put_event_invoke_config(&resource, &query, &body),
-            "UpdateFunctionEventInvokeConfig" => self.functions.update_event_invoke_config(&resource, &query, &body),
-            "GetFunctionEventInvokeConfig" => self.functions.get_event_invoke_config(&resource, &query),
-            "DeleteFunctionEventInvokeConfig" => self.functions.delete_event_invoke_config(&resource, &query),
-            "ListFunctionEventInvokeConfigs" => self.functions.list_event_invoke_configs(&resource, &query),
-            "AddPermission" => self.functions.add_permission(&resource, &query, &body),
-            "RemovePermission" => self.functions.remove_permission(&resource, &name, &query),
-            "GetPolicy" => self.functions.get_policy(&resource, &query),
-            "GetAccountSettings" => Ok(self.functions.get_account_settings()),
-            "GetFunctionCodeSigningConfig" => self.functions.get_code_signing_config(&resource),
-            "GetFunctionUrlConfig" => self.functions.get_url_config(&resource, &query),
-            "ListFunctionUrlConfigs" => self.functions.list_url_configs(&resource),
-            "GetFunctionRecursionConfig" => self.functions.get_recursion_config(&resource),
-            "TagResource" => self.tag(&resource, &body),
-            "UntagResource" => self.untag(&resource, &query),
-            "ListTags" => self.list_tags(&resource),
-            "CreateEventSourceMapping" => self.mappings.create(&body).await,
-            "GetEventSourceMapping" => self.mappings.get(&resource),
-            "ListEventSourceMappings" => self.mappings.list(&query),
-            "UpdateEventSourceMapping" => self.mappings.update(&resource, &body),
-            "DeleteEventSourceMapping" => self.mappings.delete(&resource),
-            _ => Err(AwsError::bad_request(
-                "UnknownOperationException",
-                format!("The local endpoint does not answer {operation} of Lambda."),
-            )),
-        };
-        answered.map_err(|error| names::name_operation(error, operation, self.functions.config()))
+    pub async fn handle(&self, request: http::Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
+        crate::operation::tests::call_rest(self, request, not_answered).await
     }
 
     /// How many processes of functions run.

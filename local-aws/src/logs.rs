@@ -17,6 +17,7 @@ mod kms;
 mod list_groups;
 mod live_tail;
 mod none;
+mod operations;
 mod page_token;
 mod put_events;
 mod state;
@@ -30,9 +31,7 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 
 use crate::error::AwsError;
 use crate::metrics::Metrics;
@@ -98,44 +97,10 @@ impl Logs {
         Ok(logs)
     }
 
-    /// Answers operation `operation` of `Logs_20140328` on its awsJson body.
-    ///
-    /// # Errors
-    /// The operation's modelled errors; `SerializationException` for a body that is not its input, and
-    /// `UnknownOperationException` for an operation that is not answered here.
-    pub fn call(&self, operation: &str, body: &[u8]) -> Result<Value, AwsError> {
-        match operation {
-            "CreateLogGroup" => answer(operation, body, |input| self.create_log_group(input)),
-            "ListLogGroups" => answer(operation, body, |input| self.list_log_groups(input)),
-            "AssociateKmsKey" => answer(operation, body, |input| self.associate_kms_key(input)),
-            "DisassociateKmsKey" => answer(operation, body, |input| self.disassociate_kms_key(input)),
-            "DescribeMetricFilters" => answer(operation, body, |input| self.describe_metric_filters(input)),
-            "DescribeSubscriptionFilters" => answer(operation, body, |input| self.describe_subscription_filters(input)),
-            "DescribeResourcePolicies" => {
-                answer(operation, body, |input: Value| self.describe_resource_policies(&input))
-            }
-            "DescribeLogGroups" => answer(operation, body, |input| self.describe_log_groups(input)),
-            "DeleteLogGroup" => answer(operation, body, |input| self.delete_log_group(input)),
-            "PutRetentionPolicy" => answer(operation, body, |input| self.put_retention_policy(input)),
-            "DeleteRetentionPolicy" => answer(operation, body, |input| self.delete_retention_policy(input)),
-            "PutLogGroupDeletionProtection" => answer(operation, body, |input| self.put_deletion_protection(input)),
-            "CreateLogStream" => answer(operation, body, |input| self.create_log_stream(input)),
-            "DescribeLogStreams" => answer(operation, body, |input| self.describe_log_streams(input)),
-            "DeleteLogStream" => answer(operation, body, |input| self.delete_log_stream(input)),
-            "PutLogEvents" => answer(operation, body, |input| self.put_log_events(input)),
-            "GetLogEvents" => answer(operation, body, |input| self.get_log_events(input)),
-            "FilterLogEvents" => answer(operation, body, |input| self.filter_log_events(input)),
-            "TagResource" => answer(operation, body, |input| self.tag_resource(input)),
-            "UntagResource" => answer(operation, body, |input| self.untag_resource(input)),
-            "ListTagsForResource" => answer(operation, body, |input| self.list_tags_for_resource(input)),
-            "TagLogGroup" => answer(operation, body, |input| self.tag_log_group(input)),
-            "UntagLogGroup" => answer(operation, body, |input| self.untag_log_group(input)),
-            "ListTagsLogGroup" => answer(operation, body, |input| self.list_tags_log_group(input)),
-            unknown => Err(AwsError::bad_request(
-                "UnknownOperationException",
-                format!("The local endpoint does not answer the CloudWatch Logs operation {unknown}."),
-            )),
-        }
+    /// Answers an operation on this thread.
+    #[cfg(test)]
+    pub fn call(&self, operation: &str, body: &[u8]) -> Result<serde_json::Value, AwsError> {
+        crate::operation::tests::call_json(self, operation, body)
     }
 
     /// Makes the stream, and its group, unless they exist: what Lambda does for a function's process.
@@ -209,15 +174,4 @@ fn read_input<I: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<I, Aw
     let input = serde_json::from_slice(body).map_err(unreadable)?;
     validation::check_names(&input)?;
     serde_json::from_value(LOGS.read(operation, input)?).map_err(unreadable)
-}
-
-/// Reads an operation's input, runs it, writes its output; one without output answers `{}`.
-fn answer<I: DeserializeOwned, O: Serialize>(
-    operation: &str,
-    body: &[u8],
-    answer: impl FnOnce(I) -> Result<O, AwsError>,
-) -> Result<Value, AwsError> {
-    let output = serde_json::to_value(answer(read_input(operation, body)?)?)
-        .map_err(|error| AwsError::new(500, "ServiceUnavailableException", error.to_string()))?;
-    Ok(if output.is_null() { json!({}) } else { output })
 }

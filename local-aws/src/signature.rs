@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::ConstantTimeEq;
 
-use crate::Config;
+use crate::config::Config;
 use crate::credentials::Credentials;
 pub use claim::Claim;
 use claim::{Place, basic_format};

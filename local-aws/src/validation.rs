@@ -134,6 +134,12 @@ impl Model {
         self.operations.get(operation).is_some_and(|shape| self.shape(shape).member_shape(self, name).is_some())
     }
 
+    /// Whether the table has the operation.
+    #[cfg(test)]
+    pub fn has_operation(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+
     fn shape(&self, name: &str) -> &Shape {
         &self.shapes[name]
     }

@@ -57,22 +57,6 @@ pub struct Allowance<'a> {
     pub whole: Duration,
 }
 
-/// Bytes of a body that an operation can need: its limits with base64, escapes and JSON around them.
-pub fn limit_of(operation: &str) -> usize {
-    const MIB: usize = 1024 * 1024;
-    match operation {
-        // A zip of 50 MiB as base64. AWS's own limit, which it names when it is passed.
-        "CreateFunction" | "UpdateFunctionCode" | "PublishLayerVersion" => 70_167_211,
-        // 10 MiB of data and keys.
-        "PutRecord" | "PutRecords" => 20 * MIB,
-        // 6 MiB; what it says of more is its own.
-        "Invoke" | "InvokeAsync" | "InvokeWithResponseStream" => 8 * MIB,
-        // 1 MiB of messages, in which every byte may be escaped.
-        "PutLogEvents" => 8 * MIB,
-        _ => MIB,
-    }
-}
-
 /// Reads the whole body.
 ///
 /// # Errors
@@ -244,6 +228,8 @@ mod tests {
 
     use super::*;
 
+    const PUT_LOG_EVENTS: usize = 8 << 20;
+
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes).unwrap();
@@ -276,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_compressed_body_needs_room_for_what_it_can_decompress_to() {
-        let limit = limit_of("PutLogEvents");
+        let limit = PUT_LOG_EVENTS;
         assert_eq!(needed(Some(2000), false, limit), 2000);
         assert_eq!(needed(Some(2000), true, limit), 2000 + 2000 * MAX_COMPRESSION);
         assert_eq!(needed(Some(1 << 20), true, limit), (1 << 20) + limit);
@@ -294,7 +280,7 @@ mod tests {
             (header::CONTENT_LENGTH, compressed.len().into()),
         ]);
         let (pause, whole) = (Duration::from_secs(20), Duration::from_secs(20));
-        let allowance = Allowance { bytes: limit_of("PutLogEvents"), operation: "PutLogEvents", pause, whole };
+        let allowance = Allowance { bytes: PUT_LOG_EVENTS, operation: "PutLogEvents", pause, whole };
         let read = read(Body::from(compressed.clone()), &headers, &allowance).await.unwrap();
         let mut room = read.room;
         let permits = |room: &Option<SemaphorePermit>| room.as_ref().map_or(0, SemaphorePermit::num_permits);

@@ -10,10 +10,11 @@ use axum::extract::State;
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::operations;
-use crate::Services;
+use super::Api;
 use crate::error::{AwsError, Protocol};
 use crate::faults::Fault;
+use crate::operation::ServiceName;
+use crate::services;
 
 /// The 500 that a fault asks for.
 pub fn server_error() -> AwsError {
@@ -44,31 +45,32 @@ impl HttpBody for NoAnswer {
 }
 
 /// `/_local/faults`.
-pub fn routes() -> axum::routing::MethodRouter<Services> {
+pub fn routes() -> axum::routing::MethodRouter<Api> {
     axum::routing::get(show).post(add).delete(clear)
 }
 
-async fn show(State(services): State<Services>) -> Json<Vec<Fault>> {
-    Json(services.faults.list())
+async fn show(State(api): State<Api>) -> Json<Vec<Fault>> {
+    Json(api.services.faults.list())
 }
 
-async fn add(State(services): State<Services>, body: Bytes) -> Result<(), (http::StatusCode, String)> {
+async fn add(State(api): State<Api>, body: Bytes) -> Result<(), (http::StatusCode, String)> {
     let refuse = |reason: String| (http::StatusCode::BAD_REQUEST, format!("{reason}\n"));
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| refuse(error.to_string()))?;
     // One that never strikes would be taken for a client that stands everything.
     if !may_strike(&fault.operation) {
         return Err(refuse(format!("{} is no operation of Kinesis, Lambda or CloudWatch Logs", fault.operation)));
     }
-    services.faults.set(fault).map_err(refuse)
+    api.services.faults.set(fault).map_err(refuse)
 }
 
 /// Whether there are requests of this operation, known by their heads.
 fn may_strike(operation: &str) -> bool {
-    operation == "*" || operations::is_named_by_head(operation)
+    let by_head = [ServiceName::Kinesis, ServiceName::Lambda, ServiceName::Logs];
+    operation == "*" || by_head.iter().any(|service| services::find(*service, operation).is_ok())
 }
 
-async fn clear(State(services): State<Services>) {
-    services.faults.clear();
+async fn clear(State(api): State<Api>) {
+    api.services.faults.clear();
 }
 
 /// An answer that never comes.

@@ -14,18 +14,19 @@ use jiff::Timestamp;
 use tokio::sync::SemaphorePermit;
 
 use super::body::{self, Allowance};
-use super::operations::Operation;
+use super::head::Head;
 use super::server::Peer;
-use super::{Access, Limits};
-use crate::Services;
+use super::{Access, Api};
+use crate::config::Limits;
 use crate::error::{AwsError, Protocol};
-use crate::identity::Session;
-use crate::signature::{Claim, SignatureError};
+use crate::operation::{MIB, Metadata};
+use crate::signature::SignatureError;
+use crate::sts::Session;
 
 /// Refuses what a browser sends and a tool does not: an `Origin`, fetch metadata of another site, a `Host` that is not
 /// this endpoint (DNS rebinding).
-pub async fn refuse_browsers(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
-    let (headers, access) = (request.headers(), &services.access);
+pub async fn refuse_browsers(State(api): State<Api>, request: Request, next: Next) -> Response<Body> {
+    let (headers, access) = (request.headers(), &api.access);
     let reason = browser_sign(headers, request.uri(), access.bound).or_else(|| {
         let is_unsigned = !access.verify || request.uri().path().starts_with("/_local/");
         let is_browsers = is_unsigned && !request.method().is_safe() && is_of_a_browser(headers);
@@ -39,18 +40,17 @@ pub async fn refuse_browsers(State(services): State<Services>, request: Request,
 
 /// Lets nobody but the user of this process at the endpoint's own pages. Where other machines can connect, which have no
 /// user here, requests must be signed.
-pub async fn admit_to_own_pages(State(services): State<Services>, request: Request, next: Next) -> Response<Body> {
-    let access = &services.access;
+pub async fn admit_to_own_pages(State(api): State<Api>, request: Request, next: Next) -> Response<Body> {
+    let access = &api.access;
     if !access.allow_remote {
         return match is_own(&request) {
             true => next.run(request).await,
             false => refused("it is for the user who runs the endpoint"),
         };
     }
-    let claim = Claim::of(request.headers(), request.uri());
-    match verified(&services, Protocol::RestJson, None, claim, request).await {
+    match verify(&api, Head::parse(&request), request).await {
         Ok(Admitted { request, room: _room, .. }) => next.run(request.map(Body::from)).await,
-        Err(error) => Protocol::RestJson.error(&error).map(Body::from),
+        Err(error) => Protocol::RestJson.respond(&error).map(Body::from),
     }
 }
 
@@ -63,89 +63,80 @@ fn is_own<B>(request: &http::Request<B>) -> bool {
     request.extensions().get::<Peer>().is_some_and(|peer| peer.is_own)
 }
 
-/// A request that may be answered.
+/// A request whose sender may send it.
 pub struct Admitted {
+    pub head: Head,
     pub request: http::Request<Bytes>,
-    /// The verified signature, if there is one.
-    pub claim: Option<Claim>,
+    /// The service that the request was signed for. `None` if it was not verified.
+    pub signed_for: Option<String>,
     /// The function's session whose credentials it is signed with.
     pub session: Option<Arc<Session>>,
     /// The body's share of the memory for bodies, until the request is answered.
     pub room: Option<SemaphorePermit<'static>>,
 }
 
-/// The request with its body, and the claim that it is signed with. Unsigned requests are accepted from processes of this
-/// user, where signatures are not asked for.
+/// Reads the body of a request that may be answered. Unsigned requests are accepted from processes of this user, where
+/// signatures are not required.
 ///
 /// # Errors
 /// The signature is missing or wrong, the body could not be read, or the request changes something by a method that an old
 /// browser uses without saying that it is one.
-pub async fn admitted(
-    services: &Services,
-    protocol: Protocol,
-    operation: Option<Operation>,
-    claim: Result<Claim, SignatureError>,
-    request: Request,
-) -> Result<Admitted, AwsError> {
-    let access = &services.access;
+pub async fn admit(api: &Api, head: Head, request: Request) -> Result<Admitted, AwsError> {
+    let access = &api.access;
     if access.verify || !is_own(&request) {
-        return verified(services, protocol, operation, claim, request).await;
+        return verify(api, head, request).await;
     }
-    if request.method().is_safe() && !only_reads(protocol, &request) {
+    if request.method().is_safe() && !only_reads(&head, &request) {
         let message = "An unsigned GET changes nothing at the local endpoint: send a POST.";
         return Err(AwsError::new(403, "AccessDeniedException", message));
     }
     let (parts, body) = request.into_parts();
-    let body = body::read(body, &parts.headers, &allowance(access, operation)).await?;
-    Ok(Admitted { request: http::Request::from_parts(parts, body.bytes), claim: None, session: None, room: body.room })
+    let body = body::read(body, &parts.headers, &allowance(access, head.operation())).await?;
+    let request = http::Request::from_parts(parts, body.bytes);
+    Ok(Admitted { head, request, signed_for: None, session: None, room: body.room })
 }
 
-/// Verifies the signature: what the head says before the body is read, so that an unauthenticated client costs nothing else.
-async fn verified(
-    services: &Services,
-    protocol: Protocol,
-    operation: Option<Operation>,
-    claim: Result<Claim, SignatureError>,
-    request: Request,
-) -> Result<Admitted, AwsError> {
+/// Verifies the signature. Checks the head before the body is read, so that an unauthenticated client costs nothing else.
+async fn verify(api: &Api, head: Head, request: Request) -> Result<Admitted, AwsError> {
+    let protocol = head.protocol;
     let refused = |error: SignatureError| {
-        // A client with other credentials is what a person looks for in vain.
-        tracing::warn!(reason = %error, "request refused");
+        // A person with other credentials looks for this line.
+        tracing::warn!(reason = %error, "request rejected");
         error.for_protocol(protocol)
     };
-    let access = &services.access;
-    let claim = claim.map_err(refused)?;
+    let access = &api.access;
+    let claim = head.claim.as_ref().map_err(|error| refused(error.clone()))?;
     // A function signs with its session's credentials.
-    let session = services.identity.session(&claim.access_key_id);
+    let session = api.services.sts.session(&claim.access_key_id);
     let credentials = session.as_ref().map_or(&access.credentials, |session| &session.credentials);
     claim.check(request.headers(), credentials, Timestamp::now()).map_err(refused)?;
     let (parts, body) = request.into_parts();
-    let body = body::read(body, &parts.headers, &allowance(access, operation)).await?;
+    let body = body::read(body, &parts.headers, &allowance(access, head.operation())).await?;
     let request = http::Request::from_parts(parts, body.bytes);
     claim.verify(&request, body.sha256, credentials).map_err(refused)?;
-    Ok(Admitted { request, claim: Some(claim), session, room: body.room })
+    let signed_for = Some(claim.service.clone());
+    Ok(Admitted { head, request, signed_for, session, room: body.room })
 }
 
-pub fn allowance(access: &Access, operation: Option<Operation>) -> Allowance<'static> {
+/// The limits of a body: those of its operation, or the default if the head does not name one.
+pub fn allowance(access: &Access, operation: Option<&Metadata>) -> Allowance<'static> {
     let Limits { body_pause: pause, body: whole, .. } = access.limits;
-    let name = operation.map_or("", |operation| operation.name);
-    Allowance { bytes: body::limit_of(name), operation: name, pause, whole }
+    let (bytes, operation) = operation.map_or((MIB, ""), |operation| (operation.body_limit, operation.name));
+    Allowance { bytes, operation, pause, whole }
 }
 
 /// Whether a request with a safe method reads only. In a REST service the method says so.
-fn only_reads(protocol: Protocol, request: &Request) -> bool {
+fn only_reads(head: &Head, request: &Request) -> bool {
     let reads = |operation: &str| {
         ["Get", "List", "Describe", "Filter", "Test", "Simulate"].iter().any(|verb| operation.starts_with(verb))
     };
-    match protocol {
+    match head.protocol {
         Protocol::RestJson | Protocol::S3 => true,
-        Protocol::AwsJson | Protocol::AwsCbor => {
-            Operation::named_by(request).is_none_or(|operation| reads(operation.name))
-        }
-        // Of another method, the form would be in the body.
+        Protocol::AwsJson | Protocol::AwsCbor => head.operation().is_none_or(|operation| reads(operation.name)),
+        // With another method, the form would be in the body.
         Protocol::Query(_) => {
             let query = request.uri().query().unwrap_or_default();
-            // All of them: which of two counts is for whoever reads it.
+            // All of them: readers differ in which of two they use.
             let mut actions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Action");
             request.method() == http::Method::GET && actions.all(|(_, action)| reads(&action))
         }

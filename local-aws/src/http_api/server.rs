@@ -23,37 +23,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
 use super::unread::lend;
+use crate::config::Limits;
 use crate::peer::ClientSocket;
-
-/// What a client may take.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Open connections. Over it, the one that has been idle longest is closed; when none is idle, new ones wait.
-    pub connections: usize,
-    /// How long a connection may be open without a whole request head: before its first and between two.
-    pub head: Duration,
-    /// Bytes of a request's head.
-    pub head_bytes: usize,
-    /// How long a request's body may pause.
-    pub body_pause: Duration,
-    /// How long a request's body may take.
-    pub body: Duration,
-    /// How long a client may leave an answer unread.
-    pub unread: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 512,
-            head: Duration::from_secs(30),
-            head_bytes: 64 * 1024,
-            body_pause: Duration::from_secs(20),
-            body: Duration::from_secs(300),
-            unread: Duration::from_secs(60),
-        }
-    }
-}
 
 /// How long clients may take to end their connections once the endpoint stops.
 const DRAIN: Duration = Duration::from_secs(2);

@@ -13,7 +13,7 @@ use ferrokinesis::{event_stream, sequence};
 use serde_json::Value;
 
 use super::log::{Settings, ShardDescription, ShardSequence, Status, StreamLog};
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 
 /// The most open shards of all streams.

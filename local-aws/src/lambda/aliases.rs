@@ -15,7 +15,7 @@ use super::names::{LATEST, Reference, function_arn, is_number};
 use super::persist::Changed;
 use super::validation::{Constraints, Pattern, conflict, invalid_parameter, not_found};
 use super::wire::{self, Query};
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 
 /// Aliases of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListAliases.html>

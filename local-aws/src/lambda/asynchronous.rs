@@ -16,7 +16,7 @@ use super::event_invoke::EventInvokeConfig;
 use super::execution::{Call, Invoked};
 use super::functions::Functions;
 use super::names::{LATEST, Reference};
-use crate::Config;
+use crate::config::Config;
 use document::{Condition, document};
 
 /// The waits between the attempts at an event.

@@ -17,7 +17,7 @@ use super::local::Local;
 use super::names::{LATEST, function_arn};
 use super::settings::Settings;
 use super::validation::conflict;
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 
 /// How long a function is Pending or its update InProgress: as on AWS a client sees it and waits, only not for long.

@@ -18,9 +18,9 @@ use super::wire;
 use super::workspace::Workspace;
 use crate::error::AwsError;
 use crate::faults::Faults;
-use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::Store;
+use crate::sts::Sts;
 use crate::{Config, Metrics};
 
 /// A handle on the functions; clones share them.
@@ -32,7 +32,7 @@ pub struct Functions {
 pub(super) struct Shared {
     config: Config,
     pub logs: Logs,
-    pub identity: Identity,
+    pub sts: Sts,
     pub faults: Faults,
     destinations: Destinations,
     store: Store,
@@ -49,15 +49,14 @@ impl Functions {
     pub fn new(
         config: Config,
         logs: Logs,
-        identity: Identity,
+        sts: Sts,
         faults: Faults,
         destinations: Destinations,
         store: &Store,
     ) -> Self {
         let (functions, workspace, store) = (Mutex::default(), Mutex::default(), store.clone());
         let (reloading, events) = (tokio::sync::Mutex::default(), Mutex::new(Some(Events::default())));
-        let shared =
-            Shared { config, logs, identity, faults, destinations, store, reloading, functions, events, workspace };
+        let shared = Shared { config, logs, sts, faults, destinations, store, reloading, functions, events, workspace };
         Self { shared: Arc::new(shared) }
     }
 
@@ -109,15 +108,9 @@ impl Functions {
         &self.shared.reloading
     }
 
-    /// Makes a role that Lambda can assume, unless there is one of this name.
+    /// Creates a role that Lambda can assume, unless there is one of this name.
     pub fn make_role(&self, name: &str) -> Result<(), AwsError> {
-        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-        let role = [("RoleName", name), ("AssumeRolePolicyDocument", trust)];
-        let role = role.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        match self.shared.identity.iam("CreateRole", &role) {
-            Err(error) if error.status != 409 => Err(error),
-            _ => Ok(()),
-        }
+        self.shared.sts.iam().ensure_lambda_role(name)
     }
 
     /// Takes in a function that was made before.

@@ -1,7 +1,7 @@
 //! Function names as clients write them: a name, a partial or a full ARN, each with a qualifier or without.
 
 use super::validation::{Constraints, invalid_parameter, not_found};
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 
 /// The version that can be changed.

@@ -22,7 +22,7 @@ use super::settings::{Input, Settings};
 use super::tags;
 use super::validation::{Constraints, Pattern, conflict, invalid_parameter, not_found, service_failure};
 use super::wire::{self, Query};
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 use crate::signature::presigned;
 
@@ -278,8 +278,8 @@ impl Functions {
     }
 
     fn role_must_be_assumable(&self, role: &str) -> Result<(), AwsError> {
-        let identity = &self.shared.identity;
-        if identity.role_exists(role) && identity.assumable_by_lambda(role) {
+        let iam = self.shared.sts.iam();
+        if iam.role_exists(role) && iam.assumable_by_lambda(role) {
             return Ok(());
         }
         Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."))

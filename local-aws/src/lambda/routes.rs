@@ -1,176 +1,399 @@
-//! Which operation a request is for: Lambda's own paths, all of them, so that what is not answered is named.
+//! The operations of Lambda, and the names of those that are not answered.
 
-use percent_encoding::percent_decode_str;
+use std::sync::LazyLock;
 
-/// Serves `GetFunction`'s `Code.Location`: on AWS that is a presigned URL of S3.
-pub const DOWNLOAD_CODE: &str = "DownloadCode";
+use bytes::Bytes;
+use http::{Method, Response};
 
-/// An operation, and what its path carries.
-#[derive(Debug, PartialEq)]
-pub struct Route {
-    pub operation: &'static str,
-    /// The first member in the path, percent-decoded: a function's name, a UUID, an ARN.
-    pub resource: String,
-    /// The second, empty if there is none: an alias's name.
-    pub name: String,
+use super::wire::Query;
+use super::{Lambda, names};
+use crate::error::AwsError;
+use crate::operation::{MIB, Operation, Request, Route, Service, ServiceName, UNKNOWN_OPERATION};
+
+/// A zip of 50 MiB as base64: AWS's own limit, which its message names.
+const CODE_BODY: usize = 70_167_211;
+/// More than the 6 MiB of a payload, for which Lambda has an error of its own.
+const PAYLOAD_BODY: usize = 8 * MIB;
+
+impl Service for Lambda {
+    const NAME: ServiceName = ServiceName::Lambda;
+
+    fn operations() -> &'static [Operation<Self>] {
+        static OPERATIONS: LazyLock<Vec<Operation<Lambda>>> = LazyLock::new(|| {
+            vec![
+                rest(Method::POST, "/2015-03-31/functions/{FunctionName}/policy", "AddPermission", |lambda, r, q| {
+                    lambda.functions.add_permission(r.path(0), q, &r.body)
+                }),
+                rest(Method::POST, "/2015-03-31/functions/{FunctionName}/aliases", "CreateAlias", |lambda, r, _| {
+                    lambda.functions.create_alias(r.path(0), &r.body)
+                }),
+                rest_async(
+                    Method::POST,
+                    "/2015-03-31/event-source-mappings",
+                    "CreateEventSourceMapping",
+                    |lambda, r| async move { lambda.mappings.create(&r.body).await },
+                )
+                .logs("event source mapping created", &["FunctionName", "EventSourceArn", "StartingPosition"]),
+                rest_async(Method::POST, "/2015-03-31/functions", "CreateFunction", |lambda, r| async move {
+                    lambda.functions.create(&r.body).await
+                })
+                .body_limit(CODE_BODY)
+                .logs("function created", &["FunctionName", "Runtime"]),
+                rest(
+                    Method::DELETE,
+                    "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+                    "DeleteAlias",
+                    |lambda, r, _| lambda.functions.delete_alias(r.path(0), r.path(1)),
+                ),
+                rest(
+                    Method::DELETE,
+                    "/2015-03-31/event-source-mappings/{UUID}",
+                    "DeleteEventSourceMapping",
+                    |lambda, r, _| lambda.mappings.delete(r.path(0)),
+                )
+                .logs("event source mapping deleted", &[]),
+                rest(Method::DELETE, "/2015-03-31/functions/{FunctionName}", "DeleteFunction", |lambda, r, q| {
+                    lambda.functions.delete(r.path(0), q)
+                })
+                .logs("function deleted", &[]),
+                rest(
+                    Method::DELETE,
+                    "/2017-10-31/functions/{FunctionName}/concurrency",
+                    "DeleteFunctionConcurrency",
+                    |lambda, r, _| lambda.functions.delete_concurrency(r.path(0)),
+                ),
+                rest(
+                    Method::DELETE,
+                    "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                    "DeleteFunctionEventInvokeConfig",
+                    |lambda, r, q| lambda.functions.delete_event_invoke_config(r.path(0), q),
+                ),
+                rest(Method::GET, "/2016-08-19/account-settings", "GetAccountSettings", |lambda, _, _| {
+                    Ok(lambda.functions.get_account_settings())
+                }),
+                rest(Method::GET, "/2015-03-31/functions/{FunctionName}/aliases/{Name}", "GetAlias", |lambda, r, _| {
+                    lambda.functions.get_alias(r.path(0), r.path(1))
+                }),
+                rest(
+                    Method::GET,
+                    "/2015-03-31/event-source-mappings/{UUID}",
+                    "GetEventSourceMapping",
+                    |lambda, r, _| lambda.mappings.get(r.path(0)),
+                ),
+                rest(Method::GET, "/2015-03-31/functions/{FunctionName}", "GetFunction", |lambda, r, q| {
+                    lambda.functions.get(r.path(0), q)
+                }),
+                rest(
+                    Method::GET,
+                    "/2020-06-30/functions/{FunctionName}/code-signing-config",
+                    "GetFunctionCodeSigningConfig",
+                    |lambda, r, _| lambda.functions.get_code_signing_config(r.path(0)),
+                ),
+                rest(
+                    Method::GET,
+                    "/2019-09-30/functions/{FunctionName}/concurrency",
+                    "GetFunctionConcurrency",
+                    |lambda, r, _| lambda.functions.get_concurrency(r.path(0)),
+                ),
+                rest(
+                    Method::GET,
+                    "/2015-03-31/functions/{FunctionName}/configuration",
+                    "GetFunctionConfiguration",
+                    |lambda, r, q| lambda.functions.get_configuration(r.path(0), q),
+                ),
+                rest(
+                    Method::GET,
+                    "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                    "GetFunctionEventInvokeConfig",
+                    |lambda, r, q| lambda.functions.get_event_invoke_config(r.path(0), q),
+                ),
+                rest(
+                    Method::GET,
+                    "/2024-08-31/functions/{FunctionName}/recursion-config",
+                    "GetFunctionRecursionConfig",
+                    |lambda, r, _| lambda.functions.get_recursion_config(r.path(0)),
+                ),
+                rest(
+                    Method::GET,
+                    "/2021-10-31/functions/{FunctionName}/url",
+                    "GetFunctionUrlConfig",
+                    |lambda, r, q| lambda.functions.get_url_config(r.path(0), q),
+                ),
+                rest(Method::GET, "/2015-03-31/functions/{FunctionName}/policy", "GetPolicy", |lambda, r, q| {
+                    lambda.functions.get_policy(r.path(0), q)
+                }),
+                rest_async(
+                    Method::POST,
+                    "/2015-03-31/functions/{FunctionName}/invocations",
+                    "Invoke",
+                    |lambda, r| async move {
+                        lambda
+                            .functions
+                            .invoke_operation(r.path(0), &Query::of(&r.uri), &r.headers, r.body.clone())
+                            .await
+                    },
+                )
+                .body_limit(PAYLOAD_BODY),
+                rest(Method::GET, "/2015-03-31/functions/{FunctionName}/aliases", "ListAliases", |lambda, r, q| {
+                    lambda.functions.list_aliases(r.path(0), q)
+                }),
+                rest(Method::GET, "/2015-03-31/event-source-mappings", "ListEventSourceMappings", |lambda, _, q| {
+                    lambda.mappings.list(q)
+                }),
+                rest(
+                    Method::GET,
+                    "/2019-09-25/functions/{FunctionName}/event-invoke-config/list",
+                    "ListFunctionEventInvokeConfigs",
+                    |lambda, r, q| lambda.functions.list_event_invoke_configs(r.path(0), q),
+                ),
+                rest(
+                    Method::GET,
+                    "/2021-10-31/functions/{FunctionName}/urls",
+                    "ListFunctionUrlConfigs",
+                    |lambda, r, _| lambda.functions.list_url_configs(r.path(0)),
+                ),
+                rest(Method::GET, "/2015-03-31/functions", "ListFunctions", |lambda, _, q| lambda.functions.list(q)),
+                rest(Method::GET, "/2017-03-31/tags/{Resource}", "ListTags", |lambda, r, _| {
+                    lambda.list_tags(r.path(0))
+                }),
+                rest(
+                    Method::GET,
+                    "/2015-03-31/functions/{FunctionName}/versions",
+                    "ListVersionsByFunction",
+                    |lambda, r, q| lambda.functions.list_versions(r.path(0), q),
+                ),
+                rest_async(
+                    Method::POST,
+                    "/2015-03-31/functions/{FunctionName}/versions",
+                    "PublishVersion",
+                    |lambda, r| async move { lambda.functions.publish_version(r.path(0), &r.body).await },
+                )
+                .logs("function version published", &[]),
+                rest(
+                    Method::PUT,
+                    "/2017-10-31/functions/{FunctionName}/concurrency",
+                    "PutFunctionConcurrency",
+                    |lambda, r, _| lambda.functions.put_concurrency(r.path(0), &r.body),
+                )
+                .logs("function concurrency set", &["ReservedConcurrentExecutions"]),
+                rest(
+                    Method::PUT,
+                    "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                    "PutFunctionEventInvokeConfig",
+                    |lambda, r, q| lambda.functions.put_event_invoke_config(r.path(0), q, &r.body),
+                ),
+                rest(
+                    Method::DELETE,
+                    "/2015-03-31/functions/{FunctionName}/policy/{StatementId}",
+                    "RemovePermission",
+                    |lambda, r, q| lambda.functions.remove_permission(r.path(0), r.path(1), q),
+                ),
+                rest(Method::POST, "/2017-03-31/tags/{Resource}", "TagResource", |lambda, r, _| {
+                    lambda.tag(r.path(0), &r.body)
+                }),
+                rest(Method::DELETE, "/2017-03-31/tags/{Resource}", "UntagResource", |lambda, r, q| {
+                    lambda.untag(r.path(0), q)
+                }),
+                rest(
+                    Method::PUT,
+                    "/2015-03-31/functions/{FunctionName}/aliases/{Name}",
+                    "UpdateAlias",
+                    |lambda, r, _| lambda.functions.update_alias(r.path(0), r.path(1), &r.body),
+                ),
+                rest(
+                    Method::PUT,
+                    "/2015-03-31/event-source-mappings/{UUID}",
+                    "UpdateEventSourceMapping",
+                    |lambda, r, _| lambda.mappings.update(r.path(0), &r.body),
+                )
+                .logs("event source mapping updated", &["Enabled"]),
+                rest_async(
+                    Method::PUT,
+                    "/2015-03-31/functions/{FunctionName}/code",
+                    "UpdateFunctionCode",
+                    |lambda, r| async move { lambda.functions.update_code(r.path(0), &r.body).await },
+                )
+                .body_limit(CODE_BODY)
+                .logs("function code updated", &[]),
+                rest_async(
+                    Method::PUT,
+                    "/2015-03-31/functions/{FunctionName}/configuration",
+                    "UpdateFunctionConfiguration",
+                    |lambda, r| async move { lambda.functions.update_configuration(r.path(0), &r.body).await },
+                )
+                .logs("function configuration updated", &[]),
+                rest(
+                    Method::POST,
+                    "/2019-09-25/functions/{FunctionName}/event-invoke-config",
+                    "UpdateFunctionEventInvokeConfig",
+                    |lambda, r, q| lambda.functions.update_event_invoke_config(r.path(0), q, &r.body),
+                ),
+                // Serves the `Code.Location` of GetFunction, which on AWS is a presigned URL of S3.
+                rest(Method::GET, "/2015-03-31/functions/{FunctionName}/code", "DownloadCode", |lambda, r, q| {
+                    lambda.functions.download(r.path(0), q)
+                })
+                .unlisted(),
+            ]
+        });
+        &OPERATIONS
+    }
 }
 
-/// The operation of a method and path, if Lambda has one there.
-pub fn route(method: &str, path: &str) -> Option<Route> {
-    let path = path.trim_end_matches('/');
-    let local = [("GET", "/2015-03-31/functions/{FunctionName}/code", DOWNLOAD_CODE)];
-    OPERATIONS.iter().chain(&local).find_map(|(operation_method, template, operation)| {
-        // Those that only a query tells apart from another are none that is answered.
-        let is_this = *operation_method == method && !template.contains('?');
-        let mut members = is_this.then(|| members(template, path)).flatten()?.into_iter();
-        let (resource, name) = (members.next().unwrap_or_default(), members.next().unwrap_or_default());
-        Some(Route { operation, resource, name })
+fn rest(
+    method: Method,
+    template: &'static str,
+    name: &'static str,
+    handler: fn(&Lambda, &Request, &Query) -> Result<Response<Bytes>, AwsError>,
+) -> Operation<Lambda> {
+    Operation::rest(method, template, name, move |lambda: &Lambda, request| {
+        let answered = handler(lambda, request, &Query::of(&request.uri));
+        answered.map_err(|error| names::name_operation(error, name, lambda.functions.config()))
     })
 }
 
-/// Some when the path fits the template; the text in place of each `{…}`.
-fn members(template: &str, path: &str) -> Option<Vec<String>> {
-    let mut found = Vec::new();
-    let mut segments = path.split('/');
-    for expected in template.split('/') {
-        let segment = segments.next()?;
-        if expected.starts_with('{') && !segment.is_empty() {
-            let decoded = percent_decode_str(segment).decode_utf8_lossy().into_owned();
-            found.push(decoded);
-        } else if expected != segment {
-            return None;
-        }
-    }
-    segments.next().is_none().then_some(found)
+fn rest_async<F: Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'static>(
+    method: Method,
+    template: &'static str,
+    name: &'static str,
+    handler: fn(Lambda, Request) -> F,
+) -> Operation<Lambda> {
+    Operation::rest_async(method, template, name, move |lambda: Lambda, request| async move {
+        let answered = handler(lambda.clone(), request).await;
+        answered.map_err(|error| names::name_operation(error, name, lambda.functions.config()))
+    })
 }
 
-/// Method, path and name of every operation, from botocore 1.43's model of Lambda.
-pub const OPERATIONS: &[(&str, &str, &str)] = &[
-    ("POST", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", "AddLayerVersionPermission"),
-    ("POST", "/2015-03-31/functions/{FunctionName}/policy", "AddPermission"),
-    ("POST", "/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint", "CheckpointDurableExecution"),
-    ("POST", "/2015-03-31/functions/{FunctionName}/aliases", "CreateAlias"),
-    ("POST", "/2025-11-30/capacity-providers", "CreateCapacityProvider"),
-    ("POST", "/2020-04-22/code-signing-configs", "CreateCodeSigningConfig"),
-    ("POST", "/2015-03-31/event-source-mappings", "CreateEventSourceMapping"),
-    ("POST", "/2015-03-31/functions", "CreateFunction"),
-    ("POST", "/2021-10-31/functions/{FunctionName}/url", "CreateFunctionUrlConfig"),
-    ("DELETE", "/2015-03-31/functions/{FunctionName}/aliases/{Name}", "DeleteAlias"),
-    ("DELETE", "/2025-11-30/capacity-providers/{CapacityProviderName}", "DeleteCapacityProvider"),
-    ("DELETE", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", "DeleteCodeSigningConfig"),
-    ("DELETE", "/2015-03-31/event-source-mappings/{UUID}", "DeleteEventSourceMapping"),
-    ("DELETE", "/2015-03-31/functions/{FunctionName}", "DeleteFunction"),
-    ("DELETE", "/2020-06-30/functions/{FunctionName}/code-signing-config", "DeleteFunctionCodeSigningConfig"),
-    ("DELETE", "/2017-10-31/functions/{FunctionName}/concurrency", "DeleteFunctionConcurrency"),
-    ("DELETE", "/2019-09-25/functions/{FunctionName}/event-invoke-config", "DeleteFunctionEventInvokeConfig"),
-    ("DELETE", "/2021-10-31/functions/{FunctionName}/url", "DeleteFunctionUrlConfig"),
-    ("DELETE", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", "DeleteLayerVersion"),
-    ("DELETE", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig"),
-    ("GET", "/2016-08-19/account-settings", "GetAccountSettings"),
-    ("GET", "/2015-03-31/functions/{FunctionName}/aliases/{Name}", "GetAlias"),
-    ("GET", "/2025-11-30/capacity-providers/{CapacityProviderName}", "GetCapacityProvider"),
-    ("GET", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", "GetCodeSigningConfig"),
-    ("GET", "/2025-12-01/durable-executions/{DurableExecutionArn}", "GetDurableExecution"),
-    ("GET", "/2025-12-01/durable-executions/{DurableExecutionArn}/history", "GetDurableExecutionHistory"),
-    ("GET", "/2025-12-01/durable-executions/{DurableExecutionArn}/state", "GetDurableExecutionState"),
-    ("GET", "/2015-03-31/event-source-mappings/{UUID}", "GetEventSourceMapping"),
-    ("GET", "/2015-03-31/functions/{FunctionName}", "GetFunction"),
-    ("GET", "/2020-06-30/functions/{FunctionName}/code-signing-config", "GetFunctionCodeSigningConfig"),
-    ("GET", "/2019-09-30/functions/{FunctionName}/concurrency", "GetFunctionConcurrency"),
-    ("GET", "/2015-03-31/functions/{FunctionName}/configuration", "GetFunctionConfiguration"),
-    ("GET", "/2019-09-25/functions/{FunctionName}/event-invoke-config", "GetFunctionEventInvokeConfig"),
-    ("GET", "/2024-08-31/functions/{FunctionName}/recursion-config", "GetFunctionRecursionConfig"),
-    ("GET", "/2025-11-30/functions/{FunctionName}/function-scaling-config", "GetFunctionScalingConfig"),
-    ("GET", "/2021-10-31/functions/{FunctionName}/url", "GetFunctionUrlConfig"),
-    ("GET", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", "GetLayerVersion"),
-    ("GET", "/2018-10-31/layers?find=LayerVersion", "GetLayerVersionByArn"),
-    ("GET", "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", "GetLayerVersionPolicy"),
-    ("GET", "/2015-03-31/functions/{FunctionName}/policy", "GetPolicy"),
-    ("GET", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", "GetProvisionedConcurrencyConfig"),
-    ("GET", "/2021-07-20/functions/{FunctionName}/runtime-management-config", "GetRuntimeManagementConfig"),
-    ("POST", "/2015-03-31/functions/{FunctionName}/invocations", "Invoke"),
-    ("POST", "/2014-11-13/functions/{FunctionName}/invoke-async", "InvokeAsync"),
-    ("POST", "/2021-11-15/functions/{FunctionName}/response-streaming-invocations", "InvokeWithResponseStream"),
-    ("GET", "/2015-03-31/functions/{FunctionName}/aliases", "ListAliases"),
-    ("GET", "/2025-11-30/capacity-providers", "ListCapacityProviders"),
-    ("GET", "/2020-04-22/code-signing-configs", "ListCodeSigningConfigs"),
-    ("GET", "/2025-12-01/functions/{FunctionName}/durable-executions", "ListDurableExecutionsByFunction"),
-    ("GET", "/2015-03-31/event-source-mappings", "ListEventSourceMappings"),
-    ("GET", "/2019-09-25/functions/{FunctionName}/event-invoke-config/list", "ListFunctionEventInvokeConfigs"),
-    ("GET", "/2021-10-31/functions/{FunctionName}/urls", "ListFunctionUrlConfigs"),
+/// The error for a method and path that no operation of the array has.
+pub fn not_answered(method: &Method, path: &str) -> AwsError {
+    let is_route = |(its_method, template, _): &&(Method, &'static str, &str)| {
+        // A route with a query is told from another by its query only.
+        let route = Route { method: its_method.clone(), template };
+        !template.contains('?') && route.members(method, path).is_some()
+    };
+    match NOT_ANSWERED.iter().find(is_route) {
+        Some((_, _, operation)) => ServiceName::Lambda.unknown_operation(operation),
+        None => {
+            let message = format!("Lambda has no operation {method} {path}.");
+            AwsError::new(404, UNKNOWN_OPERATION, message)
+        }
+    }
+}
+
+/// Method, path and name of the operations that Lambda has and the endpoint does not answer, from botocore 1.43's model.
+const NOT_ANSWERED: &[(Method, &str, &str)] = &[
+    (Method::POST, "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", "AddLayerVersionPermission"),
+    (Method::POST, "/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint", "CheckpointDurableExecution"),
+    (Method::POST, "/2025-11-30/capacity-providers", "CreateCapacityProvider"),
+    (Method::POST, "/2020-04-22/code-signing-configs", "CreateCodeSigningConfig"),
+    (Method::POST, "/2021-10-31/functions/{FunctionName}/url", "CreateFunctionUrlConfig"),
+    (Method::DELETE, "/2025-11-30/capacity-providers/{CapacityProviderName}", "DeleteCapacityProvider"),
+    (Method::DELETE, "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", "DeleteCodeSigningConfig"),
+    (Method::DELETE, "/2020-06-30/functions/{FunctionName}/code-signing-config", "DeleteFunctionCodeSigningConfig"),
+    (Method::DELETE, "/2021-10-31/functions/{FunctionName}/url", "DeleteFunctionUrlConfig"),
+    (Method::DELETE, "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", "DeleteLayerVersion"),
     (
-        "GET",
+        Method::DELETE,
+        "/2019-09-30/functions/{FunctionName}/provisioned-concurrency",
+        "DeleteProvisionedConcurrencyConfig",
+    ),
+    (Method::GET, "/2025-11-30/capacity-providers/{CapacityProviderName}", "GetCapacityProvider"),
+    (Method::GET, "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", "GetCodeSigningConfig"),
+    (Method::GET, "/2025-12-01/durable-executions/{DurableExecutionArn}", "GetDurableExecution"),
+    (Method::GET, "/2025-12-01/durable-executions/{DurableExecutionArn}/history", "GetDurableExecutionHistory"),
+    (Method::GET, "/2025-12-01/durable-executions/{DurableExecutionArn}/state", "GetDurableExecutionState"),
+    (Method::GET, "/2025-11-30/functions/{FunctionName}/function-scaling-config", "GetFunctionScalingConfig"),
+    (Method::GET, "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}", "GetLayerVersion"),
+    (Method::GET, "/2018-10-31/layers?find=LayerVersion", "GetLayerVersionByArn"),
+    (Method::GET, "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy", "GetLayerVersionPolicy"),
+    (Method::GET, "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", "GetProvisionedConcurrencyConfig"),
+    (Method::GET, "/2021-07-20/functions/{FunctionName}/runtime-management-config", "GetRuntimeManagementConfig"),
+    (Method::POST, "/2014-11-13/functions/{FunctionName}/invoke-async", "InvokeAsync"),
+    (Method::POST, "/2021-11-15/functions/{FunctionName}/response-streaming-invocations", "InvokeWithResponseStream"),
+    (Method::GET, "/2025-11-30/capacity-providers", "ListCapacityProviders"),
+    (Method::GET, "/2020-04-22/code-signing-configs", "ListCodeSigningConfigs"),
+    (Method::GET, "/2025-12-01/functions/{FunctionName}/durable-executions", "ListDurableExecutionsByFunction"),
+    (
+        Method::GET,
         "/2025-11-30/capacity-providers/{CapacityProviderName}/function-versions",
         "ListFunctionVersionsByCapacityProvider",
     ),
-    ("GET", "/2015-03-31/functions", "ListFunctions"),
-    ("GET", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions", "ListFunctionsByCodeSigningConfig"),
-    ("GET", "/2018-10-31/layers/{LayerName}/versions", "ListLayerVersions"),
-    ("GET", "/2018-10-31/layers", "ListLayers"),
     (
-        "GET",
+        Method::GET,
+        "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions",
+        "ListFunctionsByCodeSigningConfig",
+    ),
+    (Method::GET, "/2018-10-31/layers/{LayerName}/versions", "ListLayerVersions"),
+    (Method::GET, "/2018-10-31/layers", "ListLayers"),
+    (
+        Method::GET,
         "/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL",
         "ListProvisionedConcurrencyConfigs",
     ),
-    ("GET", "/2017-03-31/tags/{Resource}", "ListTags"),
-    ("GET", "/2015-03-31/functions/{FunctionName}/versions", "ListVersionsByFunction"),
-    ("POST", "/2018-10-31/layers/{LayerName}/versions", "PublishLayerVersion"),
-    ("POST", "/2015-03-31/functions/{FunctionName}/versions", "PublishVersion"),
-    ("PUT", "/2020-06-30/functions/{FunctionName}/code-signing-config", "PutFunctionCodeSigningConfig"),
-    ("PUT", "/2017-10-31/functions/{FunctionName}/concurrency", "PutFunctionConcurrency"),
-    ("PUT", "/2019-09-25/functions/{FunctionName}/event-invoke-config", "PutFunctionEventInvokeConfig"),
-    ("PUT", "/2024-08-31/functions/{FunctionName}/recursion-config", "PutFunctionRecursionConfig"),
-    ("PUT", "/2025-11-30/functions/{FunctionName}/function-scaling-config", "PutFunctionScalingConfig"),
-    ("PUT", "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", "PutProvisionedConcurrencyConfig"),
-    ("PUT", "/2021-07-20/functions/{FunctionName}/runtime-management-config", "PutRuntimeManagementConfig"),
+    (Method::POST, "/2018-10-31/layers/{LayerName}/versions", "PublishLayerVersion"),
+    (Method::PUT, "/2020-06-30/functions/{FunctionName}/code-signing-config", "PutFunctionCodeSigningConfig"),
+    (Method::PUT, "/2024-08-31/functions/{FunctionName}/recursion-config", "PutFunctionRecursionConfig"),
+    (Method::PUT, "/2025-11-30/functions/{FunctionName}/function-scaling-config", "PutFunctionScalingConfig"),
+    (Method::PUT, "/2019-09-30/functions/{FunctionName}/provisioned-concurrency", "PutProvisionedConcurrencyConfig"),
+    (Method::PUT, "/2021-07-20/functions/{FunctionName}/runtime-management-config", "PutRuntimeManagementConfig"),
     (
-        "DELETE",
+        Method::DELETE,
         "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
         "RemoveLayerVersionPermission",
     ),
-    ("DELETE", "/2015-03-31/functions/{FunctionName}/policy/{StatementId}", "RemovePermission"),
-    ("POST", "/2025-12-01/durable-execution-callbacks/{CallbackId}/fail", "SendDurableExecutionCallbackFailure"),
-    ("POST", "/2025-12-01/durable-execution-callbacks/{CallbackId}/heartbeat", "SendDurableExecutionCallbackHeartbeat"),
-    ("POST", "/2025-12-01/durable-execution-callbacks/{CallbackId}/succeed", "SendDurableExecutionCallbackSuccess"),
-    ("POST", "/2025-12-01/durable-executions/{DurableExecutionArn}/stop", "StopDurableExecution"),
-    ("POST", "/2017-03-31/tags/{Resource}", "TagResource"),
-    ("DELETE", "/2017-03-31/tags/{Resource}", "UntagResource"),
-    ("PUT", "/2015-03-31/functions/{FunctionName}/aliases/{Name}", "UpdateAlias"),
-    ("PUT", "/2025-11-30/capacity-providers/{CapacityProviderName}", "UpdateCapacityProvider"),
-    ("PUT", "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", "UpdateCodeSigningConfig"),
-    ("PUT", "/2015-03-31/event-source-mappings/{UUID}", "UpdateEventSourceMapping"),
-    ("PUT", "/2015-03-31/functions/{FunctionName}/code", "UpdateFunctionCode"),
-    ("PUT", "/2015-03-31/functions/{FunctionName}/configuration", "UpdateFunctionConfiguration"),
-    ("POST", "/2019-09-25/functions/{FunctionName}/event-invoke-config", "UpdateFunctionEventInvokeConfig"),
-    ("PUT", "/2021-10-31/functions/{FunctionName}/url", "UpdateFunctionUrlConfig"),
+    (Method::POST, "/2025-12-01/durable-execution-callbacks/{CallbackId}/fail", "SendDurableExecutionCallbackFailure"),
+    (
+        Method::POST,
+        "/2025-12-01/durable-execution-callbacks/{CallbackId}/heartbeat",
+        "SendDurableExecutionCallbackHeartbeat",
+    ),
+    (
+        Method::POST,
+        "/2025-12-01/durable-execution-callbacks/{CallbackId}/succeed",
+        "SendDurableExecutionCallbackSuccess",
+    ),
+    (Method::POST, "/2025-12-01/durable-executions/{DurableExecutionArn}/stop", "StopDurableExecution"),
+    (Method::PUT, "/2025-11-30/capacity-providers/{CapacityProviderName}", "UpdateCapacityProvider"),
+    (Method::PUT, "/2020-04-22/code-signing-configs/{CodeSigningConfigArn}", "UpdateCodeSigningConfig"),
+    (Method::PUT, "/2021-10-31/functions/{FunctionName}/url", "UpdateFunctionUrlConfig"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn operation(method: &str, path: &str) -> Option<&'static str> {
-        route(method, path).map(|route| route.operation)
+    /// The operation at a method and path, whether it is answered or not.
+    fn operation(method: Method, path: &str) -> Option<String> {
+        let is_here = |operation: &&Operation<Lambda>| {
+            operation.metadata.route.as_ref().is_some_and(|route| route.members(&method, path).is_some())
+        };
+        if let Some(operation) = Lambda::operations().iter().find(is_here) {
+            return Some(operation.metadata.name.to_owned());
+        }
+        let error = not_answered(&method, path);
+        let name = error.message.trim_end_matches('.').rsplit(' ').next()?;
+        (error.status == 400).then(|| name.to_owned())
     }
 
     #[test]
     fn a_path_names_its_operation_and_resource() {
         let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af";
-        let route = route("DELETE", &format!("/2017-03-31/tags/{arn}")).unwrap();
-        assert_eq!(route.operation, "UntagResource");
-        assert_eq!(route.resource, "arn:aws:lambda:us-east-1:000000000000:function:f");
-        assert_eq!(operation("POST", "/2015-03-31/functions"), Some("CreateFunction"));
-        assert_eq!(operation("GET", "/2015-03-31/functions/"), Some("ListFunctions"));
-        assert_eq!(operation("POST", "/2015-03-31/functions/f/invocations"), Some("Invoke"));
-        assert_eq!(operation("GET", "/2015-03-31/event-source-mappings/1-2"), Some("GetEventSourceMapping"));
-        assert_eq!(operation("PUT", "/2017-10-31/functions/f/concurrency"), Some("PutFunctionConcurrency"));
-        assert_eq!(operation("GET", "/2018-10-31/layers"), Some("ListLayers"));
+        let untag = Lambda::operations().iter().find(|operation| operation.metadata.name == "UntagResource").unwrap();
+        let route = untag.metadata.route.as_ref().unwrap();
+        let members = route.members(&Method::DELETE, &format!("/2017-03-31/tags/{arn}")).unwrap();
+        assert_eq!(members, ["arn:aws:lambda:us-east-1:000000000000:function:f"]);
+        let name = |method, path| operation(method, path).unwrap_or_default();
+        assert_eq!(name(Method::POST, "/2015-03-31/functions"), "CreateFunction");
+        assert_eq!(name(Method::GET, "/2015-03-31/functions/"), "ListFunctions");
+        assert_eq!(name(Method::POST, "/2015-03-31/functions/f/invocations"), "Invoke");
+        assert_eq!(name(Method::GET, "/2015-03-31/event-source-mappings/1-2"), "GetEventSourceMapping");
+        assert_eq!(name(Method::PUT, "/2017-10-31/functions/f/concurrency"), "PutFunctionConcurrency");
+        assert_eq!(name(Method::GET, "/2018-10-31/layers"), "ListLayers");
     }
 
     #[test]
-    fn what_is_not_lambdas_is_no_operation() {
-        assert_eq!(operation("PATCH", "/2015-03-31/functions"), None);
-        assert_eq!(operation("GET", "/2015-03-31/functions/f/configuration/more"), None);
-        assert_eq!(operation("GET", "/"), None);
+    fn a_path_that_lambda_does_not_have_names_no_operation() {
+        assert_eq!(operation(Method::PATCH, "/2015-03-31/functions"), None);
+        assert_eq!(operation(Method::GET, "/2015-03-31/functions/f/configuration/more"), None);
+        assert_eq!(operation(Method::GET, "/"), None);
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::names::partition;
 use super::validation::invalid_parameter;
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 
 /// Our own programs that speak the Runtime API for a handler written in the language: the first file of each is run.

@@ -20,7 +20,6 @@ mod runtimes;
 mod versions;
 mod windows;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,11 +29,12 @@ use serde_json::{Value, json};
 
 use super::Lambda;
 use super::unpack::tests::zip_of;
-use crate::Config;
-use crate::identity::Identity;
+use crate::config::Config;
+use crate::iam::Iam;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
 use crate::store::{Budget, Store};
+use crate::sts::Sts;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -88,13 +88,9 @@ impl Bench {
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
         let kinesis = Kinesis::new(&config, store, &budget);
-        let identity = Identity::open(&config.account_id, store.clone()).unwrap();
-        let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-        let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", trust)];
-        let role: BTreeMap<String, String> = role.map(|(name, value)| (name.into(), value.into())).into();
-        // With a data folder it may be there from before.
-        identity.iam("CreateRole", &role).ok();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), identity, store);
+        let sts = Sts::new(Iam::open(&config.account_id, store.clone()).unwrap());
+        sts.iam().ensure_lambda_role("r").unwrap();
+        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), sts, store);
         Self { lambda, kinesis, logs }
     }
 

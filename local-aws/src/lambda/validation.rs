@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use super::names::is_region;
 use crate::error::AwsError;
-use crate::identity::is_tag_text;
+use crate::iam::is_tag_text;
 
 /// A regular expression of the model, and what checks it.
 pub struct Pattern {

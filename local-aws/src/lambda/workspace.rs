@@ -9,12 +9,12 @@ use super::functions::{Functions, blocking};
 use super::names::LATEST;
 use super::settings::Settings;
 use super::validation::service_failure;
-use crate::Config;
+use crate::config::Config;
 use crate::error::AwsError;
 use crate::faults::Faults;
-use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::private;
+use crate::sts::Sts;
 
 pub struct Workspace {
     /// The host's guardian removes it.
@@ -23,9 +23,9 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    fn new(config: &Config, logs: &Logs, identity: &Identity, faults: &Faults) -> std::io::Result<Self> {
+    fn new(config: &Config, logs: &Logs, sts: &Sts, faults: &Faults) -> std::io::Result<Self> {
         let folder = private::temporary_folder("local-aws-")?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), identity.clone(), faults.clone(), folder.path())?);
+        let host = Arc::new(Host::new(config.clone(), logs.clone(), sts.clone(), faults.clone(), folder.path())?);
         Ok(Self { folder: folder.keep(), host })
     }
 }
@@ -81,7 +81,7 @@ impl Functions {
             return Ok(work(workspace));
         }
         let shared = &self.shared;
-        let made = Workspace::new(self.config(), &shared.logs, &shared.identity, &shared.faults);
+        let made = Workspace::new(self.config(), &shared.logs, &shared.sts, &shared.faults);
         let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
         Ok(work(workspace.insert(made)))
     }

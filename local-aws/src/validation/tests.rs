@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::*;
-use crate::http_api::operations;
 
 fn refusal(operation: &str, input: Value) -> (String, String) {
     let input = serde_json::from_value(input).unwrap();
@@ -16,18 +15,6 @@ fn every_pattern_is_one_that_this_crate_reads() {
     for model in [&KINESIS, &LOGS] {
         for pattern in model.shapes.values().filter_map(|shape| shape.pattern.as_ref()) {
             assert!(pattern.regex().is_some(), "{}", pattern.text);
-        }
-    }
-}
-
-#[test]
-fn every_operation_that_is_answered_has_a_table() {
-    for (service, model) in [(&operations::KINESIS, &KINESIS), (&operations::LOGS, &LOGS)] {
-        for operation in service.operations {
-            assert!(
-                model.operations.contains_key(*operation),
-                "run models/generate.py: {operation} is not in its table"
-            );
         }
     }
 }

@@ -135,7 +135,7 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let options = options::session(args, names.log_group())?;
     let sink = options::sink(args, output)?;
-    let aws = Aws::connect(global).await?.with_patience((!options.follows).then_some(options::PATIENCE));
+    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(options::PATIENCE));
     if options.is_live {
         note("on AWS, a Live Tail session costs $0.01 per minute after 1,800 free minutes a month");
     }

@@ -26,13 +26,13 @@ use super::level::Least;
 use super::platform_log::PlatformLog;
 use super::resources;
 use super::runtime_api::RuntimeApi;
-use crate::Config;
+use crate::config::Config;
 use crate::faults::Faults;
-use crate::identity::{Identity, OpenSession};
 use crate::lambda::runtime::{Kind, NODE_PROGRAM, PYTHON_PROGRAM};
 use crate::lambda::settings::Settings;
 use crate::logs::Logs;
 use crate::private;
+use crate::sts::{OpenSession, Sts};
 
 /// What every process of one function version is started from.
 pub struct Spec {
@@ -53,7 +53,7 @@ pub struct Spec {
 pub struct Host {
     pub config: Config,
     logs: Logs,
-    identity: Identity,
+    sts: Sts,
     pub faults: Faults,
     /// Holds our own bootstraps of the interpreted runtimes.
     runtime_dir: PathBuf,
@@ -97,7 +97,7 @@ impl Host {
     ///
     /// # Errors
     /// They cannot be written, or there is no guardian.
-    pub fn new(config: Config, logs: Logs, identity: Identity, faults: Faults, folder: &Path) -> io::Result<Self> {
+    pub fn new(config: Config, logs: Logs, sts: Sts, faults: Faults, folder: &Path) -> io::Result<Self> {
         let runtime_dir = folder.join("runtime");
         private::create_dir_all(&runtime_dir)?;
         for (name, program) in NODE_PROGRAM.into_iter().chain(PYTHON_PROGRAM) {
@@ -105,7 +105,7 @@ impl Host {
         }
         descriptors::close_in_children();
         let guardian = Guardian::start(folder)?;
-        Ok(Self { config, logs, identity, faults, runtime_dir, guardian, running: Mutex::default() })
+        Ok(Self { config, logs, sts, faults, runtime_dir, guardian, running: Mutex::default() })
     }
 
     /// How many processes run.
@@ -160,7 +160,7 @@ impl Process {
         if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
             log.platform(line);
         }
-        let session = host.identity.open_session(&spec.settings.role, &spec.name);
+        let session = host.sts.open_session(&spec.settings.role, &spec.name);
         let variables = environment::variables(
             spec,
             &Surroundings {

@@ -227,7 +227,8 @@ async fn tags_are_added_replaced_and_removed() {
     assert_eq!(bench.call("DELETE", &format!("{path}?tagKeys=A&tagKeys=Z"), Value::Null).await.status, 204);
     assert_eq!(list().await, json!({ "B": "new" }));
 
-    let many: BTreeMap<String, String> = (0..50).map(|index| (format!("key-{index}"), String::new())).collect();
+    let many: std::collections::BTreeMap<String, String> =
+        (0..50).map(|index| (format!("key-{index}"), String::new())).collect();
     let refused = bench.call("POST", &path, json!({ "Tags": many })).await;
     assert_eq!(refused.message(), "Number of tags exceeds resource tag limit.");
     let refused = bench.call("DELETE", &path, Value::Null).await;
@@ -246,7 +247,10 @@ async fn tags_are_added_replaced_and_removed() {
 async fn operations_that_are_not_answered_are_named() {
     let bench = Bench::new();
     let refused = bench.call("PUT", "/2019-09-30/functions/f/provisioned-concurrency", json!({})).await;
-    assert_eq!(refused.message(), "The local endpoint does not answer PutProvisionedConcurrencyConfig of Lambda.");
+    assert_eq!(
+        refused.message(),
+        "The local endpoint does not answer the Lambda operation PutProvisionedConcurrencyConfig."
+    );
     assert_eq!(bench.call("GET", "/nowhere", Value::Null).await.status, 404);
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::Iam;
+use super::errors::no_such_entity;
 use super::page::Page;
-use super::parameters::{Parameters, no_such_entity};
 use super::roles::{Role, find, unique_id};
 use super::tags::{self, read_tags, write_tags};
-use super::xml::Xml;
 use crate::error::AwsError;
+use crate::operation::{Parameters, Xml};
 use crate::store::Keyspace;
 
 #[derive(Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub(super) struct InstanceProfile {
     tags: BTreeMap<String, String>,
 }
 
-impl Identity {
+impl Iam {
     pub(super) fn create_instance_profile(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
         let name = parameters.required("InstanceProfileName");
         let path = parameters.get("Path").unwrap_or("/");

@@ -21,12 +21,12 @@ const TIMESTAMP: u64 = 1;
 
 /// How a request is encoded; its answer is encoded alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Wire {
+pub enum Encoding {
     Json,
     Cbor,
 }
 
-impl Wire {
+impl Encoding {
     /// # Errors
     /// A content type that is neither.
     pub fn of(headers: &HeaderMap) -> Result<Self, AwsError> {
@@ -44,7 +44,7 @@ impl Wire {
         }
     }
 
-    fn content_type(self) -> &'static str {
+    pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/x-amz-json-1.1",
             Self::Cbor => "application/x-amz-cbor-1.1",
@@ -120,7 +120,7 @@ impl Wire {
 }
 
 /// A body that is not in its encoding. AWS does not say what is wrong with it.
-pub(super) fn serialization(error: &dyn fmt::Display) -> AwsError {
+pub fn serialization(error: &dyn fmt::Display) -> AwsError {
     tracing::debug!(%error, "the body cannot be read");
     AwsError::serialization("")
 }
@@ -289,16 +289,16 @@ mod tests {
     }
 
     fn cbor(value: &Cbor) -> Vec<u8> {
-        Wire::Cbor.body(value).unwrap()
+        Encoding::Cbor.body(value).unwrap()
     }
 
     #[test]
     fn a_blob_is_base64_text_in_json_and_bytes_in_cbor() {
         let body = cbor(&Cbor::Map(vec![("Data".into(), Cbor::Bytes(b"Hello".to_vec()))]));
         let bodies = [
-            (Wire::Json, &br#"{"Data":"SGVsbG8="}"#[..]),
-            (Wire::Json, br#"{"Data":"\u0053GVsbG8="}"#),
-            (Wire::Cbor, &body),
+            (Encoding::Json, &br#"{"Data":"SGVsbG8="}"#[..]),
+            (Encoding::Json, br#"{"Data":"\u0053GVsbG8="}"#),
+            (Encoding::Cbor, &body),
         ];
         for (wire, body) in bodies {
             let Holder { data } = wire.read(body).unwrap();
@@ -306,7 +306,7 @@ mod tests {
             data.append_to(&mut bytes).unwrap();
             assert_eq!((&bytes[..], data.len()), (&b"Hello"[..], Ok(5)));
         }
-        let holder: Holder = Wire::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
+        let holder: Holder = Encoding::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
         assert!(matches!(holder.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
     }
 
@@ -324,35 +324,35 @@ mod tests {
         let in_cbor =
             Cbor::Map(vec![("StreamCreationTimestamp".into(), millis.clone()), ("Other".into(), Cbor::from(1))]);
         let in_json = json!({ "StreamCreationTimestamp": 1_545_084_650.987, "Other": 1 });
-        assert_eq!(Wire::Cbor.read_value(&cbor(&in_cbor)).unwrap(), in_json);
-        let answered = Wire::Cbor.answer_value(in_json).unwrap();
+        assert_eq!(Encoding::Cbor.read_value(&cbor(&in_cbor)).unwrap(), in_json);
+        let answered = Encoding::Cbor.answer_value(in_json).unwrap();
         let mut read = read_cbor(answered.body()).unwrap();
         read.as_map_mut().unwrap().sort_by_key(|(name, _)| std::cmp::Reverse(name.as_text().unwrap().to_owned()));
         assert_eq!(read, in_cbor);
-        assert_eq!(cbor(&millis), Wire::Cbor.body(&Timestamp(1_545_084_650_987)).unwrap());
-        assert_eq!(Wire::Json.body(&Timestamp(1_545_084_650_987)).unwrap(), b"1545084650.987");
+        assert_eq!(cbor(&millis), Encoding::Cbor.body(&Timestamp(1_545_084_650_987)).unwrap());
+        assert_eq!(Encoding::Json.body(&Timestamp(1_545_084_650_987)).unwrap(), b"1545084650.987");
     }
 
     #[test]
     fn an_error_is_worded_in_the_clients_encoding() {
         let error = AwsError::bad_request("ResourceNotFoundException", "Stream s not found.");
-        let response = Wire::Cbor.error(&error).unwrap();
+        let response = Encoding::Cbor.error(&error).unwrap();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["content-type"]),
             (400, &"application/x-amz-cbor-1.1".parse().unwrap())
         );
         let expected = json!({ "__type": "ResourceNotFoundException", "message": "Stream s not found." });
-        assert_eq!(Wire::Cbor.read_value(response.body()).unwrap(), expected);
+        assert_eq!(Encoding::Cbor.read_value(response.body()).unwrap(), expected);
     }
 
     #[test]
     fn another_content_type_is_refused() {
         let of = |content_type: &'static str| {
             let header = (header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-            Wire::of(&HeaderMap::from_iter([header])).map_err(|error| (error.status, error.code))
+            Encoding::of(&HeaderMap::from_iter([header])).map_err(|error| (error.status, error.code))
         };
-        assert_eq!(of("application/x-amz-json-1.1; charset=utf-8"), Ok(Wire::Json));
-        assert_eq!(of("application/x-amz-cbor-1.1"), Ok(Wire::Cbor));
+        assert_eq!(of("application/x-amz-json-1.1; charset=utf-8"), Ok(Encoding::Json));
+        assert_eq!(of("application/x-amz-cbor-1.1"), Ok(Encoding::Cbor));
         for wrong in ["", "text/plain", "application/x-amz-json-1.0x"] {
             assert_eq!(of(wrong), Err((404, "UnknownOperationException".into())), "{wrong}");
         }

@@ -2,29 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use super::Identity;
+use super::Iam;
 use crate::error::AwsError;
+use crate::operation::tests::call_query;
 use crate::store::Store;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const POLICY_DOCUMENT: &str = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const POLICY: &str = "arn:aws:iam::aws:policy/service-role/AWSLambdaKinesisExecutionRole";
 
-fn call(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
+fn call(iam: &Iam, action: &str, parameters: &[(&str, &str)]) -> Result<String, AwsError> {
     let parameters: BTreeMap<_, _> = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    identity.iam(action, &parameters)
+    call_query(iam, action, &parameters, None)
 }
 
-fn ok(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> String {
-    match call(identity, action, parameters) {
+fn ok(iam: &Iam, action: &str, parameters: &[(&str, &str)]) -> String {
+    match call(iam, action, parameters) {
         Ok(body) => body,
         Err(error) => panic!("{action}: {error:?}"),
     }
 }
 
 /// Status, code and text of a refusal.
-fn refused(identity: &Identity, action: &str, parameters: &[(&str, &str)]) -> (u16, String, String) {
-    match call(identity, action, parameters) {
+fn refused(iam: &Iam, action: &str, parameters: &[(&str, &str)]) -> (u16, String, String) {
+    match call(iam, action, parameters) {
         Ok(body) => panic!("{action} answered {body}"),
         Err(error) => (error.status, error.code.into_owned(), error.message),
     }
@@ -36,17 +37,17 @@ fn texts<'a>(body: &'a str, element: &str) -> Vec<&'a str> {
     body.split(&open).skip(1).map(|rest| rest.split(&close).next().unwrap()).collect()
 }
 
-fn with_role(name: &str) -> Identity {
-    let identity = Identity::open("000000000000", Store::default()).unwrap();
-    ok(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)]);
-    identity
+fn with_role(name: &str) -> Iam {
+    let iam = Iam::open("000000000000", Store::default()).unwrap();
+    ok(&iam, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST)]);
+    iam
 }
 
 #[test]
 fn a_role_is_made_and_found_again() {
-    let identity = Identity::open("000000000000", Store::default()).unwrap();
+    let iam = Iam::open("000000000000", Store::default()).unwrap();
     let created = ok(
-        &identity,
+        &iam,
         "CreateRole",
         &[
             ("RoleName", "r"),
@@ -61,7 +62,7 @@ fn a_role_is_made_and_found_again() {
     );
     assert!(created.starts_with(r#"<CreateRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><CreateRoleResult><Role><Path>/service-role/</Path><RoleName>r</RoleName><RoleId>AROA"#), "{created}");
     assert!(created.ends_with("</RequestId></ResponseMetadata></CreateRoleResponse>"), "{created}");
-    let got = ok(&identity, "GetRole", &[("RoleName", "r")]);
+    let got = ok(&iam, "GetRole", &[("RoleName", "r")]);
     for body in [&created, &got] {
         assert_eq!(texts(body, "Arn"), ["arn:aws:iam::000000000000:role/service-role/r"]);
         assert_eq!(texts(body, "Description"), ["a &lt; b"]);
@@ -73,16 +74,16 @@ fn a_role_is_made_and_found_again() {
         );
     }
     assert_eq!(texts(&created, "RoleId"), texts(&got, "RoleId"));
-    assert!(identity.role_exists("arn:aws:iam::000000000000:role/service-role/r"));
-    assert!(identity.assumable_by_lambda("arn:aws:iam::000000000000:role/service-role/r"));
-    assert!(!identity.role_exists("arn:aws:iam::000000000000:role/r") && !identity.assumable_by_lambda("r"));
+    assert!(iam.role_exists("arn:aws:iam::000000000000:role/service-role/r"));
+    assert!(iam.assumable_by_lambda("arn:aws:iam::000000000000:role/service-role/r"));
+    assert!(!iam.role_exists("arn:aws:iam::000000000000:role/r") && !iam.assumable_by_lambda("r"));
 }
 
 #[test]
 fn roles_are_refused_in_the_words_of_aws() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     let create = |name: &str, document: &str| {
-        refused(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", document)])
+        refused(&iam, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", document)])
     };
     assert_eq!(create("R", TRUST), (409, "EntityAlreadyExists".into(), "Role with name R already exists.".into()));
     let invalid = "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-";
@@ -93,23 +94,23 @@ fn roles_are_refused_in_the_words_of_aws() {
     );
     assert_eq!(create(&long, TRUST), (400, "ValidationError".into(), text));
     assert_eq!(create("s", "{").1, "MalformedPolicyDocument");
-    assert_eq!(refused(&identity, "CreateRole", &[("RoleName", "s")]).1, "ValidationError");
+    assert_eq!(refused(&iam, "CreateRole", &[("RoleName", "s")]).1, "ValidationError");
     let missing = (404, "NoSuchEntity".into(), "The role with name s cannot be found.".into());
-    assert_eq!(refused(&identity, "GetRole", &[("RoleName", "s")]), missing);
+    assert_eq!(refused(&iam, "GetRole", &[("RoleName", "s")]), missing);
     let short = [("RoleName", "s"), ("AssumeRolePolicyDocument", TRUST), ("MaxSessionDuration", "60")];
     assert_eq!(
-        refused(&identity, "CreateRole", &short).2,
+        refused(&iam, "CreateRole", &short).2,
         "1 validation error detected: Value '60' at 'maxSessionDuration' failed to satisfy constraint: Member must have value greater than or equal to 3600"
     );
 }
 
 #[test]
 fn a_role_with_policies_is_not_deleted() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     let attach = [("RoleName", "r"), ("PolicyArn", POLICY)];
-    ok(&identity, "AttachRolePolicy", &attach);
-    ok(&identity, "AttachRolePolicy", &attach);
-    let listed = ok(&identity, "ListAttachedRolePolicies", &[("RoleName", "r")]);
+    ok(&iam, "AttachRolePolicy", &attach);
+    ok(&iam, "AttachRolePolicy", &attach);
+    let listed = ok(&iam, "ListAttachedRolePolicies", &[("RoleName", "r")]);
     assert_eq!(texts(&listed, "PolicyName"), ["AWSLambdaKinesisExecutionRole"]);
     assert_eq!((texts(&listed, "PolicyArn"), texts(&listed, "IsTruncated")), (vec![POLICY], vec!["false"]));
     let inline = [
@@ -117,38 +118,38 @@ fn a_role_with_policies_is_not_deleted() {
         ("PolicyName", "p"),
         ("PolicyDocument", r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#),
     ];
-    ok(&identity, "PutRolePolicy", &inline);
+    ok(&iam, "PutRolePolicy", &inline);
     let delete = |text: &str| {
-        assert_eq!(refused(&identity, "DeleteRole", &[("RoleName", "r")]), (409, "DeleteConflict".into(), text.into()))
+        assert_eq!(refused(&iam, "DeleteRole", &[("RoleName", "r")]), (409, "DeleteConflict".into(), text.into()))
     };
     delete("Cannot delete entity, must detach all policies first.");
-    ok(&identity, "DetachRolePolicy", &attach);
+    ok(&iam, "DetachRolePolicy", &attach);
     delete("Cannot delete entity, must delete policies first.");
-    assert_eq!(texts(&ok(&identity, "ListRolePolicies", &[("RoleName", "r")]), "member"), ["p"]);
-    let got = ok(&identity, "GetRolePolicy", &inline[..2]);
+    assert_eq!(texts(&ok(&iam, "ListRolePolicies", &[("RoleName", "r")]), "member"), ["p"]);
+    let got = ok(&iam, "GetRolePolicy", &inline[..2]);
     assert!(texts(&got, "PolicyDocument")[0].starts_with("%7B%22Statement%22"));
-    ok(&identity, "DeleteRolePolicy", &inline[..2]);
-    assert_eq!(refused(&identity, "DeleteRolePolicy", &inline[..2]).2, "The role policy with name p cannot be found.");
+    ok(&iam, "DeleteRolePolicy", &inline[..2]);
+    assert_eq!(refused(&iam, "DeleteRolePolicy", &inline[..2]).2, "The role policy with name p cannot be found.");
     assert_eq!(
-        refused(&identity, "DetachRolePolicy", &attach),
+        refused(&iam, "DetachRolePolicy", &attach),
         (404, "NoSuchEntity".into(), format!("Policy {POLICY} was not found."))
     );
     assert!(
-        ok(&identity, "ListInstanceProfilesForRole", &[("RoleName", "r")])
+        ok(&iam, "ListInstanceProfilesForRole", &[("RoleName", "r")])
             .contains("<InstanceProfiles></InstanceProfiles><IsTruncated>false</IsTruncated>")
     );
-    let deleted = ok(&identity, "DeleteRole", &[("RoleName", "r")]);
+    let deleted = ok(&iam, "DeleteRole", &[("RoleName", "r")]);
     assert!(
         deleted
             .starts_with(r#"<DeleteRoleResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata>"#),
         "{deleted}"
     );
-    assert_eq!(refused(&identity, "DeleteRole", &[("RoleName", "r")]).0, 404);
+    assert_eq!(refused(&iam, "DeleteRole", &[("RoleName", "r")]).0, 404);
 }
 
 #[test]
 fn only_managed_policies_of_aws_are_attached() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     for arn in [
         "arn:aws:iam::000000000000:policy/mine",
         "arn:aws:iam::aws:policy/",
@@ -157,7 +158,7 @@ fn only_managed_policies_of_aws_are_attached() {
     ] {
         let text = format!("Policy {arn} does not exist or is not attachable.");
         assert_eq!(
-            refused(&identity, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", arn)]),
+            refused(&iam, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", arn)]),
             (404, "NoSuchEntity".into(), text)
         );
     }
@@ -165,7 +166,7 @@ fn only_managed_policies_of_aws_are_attached() {
 
 #[test]
 fn tags_are_added_replaced_and_removed() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     let tag = [
         ("RoleName", "r"),
         ("Tags.member.1.Key", "a"),
@@ -173,32 +174,32 @@ fn tags_are_added_replaced_and_removed() {
         ("Tags.member.2.Key", "b"),
         ("Tags.member.2.Value", "2"),
     ];
-    ok(&identity, "TagRole", &tag);
-    ok(&identity, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "3")]);
-    let listed = ok(&identity, "ListRoleTags", &[("RoleName", "r")]);
+    ok(&iam, "TagRole", &tag);
+    ok(&iam, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "3")]);
+    let listed = ok(&iam, "ListRoleTags", &[("RoleName", "r")]);
     assert_eq!((texts(&listed, "Key"), texts(&listed, "Value")), (vec!["a", "b"], vec!["3", "2"]));
-    ok(&identity, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "a"), ("TagKeys.member.2", "missing")]);
-    assert_eq!(texts(&ok(&identity, "ListRoleTags", &[("RoleName", "r")]), "Key"), ["b"]);
+    ok(&iam, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "a"), ("TagKeys.member.2", "missing")]);
+    assert_eq!(texts(&ok(&iam, "ListRoleTags", &[("RoleName", "r")]), "Key"), ["b"]);
     for bad in ["", "a<b", "aws:x"] {
-        refused(&identity, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", bad), ("Tags.member.1.Value", "1")]);
+        refused(&iam, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", bad), ("Tags.member.1.Value", "1")]);
     }
 }
 
 #[test]
 fn tag_keys_are_not_distinguished_by_case_and_50_fit() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     let tag = |key: &str| {
         [("RoleName", "r"), ("Tags.member.1.Key", key), ("Tags.member.1.Value", "v")]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
     };
     for number in 0..50 {
-        identity.iam("TagRole", &tag(&format!("key{number}")).into()).unwrap();
+        call_query(&iam, "TagRole", &tag(&format!("key{number}")).into(), None).unwrap();
     }
     // It replaces the one of the other case, so that there is room.
-    identity.iam("TagRole", &tag("KEY7").into()).unwrap();
-    let error = identity.iam("TagRole", &tag("another").into()).unwrap_err();
+    call_query(&iam, "TagRole", &tag("KEY7").into(), None).unwrap();
+    let error = call_query(&iam, "TagRole", &tag("another").into(), None).unwrap_err();
     assert_eq!((error.status, error.code.as_ref()), (409, "LimitExceeded"));
-    let listed = ok(&identity, "ListRoleTags", &[("RoleName", "r")]);
+    let listed = ok(&iam, "ListRoleTags", &[("RoleName", "r")]);
     assert_eq!(texts(&listed, "Key").len(), 50);
     assert!(texts(&listed, "Key").contains(&"KEY7") && !texts(&listed, "Key").contains(&"key7"));
     let twice = [
@@ -208,105 +209,102 @@ fn tag_keys_are_not_distinguished_by_case_and_50_fit() {
         ("Tags.member.2.Key", "A"),
         ("Tags.member.2.Value", "2"),
     ];
-    assert_eq!(refused(&identity, "TagRole", &twice).1, "InvalidInput");
-    ok(&identity, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "key7")]);
-    assert_eq!(texts(&ok(&identity, "ListRoleTags", &[("RoleName", "r")]), "Key").len(), 49);
+    assert_eq!(refused(&iam, "TagRole", &twice).1, "InvalidInput");
+    ok(&iam, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "key7")]);
+    assert_eq!(texts(&ok(&iam, "ListRoleTags", &[("RoleName", "r")]), "Key").len(), 49);
 }
 
 #[test]
 fn a_role_is_changed_member_by_member() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     let role = ("RoleName", "r");
-    let updated = ok(&identity, "UpdateRole", &[role, ("Description", "d"), ("MaxSessionDuration", "7200")]);
+    let updated = ok(&iam, "UpdateRole", &[role, ("Description", "d"), ("MaxSessionDuration", "7200")]);
     assert!(updated.contains("<UpdateRoleResult></UpdateRoleResult>"), "{updated}");
     // A member that is not named stays.
-    ok(&identity, "UpdateRole", &[role, ("MaxSessionDuration", "3600")]);
-    let described = ok(&identity, "UpdateRoleDescription", &[role, ("Description", "e")]);
+    ok(&iam, "UpdateRole", &[role, ("MaxSessionDuration", "3600")]);
+    let described = ok(&iam, "UpdateRoleDescription", &[role, ("Description", "e")]);
     assert_eq!((texts(&described, "Description"), texts(&described, "MaxSessionDuration")), (vec!["e"], vec!["3600"]));
     let trust = TRUST.replace("lambda", "ec2");
-    ok(&identity, "UpdateAssumeRolePolicy", &[role, ("PolicyDocument", &trust)]);
-    assert!(!identity.assumable_by_lambda("arn:aws:iam::000000000000:role/r"));
-    assert_eq!(
-        refused(&identity, "UpdateAssumeRolePolicy", &[role, ("PolicyDocument", "{")]).1,
-        "MalformedPolicyDocument"
-    );
-    ok(&identity, "PutRolePermissionsBoundary", &[role, ("PermissionsBoundary", POLICY)]);
-    let got = ok(&identity, "GetRole", &[role]);
+    ok(&iam, "UpdateAssumeRolePolicy", &[role, ("PolicyDocument", &trust)]);
+    assert!(!iam.assumable_by_lambda("arn:aws:iam::000000000000:role/r"));
+    assert_eq!(refused(&iam, "UpdateAssumeRolePolicy", &[role, ("PolicyDocument", "{")]).1, "MalformedPolicyDocument");
+    ok(&iam, "PutRolePermissionsBoundary", &[role, ("PermissionsBoundary", POLICY)]);
+    let got = ok(&iam, "GetRole", &[role]);
     assert_eq!((texts(&got, "PermissionsBoundaryArn"), texts(&got, "Description")), (vec![POLICY], vec!["e"]));
-    ok(&identity, "DeleteRolePermissionsBoundary", &[role]);
-    assert!(texts(&ok(&identity, "GetRole", &[role]), "PermissionsBoundaryArn").is_empty());
+    ok(&iam, "DeleteRolePermissionsBoundary", &[role]);
+    assert!(texts(&ok(&iam, "GetRole", &[role]), "PermissionsBoundaryArn").is_empty());
     for action in ["UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy", "DeleteRolePermissionsBoundary"] {
         let more = [("RoleName", "s"), ("Description", ""), ("PolicyDocument", TRUST)];
-        assert_eq!(refused(&identity, action, &more).0, 404, "{action}");
+        assert_eq!(refused(&iam, action, &more).0, 404, "{action}");
     }
 }
 
 #[test]
 fn an_instance_profile_holds_one_role_and_keeps_it_from_being_deleted() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || Identity::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
-    let identity = open();
-    ok(&identity, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", TRUST)]);
+    let open = || Iam::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
+    let iam = open();
+    ok(&iam, "CreateRole", &[("RoleName", "r"), ("AssumeRolePolicyDocument", TRUST)]);
     let (profile, role) = (("InstanceProfileName", "p"), ("RoleName", "r"));
     let unknown = (404, "NoSuchEntity".to_owned(), "Instance Profile p cannot be found.".to_owned());
     for action in ["GetInstanceProfile", "DeleteInstanceProfile", "AddRoleToInstanceProfile"] {
-        assert_eq!(refused(&identity, action, &[profile, role]), unknown, "{action}");
+        assert_eq!(refused(&iam, action, &[profile, role]), unknown, "{action}");
     }
-    let created = ok(&identity, "CreateInstanceProfile", &[profile, ("Path", "/x/")]);
+    let created = ok(&iam, "CreateInstanceProfile", &[profile, ("Path", "/x/")]);
     assert_eq!(texts(&created, "Arn"), ["arn:aws:iam::000000000000:instance-profile/x/p"]);
     assert!(texts(&created, "InstanceProfileId")[0].starts_with("AIPA") && created.contains("<Roles></Roles>"));
-    assert_eq!(refused(&identity, "CreateInstanceProfile", &[("InstanceProfileName", "P")]).1, "EntityAlreadyExists");
-    ok(&identity, "AddRoleToInstanceProfile", &[profile, role]);
-    assert_eq!(refused(&identity, "AddRoleToInstanceProfile", &[profile, role]).1, "LimitExceeded");
-    drop(identity);
+    assert_eq!(refused(&iam, "CreateInstanceProfile", &[("InstanceProfileName", "P")]).1, "EntityAlreadyExists");
+    ok(&iam, "AddRoleToInstanceProfile", &[profile, role]);
+    assert_eq!(refused(&iam, "AddRoleToInstanceProfile", &[profile, role]).1, "LimitExceeded");
+    drop(iam);
 
-    let identity = open();
-    let got = ok(&identity, "GetInstanceProfile", &[profile]);
+    let iam = open();
+    let got = ok(&iam, "GetInstanceProfile", &[profile]);
     assert_eq!(texts(&got, "RoleName"), ["r"]);
     for (action, parameters) in
         [("ListInstanceProfiles", [("PathPrefix", "/x/")]), ("ListInstanceProfilesForRole", [role])]
     {
-        assert_eq!(texts(&ok(&identity, action, &parameters), "InstanceProfileName"), ["p"], "{action}");
+        assert_eq!(texts(&ok(&iam, action, &parameters), "InstanceProfileName"), ["p"], "{action}");
     }
-    assert_eq!(refused(&identity, "DeleteRole", &[role]).1, "DeleteConflict");
-    assert_eq!(refused(&identity, "DeleteInstanceProfile", &[profile]).1, "DeleteConflict");
-    ok(&identity, "RemoveRoleFromInstanceProfile", &[profile, role]);
-    assert_eq!(refused(&identity, "RemoveRoleFromInstanceProfile", &[profile, role]).0, 404);
-    ok(&identity, "DeleteInstanceProfile", &[profile]);
-    ok(&identity, "DeleteRole", &[role]);
-    drop(identity);
+    assert_eq!(refused(&iam, "DeleteRole", &[role]).1, "DeleteConflict");
+    assert_eq!(refused(&iam, "DeleteInstanceProfile", &[profile]).1, "DeleteConflict");
+    ok(&iam, "RemoveRoleFromInstanceProfile", &[profile, role]);
+    assert_eq!(refused(&iam, "RemoveRoleFromInstanceProfile", &[profile, role]).0, 404);
+    ok(&iam, "DeleteInstanceProfile", &[profile]);
+    ok(&iam, "DeleteRole", &[role]);
+    drop(iam);
     assert!(texts(&ok(&open(), "ListInstanceProfiles", &[]), "InstanceProfileName").is_empty());
 }
 
 #[test]
 fn an_instance_profiles_tags_are_those_of_roles() {
-    let identity = with_role("r");
+    let iam = with_role("r");
     let profile = ("InstanceProfileName", "p");
     let tag = |key, value| [profile, ("Tags.member.1.Key", key), ("Tags.member.1.Value", value)];
     for action in ["TagInstanceProfile", "ListInstanceProfileTags"] {
-        assert_eq!(refused(&identity, action, &tag("k", "v")).1, "NoSuchEntity", "{action}");
+        assert_eq!(refused(&iam, action, &tag("k", "v")).1, "NoSuchEntity", "{action}");
     }
-    ok(&identity, "CreateInstanceProfile", &tag("a", "1"));
-    ok(&identity, "TagInstanceProfile", &tag("A", "2"));
-    ok(&identity, "TagInstanceProfile", &tag("b", "3"));
-    let listed = ok(&identity, "ListInstanceProfileTags", &[profile]);
+    ok(&iam, "CreateInstanceProfile", &tag("a", "1"));
+    ok(&iam, "TagInstanceProfile", &tag("A", "2"));
+    ok(&iam, "TagInstanceProfile", &tag("b", "3"));
+    let listed = ok(&iam, "ListInstanceProfileTags", &[profile]);
     assert_eq!((texts(&listed, "Key"), texts(&listed, "Value")), (vec!["A", "b"], vec!["2", "3"]));
-    assert_eq!(refused(&identity, "TagInstanceProfile", &tag("aws:x", "")).1, "InvalidInput");
-    ok(&identity, "UntagInstanceProfile", &[profile, ("TagKeys.member.1", "B"), ("TagKeys.member.2", "missing")]);
-    let got = ok(&identity, "GetInstanceProfile", &[profile]);
+    assert_eq!(refused(&iam, "TagInstanceProfile", &tag("aws:x", "")).1, "InvalidInput");
+    ok(&iam, "UntagInstanceProfile", &[profile, ("TagKeys.member.1", "B"), ("TagKeys.member.2", "missing")]);
+    let got = ok(&iam, "GetInstanceProfile", &[profile]);
     assert_eq!(texts(&got, "Value"), ["2"]);
 }
 
 #[test]
 fn policies_are_listed_with_their_use() {
-    let identity = with_role("r");
-    let list = |parameters: &[(&str, &str)]| ok(&identity, "ListPolicies", parameters);
+    let iam = with_role("r");
+    let list = |parameters: &[(&str, &str)]| ok(&iam, "ListPolicies", parameters);
     assert!(texts(&list(&[]), "Arn").contains(&POLICY));
     assert!(texts(&list(&[("Scope", "Local")]), "Arn").is_empty());
     assert!(texts(&list(&[("OnlyAttached", "true")]), "Arn").is_empty());
     let other = "arn:aws:iam::aws:policy/job-function/Billing";
     for arn in [POLICY, other] {
-        ok(&identity, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", arn)]);
+        ok(&iam, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", arn)]);
     }
     let attached = list(&[("OnlyAttached", "true"), ("Scope", "AWS")]);
     assert_eq!((texts(&attached, "Arn"), texts(&attached, "AttachmentCount")), (vec![other, POLICY], vec!["1", "1"]));
@@ -318,80 +316,66 @@ fn policies_are_listed_with_their_use() {
     let first = list(&[("MaxItems", "1")]);
     let second = list(&[("MaxItems", "1"), ("Marker", texts(&first, "Marker")[0])]);
     assert!(texts(&first, "Arn") < texts(&second, "Arn"));
-    assert!(ok(&identity, "ListAccountAliases", &[]).contains("<AccountAliases></AccountAliases><IsTruncated>false"));
+    assert!(ok(&iam, "ListAccountAliases", &[]).contains("<AccountAliases></AccountAliases><IsTruncated>false"));
 }
 
 #[test]
 fn lists_come_in_pages() {
-    let identity = Identity::open("000000000000", Store::default()).unwrap();
+    let iam = Iam::open("000000000000", Store::default()).unwrap();
     for name in ["a", "b", "c"] {
         ok(
-            &identity,
+            &iam,
             "CreateRole",
             &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST), ("Path", if name == "c" { "/x/" } else { "/" })],
         );
     }
-    let first = ok(&identity, "ListRoles", &[("MaxItems", "2")]);
+    let first = ok(&iam, "ListRoles", &[("MaxItems", "2")]);
     assert_eq!((texts(&first, "RoleName"), texts(&first, "IsTruncated")), (vec!["a", "b"], vec!["true"]));
-    let second = ok(&identity, "ListRoles", &[("MaxItems", "2"), ("Marker", texts(&first, "Marker")[0])]);
+    let second = ok(&iam, "ListRoles", &[("MaxItems", "2"), ("Marker", texts(&first, "Marker")[0])]);
     assert_eq!((texts(&second, "RoleName"), texts(&second, "IsTruncated")), (vec!["c"], vec!["false"]));
-    assert_eq!(texts(&ok(&identity, "ListRoles", &[("PathPrefix", "/x/")]), "RoleName"), ["c"]);
-    assert_eq!(refused(&identity, "ListRoles", &[("Marker", "zz")]).1, "ValidationError");
-}
-
-#[test]
-fn the_caller_is_the_account() {
-    let identity = Identity::open("123456789012", Store::default()).unwrap();
-    let body = identity.sts("GetCallerIdentity", &BTreeMap::new(), None).unwrap();
-    assert!(body.starts_with(
-        r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>"#
-    ));
-    assert_eq!(
-        (texts(&body, "Account"), texts(&body, "Arn")),
-        (vec!["123456789012"], vec!["arn:aws:iam::123456789012:root"])
-    );
+    assert_eq!(texts(&ok(&iam, "ListRoles", &[("PathPrefix", "/x/")]), "RoleName"), ["c"]);
+    assert_eq!(refused(&iam, "ListRoles", &[("Marker", "zz")]).1, "ValidationError");
 }
 
 #[test]
 fn unknown_actions_are_named() {
-    let identity = Identity::open("000000000000", Store::default()).unwrap();
-    let (status, code, text) = refused(&identity, "CreateUser", &[]);
+    let iam = Iam::open("000000000000", Store::default()).unwrap();
+    let (status, code, text) = refused(&iam, "CreateUser", &[]);
     assert_eq!((status, code.as_str()), (400, "InvalidAction"));
     assert!(text.contains("CreateUser"));
-    assert!(identity.sts("AssumeRole", &BTreeMap::new(), None).unwrap_err().message.contains("AssumeRole"));
 }
 
 #[test]
 fn roles_are_there_when_the_folder_is_opened_again_as_they_were_left() {
     let dir = tempfile::tempdir().unwrap();
-    let open = || Identity::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
-    let whole = |identity: &Identity| {
+    let open = || Iam::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
+    let whole = |iam: &Iam| {
         let role = [("RoleName", "r")];
         let parts = ["GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "ListRoleTags"];
         parts.map(|part| {
-            let body = ok(identity, part, &role);
+            let body = ok(iam, part, &role);
             body.split("<ResponseMetadata>").next().unwrap().to_owned()
         })
     };
-    let identity = open();
+    let iam = open();
     for name in ["r", "gone"] {
-        ok(&identity, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST), ("Description", "d")]);
+        ok(&iam, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", TRUST), ("Description", "d")]);
     }
-    ok(&identity, "DeleteRole", &[("RoleName", "gone")]);
-    ok(&identity, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", POLICY)]);
-    ok(&identity, "PutRolePolicy", &[("RoleName", "r"), ("PolicyName", "p"), ("PolicyDocument", POLICY_DOCUMENT)]);
-    ok(&identity, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")]);
-    let left = whole(&identity);
+    ok(&iam, "DeleteRole", &[("RoleName", "gone")]);
+    ok(&iam, "AttachRolePolicy", &[("RoleName", "r"), ("PolicyArn", POLICY)]);
+    ok(&iam, "PutRolePolicy", &[("RoleName", "r"), ("PolicyName", "p"), ("PolicyDocument", POLICY_DOCUMENT)]);
+    ok(&iam, "TagRole", &[("RoleName", "r"), ("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")]);
+    let left = whole(&iam);
     assert!(left[1].contains(POLICY) && left[2].contains("<member>p</member>") && left[3].contains("<Value>v</Value>"));
-    drop(identity);
+    drop(iam);
 
-    let identity = open();
-    assert_eq!(whole(&identity), left);
-    assert_eq!(texts(&ok(&identity, "ListRoles", &[]), "RoleName"), ["r"]);
-    ok(&identity, "DetachRolePolicy", &[("RoleName", "r"), ("PolicyArn", POLICY)]);
-    ok(&identity, "DeleteRolePolicy", &[("RoleName", "r"), ("PolicyName", "p")]);
-    ok(&identity, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "k")]);
-    let left = whole(&identity);
-    drop(identity);
+    let iam = open();
+    assert_eq!(whole(&iam), left);
+    assert_eq!(texts(&ok(&iam, "ListRoles", &[]), "RoleName"), ["r"]);
+    ok(&iam, "DetachRolePolicy", &[("RoleName", "r"), ("PolicyArn", POLICY)]);
+    ok(&iam, "DeleteRolePolicy", &[("RoleName", "r"), ("PolicyName", "p")]);
+    ok(&iam, "UntagRole", &[("RoleName", "r"), ("TagKeys.member.1", "k")]);
+    let left = whole(&iam);
+    drop(iam);
     assert_eq!(whole(&open()), left);
 }

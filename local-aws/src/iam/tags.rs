@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::AwsError;
+use crate::operation::{Parameters, Xml};
 
-use super::Identity;
+use super::Iam;
 use super::page::Page;
-use super::parameters::Parameters;
 use super::roles::find;
-use super::xml::Xml;
 
 /// The most tags that one of them may carry.
 const MAX_TAGS: usize = 50;
 
-impl Identity {
+impl Iam {
     pub(super) fn tag_role(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
         let name = parameters.required("RoleName");
         let tags = read_tags(parameters)?;

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::AwsError;
+use crate::operation::{Parameters, Xml};
 use crate::store::Keyspace;
 
-use super::Identity;
+use super::Iam;
+use super::errors::no_such_entity;
 use super::page::Page;
-use super::parameters::{Parameters, no_such_entity};
 use super::policies::must_be_attachable;
 use super::policy_document::check_trust_policy;
 use super::tags::{read_tags, write_tags};
-use super::xml::Xml;
 
 /// What stays itself in the URL encoding of policy documents (RFC 3986).
 const DOCUMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -43,7 +43,7 @@ pub(super) struct Role {
     pub(super) inline: BTreeMap<String, String>,
 }
 
-impl Identity {
+impl Iam {
     pub(super) fn create_role(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
         let name = parameters.required("RoleName");
         let path = parameters.get("Path").unwrap_or("/");
@@ -218,7 +218,7 @@ pub(super) fn encode_document(document: &str) -> String {
 }
 
 /// `prefix` and 17 letters and digits, as IAM's unique identifiers have.
-pub(super) fn unique_id(prefix: &str) -> String {
+pub fn unique_id(prefix: &str) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let mut random = Uuid::new_v4().as_u128();
     let mut id = prefix.to_owned();

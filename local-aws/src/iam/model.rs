@@ -1,8 +1,9 @@
 //! The parameters of each action with their constraints: botocore's service model `iam` 2010-05-08. Every request is
 //! checked against it before its action runs.
 
-use super::parameters::{Parameters, validation_error};
+use super::errors::validation_error;
 use crate::error::AwsError;
+use crate::operation::Parameters;
 
 const MAX_TAGS: usize = 50;
 

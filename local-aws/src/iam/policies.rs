@@ -1,18 +1,18 @@
 //! A role's policies: managed ones attached to it, and inline ones it carries.
 
 use crate::error::AwsError;
+use crate::operation::{Parameters, Xml};
 
-use super::Identity;
+use super::Iam;
+use super::errors::no_such_entity;
 use super::page::Page;
-use super::parameters::{Parameters, no_such_entity};
 use super::policy_document::check_permissions_policy;
 use super::roles::{encode_document, find};
-use super::xml::Xml;
 
 /// AWS's own managed policies. None are stored: any well-formed name is taken for one.
 pub(super) const MANAGED: &str = "arn:aws:iam::aws:policy/";
 
-impl Identity {
+impl Iam {
     pub(super) fn attach_role_policy(&self, parameters: &Parameters<'_>) -> Result<(), AwsError> {
         let role = parameters.required("RoleName");
         let arn = parameters.required("PolicyArn");

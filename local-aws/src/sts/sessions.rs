@@ -5,9 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
-use super::Identity;
-use super::roles::unique_id;
+use super::Sts;
 use crate::credentials::Credentials;
+use crate::iam::unique_id;
+use crate::operation::Caller;
 
 /// The sessions whose credentials are accepted, by access key id.
 pub(super) type Sessions = Arc<RwLock<HashMap<String, Arc<Session>>>>;
@@ -16,10 +17,7 @@ pub(super) type Sessions = Arc<RwLock<HashMap<String, Arc<Session>>>>;
 #[derive(Debug)]
 pub struct Session {
     pub credentials: Credentials,
-    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`
-    pub(super) arn: String,
-    /// `AROA…:SESSION`
-    pub(super) user_id: String,
+    pub caller: Arc<Caller>,
 }
 
 /// A session whose credentials are accepted until this is dropped.
@@ -35,19 +33,20 @@ impl Drop for OpenSession {
     }
 }
 
-impl Identity {
+impl Sts {
     /// Issues credentials for a session of the role with this ARN.
     pub fn open_session(&self, role_arn: &str, name: &str) -> OpenSession {
-        let role_id = self.roles().values().find(|role| role.arn == role_arn).map(|role| role.id.clone());
-        let role_id = role_id.unwrap_or_else(|| unique_id("AROA"));
+        let role_id = self.iam.role_id(role_arn).unwrap_or_else(|| unique_id("AROA"));
         // The role's path is not part of the session's ARN.
         let role_name = role_arn.rsplit('/').next().unwrap_or(role_arn);
         let token = [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()];
         let token: String = token.iter().map(|part| part.simple().to_string()).collect();
         let session = Arc::new(Session {
             credentials: Credentials { session_token: Some(token), ..Credentials::random() },
-            arn: format!("arn:aws:sts::{}:assumed-role/{role_name}/{name}", self.account_id),
-            user_id: format!("{role_id}:{name}"),
+            caller: Arc::new(Caller {
+                arn: format!("arn:aws:sts::{}:assumed-role/{role_name}/{name}", self.iam.account_id()),
+                user_id: format!("{role_id}:{name}"),
+            }),
         });
         let sessions = Arc::clone(&self.sessions);
         let mut open = sessions.write().unwrap_or_else(PoisonError::into_inner);
@@ -68,35 +67,38 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::iam::Iam;
+    use crate::operation::tests::call_query;
     use crate::store::Store;
 
     const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
-    fn caller(identity: &Identity, session: &Session) -> String {
-        identity.sts("GetCallerIdentity", &BTreeMap::new(), Some(session)).unwrap()
+    fn caller(sts: &Sts, session: &Session) -> String {
+        call_query(sts, "GetCallerIdentity", &BTreeMap::new(), Some(Arc::clone(&session.caller))).unwrap()
     }
 
     #[test]
     fn a_session_is_the_caller_until_it_is_dropped() {
-        let identity = Identity::open("123456789012", Store::default()).unwrap();
+        let iam = Iam::open("123456789012", Store::default()).unwrap();
+        let sts = Sts::new(iam.clone());
         let role = [("RoleName", "r"), ("Path", "/team/"), ("AssumeRolePolicyDocument", TRUST)];
         let role = role.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let created = identity.iam("CreateRole", &role).unwrap();
+        let created = call_query(&iam, "CreateRole", &role, None).unwrap();
         let (_, id) = created.split_once("<RoleId>").unwrap();
         let (id, _) = id.split_once('<').unwrap();
 
-        let open = identity.open_session("arn:aws:iam::123456789012:role/team/r", "f");
+        let open = sts.open_session("arn:aws:iam::123456789012:role/team/r", "f");
         let key = open.session.credentials.access_key_id.clone();
-        let session = identity.session(&key).unwrap();
-        let answer = caller(&identity, &session);
+        let session = sts.session(&key).unwrap();
+        let answer = caller(&sts, &session);
         assert!(answer.contains("<Arn>arn:aws:sts::123456789012:assumed-role/r/f</Arn>"), "{answer}");
         assert!(answer.contains(&format!("<UserId>{id}:f</UserId>")), "{answer}");
         assert!(session.credentials.session_token.is_some());
 
-        let other = identity.open_session("arn:aws:iam::123456789012:role/gone", "f");
+        let other = sts.open_session("arn:aws:iam::123456789012:role/gone", "f");
         assert_ne!(other.session.credentials.access_key_id, key);
         drop(open);
-        assert!(identity.session(&key).is_none() && identity.session("LOCALX").is_none());
-        assert!(identity.session(&other.session.credentials.access_key_id).is_some());
+        assert!(sts.session(&key).is_none() && sts.session("LOCALX").is_none());
+        assert!(sts.session(&other.session.credentials.access_key_id).is_some());
     }
 }

@@ -1,9 +1,9 @@
 //! Pages of lists: `MaxItems` and `Marker` in, `IsTruncated` and `Marker` out.
 
 use crate::error::AwsError;
+use crate::operation::{Parameters, Xml};
 
-use super::parameters::{Parameters, validation_error};
-use super::xml::Xml;
+use super::errors::validation_error;
 
 /// One page of a list.
 pub(super) struct Page<T> {

@@ -6,32 +6,32 @@ use uuid::Uuid;
 
 /// Elements one after the other.
 #[derive(Default)]
-pub(super) struct Xml(String);
+pub struct Xml(String);
 
 impl Xml {
     /// `<name>text</name>`, the text escaped.
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub fn text(&mut self, name: &str, text: &str) {
         self.0.push_str(&format!("<{name}>{}</{name}>", escape(text)));
     }
 
-    pub(super) fn time(&mut self, name: &str, time: Timestamp) {
+    pub fn time(&mut self, name: &str, time: Timestamp) {
         self.text(name, &time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     }
 
     /// `<name>…</name>` around what `children` writes.
-    pub(super) fn element(&mut self, name: &str, children: impl FnOnce(&mut Self)) {
+    pub fn element(&mut self, name: &str, children: impl FnOnce(&mut Self)) {
         self.0.push_str(&format!("<{name}>"));
         children(self);
         self.0.push_str(&format!("</{name}>"));
     }
 
     /// Escaped text, without an element of its own.
-    pub(super) fn raw_text(&mut self, text: &str) {
+    pub fn raw_text(&mut self, text: &str) {
         self.0.push_str(&escape(text));
     }
 
     /// A list: each item as a `member`.
-    pub(super) fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
+    pub fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
         self.element(name, |xml| {
             for item in items {
                 xml.element("member", |xml| write(xml, item));
@@ -41,7 +41,7 @@ impl Xml {
 }
 
 /// The whole body of an answer; an action without a result has its metadata only.
-pub(super) fn response(action: &str, namespace: &str, result: Option<Xml>) -> String {
+pub fn response(action: &str, namespace: &str, result: Option<Xml>) -> String {
     let result = result.map(|xml| format!("<{action}Result>{}</{action}Result>", xml.0)).unwrap_or_default();
     let request = Uuid::new_v4();
     format!(

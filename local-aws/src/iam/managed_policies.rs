@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::Identity;
+use super::Iam;
 use super::page::Page;
-use super::parameters::Parameters;
 use super::policies::MANAGED;
-use super::xml::Xml;
 use crate::error::AwsError;
+use crate::operation::{Parameters, Xml};
 
 /// Policies of AWS that a stream's functions use: paths below [`MANAGED`]. Others are listed while a role uses them.
 const LISTED: [&str; 13] = [
@@ -36,7 +35,7 @@ struct Policy {
     boundaries: usize,
 }
 
-impl Identity {
+impl Iam {
     /// The account has no policies of its own: the scope `Local` is empty.
     pub(super) fn list_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
         let prefix = parameters.get("PathPrefix").unwrap_or("/");
