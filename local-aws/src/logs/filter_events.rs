@@ -1,15 +1,15 @@
 //! FilterLogEvents: searches the streams of a group in the order of time.
 //!
-//! The group's events have a total order (timestamp, then arrival), so a page token needs only the position where the page ended. It
-//! also has the number of events that existed when paging began. Later events are left out. So paging ends however fast events
+//! The group's events have a total order (timestamp, then arrival), so a page token needs only the position where the page ended.
+//! It also has the number of events that existed when paging began. Later events are left out. So paging ends however fast events
 //! arrive, and every event that existed is returned once.
 
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::error::AwsError;
 
@@ -27,7 +27,7 @@ const CHUNK_EVENTS: usize = 4096;
 /// The most bytes of events that one request reads. Its page ends there, even without events, as on AWS.
 const MAX_SCANNED_BYTES: usize = 64 << 20;
 
-/// `interleaved` is accepted and ignored: "all matched log events in the first page are interleaved" since 2019.
+/// `interleaved` is taken and ignored: "all matched log events in the first page are interleaved" since 2019.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FilterLogEvents {
@@ -40,27 +40,17 @@ pub(super) struct FilterLogEvents {
     filter_pattern: Option<String>,
     next_token: Option<String>,
     limit: Option<i64>,
+    start_from_head: Option<bool>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FilteredLogEvents {
-    events: Vec<FilteredLogEvent>,
-    /// Always empty, as on AWS since 2020.
+    events: Vec<Value>,
+    /// Always empty, as AWS's is since 2020.
     searched_log_streams: [(); 0],
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
-}
-
-/// An event that matched.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FilteredLogEvent {
-    log_stream_name: String,
-    timestamp: i64,
-    message: String,
-    ingestion_time: i64,
-    event_id: String,
 }
 
 /// A validated request, without the position of its page.
@@ -68,7 +58,7 @@ struct Query {
     group: String,
     streams: SearchedStreams,
     start: i64,
-    /// Inclusive: "Events with a timestamp later than this time are not returned".
+    /// Included: "Events with a timestamp later than this time are not returned".
     end: i64,
     pattern: FilterPattern,
     limit: usize,
@@ -80,13 +70,26 @@ enum SearchedStreams {
     Prefixed(String),
 }
 
-/// The position where a page begins.
+/// The position where a page begins, and its direction.
 #[derive(Clone, Copy)]
 struct PageStart {
+    /// Reading forward, the position of the first event. Reading backward, the first position that is not read.
     position: Position,
+    direction: Direction,
     /// The sequence number of the first event that arrived after paging began.
     ceiling: u64,
 }
+
+/// "On subsequent requests, the `nextToken` determines the sort direction".
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Forward,
+    /// The latest events first.
+    Backward,
+}
+
+/// 2024-01-01T00:00:00Z: `startFromHead` may be false from this start time on.
+const OLDEST_BACKWARD: i64 = 1_704_067_200_000;
 
 /// An event and its stream.
 struct SearchedEvent {
@@ -97,30 +100,40 @@ struct SearchedEvent {
 impl Logs {
     pub(super) fn filter_log_events(&self, input: FilterLogEvents) -> Result<FilteredLogEvents, AwsError> {
         let token = input.next_token.clone();
+        let direction = direction(&input)?;
         let query = self.query(input)?;
-        let mut start = match token {
+        let mut page_start = match token {
             Some(token) => PageStart::parse(&token, &query.group)?,
-            None => PageStart { position: Position::at(query.start), ceiling: self.read().next_sequence },
+            None => {
+                let position = match direction {
+                    Direction::Forward => Position::at(query.start),
+                    Direction::Backward => Position::END,
+                };
+                PageStart { position, direction, ceiling: self.read().next_sequence }
+            }
         };
         let mut events = vec![];
         let (mut scanned, mut returned) = (0, 0);
         loop {
             let wanted = query.chunk_size(events.len());
-            let chunk = query.chunk(&self.read(), start, wanted, self.now())?;
+            let chunk = query.chunk(&self.read(), page_start, wanted, self.now())?;
             let last = chunk.len() < wanted;
             for found in chunk {
                 let size = found.event.size();
                 let matches = query.pattern.matches(&found.event.message);
                 let full = events.len() == query.limit || (returned > 0 && returned + size > MAX_PAGE_BYTES);
                 if (matches && full) || scanned > MAX_SCANNED_BYTES {
-                    return Ok(FilteredLogEvents::page(events, Some(start.to_token(&query.group))));
+                    return Ok(FilteredLogEvents::page(events, Some(page_start.to_token(&query.group))));
                 }
                 if matches {
-                    events.push(FilteredLogEvent::new(&found));
+                    events.push(describe(&found));
                     returned += size;
                 }
                 scanned += size;
-                start.position = found.event.position.next();
+                page_start.position = match page_start.direction {
+                    Direction::Forward => found.event.position.next(),
+                    Direction::Backward => found.event.position,
+                };
             }
             if last {
                 return Ok(FilteredLogEvents::page(events, None));
@@ -167,7 +180,7 @@ impl Logs {
 }
 
 impl FilteredLogEvents {
-    fn page(events: Vec<FilteredLogEvent>, next_token: Option<String>) -> Self {
+    fn page(events: Vec<Value>, next_token: Option<String>) -> Self {
         Self { events, searched_log_streams: [], next_token }
     }
 }
@@ -180,36 +193,49 @@ impl Query {
     }
 
     /// The first `count` events of the page, merged from the streams. Returns fewer only if there are no more.
-    fn chunk(&self, state: &State, page: PageStart, count: usize, now: i64) -> Result<Vec<SearchedEvent>, AwsError> {
+    fn chunk(
+        &self,
+        state: &State,
+        page_start: PageStart,
+        count: usize,
+        now: i64,
+    ) -> Result<Vec<SearchedEvent>, AwsError> {
         let group = state.group(&self.group)?;
         group.must_be_standard("FilterLogEvents", &self.group)?;
-        let start = page.position.max(Position::at(self.start.max(group.oldest_retained(now))));
-        let end = match self.end.checked_add(1) {
+        let mut start = Position::at(self.start.max(group.oldest_retained(now)));
+        let mut end = match self.end.checked_add(1) {
             Some(end) => Position::at(end),
             None => Position::END,
         };
+        match page_start.direction {
+            Direction::Forward => start = start.max(page_start.position),
+            Direction::Backward => end = end.min(page_start.position),
+        }
         let mut ranges = vec![];
         let mut heads = BinaryHeap::new();
         for (name, stream) in self.select(group)? {
-            let mut events = stream.events.range(start, end);
+            let mut events = match page_start.direction {
+                Direction::Forward => Either::Forward(stream.events.range(start, end)),
+                Direction::Backward => Either::Backward(stream.events.range(start, end).rev()),
+            };
             if let Some(first) = events.next().transpose()? {
-                heads.push(Reverse((first.position, ranges.len())));
+                heads.push(Head::new(first.position, page_start.direction, ranges.len()));
                 ranges.push((name, first, events));
             }
         }
         let mut found = vec![];
         while found.len() < count
-            && let Some(Reverse((position, index))) = heads.pop()
+            && let Some(Head { position, index, .. }) = heads.pop()
         {
             let (name, head, events) = &mut ranges[index];
             let event = match events.next().transpose()? {
                 Some(next) => {
-                    heads.push(Reverse((next.position, index)));
+                    heads.push(Head::new(next.position, page_start.direction, index));
                     std::mem::replace(head, next)
                 }
                 None => head.clone(),
             };
-            if position.sequence < page.ceiling {
+            if position.sequence < page_start.ceiling {
                 found.push(SearchedEvent { stream: Arc::clone(name), event });
             }
         }
@@ -227,30 +253,76 @@ impl Query {
     }
 }
 
+/// The next event of a range, ordered so that the event that comes first in the page is the greatest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    rank: (i128, i128),
+    position: Position,
+    index: usize,
+}
+
+impl Head {
+    fn new(position: Position, direction: Direction, index: usize) -> Self {
+        let sign = if direction == Direction::Forward { -1 } else { 1 };
+        let rank = (sign * i128::from(position.timestamp), sign * i128::from(position.sequence));
+        Self { rank, position, index }
+    }
+}
+
+enum Either<F, B> {
+    Forward(F),
+    Backward(B),
+}
+
+impl<T, F: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Either<F, B> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Forward(events) => events.next(),
+            Self::Backward(events) => events.next(),
+        }
+    }
+}
+
+fn direction(input: &FilterLogEvents) -> Result<Direction, AwsError> {
+    if input.start_from_head != Some(false) {
+        return Ok(Direction::Forward);
+    }
+    if input.start_time.is_some_and(|start| start < OLDEST_BACKWARD) {
+        // Unverified: AWS's text is not recorded.
+        let text = "startFromHead can be false only if startTime is on or after Jan 1, 2024 00:00:00 UTC.";
+        return Err(invalid_parameter(text));
+    }
+    Ok(Direction::Backward)
+}
+
 impl PageStart {
     fn to_token(self, group: &str) -> String {
         let Position { timestamp, sequence } = self.position;
-        page_token::encode(&[group, &timestamp.to_string(), &sequence.to_string(), &self.ceiling.to_string()])
+        let direction = if self.direction == Direction::Backward { "b" } else { "f" };
+        let ceiling = self.ceiling.to_string();
+        page_token::encode(&[group, direction, &timestamp.to_string(), &sequence.to_string(), &ceiling])
     }
 
     fn parse(token: &str, group: &str) -> Result<Self, AwsError> {
-        let [of, timestamp, sequence, ceiling] = page_token::decode::<4>(token)?;
+        let [of, direction, timestamp, sequence, ceiling] = page_token::decode::<5>(token)?;
+        let direction = if direction == "b" { Direction::Backward } else { Direction::Forward };
         let read = || {
             let position = Position { timestamp: timestamp.parse().ok()?, sequence: sequence.parse().ok()? };
-            Some(Self { position, ceiling: ceiling.parse().ok()? })
+            Some(Self { position, direction, ceiling: ceiling.parse().ok()? })
         };
         read().filter(|_| of == group).ok_or_else(invalid_token)
     }
 }
 
-impl FilteredLogEvent {
-    fn new(SearchedEvent { stream, event }: &SearchedEvent) -> Self {
-        Self {
-            log_stream_name: stream.to_string(),
-            timestamp: event.position.timestamp,
-            message: event.message.to_string(),
-            ingestion_time: event.ingested,
-            event_id: event.id(),
-        }
-    }
+fn describe(found: &SearchedEvent) -> Value {
+    let event = &found.event;
+    json!({
+        "logStreamName": *found.stream,
+        "timestamp": event.position.timestamp,
+        "message": *event.message,
+        "ingestionTime": event.ingested,
+        "eventId": event.id(),
+    })
 }
