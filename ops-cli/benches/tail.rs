@@ -90,7 +90,8 @@ fn last_hundred(endpoint: &Endpoint) -> f64 {
 
 /// Milliseconds from the request that writes a line until it is shown.
 async fn latencies(endpoint: &Endpoint, logs: &Client, how: &str) -> Vec<f64> {
-    let mut tail = endpoint.ops(["tail", "--group", GROUP, "--since", "0s", how]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut tail =
+        endpoint.ops(["tail", "--group", GROUP, "--since", "5s", how]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
     put(logs, ["the first".to_owned()].into_iter()).await;
