@@ -6,17 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::validation::{Constraints, invalid_parameter};
+use super::errors::invalid_parameter;
 use crate::error::AwsError;
 use crate::private;
-
-/// From botocore's model; its first alternative, nothing at all, takes a destination away.
-const ARN_PATTERN: &str = r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
-const MAX_ARN_CHARS: usize = 350;
+use crate::validation::LAMBDA;
 
 /// Destinations as a request gives them.
 #[derive(Debug, Default, Deserialize)]
@@ -45,15 +42,9 @@ impl DestinationConfig {
 }
 
 /// # Errors
-/// `ValidationException` for what is no ARN, of the destination that `member` names.
+/// `ValidationException` for a text that is not an ARN, with the destination that `member` names.
 pub fn check_arn(arn: &str, member: &str) -> Result<(), AwsError> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let is_arn = matches!(parts[..], ["arn", partition, _, _, _, _] if partition.starts_with("aws"));
-    let member = format!("destinationConfig.{member}.destination");
-    let mut constraints = Constraints::default();
-    constraints.max_length(Some(arn), &member, MAX_ARN_CHARS);
-    constraints.pattern(arn.is_empty() || is_arn || arn.starts_with("kafka://"), arn, &member, ARN_PATTERN);
-    constraints.finish()
+    LAMBDA.check("DestinationArn", &format!("destinationConfig.{member}.destination"), &json!(arn))
 }
 
 /// A queue, a topic or a bucket.

@@ -21,17 +21,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::Response;
-use serde_json::{Value, json};
+use serde::Deserialize;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::destinations::Destinations;
-use super::functions::Functions;
-use super::names::Reference;
-use super::validation::{ARN, Constraints, conflict, invalid_parameter, not_found};
-use super::wire::{self, Query};
+use super::context::Context;
+use super::errors::{conflict, invalid_parameter, not_found};
+use super::names::{Reference, mapping_arn};
+use super::response::{PageInput, json, list};
+use super::tags;
 use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
-use crate::lambda::tags;
 use crate::store::Store;
 use mapping::{EventSource, Mapping, Orders, State};
 use persist::Checkpoints;
@@ -42,6 +41,32 @@ use settings::{Input, Settings, StartingPosition};
 /// Mappings of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
 const PAGE: usize = 100;
 
+/// The input of GetEventSourceMapping and DeleteEventSourceMapping.
+#[derive(Deserialize)]
+pub struct MappingInput {
+    #[serde(rename = "UUID")]
+    uuid: String,
+}
+
+/// The input of UpdateEventSourceMapping.
+#[derive(Deserialize)]
+pub struct UpdateInput {
+    #[serde(rename = "UUID")]
+    uuid: String,
+    #[serde(flatten)]
+    settings: Input,
+}
+
+/// The input of ListEventSourceMappings.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListInput {
+    function_name: Option<String>,
+    event_source_arn: Option<String>,
+    #[serde(flatten)]
+    page: PageInput,
+}
+
 /// A handle on the event source mappings; clones share them.
 #[derive(Clone)]
 pub struct Mappings {
@@ -49,21 +74,19 @@ pub struct Mappings {
 }
 
 struct Shared {
-    functions: Functions,
+    functions: Context,
     kinesis: Kinesis,
-    destinations: Destinations,
     store: Store,
     mappings: Mutex<BTreeMap<String, Mapping>>,
 }
 
 impl Mappings {
-    pub fn new(functions: Functions, kinesis: Kinesis, destinations: Destinations, store: &Store) -> Self {
+    pub fn new(functions: Context, kinesis: Kinesis, store: &Store) -> Self {
         let (store, mappings) = (store.clone(), Mutex::default());
-        Self { shared: Arc::new(Shared { functions, kinesis, destinations, store, mappings }) }
+        Self { shared: Arc::new(Shared { functions, kinesis, store, mappings }) }
     }
 
-    pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let input: Input = wire::read(body)?;
+    pub async fn create(&self, input: Input) -> Result<Response<Bytes>, AwsError> {
         let settings = Settings::default().with(&input)?;
         tags::check(&input.tags)?;
         let stream_arn = input.event_source_arn.clone().unwrap_or_default();
@@ -76,14 +99,14 @@ impl Mappings {
             // AWS's wording is unverified.
             return Err(invalid_parameter(format!("Stream consumer not found: {stream_arn}")));
         }
-        let function_arn = reference.arn(self.shared.functions.config());
+        let function_arn = reference.arn(&self.shared.functions.config);
         let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
         let uuid = uuid::Uuid::new_v4().to_string();
         let places = self.first_places(&stream, &position).await?;
         let progress = Progress::new(&stream, places, Checkpoints::new(&self.shared.store, &uuid));
         let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, orders, progress);
         mapping.tags = input.tags;
-        let answer = mapping.to_json(self.shared.functions.config());
+        let answer = mapping.to_json(&self.shared.functions.config);
 
         let mut mappings = self.mappings();
         if let Some(existing) = duplicate_of(&mappings, &mapping.uuid, &mapping.function_arn, &mapping.source) {
@@ -93,40 +116,33 @@ impl Mappings {
         mapping.progress.keep_all();
         mapping.poller = Some(self.start(&mapping).abort_handle());
         mappings.insert(uuid, mapping);
-        Ok(wire::json(202, &answer))
+        Ok(json(202, &answer))
     }
 
-    pub fn get(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
-        let config = self.shared.functions.config();
-        self.with(uuid, |mapping| wire::json(200, &mapping.to_json(config)))
+    pub fn get(&self, input: MappingInput) -> Result<Response<Bytes>, AwsError> {
+        let config = &self.shared.functions.config;
+        self.with(&input.uuid, |mapping| json(200, &mapping.to_json(config)))
     }
 
-    pub fn list(&self, query: &Query) -> Result<Response<Bytes>, AwsError> {
-        let config = self.shared.functions.config();
-        let function = query.get("FunctionName").map(|name| Reference::read(name, None, config)).transpose()?;
+    pub fn list(&self, input: ListInput) -> Result<Response<Bytes>, AwsError> {
+        let config = &self.shared.functions.config;
+        let function = input.function_name.map(|name| Reference::read(&name, None, config)).transpose()?;
         let function = function.map(|reference| reference.arn(config));
-        let stream = query.get("EventSourceArn");
-        let mut constraints = Constraints::default();
-        constraints.text(stream, "eventSourceArn", 0..=10_000, &ARN);
-        constraints.finish()?;
+        let stream = input.event_source_arn;
         let is_wanted = |mapping: &Mapping| {
             function.as_ref().is_none_or(|arn| mapping.function_arn == *arn)
-                && stream.is_none_or(|arn| mapping.source.arn == arn)
+                && stream.as_ref().is_none_or(|arn| mapping.source.arn == *arn)
         };
         let mappings = self.mappings();
         let items = mappings.iter().filter(|(_, mapping)| is_wanted(mapping));
-        let (page, marker) = wire::page(items.map(|(uuid, mapping)| (uuid.as_str(), mapping)), query, PAGE)?;
-        let page: Vec<Value> = page.into_iter().map(|mapping| mapping.to_json(config)).collect();
-        let mut answer = json!({ "EventSourceMappings": page });
-        if let Some(marker) = marker {
-            answer["NextMarker"] = json!(marker);
-        }
-        Ok(wire::json(200, &answer))
+        let shown = items.map(|(uuid, mapping)| (uuid.as_str(), mapping.to_json(config)));
+        list("EventSourceMappings", shown, &input.page, PAGE)
     }
 
-    pub fn update(&self, uuid: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let input: Input = wire::read(body)?;
-        let config = self.shared.functions.config();
+    pub fn update(&self, input: UpdateInput) -> Result<Response<Bytes>, AwsError> {
+        let UpdateInput { uuid, settings: input } = input;
+        let uuid = uuid.as_str();
+        let config = &self.shared.functions.config;
         let function = input.function_name.as_deref().map(|name| self.function(name)).transpose();
         let mut mappings = self.mappings();
         let mapping = mappings.get(uuid).ok_or_else(no_mapping)?;
@@ -153,12 +169,13 @@ impl Mappings {
         mapping.set_state(state);
         mapping.orders.send_replace(orders);
         self.keep(mapping);
-        Ok(wire::json(202, &mapping.to_json(config)))
+        Ok(json(202, &mapping.to_json(config)))
     }
 
     /// Stops the pollers at once. An invocation under way goes on to its end.
-    pub fn delete(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
-        let config = self.shared.functions.config();
+    pub fn delete(&self, input: MappingInput) -> Result<Response<Bytes>, AwsError> {
+        let uuid = input.uuid.as_str();
+        let config = &self.shared.functions.config;
         self.with(uuid, |mapping| {
             must_be_at_rest(mapping, "delete")?;
             mapping.set_state(State::Deleting);
@@ -169,10 +186,10 @@ impl Mappings {
                     poller.abort();
                 }
                 mappings.mappings().remove(&uuid);
-                mappings.shared.functions.metrics().forget_mapping(&uuid);
+                mappings.shared.functions.config.metrics.forget_mapping(&uuid);
                 Checkpoints::new(&mappings.shared.store, &uuid).forget();
             });
-            Ok(wire::json(202, &mapping.to_json(config)))
+            Ok(json(202, &mapping.to_json(config)))
         })?
     }
 
@@ -183,7 +200,7 @@ impl Mappings {
     ) -> Result<T, AwsError> {
         let mut mappings = self.mappings();
         let mapping = mappings.get_mut(uuid).ok_or_else(|| {
-            let arn = super::names::mapping_arn(self.shared.functions.config(), uuid);
+            let arn = mapping_arn(&self.shared.functions.config, uuid);
             not_found(format!("Event source mapping not found: {arn}"))
         })?;
         let done = work(&mut mapping.tags);
@@ -209,7 +226,7 @@ impl Mappings {
 
     /// A function that must exist.
     fn function(&self, name: &str) -> Result<Reference, AwsError> {
-        let reference = Reference::read(name, None, self.shared.functions.config())?;
+        let reference = Reference::read(name, None, &self.shared.functions.config)?;
         let found = self.shared.functions.with(&reference, |_| ());
         // Recorded: this operation has words of its own for a function that is not there.
         found.map_err(|_| invalid_parameter("Function does not exist"))?;
@@ -237,7 +254,7 @@ impl Mappings {
             source: mapping.source.clone(),
             functions: self.shared.functions.clone(),
             kinesis: self.shared.kinesis.clone(),
-            destinations: self.shared.destinations.clone(),
+            destinations: self.shared.functions.destinations.clone(),
             progress: Arc::clone(&mapping.progress),
         };
         // The task must not keep the mappings alive: they hold its handle.

@@ -13,6 +13,7 @@ mod lines;
 mod platform_log;
 mod pool;
 mod process;
+mod programs;
 mod resources;
 mod runtime_api;
 

@@ -21,7 +21,8 @@ use crate::error::AwsError;
 use crate::kinesis::{Record, Stream};
 use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::{Call, Invoked};
-use crate::lambda::names::LATEST;
+use crate::lambda::invocation;
+use crate::lambda::names::{LATEST, Reference, function_arn};
 
 /// What all batches of a shard have in common.
 pub struct Context {
@@ -34,7 +35,7 @@ pub struct Context {
 impl Context {
     pub fn source<'a>(&'a self, role_arn: &'a str) -> Source<'a> {
         Source {
-            region: &self.poller.functions.config().region,
+            region: &self.poller.functions.config.region,
             // Of a consumer, its own: unverified.
             event_source_arn: &self.poller.source.arn,
             shard_id: &self.shard_id,
@@ -43,12 +44,13 @@ impl Context {
     }
 
     fn backoff(&self) -> Backoff {
-        if self.poller.functions.config().fast_retries { Backoff::FAST } else { Backoff::AWS }
+        if self.poller.functions.config.fast_retries { Backoff::FAST } else { Backoff::AWS }
     }
 
     /// The function's role; empty while there is no function.
     pub fn role(&self) -> String {
-        self.poller.functions.role(&self.orders.function).unwrap_or_default()
+        let functions = &self.poller.functions;
+        functions.with_name(&self.orders.function, |function| function.settings.role.clone()).unwrap_or_default()
     }
 }
 
@@ -217,20 +219,21 @@ impl Delivery {
         let records = self.records.get(range).unwrap_or_default();
         let Context { poller, shard_id, orders, .. } = &*self.context;
         let functions = &poller.functions;
-        let role = functions.role(&orders.function)?;
-        let source = self.context.source(&role);
+        let target =
+            invocation::resolve(functions, &Reference::read(&orders.function, None, &functions.config)?).await?;
+        let source = self.context.source(&target.role);
         let call = Call {
             payload: match &self.window {
                 Some(window) => source.window_event(records, window, records.is_empty()),
                 None => source.event(records),
             },
-            invoked_arn: functions.arn(&orders.function),
+            invoked_arn: function_arn(&functions.config, &orders.function),
             client_context: None,
         };
         if let Some(last) = records.last() {
-            functions.metrics().iterator_age(&poller.uuid, shard_id, now() - milliseconds(last.arrival));
+            functions.config.metrics.iterator_age(&poller.uuid, shard_id, now() - milliseconds(last.arrival));
         }
-        functions.invoke(&orders.function, call, request_id.to_owned()).await
+        target.invoke(call, request_id.to_owned()).await
     }
 
     /// What the answer says of these records.
@@ -311,7 +314,7 @@ impl Delivery {
         let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));
         let failure = Failure {
             request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
-            function_arn: &poller.functions.arn(&orders.function),
+            function_arn: &function_arn(&poller.functions.config, &orders.function),
             condition: given_up.condition,
             invocations: given_up.invocations,
             is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),

@@ -11,9 +11,10 @@ use super::batch::{Backoff, Policy};
 use super::filter::Filters;
 use crate::error::AwsError;
 use crate::kinesis::Start;
+use crate::lambda::configuration::is_set;
 use crate::lambda::destinations::{Destination, DestinationConfig, check_arn};
-use crate::lambda::settings_check::is_set;
-use crate::lambda::validation::{Constraints, invalid_parameter};
+use crate::lambda::errors::invalid_parameter;
+use crate::validation::LAMBDA;
 
 /// The members that CreateEventSourceMapping and UpdateEventSourceMapping share.
 #[derive(Debug, Default, Deserialize)]
@@ -184,9 +185,7 @@ impl StartingPosition {
                  not be null.",
             ));
         };
-        let mut constraints = Constraints::default();
-        constraints.one_of(Some(position), "startingPosition", &["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]);
-        constraints.finish()?;
+        LAMBDA.check("EventSourcePosition", "startingPosition", &json!(position))?;
         let start = match (position, &input.starting_position_timestamp) {
             ("AT_TIMESTAMP", Some(timestamp)) => {
                 let seconds = epoch_seconds(timestamp);
@@ -221,17 +220,6 @@ impl StartingPosition {
 }
 
 fn check(input: &Input) -> Result<(), AwsError> {
-    let mut constraints = Constraints::default();
-    constraints.range(input.batch_size, "batchSize", 1, 10_000);
-    constraints.range(input.maximum_batching_window_in_seconds, "maximumBatchingWindowInSeconds", 0, 300);
-    constraints.range(input.maximum_record_age_in_seconds, "maximumRecordAgeInSeconds", -1, 604_800);
-    constraints.range(input.maximum_retry_attempts, "maximumRetryAttempts", -1, 10_000);
-    constraints.range(input.parallelization_factor, "parallelizationFactor", 1, 10);
-    constraints.range(input.tumbling_window_in_seconds, "tumblingWindowInSeconds", 0, 900);
-    if let Some(kinds) = &input.function_response_types {
-        constraints.list_of(kinds, "functionResponseTypes", 1, &["ReportBatchItemFailures"]);
-    }
-    constraints.finish()?;
     if input.maximum_record_age_in_seconds.is_some_and(|age| (0..60).contains(&age)) {
         // AWS's wording is unverified.
         return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
@@ -264,7 +252,10 @@ mod tests {
     }
 
     fn with(value: Value) -> Result<Settings, AwsError> {
-        Settings::default().with(&input(value))
+        let mut members = value.as_object().unwrap().clone();
+        members.insert("FunctionName".into(), json!("f"));
+        let read = LAMBDA.read("CreateEventSourceMapping", serde_json::from_value(members.into()).unwrap())?;
+        Settings::default().with(&input(read))
     }
 
     #[test]

@@ -7,8 +7,7 @@ use std::path::Path;
 
 use super::process::Spec;
 use crate::credentials::Credentials;
-use crate::lambda::logging::Format;
-use crate::lambda::runtime::Kind;
+use crate::lambda::configuration::{Format, Language};
 
 /// What a process is given beside what its function is.
 pub struct Surroundings<'a> {
@@ -63,7 +62,7 @@ pub fn variables(spec: &Spec, surroundings: &Surroundings<'_>) -> Vec<(String, S
     if let Some(token) = &credentials.session_token {
         variables.push(("AWS_SESSION_TOKEN", token.clone()));
     }
-    if settings.runtime.kind != Kind::Provided {
+    if settings.runtime.language != Language::Provided {
         variables.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.runtime.id)));
     }
     let own = settings.environment.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));

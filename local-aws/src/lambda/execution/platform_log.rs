@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::lambda::logging::Format;
+use crate::lambda::configuration::Format;
 
 /// How an invocation ended.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,12 +24,12 @@ use super::function_log::{Channels, FunctionLog};
 use super::guardian::Guardian;
 use super::level::Least;
 use super::platform_log::PlatformLog;
+use super::programs;
 use super::resources;
 use super::runtime_api::RuntimeApi;
 use crate::config::Config;
 use crate::faults::Faults;
-use crate::lambda::runtime::{Kind, NODE_PROGRAM, PYTHON_PROGRAM};
-use crate::lambda::settings::Settings;
+use crate::lambda::configuration::{Language, Settings};
 use crate::logs::Logs;
 use crate::private;
 use crate::sts::{OpenSession, Sts};
@@ -100,7 +100,7 @@ impl Host {
     pub fn new(config: Config, logs: Logs, sts: Sts, faults: Faults, folder: &Path) -> io::Result<Self> {
         let runtime_dir = folder.join("runtime");
         private::create_dir_all(&runtime_dir)?;
-        for (name, program) in NODE_PROGRAM.into_iter().chain(PYTHON_PROGRAM) {
+        for (name, program) in programs::NODE.into_iter().chain(programs::PYTHON) {
             private::write(&runtime_dir.join(name), program.as_bytes())?;
         }
         descriptors::close_in_children();
@@ -315,18 +315,18 @@ impl Drop for Group {
 
 fn program(spec: &Spec, runtime_dir: &Path) -> Vec<PathBuf> {
     let memory_mb = spec.settings.memory_mb;
-    let options = match spec.settings.runtime.kind {
+    let options = match spec.settings.runtime.language {
         // As AWS's own bootstrap has V8 collect garbage before the memory is used up.
-        Kind::Node => vec![
+        Language::Node => vec![
             format!("--max-semi-space-size={}", memory_mb / 20),
             format!("--max-old-space-size={}", memory_mb / 10 * 9),
         ],
-        Kind::Provided | Kind::Python => Vec::new(),
+        Language::Provided | Language::Python => Vec::new(),
     };
-    let bootstrap = match spec.settings.runtime.kind {
-        Kind::Provided => spec.folder.join("bootstrap"),
-        Kind::Node => runtime_dir.join(NODE_PROGRAM[0].0),
-        Kind::Python => runtime_dir.join(PYTHON_PROGRAM[0].0),
+    let bootstrap = match spec.settings.runtime.language {
+        Language::Provided => spec.folder.join("bootstrap"),
+        Language::Node => runtime_dir.join(programs::NODE[0].0),
+        Language::Python => runtime_dir.join(programs::PYTHON[0].0),
     };
     spec.interpreter.iter().cloned().chain(options.into_iter().map(PathBuf::from)).chain([bootstrap]).collect()
 }

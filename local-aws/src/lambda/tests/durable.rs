@@ -140,7 +140,7 @@ async fn an_event_goes_on_with_its_attempts() {
     let bench = restarted(bench, dir.path()).await;
     // The attempt that the endpoint's end cut short counts for nothing: two are left.
     eventually("the last attempt", async || (attempts(&bench) == 4).then_some(())).await;
-    let store = bench.lambda.functions.store().clone();
+    let store = bench.lambda.context.store.clone();
     let kept = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
     eventually("the event is done with", async || kept().is_empty().then_some(())).await;
     assert_eq!(attempts(&bench), 4);

@@ -1,0 +1,107 @@
+//! CreateFunction.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::Response;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::publish_version::publish_new;
+use super::source::{Source, architecture};
+use crate::error::AwsError;
+use crate::lambda::code::Unpacked;
+use crate::lambda::configuration::{self, Runtime, Settings};
+use crate::lambda::context::Context;
+use crate::lambda::errors::{conflict, invalid_parameter};
+use crate::lambda::function::Function;
+use crate::lambda::hot_reload::TRUST_POLICY;
+use crate::lambda::names::Reference;
+use crate::lambda::persistence;
+use crate::lambda::platform::Architecture;
+use crate::lambda::response;
+use crate::lambda::tags::{self, Tags};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CreateFunction {
+    function_name: String,
+    code: Source,
+    #[serde(default)]
+    publish: bool,
+    package_type: Option<String>,
+    architectures: Option<Vec<String>>,
+    #[serde(default)]
+    tags: Tags,
+    #[serde(flatten)]
+    settings: configuration::Input,
+}
+
+pub async fn create_function(context: Context, input: CreateFunction) -> Result<Response<Bytes>, AwsError> {
+    let name = Reference::read_new(&input.function_name, &context.config)?;
+    let architecture = architecture(input.architectures.as_deref()).unwrap_or(Architecture::X86_64);
+    if input.package_type.as_deref().is_some_and(|package| package != "Zip") {
+        return Err(invalid_parameter("The local endpoint does not run container images: PackageType must be Zip."));
+    }
+    let settings = Settings::create(&input.settings, &name, architecture)?;
+    must_accept(&context, &settings.runtime)?;
+    tags::check(&input.tags)?;
+    role_must_be_assumable(&context, &settings.role)?;
+    must_be_new(&context, &name)?;
+    let source = input.code;
+    let workspace = context.workspace()?;
+    let Unpacked { code, zip } = workspace.unpack(&name, &settings, move || source.into_zip()).await?;
+    let program = workspace.program(&name, &settings, &code).await?;
+    let mut function = Function::new(name.clone(), settings, program, Instant::now());
+    function.tags = input.tags;
+    let mut answer = function.configuration(&context.config, None);
+    {
+        let mut functions = context.functions();
+        if functions.contains_key(&name) {
+            return Err(exists(&name));
+        }
+        persistence::store_with_code(&context, &function, Some(zip));
+        functions.insert(name.clone(), function);
+    }
+    if input.publish {
+        // Recorded: the version's number with the function's ARN.
+        answer["Version"] = json!(publish_new(&context, &name).await?);
+    }
+    Ok(response::json(201, &answer))
+}
+
+/// # Errors
+/// A runtime that AWS no longer accepts, unless the endpoint is configured to accept any.
+pub fn must_accept(context: &Context, runtime: &Runtime) -> Result<(), AwsError> {
+    if context.config.any_runtime { Ok(()) } else { runtime.must_be_accepted() }
+}
+
+/// # Errors
+/// Lambda cannot assume the role. The endpoint's output says which command creates or repairs it.
+pub fn role_must_be_assumable(context: &Context, role: &str) -> Result<(), AwsError> {
+    let iam = context.sts.iam();
+    let exists = iam.role_exists(role);
+    if exists && iam.assumable_by_lambda(role) {
+        return Ok(());
+    }
+    let name = role.rsplit('/').next().unwrap_or(role);
+    match exists {
+        false => tracing::warn!(
+            "the role {name} does not exist; create it: aws iam create-role --role-name {name} \
+             --assume-role-policy-document '{TRUST_POLICY}'"
+        ),
+        true => tracing::warn!(
+            "the role {name} does not trust Lambda; change it: aws iam update-assume-role-policy --role-name {name} \
+             --policy-document '{TRUST_POLICY}'"
+        ),
+    }
+    Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
+}
+
+fn must_be_new(context: &Context, name: &str) -> Result<(), AwsError> {
+    if context.functions().contains_key(name) { Err(exists(name)) } else { Ok(()) }
+}
+
+fn exists(name: &str) -> AwsError {
+    conflict(format!("Function already exist: {name}"))
+}
