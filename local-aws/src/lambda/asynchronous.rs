@@ -2,11 +2,11 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
 
 mod document;
+mod event;
 mod stored;
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::context::Context;
@@ -17,8 +17,9 @@ use super::invocation;
 use super::names::{LATEST, Reference};
 use crate::config::Config;
 use crate::error::AwsError;
+use crate::store::StoreError;
 use document::{Condition, document};
-pub use stored::restore;
+pub use event::Event;
 
 /// The waits between the attempts at an event.
 struct Waits {
@@ -48,45 +49,11 @@ impl Waits {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>
 const MAX_CHAIN: u32 = 16;
 
-/// An accepted asynchronous invocation.
-pub struct Event {
-    function: Reference,
-    call: Call,
-    request_id: String,
-    invocations: u32,
-    /// The number of functions that passed the event on before.
-    chain_length: u32,
-    /// The event's age when this endpoint started with it.
-    age_before: Duration,
-    started: Instant,
-    /// The wait after the last throttled attempt.
-    throttled_wait: Option<Duration>,
-}
-
 /// The decision after an attempt.
 enum Next {
     RetryAfter(Duration),
     Done,
     Abandon,
-}
-
-impl Event {
-    pub fn new(function: Reference, call: Call, request_id: String) -> Self {
-        Self {
-            function,
-            call,
-            request_id,
-            invocations: 0,
-            chain_length: 0,
-            age_before: Duration::ZERO,
-            started: Instant::now(),
-            throttled_wait: None,
-        }
-    }
-
-    fn age(&self) -> Duration {
-        self.age_before + self.started.elapsed()
-    }
 }
 
 /// Accepts an event. It is invoked until it succeeds or is abandoned, always with the same request ID.
@@ -97,6 +64,17 @@ pub fn accept(context: &Context, event: Event) {
         while events.try_join_next().is_some() {}
         events.spawn(run(context.clone(), event));
     }
+}
+
+/// Resumes the stored events.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn restore(context: &Context) -> Result<(), StoreError> {
+    for event in stored::all(context)? {
+        accept(context, event);
+    }
+    Ok(())
 }
 
 async fn run(context: Context, mut event: Event) {

@@ -6,6 +6,7 @@ mod concurrency;
 mod create_function;
 mod delete_function;
 mod event_invoke_config;
+mod function_input;
 mod get_function;
 mod invoke;
 mod list_functions;
@@ -16,12 +17,6 @@ mod tags;
 mod unsupported_features;
 mod update_function;
 
-use serde::Deserialize;
-
-use super::context::Context;
-use super::names::Reference;
-use super::response::PageInput;
-use crate::error::AwsError;
 pub use account_settings::get_account_settings;
 pub use aliases::{create_alias, delete_alias, get_alias, list_aliases, update_alias};
 pub use concurrency::{delete_function_concurrency, get_function_concurrency, put_function_concurrency};
@@ -41,19 +36,3 @@ pub use unsupported_features::{
     get_function_code_signing_config, get_function_recursion_config, get_function_url_config, list_function_url_configs,
 };
 pub use update_function::{update_function_code, update_function_configuration};
-
-/// The input of an operation that only needs to know the function.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct FunctionInput {
-    function_name: String,
-    qualifier: Option<String>,
-    #[serde(flatten)]
-    page: PageInput,
-}
-
-impl FunctionInput {
-    fn reference(&self, context: &Context) -> Result<Reference, AwsError> {
-        Reference::read(&self.function_name, self.qualifier.as_deref(), &context.config)
-    }
-}

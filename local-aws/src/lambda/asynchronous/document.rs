@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Event;
+use super::event::Event;
 use crate::lambda::execution::Invoked;
 
 /// The end of an event.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, accept};
+use super::event::Event;
 use crate::lambda::context::Context;
 use crate::lambda::execution::Call;
 use crate::lambda::names::Reference;
@@ -50,24 +50,23 @@ pub(super) fn delete(context: &Context, event: &Event) {
     batch.commit();
 }
 
-/// Resumes the stored events.
+/// The stored events.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn restore(context: &Context) -> Result<(), StoreError> {
-    for (request_id, stored) in context.store.all::<StoredEvent>(Keyspace::Events)? {
-        let Ok(function) = Reference::read(&stored.function, None, &context.config) else { continue };
-        let call = Call {
-            payload: stored.payload.into(),
-            invoked_arn: stored.invoked_arn,
-            client_context: stored.client_context,
-        };
-        let age = Timestamp::now().as_millisecond() - stored.accepted;
-        let mut event = Event::new(function, call, String::from_utf8_lossy(&request_id).into_owned());
-        event.age_before = Duration::from_millis(u64::try_from(age).unwrap_or_default());
-        event.invocations = stored.invocations;
-        event.chain_length = stored.handed_on;
-        accept(context, event);
-    }
-    Ok(())
+pub(super) fn all(context: &Context) -> Result<Vec<Event>, StoreError> {
+    let stored = context.store.all::<StoredEvent>(Keyspace::Events)?;
+    Ok(stored.into_iter().filter_map(|(request_id, stored)| restored(context, &request_id, stored)).collect())
+}
+
+fn restored(context: &Context, request_id: &[u8], stored: StoredEvent) -> Option<Event> {
+    let function = Reference::read(&stored.function, None, &context.config).ok()?;
+    let call =
+        Call { payload: stored.payload.into(), invoked_arn: stored.invoked_arn, client_context: stored.client_context };
+    let age = Timestamp::now().as_millisecond() - stored.accepted;
+    let mut event = Event::new(function, call, String::from_utf8_lossy(request_id).into_owned());
+    event.age_before = Duration::from_millis(u64::try_from(age).unwrap_or_default());
+    event.invocations = stored.invocations;
+    event.chain_length = stored.handed_on;
+    Some(event)
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-use super::process::Spec;
+use super::spec::Spec;
 use crate::credentials::Credentials;
 use crate::lambda::configuration::{Format, Language};
 

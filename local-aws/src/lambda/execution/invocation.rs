@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::platform_log::{Report, Status};
-use super::process::{Process, exit_words};
+use super::process::{Process, exit_message};
 use super::runtime_api::{Answer, Delivery, MAX_RESPONSE_BYTES};
 
 /// What the initialization of a process may take beside the function's own timeout.
@@ -118,7 +118,7 @@ impl Process {
                 self.exited().await;
                 Err(End { payload: error.body, is_error: true, status: Status::Error(error.kind), failure: None })
             }
-            status = self.exited() => Err(exited(request_id, &exit_words(status))),
+            status = self.exited() => Err(exited(request_id, &exit_message(status))),
             () = tokio::time::sleep(INIT_LIMIT + timeout) => {
                 self.max_memory_mb();
                 self.kill();
@@ -156,7 +156,7 @@ impl Process {
         };
         *end = Some(match answer.try_recv() {
             Ok(answer) => answered(answer),
-            Err(_) => exited(request_id, &exit_words(status)),
+            Err(_) => exited(request_id, &exit_message(status)),
         });
     }
 

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::invocation::{self, Call, Invoked, Run};
-use super::process::{Host, Process, Spec, StartError};
+use super::process::{Host, Process, StartError};
+use super::spec::Spec;
 
 /// Processes of one function at once. AWS starts up to 1,000 in an account; a machine of one's own is smaller, and an
 /// invocation over the limit waits instead of being throttled.

@@ -5,8 +5,8 @@ use http::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::FunctionInput;
 use super::account_settings::ACCOUNT_CONCURRENCY;
+use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::Context;
 use crate::lambda::errors::invalid_parameter;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 
-use super::FunctionInput;
+use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::{Context, version_keys};
 use crate::lambda::errors::{conflict, invalid_parameter, not_found};

@@ -6,7 +6,7 @@ use http::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::FunctionInput;
+use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::Context;
 use crate::lambda::destinations::{Destination, DestinationConfig, Service};

@@ -5,7 +5,7 @@ use http::Response;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::FunctionInput;
+use super::function_input::FunctionInput;
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::lambda::context::Context;

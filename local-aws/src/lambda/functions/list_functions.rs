@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
 
-use super::FunctionInput;
+use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::{Context, version_keys};
 use crate::lambda::names::{LATEST, Reference};

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::FunctionInput;
+use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::Context;
 use crate::lambda::errors::{conflict, invalid_parameter, not_found, outdated_revision};

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
-use super::FunctionInput;
+use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::Context;
 use crate::lambda::errors::not_found;
