@@ -136,9 +136,6 @@ fn default_settings(context: &Context, name: &str, path: &Path) -> Result<Input,
     serde_json::from_value(Value::Object(members)).map_err(|error| service_failure("create the function", &error))
 }
 
-/// The trust policy of a role that Lambda can assume.
-pub const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-
 /// The runtime and the handler for the code at a path.
 fn runtime_of(path: &Path) -> Result<(&'static str, &'static str), AwsError> {
     let has = |name: &str| path.join(name).is_file();

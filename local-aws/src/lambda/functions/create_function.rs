@@ -15,12 +15,14 @@ use crate::lambda::configuration::{self, Runtime, Settings};
 use crate::lambda::context::Context;
 use crate::lambda::errors::{conflict, invalid_parameter};
 use crate::lambda::function::Function;
-use crate::lambda::hot_reload::TRUST_POLICY;
 use crate::lambda::names::Reference;
 use crate::lambda::persistence;
 use crate::lambda::platform::Architecture;
 use crate::lambda::response;
 use crate::lambda::tags::{self, Tags};
+
+/// The trust policy of a role that Lambda can assume.
+const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -84,18 +86,17 @@ pub fn role_must_be_assumable(context: &Context, role: &str) -> Result<(), AwsEr
     if exists && iam.assumable_by_lambda(role) {
         return Ok(());
     }
-    let name = role.rsplit('/').next().unwrap_or(role);
-    match exists {
-        false => tracing::warn!(
-            "the role {name} does not exist; create it: aws iam create-role --role-name {name} \
-             --assume-role-policy-document '{TRUST_POLICY}'"
-        ),
-        true => tracing::warn!(
-            "the role {name} does not trust Lambda; change it: aws iam update-assume-role-policy --role-name {name} \
-             --policy-document '{TRUST_POLICY}'"
-        ),
-    }
+    tracing::warn!("{}", role_hint(role.rsplit('/').next().unwrap_or(role), exists));
     Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
+}
+
+fn role_hint(name: &str, exists: bool) -> String {
+    let (problem, command) = match exists {
+        false => ("does not exist; create it", "create-role"),
+        true => ("does not trust Lambda; change it", "update-assume-role-policy"),
+    };
+    let option = if exists { "policy-document" } else { "assume-role-policy-document" };
+    format!("the role {name} {problem}: aws iam {command} --role-name {name} --{option} '{TRUST_POLICY}'")
 }
 
 fn must_be_new(context: &Context, name: &str) -> Result<(), AwsError> {
@@ -104,4 +105,19 @@ fn must_be_new(context: &Context, name: &str) -> Result<(), AwsError> {
 
 fn exists(name: &str) -> AwsError {
     conflict(format!("Function already exist: {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_creates_or_changes_the_role() {
+        assert_eq!(
+            role_hint("r", false),
+            r#"the role r does not exist; create it: aws iam create-role --role-name r --assume-role-policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}'"#
+        );
+        let changed = role_hint("r", true);
+        assert!(changed.starts_with("the role r does not trust Lambda; change it: aws iam update-assume-role-policy --role-name r --policy-document '{"));
+    }
 }
