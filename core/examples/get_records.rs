@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use kinesis_event_logger_core::{
-    AggregateBuilder, Data, Decoder, LineFormat, LineOptions, LineWriter, Payload, Record, Redactor, SequenceNumber,
+    AggregateBuilder, Decoder, LineFormat, LineOptions, LineWriter, Position, Redactor, SequenceNumber,
 };
 
 /// A record as an SDK gives it (Kinesis API, `Record`).
@@ -26,15 +26,15 @@ fn log_page(
 ) -> io::Result<Option<SequenceNumber>> {
     let mut line = Vec::new();
     for fetched in page {
-        let place = Record {
+        let position = Position {
             stream: Some("orders"),
             shard_id: Some("shardId-000000000000"),
             sequence_number: Some(&fetched.sequence_number),
             partition_key: Some(&fetched.partition_key),
             arrival_ms: Some(fetched.approximate_arrival_ms),
-            ..Record::new(Data::Payload(Payload::Binary(&[])))
+            ..Position::default()
         };
-        decoder.open(&place, &fetched.data, |record| {
+        decoder.decode_bytes(&position, &fetched.data, |record| {
             line.clear();
             writer.append(record, &mut line);
             output.write_all(&line)

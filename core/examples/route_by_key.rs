@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use kinesis_event_logger_core::{
-    AggregateBuilder, AggregateError, Data, Decoder, Event, HashKeyRange, Payload, Record, hash_key, shard_of,
-};
+use kinesis_event_logger_core::decode::AggregateError;
+use kinesis_event_logger_core::route::{HashKeyRange, hash_key, shard_of};
+use kinesis_event_logger_core::{AggregateBuilder, Data, Decoder, Event, Payload, Record};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -34,12 +34,12 @@ fn add(routed: &mut BTreeMap<&'static str, AggregateBuilder>, record: &Record<'_
         // There is nothing to hand on.
         Data::Undecodable(_) => return Ok(()),
     };
-    let key = record.partition_key.unwrap_or_default();
+    let key = record.position.partition_key.unwrap_or_default();
     let Some(shard) = shard_of(hash_key(key), &SHARDS) else { return Ok(()) };
     // As large as a batch of Lambda's can be. A real function would put a full aggregate and begin another.
     routed.entry(shard).or_insert_with(|| AggregateBuilder::new(6 * 1024 * 1024)).add(
         key,
-        record.explicit_hash_key,
+        record.position.explicit_hash_key,
         data,
     )
 }
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::Aggregate;
+    use kinesis_event_logger_core::decode::Aggregate;
 
     use super::*;
 

@@ -1,23 +1,23 @@
-//! Text that stays on its line and inside its quotes.
+//! Escapes text, so that it cannot leave its line or its quotes.
 //!
-//! What must not reach a log as it is: control characters (C0, DEL and C1: a newline forges a line, an escape sequence
-//! rewrites a terminal), the separators U+2028 and U+2029 (a line break to JavaScript and to some viewers), and the
-//! controls that reorder what a person sees: bidirectional embeddings, overrides and isolates (U+202A–202E,
-//! U+2066–2069; Unicode TR 36, "Trojan Source" CVE-2021-42574) and U+FEFF. Each becomes a `\u` escape, which every JSON
-//! reader turns back into the same character.
+//! These characters are escaped: control characters (C0, DEL and C1), because a newline forges a line and an escape
+//! sequence controls a terminal; the separators U+2028 and U+2029, which are line breaks in JavaScript and some viewers;
+//! the controls that reorder text: bidirectional embeddings, overrides and isolates (U+202A–202E, U+2066–2069; Unicode
+//! TR 36, "Trojan Source" CVE-2021-42574); and U+FEFF. Each becomes a `\u` escape, from which every JSON parser restores
+//! the character.
 
 use crate::scan;
 
-/// Whether a log line never holds this character as it is: a control character, a separator of lines, a control of the
-/// direction of text, or a byte order mark.
+/// Whether log lines escape this character: a control character, a line separator, a control of the text direction, or a
+/// byte order mark.
 ///
 /// ```
-/// use kinesis_event_logger_core::is_escaped_on_lines;
+/// use kinesis_event_logger_core::line::is_escaped;
 ///
-/// assert!(['\n', '\u{1b}', '\u{9b}', '\u{2028}', '\u{202e}'].into_iter().all(is_escaped_on_lines));
-/// assert!(!is_escaped_on_lines('é'));
+/// assert!(['\n', '\u{1b}', '\u{9b}', '\u{2028}', '\u{202e}'].into_iter().all(is_escaped));
+/// assert!(!is_escaped('é'));
 /// ```
-pub fn is_escaped_on_lines(character: char) -> bool {
+pub fn is_escaped(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -28,14 +28,14 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `json`, which is valid JSON, on one line: its value is unchanged. Whitespace that breaks lines becomes a
-/// space; it can only stand outside strings, all else that is escaped only inside them.
+/// Appends `json`, which is valid JSON, on one line, with the same value. Whitespace that breaks lines becomes a space: it
+/// is always outside strings, and all other escaped characters are inside them.
 pub(crate) fn push_json(out: &mut Vec<u8>, json: &str) {
     push_escaped(out, json, false);
 }
 
-/// Appends `text` bare if it is one plain word (printable ASCII, no space, quote or backslash, and not the `-` that
-/// stands for nothing), or else as a JSON string literal: a name from the event cannot look like a field of the line.
+/// Appends `text` without quotes if it is one plain word (printable ASCII without space, quote or backslash, and not the
+/// `-` that marks a missing value), or else as a JSON string literal. So a name from the event cannot forge a field.
 pub(crate) fn push_word(out: &mut Vec<u8>, text: &str) {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
     if plain && !text.is_empty() && text != "-" {
@@ -45,16 +45,16 @@ pub(crate) fn push_word(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// The most bytes that one byte of text can become: a control character, as `\u001b`.
-pub(crate) const ESCAPE_BYTES: usize = 6;
+/// The largest number of bytes that one byte of text can become: that of a control character, as `\u001b`.
+pub(crate) const MAX_ESCAPE_BYTES: usize = 6;
 
-/// How long the longest prefix of `text` is, in bytes and whole characters, that takes at most `max` bytes when it is
-/// escaped: as a string literal, its quotes not counted, or as JSON.
-pub(crate) fn prefix_within(text: &str, literal: bool, max: usize) -> usize {
+/// Returns the length in bytes of the longest prefix of `text`, in whole characters, that has at most `max` bytes when it is
+/// escaped: as a string literal without its quotes if `literal`, or else as JSON.
+pub(crate) fn fitting_prefix(text: &str, literal: bool, max: usize) -> usize {
     let bytes = text.as_bytes();
     let (mut position, mut written) = (0, 0);
     loop {
-        let plain = next_suspect(&bytes[position..], literal).unwrap_or(bytes.len() - position);
+        let plain = next_candidate(&bytes[position..], literal).unwrap_or(bytes.len() - position);
         if written + plain > max {
             return text.floor_char_boundary(position + max - written);
         }
@@ -63,7 +63,7 @@ pub(crate) fn prefix_within(text: &str, literal: bool, max: usize) -> usize {
         if position == bytes.len() {
             return position;
         }
-        let (length, escaped) = judge(&bytes[position..], literal);
+        let (length, escaped) = escape_candidate(&bytes[position..], literal);
         written += escaped.map_or(length, |character| escape(character, literal).1);
         if written > max {
             return position;
@@ -77,9 +77,9 @@ fn push_escaped(out: &mut Vec<u8>, text: &str, literal: bool) {
     out.reserve(bytes.len());
     let mut copied = 0;
     let mut position = 0;
-    while let Some(found) = next_suspect(&bytes[position..], literal) {
+    while let Some(found) = next_candidate(&bytes[position..], literal) {
         position += found;
-        let (length, escaped) = judge(&bytes[position..], literal);
+        let (length, escaped) = escape_candidate(&bytes[position..], literal);
         if let Some(character) = escaped {
             out.extend_from_slice(&bytes[copied..position]);
             push_escape(out, character, literal);
@@ -90,8 +90,9 @@ fn push_escaped(out: &mut Vec<u8>, text: &str, literal: bool) {
     out.extend_from_slice(&bytes[copied..]);
 }
 
-/// The next byte that may begin something to escape: one compare and an OR for each class, so that it vectorises.
-fn next_suspect(bytes: &[u8], literal: bool) -> Option<usize> {
+/// Finds the next byte that may begin a character to escape. Each class is one comparison and an OR, so that the compiler
+/// vectorizes the search.
+fn next_candidate(bytes: &[u8], literal: bool) -> Option<usize> {
     let everywhere = |byte: u8| (byte < 0x20) | (byte == 0x7F) | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF);
     if literal {
         scan::find(bytes, |byte| everywhere(byte) | (byte == b'"') | (byte == b'\\'))
@@ -100,8 +101,8 @@ fn next_suspect(bytes: &[u8], literal: bool) -> Option<usize> {
     }
 }
 
-/// The length in bytes of the character at the front of `bytes`, which is a suspect, and its code if it is escaped.
-fn judge(bytes: &[u8], literal: bool) -> (usize, Option<u16>) {
+/// Returns the length in bytes of the candidate at the beginning of `bytes`, and the character's code if it is escaped.
+fn escape_candidate(bytes: &[u8], literal: bool) -> (usize, Option<u16>) {
     match *bytes {
         [byte @ (0..0x20 | 0x7F), ..] => (1, Some(byte.into())),
         [byte @ (b'"' | b'\\'), ..] if literal => (1, Some(byte.into())),
@@ -120,8 +121,8 @@ fn push_escape(out: &mut Vec<u8>, character: u16, literal: bool) {
     out.extend_from_slice(&escape[..length]);
 }
 
-/// What is written for a character, in the first so many of these bytes.
-fn escape(character: u16, literal: bool) -> ([u8; ESCAPE_BYTES], usize) {
+/// Returns the escape for a character, and its length.
+fn escape(character: u16, literal: bool) -> ([u8; MAX_ESCAPE_BYTES], usize) {
     let short = |letter| ([b'\\', letter, 0, 0, 0, 0], 2);
     match (u8::try_from(character), literal) {
         (Ok(same @ (b'"' | b'\\')), _) => short(same),
@@ -131,7 +132,7 @@ fn escape(character: u16, literal: bool) -> ([u8; ESCAPE_BYTES], usize) {
         (Ok(b'\n' | b'\r' | b'\t'), false) => ([b' ', 0, 0, 0, 0, 0], 1),
         _ => {
             let digit = |shift: u16| b"0123456789abcdef"[usize::from(character >> shift & 0xF)];
-            ([b'\\', b'u', digit(12), digit(8), digit(4), digit(0)], ESCAPE_BYTES)
+            ([b'\\', b'u', digit(12), digit(8), digit(4), digit(0)], MAX_ESCAPE_BYTES)
         }
     }
 }
@@ -143,9 +144,9 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The rule by characters, where the code has it by bytes.
-    fn allowed(character: char) -> bool {
-        !is_escaped_on_lines(character)
+    /// The rule in terms of characters. The code has it in terms of bytes.
+    fn is_allowed(character: char) -> bool {
+        !is_escaped(character)
     }
 
     fn written(push: fn(&mut Vec<u8>, &str), text: &str) -> String {
@@ -155,7 +156,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_class_is_escaped_and_its_neighbours_are_not() {
+    fn every_class_is_escaped_and_neighbouring_characters_are_not() {
         let hostile = "a\nb\r\tc\u{1b}[31m\0\u{7f}\u{85}\u{9f}\u{2028}\u{202e}\u{2066}\u{2069}\u{feff}\"\\";
         assert_eq!(
             written(push_string, hostile),
@@ -166,7 +167,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn json_is_untouched_but_for_its_line_breaks_and_controls() {
+    fn only_line_breaks_and_control_characters_of_json_change() {
         assert_eq!(
             written(push_json, "{\r\n\t\"a\": 1.50,\n \"b\" :\"x\\n\u{7f}\u{2028}\"}"),
             "{   \"a\": 1.50,  \"b\" :\"x\\n\\u007f\\u2028\"}"
@@ -174,7 +175,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn words_are_bare_only_when_plain() {
+    fn only_plain_words_have_no_quotes() {
         assert_eq!(written(push_word, "shardId-000000000000"), "shardId-000000000000");
         for (text, literal) in
             [("", "\"\""), ("-", "\"-\""), ("a b", "\"a b\""), ("a\"", "\"a\\\"\""), ("é", "\"é\""), ("\n", "\"\\n\"")]
@@ -185,8 +186,8 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn a_prefix_fits_and_one_character_more_would_not(text in any::<String>(), max in 0_usize..60) {
-            let kept = prefix_within(&text, true, max);
+        fn fitting_prefix_is_the_longest_that_fits(text in any::<String>(), max in 0_usize..60) {
+            let kept = fitting_prefix(&text, true, max);
             let length = |text: &str| written(push_string, text).len() - 2;
             prop_assert!(length(&text[..kept]) <= max);
             if let Some(next) = text[kept..].chars().next() {
@@ -195,16 +196,16 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn literals_hold_their_text_and_nothing_harmful(text in any::<String>()) {
+        fn literals_contain_their_text_and_no_harmful_character(text in any::<String>()) {
             let literal = written(push_string, &text);
-            prop_assert!(literal.chars().all(allowed));
+            prop_assert!(literal.chars().all(is_allowed));
             prop_assert_eq!(serde_json::from_str::<String>(&literal).unwrap(), text);
         }
 
         #[test]
-        fn dense_specials_survive(text in "[\u{80}-\u{a5}\u{2020}-\u{2070}\u{fef0}-\u{ff10}\\x00-\\x7f]{0,80}") {
+        fn literals_of_many_special_characters_contain_their_text(text in "[\u{80}-\u{a5}\u{2020}-\u{2070}\u{fef0}-\u{ff10}\\x00-\\x7f]{0,80}") {
             let literal = written(push_string, &text);
-            prop_assert!(literal.chars().all(allowed));
+            prop_assert!(literal.chars().all(is_allowed));
             prop_assert_eq!(serde_json::from_str::<String>(&literal).unwrap(), text);
         }
 
@@ -213,7 +214,7 @@ pub(crate) mod tests {
             let value = Value::from(strings);
             let json = if pretty { format!("{value:#}") } else { value.to_string() };
             let line = written(push_json, &json);
-            prop_assert!(line.chars().all(allowed));
+            prop_assert!(line.chars().all(is_allowed));
             prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
         }
     }

@@ -1,27 +1,41 @@
-//! The event Lambda sends for a Kinesis batch, borrowed from its bytes and read leniently, record by record.
+//! Reads the event that Lambda sends for a Kinesis batch.
 //!
-//! Shape: <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>. EventBridge Pipes sends a plain array of records
-//! instead, each without the object `kinesis` around its fields:
-//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-kinesis.html>. Fields that are not read here (a tumbling
-//! window's `window` and `state`, `encryptionType`, whatever the future adds) may hold anything. Of duplicate keys in a
-//! record the last counts, as in most JSON readers; of more than one `Records` the first, so that what follows it need
-//! not be read.
+//! ```
+//! use kinesis_event_logger_core::Event;
+//!
+//! let event = Event::parse(r#"{"Records":[{"kinesis":{"partitionKey":"user-1","data":"SGVsbG8="}}, {"kinesis":{}}]}"#)?;
+//! let records: Vec<_> = event.records().collect();
+//! assert_eq!(records[0].partition_key.as_deref(), Some("user-1"));
+//! assert_eq!(records[1].problem.as_ref().unwrap().to_string(), "kinesis.data is missing");
+//! # Ok::<_, kinesis_event_logger_core::event::EventError>(())
+//! ```
+//!
+//! Records borrow from the event's bytes. A problem with one record does not affect the others.
+//!
+//! The format is <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>. EventBridge Pipes sends a plain array of
+//! records instead, each without the object `kinesis` around its fields:
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-kinesis.html>. Other fields (a tumbling window's
+//! `window` and `state`, `encryptionType`, any future field) may have any value. If a record has duplicate keys, the last
+//! counts, as in most JSON parsers. If there are several `Records`, the first counts.
 
-mod layout;
-mod refusal;
-mod source_record;
+mod error;
+mod record;
+mod template;
 
-use crate::json::{JsonKind, Reader};
+use crate::json::Reader;
 
-use layout::Layout;
-use refusal::{foreign_source, refusal};
-use source_record::{Fields, Form};
+use error::{error_of, foreign_source};
+use record::{Fields, Form};
+use template::Template;
 
-pub use refusal::EventError;
-pub use source_record::{Problem, SourceRecord};
+pub use crate::json::JsonKind;
+pub use error::EventError;
+pub use record::{EventRecord, RecordProblem};
 
-/// A Kinesis event, as Lambda or EventBridge Pipes sends it. Making one reads it once, from end to end: it is JSON, and where each record's fields are is known. They
-/// are judged when the record's turn comes.
+/// A Kinesis event, as Lambda or EventBridge Pipes sends it.
+///
+/// [`parse`](Self::parse) reads the event once, validates that it is JSON, and finds each record's fields.
+/// [`records`](Self::records) interprets the fields.
 ///
 /// ```
 /// use kinesis_event_logger_core::Event;
@@ -36,7 +50,7 @@ pub use source_record::{Problem, SourceRecord};
 /// assert_eq!(records[0].stream.as_deref(), Some("lambda-stream"));
 /// assert_eq!(records[0].arrival_ms, Some(1_545_084_650_987));
 /// assert_eq!(records[1].problem.as_ref().unwrap().to_string(), "the record is null, not an object");
-/// # Ok::<_, kinesis_event_logger_core::EventError>(())
+/// # Ok::<_, kinesis_event_logger_core::event::EventError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Event<'a> {
@@ -44,16 +58,16 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads an event from its bytes.
+    /// Parses an event from its bytes.
     ///
     /// # Errors
-    /// [`EventError`] when this is not a Kinesis event, saying what it is. Nothing in one record is an error here.
+    /// Returns an [`EventError`] if this is not a Kinesis event. A problem with a record is not an error here.
     pub fn parse<B: AsRef<[u8]> + ?Sized>(event: &'a B) -> Result<Self, EventError> {
         let text = simdutf8::compat::from_utf8(event.as_ref())
             .map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
         let records = match records(text) {
             Some(records) => records,
-            None => return Err(refusal(text)),
+            None => return Err(error_of(text)),
         };
         match foreign_source(&records) {
             Some(event_source) => Err(EventError::OtherSource { event_source }),
@@ -61,13 +75,14 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The records in order. Each is yielded, whatever is wrong with it.
-    pub fn records(&self) -> impl ExactSizeIterator<Item = SourceRecord<'a>> + use<'a, '_> {
-        self.records.iter().map(SourceRecord::new)
+    /// Returns every record in order, including those with a problem.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = EventRecord<'a>> + use<'a, '_> {
+        self.records.iter().map(EventRecord::new)
     }
 }
 
-/// The records of an event; `None` if it is neither an object with a list `Records` nor a list of records, or not JSON.
+/// Returns the records of an event, or `None` if the text is not JSON, or is neither an object with an array `Records` nor an
+/// array of records.
 fn records(text: &str) -> Option<Vec<Fields<'_>>> {
     let mut reader = Reader::new(text);
     let records = match reader.kind()? {
@@ -76,10 +91,10 @@ fn records(text: &str) -> Option<Vec<Fields<'_>>> {
         }
         _ => member_records(&mut reader)?,
     };
-    records.filter(|_| reader.is_at_the_end())
+    records.filter(|_| reader.is_at_end())
 }
 
-/// The list `Records` of the object that comes next, if there is one.
+/// Reads an object and returns its array `Records`, if it has one.
 fn member_records<'a>(reader: &mut Reader<'a>) -> Option<Option<Vec<Fields<'a>>>> {
     let mut records = None;
     reader.enter(JsonKind::Object)?;
@@ -97,20 +112,20 @@ fn member_records<'a>(reader: &mut Reader<'a>) -> Option<Option<Vec<Fields<'a>>>
 
 fn elements<'a>(reader: &mut Reader<'a>, form: Form) -> Option<Vec<Fields<'a>>> {
     let mut elements = Vec::new();
-    let mut layout: Option<Layout<'a>> = None;
+    let mut template: Option<Template<'a>> = None;
     reader.enter(JsonKind::Array)?;
     while reader.more(JsonKind::Array, elements.is_empty())? {
         let kind = reader.kind()?;
-        let text = reader.ahead();
-        let fields = match layout.as_ref().and_then(|layout| layout.read(text)) {
+        let text = reader.rest();
+        let fields = match template.as_ref().and_then(|template| template.read(text)) {
             Some(fields) => {
-                reader.pass(fields.raw.len());
+                reader.skip(fields.raw.len());
                 fields
             }
             None => {
                 let fields = Fields::read(reader, form)?;
-                // Only an object tells where it ends: the number 1 is the beginning of another.
-                layout = (kind == JsonKind::Object).then(|| Layout::of(fields.clone(), text));
+                // Only an object has an end of its own: the number 1 may be the beginning of another number.
+                template = (kind == JsonKind::Object).then(|| Template::new(fields.clone(), text));
                 fields
             }
         };

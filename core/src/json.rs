@@ -1,10 +1,10 @@
-//! JSON read by its spans: text already known to be valid is walked and sliced, never built into values.
+//! Reads JSON in place: text is walked and sliced, and no values are built.
 //!
-//! Every function here is total: on text that is not JSON it gives some span or none, and never panics.
+//! Every function here is total: on text that is not JSON it returns some span or none, and never panics.
 
 mod reader;
 mod unescape;
-mod validate;
+mod validator;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,15 +12,15 @@ use std::fmt;
 use crate::scan;
 
 pub(crate) use reader::{Reader, long_string, number_length, plain_string_length};
-pub use validate::MAX_JSON_DEPTH;
-pub(crate) use validate::{Container, container, is_container};
+pub use validator::MAX_JSON_DEPTH;
+pub(crate) use validator::{MemberSet, is_container, validate_container};
 
-/// A text without the byte order mark that may stand before it, and the mark: many programs of Windows write one.
-pub(crate) fn split_mark(text: &str) -> (&str, &str) {
+/// Splits a text into its byte order mark, which many Windows programs write, and the rest.
+pub(crate) fn split_byte_order_mark(text: &str) -> (&str, &str) {
     text.split_at(if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 })
 }
 
-/// What sort of JSON value was found where another was expected.
+/// The type of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonKind {
     /// `null`
@@ -50,24 +50,24 @@ impl fmt::Display for JsonKind {
     }
 }
 
-/// A JSON value by where it begins: the text from there on. Where it ends is looked for only when that matters, so that
-/// walking into a value does not mean reading it twice.
+/// A JSON value, as the text from its beginning on. Its end is searched for only when needed, so that walking into a value
+/// does not read it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Value<'a>(&'a str);
 
 impl<'a> Value<'a> {
-    /// The value that `text` is; `text` is valid JSON.
+    /// Creates the value of `text`, which is valid JSON.
     pub(crate) fn new(text: &'a str) -> Self {
         Self(text.trim_start_matches([' ', '\t', '\n', '\r']))
     }
 
     /// The value as it is written.
     pub(crate) fn text(self) -> &'a str {
-        self.beginning(end_of_value(self.0.as_bytes(), 0))
+        self.prefix(end_of_value(self.0.as_bytes(), 0))
     }
 
-    /// The first `length` bytes of the value and what follows it.
-    pub(crate) fn beginning(self, length: usize) -> &'a str {
+    /// The first `length` bytes from the value's beginning.
+    pub(crate) fn prefix(self, length: usize) -> &'a str {
         self.0.get(..length).unwrap_or(self.0)
     }
 
@@ -82,12 +82,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Where in `text`, which this value is from, it begins.
+    /// The offset of the value's beginning in `text`, which contains it.
     pub(crate) fn offset_in(self, text: &str) -> usize {
         text.len().saturating_sub(self.0.len())
     }
 
-    /// The string's value, borrowed unless it holds escapes. A lone surrogate becomes U+FFFD.
+    /// Returns the string's value, borrowed unless it contains escapes. A lone surrogate becomes U+FFFD.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?;
         match scan::quote_or_backslash(inner.as_bytes()) {
@@ -96,23 +96,23 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Key and value of each member in order, duplicates included; nothing unless this is an object.
+    /// Returns key and value of each member in order, duplicates included. There are none unless this is an object.
     pub(crate) fn members(self) -> Members<'a> {
         Members(Items::of(self, JsonKind::Object))
     }
 
-    /// Each element in order; nothing unless this is an array.
+    /// Returns each element in order. There are none unless this is an array.
     pub(crate) fn elements(self) -> Elements<'a> {
         Elements(Items::of(self, JsonKind::Array))
     }
 }
 
-/// Walks the inside of a container, one value at a time.
+/// A cursor over the values in a container.
 #[derive(Debug, Clone)]
 struct Items<'a> {
     text: &'a str,
     position: usize,
-    /// `position` is where the last value begins, and its end is not known yet.
+    /// Whether `position` is the beginning of the last value, whose end is not known yet.
     inside: bool,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Items<'a> {
         Self { text, position: 1, inside: false }
     }
 
-    /// The next value, past separators; `None` at the end of the container.
+    /// Skips separators and returns the next value, or `None` at the end of the container.
     fn next_value(&mut self) -> Option<Value<'a>> {
         let bytes = self.text.as_bytes();
         if self.inside {
@@ -139,8 +139,8 @@ impl<'a> Items<'a> {
         self.text.get(self.position..).map(Value)
     }
 
-    /// Says that the last value is `length` bytes long, for a caller who has walked through it.
-    fn passed(&mut self, length: usize) {
+    /// Skips the last value. For callers that know its `length` in bytes, because they walked through it.
+    fn skip_value(&mut self, length: usize) {
         if self.inside {
             self.position += length;
             self.inside = false;
@@ -161,23 +161,23 @@ impl<'a> Iterator for Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The next member, and its key as it is written.
+    /// Returns the next member, and before it the key as it is written.
     pub(crate) fn next_with_literal(&mut self) -> Option<(Value<'a>, Cow<'a, str>, Value<'a>)> {
         let literal = self.0.next_value()?;
         let key = literal.string()?;
         if let Cow::Borrowed(key) = key {
-            // Written as it is, between quotes: its end need not be looked for again.
-            self.0.passed(key.len() + 2);
+            // The key has no escapes, so its end is known.
+            self.0.skip_value(key.len() + 2);
         }
         Some((literal, key, self.0.next_value()?))
     }
 
-    /// Says that the last value is `length` bytes long, for a caller who has walked through it.
-    pub(crate) fn passed(&mut self, length: usize) {
-        self.0.passed(length);
+    /// Skips the last value. For callers that know its `length` in bytes, because they walked through it.
+    pub(crate) fn skip_value(&mut self, length: usize) {
+        self.0.skip_value(length);
     }
 
-    /// How many bytes long the object is, once every member has been given.
+    /// The object's length in bytes, once every member has been returned.
     pub(crate) fn length(&self) -> usize {
         self.0.position + 1
     }
@@ -196,18 +196,19 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 impl Elements<'_> {
-    /// Says that the last element is `length` bytes long, for a caller who has walked through it.
-    pub(crate) fn passed(&mut self, length: usize) {
-        self.0.passed(length);
+    /// Skips the last element. For callers that know its `length` in bytes, because they walked through it.
+    pub(crate) fn skip_value(&mut self, length: usize) {
+        self.0.skip_value(length);
     }
 
-    /// How many bytes long the array is, once every element has been given.
+    /// The array's length in bytes, once every element has been returned.
     pub(crate) fn length(&self) -> usize {
         self.0.position + 1
     }
 }
 
-/// Where the value that begins at `start` ends. Always beyond `start`, so that a walk over text that is not JSON ends.
+/// Returns the end of the value that begins at `start`. It is always beyond `start`, so that a walk over text that is not
+/// JSON ends.
 fn end_of_value(bytes: &[u8], start: usize) -> usize {
     match bytes.get(start) {
         Some(b'"') => end_of_string(bytes, start),
@@ -220,7 +221,7 @@ fn end_of_value(bytes: &[u8], start: usize) -> usize {
     }
 }
 
-/// Where the string whose opening quote is at `start` ends.
+/// Returns the end of the string whose opening quote is at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut position = start + 1;
     while let Some(rest) = bytes.get(position..) {
@@ -233,7 +234,7 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Where the container that opens at `start` ends: a count of brackets, not recursion, so that depth costs nothing.
+/// Returns the end of the container that opens at `start`. It counts brackets, so that deep nesting needs no stack.
 fn end_of_container(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let mut position = start;
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_sliced_as_written() {
+    fn elements_are_slices_of_the_text() {
         let array = Value::new(" [ 1 ,\"a]\\\"\",[2,{\"x\":\"}\"}], null,true ]\n");
         assert_eq!(texts(array.elements()), ["1", "\"a]\\\"\"", "[2,{\"x\":\"}\"}]", "null", "true"]);
         assert_eq!(texts(Value::new("[]").elements()), Vec::<&str>::new());
@@ -282,28 +283,28 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_the_first_byte() {
+    fn kind_depends_on_the_first_byte() {
         let kinds = ["null", "false", "-1", "\"\"", "[]", "{}"].map(|text| Value::new(text).kind());
         use JsonKind::*;
         assert_eq!(kinds, [Null, Boolean, Number, String, Array, Object]);
     }
 
     #[test]
-    fn a_value_that_was_walked_through_is_not_read_again() {
+    fn skip_value_continues_behind_a_walked_value() {
         let object = Value::new(r#" {"a": {"b": [1, 2], "c": {}} , "d": 3} "#);
         let mut members = object.members();
         let (_, inner) = members.next().unwrap();
         let mut inner_members = inner.members();
         assert_eq!(inner_members.by_ref().count(), 2);
-        assert_eq!(inner.beginning(inner_members.length()), inner.text());
-        members.passed(inner_members.length());
+        assert_eq!(inner.prefix(inner_members.length()), inner.text());
+        members.skip_value(inner_members.length());
         assert_eq!(members.next().map(|(_, value)| value.text()), Some("3"));
         assert!(members.next().is_none());
-        assert_eq!(object.beginning(members.length()), object.text());
+        assert_eq!(object.prefix(members.length()), object.text());
     }
 
     #[test]
-    fn deep_nesting_is_walked_without_recursion() {
+    fn deep_nesting_needs_no_stack() {
         let deep = format!("[{}{}]", "[".repeat(500_000), "]".repeat(500_000));
         assert_eq!(Value::new(&deep).elements().count(), 1);
     }

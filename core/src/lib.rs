@@ -1,8 +1,8 @@
-//! Reads Kinesis records as Lambda sends them, writes each as exactly one log line, and names the resources of a
-//! Kinesis → Lambda → CloudWatch Logs path.
+//! Reads Kinesis records and writes each of them as exactly one log line.
 //!
 //! ```
-//! use kinesis_event_logger_core::{Decoder, Event, EventError, LineFormat, LineWriter};
+//! use kinesis_event_logger_core::event::EventError;
+//! use kinesis_event_logger_core::{Decoder, Event, LineFormat, LineWriter};
 //!
 //! let event = r#"{"Records":[{"kinesis":{"partitionKey":"k","sequenceNumber":"4959","data":"SGVsbG8=",
 //!     "approximateArrivalTimestamp":1545084650.987},"eventID":"shardId-000000000006:4959","eventSource":"aws:kinesis",
@@ -10,8 +10,8 @@
 //!
 //! let writer = LineWriter::new(LineFormat::Text, "3f1c", 1_545_084_651_000);
 //! let (mut lines, mut decoder) = (Vec::new(), Decoder::new());
-//! for source in Event::parse(event)?.records() {
-//!     decoder.decode(&source, |record| {
+//! for record in Event::parse(event)?.records() {
+//!     decoder.decode(&record, |record| {
 //!         writer.append(record, &mut lines);
 //!         Ok::<_, EventError>(())
 //!     })?;
@@ -24,58 +24,50 @@
 //! # Ok::<_, EventError>(())
 //! ```
 //!
-//! # What it promises
-//! - No input makes it panic, recurse without bound or lose a record: every element of `Records` is yielded, with a
-//!   named problem if it is not what it should be.
-//! - One record is one line, and nothing in a record can end that line, begin another or move a terminal's cursor.
-//! - JSON data keeps its numbers and key order: it is embedded, never parsed and written again.
+//! # Modules
+//! - [`event`] reads the event of Lambda or EventBridge Pipes, record by record.
+//! - [`decode`] unpacks a record: base64, KPL aggregates, gzip, zstd. It also builds aggregates.
+//! - [`shape`] knows the JSON of other services: CloudWatch Logs subscriptions and DynamoDB changes.
+//! - [`redact`] replaces values by key name or JSON pointer.
+//! - [`line`] writes a record as one line, in text or JSON.
+//! - [`route`] finds the shard of a partition key, and compares, parses and builds sequence numbers.
+//! - [`names`] derives and validates the names of an application's resources.
+//! - [`limits`] lists the services' limits.
 //!
-//! # What is in it
-//! - [`Event`]: the event Lambda or EventBridge Pipes sends, read record by record, tumbling windows included.
-//! - [`Decoder`]: a record to the records in it: base64, KPL aggregates ([`Aggregate`], and [`AggregateBuilder`] to make
-//!   them), gzip and zstd ([`Compression`]) around and inside, CloudWatch Logs envelopes. It takes an event's records
-//!   and, for a consumer of `GetRecords`, plain bytes.
-//! - [`Shape`], [`classify`]: what bytes are: JSON, text, CBOR, other binary, a log envelope, a DynamoDB change.
-//! - [`LineWriter`]: a record as one line, as text or JSON; [`LineOptions`] for its size, and what of the data is shown.
-//! - [`Redactor`]: values replaced by JSON pointer or key name, everything else byte for byte.
-//! - [`hash_key`], [`shard_of`]: which shard a partition key goes to. [`SequenceNumber`]: compared, read apart, built.
-//! - [`Names`], [`names`], [`limits`]: what the resources of a path are called, and what the services take.
+//! # Guarantees
+//! - No input makes the crate panic, recurse without bound or lose a record. Every element of `Records` is returned, with a
+//!   problem if it is not a valid record.
+//! - One record becomes one line. Nothing in a record can end the line, begin another one or control a terminal.
+//! - JSON data keeps its numbers and the order of its keys. It is embedded in the line, not parsed and serialized.
 //!
-//! # What it leaves to others
-//! Input and output, clocks, randomness, threads and AWS: it works on values it is handed. It does not poll streams,
-//! and does not decide what becomes of a record.
+//! # Non-goals
+//! The crate does no I/O, has no clock, no randomness and no threads, and does not call AWS. It does not poll streams, and
+//! does not decide what happens to a record.
+//!
+//! # Cargo features
+//! All features are on by default.
+//! - `gzip` and `zstd` decompress data. Without one of them, data of that format stays compressed, and its record has an
+//!   [`error`](Record::error) that names the feature.
+//! - `cbor` recognizes CBOR. Without it, CBOR is [`Payload::Binary`].
 
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod decode;
+pub mod decode;
 mod escape;
-mod event;
-mod hash;
+pub mod event;
 mod json;
 pub mod limits;
-mod line;
+pub mod line;
 pub mod names;
-mod record;
-mod redact;
+pub mod redact;
+pub mod route;
 mod scan;
-mod sequence;
+pub mod shape;
 mod timestamp;
 
-pub use decode::{
-    AGGREGATE_MAGIC, Aggregate, AggregateBuilder, AggregateError, Base64Error, Compression, Decoder, DecompressError,
-    Envelope, EnvelopeEvent, MAX_DECOMPRESSED_BYTES, Payload, Shape, SubRecord, SubRecordProblem, base64, classify,
-    decode,
-};
-pub use escape::is_escaped_on_lines;
-pub use event::{Event, EventError, Problem, SourceRecord};
-pub use hash::{HashKeyRange, InvalidHashKey, hash_key, parse_hash_key, shard_of};
-pub use json::{JsonKind, MAX_JSON_DEPTH};
-pub use line::{
-    DataShown, LINE_VERSION, Level, LineFormat, LineOptions, LineWriter, MAX_NAME_BYTES, Outcome, UnknownDataShown,
-    UnknownLevel, UnknownLineFormat, append_message,
-};
-pub use names::{Location, NameError, Names};
-pub use record::{Change, Data, LogEvent, Origin, Record};
-pub use redact::{REDACTION_MARK, Redacted, Redactor, RuleError};
-pub use sequence::{InvalidSequenceNumber, SecondsOutOfRange, SequenceNumber, SequenceParts};
-pub use timestamp::rfc3339;
+pub use decode::{AggregateBuilder, Data, Decoder, Payload, Position, Record};
+pub use event::Event;
+pub use line::{LineFormat, LineOptions, LineWriter};
+pub use redact::Redactor;
+pub use route::SequenceNumber;

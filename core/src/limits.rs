@@ -1,5 +1,11 @@
 //! The services' limits, each with its unit and its source.
 //!
+//! ```
+//! use kinesis_event_logger_core::limits;
+//!
+//! assert!(limits::PARTITION_KEY_CHARS.contains(&"user-1".chars().count()));
+//! ```
+//!
 //! Kinesis: <https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html> and the API reference of the
 //! operation named. Lambda: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>. CloudWatch Logs:
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>.

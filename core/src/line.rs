@@ -1,120 +1,64 @@
-//! A record as exactly one log line, in the two formats a Lambda function can be set to.
+//! Writes a record as exactly one log line, in the two formats that a Lambda function can have.
 //!
-//! JSON, with missing fields left out:
+//! ```
+//! use kinesis_event_logger_core::{Data, LineFormat, LineWriter, Payload, Position, Record};
+//!
+//! let writer = LineWriter::new(LineFormat::Text, "3f1c", 1_795_452_960_123);
+//! let position = Position { stream: Some("orders"), partition_key: Some("user-1"), ..Position::default() };
+//! let mut lines = Vec::new();
+//! writer.append(&Record::new(position, Data::Payload(Payload::Json(r#"{"a":1}"#))), &mut lines);
+//! assert_eq!(
+//!     String::from_utf8(lines).unwrap(),
+//!     "2026-11-23T16:56:00.123Z INFO 3f1c stream=orders shard=- seq=- key=\"user-1\" arrival=- lagMs=- data={\"a\":1}\n"
+//! );
+//! ```
+//!
+//! # JSON
 //! `{"timestamp":"2026-11-23T16:56:00.123Z","level":"INFO","v":1,"requestId":"…","stream":"…","shard":"shardId-…",`
-//! `"sequenceNumber":"…","partitionKey":"…","arrival":"…Z","lagMs":12,"type":"json","data":{…}}`.
-//! `type` is `json`, `text` (`data` is a string), `binary` or `cbor` (`bytes` is the length, `data` base64) or `undecodable`
-//! (`error` says why, `data` is what was there). JSON data is embedded as it was written, but for the whitespace around
-//! it, line breaks and tabs between its tokens (spaces here), and control characters in its strings (escapes here). `timestamp` and `level` are where Lambda looks for them:
+//! `"sequenceNumber":"…","partitionKey":"…","arrival":"…Z","lagMs":12,"type":"json","data":{…}}`
+//!
+//! Missing fields are omitted. `type` is `json`, `text` (`data` is a string), `binary` or `cbor` (`bytes` is the length,
+//! `data` is base64), or `undecodable` (`error` is the reason, `data` is the text in place of the data). JSON data is
+//! embedded as it was written, except that whitespace around it is removed, line breaks and tabs between its tokens become
+//! spaces, and control characters in its strings become escapes. `timestamp` and `level` are the fields that Lambda reads:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html>.
 //!
-//! Fields that only some records have: `subSequenceNumber` and `explicitHashKey` (from an aggregate); `owner`, `logGroup`,
-//! `logStream`, `logEventId`, `logEventTime` (a CloudWatch Logs event); `table`, `operation` (a DynamoDB change);
-//! `redacted` (how many values were replaced, in the data and in these fields; with `redactedWhole`, the reason, all of the data was); `truncated` (the
-//! data, or a name, was cut); `sha256`, which with `bytes` tells what was cut off or not shown.
+//! Only some records have these fields: `subSequenceNumber` and `explicitHashKey` (from an aggregate); the fields of the
+//! record's [shape](crate::shape); `redacted` (the number of values that were replaced in the data and in the line's
+//! fields) and `redactedWhole` (the reason why all of the data was replaced); `truncated` (the data or a name was
+//! truncated); `bytes` and `sha256` (of data that is truncated or not shown).
 //!
-//! Text, the same fields separated by spaces, always in this order, missing ones `-`:
-//! `2026-11-23T16:56:00.123Z INFO REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=12 data={"a":1}`.
-//! Text data is a JSON string literal, binary `base64:LENGTH:BASE64`, undecodable `undecodable:"…"`. What is wrong with a
-//! record stands before its data as `error="…"`, and so do the fields that only some records have, by the same names.
+//! # Text
+//! `2026-11-23T16:56:00.123Z INFO REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=12 data={"a":1}`
+//!
+//! The same fields are separated by spaces, always in this order, and `-` marks a missing one. Text data is a JSON string
+//! literal, binary data is `base64:LENGTH:BASE64`, and undecodable data is `undecodable:"…"`. `error="…"` and the fields that
+//! only some records have are before `data`, by the same names as in JSON.
 
+mod data;
 mod fields;
-mod shown;
+mod options;
 
-use std::fmt;
-use std::str::FromStr;
-
-use thiserror::Error;
-
+use crate::decode::{Data, Record};
 use crate::escape::{push_string, push_word};
-use crate::record::{Data, Record};
-use crate::redact::Redactor;
 use crate::timestamp::push_rfc3339;
 
-use fields::Fields;
-use shown::Shown;
+use data::LineData;
+use fields::FieldWriter;
 
-/// The version of the JSON line, its field `v`: raised when a field changes its meaning or goes away.
+pub use crate::escape::is_escaped;
+pub use crate::timestamp::rfc3339;
+pub use options::{DataMode, InvalidDataMode, InvalidLevel, InvalidLineFormat, Level, LineFormat, LineOptions};
+
+/// The version of the JSON line, its field `v`. It is incremented when a field changes its meaning or is removed.
 pub const LINE_VERSION: u32 = 1;
 
-/// How lines are written. `AWS_LAMBDA_LOG_FORMAT` holds one of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LineFormat {
-    /// Fields separated by spaces.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-/// A text that names no line format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes Text or JSON")]
-pub struct UnknownLineFormat;
-
-impl FromStr for LineFormat {
-    type Err = UnknownLineFormat;
-
-    /// Lambda writes `Text` and `JSON`; case does not matter here.
-    fn from_str(text: &str) -> Result<Self, UnknownLineFormat> {
-        match text {
-            _ if text.eq_ignore_ascii_case("text") => Ok(Self::Text),
-            _ if text.eq_ignore_ascii_case("json") => Ok(Self::Json),
-            _ => Err(UnknownLineFormat),
-        }
-    }
-}
-
-/// How grave a line is: Lambda's six levels, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "Lambda's own names, which say what they are")]
-pub enum Level {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-    Fatal,
-}
-
-impl Level {
-    const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
-
-    /// The name as Lambda writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Trace => "TRACE",
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warn => "WARN",
-            Self::Error => "ERROR",
-            Self::Fatal => "FATAL",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A text that names no level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes TRACE, DEBUG, INFO, WARN, ERROR or FATAL")]
-pub struct UnknownLevel;
-
-impl FromStr for Level {
-    type Err = UnknownLevel;
-
-    /// Case does not matter.
-    fn from_str(text: &str) -> Result<Self, UnknownLevel> {
-        Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(text)).ok_or(UnknownLevel)
-    }
-}
+/// The largest number of bytes of a name (a partition key, a sequence number, …) on the line. Every valid name fits: the
+/// longest is a partition key of 256 characters. A longer name comes from an event that Lambda did not create.
+pub const MAX_NAME_BYTES: usize = 1024;
 
 impl Record<'_> {
-    /// The level of the record's line.
+    /// Returns the level of the record's line.
     pub fn level(&self) -> Level {
         match (&self.error, self.data) {
             (None, Data::Payload(_)) => Level::Info,
@@ -123,88 +67,29 @@ impl Record<'_> {
     }
 }
 
-/// What of the data is shown on a line.
+/// A summary of a line that was written, for counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DataShown {
-    /// The data, as far as it fits.
-    #[default]
-    Full,
-    /// Its length and its SHA-256.
-    Hash,
-    /// Its length.
-    None,
-}
-
-/// A text that names no way to show data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes full, hash or none")]
-pub struct UnknownDataShown;
-
-impl FromStr for DataShown {
-    type Err = UnknownDataShown;
-
-    /// Case does not matter.
-    fn from_str(text: &str) -> Result<Self, UnknownDataShown> {
-        match text {
-            _ if text.eq_ignore_ascii_case("full") => Ok(Self::Full),
-            _ if text.eq_ignore_ascii_case("hash") => Ok(Self::Hash),
-            _ if text.eq_ignore_ascii_case("none") => Ok(Self::None),
-            _ => Err(UnknownDataShown),
-        }
-    }
-}
-
-/// How lines show data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineOptions {
-    /// Whether the data is shown at all.
-    pub data: DataShown,
-    /// Bytes that the data may take on the line, its escapes and base64 counted and its quotes not. What is longer is
-    /// cut at a character, with the full length and the SHA-256 of the whole; JSON that is cut is shown as text.
-    pub max_data_bytes: usize,
-    /// What must not be shown. It comes before everything else: a SHA-256 is that of the data after redaction, so that
-    /// nobody can find a short secret by trying.
-    pub redactor: Redactor,
-}
-
-impl LineOptions {
-    /// All of the data, however long, with nothing redacted.
-    pub const DEFAULT: Self = Self { data: DataShown::Full, max_data_bytes: usize::MAX, redactor: Redactor::NONE };
-}
-
-impl Default for LineOptions {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-/// What became of a record on its way to its line, for whoever counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
-    /// Values that were replaced; 1 if all of the data was.
+pub struct LineSummary {
+    /// The number of values that were replaced. It is 1 if all of the data was.
     pub redacted: usize,
-    /// Whether the data, or a name longer than [`MAX_NAME_BYTES`], was cut.
+    /// Whether the data, or a name longer than [`MAX_NAME_BYTES`], was truncated.
     pub truncated: bool,
 }
-
-/// Bytes of a name (a partition key, a sequence number, …) that are shown. The longest that a service gives, a partition
-/// key of 256 characters, fits; a longer one is from an event that Lambda did not make.
-pub const MAX_NAME_BYTES: usize = 1024;
 
 /// Writes the lines of one batch.
 ///
 /// ```
-/// use kinesis_event_logger_core::{Data, LineFormat, LineWriter, Payload, Record};
+/// use kinesis_event_logger_core::{Data, LineFormat, LineWriter, Payload, Position, Record};
 ///
 /// let writer = LineWriter::new(LineFormat::Json, "3f1c", 1_795_452_960_123);
-/// let record = Record {
+/// let position = Position {
 ///     stream: Some("orders"),
 ///     partition_key: Some("a\nb"),
 ///     arrival_ms: Some(1_795_452_960_111),
-///     ..Record::new(Data::Payload(Payload::Json("{\"n\": 1}\n")))
+///     ..Position::default()
 /// };
 /// let mut lines = Vec::new();
-/// writer.append(&record, &mut lines);
+/// writer.append(&Record::new(position, Data::Payload(Payload::Json("{\"n\": 1}\n"))), &mut lines);
 /// assert_eq!(
 ///     String::from_utf8(lines).unwrap(),
 ///     concat!(
@@ -219,33 +104,32 @@ pub struct LineWriter<'o> {
     format: LineFormat,
     now_ms: i64,
     options: &'o LineOptions,
-    /// How the lines of this batch begin, by level: the same for each, so written once.
+    /// The beginnings of the batch's lines of each level. All lines of a level begin alike.
     info: Vec<u8>,
     warn: Vec<u8>,
 }
 
 impl<'o> LineWriter<'o> {
-    /// A writer for the batch of one invocation: its request id, and the instant its lines are stamped with, in epoch
-    /// milliseconds.
+    /// Creates a writer for the batch of one invocation. `now_ms` is the timestamp of its lines, in epoch milliseconds.
     pub fn new(format: LineFormat, request_id: &str, now_ms: i64) -> Self {
         static DEFAULT: LineOptions = LineOptions::DEFAULT;
         Self::with_options(format, request_id, now_ms, &DEFAULT)
     }
 
-    /// As [`new`](Self::new), for lines that do not show everything.
+    /// Creates a writer like [`new`](Self::new), with options.
     ///
     /// ```
-    /// use kinesis_event_logger_core::{Data, DataShown, LineFormat, LineOptions, LineWriter, Payload, Record, Redactor};
+    /// use kinesis_event_logger_core::{Data, LineFormat, LineOptions, LineWriter, Payload, Position, Record, Redactor};
     ///
     /// let options = LineOptions { redactor: Redactor::new(["password"])?, ..LineOptions::DEFAULT };
     /// let writer = LineWriter::with_options(LineFormat::Text, "3f1c", 0, &options);
     /// let mut lines = Vec::new();
-    /// let record = Record::new(Data::Payload(Payload::Json(r#"{"user":7,"password":"hunter2"}"#)));
-    /// let outcome = writer.append(&record, &mut lines);
-    /// assert_eq!(outcome.redacted, 1);
+    /// let data = Data::Payload(Payload::Json(r#"{"user":7,"password":"hunter2"}"#));
+    /// let summary = writer.append(&Record::new(Position::default(), data), &mut lines);
+    /// assert_eq!(summary.redacted, 1);
     /// assert!(lines.ends_with(br#" redacted=1 data={"user":7,"password":"[redacted]"}
     /// "#));
-    /// # Ok::<_, kinesis_event_logger_core::RuleError>(())
+    /// # Ok::<_, kinesis_event_logger_core::redact::RuleError>(())
     /// ```
     pub fn with_options(format: LineFormat, request_id: &str, now_ms: i64, options: &'o LineOptions) -> Self {
         let beginning = |level| {
@@ -256,35 +140,21 @@ impl<'o> LineWriter<'o> {
         Self { format, now_ms, options, info: beginning(Level::Info), warn: beginning(Level::Warn) }
     }
 
-    /// Appends the record's line to `out`: one `\n`, at its end, whatever the record holds.
-    pub fn append(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Outcome {
-        let shown = Shown::of(record, self.options);
+    /// Appends the record's line to `out`. Its only `\n` is at its end, whatever the record contains.
+    pub fn append(&self, record: &Record<'_>, out: &mut Vec<u8>) -> LineSummary {
+        let data = LineData::new(record, self.options);
         out.extend_from_slice(if record.level() == Level::Info { &self.info } else { &self.warn });
-        let mut fields = Fields { out, format: self.format, truncated: shown.truncated, redacted: shown.redacted };
-        self.append_place(record, &mut fields);
+        let mut fields = FieldWriter { out, format: self.format, truncated: data.truncated, redacted: data.redacted };
+        fields.position(&record.position, self.now_ms);
         if let Some(origin) = &record.origin {
             fields.origin(origin, &self.options.redactor);
         }
-        fields.data(record.error.as_deref(), &shown);
-        Outcome { redacted: fields.redacted, truncated: fields.truncated }
-    }
-
-    /// Where the record is, and when it came: what is missing is left out of JSON and `-` in text.
-    fn append_place(&self, record: &Record<'_>, fields: &mut Fields<'_>) {
-        fields.place("stream", "stream", record.stream);
-        fields.place("shard", "shard", record.shard_id);
-        fields.place("sequenceNumber", "seq", record.sequence_number);
-        if let Some(number) = record.sub_sequence_number {
-            fields.number("subSequenceNumber", number);
-        }
-        fields.partition_key(record.partition_key);
-        fields.word("explicitHashKey", record.explicit_hash_key);
-        // Negative where the clocks of Kinesis and this host disagree.
-        fields.arrival(record.arrival_ms, |arrival_ms| self.now_ms.saturating_sub(arrival_ms));
+        fields.data(record.error.as_deref(), &data);
+        LineSummary { redacted: fields.redacted, truncated: fields.truncated }
     }
 }
 
-/// Appends a line that is about the program rather than a record: JSON `{"timestamp":…,"level":…,"message":…}`, or text
+/// Appends a line about the program instead of a record: in JSON `{"timestamp":…,"level":…,"message":…}`, in text
 /// `TIMESTAMP LEVEL - message="…"`.
 pub fn append_message(format: LineFormat, now_ms: i64, level: Level, message: &str, out: &mut Vec<u8>) {
     match format {

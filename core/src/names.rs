@@ -1,8 +1,16 @@
-//! What the resources of one application and stage are called, and which of them are ours.
+//! The names and tags of an application's resources on AWS.
 //!
-//! Of application `orders` and stage `prod`: stream and function `orders-prod`, role `orders-prod-role`, log group
-//! `/aws/lambda/orders-prod`; each can be given another name. Names say where things are, tags say whose they are:
-//! `a-b` with `c` and `a` with `b-c` share names, never tags.
+//! ```
+//! use kinesis_event_logger_core::names::Names;
+//!
+//! let names = Names::new("orders", "prod")?;
+//! assert_eq!((names.stream(), names.function()), ("orders-prod", "orders-prod"));
+//! assert_eq!((names.role(), names.log_group()), ("orders-prod-role", "/aws/lambda/orders-prod"));
+//! # Ok::<_, kinesis_event_logger_core::names::NameError>(())
+//! ```
+//!
+//! Each resource can be given another name. Names identify a resource, and tags its owner: application `a-b` with stage
+//! `c` and application `a` with stage `b-c` share names, but never tags.
 
 mod rules;
 
@@ -10,19 +18,19 @@ use crate::names::rules::Rule;
 
 pub use crate::names::rules::NameError;
 
-/// The application of a newcomer who names none.
+/// The default application.
 pub const DEFAULT_APPLICATION: &str = "kinesis-event-logger";
-/// The stage of a newcomer who names none.
+/// The default stage.
 pub const DEFAULT_STAGE: &str = "dev";
-/// The tag that holds the application.
+/// The key of the tag whose value is the application.
 pub const APPLICATION_TAG: &str = "kinesis-event-logger:application";
-/// The tag that holds the stage.
+/// The key of the tag whose value is the stage.
 pub const STAGE_TAG: &str = "kinesis-event-logger:stage";
 
 /// The names of one application's stage, each valid for its service.
 ///
 /// ```
-/// use kinesis_event_logger_core::Names;
+/// use kinesis_event_logger_core::names::Names;
 ///
 /// let names = Names::builder("orders", "prod").stream("legacy.orders".to_owned()).build()?;
 /// assert_eq!(names.stream(), "legacy.orders");
@@ -34,7 +42,7 @@ pub const STAGE_TAG: &str = "kinesis-event-logger:stage";
 ///     error.to_string(),
 ///     "application \"orders team\": ' ' at character 7 is not allowed; it takes letters, digits, - and _"
 /// );
-/// # Ok::<_, kinesis_event_logger_core::NameError>(())
+/// # Ok::<_, kinesis_event_logger_core::names::NameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -49,20 +57,20 @@ pub struct Names {
 impl Default for Names {
     /// The names of [`DEFAULT_APPLICATION`] and [`DEFAULT_STAGE`].
     fn default() -> Self {
-        Self::new(DEFAULT_APPLICATION, DEFAULT_STAGE).expect("the default names are valid, as their test shows")
+        Self::new(DEFAULT_APPLICATION, DEFAULT_STAGE).expect("the default names are valid")
     }
 }
 
 impl Names {
-    /// The names derived from application and stage.
+    /// Derives all names from application and stage.
     ///
     /// # Errors
-    /// [`NameError`] when one of them, or a name derived from them, is not valid.
+    /// Returns a [`NameError`] if the application, the stage or a derived name is not valid.
     pub fn new(application: impl Into<String>, stage: impl Into<String>) -> Result<Self, NameError> {
         Self::builder(application, stage).build()
     }
 
-    /// Names of which some are given rather than derived.
+    /// Creates a builder, for names that are not all derived.
     pub fn builder(application: impl Into<String>, stage: impl Into<String>) -> NamesBuilder {
         NamesBuilder {
             application: application.into(),
@@ -104,12 +112,13 @@ impl Names {
         &self.log_group
     }
 
-    /// The tags that mark a resource as this application's and stage's: keys and values.
+    /// Returns key and value of the tags that mark a resource as owned by this application and stage.
     pub fn tags(&self) -> [(&'static str, &str); 2] {
         [(APPLICATION_TAG, &self.application), (STAGE_TAG, &self.stage)]
     }
 
-    /// Whether a resource with these tags is this application's and stage's: only such a one is changed or deleted.
+    /// Whether a resource with these tags is owned by this application and stage. Only owned resources are changed or
+    /// deleted.
     pub fn owns<K: AsRef<str>, V: AsRef<str>>(&self, tags: impl IntoIterator<Item = (K, V)>) -> bool {
         let mut found = [false; 2];
         for (key, value) in tags {
@@ -130,7 +139,7 @@ impl Names {
         location.arn("lambda", format_args!("function:{}", self.function))
     }
 
-    /// The role's ARN. IAM has no regions, so that part is empty.
+    /// The role's ARN. Its region is empty, because IAM is global.
     pub fn role_arn(&self, location: &Location) -> String {
         format!("arn:{}:iam::{}:role/{}", location.partition(), location.account_id, self.role)
     }
@@ -141,9 +150,9 @@ impl Names {
     }
 }
 
-/// Collects the names that are given; [`NamesBuilder::build`] derives the rest.
+/// Builds [`Names`] from given names, and derives the others.
 ///
-/// Each setter takes a `String` or an `Option<String>`; `None` leaves the name to be derived.
+/// Each setter accepts a `String` or an `Option<String>`. A name that is `None` is derived.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct NamesBuilder {
@@ -156,55 +165,55 @@ pub struct NamesBuilder {
 }
 
 impl NamesBuilder {
-    /// Gives the stream's name.
+    /// Sets the stream's name.
     pub fn stream(mut self, name: impl Into<Option<String>>) -> Self {
         self.stream = name.into();
         self
     }
 
-    /// Gives the function's name; the log group's follows it unless given too.
+    /// Sets the function's name. The name of the log group is derived from it.
     pub fn function(mut self, name: impl Into<Option<String>>) -> Self {
         self.function = name.into();
         self
     }
 
-    /// Gives the role's name.
+    /// Sets the role's name.
     pub fn role(mut self, name: impl Into<Option<String>>) -> Self {
         self.role = name.into();
         self
     }
 
-    /// Gives the log group's name.
+    /// Sets the log group's name.
     pub fn log_group(mut self, name: impl Into<Option<String>>) -> Self {
         self.log_group = name.into();
         self
     }
 
-    /// Derives what was not given, and checks every name against its service's rule.
+    /// Derives the names that were not set, and validates every name by its service's rule.
     ///
     /// # Errors
-    /// [`NameError`], of the first name that is not valid: which one, and which character or what length.
+    /// Returns a [`NameError`] for the first name that is not valid.
     pub fn build(self) -> Result<Names, NameError> {
         let Self { application, stage, stream, function, role, log_group } = self;
         rules::APPLICATION.check(&application)?;
         rules::STAGE.check(&stage)?;
         let base = format!("{application}-{stage}");
-        let settle = |rule: &Rule, given: Option<String>, derived: String| match given {
+        let validated = |rule: &Rule, given: Option<String>, derived: String| match given {
             Some(name) => rule.check(&name).map(|()| name),
             None => match rule.check(&derived) {
                 Ok(()) => Ok(derived),
                 Err(error) => Err(error.derived_from(&application, &stage)),
             },
         };
-        let stream = settle(&rules::STREAM, stream, base.clone())?;
-        let role = settle(&rules::ROLE, role, format!("{base}-role"))?;
-        let function = settle(&rules::FUNCTION, function, base)?;
-        let log_group = settle(&rules::LOG_GROUP, log_group, format!("/aws/lambda/{function}"))?;
+        let stream = validated(&rules::STREAM, stream, base.clone())?;
+        let role = validated(&rules::ROLE, role, format!("{base}-role"))?;
+        let function = validated(&rules::FUNCTION, function, base)?;
+        let log_group = validated(&rules::LOG_GROUP, log_group, format!("/aws/lambda/{function}"))?;
         Ok(Names { application, stage, stream, function, role, log_group })
     }
 }
 
-/// The region and account that an ARN needs.
+/// The region and account of an ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The region, for instance `eu-central-1`.
@@ -214,7 +223,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// The partition of the region, by the prefixes in the AWS SDKs' `partitions.json`; `aws` for what is unknown.
+    /// Returns the partition of the region, by the prefixes in the AWS SDKs' `partitions.json`. Other regions are in `aws`.
     pub fn partition(&self) -> &'static str {
         const PREFIXES: [(&str, &str); 7] = [
             ("cn-", "aws-cn"),
@@ -239,12 +248,12 @@ mod tests {
 
     use super::*;
 
-    fn refusal(builder: NamesBuilder) -> String {
+    fn error(builder: NamesBuilder) -> String {
         builder.build().unwrap_err().to_string()
     }
 
     #[test]
-    fn a_newcomer_gets_working_names() {
+    fn the_default_names_are_valid() {
         let names = Names::default();
         assert_eq!(names.stream(), "kinesis-event-logger-dev");
         assert_eq!(names.function(), "kinesis-event-logger-dev");
@@ -253,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn given_names_win_and_the_log_group_follows_the_function() {
+    fn given_names_override_derived_ones_and_the_log_group_follows_the_function() {
         let names =
             Names::builder("a", "b").function("f".to_owned()).role(Some("r".to_owned())).stream(None).build().unwrap();
         assert_eq!((names.stream(), names.function(), names.role()), ("a-b", "f", "r"));
@@ -263,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn a_derived_name_that_is_too_long_says_what_to_shorten() {
+    fn the_error_of_a_long_derived_name_says_what_to_shorten() {
         assert_eq!(
-            refusal(Names::builder("a".repeat(52), "production12")),
+            error(Names::builder("a".repeat(52), "production12")),
             "role \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-production12-role\": 70 characters, \
              6 more than the 64 IAM takes; shorten the application (52 characters), or give the role a name of its own"
         );
-        let longest_stage = refusal(Names::builder("a", "s".repeat(58)));
+        let longest_stage = error(Names::builder("a", "s".repeat(58)));
         assert!(longest_stage.ends_with("shorten the stage (58 characters), or give the role a name of its own"));
         assert!(Names::new("a".repeat(50), "s".repeat(8)).is_ok());
     }
@@ -278,47 +287,47 @@ mod tests {
     fn given_names_are_checked_against_their_services_rules() {
         let builder = || Names::builder("a", "b");
         assert_eq!(
-            refusal(builder().stream("é".to_owned())),
+            error(builder().stream("é".to_owned())),
             "stream \"é\": 'é' at character 1 is not allowed; Kinesis takes letters, digits, _ . and -"
         );
         assert_eq!(
-            refusal(builder().function("f.g".to_owned())),
+            error(builder().function("f.g".to_owned())),
             "function \"f.g\": '.' at character 2 is not allowed; Lambda takes letters, digits, - and _"
         );
         assert_eq!(
-            refusal(builder().role("r/s".to_owned())),
+            error(builder().role("r/s".to_owned())),
             "role \"r/s\": '/' at character 2 is not allowed; IAM takes letters, digits, _ + = , . @ and -"
         );
         assert_eq!(
-            refusal(builder().log_group("a:b".to_owned())),
+            error(builder().log_group("a:b".to_owned())),
             "log group \"a:b\": ':' at character 2 is not allowed; CloudWatch Logs takes letters, digits, . - _ / and #"
         );
         assert_eq!(
-            refusal(builder().log_group("aws/mine".to_owned())),
-            "log group \"aws/mine\": names that begin with \"aws/\" are kept for AWS"
+            error(builder().log_group("aws/mine".to_owned())),
+            "log group \"aws/mine\": names that begin with \"aws/\" are reserved for AWS"
         );
         assert_eq!(
-            refusal(builder().stream("s".repeat(129))),
+            error(builder().stream("s".repeat(129))),
             format!("stream {:?}: 129 characters, 1 more than the 128 Kinesis takes", "s".repeat(129))
         );
-        assert_eq!(refusal(builder().role(String::new())), "role \"\": is empty");
+        assert_eq!(error(builder().role(String::new())), "role \"\": is empty");
     }
 
     #[test]
     fn application_and_stage_are_checked() {
-        assert_eq!(refusal(Names::builder("", "b")), "application \"\": is empty");
+        assert_eq!(error(Names::builder("", "b")), "application \"\": is empty");
         assert_eq!(
-            refusal(Names::builder("a", "b.c")),
+            error(Names::builder("a", "b.c")),
             "stage \"b.c\": '.' at character 2 is not allowed; it takes letters, digits, - and _"
         );
         assert_eq!(
-            refusal(Names::builder("-a", "b")),
+            error(Names::builder("-a", "b")),
             "application \"-a\": '-' at character 1 is not allowed; it begins with a letter or digit"
         );
     }
 
     #[test]
-    fn arns_carry_the_regions_partition() {
+    fn arns_contain_the_partition_of_the_region() {
         let names = Names::new("a", "b").unwrap();
         let at = |region: &str| Location { region: region.to_owned(), account_id: "123456789012".to_owned() };
         assert_eq!(names.stream_arn(&at("eu-west-1")), "arn:aws:kinesis:eu-west-1:123456789012:stream/a-b");
@@ -332,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn only_both_tags_together_make_a_resource_ours() {
+    fn a_resource_is_owned_only_with_both_tags() {
         let names = Names::new("a", "b").unwrap();
         assert!(names.owns(names.tags()));
         assert!(names.owns([("x", "y"), (STAGE_TAG, "b"), (APPLICATION_TAG, "a")]));
@@ -344,7 +353,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_accepted_derives_only_valid_names(application in "[a-zA-Z0-9._-]{0,40}", stage in "[a-zA-Z0-9._-]{0,30}") {
+        fn accepted_applications_and_stages_derive_valid_names(application in "[a-zA-Z0-9._-]{0,40}", stage in "[a-zA-Z0-9._-]{0,30}") {
             if let Ok(names) = Names::new(&*application, &*stage) {
                 prop_assert!(names.function().len() <= 64 && names.role().len() <= 64);
                 prop_assert!(names.function().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));

@@ -1,110 +1,118 @@
-//! What must not reach a log, replaced before a line is written.
+//! Replaces the values that must not appear in a log.
 //!
-//! **A value is shown only if it can be shown that no rule names anything in it.** [`Redactor::text`] is the one judge of
-//! that, wherever a text stands: as a record's data, as a log event's message, as a key or a string in JSON, as a field of
-//! the line that repeats a member of the data. It knows two proofs: none of the names is in the text, in whatever writing
-//! ([`names`]); or the text is JSON, every member of which has been compared with the rules ([`walk`]). A text with neither
-//! is replaced whole.
+//! ```
+//! use kinesis_event_logger_core::{Data, Payload, Redactor};
+//! use kinesis_event_logger_core::redact::Redacted;
 //!
-//! Data is never parsed and written again: a value that a rule names is replaced where it stands, and everything else
-//! stays byte for byte.
+//! let redactor = Redactor::new(["/card/number", "password"])?;
+//! let redacted = redactor.redact(Data::Payload(Payload::Json(r#"{"user":7,"password":"x"}"#)));
+//! let json = r#"{"user":7,"password":"[redacted]"}"#.to_owned();
+//! assert_eq!(redacted, Redacted::Values { json, count: 1 });
+//! # Ok::<_, kinesis_event_logger_core::redact::RuleError>(())
+//! ```
+//!
+//! **A value is shown only if it can be shown that no rule names anything in it.** `Redactor::check_text` decides that for
+//! every text: a record's data, a log event's message, a key or string in JSON, a field of the line that repeats a member
+//! of the data. There are two ways to show it: none of the names is in the text, in any writing (module `search`), or the
+//! text is JSON and every member was compared with the rules (module `replace`). Any other text is replaced whole.
+//!
+//! JSON is not parsed and serialized. A value that a rule names is replaced in place, and all other bytes stay the same.
 
 mod escapes;
-mod names;
+mod replace;
+mod search;
 #[cfg(test)]
 mod tests;
-mod walk;
 
 use thiserror::Error;
 
-use crate::decode::Payload;
+use crate::decode::{Data, Payload, Record};
 use crate::json;
-use crate::record::{Data, Origin, Record};
 
-use names::Names;
-use walk::{Path, Walk};
+use replace::{Path, Replacer};
+use search::NameSearch;
 
-/// What stands where a value stood. In JSON it is a string.
+/// The text in place of a redacted value. In JSON it is a string.
 pub const REDACTION_MARK: &str = "[redacted]";
 
-/// Strings that hold JSON that holds such strings are read this deep; beyond, such a string is replaced whole.
-const STRINGS_DEEP: u32 = 4;
+/// The number of levels of JSON in strings in JSON that are read. A string with more levels is replaced whole.
+const MAX_STRING_LEVELS: u32 = 4;
 
-/// Why all of the data is hidden that is a value which a rule names.
-const NAMED: &str = "named by a rule";
+/// The reason for hiding data that is, as a whole, a value named by a rule.
+const NAMED_BY_A_RULE: &str = "named by a rule";
 
-/// Rules for what must not be shown.
+/// Rules for the values that must not be shown.
 ///
-/// A rule is a JSON pointer (RFC 6901: `/card/number`), which names one place, or else a key's name (`password`), which
-/// is looked for at any depth, in any case and in any Unicode form. Both also look into strings that hold JSON, and a
-/// pointer also into DynamoDB images, as a path through the item without DynamoDB's types.
+/// A rule is a JSON pointer (RFC 6901: `/card/number`), which names one value, or else a key name (`password`), which is
+/// looked for at any depth, in any case and in any Unicode form. Both apply inside strings that contain JSON, too. A pointer
+/// also applies inside the items that a [shape](crate::shape) declares, as a path without the item's type names.
 ///
-/// A value is shown only if it can be shown that no rule names anything in it. Text that is not JSON is hidden if a name,
-/// or the last name in a pointer, may be in it: behind escapes of JSON, of URLs or of HTML, in another Unicode form or in
-/// UTF-16. In prose a name counts only as a word of its own. A key in JSON that may hold a name, such as `user[password]`,
-/// is hidden with its value. A record that is not JSON is always hidden when there is a
-/// pointer, and binary data when there is any rule. Base64 is not decoded, and pairs such as
-/// `{"name":"password","value":"x"}` are not understood.
+/// A value is shown only if it can be shown that no rule names anything in it. Text that is not JSON is hidden if it may
+/// contain a name, or the last name in a pointer: behind escapes of JSON, of URLs or of HTML, in another Unicode form or in
+/// UTF-16. In prose, a name counts only as a word of its own. A JSON key that may contain a name, such as `user[password]`,
+/// is hidden with its value. A record that is not JSON is always hidden if there is a pointer, and binary data if there is
+/// any rule. Base64 is not decoded, and pairs such as `{"name":"password","value":"x"}` are not understood.
 ///
 /// ```
-/// use kinesis_event_logger_core::{Data, Payload, Redacted, Redactor};
+/// use kinesis_event_logger_core::{Data, Payload, Redactor};
+/// use kinesis_event_logger_core::redact::Redacted;
 ///
 /// let redactor = Redactor::new(["/card/number", "Password"])?;
 /// let json = r#"{"card":{"number":4111},"list":[{"password":"x"}],"n": 1.50}"#;
 /// let redacted = redactor.redact(Data::Payload(Payload::Json(json)));
 /// let expected = r#"{"card":{"number":"[redacted]"},"list":[{"password":"[redacted]"}],"n": 1.50}"#;
 /// assert_eq!(redacted, Redacted::Values { json: expected.to_owned(), count: 2 });
-/// # Ok::<_, kinesis_event_logger_core::RuleError>(())
+/// # Ok::<_, kinesis_event_logger_core::redact::RuleError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redactor {
-    /// How many rules are names.
+    /// The number of rules that are names.
     names: usize,
-    /// The reference tokens of each pointer, unescaped; at least one.
+    /// The reference tokens of each pointer, unescaped. Each pointer has at least one.
     pointers: Vec<Vec<String>>,
-    /// What texts are searched for: the names, then the last name of each pointer. `None` if there are no rules.
-    search: Option<Names>,
+    /// Searches for the names, then for the last name of each pointer. `None` if there are no rules.
+    search: Option<NameSearch>,
 }
 
-/// Why a text is no rule.
+/// The reason why a text is not a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RuleError {
-    /// There is nothing in it.
-    #[error("a rule is empty; it takes a JSON pointer (/card/number) or a key's name (password)")]
+    /// The rule is empty.
+    #[error("a redaction rule is empty; write a JSON pointer (/card/number) or a key name (password)")]
     Empty,
-    /// A `~` in a pointer that is neither `~0` nor `~1`.
-    #[error("{rule:?} is not a JSON pointer: after ~ stands 0 or 1 (RFC 6901)")]
+    /// The pointer has a `~` that is neither `~0` nor `~1`.
+    #[error("{rule:?} is not a JSON pointer: ~ must be followed by 0 or 1 (RFC 6901)")]
     Tilde {
         /// The rule.
         rule: String,
     },
 }
 
-/// What a redactor made of data.
+/// Data after redaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redacted {
-    /// No rule found anything: the data can be shown as it is.
+    /// No rule names anything. The data can be shown as it is.
     Nothing,
     /// Values were replaced.
     Values {
-        /// The data with [`REDACTION_MARK`] in their places; it is valid JSON.
+        /// The data with [`REDACTION_MARK`] in place of the values. It is valid JSON.
         json: String,
-        /// How many.
+        /// The number of values.
         count: usize,
     },
-    /// The rules could not be applied: nothing of the data can be shown.
+    /// Nothing of the data can be shown, because the rules could not be applied or name all of it.
     Whole {
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
 
-/// What is to be done with a text.
+/// The decision about a text.
 #[derive(Debug)]
 enum Verdict {
     Shown,
-    /// It is JSON, in which so many values were replaced.
+    /// The text is JSON. This is the JSON after replacement, and the number of replaced values.
     Replaced(String, usize),
     Hidden,
 }
@@ -113,10 +121,10 @@ impl Redactor {
     /// No rules.
     pub const NONE: Self = Self { names: 0, pointers: Vec::new(), search: None };
 
-    /// A redactor from its rules.
+    /// Creates a redactor from its rules.
     ///
     /// # Errors
-    /// [`RuleError`], for the first that is not one.
+    /// Returns a [`RuleError`] for the first text that is not a rule.
     pub fn new<R: AsRef<str>>(rules: impl IntoIterator<Item = R>) -> Result<Self, RuleError> {
         let (mut names, mut pointers) = (Vec::new(), Vec::new());
         for rule in rules {
@@ -136,7 +144,7 @@ impl Redactor {
         }
         let count = names.len();
         names.extend(pointers.iter().map(|tokens| last_name(tokens).to_owned()));
-        let search = (!names.is_empty()).then(|| Names::new(names.iter().map(String::as_str)));
+        let search = (!names.is_empty()).then(|| NameSearch::new(names.iter().map(String::as_str)));
         Ok(Self { names: count, pointers, search })
     }
 
@@ -145,25 +153,27 @@ impl Redactor {
         self.search.is_none()
     }
 
-    /// Applies the rules to data that stands by itself.
+    /// Applies the rules to data that is all of what was put on the stream.
     pub fn redact(&self, data: Data<'_>) -> Redacted {
-        self.redact_reached(data, &[])
+        self.redact_at(data, &[])
     }
 
     /// Applies the rules to a record's data, which may be a part of what was put on the stream.
     pub(crate) fn redact_record(&self, record: &Record<'_>) -> Redacted {
-        let Some(Origin::LogEvent(event)) = &record.origin else { return self.redact(record.data) };
-        let (events, index) = ("logEvents", event.index.to_string());
-        if self.names_member(&[events, &index, "message"]) {
-            return Redacted::Whole { reason: NAMED };
+        let data_paths = record.origin.map_or(&[][..], |origin| origin.data_paths);
+        if data_paths.iter().any(|path| self.names_member(path)) {
+            return Redacted::Whole { reason: NAMED_BY_A_RULE };
         }
-        // The data is the message, or the event where it has none.
-        let event = Path::roots(&self.pointers).into_iter().filter_map(|path| path.step(events)?.step(&index));
-        let reached: Vec<_> = event.flat_map(|path| [Some(path), path.step("message")]).flatten().collect();
-        self.redact_reached(record.data, &reached)
+        let mut paths = Vec::new();
+        for data_path in data_paths {
+            let roots = Path::roots(&self.pointers).into_iter();
+            paths.extend(roots.filter_map(|path| data_path.iter().try_fold(path, |path, key| path.step(key))));
+        }
+        self.redact_at(record.data, &paths)
     }
 
-    fn redact_reached(&self, data: Data<'_>, reached: &[Path<'_>]) -> Redacted {
+    /// Applies the rules to data, into which `paths` lead besides the pointers themselves.
+    fn redact_at(&self, data: Data<'_>, paths: &[Path<'_>]) -> Redacted {
         if self.is_empty() {
             return Redacted::Nothing;
         }
@@ -173,8 +183,8 @@ impl Redactor {
             Data::Payload(Payload::Binary(_) | Payload::Cbor(_)) => return Redacted::Whole { reason: "binary" },
             Data::Undecodable(_) => return Redacted::Whole { reason: "undecodable" },
         };
-        match self.text(text, reached, 0) {
-            // A pointer is a rule about JSON.
+        match self.check_text(text, paths, 0) {
+            // A pointer names a value in JSON, and this is not JSON.
             Verdict::Shown if !is_json && !self.pointers.is_empty() && !text.is_empty() => {
                 Redacted::Whole { reason: "not JSON" }
             }
@@ -184,29 +194,29 @@ impl Redactor {
         }
     }
 
-    /// Whether a field of the line may be shown that repeats the member of the data at a path.
+    /// Whether a field of the line may be shown that repeats the member of the data at `path`.
     pub(crate) fn shows_member(&self, path: &[&str], value: &str) -> bool {
-        self.is_empty() || !self.names_member(path) && matches!(self.text(value, &[], 0), Verdict::Shown)
+        self.is_empty() || !self.names_member(path) && matches!(self.check_text(value, &[], 0), Verdict::Shown)
     }
 
-    /// Judges a text, into which these pointers lead besides those that begin in it.
-    fn text(&self, text: &str, reached: &[Path<'_>], strings_deep: u32) -> Verdict {
+    /// Decides about a text, into which `paths` lead besides the pointers themselves. `level` counts the strings around it.
+    fn check_text(&self, text: &str, paths: &[Path<'_>], level: u32) -> Verdict {
         let Some(search) = &self.search else { return Verdict::Shown };
-        if text.is_empty() || reached.is_empty() && search.are_absent(text) {
+        if text.is_empty() || paths.is_empty() && search.is_surely_absent(text) {
             return Verdict::Shown;
         }
-        let (mark, json) = json::split_mark(text);
-        if strings_deep <= STRINGS_DEEP && json::is_container(json) {
-            return match Walk::over(self, json, reached, strings_deep) {
+        let (mark, json) = json::split_byte_order_mark(text);
+        if level <= MAX_STRING_LEVELS && json::is_container(json) {
+            return match Replacer::apply(self, json, paths, level) {
                 None => Verdict::Shown,
                 Some((replaced, count)) => Verdict::Replaced(format!("{mark}{replaced}"), count),
             };
         }
-        let is_led_into = |path: &Path<'_>| last_name(path.tokens).is_empty() && text.contains(BEGINS_JSON);
-        if search.may_be_in(text) || reached.iter().any(is_led_into) { Verdict::Hidden } else { Verdict::Shown }
+        let may_lead_into = |path: &Path<'_>| last_name(path.tokens).is_empty() && text.contains(JSON_BEGINNINGS);
+        if search.may_match(text) || paths.iter().any(may_lead_into) { Verdict::Hidden } else { Verdict::Shown }
     }
 
-    /// Whether a rule names the member at a path, or one that it is inside of.
+    /// Whether a rule names the member at `path`, or one that contains it.
     fn names_member(&self, path: &[&str]) -> bool {
         let leads_to = |tokens: &Vec<String>| {
             tokens.len() <= path.len() && tokens.iter().zip(path).all(|(token, key)| token == key)
@@ -214,22 +224,22 @@ impl Redactor {
         path.iter().any(|key| self.names(key)) || self.pointers.iter().any(leads_to)
     }
 
-    /// Whether a member of this name is to be replaced.
+    /// Whether the rules name members with this key.
     fn names(&self, key: &str) -> bool {
-        self.search.as_ref().is_some_and(|search| search.contain(key, self.names))
+        self.search.as_ref().is_some_and(|search| search.has_name(key, self.names))
     }
 }
 
-/// What a text has in it that holds JSON, be it behind an escape.
-const BEGINS_JSON: [char; 5] = ['{', '[', '\\', '%', '&'];
+/// The characters of which a text has at least one if it contains JSON, be it behind an escape.
+const JSON_BEGINNINGS: [char; 5] = ['{', '[', '\\', '%', '&'];
 
-/// The last token of a pointer that can only be a member's name; the empty text if it has none, which is in every text.
+/// Returns the last token of a pointer that can only be a member's name, or the empty text, which is in every text.
 fn last_name(tokens: &[String]) -> &str {
     let is_index = |token: &str| token.bytes().all(|byte| byte.is_ascii_digit());
     tokens.iter().rev().map(String::as_str).find(|token| !is_index(token)).unwrap_or_default()
 }
 
-/// A pointer's token with its `~1` and `~0` resolved.
+/// Resolves `~1` and `~0` in a pointer's token.
 fn unescape_token(token: &str) -> Option<String> {
     let mut pieces = token.split('~');
     let mut unescaped = pieces.next()?.to_owned();

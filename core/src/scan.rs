@@ -1,87 +1,88 @@
-//! Finding the rare byte that needs attention among many that do not.
+//! Searches bytes for rare ones.
 
-/// Bytes looked at in one step: a vector of AVX2, two of SSE2 or NEON.
+/// The number of bytes per step: one vector of AVX2, two of SSE2 or NEON.
 const STEP: usize = 32;
 
-/// Where the first byte is that `wanted` picks. `wanted` should be free of branches (`|`, not `||`), so that it becomes a
-/// few vector instructions.
+/// Returns the index of the first wanted byte. `wanted` should have no branches (`|`, not `||`), so that it becomes a few
+/// vector instructions.
 #[inline]
 pub(crate) fn find(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
-        #[expect(unsafe_code, reason = "the processor has AVX2, which is all that the function asks for")]
+        #[expect(unsafe_code, reason = "the function needs only AVX2, which the processor has")]
         return unsafe { find_with_avx2(bytes, wanted) };
     }
-    find_anywhere(bytes, wanted)
+    find_portably(bytes, wanted)
 }
 
-/// As [`find`], in what every processor has.
+/// [`find`] with instructions that every processor has.
 #[inline]
-fn find_anywhere(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    let start = passed::<STEP>(bytes, &wanted);
-    let start = start + passed::<SMALL_STEP>(&bytes[start..], &wanted);
+fn find_portably(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let start = bytes_before::<STEP>(bytes, &wanted);
+    let start = start + bytes_before::<SMALL_STEP>(&bytes[start..], &wanted);
     bytes[start..].iter().position(|&byte| wanted(byte)).map(|found| start + found)
 }
 
-/// Bytes looked at in one small step, to narrow down what a large one found: half a vector.
+/// The number of bytes per small step, which narrows down the result of a large one: half a vector.
 const SMALL_STEP: usize = 8;
 
-/// How many bytes stand before the first step of `N` in which there is a wanted byte.
+/// Returns the number of bytes before the first step of `N` bytes that contains a wanted byte.
 #[inline]
-fn passed<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
+fn bytes_before<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
     let (steps, _) = bytes.as_chunks::<N>();
     steps.iter().take_while(|step| !step.iter().fold(false, |any, &byte| any | wanted(byte))).count() * N
 }
 
-/// As [`find`]: AVX2 looks at a step at once and tells the place of what it found. Without closures of its own: they would
-/// have its target feature, and what has none (`array::map`, `Option::map`) cannot inline them.
+/// [`find`] with AVX2, which compares a whole step at once and returns the positions of wanted bytes. It has no closures of
+/// its own, because these would have its target feature, and functions without it (`array::map`, `Option::map`) cannot
+/// inline them.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn find_with_avx2(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let (steps, rest) = bytes.as_chunks::<STEP>();
     for (number, step) in steps.iter().enumerate() {
-        let places = places(step, &wanted);
-        if places != 0 {
-            return Some(number * STEP + places.trailing_zeros() as usize);
+        let positions = positions(step, &wanted);
+        if positions != 0 {
+            return Some(number * STEP + positions.trailing_zeros() as usize);
         }
     }
     if rest.is_empty() {
         return None;
     }
-    // Again over some that were passed, in which there is nothing; or over some that are not there.
-    let (start, places) = match bytes.last_chunk() {
-        Some(last) => (bytes.len() - STEP, places(last, &wanted)),
+    // The last step overlaps bytes that were searched before, or is padded.
+    let (start, positions) = match bytes.last_chunk() {
+        Some(last) => (bytes.len() - STEP, positions(last, &wanted)),
         None => {
             let mut padded = [0; STEP];
             padded[..rest.len()].copy_from_slice(rest);
-            (0, places(&padded, &wanted) & ((1 << rest.len()) - 1))
+            (0, positions(&padded, &wanted) & ((1 << rest.len()) - 1))
         }
     };
-    if places == 0 { None } else { Some(start + places.trailing_zeros() as usize) }
+    if positions == 0 { None } else { Some(start + positions.trailing_zeros() as usize) }
 }
 
-/// A bit for each byte that `wanted` picks, the first the lowest.
+/// Returns a bit for each byte, which is set if the byte is wanted. The first byte has the lowest bit.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2")]
-fn places(step: &[u8; STEP], wanted: &impl Fn(u8) -> bool) -> u32 {
+fn positions(step: &[u8; STEP], wanted: &impl Fn(u8) -> bool) -> u32 {
     use std::arch::x86_64::{_mm256_movemask_epi8, _mm256_set_epi64x};
     let mut found = [[0; 8]; STEP / 8];
     for (mark, &byte) in found.as_flattened_mut().iter_mut().zip(step) {
         *mark = if wanted(byte) { u8::MAX } else { 0 };
     }
     let [first, second, third, fourth] = found;
-    let places = _mm256_set_epi64x(
+    let vector = _mm256_set_epi64x(
         i64::from_le_bytes(fourth),
         i64::from_le_bytes(third),
         i64::from_le_bytes(second),
         i64::from_le_bytes(first),
     );
-    _mm256_movemask_epi8(places).cast_unsigned()
+    _mm256_movemask_epi8(vector).cast_unsigned()
 }
 
-/// Where the first byte is that ends the plain part of a JSON string: a quote, a backslash or a control character. Most
-/// strings end within eight bytes, which are looked at as one word.
+/// Returns the index of the first byte that ends the plain part of a JSON string: a quote, a backslash or a control
+/// character. Most strings end within eight bytes, which are compared as one word.
 #[inline]
 pub(crate) fn end_of_plain(bytes: &[u8]) -> Option<usize> {
     if let Some(found) = bytes.first_chunk().and_then(|word| end_of_plain_word(*word)) {
@@ -90,8 +91,8 @@ pub(crate) fn end_of_plain(bytes: &[u8]) -> Option<usize> {
     find(bytes, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))
 }
 
-/// Where the first quote or backslash is. Most strings of an event end within a few bytes; for the long ones, which are
-/// data, a vector search is worth its call.
+/// Returns the index of the first quote or backslash. Most strings of an event end within a few bytes. The long ones are
+/// data, for which a vector search is faster.
 #[inline]
 pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     if let Some(word) = bytes.first_chunk() {
@@ -107,27 +108,27 @@ pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
 const ONES: u64 = u64::MAX / 0xFF;
 const HIGH_BITS: u64 = ONES * 0x80;
 
-/// The highest bit of each byte below `limit`, and other bits.
+/// Sets the highest bit of each byte below `limit`. The other bits are unspecified.
 #[inline]
 fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * u64::from(limit)) & !word
 }
 
-/// The highest bit of each byte that is `byte`, and other bits.
+/// Sets the highest bit of each byte that equals `byte`. The other bits are unspecified.
 #[inline]
 fn equals(word: u64, byte: u8) -> u64 {
     below(word ^ (ONES * u64::from(byte)), 1)
 }
 
-/// As [`end_of_plain`], of eight bytes.
+/// [`end_of_plain`] for eight bytes.
 #[inline]
 pub(crate) fn end_of_plain_word(word: [u8; 8]) -> Option<usize> {
     let found = string_ends(u64::from_le_bytes(word));
     (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
-/// The highest bit of each byte that ends a string's plain part. Above the lowest such byte there may be others by
-/// mistake, because a subtraction borrows (Sean Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less than n").
+/// Sets the highest bit of each byte that ends a string's plain part. Bits above the lowest such byte may be wrong, because
+/// subtraction borrows (Sean Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less than n").
 #[inline]
 fn string_ends(word: u64) -> u64 {
     (below(word, 0x20) | equals(word, b'"') | equals(word, b'\\')) & HIGH_BITS
@@ -141,25 +142,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_what_a_plain_search_finds(bytes in prop::collection::vec(0_u8..4, 0..200), wanted in 0_u8..5) {
+        fn find_agrees_with_a_plain_search(bytes in prop::collection::vec(0_u8..4, 0..200), wanted in 0_u8..5) {
             let expected = bytes.iter().position(|&byte| byte == wanted);
             prop_assert_eq!(find(&bytes, |byte| byte == wanted), expected);
-            prop_assert_eq!(find_anywhere(&bytes, |byte| byte == wanted), expected);
+            prop_assert_eq!(find_portably(&bytes, |byte| byte == wanted), expected);
         }
 
         #[test]
-        fn finds_rare_bytes_too(mut bytes in prop::collection::vec(1_u8..4, 0..200), at: prop::sample::Index) {
+        fn find_agrees_with_a_plain_search_for_rare_bytes(mut bytes in prop::collection::vec(1_u8..4, 0..200), at: prop::sample::Index) {
             if !bytes.is_empty() {
                 let at = at.index(bytes.len());
                 bytes[at] = 0;
             }
             let expected = bytes.iter().position(|&byte| byte == 0);
             prop_assert_eq!(find(&bytes, |byte| byte == 0), expected);
-            prop_assert_eq!(find_anywhere(&bytes, |byte| byte == 0), expected);
+            prop_assert_eq!(find_portably(&bytes, |byte| byte == 0), expected);
         }
 
         #[test]
-        fn a_strings_end_is_the_first_byte_that_is_not_plain(
+        fn string_ends_agree_with_a_plain_search(
             bytes in prop::collection::vec(prop_oneof![60 => 0x20_u8.., 1 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\')], 0..160),
         ) {
             let plain = |&byte: &u8| byte >= 0x20 && byte != b'"' && byte != b'\\';

@@ -1,24 +1,24 @@
-//! Instants as RFC 3339 text.
+//! Formats instants as RFC 3339 text.
 //!
-//! Two are written for every record, so this is arithmetic on integers rather than a calendar library; a property test
-//! holds it to one.
+//! Every line has two instants, so this is integer arithmetic instead of a calendar library. A property test compares it
+//! with one.
 
 use std::ops::RangeInclusive;
 
-/// The instants that RFC 3339 can write, in milliseconds since the epoch: the years 0000 to 9999.
+/// The instants that RFC 3339 can express, in epoch milliseconds: the years 0000 to 9999.
 pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// `epoch_ms`, in milliseconds since the epoch, as lines have it: `2026-11-23T16:56:00.123Z`. An instant outside the years 0000
-/// to 9999 becomes the nearest inside.
+/// Formats an instant in epoch milliseconds as lines do: `2026-11-23T16:56:00.123Z`. An instant outside the years 0000 to
+/// 9999 becomes the nearest one inside.
 pub fn rfc3339(epoch_ms: i64) -> String {
     let mut text = Vec::new();
     push_rfc3339(&mut text, epoch_ms);
     text.into_iter().map(char::from).collect()
 }
 
-/// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest inside.
+/// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest one inside.
 pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
     let epoch_ms = epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
     let (year, month, day) = civil_from_days(epoch_ms.div_euclid(DAY_MS));
@@ -42,7 +42,7 @@ fn put(digits: &mut [u8], mut value: u32) {
     }
 }
 
-/// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar (Howard Hinnant,
+/// Converts a number of days since 1970-01-01 to year, month and day of the proleptic Gregorian calendar (Howard Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, eras are 400 years).
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_instants() {
+    fn known_instants_are_formatted() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(rfc3339(1_545_084_650_987), "2018-12-17T22:10:50.987Z");

@@ -8,9 +8,10 @@
 use std::convert::Infallible;
 use std::path::Path;
 
+use kinesis_event_logger_core::decode::classify;
+use kinesis_event_logger_core::line::{DataMode, Level, MAX_NAME_BYTES, append_message};
 use kinesis_event_logger_core::{
-    Data, DataShown, Decoder, Event, Level, LineFormat, LineOptions, LineWriter, MAX_NAME_BYTES, Payload, Record,
-    Redactor, append_message, classify,
+    Data, Decoder, Event, LineFormat, LineOptions, LineWriter, Payload, Position, Record, Redactor,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -82,10 +83,10 @@ fn cut_lines_are_as_agreed() {
 
 #[test]
 fn lines_without_data_are_as_agreed() {
-    let options = LineOptions { data: DataShown::Hash, ..LineOptions::DEFAULT };
+    let options = LineOptions { data: DataMode::Hash, ..LineOptions::DEFAULT };
     assert_golden("hash.jsonl", &json_lines_of_the_golden_event(&options));
     assert_golden("hash.txt", &lines_of_the_golden_event(LineFormat::Text, &options));
-    let none = json_lines_of_the_golden_event(&LineOptions { data: DataShown::None, ..LineOptions::DEFAULT });
+    let none = json_lines_of_the_golden_event(&LineOptions { data: DataMode::None, ..LineOptions::DEFAULT });
     assert!(!none.contains("\"data\"") && !none.contains("sha256"));
 }
 
@@ -139,26 +140,26 @@ prop_compose! {
 }
 
 fn record<'a>((names, arrival_ms): &'a (Vec<Option<String>>, Option<i64>), data: Data<'a>) -> Record<'a> {
-    Record {
+    let position = Position {
         stream: names[0].as_deref(),
         shard_id: names[1].as_deref(),
         sequence_number: names[2].as_deref(),
         partition_key: names[3].as_deref(),
         arrival_ms: *arrival_ms,
-        error: names[4].clone(),
-        ..Record::new(data)
-    }
+        ..Position::default()
+    };
+    Record { error: names[4].clone(), ..Record::new(position, data) }
 }
 
 /// What a line in JSON format says must be what the record says.
 fn assert_says(line: &Value, record: &Record<'_>) {
     let text = |key: &str| line.get(key).map(|value| value.as_str().unwrap());
-    assert_eq!(text("stream"), record.stream);
-    assert_eq!(text("shard"), record.shard_id);
-    assert_eq!(text("sequenceNumber"), record.sequence_number);
-    assert_eq!(text("partitionKey"), record.partition_key);
+    assert_eq!(text("stream"), record.position.stream);
+    assert_eq!(text("shard"), record.position.shard_id);
+    assert_eq!(text("sequenceNumber"), record.position.sequence_number);
+    assert_eq!(text("partitionKey"), record.position.partition_key);
     assert_eq!(text("error"), record.error.as_deref());
-    assert_eq!(line.get("arrival").is_some(), record.arrival_ms.is_some());
+    assert_eq!(line.get("arrival").is_some(), record.position.arrival_ms.is_some());
     match record.data {
         Data::Payload(Payload::Json(json)) => {
             assert_eq!((text("type"), &line["data"]), (Some("json"), &serde_json::from_str::<Value>(json).unwrap()));
@@ -226,16 +227,17 @@ proptest! {
         let long = String::from_iter(long);
         let text = if json { serde_json::to_string(&[&long]).unwrap() } else { long.clone() };
         let options = LineOptions { max_data_bytes, ..LineOptions::DEFAULT };
-        let record = Record { partition_key: Some(&long), ..record(&names, Data::Payload(classify(text.as_bytes()))) };
+        let mut record = record(&names, Data::Payload(classify(text.as_bytes())));
+        record.position.partition_key = Some(&long);
         for format in [LineFormat::Text, LineFormat::Json] {
             let mut out = Vec::new();
-            let outcome = LineWriter::with_options(format, "r", NOW_MS, &options).append(&record, &mut out);
+            let summary = LineWriter::with_options(format, "r", NOW_MS, &options).append(&record, &mut out);
             let names: usize = names.0.iter().flatten().map(|name| 6 * name.len()).sum();
             prop_assert!(out.len() <= 600 + names + 6 * (MAX_NAME_BYTES + 3) + max_data_bytes);
-            prop_assert!(outcome.truncated || out.len() >= text.len());
+            prop_assert!(summary.truncated || out.len() >= text.len());
             if format == LineFormat::Json {
                 let line: Value = serde_json::from_slice(&out).unwrap();
-                prop_assert_eq!(line.get("truncated").is_some(), outcome.truncated);
+                prop_assert_eq!(line.get("truncated").is_some(), summary.truncated);
             }
         }
     }

@@ -5,8 +5,9 @@
 use std::convert::Infallible;
 use std::io::Write;
 
+use kinesis_event_logger_core::line::DataMode;
 use kinesis_event_logger_core::{
-    AggregateBuilder, Data, DataShown, Decoder, LineFormat, LineOptions, LineWriter, Payload, Record, Redactor,
+    AggregateBuilder, Decoder, LineFormat, LineOptions, LineWriter, Payload, Position, Redactor,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,8 +18,8 @@ const FORMATS: [LineFormat; 2] = [LineFormat::Text, LineFormat::Json];
 fn lines(format: LineFormat, data: &[u8], options: &LineOptions) -> String {
     let writer = LineWriter::with_options(format, "r", 0, options);
     let mut lines = Vec::new();
-    let place = Record { partition_key: Some("k"), ..Record::new(Data::Payload(Payload::Text(""))) };
-    let Ok(()) = Decoder::new().open(&place, data, |record| {
+    let position = Position { partition_key: Some("k"), ..Position::default() };
+    let Ok(()) = Decoder::new().decode_bytes(&position, data, |record| {
         writer.append(record, &mut lines);
         Ok::<_, Infallible>(())
     });
@@ -150,7 +151,7 @@ proptest! {
         let (rule, key) = if is_pointer { (format!("/{rule}"), rule.to_owned()) } else { (rule.to_owned(), key) };
         let text = layers.iter().fold(text_with(&key, form), |text, &layer| wrapped(&text, layer));
         let options = LineOptions {
-            data: [DataShown::Full, DataShown::Full, DataShown::Hash, DataShown::None][shown],
+            data: [DataMode::Full, DataMode::Full, DataMode::Hash, DataMode::None][shown],
             max_data_bytes: if shown == 1 { 40 } else { usize::MAX },
             ..options(&["other", &rule])
         };
@@ -172,7 +173,7 @@ proptest! {
             let whole = lines(format, &data, &LineOptions::DEFAULT);
             let names: &[&str] = &["passphrase", "größe", "пароль", "card number"];
             prop_assert_eq!(&lines(format, &data, &options(names)), &whole);
-            if let Payload::Json(_) = kinesis_event_logger_core::classify(text.as_bytes()) {
+            if let Payload::Json(_) = kinesis_event_logger_core::decode::classify(text.as_bytes()) {
                 let record = lines(format, text.as_bytes(), &LineOptions::DEFAULT);
                 prop_assert_eq!(&lines(format, text.as_bytes(), &options(&["passphrase", "/größe", "/a/passphrase"])), &record);
             }

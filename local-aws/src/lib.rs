@@ -38,7 +38,7 @@ mod validation;
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::http_api::fuzzing::request;
-    pub use crate::lambda::fuzzing::event_pattern;
+    pub use crate::lambda::fuzzing::{event_pattern, unpack};
     pub use crate::logs::filter_pattern::FilterPattern;
 }
 
@@ -51,7 +51,6 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, DEFAULT_MEMORY_LIMIT, Limits};
 pub use credentials::Credentials;
-pub use lambda::package;
 pub use metrics::Metrics;
 
 use http_api::{Access, Api};

@@ -1,6 +1,7 @@
 //! The lines of one batch while they are made: values in, bytes out.
 
-use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record, SourceRecord};
+use kinesis_event_logger_core::event::EventRecord;
+use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record};
 
 use crate::metrics::Counts;
 use crate::settings::Settings;
@@ -59,7 +60,7 @@ impl<'a> Batch<'a> {
 
     /// Makes the record's lines, as far as the settings want any. `More` when they are too many at once: then those
     /// made are to be written, and the same record appended again.
-    pub fn append(&mut self, source: &SourceRecord<'_>) -> Appended {
+    pub fn append(&mut self, source: &EventRecord<'_>) -> Appended {
         let mut decoder = std::mem::take(&mut self.buffers.decoder);
         let mut seen = 0;
         let ended = decoder.decode(source, |record| {
@@ -86,17 +87,17 @@ impl<'a> Batch<'a> {
     fn append_record(&mut self, record: &Record<'_>) {
         let counts = &mut self.counts;
         counts.decoded += 1;
-        if let Some(arrival_ms) = record.arrival_ms {
+        if let Some(arrival_ms) = record.position.arrival_ms {
             counts.saw_lag(self.now_ms.saturating_sub(arrival_ms));
         }
-        counts.sub_records += u64::from(record.sub_sequence_number.is_some());
+        counts.sub_records += u64::from(record.position.sub_sequence_number.is_some());
         match record.data {
             Data::Payload(Payload::Json(text) | Payload::Text(text)) => counts.bytes += text.len() as u64,
             Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => counts.bytes += bytes.len() as u64,
             Data::Undecodable(_) => counts.undecodable += 1,
         }
         // A stream that spreads its records itself may leave the key out: then each record is its own key.
-        let key = record.partition_key.or(record.sequence_number);
+        let key = record.position.partition_key.or(record.position.sequence_number);
         if key.is_some_and(|key| !self.settings.sample.takes(key)) {
             counts.sampled_out += 1;
         } else if self.settings.writes(record.level()) {
@@ -125,7 +126,8 @@ impl<'a> Batch<'a> {
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::{AggregateBuilder, Event, Level, LineOptions, Redactor};
+    use kinesis_event_logger_core::line::Level;
+    use kinesis_event_logger_core::{AggregateBuilder, Event, LineOptions, Redactor};
 
     use super::*;
 

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use kinesis_event_logger_core::{Level, LineFormat, append_message};
+use kinesis_event_logger_core::line::{Level, LineFormat, append_message};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};

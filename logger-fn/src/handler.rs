@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::streams::KinesisEventResponse;
-use kinesis_event_logger_core::{Event, EventError, Level, LineFormat};
+use kinesis_event_logger_core::event::{Event, EventError};
+use kinesis_event_logger_core::line::{Level, LineFormat};
 use lambda_runtime::Diagnostic;
 use thiserror::Error;
 use tokio::time::Instant;

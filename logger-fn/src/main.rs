@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kinesis_event_logger_core::Level;
+use kinesis_event_logger_core::line::Level;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use tokio::time::Instant;
 use tower::util::{MapFutureLayer, MapRequestLayer};

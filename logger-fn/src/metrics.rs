@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use kinesis_event_logger_core::{Level, rfc3339};
+use kinesis_event_logger_core::line::{Level, rfc3339};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 

@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use kinesis_event_logger_core::{Level, LineFormat, LineOptions, Redactor};
+use kinesis_event_logger_core::line::{Level, LineFormat, LineOptions};
+use kinesis_event_logger_core::redact::Redactor;
 use thiserror::Error;
 
 use crate::metrics::Metrics;
@@ -168,7 +169,7 @@ fn parse<T: FromStr<Err: Display>>(
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::DataShown;
+    use kinesis_event_logger_core::line::DataMode;
 
     use super::*;
 
@@ -209,7 +210,7 @@ mod tests {
     fn what_of_the_data_is_shown_is_read() {
         let shown = |redact| read(&[(DATA, "Hash"), (MAX_DATA_BYTES, "0"), (REDACT, redact)]).unwrap().lines;
         let expected = |rules: &[&str]| LineOptions {
-            data: DataShown::Hash,
+            data: DataMode::Hash,
             max_data_bytes: 0,
             redactor: Redactor::new(rules).unwrap(),
         };
@@ -239,7 +240,7 @@ mod tests {
                  LOGGER_DATA is \"some\": it takes full, hash or none; \
                  LOGGER_MAX_DATA_BYTES is \"1000001\": it takes a whole number of bytes from 0 to 1000000; \
                  LOGGER_REDACT is \"/a~b\": it takes JSON pointers and key names with commas between them, or as a JSON list \
-                 of strings: \"/a~b\" is not a JSON pointer: after ~ stands 0 or 1 (RFC 6901); \
+                 of strings: \"/a~b\" is not a JSON pointer: ~ must be followed by 0 or 1 (RFC 6901); \
                  AWS_LAMBDA_MAX_CONCURRENCY is \"many\": it takes a whole number from 0 to 4294967295; \
                  LOGGER_DEADLINE_MARGIN_MS is \"-1\": it takes a whole number from 0 to 4294967295; \
                  LOGGER_METRICS is \"statsd\": it takes emf or off; \

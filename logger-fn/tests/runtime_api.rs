@@ -171,7 +171,7 @@ fn what_is_no_kinesis_event_fails_by_name_and_the_next_event_is_served() {
     assert_eq!(sqs.path, "/2018-06-01/runtime/invocation/request-1/error");
     assert_eq!(sqs.header("lambda-runtime-invocation-id"), Some("invocation-of-request-1"));
     let error: Value = serde_json::from_str(&sqs.body).unwrap();
-    let message = "not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\"";
+    let message = "the payload is not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\"";
     assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("NotAKinesisEvent"), &json!(message)));
     let line = json_line(&mut function);
     assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!(format!("request-1: {message}"))));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
@@ -43,6 +44,11 @@ impl Error {
 
     pub fn interrupted() -> Self {
         Self { message: "interrupted".into(), hint: None, kind: Kind::Interrupted }
+    }
+
+    /// A file could not be read or written. `doing` completes the sentence "could not … PATH".
+    pub fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        Self::usage(format!("could not {doing} {}: {error}", path.display()))
     }
 
     #[must_use]

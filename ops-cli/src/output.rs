@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use kinesis_event_logger_core::is_escaped_on_lines;
+use kinesis_event_logger_core::line::is_escaped;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -162,7 +162,7 @@ fn escape_unsafe(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
 /// What log lines never hold either, and the other characters that are not seen: marks of direction, spaces without
 /// width, tags. The joiners U+200C and U+200D and the selectors of emoji are part of how people write.
 pub fn is_unsafe(character: char) -> bool {
-    (is_escaped_on_lines(character) && character != '\t')
+    (is_escaped(character) && character != '\t')
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2060}'..='\u{206f}'
             | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')

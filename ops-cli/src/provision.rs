@@ -2,6 +2,7 @@
 //! carrying them out (`apply`).
 
 pub mod apply;
+pub mod delete;
 pub mod desired;
 pub mod observed;
 pub mod plan;

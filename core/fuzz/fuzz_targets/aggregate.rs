@@ -1,7 +1,7 @@
 #![no_main]
 //! Any message with magic and a right MD5 around it. What reads as an aggregate is built again and read as the same.
 
-use kinesis_event_logger_core::{AGGREGATE_MAGIC, Aggregate, AggregateBuilder};
+use kinesis_event_logger_core::decode::{AGGREGATE_MAGIC, Aggregate, AggregateBuilder};
 use libfuzzer_sys::fuzz_target;
 use md5::{Digest, Md5};
 

@@ -1,7 +1,7 @@
 #![no_main]
 //! Any bytes behind each magic: opened within the limit, or an error.
 
-use kinesis_event_logger_core::Compression;
+use kinesis_event_logger_core::decode::Compression;
 use libfuzzer_sys::fuzz_target;
 
 const MAX_BYTES: usize = 1 << 16;

@@ -3,7 +3,8 @@
 
 use std::convert::Infallible;
 
-use kinesis_event_logger_core::{Decoder, Event, EventError};
+use kinesis_event_logger_core::Decoder;
+use kinesis_event_logger_core::event::{Event, EventError};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

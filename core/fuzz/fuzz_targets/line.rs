@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 
-use kinesis_event_logger_core::{Data, Decoder, LineFormat, LineOptions, LineWriter, Payload, Record, Redactor};
+use kinesis_event_logger_core::{Data, Decoder, LineFormat, LineOptions, LineWriter, Payload, Position, Record, Redactor};
 use libfuzzer_sys::fuzz_target;
 
 const MAX_DATA_BYTES: usize = 300;
@@ -16,10 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
         ..LineOptions::DEFAULT
     };
     planted(bytes);
-    let place = Record::new(Data::Payload(Payload::Binary(&[])));
+    let position = Position::default();
     for format in [LineFormat::Text, LineFormat::Json] {
         let writer = LineWriter::with_options(format, "r", 0, &options);
-        let Ok(()) = Decoder::with_max_decompressed_bytes(1 << 16).open(&place, bytes, |record| {
+        let Ok(()) = Decoder::with_max_decompressed_bytes(1 << 16).decode_bytes(&position, bytes, |record| {
             let mut line = Vec::new();
             writer.append(record, &mut line);
             check(format, &line);
@@ -35,7 +35,7 @@ fn planted(bytes: &[u8]) {
     let (before, after) = text.split_at(text.floor_char_boundary(text.len() / 2));
     let data = serde_json::json!({ "m": format!("{before}{{\"password\":\"{SECRET}\"}}{after}") }).to_string();
     let options = LineOptions { redactor: Redactor::new(["password"]).expect("a rule"), ..LineOptions::DEFAULT };
-    let record = Record::new(Data::Payload(Payload::Json(&data)));
+    let record = Record::new(Position::default(), Data::Payload(Payload::Json(&data)));
     let mut line = Vec::new();
     LineWriter::with_options(LineFormat::Json, "r", 0, &options).append(&record, &mut line);
     assert!(!String::from_utf8_lossy(&line).contains(SECRET));

@@ -1,9 +1,9 @@
-//! Aggregated records, as the Kinesis Producer Library (KPL) writes them: many records in one, read and made.
+//! Aggregates, as the Kinesis Producer Library (KPL) writes them: one record that contains many.
 //!
-//! The format (<https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>): four bytes of
-//! magic, a protobuf message, the message's MD5. What is not that to the last byte is no aggregate but a record of its
-//! own, as in AWS's libraries. The message is read in place rather than by a protobuf crate, which would build a value
-//! for every record inside.
+//! The format (<https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md>) is four bytes of
+//! magic number, a protobuf message, and the message's MD5. Like AWS's libraries, this module treats data that deviates
+//! from the format as an ordinary record. The message is read in place, because a protobuf crate would build a value for
+//! every record inside.
 
 mod encode;
 mod protobuf;
@@ -11,17 +11,17 @@ mod protobuf;
 use md5::{Digest, Md5};
 use thiserror::Error;
 
-use protobuf::{Broken, Field, Fields};
+use protobuf::{Field, Fields, InvalidMessage};
 
 pub use encode::{AggregateBuilder, AggregateError};
 
-/// What every aggregate begins with.
+/// The magic number at the beginning of every aggregate.
 pub const AGGREGATE_MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];
 
-/// Bytes of the MD5 at the end.
+/// The length of the MD5 at the end, in bytes.
 const DIGEST_BYTES: usize = 16;
 
-/// The numbers of the message's fields.
+/// The field numbers of the message.
 mod tag {
     pub(super) const PARTITION_KEY: u32 = 1;
     pub(super) const EXPLICIT_HASH_KEY: u32 = 2;
@@ -31,10 +31,10 @@ mod tag {
     pub(super) const RECORD_DATA: u32 = 3;
 }
 
-/// An aggregate, read from a record's data.
+/// An aggregate that was parsed from a record's data.
 ///
 /// ```
-/// use kinesis_event_logger_core::{Aggregate, AggregateBuilder};
+/// use kinesis_event_logger_core::decode::{Aggregate, AggregateBuilder};
 ///
 /// let mut builder = AggregateBuilder::new(1024);
 /// builder.add("pk-a", None, b"hello")?;
@@ -45,7 +45,7 @@ mod tag {
 /// let records: Vec<_> = aggregate.records().collect();
 /// assert_eq!((records[1].sub_sequence_number, records[1].partition_key, records[1].data), (1, Some("pk-b"), b"world".as_slice()));
 /// assert!(Aggregate::parse(b"hello").is_none());
-/// # Ok::<_, kinesis_event_logger_core::AggregateError>(())
+/// # Ok::<_, kinesis_event_logger_core::decode::AggregateError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aggregate<'a> {
@@ -58,30 +58,30 @@ pub struct Aggregate<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubRecord<'a> {
-    /// Which of the aggregate's records this is, from 0.
+    /// The record's index in the aggregate, from 0.
     pub sub_sequence_number: u64,
-    /// Its partition key.
+    /// The record's partition key.
     pub partition_key: Option<&'a str>,
-    /// Its explicit hash key, if it has one.
+    /// The record's explicit hash key, if it has one.
     pub explicit_hash_key: Option<&'a str>,
-    /// Its data.
+    /// The record's data.
     pub data: &'a [u8],
-    /// What is wrong with its keys.
+    /// The problem with the record's keys.
     pub problem: Option<SubRecordProblem>,
 }
 
-/// What is wrong with the keys of one record of an aggregate. Its data is there all the same.
+/// A problem with the keys of one record of an aggregate. The record's data is valid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubRecordProblem {
-    /// There is no such key in the aggregate.
+    /// The aggregate does not have the key.
     #[error("the aggregate has {keys} {table}s, and no number {index}")]
     NoSuchKey {
         /// `partition key` or `explicit hash key`.
         table: &'static str,
-        /// The index, from 0.
+        /// The key's index, from 0.
         index: u64,
-        /// How many keys there are.
+        /// The number of keys in the aggregate.
         keys: usize,
     },
     /// The key is not text.
@@ -93,7 +93,7 @@ pub enum SubRecordProblem {
 }
 
 impl<'a> Aggregate<'a> {
-    /// Reads an aggregate; `None` if `data` is none.
+    /// Parses an aggregate. Returns `None` if `data` is not an aggregate.
     pub fn parse(data: &'a [u8]) -> Option<Self> {
         let (message, digest) = data.strip_prefix(&AGGREGATE_MAGIC)?.split_last_chunk::<DIGEST_BYTES>()?;
         if message.is_empty() || Md5::digest(message)[..] != digest[..] {
@@ -102,8 +102,8 @@ impl<'a> Aggregate<'a> {
         Self::read(message).ok()
     }
 
-    /// Reads the whole message once: the tables, and that every record in it can be read.
-    fn read(message: &'a [u8]) -> Result<Self, Broken> {
+    /// Reads the tables of keys, and validates every record.
+    fn read(message: &'a [u8]) -> Result<Self, InvalidMessage> {
         let mut aggregate = Self { message, partition_keys: Vec::new(), explicit_hash_keys: Vec::new() };
         for field in Fields(message) {
             match field? {
@@ -118,7 +118,7 @@ impl<'a> Aggregate<'a> {
         Ok(aggregate)
     }
 
-    /// The records in order.
+    /// Returns the records in order.
     pub fn records(&self) -> impl Iterator<Item = SubRecord<'a>> + use<'_, 'a> {
         let records = Fields(self.message).filter_map(|field| match field {
             Ok((tag::RECORD, Field::Bytes(record))) => RawRecord::read(record).ok(),
@@ -149,7 +149,7 @@ fn key<'a>(table: &'static str, keys: &[&'a [u8]], index: u64) -> Result<&'a str
     std::str::from_utf8(key).map_err(|_| SubRecordProblem::NotUtf8 { table })
 }
 
-/// A record as the message holds it, by the places of its keys.
+/// A record of the message. Its keys are indexes into the tables.
 struct RawRecord<'a> {
     partition_key_index: u64,
     explicit_hash_key_index: Option<u64>,
@@ -157,7 +157,7 @@ struct RawRecord<'a> {
 }
 
 impl<'a> RawRecord<'a> {
-    fn read(record: &'a [u8]) -> Result<Self, Broken> {
+    fn read(record: &'a [u8]) -> Result<Self, InvalidMessage> {
         let (mut partition_key_index, mut explicit_hash_key_index, mut data) = (None, None, None);
         for field in Fields(record) {
             match field? {
@@ -168,9 +168,9 @@ impl<'a> RawRecord<'a> {
             }
         }
         Ok(Self {
-            partition_key_index: partition_key_index.ok_or(Broken)?,
+            partition_key_index: partition_key_index.ok_or(InvalidMessage)?,
             explicit_hash_key_index,
-            data: data.ok_or(Broken)?,
+            data: data.ok_or(InvalidMessage)?,
         })
     }
 }
@@ -181,8 +181,8 @@ mod tests {
 
     use super::*;
 
-    /// A message with magic and MD5 around it.
-    fn sealed(message: &[u8]) -> Vec<u8> {
+    /// A message between magic number and MD5.
+    fn aggregate_of(message: &[u8]) -> Vec<u8> {
         [&AGGREGATE_MAGIC, message, &Md5::digest(message)[..]].concat()
     }
 
@@ -190,7 +190,7 @@ mod tests {
     type Read = (Option<String>, Option<String>, Vec<u8>, Option<String>);
 
     fn records(message: &[u8]) -> Option<Vec<Read>> {
-        let data = sealed(message);
+        let data = aggregate_of(message);
         let aggregate = Aggregate::parse(&data)?;
         let owned = |key: Option<&str>| key.map(str::to_owned);
         let records = aggregate.records().map(|record| {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_index_costs_its_own_record_alone() {
+    fn an_invalid_key_index_affects_only_its_record() {
         let message = b"\x0a\x01k\x12\x017\x1a\x05\x08\x05\x1a\x01a\x1a\x07\x08\x00\x10\x01\x1a\x01b\x1a\x07\x08\x00\x10\x00\x1a\x01c\x1a\x05\x08\x00\x1a\x01d";
         let read = records(message).unwrap();
         let k = Some("k".to_owned());
@@ -224,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn tables_may_stand_anywhere_and_unknown_fields_are_passed_over() {
+    fn tables_may_follow_records_and_unknown_fields_are_skipped() {
         let message = b"\x1a\x0d\x22\x03\x0a\x01t\x08\x00\x1a\x01a\x30\x01\x15\x00\x00\x00\x00\x0a\x01k";
         let message = [&message[..], b"\x19\x00\x00\x00\x00\x00\x00\x00\x00"].concat();
-        assert!(records(&message).is_none(), "the record says 13 bytes but its own are 12");
+        assert!(records(&message).is_none(), "the record's length is 13 bytes, but it has 12");
         let message = b"\x1a\x0c\x22\x03\x0a\x01t\x08\x00\x1a\x01a\x30\x01\x15\x00\x00\x00\x00\x0a\x01k\x31\x00\x00\x00\x00\x00\x00\x00\x00";
         assert_eq!(records(message).unwrap(), [(Some("k".to_owned()), None, b"a".to_vec(), None)]);
         let message = b"\x0a\x01\xff\x1a\x05\x08\x00\x1a\x01a";
@@ -235,37 +235,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_aggregate_is_none() {
-        let good = sealed(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a");
+    fn parse_returns_none_for_data_that_deviates_from_the_format() {
+        let good = aggregate_of(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a");
         assert!(Aggregate::parse(&good).is_some());
-        assert!(Aggregate::parse(&sealed(b"")).is_none());
+        assert!(Aggregate::parse(&aggregate_of(b"")).is_none());
         assert!(Aggregate::parse(&good[..good.len() - 1]).is_none());
         assert!(Aggregate::parse(&good[1..]).is_none());
         for message in [
             &b"\x1a\x03\x1a\x01a"[..],                       // no partition key index
             b"\x1a\x02\x08\x00",                             // no data
-            b"\x1a\x7f\x08",                                 // longer than it is
+            b"\x1a\x7f\x08",                                 // a length beyond the end
             b"\x00",                                         // field number 0
             b"\x0f",                                         // wire type 7
             b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", // a varint of more than 64 bits
             b"\x0d\x00\x00",                                 // half a fixed32
         ] {
-            assert!(Aggregate::parse(&sealed(message)).is_none(), "{message:?}");
+            assert!(Aggregate::parse(&aggregate_of(message)).is_none(), "{message:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn every_flipped_bit_is_noticed(at: prop::sample::Index, bit in 0_u32..8) {
-            let mut data = sealed(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a");
+        fn a_flipped_bit_makes_the_data_no_aggregate(at: prop::sample::Index, bit in 0_u32..8) {
+            let mut data = aggregate_of(b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01a");
             let at = at.index(data.len());
             data[at] ^= 1_u8 << bit;
             prop_assert!(Aggregate::parse(&data).is_none());
         }
 
         #[test]
-        fn any_message_is_read_to_an_end(message in prop::collection::vec(prop_oneof![0_u8..40, any::<u8>()], 0..60)) {
-            let data = sealed(&message);
+        fn any_message_is_read_to_its_end(message in prop::collection::vec(prop_oneof![0_u8..40, any::<u8>()], 0..60)) {
+            let data = aggregate_of(&message);
             if let Some(aggregate) = Aggregate::parse(&data) {
                 prop_assert!(aggregate.records().count() <= message.len());
             }

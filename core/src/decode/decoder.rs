@@ -1,44 +1,46 @@
-//! One record of a stream to all the records that are in it.
+//! Unpacks one record of a stream into all the records in it.
 
-use crate::event::SourceRecord;
-use crate::record::{Data, Origin, Record};
+use std::ops::ControlFlow;
 
-use super::shape::Shape;
-use super::{Aggregate, Compression, Payload, base64, classify};
+use crate::event::EventRecord;
+use crate::shape;
 
-/// How much compressed data may hold, in bytes, unless a [`Decoder`] is told otherwise: 16 MiB.
+use super::base64::decode_base64;
+use super::{Aggregate, Compression, Data, Payload, Position, Record, classify, classify_with_members};
+
+/// The default limit of decompressed data, in bytes per record of the stream: 16 MiB.
 pub const MAX_DECOMPRESSED_BYTES: usize = 16 * 1024 * 1024;
 
-/// Layers of compression that are opened: one around an aggregate and one inside.
-const LAYERS: usize = 2;
+/// The number of layers of compression that are decompressed: one around an aggregate and one inside.
+const MAX_LAYERS: usize = 2;
 
-/// A buffer that grew beyond this for one record is given back.
-const KEPT_BYTES: usize = 2 * 1024 * 1024;
+/// A buffer that grew larger than this for one record is freed.
+const MAX_RETAINED_BYTES: usize = 2 * 1024 * 1024;
 
-/// Opens records: base64, aggregates, compression, envelopes. It holds the buffers that the data lives in, so that after
-/// the first few records none allocates.
+/// Unpacks records: base64, aggregates, compression and [shapes](crate::shape).
+///
+/// A decoder owns the buffers that the unpacked data is in. Once they are large enough, decoding does not allocate them
+/// again, so use one decoder for many records.
 ///
 /// ```
-/// use kinesis_event_logger_core::{AggregateBuilder, Decoder, Record, Data, Payload};
+/// use kinesis_event_logger_core::{Decoder, Position};
 ///
-/// let mut builder = AggregateBuilder::new(1024);
-/// builder.add("k1", None, b"one")?;
-/// builder.add("k2", None, b"two")?;
-///
-/// let place = Record { sequence_number: Some("4959"), ..Record::new(Data::Payload(Payload::Text(""))) };
+/// // `printf hello | zstd -19`
+/// let data = b"\x28\xb5\x2f\xfd\x04\x68\x29\x00\x00hello\xa3\x6d\x9f\x88";
 /// let mut seen = Vec::new();
-/// Decoder::new().open(&place, &builder.build(), |record| {
-///     seen.push(format!("{:?} {:?}", record.sub_sequence_number, record.partition_key));
+/// Decoder::new().decode_bytes(&Position::default(), data, |record| {
+///     seen.push(format!("{:?}", record.data));
 ///     Ok::<_, std::convert::Infallible>(())
 /// })?;
-/// assert_eq!(seen, [r#"Some(0) Some("k1")"#, r#"Some(1) Some("k2")"#]);
-/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # #[cfg(feature = "zstd")]
+/// assert_eq!(seen, [r#"Payload(Text("hello"))"#]);
+/// # Ok::<_, std::convert::Infallible>(())
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
     max_decompressed_bytes: usize,
-    data: Vec<u8>,
-    layers: [Vec<u8>; LAYERS],
+    base64_buffer: Vec<u8>,
+    layers: [Vec<u8>; MAX_LAYERS],
 }
 
 impl Default for Decoder {
@@ -48,201 +50,204 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that opens at most [`MAX_DECOMPRESSED_BYTES`] of compressed data a record.
+    /// Creates a decoder that decompresses at most [`MAX_DECOMPRESSED_BYTES`] per record of the stream.
     pub fn new() -> Self {
         Self::with_max_decompressed_bytes(MAX_DECOMPRESSED_BYTES)
     }
 
-    /// A decoder that opens at most so many bytes of compressed data a record of the stream: of all compressed data in an
-    /// aggregate together, so that many small bombs are no better than a large one. What is beyond is shown compressed.
+    /// Creates a decoder that decompresses at most `max_decompressed_bytes` per record of the stream.
+    ///
+    /// All compressed data in an aggregate shares the limit, so that many small decompression bombs gain nothing over a
+    /// large one. Data beyond the limit stays compressed, and its record has an [`error`](Record::error).
     pub fn with_max_decompressed_bytes(max_decompressed_bytes: usize) -> Self {
-        Self { max_decompressed_bytes, data: Vec::new(), layers: Default::default() }
+        Self { max_decompressed_bytes, base64_buffer: Vec::new(), layers: Default::default() }
     }
 
-    /// Gives `each` every record that is in one of an event's, in order; at least one.
+    /// Calls `each` for every record in a record of an event, in order, at least once.
+    ///
+    /// Data that cannot be decoded becomes a record with an [`error`](Record::error).
     ///
     /// # Errors
-    /// The first that `each` gives; nothing is given to it after that. Data that cannot be decoded is a record that says so.
+    /// Returns the first error of `each`, which is not called again.
     pub fn decode<E>(
         &mut self,
-        source: &SourceRecord<'_>,
+        record: &EventRecord<'_>,
         mut each: impl FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut place = Record {
-            stream: source.stream.as_deref(),
-            shard_id: source.shard_id.as_deref(),
-            sequence_number: source.sequence_number.as_deref(),
-            partition_key: source.partition_key.as_deref(),
-            arrival_ms: source.arrival_ms,
-            error: source.problem.as_ref().map(ToString::to_string),
-            ..Record::new(Data::Undecodable(source.raw))
+        let position = record.position();
+        let problem = record.problem.as_ref().map(ToString::to_string);
+        let Some(encoded) = record.data.as_deref() else {
+            return each(&Record { error: problem, ..Record::new(position, Data::Undecodable(record.raw)) });
         };
-        let Some(encoded) = source.data.as_deref() else { return each(&place) };
-        let mut data = std::mem::take(&mut self.data);
-        let result = match base64(encoded, &mut data) {
-            Ok(bytes) => self.open(&place, bytes, each),
+        let mut buffer = std::mem::take(&mut self.base64_buffer);
+        let result = match decode_base64(encoded, &mut buffer) {
+            Ok(bytes) => self.unpack(&position, problem.as_deref(), bytes, each),
             Err(error) => {
-                place.data = Data::Undecodable(encoded);
-                place.error = Some(format!("{} is {error}", source.data_path));
-                each(&place)
+                let error = Some(format!("{} is {}", record.data_path, error.complement()));
+                each(&Record { error, ..Record::new(position, Data::Undecodable(encoded)) })
             }
         };
-        self.data = kept(data);
+        self.base64_buffer = without_large_capacity(buffer);
         result
     }
 
-    /// Gives `each` every record that is in some data, in order; at least one. `place` says where the data is from; its
-    /// own data counts for nothing.
+    /// Calls `each` for every record in `data`, in order, at least once. `position` is the position of `data`.
     ///
     /// # Errors
-    /// The first that `each` gives; nothing is given to it after that.
-    pub fn open<E>(
+    /// Returns the first error of `each`, which is not called again.
+    pub fn decode_bytes<E>(
         &mut self,
-        place: &Record<'_>,
+        position: &Position<'_>,
         data: &[u8],
         each: impl FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut opening = Opening { room: self.max_decompressed_bytes, each };
-        let result = opening.open(place, data, &mut self.layers);
+        self.unpack(position, None, data, each)
+    }
+
+    fn unpack<E>(
+        &mut self,
+        position: &Position<'_>,
+        problem: Option<&str>,
+        data: &[u8],
+        each: impl FnMut(&Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut unpacking = Unpacking { remaining_bytes: self.max_decompressed_bytes, each };
+        let result = unpacking.unpack(position, problem, data, &mut self.layers);
         for layer in &mut self.layers {
-            *layer = kept(std::mem::take(layer));
+            *layer = without_large_capacity(std::mem::take(layer));
         }
         result
     }
 }
 
-fn kept(buffer: Vec<u8>) -> Vec<u8> {
-    if buffer.capacity() > KEPT_BYTES { Vec::new() } else { buffer }
+fn without_large_capacity(buffer: Vec<u8>) -> Vec<u8> {
+    if buffer.capacity() > MAX_RETAINED_BYTES { Vec::new() } else { buffer }
 }
 
-/// The opening of one record of the stream.
-struct Opening<F> {
-    /// Bytes that compressed data may still hold.
-    room: usize,
+/// The unpacking of one record of the stream.
+struct Unpacking<F> {
+    /// The number of bytes that may still be decompressed.
+    remaining_bytes: usize,
     each: F,
 }
 
-impl<F, E> Opening<F>
+impl<F, E> Unpacking<F>
 where
     F: FnMut(&Record<'_>) -> Result<(), E>,
 {
-    /// `layers` are the buffers that are free: as many as layers of compression may still come.
-    fn open(&mut self, place: &Record<'_>, data: &[u8], layers: &mut [Vec<u8>]) -> Result<(), E> {
-        if place.sub_sequence_number.is_none()
+    /// Unpacks `data`. `problem` is the problem with the record around it, and `layers` are the free buffers: as many as
+    /// there may be more layers of compression.
+    fn unpack(
+        &mut self,
+        position: &Position<'_>,
+        problem: Option<&str>,
+        data: &[u8],
+        layers: &mut [Vec<u8>],
+    ) -> Result<(), E> {
+        if position.sub_sequence_number.is_none()
             && let Some(aggregate) = Aggregate::parse(data)
         {
-            return self.aggregate(place, &aggregate, layers);
+            return self.unpack_aggregate(position, problem, &aggregate, layers);
         }
         match Compression::of(data) {
-            Some(compression) => self.compressed(place, compression, data, layers),
-            None => self.shape(place, data),
+            Some(compression) => self.unpack_compressed(position, problem, compression, data, layers),
+            None => self.read_shape(position, problem, data),
         }
     }
 
-    fn aggregate(&mut self, place: &Record<'_>, aggregate: &Aggregate<'_>, layers: &mut [Vec<u8>]) -> Result<(), E> {
-        let mut empty = true;
+    fn unpack_aggregate(
+        &mut self,
+        position: &Position<'_>,
+        problem: Option<&str>,
+        aggregate: &Aggregate<'_>,
+        layers: &mut [Vec<u8>],
+    ) -> Result<(), E> {
+        let mut is_empty = true;
         for record in aggregate.records() {
-            empty = false;
-            let place = Record {
+            is_empty = false;
+            let position = Position {
                 sub_sequence_number: Some(record.sub_sequence_number),
                 partition_key: record.partition_key,
                 explicit_hash_key: record.explicit_hash_key,
-                error: with(place, record.problem.map(|problem| problem.to_string())),
-                ..at(place, place.data)
+                ..*position
             };
-            self.open(&place, record.data, layers)?;
+            let problem = join_problems(problem, record.problem.map(|problem| problem.to_string()));
+            self.unpack(&position, problem.as_deref(), record.data, layers)?;
         }
-        if empty {
-            // Nothing was put in it, and still it was put on the stream.
-            let error = with(place, Some("an aggregate of no records".to_owned()));
-            (self.each)(&Record { error, ..at(place, Data::Payload(Payload::Text(""))) })?;
+        if is_empty {
+            // The record was put on the stream, so it gets a line.
+            let error = join_problems(problem, Some("an aggregate of no records".to_owned()));
+            (self.each)(&Record { error, ..Record::new(*position, Data::Payload(Payload::Text(""))) })?;
         }
         Ok(())
     }
 
-    fn compressed(
+    fn unpack_compressed(
         &mut self,
-        place: &Record<'_>,
+        position: &Position<'_>,
+        problem: Option<&str>,
         compression: Compression,
         data: &[u8],
         layers: &mut [Vec<u8>],
     ) -> Result<(), E> {
         let error = match layers.split_first_mut() {
-            None => format!("{compression} data is inside {LAYERS} layers of compression"),
-            Some((layer, layers)) => match compression.decompress(data, self.room, layer) {
+            None => format!("{compression} data is inside {MAX_LAYERS} layers of compression"),
+            Some((layer, layers)) => match compression.decompress(data, self.remaining_bytes, layer) {
                 Ok(()) => {
-                    self.room -= layer.len();
-                    return self.open(place, layer, layers);
+                    self.remaining_bytes -= layer.len();
+                    return self.unpack(position, problem, layer, layers);
                 }
                 Err(error) => {
-                    self.room = self.room.saturating_sub(layer.len());
+                    self.remaining_bytes = self.remaining_bytes.saturating_sub(layer.len());
                     error.to_string()
                 }
             },
         };
-        let error = with(place, Some(error));
-        (self.each)(&Record { error, ..at(place, Data::Payload(classify(data))) })
+        let error = join_problems(problem, Some(error));
+        (self.each)(&Record { error, ..Record::new(*position, Data::Payload(classify(data))) })
     }
 
-    fn shape(&mut self, place: &Record<'_>, data: &[u8]) -> Result<(), E> {
-        match Shape::of(data) {
-            Shape::Other(payload) => {
-                (self.each)(&Record { error: with(place, None), ..at(place, Data::Payload(payload)) })
-            }
-            Shape::Change(json, change) => {
-                let origin = Some(Origin::Change(change));
-                (self.each)(&Record {
-                    origin,
-                    error: with(place, None),
-                    ..at(place, Data::Payload(Payload::Json(json)))
-                })
-            }
-            Shape::LogEvents(envelope) => {
-                for event in envelope.events() {
-                    let origin = Some(Origin::LogEvent(envelope.place(&event)));
-                    let (data, error) = match &event.message {
-                        Ok(message) => (classify(message.as_bytes()), None),
-                        Err(found) => (classify(found.as_bytes()), Some("the log event has no message".to_owned())),
-                    };
-                    (self.each)(&Record { origin, error: with(place, error), ..at(place, Data::Payload(data)) })?;
-                }
-                Ok(())
+    fn read_shape(&mut self, position: &Position<'_>, problem: Option<&str>, data: &[u8]) -> Result<(), E> {
+        let (payload, markers) = classify_with_members(data, &shape::MARKERS);
+        if let Payload::Json(json) = payload
+            && !markers.is_empty()
+        {
+            let mut result = Ok(());
+            let is_read = shape::read(json, markers, &mut |part| {
+                let error = join_problems(problem, part.error.map(str::to_owned));
+                let record =
+                    Record { origin: Some(part.origin), error, ..Record::new(*position, Data::Payload(part.data)) };
+                result = (self.each)(&record);
+                if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            if is_read {
+                return result;
             }
         }
+        let error = join_problems(problem, None);
+        (self.each)(&Record { error, ..Record::new(*position, Data::Payload(payload)) })
     }
 }
 
-/// A record with the given data at the same place, so far without an error and an origin.
-fn at<'a>(place: &Record<'a>, data: Data<'a>) -> Record<'a> {
-    Record {
-        stream: place.stream,
-        shard_id: place.shard_id,
-        sequence_number: place.sequence_number,
-        sub_sequence_number: place.sub_sequence_number,
-        partition_key: place.partition_key,
-        explicit_hash_key: place.explicit_hash_key,
-        arrival_ms: place.arrival_ms,
-        ..Record::new(data)
-    }
-}
-
-/// What was wrong before, and what is wrong besides.
-fn with(place: &Record<'_>, error: Option<String>) -> Option<String> {
-    match (&place.error, error) {
-        (Some(before), Some(error)) => Some(format!("{before}; {error}")),
-        (before, error) => error.or_else(|| before.clone()),
+/// Joins the problem with the record around some data and the problem with the data.
+fn join_problems(outer: Option<&str>, inner: Option<String>) -> Option<String> {
+    match (outer, inner) {
+        (Some(outer), Some(inner)) => Some(format!("{outer}; {inner}")),
+        (outer, inner) => inner.or_else(|| outer.map(str::to_owned)),
     }
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "gzip", feature = "zstd"))]
 mod tests {
     use super::super::AggregateBuilder;
     use super::super::compression::tests::{gzip, zstd};
     use super::*;
+    use crate::event::Event;
 
-    /// What comes out, in words.
-    fn opened(decoder: &mut Decoder, data: &[u8]) -> Vec<String> {
-        let place = Record { partition_key: Some("outer"), ..Record::new(Data::Undecodable("")) };
+    /// The records in some data, each as a text.
+    fn unpacked(decoder: &mut Decoder, data: &[u8]) -> Vec<String> {
+        let position = Position { partition_key: Some("outer"), ..Position::default() };
         let mut seen = Vec::new();
         let each = |record: &Record<'_>| {
             let data = match record.data {
@@ -250,13 +255,13 @@ mod tests {
                 Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => format!("{} bytes", bytes.len()),
                 Data::Undecodable(_) => "undecodable".to_owned(),
             };
-            let sub = record.sub_sequence_number.map_or(String::new(), |number| format!("#{number} "));
-            let key = record.partition_key.unwrap_or("-");
+            let sub = record.position.sub_sequence_number.map_or(String::new(), |number| format!("#{number} "));
+            let key = record.position.partition_key.unwrap_or("-");
             let error = record.error.as_ref().map_or(String::new(), |error| format!(" ({error})"));
             seen.push(format!("{sub}{key}: {data}{error}"));
             Ok::<_, std::convert::Infallible>(())
         };
-        decoder.open(&place, data, each).unwrap();
+        decoder.decode_bytes(&position, data, each).unwrap();
         seen
     }
 
@@ -269,55 +274,73 @@ mod tests {
     }
 
     #[test]
-    fn compression_is_opened_in_and_around_aggregates() {
+    fn data_inside_and_around_aggregates_is_decompressed() {
         let inside = aggregate(&[&gzip(b"one"), b"two", &zstd(b"{}")]);
         let expected = ["#0 k0: one", "#1 k1: two", "#2 k2: {}"];
-        assert_eq!(opened(&mut Decoder::new(), &inside), expected);
-        assert_eq!(opened(&mut Decoder::new(), &gzip(&inside)), expected);
-        assert_eq!(opened(&mut Decoder::new(), &zstd(&inside)), expected);
+        assert_eq!(unpacked(&mut Decoder::new(), &inside), expected);
+        assert_eq!(unpacked(&mut Decoder::new(), &gzip(&inside)), expected);
+        assert_eq!(unpacked(&mut Decoder::new(), &zstd(&inside)), expected);
     }
 
     #[test]
-    fn what_cannot_be_opened_is_reported_and_shown_raw() {
+    fn data_that_cannot_be_decompressed_stays_as_it_is_with_an_error() {
         let zipped = gzip(b"hello");
         let cut = &zipped[..zipped.len() - 3];
         let expected = format!("outer: {} bytes (gzip data ends in the middle)", cut.len());
-        assert_eq!(opened(&mut Decoder::new(), cut), [expected]);
+        assert_eq!(unpacked(&mut Decoder::new(), cut), [expected]);
         let thrice = gzip(&gzip(&gzip(b"hello")));
         let expected = format!("outer: {} bytes (gzip data is inside 2 layers of compression)", zipped.len());
-        assert_eq!(opened(&mut Decoder::new(), &thrice), [expected]);
+        assert_eq!(unpacked(&mut Decoder::new(), &thrice), [expected]);
         let nested = aggregate(&[&aggregate(&[b"x"])]);
-        assert!(opened(&mut Decoder::new(), &nested)[0].ends_with(" bytes"));
-        assert_eq!(opened(&mut Decoder::new(), b"\xf3\x89\x9a\xc2nope"), ["outer: 8 bytes"]);
+        assert!(unpacked(&mut Decoder::new(), &nested)[0].ends_with(" bytes"));
+        assert_eq!(unpacked(&mut Decoder::new(), b"\xf3\x89\x9a\xc2nope"), ["outer: 8 bytes"]);
     }
 
     #[test]
-    fn many_small_bombs_share_the_room_of_one() {
+    fn many_small_bombs_share_the_limit_of_one() {
         let bomb = gzip(&[b'x'; 600]);
-        let seen = opened(&mut Decoder::with_max_decompressed_bytes(1000), &aggregate(&[&bomb, &bomb, b"after"]));
+        let seen = unpacked(&mut Decoder::with_max_decompressed_bytes(1000), &aggregate(&[&bomb, &bomb, b"after"]));
         assert_eq!(seen[0], format!("#0 k0: {}", "x".repeat(600)));
         assert_eq!(seen[1], format!("#1 k1: {} bytes (gzip data holds more than 400 bytes)", bomb.len()));
         assert_eq!(seen[2], "#2 k2: after");
     }
 
     #[test]
-    fn an_envelope_is_a_record_for_each_log_event() {
+    fn an_envelope_becomes_one_record_per_log_event() {
         let envelope = br#"{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s","logEvents":[{"id":"1","timestamp":1,"message":"{\"a\":1}"},{"id":"2"}]}"#;
         let expected = [r#"outer: {"a":1}"#, r#"outer: {"id":"2"} (the log event has no message)"#];
-        assert_eq!(opened(&mut Decoder::new(), &gzip(envelope)), expected);
+        assert_eq!(unpacked(&mut Decoder::new(), &gzip(envelope)), expected);
     }
 
     #[test]
-    fn an_error_ends_it_and_huge_buffers_are_given_back() {
+    fn an_error_ends_decoding_and_large_buffers_are_freed() {
         let mut decoder = Decoder::new();
-        let place = Record::new(Data::Undecodable(""));
         let mut count = 0;
-        let result = decoder.open(&place, &aggregate(&[b"a", b"b", b"c"]), |_| {
+        let result = decoder.decode_bytes(&Position::default(), &aggregate(&[b"a", b"b", b"c"]), |_| {
             count += 1;
             if count == 2 { Err("full") } else { Ok(()) }
         });
         assert_eq!((result, count), (Err("full"), 2));
-        opened(&mut decoder, &gzip(&vec![b'x'; 3 << 20]));
-        assert!(decoder.layers.iter().all(|layer| layer.capacity() <= KEPT_BYTES));
+        unpacked(&mut decoder, &gzip(&vec![b'x'; 3 << 20]));
+        assert!(decoder.layers.iter().all(|layer| layer.capacity() <= MAX_RETAINED_BYTES));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_decoded_contains_what_was_there() {
+        let event = r#"{"Records":[{"kinesis":{"data":"a*b"}},{"kinesis":{}},null,{"kinesis":{"data":"e30=","partitionKey":{}}}]}"#;
+        let (mut decoder, mut seen) = (Decoder::new(), Vec::new());
+        for record in Event::parse(event).unwrap().records() {
+            let Ok(()) = decoder.decode(&record, |record| {
+                seen.push(format!("{:?} {}", record.data, record.error.as_deref().unwrap_or_default()));
+                Ok::<_, std::convert::Infallible>(())
+            });
+        }
+        let expected = [
+            r#"Undecodable("a*b") kinesis.data is not base64: '*' at character 1"#,
+            r#"Undecodable("{\"kinesis\":{}}") kinesis.data is missing"#,
+            r#"Undecodable("null") the record is null, not an object"#,
+            r#"Payload(Json("{}")) kinesis.partitionKey is an object, not a string"#,
+        ];
+        assert_eq!(seen, expected);
     }
 }

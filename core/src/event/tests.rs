@@ -11,7 +11,7 @@ const RECORDED: &str = r#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey
     "invokeIdentityArn":"arn:aws:iam::123456789012:role/lambda-role","awsRegion":"us-east-2",
     "eventSourceARN":"arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"}"#;
 
-fn records(records: &str) -> Vec<(SourceRecord<'static>, Option<String>)> {
+fn records(records: &str) -> Vec<(EventRecord<'static>, Option<String>)> {
     let event = format!("{{\"Records\":[{records}]}}").leak();
     let event = Event::parse(event).unwrap();
     event.records().map(|record| (record.clone(), record.problem.map(|problem| problem.to_string()))).collect()
@@ -21,7 +21,7 @@ fn problem(record: &str) -> String {
     records(record).remove(0).1.expect("a problem")
 }
 
-fn refusal(event: impl AsRef<[u8]>) -> String {
+fn error(event: impl AsRef<[u8]>) -> String {
     Event::parse(&event).unwrap_err().to_string()
 }
 
@@ -41,28 +41,43 @@ fn a_recorded_record_is_read_whole_and_borrowed() {
 
 #[test]
 fn what_is_not_a_kinesis_event_is_named() {
-    assert_eq!(refusal(b"{\"Records\":[\xff]}"), "not a Kinesis event: not UTF-8 at byte 12");
-    assert_eq!(refusal("{\"a\":\n tru }"), "not a Kinesis event: not JSON at byte 10: expected ident");
-    assert_eq!(refusal(""), "not a Kinesis event: not JSON at byte 0: EOF while parsing a value");
-    assert_eq!(refusal("{} {}"), "not a Kinesis event: not JSON at byte 3: trailing characters");
-    assert_eq!(refusal(" [1]"), "not a Kinesis event: an array, not an object");
-    assert_eq!(refusal("null"), "not a Kinesis event: null, not an object");
-    assert_eq!(refusal("{}"), "not a Kinesis event: an object without \"Records\", with no keys at all");
+    assert_eq!(error(b"{\"Records\":[\xff]}"), "the payload is not a Kinesis event: it is not UTF-8 at byte 12");
     assert_eq!(
-        refusal(r#"{"records":[],"a\nb":1}"#),
-        "not a Kinesis event: an object without \"Records\", with \"records\", \"a\\nb\""
+        error("{\"a\":\n tru }"),
+        "the payload is not a Kinesis event: it is not JSON at byte 10: expected ident"
+    );
+    assert_eq!(error(""), "the payload is not a Kinesis event: it is not JSON at byte 0: EOF while parsing a value");
+    assert_eq!(error("{} {}"), "the payload is not a Kinesis event: it is not JSON at byte 3: trailing characters");
+    assert_eq!(error(" [1]"), "the payload is not a Kinesis event: it is an array, not an object");
+    assert_eq!(error("null"), "the payload is not a Kinesis event: it is null, not an object");
+    assert_eq!(
+        error("{}"),
+        "the payload is not a Kinesis event: it is an object without \"Records\", with no keys at all"
+    );
+    assert_eq!(
+        error(r#"{"records":[],"a\nb":1}"#),
+        "the payload is not a Kinesis event: it is an object without \"Records\", with \"records\", \"a\\nb\""
     );
     let many = (0..11).map(|key| format!("\"{key}\":0")).collect::<Vec<_>>().join(",");
-    assert!(refusal(format!("{{{many}}}")).ends_with("\"6\", \"7\" and 3 more"));
-    assert_eq!(refusal(r#"{"Records":{}}"#), "not a Kinesis event: \"Records\" is an object, not an array");
+    assert!(error(format!("{{{many}}}")).ends_with("\"6\", \"7\" and 3 more"));
+    assert_eq!(
+        error(r#"{"Records":{}}"#),
+        "the payload is not a Kinesis event: \"Records\" is an object, not an array"
+    );
 }
 
 #[test]
 fn events_of_other_services_are_refused_by_their_source() {
     let sqs = r#"{"Records":[{"messageId":"1","body":"x","eventSource":"aws:sqs"}]}"#;
-    assert_eq!(refusal(sqs), "not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\"");
+    assert_eq!(
+        error(sqs),
+        "the payload is not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\""
+    );
     let sns = r#"{"Records":[{"EventSource":"aws:sns","Sns":{}}]}"#;
-    assert_eq!(refusal(sns), "not a Kinesis event: its records come from \"aws:sns\", not \"aws:kinesis\"");
+    assert_eq!(
+        error(sns),
+        "the payload is not a Kinesis event: its records come from \"aws:sns\", not \"aws:kinesis\""
+    );
     let mixed = format!("{{\"eventSource\":\"aws:sqs\"}},{RECORDED}");
     let problems: Vec<_> = records(&mixed).into_iter().map(|(_, problem)| problem).collect();
     assert_eq!(problems, [Some("kinesis is missing".to_owned()), None]);
@@ -139,7 +154,7 @@ fn what_only_some_readers_take_costs_nothing() {
     let (record, problem) = records(&odd).remove(0);
     assert_eq!((record.data.as_deref(), problem), (Some("YQ=="), None));
     assert_eq!(record.raw, odd);
-    assert!(refusal(format!(r#"{{"Records":[{{"x":{}}}]}}"#, "[".repeat(200_000))).contains("not JSON"));
+    assert!(error(format!(r#"{{"Records":[{{"x":{}}}]}}"#, "[".repeat(200_000))).contains("not JSON"));
 }
 
 #[test]
@@ -258,7 +273,7 @@ fn the_array_of_a_pipe_has_the_same_records() {
     let event = Event::parse(&array).unwrap();
     let records: Vec<_> = event.records().collect();
     let nested = self::records(RECORDED).remove(0).0;
-    assert_eq!(records[0], SourceRecord { raw: PIPED, data_path: "data", ..nested });
+    assert_eq!(records[0], EventRecord { raw: PIPED, data_path: "data", ..nested });
     assert_eq!((records[1].sequence_number.as_deref(), records[1].data.as_deref()), (Some("4960"), Some("YQ==")));
     let problems: Vec<_> = records[2..].iter().map(|record| record.problem.as_ref().unwrap().to_string()).collect();
     assert_eq!(problems, ["the record is null, not an object", "data is a number, not a string"]);
@@ -266,11 +281,11 @@ fn the_array_of_a_pipe_has_the_same_records() {
 
 #[test]
 fn an_array_of_another_service_or_of_none_is_refused() {
-    assert_eq!(refusal("[]"), "not a Kinesis event: an array, not an object");
-    assert_eq!(refusal(r#"[{"data":"YQ=="}]"#), "not a Kinesis event: an array, not an object");
+    assert_eq!(error("[]"), "the payload is not a Kinesis event: it is an array, not an object");
+    assert_eq!(error(r#"[{"data":"YQ=="}]"#), "the payload is not a Kinesis event: it is an array, not an object");
     assert_eq!(
-        refusal(r#"[{"messageId":"1","eventSource":"aws:sqs"}]"#),
-        "not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\""
+        error(r#"[{"messageId":"1","eventSource":"aws:sqs"}]"#),
+        "the payload is not a Kinesis event: its records come from \"aws:sqs\", not \"aws:kinesis\""
     );
-    assert!(refusal(format!("[{PIPED}")).starts_with("not a Kinesis event: not JSON at byte "));
+    assert!(error(format!("[{PIPED}")).starts_with("the payload is not a Kinesis event: it is not JSON at byte "));
 }

@@ -1,21 +1,22 @@
-//! Walking through text that nobody has checked yet: one pass finds the values and knows that they are JSON.
+//! Reads JSON that has not been validated: one pass validates the text and finds the values.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
 use super::unescape::unescape;
-use super::validate::Validator;
+use super::validator::Validator;
 use super::{JsonKind, Value};
 use crate::scan;
 
-/// Stands somewhere in a text. Every step gives `None` where the text is not JSON; from then on it stands anywhere.
+/// A cursor over unvalidated JSON. A method returns `None` if the text is not JSON. After that, the cursor's position is
+/// unspecified.
 ///
-/// It takes what RFC 8259 takes, and so more than [`is_container`](super::is_container): any depth, any number, half a
-/// surrogate pair.
+/// It accepts what RFC 8259 accepts, which is more than [`is_container`](super::is_container) accepts: any depth, any
+/// number, half a surrogate pair.
 pub(crate) struct Reader<'a> {
     text: &'a str,
-    strict: Validator<'a>,
+    strict: Validator<'a, 'static>,
 }
 
 impl<'a> Reader<'a> {
@@ -23,18 +24,19 @@ impl<'a> Reader<'a> {
         Self { text, strict: Validator::new(text) }
     }
 
-    /// What the next value is, if it is one at all.
+    /// Returns the type of the next value.
     pub(crate) fn kind(&mut self) -> Option<JsonKind> {
-        self.strict.peek().map(|_| Value(self.ahead()).kind())
+        self.strict.peek().map(|_| Value(self.rest()).kind())
     }
 
-    /// Enters the container of that kind which comes next.
+    /// Enters the next container, which is of `kind`.
     pub(crate) fn enter(&mut self, kind: JsonKind) -> Option<()> {
         self.strict.peek()?;
         self.strict.take_exactly(if kind == JsonKind::Object { b'{' } else { b'[' })
     }
 
-    /// Whether the container of that kind has another member or element; stands before it, or after the container.
+    /// Moves to the next member or element of the container of `kind`. Returns `false` if there is none, and leaves the
+    /// container.
     pub(crate) fn more(&mut self, kind: JsonKind, first: bool) -> Option<bool> {
         let end = if kind == JsonKind::Object { b'}' } else { b']' };
         if self.strict.peek()? == end {
@@ -60,55 +62,55 @@ impl<'a> Reader<'a> {
     /// Reads a value of any kind.
     pub(crate) fn value(&mut self) -> Option<Value<'a>> {
         self.strict.peek()?;
-        let text = self.ahead();
+        let text = self.rest();
         let read = self.strict.value();
         self.or_leniently(text, read)?;
         Some(Value(text))
     }
 
-    /// Reads a value that is most likely a [`long_string`]; what stands between its quotes, if it is that.
+    /// Reads a value that is most likely a [`long_string`]. Returns the text between its quotes if it is.
     pub(crate) fn long_string(&mut self) -> Option<(Value<'a>, Option<&'a str>)> {
         self.strict.peek()?;
-        let text = self.ahead();
+        let text = self.rest();
         match long_string(text) {
             Some(inside) => {
-                self.pass(inside.len() + 2);
+                self.skip(inside.len() + 2);
                 Some((Value(text), Some(inside)))
             }
             None => self.value().map(|value| (value, None)),
         }
     }
 
-    /// Goes on so many bytes further, which the caller has read.
-    pub(crate) fn pass(&mut self, bytes: usize) {
-        self.strict.pass(bytes);
+    /// Skips bytes that the caller has read.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.strict.skip(bytes);
     }
 
-    /// Whether nothing but whitespace comes.
-    pub(crate) fn is_at_the_end(&mut self) -> bool {
+    /// Whether the rest of the text is whitespace.
+    pub(crate) fn is_at_end(&mut self) -> bool {
         self.strict.peek().is_none()
     }
 
-    /// The text from a place where [`Self::ahead`] was this, up to here.
-    pub(crate) fn since(&self, ahead: &'a str) -> &'a str {
-        &ahead[..ahead.len() - self.ahead().len()]
+    /// The text that was read since [`Self::rest`] returned `rest`.
+    pub(crate) fn read_since(&self, rest: &'a str) -> &'a str {
+        &rest[..rest.len() - self.rest().len()]
     }
 
-    /// The text that is still to be read.
-    pub(crate) fn ahead(&self) -> &'a str {
-        &self.text[self.text.len() - self.strict.left()..]
+    /// The text that is still unread.
+    pub(crate) fn rest(&self) -> &'a str {
+        &self.text[self.text.len() - self.strict.remaining()..]
     }
 
-    /// Reads a string, quotes and all, and whether it is without escapes.
+    /// Reads a string with its quotes. Returns it, and whether it has no escapes.
     fn string(&mut self) -> Option<(&'a str, bool)> {
-        let text = self.ahead();
+        let text = self.rest();
         self.strict.escapes = false;
         let read = self.strict.string();
         self.or_leniently(text, read)?;
-        Some((self.since(text), read.is_some() && !self.strict.escapes))
+        Some((self.read_since(text), read.is_some() && !self.strict.escapes))
     }
 
-    /// Where the strict reader gave up: it may be JSON that not every reader takes.
+    /// Reads JSON that the strict reader rejected and some parsers accept.
     #[inline]
     fn or_leniently(&mut self, text: &'a str, read: Option<()>) -> Option<()> {
         if read.is_some() { read } else { self.leniently(text) }
@@ -123,24 +125,24 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What stands between the quotes of the string at the front of a text, if there is a string and it has no escapes.
-/// Control characters in it, which JSON does not allow, are left to who reads what the string says.
+/// Returns the text between the quotes of the string at the beginning of `text`, if there is a string without escapes.
+/// Control characters in it, which JSON does not allow, are accepted: the caller decodes the string and rejects them.
 pub(crate) fn long_string(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('"')?;
     let end = memchr::memchr2(b'"', b'\\', inside.as_bytes())?;
     (inside.as_bytes()[end] == b'"').then(|| &inside[..end])
 }
 
-/// How long the string at the front of a text is, quotes and all, if there is a string and it has no escapes.
+/// Returns the length of the string at the beginning of `text` with its quotes, if there is a string without escapes.
 pub(crate) fn plain_string_length(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('"')?.as_bytes();
     let end = scan::end_of_plain(inside)?;
     (inside[end] == b'"').then_some(end + 2)
 }
 
-/// How long the number at the front of a text is, if there is one that every reader takes.
+/// Returns the length of the number at the beginning of `text`, if there is one that every parser accepts.
 pub(crate) fn number_length(text: &str) -> Option<usize> {
     let mut validator = Validator::new(text);
     validator.number()?;
-    Some(text.len() - validator.left())
+    Some(text.len() - validator.remaining())
 }

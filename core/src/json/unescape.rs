@@ -1,9 +1,9 @@
-//! The inside of a JSON string literal, unescaped.
+//! Unescapes JSON string literals.
 
 use std::borrow::Cow;
 
-/// The value of what stands between the quotes: borrowed when there is no backslash. What no text can hold (a lone
-/// surrogate, an unknown escape) becomes U+FFFD: a key that is almost right is worth more in a log than none.
+/// Returns the value of the text between a literal's quotes, borrowed if it has no backslash. A lone surrogate or an
+/// unknown escape becomes U+FFFD, because a key that is almost right is worth more in a log than none.
 pub(super) fn unescape(literal: &str) -> Cow<'_, str> {
     let Some(first) = memchr::memchr(b'\\', literal.as_bytes()) else {
         return Cow::Borrowed(literal);
@@ -22,7 +22,7 @@ pub(super) fn unescape(literal: &str) -> Cow<'_, str> {
     Cow::Owned(value)
 }
 
-/// Reads one escape, its backslash already gone: the character it stands for and what follows it.
+/// Reads one escape without its backslash. Returns its character and the text after it.
 fn unescape_one(escape: &str) -> (char, &str) {
     let mut characters = escape.chars();
     let character = match characters.next() {
@@ -38,7 +38,7 @@ fn unescape_one(escape: &str) -> (char, &str) {
     (character, characters.as_str())
 }
 
-/// Reads the four digits after `\u`, and the second half of a surrogate pair if this is the first.
+/// Reads the four digits after `\u`, and after the first half of a surrogate pair the second half.
 fn unescape_unit(digits: &str) -> (char, &str) {
     let Some((unit, rest)) = code_unit(digits) else {
         return (char::REPLACEMENT_CHARACTER, digits);

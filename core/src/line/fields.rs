@@ -1,24 +1,39 @@
-//! The fields of a line after its beginning, in either format.
+//! Writes the fields of a line after its beginning, in either format.
 
+use crate::decode::Position;
 use crate::escape::{push_json, push_string, push_word};
-use crate::record::Origin;
 use crate::redact::{REDACTION_MARK, Redactor};
+use crate::shape::{Field, FieldValue, Origin};
 use crate::timestamp::push_rfc3339;
 
-use super::shown::{Shown, Value};
+use super::data::{DataValue, LineData};
 use super::{LineFormat, MAX_NAME_BYTES, push, push_integer};
 
-/// A line being written.
-pub(super) struct Fields<'o> {
+/// Writes the fields of one line.
+pub(super) struct FieldWriter<'o> {
     pub(super) out: &'o mut Vec<u8>,
     pub(super) format: LineFormat,
-    /// Whether anything on this line was cut.
+    /// Whether the data or a name was truncated.
     pub(super) truncated: bool,
-    /// How many values of this line were replaced.
+    /// The number of values that were replaced.
     pub(super) redacted: usize,
 }
 
-impl Fields<'_> {
+impl FieldWriter<'_> {
+    /// Writes the record's position and arrival. JSON omits missing parts, and text marks them with `-`.
+    pub(super) fn position(&mut self, position: &Position<'_>, now_ms: i64) {
+        self.required("stream", "stream", position.stream);
+        self.required("shard", "shard", position.shard_id);
+        self.required("sequenceNumber", "seq", position.sequence_number);
+        if let Some(number) = position.sub_sequence_number {
+            self.number("subSequenceNumber", number);
+        }
+        self.partition_key(position.partition_key);
+        self.word("explicitHashKey", position.explicit_hash_key);
+        // The lag is negative if the clocks of Kinesis and this host disagree.
+        self.arrival(position.arrival_ms, |arrival_ms| now_ms.saturating_sub(arrival_ms));
+    }
+
     fn key(&mut self, key: &str) {
         let (before, after) = match self.format {
             LineFormat::Text => (" ", "="),
@@ -29,7 +44,7 @@ impl Fields<'_> {
         push(self.out, after);
     }
 
-    /// A name as a JSON string, or in text as `push_text` has it.
+    /// Writes a name as a JSON string, or in text with `push_text`.
     fn value(&mut self, value: &str, push_text: fn(&mut Vec<u8>, &str)) {
         let cut;
         let value = if value.len() <= MAX_NAME_BYTES {
@@ -45,8 +60,8 @@ impl Fields<'_> {
         }
     }
 
-    /// One of the fields that every text line has, by its names in JSON and in text.
-    pub(super) fn place(&mut self, json_key: &str, text_key: &str, value: Option<&str>) {
+    /// Writes a field that every text line has.
+    fn required(&mut self, json_key: &str, text_key: &str, value: Option<&str>) {
         match (value, self.format) {
             (Some(value), LineFormat::Text) => {
                 self.key(text_key);
@@ -64,17 +79,17 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn partition_key(&mut self, value: Option<&str>) {
+    fn partition_key(&mut self, value: Option<&str>) {
         match (value, self.format) {
             (Some(value), LineFormat::Text) => {
                 self.key("key");
                 self.value(value, push_string);
             }
-            (value, _) => self.place("partitionKey", "key", value),
+            (value, _) => self.required("partitionKey", "key", value),
         }
     }
 
-    pub(super) fn arrival(&mut self, arrival_ms: Option<i64>, lag_ms: impl Fn(i64) -> i64) {
+    fn arrival(&mut self, arrival_ms: Option<i64>, lag_ms: impl Fn(i64) -> i64) {
         match (arrival_ms, self.format) {
             (Some(arrival_ms), _) => {
                 self.instant("arrival", arrival_ms);
@@ -94,48 +109,28 @@ impl Fields<'_> {
         push(self.out, quote);
     }
 
-    /// A field that only some records have.
-    pub(super) fn word(&mut self, key: &str, value: Option<&str>) {
+    /// Writes a field that only some records have.
+    fn word(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.key(key);
             self.value(value, push_word);
         }
     }
 
-    pub(super) fn number(&mut self, key: &str, value: impl itoa::Integer) {
+    fn number(&mut self, key: &str, value: impl itoa::Integer) {
         self.key(key);
         push(self.out, itoa::Buffer::new().format(value));
     }
 
-    /// Fields that repeat members of what the record's data is from: rules are about those, too.
+    /// Writes the fields of the record's shape. They repeat members of the data, so redaction rules apply to them.
     pub(super) fn origin(&mut self, origin: &Origin<'_>, rules: &Redactor) {
-        match origin {
-            Origin::LogEvent(event) => {
-                let index = event.index.to_string();
-                self.member("owner", event.owner, rules, &["owner"]);
-                self.member("logGroup", event.log_group, rules, &["logGroup"]);
-                self.member("logStream", event.log_stream, rules, &["logStream"]);
-                self.member("logEventId", event.id, rules, &["logEvents", &index, "id"]);
-                if let Some(timestamp_ms) = event.timestamp_ms {
-                    if rules.shows_member(&["logEvents", &index, "timestamp"], "") {
-                        self.instant("logEventTime", timestamp_ms);
-                    } else {
-                        self.redacted("logEventTime");
-                    }
-                }
+        for &Field { name, value, path } in origin.fields {
+            match value {
+                None => {}
+                Some(FieldValue::Text(text)) if rules.shows_member(path, text) => self.word(name, Some(text)),
+                Some(FieldValue::Time(epoch_ms)) if rules.shows_member(path, "") => self.instant(name, epoch_ms),
+                Some(_) => self.redacted(name),
             }
-            Origin::Change(change) => {
-                self.member("table", change.table.as_deref(), rules, &["tableName"]);
-                self.member("operation", change.operation.as_deref(), rules, &["eventName"]);
-            }
-        }
-    }
-
-    /// A field that repeats the member at a path.
-    fn member(&mut self, key: &str, value: Option<&str>, rules: &Redactor, path: &[&str]) {
-        match value {
-            Some(value) if !rules.shows_member(path, value) => self.redacted(key),
-            value => self.word(key, value),
         }
     }
 
@@ -144,11 +139,11 @@ impl Fields<'_> {
         self.word(key, Some(REDACTION_MARK));
     }
 
-    /// What is wrong, what was done to the data, the data, and the line's end.
-    pub(super) fn data(&mut self, error: Option<&str>, shown: &Shown<'_>) {
+    /// Writes the error, the fields about the data, the data, and the line's end.
+    pub(super) fn data(&mut self, error: Option<&str>, data: &LineData<'_>) {
         if self.format == LineFormat::Json {
             self.key("type");
-            push_string(self.out, shown.kind.name());
+            push_string(self.out, data.data_type.name());
         }
         if let Some(error) = error {
             self.key("error");
@@ -157,17 +152,17 @@ impl Fields<'_> {
         if self.redacted > 0 {
             self.number("redacted", self.redacted);
         }
-        if let Some(reason) = shown.redacted_whole {
+        if let Some(reason) = data.redacted_whole {
             self.key("redactedWhole");
             push_string(self.out, reason);
         }
-        let text_says_it = self.format == LineFormat::Text && matches!(shown.value, Value::Base64(_));
-        if let Some(bytes) = shown.bytes
-            && (shown.truncated || !text_says_it)
+        let text_shows_length = self.format == LineFormat::Text && matches!(data.value, DataValue::Base64(_));
+        if let Some(bytes) = data.bytes
+            && (data.truncated || !text_shows_length)
         {
             self.number("bytes", bytes);
         }
-        if let Some(sha256) = &shown.sha256 {
+        if let Some(sha256) = &data.sha256 {
             self.key("sha256");
             self.value(sha256, push_word);
         }
@@ -176,20 +171,20 @@ impl Fields<'_> {
             push(self.out, "true");
         }
         match self.format {
-            LineFormat::Text => self.text_value(shown),
-            LineFormat::Json => self.json_value(&shown.value),
+            LineFormat::Text => self.text_value(data),
+            LineFormat::Json => self.json_value(&data.value),
         }
     }
 
-    fn json_value(&mut self, value: &Value<'_>) {
-        if !matches!(value, Value::Hidden) {
+    fn json_value(&mut self, value: &DataValue<'_>) {
+        if !matches!(value, DataValue::Hidden) {
             push(self.out, ",\"data\":");
         }
         match value {
-            Value::Hidden => {}
-            Value::Json(json) => push_json(self.out, json.trim_ascii()),
-            Value::Text(text) => push_string(self.out, text),
-            Value::Base64(bytes) => {
+            DataValue::Hidden => {}
+            DataValue::Json(json) => push_json(self.out, json.trim_ascii()),
+            DataValue::Text(text) => push_string(self.out, text),
+            DataValue::Base64(bytes) => {
                 push(self.out, "\"");
                 push_base64(self.out, bytes);
                 push(self.out, "\"");
@@ -198,14 +193,14 @@ impl Fields<'_> {
         push(self.out, "}\n");
     }
 
-    fn text_value(&mut self, shown: &Shown<'_>) {
+    fn text_value(&mut self, data: &LineData<'_>) {
         push(self.out, " data=");
-        push(self.out, shown.kind.text_mark());
-        match &shown.value {
-            Value::Hidden => push(self.out, "-"),
-            Value::Json(json) => push_json(self.out, json.trim_ascii()),
-            Value::Text(text) => push_string(self.out, text),
-            Value::Base64(bytes) => {
+        push(self.out, data.data_type.text_prefix());
+        match &data.value {
+            DataValue::Hidden => push(self.out, "-"),
+            DataValue::Json(json) => push_json(self.out, json.trim_ascii()),
+            DataValue::Text(text) => push_string(self.out, text),
+            DataValue::Base64(bytes) => {
                 push(self.out, "base64:");
                 push(self.out, itoa::Buffer::new().format(bytes.len()));
                 push(self.out, ":");
@@ -217,7 +212,7 @@ impl Fields<'_> {
 }
 
 fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    // The encoder reserves exactly what it needs, which would make a growing buffer move with every record.
+    // The encoder reserves exactly what it needs, so that a growing buffer would be copied for every record.
     out.reserve(base64_simd::STANDARD.encoded_length(bytes.len()));
     base64_simd::STANDARD.encode_append(bytes, out);
 }

@@ -1,4 +1,4 @@
-//! Each service's rule for a name, and what is wrong with a name that breaks it.
+//! The services' rules for names, and the errors of names that break them.
 
 use std::ops::RangeInclusive;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::limits;
 
-/// A name that its service would refuse.
+/// The error for a name that its service would reject.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{kind} {name:?}: {fault}")]
 pub struct NameError {
@@ -19,16 +19,16 @@ pub struct NameError {
 enum Fault {
     #[error("is empty")]
     Empty,
-    #[error("{character:?} at character {position} is not allowed; {taker} {takes}")]
-    Character { character: char, position: usize, taker: &'static str, takes: &'static str },
-    #[error("{length} characters, {} more than the {limit} {taker} takes{}", length - limit, advice.as_deref().unwrap_or_default())]
-    Length { length: usize, limit: usize, taker: &'static str, advice: Option<String> },
-    #[error("names that begin with \"aws/\" are kept for AWS")]
+    #[error("{character:?} at character {position} is not allowed; {service} {takes}")]
+    Character { character: char, position: usize, service: &'static str, takes: &'static str },
+    #[error("{length} characters, {} more than the {limit} {service} takes{}", length - limit, advice.as_deref().unwrap_or_default())]
+    Length { length: usize, limit: usize, service: &'static str, advice: Option<String> },
+    #[error("names that begin with \"aws/\" are reserved for AWS")]
     Reserved,
 }
 
 impl NameError {
-    /// Says what to do about a name that was not given but derived: the longer part is the one to shorten.
+    /// Adds advice to the error of a derived name: to shorten the longer of its parts.
     pub(super) fn derived_from(mut self, application: &str, stage: &str) -> Self {
         let (part, length) =
             if stage.len() > application.len() { ("stage", stage.len()) } else { ("application", application.len()) };
@@ -40,35 +40,35 @@ impl NameError {
     }
 }
 
-/// What a service takes for a name.
+/// A service's rule for a name.
 pub(super) struct Rule {
     kind: &'static str,
-    taker: &'static str,
+    service: &'static str,
     lengths: RangeInclusive<usize>,
-    /// What is allowed besides ASCII letters and digits.
+    /// The allowed characters besides ASCII letters and digits.
     punctuation: &'static str,
     takes: &'static str,
     first: First,
 }
 
-/// What a name may begin with.
+/// The allowed beginnings of a name.
 enum First {
     Any,
     LetterOrDigit,
-    /// Anything but the prefix that CloudWatch Logs keeps for AWS.
+    /// Anything but the prefix that CloudWatch Logs reserves for AWS.
     NotAws,
 }
 
-/// Application and stage stand in every derived name, so they take what all four services take: the characters of a
-/// function's name, which is the narrowest. A hyphen in front would read as a flag on a command line. The length is
-/// left to the derived names, whose errors say more.
+/// Application and stage are part of every derived name, so they allow the characters that all four services allow: those
+/// of a function's name. They do not begin with a hyphen, which would look like an option on a command line. Their length is
+/// checked in the derived names, whose errors are more helpful.
 pub(super) const APPLICATION: Rule = part_rule("application");
 pub(super) const STAGE: Rule = part_rule("stage");
 
 const fn part_rule(kind: &'static str) -> Rule {
     Rule {
         kind,
-        taker: "it",
+        service: "it",
         lengths: 1..=usize::MAX,
         punctuation: "-_",
         takes: "takes letters, digits, - and _",
@@ -78,7 +78,7 @@ const fn part_rule(kind: &'static str) -> Rule {
 
 pub(super) const STREAM: Rule = Rule {
     kind: "stream",
-    taker: "Kinesis",
+    service: "Kinesis",
     lengths: limits::STREAM_NAME_CHARS,
     punctuation: "_.-",
     takes: "takes letters, digits, _ . and -",
@@ -87,7 +87,7 @@ pub(super) const STREAM: Rule = Rule {
 
 pub(super) const FUNCTION: Rule = Rule {
     kind: "function",
-    taker: "Lambda",
+    service: "Lambda",
     lengths: limits::FUNCTION_NAME_CHARS,
     punctuation: "-_",
     takes: "takes letters, digits, - and _",
@@ -96,7 +96,7 @@ pub(super) const FUNCTION: Rule = Rule {
 
 pub(super) const ROLE: Rule = Rule {
     kind: "role",
-    taker: "IAM",
+    service: "IAM",
     lengths: limits::ROLE_NAME_CHARS,
     punctuation: "_+=,.@-",
     takes: "takes letters, digits, _ + = , . @ and -",
@@ -105,7 +105,7 @@ pub(super) const ROLE: Rule = Rule {
 
 pub(super) const LOG_GROUP: Rule = Rule {
     kind: "log group",
-    taker: "CloudWatch Logs",
+    service: "CloudWatch Logs",
     lengths: limits::LOG_GROUP_NAME_CHARS,
     punctuation: ".-_/#",
     takes: "takes letters, digits, . - _ / and #",
@@ -125,20 +125,20 @@ impl Rule {
         let Some(first) = first else { return Some(Fault::Empty) };
         let allowed = |character: char| character.is_ascii_alphanumeric() || self.punctuation.contains(character);
         if let Some((before, character)) = name.chars().enumerate().find(|&(_, character)| !allowed(character)) {
-            return Some(self.refused(character, before + 1, self.takes));
+            return Some(self.character_fault(character, before + 1, self.takes));
         }
         match self.first {
             First::LetterOrDigit if !first.is_ascii_alphanumeric() => {
-                return Some(self.refused(first, 1, "begins with a letter or digit"));
+                return Some(self.character_fault(first, 1, "begins with a letter or digit"));
             }
             First::NotAws if name.starts_with("aws/") => return Some(Fault::Reserved),
             _ => {}
         }
         let (length, limit) = (name.len(), *self.lengths.end());
-        (length > limit).then_some(Fault::Length { length, limit, taker: self.taker, advice: None })
+        (length > limit).then_some(Fault::Length { length, limit, service: self.service, advice: None })
     }
 
-    fn refused(&self, character: char, position: usize, takes: &'static str) -> Fault {
-        Fault::Character { character, position, taker: self.taker, takes }
+    fn character_fault(&self, character: char, position: usize, takes: &'static str) -> Fault {
+        Fault::Character { character, position, service: self.service, takes }
     }
 }

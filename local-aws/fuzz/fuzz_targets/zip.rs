@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use local_aws::package;
+use local_aws::fuzzing::unpack;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = package::Package::read(bytes);
+    let _ = lambda_package::Package::read(bytes);
     let parent = tempfile::tempdir().expect("a folder");
     let folder = parent.path().join("function");
     fs::create_dir(&folder).expect("a folder");
-    let _ = package::unpack(bytes, &folder);
+    let _ = unpack(bytes, &folder);
     assert_eq!(fs::read_dir(parent.path()).expect("the folder").count(), 1);
     check(&folder);
 });

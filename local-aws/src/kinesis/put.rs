@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
+use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::route::{hash_key, parse_hash_key};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! What requests name otherwise than by the name of a stream: shards by number, resources by ARN.
 
-use kinesis_event_logger_core::{SequenceNumber, SequenceParts};
+use kinesis_event_logger_core::SequenceNumber;
+use kinesis_event_logger_core::route::SequenceParts;
 use serde_json::Value;
 
 use super::consumers::no_consumer;

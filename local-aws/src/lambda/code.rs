@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lambda_package::{Package, Platform};
 use sha2::{Digest, Sha256};
 
 use super::configuration::{Language, Settings};
 use super::errors::{invalid_parameter, service_failure};
-use super::package::{Package, PackageError, unpack};
-use super::platform::Platform;
+use super::unpack::{UnpackError, unpack};
 use crate::error::AwsError;
 use crate::private;
 
@@ -41,7 +41,7 @@ impl Code {
         let code = Self { sha256, size: zip.len(), root };
         let unpacked = private::create_dir_all(&code.folder())
             .and_then(|()| private::write(&code.zip_path(), &zip))
-            .map_err(PackageError::from)
+            .map_err(UnpackError::from)
             .and_then(|()| unpack(&zip, &code.folder()));
         unpacked.map_err(rejection)?;
         Ok(Unpacked { code: Arc::new(code), zip: zip.into() })
@@ -84,16 +84,16 @@ impl Drop for Code {
 }
 
 fn check(zip: &[u8], settings: &Settings) -> Result<(), AwsError> {
-    let package = Package::read(zip).map_err(rejection)?;
+    let package = Package::read(zip).map_err(|error| rejection(error.into()))?;
     if settings.runtime.language == Language::Provided {
-        package.check_bootstrap(settings.architecture, Platform::host()).map_err(rejection)?;
+        package.check_bootstrap(settings.architecture, Platform::host()).map_err(|error| rejection(error.into()))?;
     }
     Ok(())
 }
 
-fn rejection(error: PackageError) -> AwsError {
+fn rejection(error: UnpackError) -> AwsError {
     match error {
-        PackageError::Io(error) => service_failure("unpack the package", &error),
-        error => invalid_parameter(error.to_string()),
+        UnpackError::Io(error) => service_failure("unpack the package", &error),
+        UnpackError::Package(error) => invalid_parameter(error.to_string()),
     }
 }

@@ -15,9 +15,9 @@ use super::errors::{invalid_parameter, service_failure};
 use super::function::{Function, Program};
 use super::local_source::{self, LocalSource};
 use super::names::{Reference, partition};
-use super::package::BOOTSTRAP;
+use lambda_package::BOOTSTRAP;
 use super::persistence;
-use super::platform::Platform;
+use lambda_package::Platform;
 use super::workspace::blocking;
 use crate::error::AwsError;
 

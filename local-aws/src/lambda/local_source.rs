@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use zip::write::SimpleFileOptions;
 
-use super::package::BOOTSTRAP;
+use lambda_package::BOOTSTRAP;
 
 /// Files that did not change for this time are complete.
 const QUIET: Duration = Duration::from_millis(25);

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::errors::{invalid_parameter, service_failure};
 use super::function::{Alias, Broken, EventInvokeConfig, Function, Program};
 use super::names::LATEST;
-use super::platform::Architecture;
+use lambda_package::Architecture;
 use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
 

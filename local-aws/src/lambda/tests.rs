@@ -29,7 +29,7 @@ use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
 use super::Lambda;
-use super::package::tests::zip_of;
+use super::unpack::tests::zip_of;
 use crate::config::Config;
 use crate::iam::Iam;
 use crate::kinesis::Kinesis;

@@ -1,25 +1,23 @@
 //! `demo`: the whole path on this machine, from the function's source to its log line and back to nothing.
 
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::Timestamp;
-use local_aws::Credentials;
 use serde::Serialize;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use super::{build, local, provision, teardown, zip};
 use crate::aws::{self, Aws};
+use crate::endpoint::InProcessEndpoint;
 use crate::error::{Error, Result};
+use crate::function::{self, FunctionZip, Target};
 use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::{note, seconds};
 use crate::provision::apply::apply;
-use crate::provision::desired::{Desired, Package};
+use crate::provision::delete;
+use crate::provision::desired::Desired;
 use crate::provision::observed::observe;
 use crate::provision::plan::plan;
 use crate::publish::receipts::Receipt;
@@ -42,7 +40,7 @@ pub struct Demo {}
 /// What the demo showed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Outcome {
+struct DemoReport {
     /// The log line that the function wrote for the record.
     line: String,
     shard_id: String,
@@ -58,7 +56,7 @@ struct Timed {
     ms: f64,
 }
 
-impl Render for Outcome {
+impl Render for DemoReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         writeln!(to, "{}", self.line.trim_end())?;
         writeln!(to)?;
@@ -72,17 +70,17 @@ impl Render for Outcome {
 pub async fn run(global: &Global, output: Output) -> Result<()> {
     let mut clock = Clock { steps: Vec::new(), last: Instant::now() };
     note("building the function …");
-    let binary = build::function(None)?;
+    let binary = function::build(None)?;
     clock.done("build the function");
-    let package = zip::package(zip::pack(&binary)?, Path::new("the function's zip"), zip::Runs::Here)?;
+    let zip = function::check(function::pack(&binary)?, Path::new("the function's zip"), Target::ThisMachine)?;
     clock.done("zip it");
 
     let begun = Instant::now();
-    let endpoint = Endpoint::start(global).await?;
+    let endpoint = InProcessEndpoint::start(global).await?;
     let global = endpoint.global(global);
     clock.done("start the endpoint");
     let walked = tokio::select! {
-        walked = walk(&global, package, &mut clock) => walked,
+        walked = walk(&global, zip, &mut clock) => walked,
         () = interrupted() => Err(Error::interrupted()),
     };
     // However the walk ended: no function process stays behind.
@@ -90,14 +88,14 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     let (line, receipt) = walked?;
     let Receipt { shard_id, sequence_number, .. } = receipt;
     let total_ms = milliseconds(begun.elapsed());
-    output.show(&Outcome { line, shard_id, sequence_number, steps: clock.steps, total_ms })
+    output.show(&DemoReport { line, shard_id, sequence_number, steps: clock.steps, total_ms })
 }
 
 /// Provisions, publishes, waits for the line, tears down.
-async fn walk(global: &Global, package: Package, clock: &mut Clock) -> Result<(String, Receipt)> {
+async fn walk(global: &Global, zip: FunctionZip, clock: &mut Clock) -> Result<(String, Receipt)> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?;
-    let desired = Desired::new(&provision::Provision::of_zip("bootstrap.zip"), names, aws.location().await?, package);
+    let desired = Desired::new(names, aws.location().await?, zip);
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     apply(&aws, &desired, &plan(&desired, &observed)?).await?;
     clock.done("provision");
@@ -107,7 +105,7 @@ async fn walk(global: &Global, package: Package, clock: &mut Clock) -> Result<(S
     let line = await_line(&aws, &desired, &receipt).await?;
     clock.done("record → log line");
 
-    teardown::all(&aws, &desired.names, &desired.location).await?;
+    delete::delete_ours(&aws, &desired.names, &desired.location).await?;
     clock.done("tear down");
     Ok((line, receipt))
 }
@@ -145,38 +143,4 @@ async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<S
         Ok(line.map_or_else(|| Look::Pending("missing".into()), Look::Ready))
     })
     .await
-}
-
-/// The endpoint, in this process, on a free port.
-struct Endpoint {
-    url: String,
-    credentials: Credentials,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<io::Result<()>>,
-}
-
-impl Endpoint {
-    async fn start(global: &Global) -> Result<Self> {
-        let listener = local::listen((Ipv4Addr::LOCALHOST, 0).into()).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async {
-            stopped.await.ok();
-        };
-        let config = local::config(global);
-        let credentials = config.credentials.clone();
-        let server = tokio::spawn(local_aws::run(listener, config, shutdown));
-        Ok(Self { url, credentials, stop, server })
-    }
-
-    fn global(&self, global: &Global) -> Global {
-        let local_credentials = Some(self.credentials.clone());
-        Global { local: true, local_credentials, profile: None, endpoint_url: Some(self.url.clone()), ..global.clone() }
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.stop.send(()).ok();
-        self.server.await.map_err(|error| Error::failed(format!("the endpoint failed: {error}")))??;
-        Ok(())
-    }
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::Args;
 use local_aws::Credentials;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use crate::endpoint;
 use crate::error::{Error, Result};
 use crate::event_line::EventLine;
 use crate::global::Global;
@@ -151,7 +151,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         return Err(Error::usage(format!("--bind {}: other machines reach that address", args.bind))
             .hint("the endpoint runs uploaded code as you: if that is what you want, add --allow-remote"));
     }
-    let listener = listen(SocketAddr::new(args.bind, args.port)).await?;
+    let listener = endpoint::listen(SocketAddr::new(args.bind, args.port)).await?;
     let config = local_aws::Config {
         credentials: credentials(args)?,
         verify_signatures: !args.no_auth,
@@ -169,7 +169,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         realistic: args.realistic,
         any_runtime: args.any_runtime,
         fast_retries: args.fast_retries,
-        ..config(global)
+        ..endpoint::config(global)
     };
     let address = listener.local_addr()?;
     let exports = Exports {
@@ -178,7 +178,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         credentials: config.credentials.clone(),
     };
     // Before anything is printed: it may be refused.
-    let endpoint = local_aws::Endpoint::open(listener, config).await?;
+    let server = local_aws::Endpoint::open(listener, config).await?;
     let _registration = runtime_folder::register(address.port(), &exports.credentials)?;
     output.show(&exports)?;
     if args.no_auth {
@@ -192,7 +192,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         None => "what it holds is gone then".to_owned(),
     };
     note(&format!("listening on {address}; Ctrl-C stops it, and {then}"));
-    endpoint.serve(interrupted()).await;
+    server.serve(interrupted()).await;
     note("stopped");
     Ok(())
 }
@@ -236,25 +236,6 @@ fn given_credentials(args: &Local) -> Result<Option<Credentials>> {
         secret_access_key: secret_access_key.clone(),
         session_token: args.session_token.clone(),
     }))
-}
-
-/// Binds the endpoint's address.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let port = address.port();
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => Error::failed(format!("port {port} is in use")).hint(
-            "another endpoint may be running there; take another port with --port N, or a free one with --port 0",
-        ),
-        io::ErrorKind::PermissionDenied => Error::failed(format!("port {port} may not be used: {error}"))
-            .hint("take a port from 1024 up with --port N"),
-        _ => Error::failed(format!("could not listen on {address}: {error}")),
-    })
-}
-
-/// The endpoint's configuration as the options have it.
-pub fn config(global: &Global) -> local_aws::Config {
-    let default = local_aws::Config::default();
-    local_aws::Config { region: global.region.clone().unwrap_or(default.region), ..default }
 }
 
 /// NAME=PATH

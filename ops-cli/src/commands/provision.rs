@@ -3,18 +3,18 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
 use serde::Serialize;
 
-use super::zip;
 use crate::aws::{self, Aws};
 use crate::error::Result;
+use crate::function::{self, Target};
 use crate::global::Global;
 use crate::output::{Format, Output, Render};
 use crate::progress::note;
 use crate::provision::apply::{DEADLINE, apply};
-use crate::provision::desired::Desired;
+use crate::provision::desired::{Desired, Shards, StartingPosition};
 use crate::provision::observed::observe;
 use crate::provision::plan::{Foreign, plan};
 use crate::provision::step::Described;
@@ -71,56 +71,9 @@ pub struct Provision {
     pub dry_run: bool,
 }
 
-impl Provision {
-    /// The defaults, for a zip.
-    pub fn of_zip(zip: impl Into<PathBuf>) -> Self {
-        Self {
-            zip: zip.into(),
-            shards: None,
-            retention_days: None,
-            memory: None,
-            timeout: None,
-            log_format: None,
-            batch_size: None,
-            batch_window: None,
-            starting_position: StartingPosition::TrimHorizon,
-            whole_batch_retry: false,
-            dry_run: false,
-        }
-    }
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum StartingPosition {
-    TrimHorizon,
-    Latest,
-}
-
-/// How much a stream takes: a fixed number of shards, or as many as Kinesis sees fit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shards {
-    OnDemand,
-    Provisioned(i32),
-}
-
-impl std::str::FromStr for Shards {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "on-demand" => Ok(Self::OnDemand),
-            _ => match text.parse() {
-                Ok(count) if count >= 1 => Ok(Self::Provisioned(count)),
-                _ => Err("expected a number of shards from 1 up, or `on-demand`".into()),
-            },
-        }
-    }
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Outcome {
+struct ProvisionReport {
     region: String,
     account: String,
     stream: String,
@@ -133,7 +86,7 @@ struct Outcome {
     dry_run: bool,
 }
 
-impl Render for Outcome {
+impl Render for ProvisionReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         for Foreign(name) in &self.untouched {
             writeln!(to, "{name} does not carry our tags: used as it is")?;
@@ -149,8 +102,8 @@ impl Render for Outcome {
 pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
-    let package = zip::load(&args.zip, if aws.is_this_machine() { zip::Runs::Here } else { zip::Runs::OnLambda })?;
-    let desired = Desired::new(args, names, aws.location().await?, package);
+    let zip = function::load(&args.zip, if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda })?;
+    let desired = desired(args, Desired::new(names, aws.location().await?, zip));
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     let plan = plan(&desired, &observed)?;
     if !args.dry_run && !plan.steps.is_empty() {
@@ -158,7 +111,7 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
         apply(&aws, &desired, &plan).await?;
         note_what_was_ignored(&aws, &desired).await?;
     }
-    output.show(&Outcome {
+    output.show(&ProvisionReport {
         region: desired.location.region.clone(),
         account: desired.location.account_id.clone(),
         stream: desired.names.stream().to_owned(),
@@ -168,6 +121,22 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
         untouched: plan.foreign,
         dry_run: args.dry_run,
     })
+}
+
+/// The path with the settings that the options request.
+fn desired(args: &Provision, path: Desired) -> Desired {
+    Desired {
+        shards: args.shards,
+        retention_days: args.retention_days,
+        memory_mb: args.memory,
+        timeout_seconds: args.timeout,
+        log_format: args.log_format,
+        batch_size: args.batch_size,
+        batch_window_seconds: args.batch_window,
+        starting_position: args.starting_position,
+        report_item_failures: !args.whole_batch_retry,
+        ..path
+    }
 }
 
 /// An answer without an error does not prove that a service did everything: a plan made again has no steps left.

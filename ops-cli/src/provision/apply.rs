@@ -7,17 +7,18 @@ use aws_sdk_kinesis::error::SdkError;
 use aws_sdk_kinesis::types::{ScalingType, StreamMode, StreamModeDetails, StreamStatus};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    EventSourcePosition, FunctionCode, FunctionResponseType, LastUpdateStatus, LoggingConfig, Runtime, State,
+    Architecture, EventSourcePosition, FunctionCode, FunctionResponseType, LastUpdateStatus, LoggingConfig, Runtime,
+    State,
 };
 
-use super::desired::{self, Desired};
+use super::desired::{self, Desired, Shards, StartingPosition};
 use super::observed;
 use super::plan::Plan;
 use super::step::{Described, Step};
 use super::tags::{self, Part};
 use crate::aws::{Aws, is_done_already};
-use crate::commands::provision::{Shards, StartingPosition};
 use crate::error::{Error, Result};
+use crate::function;
 use crate::output::Format;
 use crate::wait::{self, Look};
 use crate::{progress, stream};
@@ -147,17 +148,17 @@ impl Applier<'_> {
 
     async fn create_function(&self, role_arn: &str) -> Result<()> {
         let desired = self.desired;
-        let zip = Blob::new(desired.package.zip.clone());
+        let zip = Blob::new(desired.zip.bytes.clone());
         let mut request = self
             .aws
             .lambda()
             .create_function()
             .function_name(desired.names.function())
             .description("Writes each record of a Kinesis stream as one log line")
-            .runtime(Runtime::from(desired::RUNTIME))
+            .runtime(Runtime::from(function::RUNTIME))
             .handler("bootstrap")
             .role(role_arn)
-            .architectures(desired.package.architecture.clone())
+            .architectures(self.architecture())
             .code(FunctionCode::builder().zip_file(zip).build())
             .memory_size(desired.memory_mb.unwrap_or(desired::DEFAULT_MEMORY_MB))
             .timeout(desired.timeout_seconds.unwrap_or(desired::DEFAULT_TIMEOUT_SECONDS))
@@ -170,14 +171,18 @@ impl Applier<'_> {
         self.settle(created.is_some(), &Part::Function).await
     }
 
+    fn architecture(&self) -> Architecture {
+        Architecture::from(self.desired.zip.architecture.as_str())
+    }
+
     fn logging_config(&self, format: Format) -> LoggingConfig {
         LoggingConfig::builder().log_group(self.desired.names.log_group()).log_format(format.into()).build()
     }
 
     async fn update_code(&self) -> Result<()> {
         let request = self.aws.lambda().update_function_code().function_name(self.desired.names.function());
-        let request = request.architectures(self.desired.package.architecture.clone());
-        let request = request.zip_file(Blob::new(self.desired.package.zip.clone()));
+        let request = request.architectures(self.architecture());
+        let request = request.zip_file(Blob::new(self.desired.zip.bytes.clone()));
         self.aws.change("update the function's code", || request.clone().send()).await?;
         self.await_function().await
     }

@@ -1,25 +1,21 @@
-//! What a provisioned path looks like.
+//! The path that is requested.
 
-use aws_sdk_lambda::types::Architecture;
+use clap::ValueEnum;
 use kinesis_event_logger_core::names::{Location, Names};
 
-use crate::commands::provision::{Provision, Shards, StartingPosition};
+use crate::function::FunctionZip;
 use crate::output::Format;
-
-/// The runtime of our function.
-pub const RUNTIME: &str = "provided.al2023";
 
 /// The managed policy that lets a function read streams and write logs.
 /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaKinesisExecutionRole.html>
 pub const MANAGED_POLICY: &str = "service-role/AWSLambdaKinesisExecutionRole";
 
-/// The whole path. What is `None` was not asked for: it gets its default when the part is made, and is left as it is
-/// when the part is there.
+/// The whole path. A setting that is `None` was not requested: a new part gets the default, an existing part keeps its value.
 #[derive(Debug, Clone)]
 pub struct Desired {
     pub names: Names,
     pub location: Location,
-    pub package: Package,
+    pub zip: FunctionZip,
     pub shards: Option<Shards>,
     /// Days; 0 keeps events for ever.
     pub retention_days: Option<i32>,
@@ -32,15 +28,6 @@ pub struct Desired {
     pub report_item_failures: bool,
 }
 
-/// The function's code.
-#[derive(Debug, Clone)]
-pub struct Package {
-    pub zip: Vec<u8>,
-    /// Base64 of the zip's SHA-256, as Lambda shows it.
-    pub sha256: String,
-    pub architecture: Architecture,
-}
-
 pub const DEFAULT_SHARDS: Shards = Shards::Provisioned(1);
 pub const DEFAULT_RETENTION_DAYS: i32 = 30;
 pub const DEFAULT_MEMORY_MB: i32 = 128;
@@ -49,20 +36,21 @@ pub const DEFAULT_LOG_FORMAT: Format = Format::Json;
 pub const DEFAULT_BATCH_SIZE: i32 = 100;
 
 impl Desired {
-    pub fn new(args: &Provision, names: Names, location: Location, package: Package) -> Self {
+    /// A path for which no settings were requested.
+    pub fn new(names: Names, location: Location, zip: FunctionZip) -> Self {
         Self {
             names,
             location,
-            package,
-            shards: args.shards,
-            retention_days: args.retention_days,
-            memory_mb: args.memory,
-            timeout_seconds: args.timeout,
-            log_format: args.log_format,
-            batch_size: args.batch_size,
-            batch_window_seconds: args.batch_window,
-            starting_position: args.starting_position,
-            report_item_failures: !args.whole_batch_retry,
+            zip,
+            shards: None,
+            retention_days: None,
+            memory_mb: None,
+            timeout_seconds: None,
+            log_format: None,
+            batch_size: None,
+            batch_window_seconds: None,
+            starting_position: StartingPosition::TrimHorizon,
+            report_item_failures: true,
         }
     }
 }
@@ -70,4 +58,33 @@ impl Desired {
 /// The managed policy's ARN in the region's partition.
 pub fn policy_arn(location: &Location) -> String {
     format!("arn:{}:iam::aws:policy/{MANAGED_POLICY}", location.partition())
+}
+
+/// The position at which a new mapping starts to read.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StartingPosition {
+    TrimHorizon,
+    Latest,
+}
+
+/// The capacity of a stream: a fixed number of shards, or as many as Kinesis needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shards {
+    OnDemand,
+    Provisioned(i32),
+}
+
+impl std::str::FromStr for Shards {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "on-demand" => Ok(Self::OnDemand),
+            _ => match text.parse() {
+                Ok(count) if count >= 1 => Ok(Self::Provisioned(count)),
+                _ => Err("expected a number of shards from 1 up, or `on-demand`".into()),
+            },
+        }
+    }
 }

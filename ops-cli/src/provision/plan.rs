@@ -3,10 +3,9 @@
 
 use serde::Serialize;
 
-use super::desired::{self, Desired};
+use super::desired::{self, Desired, Shards};
 use super::observed::{Function, Mapping, Observed, Role, Stream};
 use super::step::Step;
-use crate::commands::provision::Shards;
 use crate::error::{Error, Result};
 
 /// What is there but is not ours, and is used as it is.
@@ -113,7 +112,7 @@ fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function
     if function.state == "Pending" || function.is_updating {
         plan.steps.push(Step::AwaitFunction);
     }
-    if function.sha256 != desired.package.sha256 {
+    if function.sha256 != desired.zip.sha256 {
         plan.steps.push(Step::UpdateCode);
     }
     let differs = |wanted: Option<i32>, is: i32| wanted.is_some_and(|wanted| wanted != is);
@@ -153,31 +152,16 @@ fn mapping_steps(plan: &mut Plan, desired: &Desired, mapping: Option<&Mapping>) 
 mod tests {
     use kinesis_event_logger_core::names::{Location, Names};
 
-    use super::super::desired::Package;
     use super::super::observed::LogGroup;
     use super::*;
-    use crate::commands::provision::StartingPosition;
+    use crate::function::FunctionZip;
     use crate::output::Format;
 
     fn desired() -> Desired {
-        Desired {
-            names: Names::new("app", "test").unwrap(),
-            location: Location { region: "us-east-1".into(), account_id: "123456789012".into() },
-            package: Package {
-                zip: Vec::new(),
-                sha256: "sha".into(),
-                architecture: aws_sdk_lambda::types::Architecture::X8664,
-            },
-            shards: None,
-            retention_days: None,
-            memory_mb: None,
-            timeout_seconds: None,
-            log_format: None,
-            batch_size: None,
-            batch_window_seconds: None,
-            starting_position: StartingPosition::TrimHorizon,
-            report_item_failures: true,
-        }
+        let location = Location { region: "us-east-1".into(), account_id: "123456789012".into() };
+        let zip =
+            FunctionZip { bytes: Vec::new(), sha256: "sha".into(), architecture: lambda_package::Architecture::X86_64 };
+        Desired::new(Names::new("app", "test").unwrap(), location, zip)
     }
 
     fn observed() -> Observed {

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::desired::{self, Desired};
-use crate::commands::provision::Shards;
+use super::desired::{self, Desired, Shards};
 use crate::output::Format;
 
 /// One change, or a wait for a change that an earlier run began.

@@ -57,7 +57,7 @@ impl Compressor {
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::Compression;
+    use kinesis_event_logger_core::decode::Compression;
 
     use super::{Compressor, cli};
 

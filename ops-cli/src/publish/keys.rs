@@ -5,7 +5,8 @@ use super::pointer;
 use super::record::Key;
 use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
-use kinesis_event_logger_core::{hash_key, limits, parse_hash_key};
+use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::route::{hash_key, parse_hash_key};
 
 /// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
 /// records, so that a key for each would cost much and spread them no better.

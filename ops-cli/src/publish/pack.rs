@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kinesis_event_logger_core::{AggregateBuilder, AggregateError, limits};
+use kinesis_event_logger_core::decode::{AggregateBuilder, AggregateError};
+use kinesis_event_logger_core::limits;
 
 use super::record::Record;
 

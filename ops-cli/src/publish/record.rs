@@ -1,6 +1,6 @@
 //! One record to put, and where in the input it stood.
 
-use kinesis_event_logger_core::hash_key;
+use kinesis_event_logger_core::route::hash_key;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
-use kinesis_event_logger_core::{limits, parse_hash_key};
+use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::route::parse_hash_key;
 use memchr::memchr;
 use serde::Deserialize;
 

@@ -146,7 +146,7 @@ pub async fn put_one(client: &Client, stream: &str, partition_key: &str, data: &
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::{Aggregate as Aggregated, AggregateBuilder};
+    use kinesis_event_logger_core::decode::{Aggregate as Aggregated, AggregateBuilder};
     use serde_json::Value;
 
     use super::super::pack::{Aggregate, Entry, Put};

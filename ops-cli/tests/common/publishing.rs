@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::{Shard, ShardIteratorType, StreamStatus};
-use kinesis_event_logger_core::{Aggregate, hash_key};
+use kinesis_event_logger_core::decode::Aggregate;
+use kinesis_event_logger_core::route::hash_key;
 use serde_json::{Value, json};
 
 use super::{Endpoint, scratch};

@@ -1,4 +1,4 @@
-//! Making aggregates, byte for byte as AWS's library (PyPI `aws-kinesis-agg`) makes them of the same records.
+//! Builds aggregates that are byte for byte the same as those of AWS's library (`aws-kinesis-agg` on PyPI).
 
 use std::collections::HashMap;
 
@@ -8,27 +8,27 @@ use thiserror::Error;
 use super::protobuf::{push_bytes_field, push_length, push_varint_field, varint_length};
 use super::{AGGREGATE_MAGIC, DIGEST_BYTES, tag};
 
-/// Why a record is not added to an aggregate.
+/// The reason why a record was not added to an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AggregateError {
-    /// It fits in no aggregate.
+    /// The record is too large for an empty aggregate.
     #[error("a record of {bytes} bytes does not fit in an aggregate of {max_bytes}")]
     TooLarge {
-        /// Bytes it would take in an empty aggregate.
+        /// The length of an aggregate with only this record, in bytes.
         bytes: usize,
-        /// Bytes the aggregate may have.
+        /// The largest length of the aggregate, in bytes.
         max_bytes: usize,
     },
-    /// It does not fit in this one any more: build it, and add the record to the next.
+    /// The record does not fit any more. Build this aggregate, and add the record to the next.
     #[error("the aggregate is full")]
     Full,
 }
 
-/// Gathers records into one aggregate.
+/// Builds one aggregate from many records.
 ///
-/// Put it under any of its records' partition keys, or, as the KPL does, under the key `a` with an explicit hash key of the
-/// shard that its records are for: all of them go where the aggregate goes. A single record is better put as it is.
+/// All records go to the shard of the aggregate. Put it with the partition key of any of its records or, like the KPL, with
+/// the key `a` and an explicit hash key of the shard. A single record is better put without an aggregate.
 #[derive(Debug, Clone)]
 pub struct AggregateBuilder {
     max_bytes: usize,
@@ -38,22 +38,22 @@ pub struct AggregateBuilder {
     count: usize,
 }
 
-/// Keys by the index they are told by.
+/// A table of keys. Records refer to a key by its index.
 #[derive(Debug, Clone, Default)]
 struct Table {
     indexes: HashMap<String, u64>,
-    /// The table's fields, as they stand in the message.
+    /// The encoded fields of the table.
     fields: Vec<u8>,
 }
 
-/// A key's place in a table.
+/// The index of a key in a table.
 struct Index {
     number: u64,
     is_new: bool,
 }
 
 impl Table {
-    /// The index that a key has, or would have.
+    /// Returns the index that a key has, or would get.
     fn index(&self, key: &str) -> Index {
         match self.indexes.get(key) {
             Some(number) => Index { number: *number, is_new: false },
@@ -70,29 +70,29 @@ impl Table {
 }
 
 impl Index {
-    /// Bytes by which the table grows with this key.
+    /// Returns the number of bytes by which the table grows with this key.
     fn growth(&self, key: &str) -> usize {
         if self.is_new { field_bytes(key.len()) } else { 0 }
     }
 }
 
-/// Bytes of a field that holds so many bytes: tag, length, bytes.
+/// Returns the encoded length of a field with a value of `length` bytes: tag, length, value.
 fn field_bytes(length: usize) -> usize {
     1 + varint_length(length as u64) + length
 }
 
 impl AggregateBuilder {
-    /// An empty aggregate of at most `max_bytes` bytes, magic and MD5 counted. A stream takes
-    /// [`RECORD_BYTES`](crate::limits::RECORD_BYTES) unless it is set otherwise, the key it is put under counted.
+    /// Creates an empty aggregate of at most `max_bytes` bytes, including magic number and MD5. Unless configured
+    /// otherwise, a stream accepts records of [`RECORD_BYTES`](crate::limits::RECORD_BYTES), including their partition key.
     pub fn new(max_bytes: usize) -> Self {
         let (partition_keys, explicit_hash_keys) = (Table::default(), Table::default());
         Self { max_bytes, partition_keys, explicit_hash_keys, records: Vec::new(), count: 0 }
     }
 
-    /// Adds a record. An empty explicit hash key is none.
+    /// Adds a record. An empty explicit hash key counts as none.
     ///
     /// # Errors
-    /// [`AggregateError`], and then nothing is added.
+    /// Returns an [`AggregateError`], and leaves the aggregate unchanged, if the record does not fit.
     pub fn add(
         &mut self,
         partition_key: &str,
@@ -102,18 +102,18 @@ impl AggregateBuilder {
         let explicit_hash_key = explicit_hash_key.filter(|key| !key.is_empty());
         let explicit_hash_key = explicit_hash_key.map(|key| (key, self.explicit_hash_keys.index(key)));
         let index = self.partition_keys.index(partition_key);
-        let inside = 1
+        let record_bytes = 1
             + varint_length(index.number)
             + explicit_hash_key.as_ref().map_or(0, |(_, index)| 1 + varint_length(index.number))
             + field_bytes(data.len());
         let bytes = index.growth(partition_key)
             + explicit_hash_key.as_ref().map_or(0, |(key, index)| index.growth(key))
-            + field_bytes(inside);
+            + field_bytes(record_bytes);
         if self.len_bytes() + bytes > self.max_bytes {
-            return Err(self.refusal(partition_key, explicit_hash_key.map(|(key, _)| key), data));
+            return Err(self.error(partition_key, explicit_hash_key.map(|(key, _)| key), data));
         }
         self.partition_keys.add(tag::PARTITION_KEY, partition_key, &index);
-        push_length(&mut self.records, tag::RECORD, inside);
+        push_length(&mut self.records, tag::RECORD, record_bytes);
         push_varint_field(&mut self.records, tag::RECORD_PARTITION_KEY_INDEX, index.number);
         if let Some((key, index)) = explicit_hash_key {
             self.explicit_hash_keys.add(tag::EXPLICIT_HASH_KEY, key, &index);
@@ -124,8 +124,8 @@ impl AggregateBuilder {
         Ok(())
     }
 
-    /// Why a record does not fit: whether an empty aggregate would take it.
-    fn refusal(&self, partition_key: &str, explicit_hash_key: Option<&str>, data: &[u8]) -> AggregateError {
+    /// Returns the reason why a record does not fit.
+    fn error(&self, partition_key: &str, explicit_hash_key: Option<&str>, data: &[u8]) -> AggregateError {
         let keys = field_bytes(partition_key.len()) + explicit_hash_key.map_or(0, |key| field_bytes(key.len()));
         let indexes = 2 + explicit_hash_key.map_or(0, |_| 2);
         let bytes = AGGREGATE_MAGIC.len() + keys + field_bytes(indexes + field_bytes(data.len())) + DIGEST_BYTES;
@@ -136,23 +136,23 @@ impl AggregateBuilder {
         }
     }
 
-    /// How many records are in it.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether nothing was added.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Bytes of the aggregate as it is now.
+    /// The length of the aggregate, in bytes.
     pub fn len_bytes(&self) -> usize {
         let message = self.partition_keys.fields.len() + self.explicit_hash_keys.fields.len() + self.records.len();
         AGGREGATE_MAGIC.len() + message + DIGEST_BYTES
     }
 
-    /// The aggregate, as the data of a record. The builder is empty afterwards.
+    /// Returns the aggregate as the data of a record, and empties the builder.
     pub fn build(&mut self) -> Vec<u8> {
         let mut data = Vec::with_capacity(self.len_bytes());
         data.extend_from_slice(&AGGREGATE_MAGIC);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn aggregates_are_those_of_awss_library() {
+    fn built_aggregates_equal_those_of_the_aws_library() {
         for (records, expected) in VECTORS {
             assert_eq!(built(records), *expected);
         }
@@ -195,7 +195,7 @@ mod tests {
 
     type Vector = (&'static [(&'static str, Option<&'static str>, &'static [u8])], &'static str);
 
-    /// Made by `aws-kinesis-agg` 1.2.3: `RecordAggregator().add_user_record(key, data, hash_key)`, `clear_and_get()`.
+    /// Built by `aws-kinesis-agg` 1.2.3: `RecordAggregator().add_user_record(key, data, hash_key)`, `clear_and_get()`.
     const VECTORS: &[Vector] = &[
         (
             &[("pk-a", None, b"hello"), ("pk-b", None, b"world")],
@@ -217,11 +217,11 @@ mod tests {
         ),
     ];
 
-    /// One record of 300 bytes under a key of 300: lengths of two bytes.
+    /// One record of 300 bytes with a key of 300 bytes, whose lengths need two bytes.
     const LONG: &str = "84mawgqsAnh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eBqxAggAGqwCeHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4y5AyEOonKJEuES4J1UfMLQ==";
 
     #[test]
-    fn a_full_aggregate_takes_no_more_and_loses_nothing() {
+    fn a_full_aggregate_rejects_a_record_and_keeps_the_others() {
         let mut builder = AggregateBuilder::new(60);
         builder.add("k", None, b"0123456789").unwrap();
         assert_eq!(builder.add("k", None, &[b'x'; 100]), Err(AggregateError::TooLarge { bytes: 129, max_bytes: 60 }));
@@ -235,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_built_is_read(records in prop::collection::vec(("[a-cé]{0,2}", prop::option::of("[0-9]{1,3}"), prop::collection::vec(any::<u8>(), 0..200)), 1..20)) {
+        fn a_built_aggregate_parses_to_its_records(records in prop::collection::vec(("[a-cé]{0,2}", prop::option::of("[0-9]{1,3}"), prop::collection::vec(any::<u8>(), 0..200)), 1..20)) {
             let mut builder = AggregateBuilder::new(1 << 20);
             for (partition_key, explicit_hash_key, data) in &records {
                 builder.add(partition_key, explicit_hash_key.as_deref(), data).unwrap();

@@ -1,31 +1,30 @@
-//! The protobuf wire format, as much as an aggregate needs
-//! (<https://protobuf.dev/programming-guides/encoding/>): fields in order, nothing built.
+//! The part of the protobuf wire format that aggregates need (<https://protobuf.dev/programming-guides/encoding/>).
 
-/// Bytes that are no protobuf message.
+/// The error for bytes that are not a protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken;
+pub(super) struct InvalidMessage;
 
 /// A field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
-    /// Of a wire type that no field of an aggregate has.
+    /// A value of a wire type that no field of an aggregate has.
     Other,
 }
 
-/// The fields of a message, each with its number. Ends after the first that is broken.
+/// Iterates over the fields of a message, each with its number. It ends after the first invalid field.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u32, Field<'a>), Broken>;
+    type Item = Result<(u32, Field<'a>), InvalidMessage>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
         }
-        let field = self.field().ok_or(Broken);
+        let field = self.field().ok_or(InvalidMessage);
         if field.is_err() {
             self.0 = &[];
         }
@@ -55,7 +54,7 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
-    /// Seven bits a byte, the lowest first; the high bit says that more follow.
+    /// Reads seven bits per byte, the lowest first. The high bit is set if more bytes follow.
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -71,19 +70,19 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Appends a field that is a number.
+/// Appends a field whose value is a number.
 pub(super) fn push_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
     push_varint(out, u64::from(number << 3));
     push_varint(out, value);
 }
 
-/// Appends a field that is bytes.
+/// Appends a field whose value is bytes.
 pub(super) fn push_bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     push_length(out, number, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-/// Appends the beginning of a field of so many bytes.
+/// Appends the beginning of a field whose value has the length `bytes`.
 pub(super) fn push_length(out: &mut Vec<u8>, number: u32, bytes: usize) {
     push_varint(out, u64::from(number << 3 | 2));
     push_varint(out, bytes as u64);
@@ -97,7 +96,7 @@ fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// How many bytes a number takes.
+/// Returns the encoded length of a number, in bytes.
 pub(super) fn varint_length(value: u64) -> usize {
     (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
 }

@@ -94,7 +94,7 @@ impl Serialize for SequenceText {
 
 #[cfg(test)]
 mod tests {
-    use kinesis_event_logger_core::SequenceParts;
+    use kinesis_event_logger_core::route::SequenceParts;
     use proptest::prelude::*;
 
     use super::*;

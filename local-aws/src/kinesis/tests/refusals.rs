@@ -232,8 +232,12 @@ async fn a_sequence_number_for_ordering_is_any_that_a_shard_could_have_given() {
     bench.create(1).await;
     let put = |number: &str| json!({ "StreamName": "s", "PartitionKey": "k", "Data": "", "SequenceNumberForOrdering": number });
     let parts = |counter: u64, put_seconds: u64, shard_index: u32| {
-        let parts =
-            kinesis_event_logger_core::SequenceParts { shard_created_seconds: 0, counter, put_seconds, shard_index };
+        let parts = kinesis_event_logger_core::route::SequenceParts {
+            shard_created_seconds: 0,
+            counter,
+            put_seconds,
+            shard_index,
+        };
         parts.build().unwrap().to_string()
     };
     let now = super::super::now() / 1000;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lambda_package::Architecture;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::logging::{Format, Logging, LoggingInput};
 use super::runtime::Runtime;
 use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
-use crate::lambda::platform::Architecture;
+use lambda_package::Architecture;
 
 /// Settings that would change a function's behaviour and that the endpoint does not have: rejected rather than ignored.
 const NOT_SUPPORTED: [&str; 10] = [

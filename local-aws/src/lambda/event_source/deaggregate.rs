@@ -1,7 +1,7 @@
 //! Aggregated records, taken apart: Lambda does so for enhanced fan-out consumers, and for nothing else. Pure.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html#filtering-kinesis-efo>
 
-use kinesis_event_logger_core::Aggregate;
+use kinesis_event_logger_core::decode::Aggregate;
 
 use crate::kinesis::Record;
 

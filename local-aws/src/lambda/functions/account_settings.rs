@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::error::AwsError;
 use crate::lambda::context::Context;
 use crate::lambda::names::LATEST;
-use crate::lambda::package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
+use lambda_package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 use crate::lambda::response;
 
 /// Bytes of all code of an account. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>

@@ -17,7 +17,7 @@ use crate::lambda::errors::{conflict, invalid_parameter};
 use crate::lambda::function::Function;
 use crate::lambda::names::Reference;
 use crate::lambda::persistence;
-use crate::lambda::platform::Architecture;
+use lambda_package::Architecture;
 use crate::lambda::response;
 use crate::lambda::tags::{self, Tags};
 

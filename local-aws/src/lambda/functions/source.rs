@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
-use crate::lambda::package::MAX_ZIPPED_BYTES;
-use crate::lambda::platform::Architecture;
+use lambda_package::MAX_ZIPPED_BYTES;
+use lambda_package::Architecture;
 
 /// The code of a CreateFunction or an UpdateFunctionCode.
 #[derive(Debug, Default, Deserialize)]

@@ -1,63 +1,74 @@
-//! Is this text a JSON object or array that every reader can read?
+//! Validates JSON that every parser can read.
 
 use crate::scan;
 
-/// Deepest nesting taken for JSON. The line nests a payload one level deeper, and common readers stop at 127 levels
-/// (`serde_json`'s recursion limit of 128), so that a line with deeper data could not be read again.
+/// The deepest nesting of data that counts as JSON. The line nests the data one level deeper, and common parsers accept at
+/// most 127 levels (`serde_json`'s recursion limit is 128).
 pub const MAX_JSON_DEPTH: u32 = 100;
 
-/// Whether `text` is one JSON object or array (RFC 8259), and readable everywhere (after RFC 7493, I-JSON): no lone
-/// surrogate escapes, no number beyond a double, no more than [`MAX_JSON_DEPTH`] levels. Runs without recursion.
+/// Whether `text` is one JSON object or array (RFC 8259) that every parser can read (after RFC 7493, I-JSON): it has no
+/// lone surrogate escapes, no number beyond a double, and at most [`MAX_JSON_DEPTH`] levels. Runs without recursion.
 pub(crate) fn is_container(text: &str) -> bool {
-    container(text).is_some()
+    validate_container(text, &[]).is_some()
 }
 
-/// What is known of a container that every reader can read, from reading it once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Container {
-    /// Whether it is an object with a member `logEvents`.
-    pub(crate) log_events: bool,
-    /// Whether it is an object with a member `dynamodb`.
-    pub(crate) dynamodb: bool,
-}
-
-/// As [`is_container`], with what was seen on the way.
-pub(crate) fn container(text: &str) -> Option<Container> {
-    let mut validator = Validator::new(text);
+/// Returns which of `members` the object `text` has, or `None` if [`is_container`] does not hold for `text`.
+pub(crate) fn validate_container(text: &str, members: &[&str]) -> Option<MemberSet> {
+    let mut validator = Validator { members, ..Validator::new(text) };
     matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
     validator.value()?;
-    validator.peek().is_none().then_some(validator.seen)
+    validator.peek().is_none().then_some(validator.found)
 }
 
-/// Stands somewhere in the text. It holds what is left rather than a position, so that no step has an index to check.
-pub(super) struct Validator<'a> {
+/// Indexes of members in a list of at most 32 names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct MemberSet(u32);
+
+impl MemberSet {
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) fn contains(self, index: usize) -> bool {
+        self.0 & 1 << index != 0
+    }
+
+    fn insert(&mut self, index: usize) {
+        self.0 |= 1 << index;
+    }
+}
+
+/// A cursor over unvalidated JSON. It contains the remaining text rather than a position, so that no step checks an index.
+pub(super) struct Validator<'a, 'm> {
     rest: &'a [u8],
     /// One bit for each open container, the innermost lowest: 1 is an object, 0 an array.
     kinds: u128,
     depth: u32,
-    seen: Container,
+    /// The names that are looked for among the members of the outermost object.
+    members: &'m [&'m str],
+    found: MemberSet,
     /// Set when a string has an escape.
     pub(super) escapes: bool,
 }
 
-impl<'a> Validator<'a> {
+impl<'a> Validator<'a, '_> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { rest: text.as_bytes(), kinds: 0, depth: 0, seen: Container::default(), escapes: false }
+        Self { rest: text.as_bytes(), kinds: 0, depth: 0, members: &[], found: MemberSet::default(), escapes: false }
     }
 
-    /// How many bytes are still to be read.
+    /// The number of bytes that are still unread.
     #[inline]
-    pub(super) fn left(&self) -> usize {
+    pub(super) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    /// Goes on so many bytes further, which the caller has read.
+    /// Skips bytes that the caller has read.
     #[inline]
-    pub(super) fn pass(&mut self, bytes: usize) {
+    pub(super) fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    /// Passes over the next byte if it is wanted.
+    /// Skips the next byte if it is wanted.
     #[inline]
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> Option<u8> {
         let (&byte, rest) = self.rest.split_first()?;
@@ -72,7 +83,7 @@ impl<'a> Validator<'a> {
         self.take(|byte| byte == wanted).map(|_| ())
     }
 
-    /// The next byte that is not whitespace.
+    /// Skips whitespace and returns the next byte without skipping it.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -83,7 +94,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// Reads one value and everything inside it; stands before the value.
+    /// Reads one value and everything inside it. The cursor is before the value.
     pub(super) fn value(&mut self) -> Option<()> {
         loop {
             let opened = match self.peek()? {
@@ -101,7 +112,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// Enters a container; stands after its opening bracket.
+    /// Skips the opening bracket of a container.
     fn open(&mut self, kind: u128) -> Option<bool> {
         if self.depth == MAX_JSON_DEPTH {
             return None;
@@ -112,8 +123,8 @@ impl<'a> Validator<'a> {
         Some(true)
     }
 
-    /// Moves from the end of a value, or from just inside a container that opened, to the next value: `false` at the end
-    /// of the outermost.
+    /// Moves to the next value, from the end of a value or, if `opened`, from the beginning of a container. Returns `false`
+    /// at the end of the outermost value.
     #[inline]
     fn advance(&mut self, mut opened: bool) -> Option<bool> {
         loop {
@@ -138,7 +149,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// In an object, reads a key and its colon; stands before the value.
+    /// Moves to the next value of a container: in an object, reads a key and its colon.
     #[inline]
     fn key(&mut self, object: bool) -> Option<bool> {
         if object {
@@ -148,11 +159,7 @@ impl<'a> Validator<'a> {
             let key = self.rest;
             self.string()?;
             if self.depth == 1 {
-                match &key[..key.len() - self.rest.len()] {
-                    b"\"logEvents\"" => self.seen.log_events = true,
-                    b"\"dynamodb\"" => self.seen.dynamodb = true,
-                    _ => {}
-                }
+                self.find_member(&key[1..key.len() - self.rest.len() - 1]);
             }
             if self.take_exactly(b':').is_none() {
                 self.peek()?;
@@ -162,12 +169,19 @@ impl<'a> Validator<'a> {
         Some(true)
     }
 
+    #[inline]
+    fn find_member(&mut self, key: &[u8]) {
+        if let Some(index) = self.members.iter().position(|member| member.as_bytes() == key) {
+            self.found.insert(index);
+        }
+    }
+
     fn literal(&mut self, word: &[u8]) -> Option<bool> {
         self.rest = self.rest.strip_prefix(word)?;
         Some(false)
     }
 
-    /// Reads a string; stands at its opening quote.
+    /// Reads a string. The cursor is at its opening quote.
     #[inline]
     pub(super) fn string(&mut self) -> Option<()> {
         self.rest = &self.rest[1..];
@@ -185,7 +199,7 @@ impl<'a> Validator<'a> {
         self.long_string()
     }
 
-    /// Reads the rest of a string; stands inside it.
+    /// Reads the rest of a string. The cursor is inside it.
     fn long_string(&mut self) -> Option<()> {
         loop {
             let found = scan::end_of_plain(self.rest)?;
@@ -221,7 +235,7 @@ impl<'a> Validator<'a> {
         digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
     }
 
-    /// Passes over digits; gives how many.
+    /// Skips digits and returns their number.
     #[inline]
     fn digits(&mut self) -> usize {
         let before = self.rest.len();
@@ -249,10 +263,10 @@ impl<'a> Validator<'a> {
             }
         }
         let length = number.len() - self.rest.len();
-        // Only these can be beyond a double, whose largest has 309 digits.
+        // Only these can be beyond the largest double, which has 309 digits.
         if exponent || length > 300 {
             let value: f64 = std::str::from_utf8(&number[..length]).ok()?.parse().ok()?;
-            // Readers round the last decimal differently: a margin keeps clear of where some find infinity.
+            // Parsers round the last decimal differently. The margin excludes numbers that some parse as infinity.
             return (value.abs() < 1.7e308).then_some(());
         }
         Some(())

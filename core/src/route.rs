@@ -1,15 +1,33 @@
-//! Which shard a record goes to: the MD5 of its partition key as a 128-bit number, or its explicit hash key, lies in one
-//! shard's range (<https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html#partition-key>).
+//! Finds the shard of a record by its hash key, and compares and parses sequence numbers.
+//!
+//! ```
+//! use kinesis_event_logger_core::route::{HashKeyRange, hash_key, shard_of};
+//!
+//! let half = u128::MAX / 2;
+//! let shards = [
+//!     HashKeyRange { shard: "shardId-000000000000", starting_hash_key: 0, ending_hash_key: half },
+//!     HashKeyRange { shard: "shardId-000000000001", starting_hash_key: half + 1, ending_hash_key: u128::MAX },
+//! ];
+//! assert_eq!(shard_of(hash_key("user-1"), &shards), Some(&"shardId-000000000001"));
+//! ```
+//!
+//! A record goes to the shard whose range contains its hash key. The hash key is the record's explicit hash key, or else
+//! the MD5 of its partition key as a 128-bit number
+//! (<https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html#partition-key>).
+
+mod sequence;
 
 use md5::{Digest, Md5};
 use thiserror::Error;
 
 use crate::limits::EXPLICIT_HASH_KEY_DIGITS;
 
-/// The hash key of a partition key.
+pub use sequence::{InvalidSequenceNumber, SecondsOutOfRange, SequenceNumber, SequenceParts};
+
+/// Returns the hash key of a partition key.
 ///
 /// ```
-/// use kinesis_event_logger_core::hash_key;
+/// use kinesis_event_logger_core::route::hash_key;
 ///
 /// assert_eq!(hash_key("a"), 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
 /// ```
@@ -17,15 +35,15 @@ pub fn hash_key(partition_key: &str) -> u128 {
     u128::from_be_bytes(Md5::digest(partition_key).into())
 }
 
-/// A text that is no explicit hash key.
+/// The error for a text that is not a hash key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("takes a decimal number below 2^128, without sign or leading zeros")]
 pub struct InvalidHashKey;
 
-/// Reads an explicit hash key or the end of a shard's range.
+/// Parses an explicit hash key, or an end of a shard's range.
 ///
 /// # Errors
-/// When it is not what Kinesis takes: `0|([1-9]\d{0,38})`, below 2^128 (Kinesis API, `PutRecord`).
+/// Returns [`InvalidHashKey`] unless the text matches `0|([1-9]\d{0,38})` and is below 2^128 (Kinesis API, `PutRecord`).
 pub fn parse_hash_key(text: &str) -> Result<u128, InvalidHashKey> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= EXPLICIT_HASH_KEY_DIGITS;
     if !digits || text.len() > 1 && text.starts_with('0') {
@@ -34,31 +52,21 @@ pub fn parse_hash_key(text: &str) -> Result<u128, InvalidHashKey> {
     text.parse().map_err(|_| InvalidHashKey)
 }
 
-/// A shard, as far as routing goes: `ListShards` gives its id and its `HashKeyRange`, both ends included.
+/// A shard and its range of hash keys. `ListShards` returns both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashKeyRange<T> {
-    /// The shard: its id, or whatever the caller knows it by.
+    /// The shard, for instance its id.
     pub shard: T,
-    /// `StartingHashKey`.
+    /// The first hash key of the range, `StartingHashKey`.
     pub starting_hash_key: u128,
-    /// `EndingHashKey`.
+    /// The last hash key of the range, `EndingHashKey`.
     pub ending_hash_key: u128,
 }
 
-/// The shard that takes a hash key, of the *open* shards of a stream; `None` if no range holds it. A closed shard's range
-/// overlaps those of its children, so a list with closed shards in it finds whichever comes first.
+/// Returns the shard whose range contains a hash key.
 ///
-/// ```
-/// use kinesis_event_logger_core::{HashKeyRange, hash_key, shard_of};
-///
-/// let half = u128::MAX / 2;
-/// let shards = [
-///     HashKeyRange { shard: "shardId-000000000000", starting_hash_key: 0, ending_hash_key: half },
-///     HashKeyRange { shard: "shardId-000000000001", starting_hash_key: half + 1, ending_hash_key: u128::MAX },
-/// ];
-/// assert_eq!(shard_of(hash_key("a"), &shards), Some(&"shardId-000000000000"));
-/// assert_eq!(shard_of(hash_key("b"), &shards), Some(&"shardId-000000000001"));
-/// ```
+/// `shards` are the *open* shards of a stream. The range of a closed shard overlaps those of its children, so with closed
+/// shards the first match is returned.
 pub fn shard_of<T>(hash_key: u128, shards: &[HashKeyRange<T>]) -> Option<&T> {
     let holds = |range: &&HashKeyRange<T>| (range.starting_hash_key..=range.ending_hash_key).contains(&hash_key);
     shards.iter().find(holds).map(|range| &range.shard)
@@ -69,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_the_md5_read_as_a_number() {
+    fn hash_key_is_the_md5_as_a_number() {
         // `printf '' | md5sum`, `printf 'é' | md5sum`
         assert_eq!(hash_key(""), 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e);
         assert_eq!(hash_key("é"), 0x66dd_cd97_cfde_abb2_f6fb_8a99_9b4b_c76f);
     }
 
     #[test]
-    fn hash_keys_are_what_kinesis_takes() {
+    fn parse_hash_key_accepts_what_kinesis_accepts() {
         assert_eq!(parse_hash_key("0"), Ok(0));
         assert_eq!(parse_hash_key("340282366920938463463374607431768211455"), Ok(u128::MAX));
         for text in
@@ -87,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_range_belong_to_it() {
+    fn a_range_includes_both_ends() {
         let shards = [
             HashKeyRange { shard: 0, starting_hash_key: 0, ending_hash_key: 9 },
             HashKeyRange { shard: 1, starting_hash_key: 10, ending_hash_key: 20 },

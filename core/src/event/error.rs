@@ -1,63 +1,63 @@
-//! What is no Kinesis event, and what it is instead.
+//! Describes payloads that are not Kinesis events.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
-use super::source_record::Fields;
+use super::record::Fields;
 use crate::json::{JsonKind, Value};
 
-/// The event source whose records are read.
+/// The event source of Kinesis records.
 const KINESIS: &str = "aws:kinesis";
 
-/// Why bytes are not a Kinesis event, and what they are instead.
+/// The reason why a payload is not a Kinesis event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EventError {
     /// The bytes are not UTF-8 text.
-    #[error("not a Kinesis event: not UTF-8 at byte {byte}")]
+    #[error("the payload is not a Kinesis event: it is not UTF-8 at byte {byte}")]
     NotUtf8 {
-        /// Offset of the first bad byte.
+        /// The offset of the first invalid byte.
         byte: usize,
     },
     /// The text is not JSON.
-    #[error("not a Kinesis event: not JSON at byte {byte}: {reason}")]
+    #[error("the payload is not a Kinesis event: it is not JSON at byte {byte}: {reason}")]
     NotJson {
-        /// Offset of the byte where reading stopped.
+        /// The offset of the byte at which parsing stopped.
         byte: usize,
-        /// What the JSON reader missed there.
+        /// The JSON parser's message.
         reason: String,
     },
-    /// The event is JSON, but no object.
-    #[error("not a Kinesis event: {found}, not an object")]
+    /// The payload is JSON, but not an object.
+    #[error("the payload is not a Kinesis event: it is {found}, not an object")]
     NotAnObject {
-        /// What it is.
+        /// The payload's type.
         found: JsonKind,
     },
-    /// The event is an object without `Records`.
-    #[error("not a Kinesis event: an object without \"Records\", {keys}")]
+    /// The payload is an object without `Records`.
+    #[error("the payload is not a Kinesis event: it is an object without \"Records\", {keys}")]
     NoRecords {
-        /// The keys it has, in words.
+        /// A list of its first keys: `with "a", "b" and 3 more`.
         keys: String,
     },
-    /// `Records` is no list.
-    #[error("not a Kinesis event: \"Records\" is {found}, not an array")]
-    RecordsNotAList {
-        /// What it is.
+    /// `Records` is not an array.
+    #[error("the payload is not a Kinesis event: \"Records\" is {found}, not an array")]
+    RecordsNotAnArray {
+        /// The type of `Records`.
         found: JsonKind,
     },
     /// The records come from another service.
-    #[error("not a Kinesis event: its records come from {event_source:?}, not {KINESIS:?}")]
+    #[error("the payload is not a Kinesis event: its records come from {event_source:?}, not {KINESIS:?}")]
     OtherSource {
         /// Their `eventSource`.
         event_source: String,
     },
 }
 
-/// Why a text is no event.
+/// Finds the reason why a text is not an event.
 #[cold]
-pub(super) fn refusal(text: &str) -> EventError {
+pub(super) fn error_of(text: &str) -> EventError {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return not_json(text, &error);
     }
@@ -66,22 +66,22 @@ pub(super) fn refusal(text: &str) -> EventError {
         return EventError::NotAnObject { found: event.kind() };
     }
     match event.members().find(|(key, _)| key == "Records") {
-        Some((_, records)) => EventError::RecordsNotAList { found: records.kind() },
-        None => EventError::NoRecords { keys: in_words(event.members().map(|(key, _)| key)) },
+        Some((_, records)) => EventError::RecordsNotAnArray { found: records.kind() },
+        None => EventError::NoRecords { keys: list_of(event.members().map(|(key, _)| key)) },
     }
 }
 
 fn not_json(text: &str, error: &serde_json::Error) -> EventError {
     let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let byte = (line_start + error.column().saturating_sub(1)).min(text.len());
-    // The reader's own words end with its line and column, which the byte stands for.
-    let words = error.to_string();
-    let reason = words.split(" at line ").next().unwrap_or_default().to_owned();
+    // The parser's message ends with the line and column, which the byte offset replaces.
+    let message = error.to_string();
+    let reason = message.split(" at line ").next().unwrap_or_default().to_owned();
     EventError::NotJson { byte, reason }
 }
 
-/// The first few keys of an object that is no Kinesis event, for the error about it.
-fn in_words<'a>(keys: impl Iterator<Item = Cow<'a, str>>) -> String {
+/// Lists the first few keys of an object for an error message.
+fn list_of<'a>(keys: impl Iterator<Item = Cow<'a, str>>) -> String {
     const SHOWN: usize = 8;
     let mut keys = keys.map(|key| format!("{:?}", excerpt(&key)));
     let shown: Vec<String> = keys.by_ref().take(SHOWN).collect();
@@ -92,7 +92,7 @@ fn in_words<'a>(keys: impl Iterator<Item = Cow<'a, str>>) -> String {
     }
 }
 
-/// The beginning of a text that may be long and is only shown in an error.
+/// Returns the beginning of a text for an error message.
 pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
     const LENGTH: usize = 60;
     match text.char_indices().nth(LENGTH) {
@@ -101,13 +101,13 @@ pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The service whose event this is, unless at least one record may be from Kinesis: one odd record among Kinesis
-/// records is that record's problem alone.
+/// Returns the service that sent the records, unless at least one record may be from Kinesis. A single odd record among
+/// Kinesis records has a [problem](super::RecordProblem) instead.
 pub(super) fn foreign_source(records: &[Fields<'_>]) -> Option<String> {
     if records.iter().any(Fields::has_kinesis) {
         return None;
     }
-    // Amazon SNS capitalises it.
+    // Amazon SNS capitalizes the name.
     let is_source = |key: &str| matches!(key, "eventSource" | "EventSource");
     let sources = records.iter().filter_map(|record| {
         let source = record.value().members().filter(|(key, _)| is_source(key)).last();

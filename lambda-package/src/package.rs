@@ -1,77 +1,17 @@
-//! The uploaded zip: what must hold of it before it is unpacked and run. The checks are pure, on the zip's bytes, so that a
-//! deployer can make them before it uploads.
+use std::io::Read;
+use std::path::Path;
 
-use std::io::{self, Cursor, Read};
-use std::path::{Path, PathBuf};
+use crate::elf::Elf;
+use crate::entry::{Entry, for_each_entry};
+use crate::{Architecture, BOOTSTRAP, ElfError, MAX_UNPACKED_BYTES, Machine, PackageError, Platform};
 
-use zip::ZipArchive;
-use zip::read::ZipFile;
-
-pub use super::elf::{Elf, ElfError, GlibcVersion, Machine};
-pub use super::platform::{Architecture, Platform};
-use super::tree::Tree;
-pub use super::unpack::unpack;
-
-/// Bytes of a package, unpacked. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-pub const MAX_UNPACKED_BYTES: u64 = 262_144_000;
-/// Bytes of a zip sent with the request.
-pub const MAX_ZIPPED_BYTES: usize = 52_428_800;
-/// Files and folders of a package, the folders in the paths of files included: as many as a zip counts in its classic form.
-/// A limit of the endpoint's own, as are the next two.
-pub const MAX_ENTRIES: usize = 65_535;
-/// Names in a path, one below the other.
-pub const MAX_DEPTH: usize = 64;
-/// Bytes of a path.
-pub const MAX_PATH_BYTES: usize = 1024;
-/// Bytes of a name in a path: what file systems allow.
-pub const MAX_NAME_BYTES: usize = 255;
-/// What the runtimes `provided.*` run.
-pub const BOOTSTRAP: &str = "bootstrap";
-
-/// Why a package cannot be run. The texts of the first three are AWS's.
-#[derive(Debug, thiserror::Error)]
-pub enum PackageError {
-    #[error("Could not unzip uploaded file. Please check your file, then try to upload again.")]
-    NotAZip,
-    #[error("Uploaded file must be a non-empty zip")]
-    Empty,
-    #[error("Unzipped size must be smaller than {MAX_UNPACKED_BYTES} bytes")]
-    TooLarge,
-    #[error("The zip has more than {MAX_ENTRIES} files and folders: the local endpoint unpacks no more")]
-    TooManyEntries,
-    #[error(
-        "The path of the zip's entry \"{0}…\" is too long: the local endpoint unpacks paths of {MAX_PATH_BYTES} bytes and {MAX_DEPTH} names of {MAX_NAME_BYTES} bytes at most"
-    )]
-    PathTooLong(String),
-    #[error("The zip's entry \"{0}\" would leave the function's folder.")]
-    LeavesFolder(String),
-    #[error("The zip's entry \"{0}\" is a symbolic link: the local endpoint unpacks none.")]
-    Symlink(String),
-    #[error("The zip has no file \"bootstrap\" at its root, which is what the runtimes provided.* run. It has: {0}")]
-    NoBootstrap(String),
-    #[error("\"bootstrap\" is neither an ELF executable nor a script that begins with #!")]
-    NotExecutable,
-    #[error("\"bootstrap\" cannot be read: {0}")]
-    BrokenElf(#[from] ElfError),
-    #[error("\"bootstrap\" is built for {is}, but {what} is {wants}")]
-    WrongMachine { is: Machine, what: String, wants: Architecture },
-    #[error(
-        "\"bootstrap\" needs glibc {}.{}, but {what} has {}.{}: build it static for a musl target, or against an older glibc",
-        needs.0, needs.1, has.0, has.1
-    )]
-    NewerGlibc { needs: GlibcVersion, what: String, has: GlibcVersion },
-    #[error("\"bootstrap\" needs the loader {loader}, which {what} does not have: build it static for a musl target")]
-    NoLoader { loader: String, what: String },
-    #[error("The package could not be unpacked: {0}")]
-    Io(#[from] io::Error),
-}
-
-/// What a package holds, as far as it decides whether it can be run.
+/// The contents of a zip that decide whether it can run.
 #[derive(Debug)]
 pub struct Package {
     /// Bytes of all files, by the zip's directory.
     pub unpacked_bytes: u64,
     bootstrap: Option<Bootstrap>,
+    /// The paths of all entries, for messages.
     names: Vec<String>,
 }
 
@@ -84,38 +24,31 @@ enum Bootstrap {
 }
 
 impl Package {
-    /// Reads a zip and checks what holds for every runtime.
+    /// Reads a zip, and checks what every runtime needs.
     ///
     /// # Errors
-    /// Not a zip, an entry that would leave the folder, a symbolic link, too large unpacked.
+    /// As [`for_each_entry`], or the files are too large unpacked.
     pub fn read(zip: &[u8]) -> Result<Self, PackageError> {
         Self::read_within(zip, MAX_UNPACKED_BYTES)
     }
 
     fn read_within(zip: &[u8], max_bytes: u64) -> Result<Self, PackageError> {
-        let mut archive = open(zip)?;
-        if archive.is_empty() {
-            return Err(PackageError::Empty);
-        }
         let mut package = Self { unpacked_bytes: 0, bootstrap: None, names: Vec::new() };
-        let mut tree = Tree::default();
-        for index in 0..archive.len() {
-            let mut entry = archive.by_index(index).map_err(|_| PackageError::NotAZip)?;
-            let Some(path) = entry_path(&entry)? else { continue };
-            tree.add(&path, entry.is_dir())?;
+        for_each_entry(zip, |mut entry| {
             package.unpacked_bytes = package.unpacked_bytes.saturating_add(entry.size());
             if package.unpacked_bytes > max_bytes {
                 return Err(PackageError::TooLarge);
             }
-            if path == Path::new(BOOTSTRAP) {
+            if entry.path() == Path::new(BOOTSTRAP) {
                 package.bootstrap = Some(read_bootstrap(&mut entry)?);
             }
-            package.names.push(path.display().to_string());
-        }
+            package.names.push(entry.path().display().to_string());
+            Ok(())
+        })?;
         Ok(package)
     }
 
-    /// The architecture that `bootstrap` is built for; `None` for a script, or where there is none.
+    /// The architecture that `bootstrap` is built for; `None` if it is a script or missing.
     pub fn architecture(&self) -> Option<Architecture> {
         match &self.bootstrap {
             Some(Bootstrap::Executable(elf)) if elf.machine == Machine::X86_64 => Some(Architecture::X86_64),
@@ -124,10 +57,10 @@ impl Package {
         }
     }
 
-    /// Checks what a runtime `provided.*` needs, for a function of `architecture` to run on `platform`.
+    /// Checks that a function of `architecture` with a runtime `provided.*` can run on `platform`.
     ///
     /// # Errors
-    /// No `bootstrap` at the root, or one that `platform` cannot run, with the reason.
+    /// There is no `bootstrap` at the root, or `platform` cannot run it.
     pub fn check_bootstrap(&self, architecture: Architecture, platform: &Platform) -> Result<(), PackageError> {
         let elf = match &self.bootstrap {
             None => return Err(PackageError::NoBootstrap(self.first_names())),
@@ -162,42 +95,7 @@ impl Package {
     }
 }
 
-pub(super) fn open(zip: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, PackageError> {
-    let archive = ZipArchive::new(Cursor::new(zip)).map_err(|_| PackageError::NotAZip)?;
-    match archive.len() {
-        count if count > MAX_ENTRIES => Err(PackageError::TooManyEntries),
-        _ => Ok(archive),
-    }
-}
-
-/// The entry's path below the function's folder; none for the folder itself.
-pub(super) fn entry_path<R: Read>(entry: &ZipFile<'_, R>) -> Result<Option<PathBuf>, PackageError> {
-    let name = entry.name().map_err(|_| PackageError::NotAZip)?.into_owned();
-    if entry.is_symlink() {
-        return Err(PackageError::Symlink(name));
-    }
-    match relative_path(&name) {
-        Some(path) => Ok(Some(path).filter(|path| !path.as_os_str().is_empty())),
-        None => Err(PackageError::LeavesFolder(name)),
-    }
-}
-
-fn relative_path(name: &str) -> Option<PathBuf> {
-    if name.starts_with('/') || name.contains('\0') {
-        return None;
-    }
-    let mut path = PathBuf::new();
-    for part in name.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => return None,
-            part => path.push(part),
-        }
-    }
-    Some(path)
-}
-
-fn read_bootstrap<R: Read>(entry: &mut ZipFile<'_, R>) -> Result<Bootstrap, PackageError> {
+fn read_bootstrap(entry: &mut Entry<'_, '_>) -> Result<Bootstrap, PackageError> {
     let mut bytes = Vec::new();
     entry.take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut bytes).map_err(|_| PackageError::NotAZip)?;
     if bytes.len() as u64 > MAX_UNPACKED_BYTES {
@@ -215,14 +113,13 @@ fn read_bootstrap<R: Read>(entry: &mut ZipFile<'_, R>) -> Result<Bootstrap, Pack
 
 #[cfg(test)]
 pub mod tests {
-    use std::fs;
-    use std::io::Write;
+    use std::io::{Cursor, Write};
 
     use zip::write::SimpleFileOptions;
 
-    use super::super::elf::tests::own_executable;
-    use super::super::unpack::unpack_within;
     use super::*;
+    use crate::MAX_ENTRIES;
+    use crate::elf::tests::own_executable;
 
     /// A zip of the given files, none of them marked executable.
     pub fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -245,7 +142,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_not_a_zip_is_refused_in_awss_words() {
+    fn a_file_that_is_not_a_zip_is_rejected_with_awss_message() {
         let error = Package::read(b"not a zip").unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -255,50 +152,40 @@ pub mod tests {
     }
 
     #[test]
-    fn entries_that_leave_the_folder_are_refused() {
+    fn entries_outside_the_folder_are_rejected() {
         for name in ["../evil", "a/../../evil", "/etc/cron.d/evil", "a/.."] {
             let zip = zip_of(&[("bootstrap", b"#!/bin/sh\n"), (name, b"x")]);
             assert!(matches!(Package::read(&zip), Err(PackageError::LeavesFolder(_))), "{name}");
-            let folder = tempfile::tempdir().unwrap();
-            assert!(unpack(&zip, folder.path()).is_err(), "{name}");
         }
     }
 
     #[test]
-    fn symbolic_links_are_refused() {
+    fn symbolic_links_are_rejected() {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         writer.add_symlink("link", "/etc", SimpleFileOptions::default()).unwrap();
         let zip = writer.finish().unwrap().into_inner();
         assert!(matches!(Package::read(&zip), Err(PackageError::Symlink(_))));
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(unpack(&zip, folder.path()), Err(PackageError::Symlink(_))));
     }
 
     #[test]
-    fn too_much_is_refused() {
+    fn a_zip_over_the_unpacked_size_is_rejected() {
         let zip = zip_of(&[("a", &[0; 600]), ("b", &[0; 401])]);
         assert!(matches!(Package::read_within(&zip, 1000), Err(PackageError::TooLarge)));
         assert_eq!(Package::read_within(&zip, 1001).unwrap().unpacked_bytes, 1001);
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(unpack_within(&zip, folder.path(), 1000), Err(PackageError::TooLarge)));
-        unpack_within(&zip, folder.path(), 1001).unwrap();
     }
 
     #[test]
-    fn too_many_entries_are_refused() {
+    fn a_zip_with_too_many_entries_is_rejected() {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         for index in 0..=MAX_ENTRIES {
             writer.add_directory(index.to_string(), SimpleFileOptions::default()).unwrap();
         }
         let zip = writer.finish().unwrap().into_inner();
         assert!(matches!(Package::read(&zip), Err(PackageError::TooManyEntries)));
-        let folder = tempfile::tempdir().unwrap();
-        assert!(unpack(&zip, folder.path()).is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_bootstrap_must_be_there_and_be_a_program() {
+    fn a_bootstrap_must_exist_and_be_a_program() {
         let package = Package::read(&zip_of(&[("target/bootstrap", b"#!"), ("index.js", b"")])).unwrap();
         let error = package.check_bootstrap(host().architecture, &host()).unwrap_err().to_string();
         assert!(error.starts_with("The zip has no file \"bootstrap\" at its root"), "{error}");
@@ -310,7 +197,7 @@ pub mod tests {
     }
 
     #[test]
-    fn an_executable_for_another_machine_is_refused() {
+    fn an_executable_for_another_machine_is_rejected() {
         let mut other = host();
         other.architecture = match other.architecture {
             Architecture::X86_64 => Architecture::Arm64,
@@ -325,7 +212,7 @@ pub mod tests {
 
     #[test]
     #[cfg(target_env = "gnu")]
-    fn a_newer_glibc_than_the_platforms_is_refused() {
+    fn an_executable_that_needs_a_newer_glibc_is_rejected() {
         let mut old = host();
         old.name = "an old image".into();
         old.glibc = Some((2, 4));

@@ -1,5 +1,3 @@
-//! What an ELF executable needs from the machine it runs on. Pure: bytes in, facts out.
-
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind};
@@ -7,24 +5,27 @@ use object::{Endianness, FileKind};
 /// A glibc version, `(2, 34)` for `GLIBC_2.34`.
 pub type GlibcVersion = (u32, u32);
 
-/// An executable's needs.
+/// What an ELF executable needs from the machine that runs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elf {
+    /// The instruction set.
     pub machine: Machine,
-    /// The loader it asks the kernel for, `/lib64/ld-linux-x86-64.so.2` for instance.
+    /// The path of the dynamic loader, for example `/lib64/ld-linux-x86-64.so.2`.
     pub interpreter: Option<String>,
-    /// The newest glibc version it cannot start without. A weak need does not count: the loader lets it pass.
+    /// The newest glibc version that the executable requires. Weak requirements do not count, because the loader ignores them.
     pub newest_glibc: Option<GlibcVersion>,
-    /// It asks for no loader, so it needs no library either.
+    /// Whether the executable needs no loader, and therefore no library.
     pub is_static: bool,
 }
 
-/// The machine an executable is for.
+/// The instruction set of an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {
+    /// 64-bit x86.
     X86_64,
+    /// 64-bit ARM.
     Aarch64,
-    /// ELF's number of any other machine.
+    /// Any other, by ELF's number for it.
     Other(u16),
 }
 
@@ -38,7 +39,7 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// Bytes that begin like an ELF file and then are not one.
+/// The headers of an ELF file cannot be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("broken ELF file: {0}")]
 pub struct ElfError(String);
@@ -50,10 +51,10 @@ impl From<object::Error> for ElfError {
 }
 
 impl Elf {
-    /// Reads an ELF file's header, program headers and version needs. `None` when the bytes are no ELF file.
+    /// Reads an ELF file's header, program headers and version needs. Returns `None` if the bytes are not an ELF file.
     ///
     /// # Errors
-    /// A file that begins as ELF but whose headers cannot be read.
+    /// The file begins as ELF, but its headers cannot be read.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, ElfError> {
         if !bytes.starts_with(&elf::ELFMAG) {
             return Ok(None);
@@ -104,7 +105,7 @@ fn newest_glibc<Header: FileHeader<Endian = Endianness>>(
     Ok(newest)
 }
 
-/// `GLIBC_2.2.5` → `(2, 2)`; anything else (`GLIBC_PRIVATE`, `GCC_3.0`) is no glibc version.
+/// `GLIBC_2.2.5` → `(2, 2)`; anything else (`GLIBC_PRIVATE`, `GCC_3.0`) is not a glibc version.
 fn glibc_version(name: &[u8]) -> Option<GlibcVersion> {
     let mut numbers = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -114,12 +115,12 @@ fn glibc_version(name: &[u8]) -> Option<GlibcVersion> {
 pub mod tests {
     use super::*;
 
-    /// This test's own executable.
+    /// The executable of this test.
     pub fn own_executable() -> Vec<u8> {
         std::fs::read(std::env::current_exe().unwrap()).unwrap()
     }
 
-    /// Where the executable's version needs name the newest glibc, and where they flag it.
+    /// The offset of the version requirement `name` in the executable.
     fn version_need(bytes: &[u8], name: &str) -> usize {
         let header = elf::FileHeader64::<Endianness>::parse(bytes).unwrap();
         let endian = header.endian().unwrap();
@@ -150,7 +151,7 @@ pub mod tests {
 
     #[test]
     #[cfg(target_env = "gnu")]
-    fn a_weak_need_does_not_count() {
+    fn weak_version_requirements_do_not_count() {
         let mut bytes = own_executable();
         let (major, minor) = Elf::parse(&bytes).unwrap().unwrap().newest_glibc.unwrap();
         let newest = version_need(&bytes, &format!("GLIBC_{major}.{minor}"));
@@ -161,7 +162,7 @@ pub mod tests {
     }
 
     #[test]
-    fn another_machine_is_named() {
+    fn another_machine_is_reported() {
         let mut bytes = own_executable();
         bytes[18..20].copy_from_slice(&183u16.to_le_bytes());
         assert_eq!(Elf::parse(&bytes).unwrap().unwrap().machine, Machine::Aarch64);
@@ -170,7 +171,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_no_elf_is_none_and_what_is_cut_is_an_error() {
+    fn other_files_are_none_and_truncated_elf_files_are_errors() {
         assert_eq!(Elf::parse(b"#!/bin/sh\n"), Ok(None));
         assert_eq!(Elf::parse(b""), Ok(None));
         assert!(Elf::parse(b"\x7fELF").is_err());

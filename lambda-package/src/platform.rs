@@ -1,20 +1,26 @@
-//! Where a function runs: this machine, or one of Lambda's images.
-
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::elf::{GlibcVersion, Machine};
+use crate::{GlibcVersion, Machine};
 
-/// An instruction set, as Lambda names it.
+/// An instruction set of Lambda functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
+    /// 64-bit x86.
     X86_64,
+    /// 64-bit ARM.
     Arm64,
 }
 
 impl Architecture {
+    /// The instruction set of this machine.
+    pub fn host() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
+    }
+
+    /// Parses Lambda's name for it.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "x86_64" => Some(Self::X86_64),
@@ -23,6 +29,7 @@ impl Architecture {
         }
     }
 
+    /// Lambda's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",
@@ -30,6 +37,7 @@ impl Architecture {
         }
     }
 
+    /// The instruction set of its executables.
     pub fn machine(self) -> Machine {
         match self {
             Self::X86_64 => Machine::X86_64,
@@ -44,13 +52,14 @@ impl fmt::Display for Architecture {
     }
 }
 
-/// What a bootstrap is run on.
+/// The platform that runs a `bootstrap`: this machine, or one of Lambda's images.
 #[derive(Debug, Clone)]
 pub struct Platform {
-    /// How a message names it: "this machine", "provided.al2023".
+    /// The name in messages: "this machine", "provided.al2023".
     pub name: String,
+    /// The instruction set.
     pub architecture: Architecture,
-    /// None where there is no glibc, or it cannot be asked.
+    /// The glibc version; `None` if there is no glibc or its version is not available.
     pub glibc: Option<GlibcVersion>,
     loaders: Loaders,
 }
@@ -62,18 +71,18 @@ enum Loaders {
 }
 
 impl Platform {
-    /// This machine. Asked once, with a short-lived process.
+    /// This machine. The first call runs a short-lived process.
     pub fn host() -> &'static Self {
         static HOST: OnceLock<Platform> = OnceLock::new();
         HOST.get_or_init(|| Self {
             name: "this machine".into(),
-            architecture: if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 },
+            architecture: Architecture::host(),
             glibc: host_glibc(),
             loaders: Loaders::OnThisMachine,
         })
     }
 
-    /// The image of a runtime `provided.*`: Amazon Linux 2023 has glibc 2.34, Amazon Linux 2 has 2.26.
+    /// The image of a runtime `provided.*`, `None` for any other. Amazon Linux 2023 has glibc 2.34, Amazon Linux 2 has 2.26.
     /// <https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html>
     pub fn lambda_image(runtime: &str, architecture: Architecture) -> Option<Self> {
         let glibc = match runtime {
@@ -88,6 +97,7 @@ impl Platform {
         Some(Self { name: runtime.to_owned(), architecture, glibc: Some(glibc), loaders: Loaders::Only(loader) })
     }
 
+    /// Whether the dynamic loader `path` exists there.
     pub fn has_loader(&self, path: &str) -> bool {
         match self.loaders {
             Loaders::OnThisMachine => Path::new(path).exists(),
@@ -96,7 +106,7 @@ impl Platform {
     }
 }
 
-/// `gnu_get_libc_version` would be a foreign call; `getconf` belongs to glibc and says the same.
+/// `getconf` belongs to glibc, and needs no foreign call as `gnu_get_libc_version` does.
 fn host_glibc() -> Option<GlibcVersion> {
     let output = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
     parse_getconf(std::str::from_utf8(&output.stdout).ok()?)
@@ -113,14 +123,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn getconf_tells_the_version() {
+    fn getconf_reports_the_version() {
         assert_eq!(parse_getconf("glibc 2.36\n"), Some((2, 36)));
         assert_eq!(parse_getconf("glibc 2.36.9000\n"), Some((2, 36)));
         assert_eq!(parse_getconf("undefined\n"), None);
     }
 
     #[test]
-    fn lambdas_images_have_glibcs_loader_only() {
+    fn lambdas_images_have_only_glibcs_loader() {
         let image = Platform::lambda_image("provided.al2023", Architecture::X86_64).unwrap();
         assert_eq!(image.glibc, Some((2, 34)));
         assert!(image.has_loader("/lib64/ld-linux-x86-64.so.2"));

@@ -1,11 +1,9 @@
-//! The folders that a package would make, before any is made.
-
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::package::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME_BYTES, MAX_PATH_BYTES, PackageError};
+use crate::{MAX_DEPTH, MAX_ENTRIES, MAX_NAME_BYTES, MAX_PATH_BYTES, PackageError};
 
-/// The files and folders that a package unpacks to, those in the paths of others included.
+/// The files and folders that a package unpacks to, including the folders that only appear in the paths of others.
 #[derive(Default)]
 pub struct Tree {
     folders: HashSet<PathBuf>,
@@ -16,7 +14,7 @@ impl Tree {
     /// Adds an entry.
     ///
     /// # Errors
-    /// There are too many, the path is too long, or the same path is a file and a folder, which no folder can hold.
+    /// There are too many entries, the path is too long, or the path is both a file and a folder.
     pub fn add(&mut self, path: &Path, is_folder: bool) -> Result<(), PackageError> {
         let (bytes, names) = (path.as_os_str().len(), path.iter());
         if bytes > MAX_PATH_BYTES
@@ -31,7 +29,7 @@ impl Tree {
             if self.files.contains(folder) {
                 return Err(PackageError::NotAZip);
             }
-            // Those above it are there too.
+            // The folders above it were added with it.
             if !self.folders.insert(folder.to_owned()) {
                 break;
             }
@@ -55,13 +53,13 @@ mod tests {
 
     use zip::write::SimpleFileOptions;
 
-    use super::super::package::Package;
-    use super::super::package::tests::zip_of;
     use super::*;
+    use crate::Package;
+    use crate::package::tests::zip_of;
 
-    /// Few entries, each deep in folders of its own that no entry names.
+    /// The zip has few entries, each deep in folders of its own that are not entries.
     #[test]
-    fn folders_in_between_count_and_depth_is_limited() {
+    fn folders_in_paths_count_and_depth_is_limited() {
         let deep = |number: usize, depth: usize| format!("{number}/{}f", "d/".repeat(depth - 2));
         let zip_of_names =
             |names: &[String]| zip_of(&names.iter().map(|name| (name.as_str(), &b""[..])).collect::<Vec<_>>());
@@ -79,9 +77,8 @@ mod tests {
         }
     }
 
-    /// No folder can hold a file and a folder of one name.
     #[test]
-    fn a_path_that_is_a_file_and_a_folder_is_refused_in_awss_words() {
+    fn a_path_that_is_a_file_and_a_folder_is_rejected_with_awss_message() {
         for names in [["a", "a/b"], ["a/b", "a"], ["a", "a/"], ["a/", "a"], ["a/b/c", "./a/b"]] {
             let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
             for name in names {

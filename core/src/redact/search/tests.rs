@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn names(names: &[&'static str]) -> Names {
-    Names::new(names.iter().copied())
+fn names(names: &[&'static str]) -> NameSearch {
+    NameSearch::new(names.iter().copied())
 }
 
 #[test]
-fn folding_compares_names_as_people_do() {
+fn names_that_differ_only_in_case_or_form_fold_to_the_same_text() {
     for (one, other) in [
         ("ПАРОЛЬ", "пароль"),
         ("GRÖSSE", "größe"),
@@ -29,7 +29,7 @@ fn folding_compares_names_as_people_do() {
 }
 
 #[test]
-fn inert_characters_are_no_part_of_an_ascii_name() {
+fn inert_characters_do_not_fold_to_ascii_letters() {
     for character in (0x80..=0x10_FFFF).filter_map(char::from_u32).filter(|&character| is_inert(character)) {
         let folded = fold(&character.to_string());
         assert!(!folded.is_empty(), "{character:?}");
@@ -42,7 +42,7 @@ fn inert_characters_are_no_part_of_an_ascii_name() {
 }
 
 #[test]
-fn names_are_found_in_every_writing() {
+fn names_are_found_in_any_writing() {
     let names = names(&["password", "größe", "密码", "card number"]);
     for text in [
         "password=x",
@@ -77,20 +77,20 @@ fn names_are_found_in_every_writing() {
         "10:00 passwords 'x'",
         "\u{1}A\u{1}password",
     ] {
-        assert!(names.may_be_in(text), "{text:?}");
-        assert!(!names.are_absent(text), "{text:?}");
+        assert!(names.may_match(text), "{text:?}");
+        assert!(!names.is_surely_absent(text), "{text:?}");
     }
     let utf16: Vec<u8> = "größe: 7".encode_utf16().flat_map(u16::to_be_bytes).collect();
-    assert!(names.may_be_in(&String::from_utf8_lossy(&utf16)));
-    let cyrillic = Names::new(["пароль"].into_iter());
+    assert!(names.may_match(&String::from_utf8_lossy(&utf16)));
+    let cyrillic = NameSearch::new(["пароль"].into_iter());
     let utf16: Vec<u8> = "пароль: 7".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert!(cyrillic.may_be_in(std::str::from_utf8(&utf16).unwrap()));
+    assert!(cyrillic.may_match(std::str::from_utf8(&utf16).unwrap()));
     let layers = (0..10).fold("p%61ssword=x".to_owned(), |text, _| text.replace('%', "%25"));
-    assert!(names.may_be_in(&layers));
+    assert!(names.may_match(&layers));
 }
 
 #[test]
-fn words_that_only_look_alike_are_not_found() {
+fn longer_words_in_prose_do_not_match() {
     let names = names(&["id", "pin", "token", "name"]);
     for text in [
         "valid",
@@ -107,37 +107,37 @@ fn words_that_only_look_alike_are_not_found() {
         "C:\\dir",
         "",
     ] {
-        assert!(!names.may_be_in(text), "{text:?}");
+        assert!(!names.may_match(text), "{text:?}");
     }
 }
 
 #[test]
-fn a_search_is_linear_in_the_text() {
+fn search_time_is_linear_in_the_text() {
     let names = names(&["pin"]);
     for text in
         [format!("{} x", "apina".repeat(200_000)), "apina ".repeat(200_000), format!("apina{}", " ".repeat(1 << 20))]
     {
-        names.are_absent(&text);
-        names.may_be_in(&text);
+        names.is_surely_absent(&text);
+        names.may_match(&text);
     }
-    assert!(names.may_be_in(&format!("{} x", "apina".repeat(200))));
+    assert!(names.may_match(&format!("{} x", "apina".repeat(200))));
 }
 
 #[test]
-fn keys_are_named_with_what_is_written_around_them() {
+fn spaces_and_hyphens_around_a_key_are_ignored() {
     let names = names(&["password", "größe"]);
     for key in
         ["password", " Password\n", "--password", "-PASSWORD", "\u{a0}password ", " GRÖSSE", "--gr%C3%B6%C3%9Fe "]
     {
-        assert!(names.contain(key, 2), "{key:?}");
+        assert!(names.has_name(key, 2), "{key:?}");
     }
     for key in ["passwords", "_password", "my-password", "größer", "-", ""] {
-        assert!(!names.contain(key, 2), "{key:?}");
+        assert!(!names.has_name(key, 2), "{key:?}");
     }
 }
 
 #[test]
-fn ordinary_text_is_judged_at_a_glance() {
+fn ordinary_text_takes_the_fast_path() {
     let names = names(&["password", "card_number"]);
     for text in [
         r#"{"a":"x\"y\nz\\\"","b":"gr\u00fc\u00dfe \ud83d\ude00"}"#.replace(r"\u00df", ""),
@@ -145,41 +145,41 @@ fn ordinary_text_is_judged_at_a_glance() {
         "Grüße — 漢字，한국어 😀 привет".replace('ß', ""),
         "100 % & more".to_owned(),
     ] {
-        assert!(names.are_absent(&text), "{text}");
+        assert!(names.is_surely_absent(&text), "{text}");
     }
 }
 
 #[test]
-fn a_glance_leaves_text_that_an_escape_makes_binary_to_the_search() {
+fn text_that_an_escape_makes_binary_does_not_take_the_fast_path() {
     let names = names(&["e"]);
     for text in [r"\1é", r"\u0008é", r"\fé"] {
-        assert!(names.may_be_in(text) && !names.are_absent(text), "{text:?}");
+        assert!(names.may_match(text) && !names.is_surely_absent(text), "{text:?}");
     }
 }
 
-/// As binary text they are read as UTF-16 too, in which `ℙ` is `!` and a control character.
+/// Binary text is also read as UTF-16, in which `ℙ` is `!` and a control character.
 #[test]
-fn text_with_escaped_control_characters_is_searched() {
+fn text_with_escaped_control_characters_does_not_take_the_fast_path() {
     let names = names(&["e", "password"]);
     for text in [r"\1é", r"\u0001é", r"\u001b[0m", r"a\x7f", r"%01", "&#1;", r"\\u0019!"] {
-        assert!(!names.are_absent(text), "{text}");
+        assert!(!names.is_surely_absent(text), "{text}");
     }
-    assert!(names.are_absent(r"a\tb\nc\r %09 &#10;"));
+    assert!(names.is_surely_absent(r"a\tb\nc\r %09 &#10;"));
 }
 
 proptest! {
     #[test]
-    fn a_long_text_is_searched_for_the_same_names(
+    fn long_and_short_texts_are_searched_for_the_same_names(
         text in "[a-dA-D é]{60,200}", list in prop::collection::vec("[a-cé]{1,5}", 1..12),
     ) {
-        let names = Names::new(list.iter().map(String::as_str));
+        let names = NameSearch::new(list.iter().map(String::as_str));
         let search = names.search.as_ref().unwrap();
-        prop_assert_eq!(names.are_spelled_in(&text, search), search.is_match(&text));
+        prop_assert_eq!(names.contains_literally(&text, search), search.is_match(&text));
     }
 
     #[test]
-    fn a_glance_never_misses_what_a_search_finds(text in "[a-e\\\\%&#;u0-9x{}\"ßéſé\u{200b}\\x00 =:]{0,24}") {
+    fn the_fast_path_misses_nothing_that_the_search_finds(text in "[a-e\\\\%&#;u0-9x{}\"ßéſé\u{200b}\\x00 =:]{0,24}") {
         let names = names(&["ab", "ss", "e"]);
-        prop_assert!(!names.are_absent(&text) || !names.may_be_in(&text), "{:?}", text);
+        prop_assert!(!names.is_surely_absent(&text) || !names.may_match(&text), "{:?}", text);
     }
 }

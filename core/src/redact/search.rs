@@ -1,4 +1,4 @@
-//! The search for names in text, in whatever case, form and escapes they are written.
+//! Searches text for names, in any case, Unicode form and escapes.
 
 #[cfg(test)]
 mod tests;
@@ -13,27 +13,27 @@ use unicode_normalization::char::canonical_combining_class;
 use super::escapes::{self, Unit, unescaped};
 use crate::scan;
 
-/// Layers of escapes that are resolved. Text with more is not shown.
-const LAYERS: usize = 8;
+/// The number of layers of escapes that are resolved. Text with more is not shown.
+const MAX_ESCAPE_LAYERS: usize = 8;
 
-/// From this many bytes on, a search for the beginnings of names costs less than one for the names.
-const LONG_TEXT: usize = 64;
+/// In texts of at least this many bytes, searching for the beginnings of names is faster than searching for the names.
+const LONG_TEXT_BYTES: usize = 64;
 
-/// A name as it is compared: decomposed (NFKD), case folded, and without characters that are not seen. What Unicode calls
-/// a compatibility caseless match (The Unicode Standard, section 3.13) is equality of these.
+/// Folds a name for comparison: decomposes it (NFKD), folds its case, and removes invisible characters. Two names are a
+/// compatibility caseless match (The Unicode Standard, section 3.13) if their folded forms are equal.
 pub(super) fn fold(text: &str) -> String {
     let upper = |character: char| character.to_lowercase().flat_map(char::to_uppercase);
     text.nfkd()
         .filter(|&character| !is_ignorable(character))
-        // The way over upper case makes `ss` of both forms of sharp s, and one sigma of all three.
+        // Via upper case, both forms of sharp s become `ss`, and all three sigmas become one.
         .flat_map(move |character| upper(character).flat_map(char::to_lowercase).collect::<Vec<_>>())
         .collect::<String>()
         // In Turkish, `İ` is the upper case of `i`.
         .replace("i\u{307}", "i")
 }
 
-/// Characters that are not seen (Unicode's default ignorable code points, and NUL, which stands between the letters of
-/// UTF-16 that is read as UTF-8).
+/// Whether a character is invisible: one of Unicode's default ignorable code points, or NUL, which is between the letters of
+/// UTF-16 that is read as UTF-8.
 fn is_ignorable(character: char) -> bool {
     matches!(character,
         '\0' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -42,7 +42,8 @@ fn is_ignorable(character: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a character can be no part of a way to write ASCII. It may be one that can, but never the other way round.
+/// Whether a character cannot be part of an ASCII name in any writing. Some such characters are missing here, but none is
+/// listed wrongly.
 fn is_inert(character: char) -> bool {
     matches!(character,
         'À'..='Þ' | 'à'..='į' | 'Ĵ'..='ľ' | 'Ł'..='ň' | 'Ŋ'..='ž' | '\u{300}'..='\u{306}' | '\u{308}'..='\u{34e}' | '\u{350}'..='\u{36f}'
@@ -51,32 +52,33 @@ fn is_inert(character: char) -> bool {
         | '、'..='〄' | '〈'..='】' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | 'ー' | '\u{3400}'..='\u{9fff}' | '가'..='힣' | '\u{1f300}'..='\u{1faff}')
 }
 
-/// The names that a text is searched for.
+/// A search for names.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
-    /// Folded.
+pub(super) struct NameSearch {
+    /// The names, folded.
     names: Vec<String>,
-    /// `None` if they are too many to be searched for: then they are everywhere.
+    /// Finds the names. `None` if there are too many, and then every text counts as a match.
     search: Option<AhoCorasick>,
-    /// What the names begin with, for long texts. `None` if they are too many, or this processor has no vectors for it.
+    /// Finds the beginnings of names in long texts. `None` if there are too many, or the processor lacks the vector
+    /// instructions.
     beginnings: Option<packed::Searcher>,
     is_ascii: bool,
-    /// The ASCII characters that are no part of a name or of an escape.
+    /// The ASCII characters that are not part of a name or of an escape.
     harmless: [bool; 128],
 }
 
-impl PartialEq for Names {
+impl PartialEq for NameSearch {
     fn eq(&self, other: &Self) -> bool {
         self.names == other.names
     }
 }
 
-impl Eq for Names {}
+impl Eq for NameSearch {}
 
-impl Names {
+impl NameSearch {
     pub(super) fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         let mut names: Vec<_> = names.map(fold).collect();
-        // As a form has them, and as they stand in columns and in lines that were wrapped.
+        // Forms write a space as `+`, and columns and wrapped lines replace it by a tab or a line break.
         let with_spaces: Vec<_> = names.iter().filter(|name| name.contains(' ')).cloned().collect();
         let other_spaces = ["+", "\t", "\n"];
         names.extend(with_spaces.iter().flat_map(|name| other_spaces.map(|space| name.replace(' ', space))));
@@ -92,23 +94,22 @@ impl Names {
         }
         Self {
             search: AhoCorasick::builder().ascii_case_insensitive(true).build(&names).ok(),
-            beginnings: [3, 2].into_iter().find_map(|length| beginnings(&names, length)),
+            beginnings: [3, 2].into_iter().find_map(|length| search_for_beginnings(&names, length)),
             is_ascii: names.iter().all(|name| name.is_ascii()),
             harmless,
             names,
         }
     }
 
-    /// Whether it is certain at a glance that none of the names is in a text, in any writing.
-    pub(super) fn are_absent(&self, text: &str) -> bool {
+    /// Fast path: whether it is certain that none of the names is in a text, in any writing.
+    pub(super) fn is_surely_absent(&self, text: &str) -> bool {
         self.names.is_empty()
-            || self.search.as_ref().is_some_and(|search| !self.are_spelled_in(text, search))
-                && self.is_written_plainly(text)
+            || self.search.as_ref().is_some_and(|search| !self.contains_literally(text, search)) && self.is_plain(text)
     }
 
-    /// Whether one of the names is in a text as it is written. A long text is searched many bytes at a time.
-    fn are_spelled_in(&self, text: &str, search: &AhoCorasick) -> bool {
-        let Some(beginnings) = self.beginnings.as_ref().filter(|_| text.len() >= LONG_TEXT) else {
+    /// Whether one of the names is in a text as it is written. A long text is searched with vector instructions.
+    fn contains_literally(&self, text: &str, search: &AhoCorasick) -> bool {
+        let Some(beginnings) = self.beginnings.as_ref().filter(|_| text.len() >= LONG_TEXT_BYTES) else {
             return search.is_match(text);
         };
         let mut rest = text.as_bytes();
@@ -124,8 +125,8 @@ impl Names {
         false
     }
 
-    /// Whether nothing in a text can be a part of a name but what is seen: no escape, and no other form of a character.
-    fn is_written_plainly(&self, text: &str) -> bool {
+    /// Whether a text has no escapes and no other forms of characters that could be part of a name.
+    fn is_plain(&self, text: &str) -> bool {
         let suspect = |byte: u8| {
             (byte >= 0x7F)
                 | (byte == b'\\')
@@ -144,11 +145,11 @@ impl Names {
         true
     }
 
-    /// How long what stands at the front of a text is, if it is certainly no part of a name.
+    /// Returns the length of the character or escape at the beginning of a text, if it is certainly not part of a name.
     fn harmless_length(&self, text: &str) -> Option<usize> {
         let first = text.chars().next()?;
         let is_harmless = |character: char| match self.harmless.get(character as usize) {
-            // Text with such a character is searched as binary.
+            // A text with such a character is searched as binary.
             Some(_) if is_of_binary(character) => false,
             Some(&harmless) => harmless,
             None => self.is_ascii && (is_inert(character) || self.is_harmless_when_narrow(character)),
@@ -170,13 +171,13 @@ impl Names {
         }
     }
 
-    /// Full-width punctuation, which is common in Chinese text.
+    /// Whether a character is full-width punctuation, which is common in Chinese text, and its ASCII form is harmless.
     fn is_harmless_when_narrow(&self, character: char) -> bool {
         matches!(character, '！'..='～') && self.harmless[character as usize - 0xFEE0]
     }
 
     /// Whether a key is one of the first `count` names, with or without spaces and hyphens around it (`--password`).
-    pub(super) fn contain(&self, key: &str, count: usize) -> bool {
+    pub(super) fn has_name(&self, key: &str, count: usize) -> bool {
         let names = &self.names[..count];
         let is_name = |key: &str| names.iter().any(|name| name.eq_ignore_ascii_case(key));
         let is_named = |key: &str| {
@@ -190,32 +191,33 @@ impl Names {
         readings(key).is_none_or(|mut readings| readings.any(|reading| is_named(&fold(&reading))))
     }
 
-    /// Whether one of the names may be in a text, in any writing, together with what it names.
-    pub(super) fn may_be_in(&self, text: &str) -> bool {
-        !self.names.is_empty() && self.are_in_reading(text, LAYERS, true)
+    /// Whether one of the names may be in a text, in any writing, together with its value.
+    pub(super) fn may_match(&self, text: &str) -> bool {
+        !self.names.is_empty() && self.may_match_reading(text, MAX_ESCAPE_LAYERS, true)
     }
 
-    /// Looks into a text as it is written, and as it reads with its escapes resolved or as UTF-16.
-    fn are_in_reading(&self, text: &str, layers: usize, may_be_utf16: bool) -> bool {
-        // A byte that cannot be read may be a letter in another encoding.
+    /// Whether one of the names may be in a text as it is written, with its escapes resolved, or read as UTF-16.
+    fn may_match_reading(&self, text: &str, layers: usize, may_be_utf16: bool) -> bool {
+        // A byte that is not UTF-8 may be a letter in another encoding.
         if layers == 0 || text.contains(char::REPLACEMENT_CHARACTER) && !self.is_ascii {
             return true;
         }
         let is_binary = is_binary(text);
         let folded = if text.is_ascii() && !is_binary { Cow::Borrowed(text) } else { Cow::Owned(fold(text)) };
-        let is_here = if is_binary { self.are_anywhere_in(&folded) } else { self.stand_in(&folded) };
-        is_here
-            || unescaped(text).is_some_and(|text| self.are_in_reading(&text, layers - 1, may_be_utf16))
+        let is_match = if is_binary { self.contains(&folded) } else { self.contains_name_with_value(&folded) };
+        is_match
+            || unescaped(text).is_some_and(|text| self.may_match_reading(&text, layers - 1, may_be_utf16))
             || (is_binary && may_be_utf16)
-                && utf16_readings(text).any(|text| self.are_in_reading(&text, layers - 1, false))
+                && utf16_readings(text).any(|text| self.may_match_reading(&text, layers - 1, false))
     }
 
-    fn are_anywhere_in(&self, folded: &str) -> bool {
+    fn contains(&self, folded: &str) -> bool {
         self.search.as_ref().is_none_or(|search| search.is_match(folded))
     }
 
-    /// Whether a name stands in a text that may say what its value is. In prose, that is a word of its own beside others.
-    fn stand_in(&self, folded: &str) -> bool {
+    /// Whether a text contains a name and may contain its value. In prose, that needs the name to be a word of its own among
+    /// others.
+    fn contains_name_with_value(&self, folded: &str) -> bool {
         let Some(search) = &self.search else { return true };
         let is_name = |name: &String| name.eq_ignore_ascii_case(folded.trim_ascii());
         if !search.is_match(folded) || is_one_word(folded) || self.names.iter().any(is_name) {
@@ -228,8 +230,8 @@ impl Names {
     }
 }
 
-/// A search for the first `length` bytes of each name, in any case of ASCII.
-fn beginnings(names: &[String], length: usize) -> Option<packed::Searcher> {
+/// Creates a search for the first `length` bytes of each name, in any ASCII case.
+fn search_for_beginnings(names: &[String], length: usize) -> Option<packed::Searcher> {
     let in_either_case = |bytes: &[u8]| {
         bytes.iter().fold(vec![Vec::new()], |begun, byte| {
             let mut cases = vec![byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
@@ -244,24 +246,24 @@ fn beginnings(names: &[String], length: usize) -> Option<packed::Searcher> {
     packed::Config::new().only_teddy(true).builder().extend(patterns).build()
 }
 
-/// Whether a match ends in the middle of a letter: what follows is its accent.
+/// Whether a match ends in the middle of a letter, whose accent follows.
 fn is_another_letter(text: &str, end: usize) -> bool {
     text[end..].chars().next().is_some_and(|next| canonical_combining_class(next) != 0)
 }
 
-/// Letters of scripts that put words together of upper and lower case letters.
+/// Whether a character is a letter of a script with upper and lower case.
 fn is_cased(character: char) -> bool {
     character.is_lowercase() || character.is_uppercase()
 }
 
-/// Whether a text is a single word or identifier: there is no room in it for a name and a value.
+/// Whether a text is a single word or identifier, which cannot contain a name and a value.
 fn is_one_word(text: &str) -> bool {
     text.trim_ascii()
         .chars()
         .all(|character| character.is_ascii_digit() || is_cased(character) || matches!(character, '_' | '-' | '.'))
 }
 
-/// Whether a match is more than a part of a longer word.
+/// Whether a match is not just a part of a longer word.
 fn is_a_word(text: &str, found: Range<usize>) -> bool {
     let joins =
         |outside: Option<char>, inside: Option<char>| outside.is_some_and(is_cased) && inside.is_some_and(is_cased);
@@ -270,17 +272,17 @@ fn is_a_word(text: &str, found: Range<usize>) -> bool {
         && !joins(text[found.end..].chars().next(), inside.chars().next_back())
 }
 
-/// Whether the word that a match is a part of stands among words, so that it names no value.
+/// Whether the word that contains a match is among words, so that it does not name a value.
 fn is_amid_prose(text: &str, found: Range<usize>) -> bool {
-    /// Bytes of a word on each side of a match. The bound keeps a search linear.
-    const MAX_SIDE: usize = 64;
+    /// The number of bytes that are inspected on each side of a match. The limit keeps the search linear.
+    const MAX_SIDE_BYTES: usize = 64;
     let is_of_word = |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.');
     let is_of_prose = |character: char| {
         is_of_word(character) || matches!(character, ',' | '!' | '?' | '(' | ')' | '/') || !character.is_ascii()
     };
     let is_free = |beside: char| beside.is_whitespace() || is_of_prose(beside);
-    let start = text.floor_char_boundary(found.start.saturating_sub(MAX_SIDE));
-    let end = text.ceil_char_boundary(found.end.saturating_add(MAX_SIDE));
+    let start = text.floor_char_boundary(found.start.saturating_sub(MAX_SIDE_BYTES));
+    let end = text.ceil_char_boundary(found.end.saturating_add(MAX_SIDE_BYTES));
     let before = text[start..found.start].trim_end_matches(is_of_word);
     let after = &text[end - text[found.end..end].trim_start_matches(is_of_word).len()..];
     before.chars().next_back().map_or(start == 0, is_free)
@@ -288,16 +290,17 @@ fn is_amid_prose(text: &str, found: Range<usize>) -> bool {
         && after.trim_start().chars().next().is_none_or(is_of_prose)
 }
 
-/// A key without what programs write around it.
+/// Removes the spaces and hyphens that programs write around a key.
 fn without_padding(key: &str) -> &str {
     key.trim_matches(|character: char| character.is_whitespace() || character == '-')
 }
 
-/// A text as it is written, and with one layer of escapes after the other resolved; `None` if there are too many.
+/// Returns a text as it is written, then with one layer of escapes after the other resolved. Returns `None` if there are too
+/// many layers.
 fn readings(text: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
     let mut readings = vec![Cow::Borrowed(text)];
     while let Some(next) = readings.last().and_then(|last| unescaped(last)) {
-        if readings.len() > LAYERS {
+        if readings.len() > MAX_ESCAPE_LAYERS {
             return None;
         }
         readings.push(Cow::Owned(next));
@@ -305,7 +308,7 @@ fn readings(text: &str) -> Option<impl Iterator<Item = Cow<'_, str>>> {
     Some(readings.into_iter())
 }
 
-/// Whether a text is more than lines of text: lengths stand in it, or it is in another encoding.
+/// Whether a text contains binary data, such as lengths, or is in another encoding.
 fn is_binary(text: &str) -> bool {
     text.contains(is_of_binary)
 }
@@ -314,8 +317,8 @@ fn is_of_binary(character: char) -> bool {
     character.is_control() && !matches!(character, '\t' | '\n' | '\r')
 }
 
-/// What a text may be that is UTF-16 in either byte order: letters of many scripts have only bytes of ASCII in it. Where
-/// it is a part of the text, the letters of ASCII are those between which NULs stand.
+/// Returns the readings of a text as UTF-16 in either byte order, in which letters of many scripts consist of ASCII bytes. If
+/// only a part of the text is UTF-16, its ASCII letters have NULs between them.
 fn utf16_readings(text: &str) -> impl Iterator<Item = String> {
     let without_nul = text.contains('\0').then(|| text.replace('\0', ""));
     without_nul.into_iter().chain(utf16_as_a_whole(text.as_bytes()))

@@ -1,32 +1,33 @@
-//! One record of an event, and what is wrong with it.
+//! One record of an event, and the problem with it.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use thiserror::Error;
 
-use super::refusal::excerpt;
+use super::error::excerpt;
+use crate::decode::Position;
 use crate::json::{JsonKind, Reader, Value};
 use crate::timestamp::WRITABLE_MS;
 
-/// What is wrong with one record.
+/// The problem with one record.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Problem {
-    /// A field without which there is nothing to log is not there.
+pub enum RecordProblem {
+    /// A required field is missing.
     #[error("{field} is missing")]
     Missing {
         /// The field's path, for instance `kinesis.data`.
         field: &'static str,
     },
-    /// A field is there with another JSON type.
+    /// A field has the wrong JSON type.
     #[error("{field} is {found}, not {expected}")]
     WrongType {
-        /// The field's path; the record itself is `the record`.
+        /// The field's path. The path of the record itself is `the record`.
         field: &'static str,
-        /// What it is.
+        /// The field's type.
         found: JsonKind,
-        /// What it should be.
+        /// The type that it should have.
         expected: JsonKind,
     },
     /// A time that is not epoch seconds in the years 0 to 9999.
@@ -34,36 +35,36 @@ pub enum Problem {
     NotATime {
         /// The field's path.
         field: &'static str,
-        /// The beginning of what it is.
+        /// The beginning of the field's value.
         found: String,
     },
 }
 
-/// One record as the event holds it, with what could be read of it.
+/// One record of an event. Fields that could not be read are `None`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct SourceRecord<'a> {
+pub struct EventRecord<'a> {
     /// The stream's name, from `eventSourceARN`.
     pub stream: Option<Cow<'a, str>>,
     /// The shard's id, from `eventID`.
     pub shard_id: Option<Cow<'a, str>>,
-    /// `kinesis.sequenceNumber`, or else what `eventID` says.
+    /// `kinesis.sequenceNumber`, or else the sequence number in `eventID`.
     pub sequence_number: Option<Cow<'a, str>>,
-    /// `kinesis.partitionKey`. Streams that distribute records themselves have none.
+    /// `kinesis.partitionKey`. Records of streams that distribute records themselves do not have one.
     pub partition_key: Option<Cow<'a, str>>,
     /// `kinesis.approximateArrivalTimestamp` in epoch milliseconds, within the years 0 to 9999.
     pub arrival_ms: Option<i64>,
-    /// `kinesis.data`, still base64.
+    /// `kinesis.data`, in base64.
     pub data: Option<Cow<'a, str>>,
-    /// The record's JSON as it is in the event.
+    /// The record's JSON, as it is written in the event.
     pub raw: &'a str,
-    /// The path of `data` in the record: `kinesis.data`, or `data` in an event of EventBridge Pipes.
+    /// The path of the data in the record: `kinesis.data`, or `data` in an event of EventBridge Pipes.
     pub data_path: &'static str,
-    /// The gravest thing wrong: if there is no data, the reason for that.
-    pub problem: Option<Problem>,
+    /// The most serious problem: if there is no data, the reason for that.
+    pub problem: Option<RecordProblem>,
 }
 
-/// Where a record has the fields that Kinesis gave it.
+/// The place of the fields that Kinesis gave a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Form {
     /// In its member `kinesis`, as Lambda writes it.
@@ -74,7 +75,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The path of a field whose path in a nested record this is.
+    /// Returns the path of the field whose path in a nested record is `nested`.
     fn path(self, nested: &'static str) -> &'static str {
         match self {
             Self::Nested => nested,
@@ -83,7 +84,7 @@ impl Form {
     }
 }
 
-/// A record's fields as they were found, before any is judged.
+/// A record's fields before they are interpreted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields<'a> {
     form: Form,
@@ -91,25 +92,25 @@ pub(super) struct Fields<'a> {
     pub(super) raw: &'a str,
     kinesis: Option<Value<'a>>,
     pub(super) event_id: Option<Value<'a>>,
-    /// The stream in `eventSourceARN`, judged here already: it is the same for all records of a batch.
-    stream: Option<Result<Cow<'a, str>, Problem>>,
+    /// The stream in `eventSourceARN`. It is interpreted once, because it is the same for all records of a batch.
+    stream: Option<Result<Cow<'a, str>, RecordProblem>>,
     pub(super) sequence_number: Option<Value<'a>>,
     pub(super) partition_key: Option<Value<'a>>,
     pub(super) arrival: Option<Value<'a>>,
     pub(super) data: Option<Value<'a>>,
-    /// What the data says, if it is a string without escapes: it is most of the record, and not read twice for that.
+    /// The data's text, if it is a string without escapes. The data is most of the record, and this avoids reading it twice.
     pub(super) encoded: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads the next element of `Records`, whatever it is; `None` if it is not JSON.
+    /// Reads the next element of `Records`. Returns `None` if it is not JSON.
     pub(super) fn read(reader: &mut Reader<'a>, form: Form) -> Option<Self> {
         let mut fields = Self { form, ..Self::default() };
         let kind = reader.kind()?;
-        let ahead = reader.ahead();
+        let rest = reader.rest();
         if kind != JsonKind::Object {
             reader.value()?;
-            fields.raw = reader.since(ahead);
+            fields.raw = reader.read_since(rest);
             return Some(fields);
         }
         reader.enter(kind)?;
@@ -133,14 +134,14 @@ impl<'a> Fields<'a> {
                 }
             }
         }
-        fields.raw = reader.since(ahead);
+        fields.raw = reader.read_since(rest);
         Some(fields)
     }
 
-    /// Reads the member `kinesis`; gives it.
+    /// Reads and returns the member `kinesis`.
     fn read_kinesis(&mut self, reader: &mut Reader<'a>) -> Option<Value<'a>> {
         let kind = reader.kind()?;
-        let text = reader.ahead();
+        let text = reader.rest();
         if kind != JsonKind::Object {
             return reader.value();
         }
@@ -172,12 +173,12 @@ impl<'a> Fields<'a> {
         Some(())
     }
 
-    /// Whether it may be a record of Kinesis.
+    /// Whether this may be a record of Kinesis.
     pub(super) fn has_kinesis(&self) -> bool {
         self.kinesis.is_some()
     }
 
-    /// Whether it says where it is from, as every record of a pipe does.
+    /// Whether the record has an `eventSource`, as every record of a pipe does.
     pub(super) fn has_source(&self) -> bool {
         self.value().members().any(|(key, _)| key == "eventSource")
     }
@@ -188,7 +189,19 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> SourceRecord<'a> {
+impl<'a> EventRecord<'a> {
+    /// Returns the record's position in its stream.
+    pub fn position(&self) -> Position<'_> {
+        Position {
+            stream: self.stream.as_deref(),
+            shard_id: self.shard_id.as_deref(),
+            sequence_number: self.sequence_number.as_deref(),
+            partition_key: self.partition_key.as_deref(),
+            arrival_ms: self.arrival_ms,
+            ..Position::default()
+        }
+    }
+
     pub(super) fn new(fields: &Fields<'a>) -> Self {
         let mut problems = Problems(None);
         let path = |nested| fields.form.path(nested);
@@ -209,11 +222,11 @@ impl<'a> SourceRecord<'a> {
     }
 }
 
-/// Keeps the first problem of a record.
-struct Problems(Option<Problem>);
+/// The first problem of a record.
+struct Problems(Option<RecordProblem>);
 
 impl Problems {
-    fn note<T>(&mut self, field: Result<Option<T>, Problem>) -> Option<T> {
+    fn note<T>(&mut self, field: Result<Option<T>, RecordProblem>) -> Option<T> {
         field.unwrap_or_else(|problem| {
             self.0.get_or_insert(problem);
             None
@@ -221,63 +234,63 @@ impl Problems {
     }
 }
 
-/// The data, or why there is none: the outermost reason.
-fn data<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
-    let wrong = |field, found: Value<'_>, expected| Problem::WrongType { field, found: found.kind(), expected };
+/// Returns the data, or the outermost reason why there is none.
+fn data<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, RecordProblem> {
+    let wrong = |field, found: Value<'_>, expected| RecordProblem::WrongType { field, found: found.kind(), expected };
     let record = fields.value();
     if record.kind() != JsonKind::Object {
         return Err(wrong("the record", record, JsonKind::Object));
     }
     if fields.form == Form::Nested {
-        let kinesis = fields.kinesis.ok_or(Problem::Missing { field: "kinesis" })?;
+        let kinesis = fields.kinesis.ok_or(RecordProblem::Missing { field: "kinesis" })?;
         if kinesis.kind() != JsonKind::Object {
             return Err(wrong("kinesis", kinesis, JsonKind::Object));
         }
     }
     let path = fields.form.path("kinesis.data");
-    let data = fields.data.ok_or(Problem::Missing { field: path })?;
+    let data = fields.data.ok_or(RecordProblem::Missing { field: path })?;
     let encoded = fields.encoded.map(Cow::Borrowed).or_else(|| data.string());
     encoded.map(Some).ok_or_else(|| wrong(path, data, JsonKind::String))
 }
 
-/// A field that describes the record: absent and null are the same, and a number is as good as its digits.
-fn text<'a>(field: &'static str, value: Option<Value<'a>>) -> Result<Option<Cow<'a, str>>, Problem> {
+/// Returns the text of a field that describes the record. Null counts as absent, and a number as its digits.
+fn text<'a>(field: &'static str, value: Option<Value<'a>>) -> Result<Option<Cow<'a, str>>, RecordProblem> {
     let Some(value) = value else { return Ok(None) };
     match value.kind() {
         JsonKind::Null => Ok(None),
         JsonKind::String => Ok(value.string()),
         JsonKind::Number => Ok(Some(Cow::Borrowed(value.text()))),
-        found => Err(Problem::WrongType { field, found, expected: JsonKind::String }),
+        found => Err(RecordProblem::WrongType { field, found, expected: JsonKind::String }),
     }
 }
 
-/// Epoch seconds with a fraction, as a number or as a string, to the nearest millisecond.
-fn arrival_ms(field: &'static str, value: Option<Value<'_>>) -> Result<Option<i64>, Problem> {
+/// Converts epoch seconds with a fraction, a number or a string, to the nearest millisecond.
+fn arrival_ms(field: &'static str, value: Option<Value<'_>>) -> Result<Option<i64>, RecordProblem> {
     let Some(value) = value else { return Ok(None) };
     let seconds = match value.kind() {
         JsonKind::Null => return Ok(None),
         JsonKind::Number => Cow::Borrowed(value.text()),
         JsonKind::String => value.string().unwrap_or_default(),
-        found => return Err(Problem::WrongType { field, found, expected: JsonKind::Number }),
+        found => return Err(RecordProblem::WrongType { field, found, expected: JsonKind::Number }),
     };
     let ms = seconds.parse::<f64>().unwrap_or(f64::NAN) * 1000.0;
     let writable = *WRITABLE_MS.start() as f64..=*WRITABLE_MS.end() as f64;
     if writable.contains(&ms) {
         Ok(Some(ms.round() as i64))
     } else {
-        Err(Problem::NotATime { field, found: excerpt(&seconds).into_owned() })
+        Err(RecordProblem::NotATime { field, found: excerpt(&seconds).into_owned() })
     }
 }
 
-/// `shardId-000000000006:4959…` as shard and sequence number.
+/// Splits `shardId-000000000006:4959…` into shard and sequence number.
 fn split_event_id(event_id: Option<Cow<'_, str>>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
     let Some(id) = event_id else { return (None, None) };
     let Some(colon) = id.find(':') else { return (Some(id), None) };
     (Some(part(&id, 0..colon)), Some(part(&id, colon + 1..id.len())))
 }
 
-/// The stream in `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` or in a consumer's ARN, which goes on
-/// `/consumer/NAME:TIME`; of a text that is no such ARN, all of it.
+/// Returns the stream in `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` or in a consumer's ARN, which continues with
+/// `/consumer/NAME:TIME`. Any other text is returned whole.
 fn stream_name(arn: Cow<'_, str>) -> Cow<'_, str> {
     const BEFORE: &str = ":stream";
     let slashes = memchr::memchr_iter(b'/', arn.as_bytes());
@@ -287,7 +300,7 @@ fn stream_name(arn: Cow<'_, str>) -> Cow<'_, str> {
     part(&arn, start..end)
 }
 
-/// A part of a text, borrowed from where the text is borrowed from.
+/// Returns a part of a text. It is borrowed if the text is borrowed.
 fn part<'a>(text: &Cow<'a, str>, range: Range<usize>) -> Cow<'a, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[range]),

@@ -1,9 +1,9 @@
-//! Sequence numbers: compared as the numbers they are, read apart and built.
+//! Sequence numbers: comparing, parsing and building them.
 //!
-//! What is inside them is not documented; it is what Kinesis has given since 2013, as the emulators that are compatible
-//! with it read it (kinesalite, `lib/db.js`, `parseSequence`). Written in hexadecimal, 47 digits: `2`, nine of the second the shard was made, one of the
-//! shard's index (its lowest), sixteen of a counter, two that are `00`, nine of the second of the put, eight of the
-//! shard's index, `2`.
+//! Their format is not documented. It is what Kinesis has used since 2013, as compatible emulators parse it (kinesalite,
+//! `lib/db.js`, `parseSequence`). In hexadecimal it has 47 digits: `2`, nine digits of the second in which the shard was
+//! created, the lowest digit of the shard's index, sixteen digits of a counter, `00`, nine digits of the second of the put,
+//! eight digits of the shard's index, `2`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A sequence number: any decimal number, which may be too large for every integer type.
+/// A sequence number: a decimal number, which may be too large for every integer type. Sequence numbers compare as numbers.
 ///
 /// ```
 /// use kinesis_event_logger_core::SequenceNumber;
@@ -27,23 +27,23 @@ use thiserror::Error;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SequenceNumber {
-    /// Without leading zeros.
+    /// The digits without leading zeros.
     digits: String,
 }
 
-/// A text that is no sequence number.
+/// The error for a text that is not a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("takes a decimal number of at most 128 digits")]
 pub struct InvalidSequenceNumber;
 
-/// The most digits taken: twice what Kinesis gives (its API says `0|([1-9]\d{0,128})`).
-const DIGITS: usize = 129;
+/// The largest number of digits, more than twice that of Kinesis' numbers (Kinesis API, `0|([1-9]\d{0,128})`).
+const MAX_DIGITS: usize = 129;
 
 impl FromStr for SequenceNumber {
     type Err = InvalidSequenceNumber;
 
     fn from_str(text: &str) -> Result<Self, InvalidSequenceNumber> {
-        if text.is_empty() || text.len() > DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text.is_empty() || text.len() > MAX_DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InvalidSequenceNumber);
         }
         let digits = text.trim_start_matches('0');
@@ -69,20 +69,20 @@ impl PartialOrd for SequenceNumber {
     }
 }
 
-/// What a sequence number is made of.
+/// The parts of a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceParts {
-    /// When the shard was made, in epoch seconds: below 2^36.
+    /// The time at which the shard was created, in epoch seconds below 2^36.
     pub shard_created_seconds: u64,
-    /// Counts the shard's puts.
+    /// The shard's count of puts.
     pub counter: u64,
-    /// When the record was put, in epoch seconds: below 2^36.
+    /// The time at which the record was put, in epoch seconds below 2^36.
     pub put_seconds: u64,
     /// The shard's index: the number in `shardId-000000000006`.
     pub shard_index: u32,
 }
 
-/// A time that a sequence number has no room for.
+/// The error for a time that does not fit in a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a sequence number holds seconds below 2^36, not {seconds}")]
 pub struct SecondsOutOfRange {
@@ -91,13 +91,13 @@ pub struct SecondsOutOfRange {
 }
 
 impl SequenceNumber {
-    /// Reads the number apart; `None` if it is not laid out as Kinesis lays it out.
+    /// Splits the number into its parts. Returns `None` if it does not have Kinesis' format.
     pub fn parts(&self) -> Option<SequenceParts> {
         let hex = hexadecimal(&self.digits)?;
         let field = |from: usize, to: usize| u64::from_str_radix(hex.get(from..to)?, 16).ok();
-        let known = hex.len() == 47 && hex.starts_with('2') && hex.ends_with('2') && field(27, 29)? == 0;
+        let has_format = hex.len() == 47 && hex.starts_with('2') && hex.ends_with('2') && field(27, 29)? == 0;
         let shard_index = u32::try_from(field(38, 46)?).ok()?;
-        if !known || u64::from(shard_index & 0xF) != field(10, 11)? {
+        if !has_format || u64::from(shard_index & 0xF) != field(10, 11)? {
             return None;
         }
         Some(SequenceParts {
@@ -110,10 +110,10 @@ impl SequenceNumber {
 }
 
 impl SequenceParts {
-    /// Makes the number.
+    /// Builds the number.
     ///
     /// # Errors
-    /// When a time has no room in it.
+    /// Returns [`SecondsOutOfRange`] if a time does not fit.
     pub fn build(&self) -> Result<SequenceNumber, SecondsOutOfRange> {
         for seconds in [self.shard_created_seconds, self.put_seconds] {
             if seconds >> 36 != 0 {
@@ -132,10 +132,10 @@ impl SequenceParts {
     }
 }
 
-/// Base 2^32, the lowest limb first: 47 hexadecimal digits need six.
+/// The number of limbs of a big integer in base 2^32, the lowest first. 47 hexadecimal digits need six.
 const LIMBS: usize = 6;
 
-/// The hexadecimal digits of a decimal number; `None` if it has more bits than [`LIMBS`] hold.
+/// Converts a decimal number to hexadecimal. Returns `None` if it does not fit in [`LIMBS`].
 fn hexadecimal(decimal: &str) -> Option<String> {
     let mut limbs = [0_u32; LIMBS];
     for digit in decimal.bytes() {
@@ -147,9 +147,9 @@ fn hexadecimal(decimal: &str) -> Option<String> {
     Some(hex.trim_start_matches('0').to_owned())
 }
 
-/// The decimal digits of a hexadecimal number.
+/// Converts a hexadecimal number to decimal.
 fn decimal(hex: &str) -> String {
-    // Base 10^9, which needs one limb more.
+    // Base 10^9 needs one more limb.
     const BILLION: u64 = 1_000_000_000;
     let mut limbs = [0_u64; LIMBS + 1];
     for digit in hex.chars().filter_map(|digit| digit.to_digit(16)) {
@@ -164,7 +164,7 @@ fn decimal(hex: &str) -> String {
     digits.trim_start_matches('0').to_owned()
 }
 
-/// Multiplies and adds; gives what overflowed.
+/// Multiplies and adds. Returns the overflow.
 fn carry(limbs: &mut [u32; LIMBS], factor: u64, summand: u64) -> u64 {
     limbs.iter_mut().fold(summand, |carry, limb| {
         let value = u64::from(*limb) * factor + carry;
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_none() {
+    fn other_texts_are_not_sequence_numbers() {
         for text in ["", "-1", "+1", "1e3", " 1", "x", "TRIM_HORIZON", &"1".repeat(130)] {
             assert_eq!(text.parse::<SequenceNumber>(), Err(InvalidSequenceNumber), "{text}");
         }
@@ -198,18 +198,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_compare_as_numbers(a: u128, b: u128) {
+        fn sequence_numbers_compare_as_numbers(a: u128, b: u128) {
             prop_assert_eq!(number(&a.to_string()).cmp(&number(&b.to_string())), a.cmp(&b));
         }
 
         #[test]
-        fn what_is_built_is_read(created in 0_u64..1 << 36, counter: u64, put in 0_u64..1 << 36, shard_index: u32) {
+        fn built_numbers_split_into_their_parts(created in 0_u64..1 << 36, counter: u64, put in 0_u64..1 << 36, shard_index: u32) {
             let parts = SequenceParts { shard_created_seconds: created, counter, put_seconds: put, shard_index };
             prop_assert_eq!(parts.build().unwrap().parts(), Some(parts));
         }
 
         #[test]
-        fn any_number_is_read_or_not(text in "[0-9]{50,60}") {
+        fn numbers_of_the_format_build_again(text in "[0-9]{50,60}") {
             if let Some(parts) = number(&text).parts() {
                 prop_assert_eq!(parts.build().unwrap(), number(&text));
             }

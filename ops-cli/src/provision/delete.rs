@@ -1,0 +1,151 @@
+//! Deletes the parts of a path that carry our tags.
+
+use std::time::Duration;
+
+use kinesis_event_logger_core::names::{Location, Names};
+
+use super::observed::{Observed, observe};
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use crate::wait::{self, Look};
+use crate::{progress, stream};
+
+/// How long a part may take to be deleted.
+pub const DEADLINE: Duration = Duration::from_secs(300);
+
+/// A part of the path that can be deleted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeletablePart {
+    Mapping(String),
+    Function,
+    LogGroup,
+    Role,
+    Stream,
+}
+
+/// Deletes every part that carries our tags, without asking.
+pub async fn delete_ours(aws: &Aws, names: &Names, location: &Location) -> Result<()> {
+    let (parts, _) = ours(names, &observe(aws, names, location).await?);
+    delete_parts(aws, names, location, &parts).await
+}
+
+/// Deletes parts, in their order.
+pub async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: &[DeletablePart]) -> Result<()> {
+    for part in parts {
+        let step = progress::Step::begin(format!("delete {}", part.describe(names)));
+        delete(aws, names, location, part).await?;
+        step.done();
+    }
+    Ok(())
+}
+
+/// The parts that carry our tags, each after the parts that depend on it, and descriptions of the parts that do not.
+pub fn ours(names: &Names, observed: &Observed) -> (Vec<DeletablePart>, Vec<String>) {
+    let Observed { stream, role, log_group, function, mapping } = observed;
+    let found = [
+        mapping.as_ref().map(|mapping| (DeletablePart::Mapping(mapping.uuid.clone()), mapping.is_ours)),
+        function.as_ref().map(|function| (DeletablePart::Function, function.is_ours)),
+        log_group.as_ref().map(|group| (DeletablePart::LogGroup, group.is_ours)),
+        role.as_ref().map(|role| (DeletablePart::Role, role.is_ours)),
+        stream.as_ref().map(|stream| (DeletablePart::Stream, stream.is_ours)),
+    ];
+    let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(|(_, is_ours)| *is_ours);
+    let others = others.into_iter().map(|(part, _)| part.describe(names)).collect();
+    (ours.into_iter().map(|(part, _)| part).collect(), others)
+}
+
+impl DeletablePart {
+    pub fn describe(&self, names: &Names) -> String {
+        match self {
+            Self::Mapping(uuid) => format!("event source mapping {uuid}"),
+            Self::Function => format!("function {}", names.function()),
+            Self::LogGroup => format!("log group {} and all its events", names.log_group()),
+            Self::Role => format!("role {}", names.role()),
+            Self::Stream => format!("stream {} and all its records", names.stream()),
+        }
+    }
+}
+
+/// Deletes a part. A part that was deleted by somebody else meanwhile is not an error.
+async fn delete(aws: &Aws, names: &Names, location: &Location, part: &DeletablePart) -> Result<()> {
+    match part {
+        DeletablePart::Mapping(uuid) => delete_mapping(aws, names, location, uuid).await,
+        DeletablePart::Function => {
+            let request = aws.lambda().delete_function().function_name(names.function());
+            aws.find("delete the function", || request.clone().send()).await.map(drop)
+        }
+        DeletablePart::LogGroup => {
+            let request = aws.logs().delete_log_group().log_group_name(names.log_group());
+            aws.find("delete the log group", || request.clone().send()).await.map(drop)
+        }
+        DeletablePart::Role => delete_role(aws, names).await,
+        DeletablePart::Stream => delete_stream(aws, names).await,
+    }
+}
+
+/// Deletes a mapping, and waits until it is deleted. Lambda rejects the deletion of a mapping while its state changes. After the
+/// deletion it answers "not found". Another emulator answers with an empty state: then the list of mappings decides.
+async fn delete_mapping(aws: &Aws, names: &Names, location: &Location, uuid: &str) -> Result<()> {
+    let what = format!("the event source mapping {uuid} to be deleted");
+    let request = aws.lambda().delete_event_source_mapping().uuid(uuid);
+    let doing = "delete the event source mapping";
+    wait::until(&aws.retry, &what, DEADLINE, async || {
+        let error = match aws.retry.call(doing, || request.clone().send()).await {
+            Ok(mapping) => {
+                let state = mapping.state.unwrap_or_default();
+                let is_deleted = state.is_empty() && !is_listed(aws, names, location, uuid).await?;
+                return Ok(if is_deleted { Look::Ready(()) } else { Look::Pending(state) });
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(service) if service.is_resource_not_found_exception() => Ok(Look::Ready(())),
+            Some(service) if service.is_resource_in_use_exception() || service.is_resource_conflict_exception() => {
+                Ok(Look::Pending("in use".into()))
+            }
+            _ => Err(Error::aws(doing, error)),
+        }
+    })
+    .await
+}
+
+/// Whether the mapping is in the list of the stream's mappings.
+async fn is_listed(aws: &Aws, names: &Names, location: &Location, uuid: &str) -> Result<bool> {
+    let request = aws.lambda().list_event_source_mappings().event_source_arn(names.stream_arn(location));
+    let mappings = || request.clone().into_paginator().items().send().try_collect();
+    let mappings: Vec<_> = aws.call("look at the event source mappings", mappings).await?;
+    Ok(mappings.iter().any(|mapping| mapping.uuid() == Some(uuid)))
+}
+
+async fn delete_role(aws: &Aws, names: &Names) -> Result<()> {
+    let (iam, name) = (aws.iam(), names.role());
+    let doing = "look at the role's policies";
+    let attached = || iam.list_attached_role_policies().role_name(name).into_paginator().items().send().try_collect();
+    let attached: Option<Vec<_>> = aws.find(doing, attached).await?;
+    for arn in attached.iter().flatten().filter_map(|policy| policy.policy_arn()) {
+        let request = iam.detach_role_policy().role_name(name).policy_arn(arn);
+        aws.find("detach the role's policy", || request.clone().send()).await?;
+    }
+    // A role with inline policies cannot be deleted either, and would stop the teardown halfway.
+    let inline = || iam.list_role_policies().role_name(name).into_paginator().items().send().try_collect();
+    let inline: Option<Vec<_>> = aws.find(doing, inline).await?;
+    for policy in inline.into_iter().flatten() {
+        let request = iam.delete_role_policy().role_name(name).policy_name(policy);
+        aws.find("delete the role's policy", || request.clone().send()).await?;
+    }
+    let request = iam.delete_role().role_name(name);
+    aws.find("delete the role", || request.clone().send()).await.map(drop)
+}
+
+async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {
+    let request = aws.kinesis().delete_stream().stream_name(names.stream());
+    aws.find("delete the stream", || request.clone().send()).await?;
+    let what = format!("the stream {} to be deleted", names.stream());
+    wait::until(&aws.retry, &what, DEADLINE, async || {
+        Ok(match stream::summary(aws, names.stream()).await? {
+            None => Look::Ready(()),
+            Some(summary) => Look::Pending(summary.stream_status.as_str().to_owned()),
+        })
+    })
+    .await
+}
