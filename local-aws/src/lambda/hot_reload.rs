@@ -15,11 +15,11 @@ use super::errors::{invalid_parameter, service_failure};
 use super::function::{Function, Program};
 use super::local_source::{self, LocalSource};
 use super::names::{Reference, partition};
-use lambda_package::BOOTSTRAP;
 use super::persistence;
-use lambda_package::Platform;
 use super::workspace::blocking;
 use crate::error::AwsError;
+use lambda_package::BOOTSTRAP;
+use lambda_package::Platform;
 
 /// Creates a function whose code is at `path`. An existing function of this name keeps its settings.
 ///

@@ -11,9 +11,9 @@ use super::context::Context;
 use super::errors::{invalid_parameter, service_failure};
 use super::function::{Alias, Broken, EventInvokeConfig, Function, Program};
 use super::names::LATEST;
-use lambda_package::Architecture;
 use crate::error::AwsError;
 use crate::store::{Keyspace, Store, StoreError};
+use lambda_package::Architecture;
 
 #[derive(Serialize, Deserialize)]
 struct StoredFunction {

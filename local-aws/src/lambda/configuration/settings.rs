@@ -12,7 +12,6 @@ use super::logging::{Format, Logging, LoggingInput};
 use super::runtime::Runtime;
 use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
-use lambda_package::Architecture;
 
 /// Settings that would change a function's behaviour and that the endpoint does not have: rejected rather than ignored.
 const NOT_SUPPORTED: [&str; 10] = [

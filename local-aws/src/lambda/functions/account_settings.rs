@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::error::AwsError;
 use crate::lambda::context::Context;
 use crate::lambda::names::LATEST;
-use lambda_package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 use crate::lambda::response;
+use lambda_package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 
 /// Bytes of all code of an account. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const TOTAL_CODE_BYTES: u64 = 80_530_636_800;

@@ -17,9 +17,9 @@ use crate::lambda::errors::{conflict, invalid_parameter};
 use crate::lambda::function::Function;
 use crate::lambda::names::Reference;
 use crate::lambda::persistence;
-use lambda_package::Architecture;
 use crate::lambda::response;
 use crate::lambda::tags::{self, Tags};
+use lambda_package::Architecture;
 
 /// The trust policy of a role that Lambda can assume.
 const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
-use lambda_package::MAX_ZIPPED_BYTES;
 use lambda_package::Architecture;
+use lambda_package::MAX_ZIPPED_BYTES;
 
 /// The code of a CreateFunction or an UpdateFunctionCode.
 #[derive(Debug, Default, Deserialize)]
