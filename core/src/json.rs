@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::scan;
 
-pub(crate) use reader::{Reader, long_string, number_length, plain_string_length};
+pub(crate) use reader::{Reader, long_string, number_length, plain_string_length, string_literal};
 pub use validator::MAX_JSON_DEPTH;
 pub(crate) use validator::{MemberSet, is_container, validate_container};
 

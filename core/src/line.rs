@@ -37,7 +37,9 @@
 
 mod data;
 mod fields;
+mod names;
 mod options;
+mod parse;
 
 use crate::decode::{Data, Record};
 use crate::escape::{push_string, push_word};
@@ -45,10 +47,12 @@ use crate::timestamp::push_rfc3339;
 
 use data::LineData;
 use fields::FieldWriter;
+use names::FieldName;
 
 pub use crate::escape::is_escaped;
 pub use crate::timestamp::rfc3339;
 pub use options::{DataMode, InvalidDataMode, InvalidLevel, InvalidLineFormat, Level, LineFormat, LineOptions};
+pub use parse::{ParseError, ParsedLine, parse};
 
 /// The version of the JSON line, its field `v`. It is incremented when a field changes its meaning or is removed.
 pub const LINE_VERSION: u32 = 1;
@@ -162,13 +166,14 @@ pub fn append_message(format: LineFormat, now_ms: i64, level: Level, message: &s
             push_rfc3339(out, now_ms);
             push(out, " ");
             push(out, level.name());
-            push(out, " - message=");
+            push(out, " -");
+            push_key(out, format, names::MESSAGE);
             push_string(out, message);
             push(out, "\n");
         }
         LineFormat::Json => {
             push_json_beginning(out, now_ms, level);
-            push(out, ",\"message\":");
+            push_key(out, format, names::MESSAGE);
             push_string(out, message);
             push(out, "}\n");
         }
@@ -186,20 +191,32 @@ fn push_beginning(out: &mut Vec<u8>, format: LineFormat, now_ms: i64, level: Lev
         }
         LineFormat::Json => {
             push_json_beginning(out, now_ms, level);
-            push(out, ",\"v\":");
+            push_key(out, format, names::same(names::VERSION));
             push_integer(out, LINE_VERSION.into());
-            push(out, ",\"requestId\":");
+            push_key(out, format, names::same(names::REQUEST_ID));
             push_string(out, request_id);
         }
     }
 }
 
 fn push_json_beginning(out: &mut Vec<u8>, now_ms: i64, level: Level) {
-    push(out, "{\"timestamp\":\"");
+    push(out, "{\"");
+    push(out, names::TIMESTAMP);
+    push(out, "\":\"");
     push_rfc3339(out, now_ms);
-    push(out, "\",\"level\":\"");
-    push(out, level.name());
     push(out, "\"");
+    push_key(out, LineFormat::Json, names::same(names::LEVEL));
+    push_string(out, level.name());
+}
+
+fn push_key(out: &mut Vec<u8>, format: LineFormat, name: FieldName) {
+    let (before, name, after) = match format {
+        LineFormat::Text => (" ", name.text, "="),
+        LineFormat::Json => (",\"", name.json, "\":"),
+    };
+    push(out, before);
+    push(out, name);
+    push(out, after);
 }
 
 fn push(out: &mut Vec<u8>, text: &str) {

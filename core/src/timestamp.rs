@@ -34,6 +34,23 @@ pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
     out.extend_from_slice(&text);
 }
 
+/// Parses an instant in the form of [`rfc3339`], to epoch milliseconds.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
+    let &[y, yy, yyy, yyyy, b'-', m, mm, b'-', d, dd, b'T', h, hh, b':', n, nn, b':', s, ss, b'.', t, tt, ttt, b'Z'] =
+        text.as_bytes()
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    };
+    let days = days_from_civil(number(&[y, yy, yyy, yyyy])?, number(&[m, mm])?, number(&[d, dd])?);
+    let seconds = (number(&[h, hh])? * 60 + number(&[n, nn])?) * 60 + number(&[s, ss])?;
+    let epoch_ms = days * DAY_MS + seconds * 1000 + number(&[t, tt, ttt])?;
+    // A date or time that does not exist is formatted as another one.
+    (rfc3339(epoch_ms) == text).then_some(epoch_ms)
+}
+
 /// Writes the decimal digits of `value` right-aligned over `digits`.
 fn put(digits: &mut [u8], mut value: u32) {
     for digit in digits.iter_mut().rev() {
@@ -56,6 +73,17 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Converts year, month and day to a number of days since 1970-01-01, the inverse of [`civil_from_days`].
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -72,7 +100,28 @@ mod tests {
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59.999Z");
     }
 
+    #[test]
+    fn dates_and_times_that_do_not_exist_are_not_parsed() {
+        for text in [
+            "2026-02-29T00:00:00.000Z",
+            "2026-00-01T00:00:00.000Z",
+            "2026-13-01T00:00:00.000Z",
+            "2026-01-01T24:00:00.000Z",
+            "2026-01-01T00:60:00.000Z",
+            "2026-01-01T00:00:00Z",
+            "2026-01-01 00:00:00.000Z",
+            "2026-01-01T00:00:00.00xZ",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_formatted_instant_parses_to_itself(epoch_ms in WRITABLE_MS) {
+            prop_assert_eq!(parse_rfc3339(&rfc3339(epoch_ms)), Some(epoch_ms));
+        }
+
         #[test]
         fn agrees_with_a_calendar_library(epoch_ms in WRITABLE_MS) {
             let timestamp = jiff::Timestamp::from_millisecond(epoch_ms);

@@ -66,7 +66,7 @@ async fn what_is_logged_again_after_the_last_record_is_counted() {
     assert_eq!(once["duplicates"], 0, "{once}");
 
     let receipt: Value = serde_json::from_slice(&std::fs::read(&receipts).unwrap()).unwrap();
-    let line = json!({ "sequenceNumber": receipt["sequenceNumber"], "partitionKey": "k" }).to_string();
+    let line = json!({ "level": "INFO", "v": 1, "requestId": "r", "sequenceNumber": receipt["sequenceNumber"], "partitionKey": "k" }).to_string();
     let logs = aws_sdk_cloudwatchlogs::Client::new(&endpoint.sdk_config().await);
     let (group, stream) = ("/aws/lambda/test-dev", "again");
     logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();

@@ -146,3 +146,12 @@ pub(crate) fn number_length(text: &str) -> Option<usize> {
     validator.number()?;
     Some(text.len() - validator.remaining())
 }
+
+/// Returns the value of the string literal at the beginning of `text`, and the literal's length.
+pub(crate) fn string_literal(text: &str) -> Option<(Cow<'_, str>, usize)> {
+    let mut validator = Validator::new(text);
+    text.starts_with('"').then_some(())?;
+    validator.string()?;
+    let length = text.len() - validator.remaining();
+    Some((unescape(&text[1..length - 1]), length))
+}

@@ -7,7 +7,8 @@ use crate::shape::{Field, FieldValue, Origin};
 use crate::timestamp::push_rfc3339;
 
 use super::data::{DataValue, LineData};
-use super::{LineFormat, MAX_NAME_BYTES, push, push_integer};
+use super::names::{self, FieldName};
+use super::{LineFormat, MAX_NAME_BYTES, push, push_integer, push_key};
 
 /// Writes the fields of one line.
 pub(super) struct FieldWriter<'o> {
@@ -22,26 +23,20 @@ pub(super) struct FieldWriter<'o> {
 impl FieldWriter<'_> {
     /// Writes the record's position and arrival. JSON omits missing parts, and text marks them with `-`.
     pub(super) fn position(&mut self, position: &Position<'_>, now_ms: i64) {
-        self.required("stream", "stream", position.stream);
-        self.required("shard", "shard", position.shard_id);
-        self.required("sequenceNumber", "seq", position.sequence_number);
+        self.required(names::STREAM, position.stream);
+        self.required(names::SHARD, position.shard_id);
+        self.required(names::SEQUENCE_NUMBER, position.sequence_number);
         if let Some(number) = position.sub_sequence_number {
-            self.number("subSequenceNumber", number);
+            self.number(names::SUB_SEQUENCE_NUMBER, number);
         }
         self.partition_key(position.partition_key);
-        self.word("explicitHashKey", position.explicit_hash_key);
+        self.word(names::EXPLICIT_HASH_KEY, position.explicit_hash_key);
         // The lag is negative if the clocks of Kinesis and this host disagree.
         self.arrival(position.arrival_ms, |arrival_ms| now_ms.saturating_sub(arrival_ms));
     }
 
-    fn key(&mut self, key: &str) {
-        let (before, after) = match self.format {
-            LineFormat::Text => (" ", "="),
-            LineFormat::Json => (",\"", "\":"),
-        };
-        push(self.out, before);
-        push(self.out, key);
-        push(self.out, after);
+    fn key(&mut self, name: FieldName) {
+        push_key(self.out, self.format, name);
     }
 
     /// Writes a name as a JSON string, or in text with `push_text`.
@@ -61,48 +56,46 @@ impl FieldWriter<'_> {
     }
 
     /// Writes a field that every text line has.
-    fn required(&mut self, json_key: &str, text_key: &str, value: Option<&str>) {
-        match (value, self.format) {
-            (Some(value), LineFormat::Text) => {
-                self.key(text_key);
-                self.value(value, push_word);
-            }
-            (Some(value), LineFormat::Json) => {
-                self.key(json_key);
-                self.value(value, push_word);
-            }
-            (None, LineFormat::Text) => {
-                self.key(text_key);
-                push(self.out, "-");
-            }
-            (None, LineFormat::Json) => {}
+    fn required(&mut self, name: FieldName, value: Option<&str>) {
+        match value {
+            Some(_) => self.word(name, value),
+            None => self.missing(name),
+        }
+    }
+
+    fn missing(&mut self, name: FieldName) {
+        if self.format == LineFormat::Text {
+            self.key(name);
+            push(self.out, "-");
         }
     }
 
     fn partition_key(&mut self, value: Option<&str>) {
-        match (value, self.format) {
-            (Some(value), LineFormat::Text) => {
-                self.key("key");
+        match value {
+            Some(value) => {
+                self.key(names::PARTITION_KEY);
                 self.value(value, push_string);
             }
-            (value, _) => self.required("partitionKey", "key", value),
+            None => self.missing(names::PARTITION_KEY),
         }
     }
 
     fn arrival(&mut self, arrival_ms: Option<i64>, lag_ms: impl Fn(i64) -> i64) {
-        match (arrival_ms, self.format) {
-            (Some(arrival_ms), _) => {
-                self.instant("arrival", arrival_ms);
-                self.key("lagMs");
+        match arrival_ms {
+            Some(arrival_ms) => {
+                self.instant(names::ARRIVAL, arrival_ms);
+                self.key(names::LAG_MS);
                 push_integer(self.out, lag_ms(arrival_ms));
             }
-            (None, LineFormat::Text) => push(self.out, " arrival=- lagMs=-"),
-            (None, LineFormat::Json) => {}
+            None => {
+                self.missing(names::ARRIVAL);
+                self.missing(names::LAG_MS);
+            }
         }
     }
 
-    fn instant(&mut self, key: &str, epoch_ms: i64) {
-        self.key(key);
+    fn instant(&mut self, name: FieldName, epoch_ms: i64) {
+        self.key(name);
         let quote = if self.format == LineFormat::Json { "\"" } else { "" };
         push(self.out, quote);
         push_rfc3339(self.out, epoch_ms);
@@ -110,21 +103,22 @@ impl FieldWriter<'_> {
     }
 
     /// Writes a field that only some records have.
-    fn word(&mut self, key: &str, value: Option<&str>) {
+    fn word(&mut self, name: FieldName, value: Option<&str>) {
         if let Some(value) = value {
-            self.key(key);
+            self.key(name);
             self.value(value, push_word);
         }
     }
 
-    fn number(&mut self, key: &str, value: impl itoa::Integer) {
-        self.key(key);
+    fn number(&mut self, name: FieldName, value: impl itoa::Integer) {
+        self.key(name);
         push(self.out, itoa::Buffer::new().format(value));
     }
 
     /// Writes the fields of the record's shape. They repeat members of the data, so redaction rules apply to them.
     pub(super) fn origin(&mut self, origin: &Origin<'_>, rules: &Redactor) {
         for &Field { name, value, path } in origin.fields {
+            let name = names::same(name);
             match value {
                 None => {}
                 Some(FieldValue::Text(text)) if rules.shows_member(path, text) => self.word(name, Some(text)),
@@ -134,40 +128,40 @@ impl FieldWriter<'_> {
         }
     }
 
-    fn redacted(&mut self, key: &str) {
+    fn redacted(&mut self, name: FieldName) {
         self.redacted += 1;
-        self.word(key, Some(REDACTION_MARK));
+        self.word(name, Some(REDACTION_MARK));
     }
 
     /// Writes the error, the fields about the data, the data, and the line's end.
     pub(super) fn data(&mut self, error: Option<&str>, data: &LineData<'_>) {
         if self.format == LineFormat::Json {
-            self.key("type");
+            self.key(names::same(names::TYPE));
             push_string(self.out, data.data_type.name());
         }
         if let Some(error) = error {
-            self.key("error");
+            self.key(names::ERROR);
             push_string(self.out, error);
         }
         if self.redacted > 0 {
-            self.number("redacted", self.redacted);
+            self.number(names::REDACTED, self.redacted);
         }
         if let Some(reason) = data.redacted_whole {
-            self.key("redactedWhole");
+            self.key(names::REDACTED_WHOLE);
             push_string(self.out, reason);
         }
         let text_shows_length = self.format == LineFormat::Text && matches!(data.value, DataValue::Base64(_));
         if let Some(bytes) = data.bytes
             && (data.truncated || !text_shows_length)
         {
-            self.number("bytes", bytes);
+            self.number(names::BYTES, bytes);
         }
         if let Some(sha256) = &data.sha256 {
-            self.key("sha256");
+            self.key(names::SHA256);
             self.value(sha256, push_word);
         }
         if self.truncated {
-            self.key("truncated");
+            self.key(names::TRUNCATED);
             push(self.out, "true");
         }
         match self.format {
@@ -178,7 +172,7 @@ impl FieldWriter<'_> {
 
     fn json_value(&mut self, value: &DataValue<'_>) {
         if !matches!(value, DataValue::Hidden) {
-            push(self.out, ",\"data\":");
+            self.key(names::DATA);
         }
         match value {
             DataValue::Hidden => {}
@@ -194,7 +188,7 @@ impl FieldWriter<'_> {
     }
 
     fn text_value(&mut self, data: &LineData<'_>) {
-        push(self.out, " data=");
+        self.key(names::DATA);
         push(self.out, data.data_type.text_prefix());
         match &data.value {
             DataValue::Hidden => push(self.out, "-"),

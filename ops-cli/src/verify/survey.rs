@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    const OURS: &str = r#"{"sequenceNumber":"4959","partitionKey":"k"}"#;
+    const OURS: &str = r#"{"level":"INFO","v":1,"requestId":"3f1c","sequenceNumber":"4959","partitionKey":"k"}"#;
     const PLATFORM: [&str; 3] = [
         "START RequestId: 3f1c Version: $LATEST\n",
         "REPORT RequestId: 3f1c\tDuration: 1.00 ms",
