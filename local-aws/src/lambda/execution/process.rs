@@ -20,10 +20,10 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::descriptors;
-use super::environment::{self, Surroundings};
+use super::environment::{self, ProcessValues};
 use super::function_log::{Channels, FunctionLog};
 use super::guardian::Guardian;
-use super::level::Least;
+use super::level::LevelFilter;
 use super::limits;
 use super::memory;
 use super::programs;
@@ -143,9 +143,9 @@ impl Process {
         let (output, output_writer) = io::pipe().map_err(failed)?;
         let (records, record_writer) = io::pipe().map_err(failed)?;
         let group = spec.settings.logging.group.clone();
-        let least = Least::of(&spec.settings.logging.format);
+        let filter = LevelFilter::of(&spec.settings.logging.format);
         let channels = Channels { output: OwnedFd::from(output), records: OwnedFd::from(records) };
-        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, channels);
+        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), filter, channels);
         let log = Arc::new(log.map_err(failed)?);
         if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
             log.platform(line);
@@ -153,7 +153,7 @@ impl Process {
         let session = host.sts.open_session(&spec.settings.role, &spec.name);
         let variables = environment::variables(
             spec,
-            &Surroundings {
+            &ProcessValues {
                 region: &host.config.region,
                 endpoint: host.config.address,
                 runtime_api: api.address,
