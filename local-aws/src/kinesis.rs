@@ -44,8 +44,9 @@ use crate::store::{self, Budget, Store};
 use crate::validation;
 use dry_run::DryRuns;
 use engine::Engine;
+pub use log::{SequenceText, ShardSequence};
 use log::{ShardLog, Status, StreamLog};
-pub use reader::{Cursor, Record, Shard, Start, Stream};
+pub use reader::{Cursor, RecordRef, Shard, Start, Stream};
 use subscribe::Active;
 use wire::Wire;
 

@@ -20,7 +20,7 @@ use crate::store::{Budget, Store};
 #[cfg(test)]
 pub use chunk::Entry;
 pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
-pub use read::{Item, Span};
+pub use read::{Item, Read, Span};
 pub use sequence::{SequenceText, ShardSequence};
 pub use shard::{Appended, ShardLog};
 

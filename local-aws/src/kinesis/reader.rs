@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use kinesis_event_logger_core::SequenceNumber;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::log::{self, ShardLog, Span, StreamLog};
+use super::log::{Item, Read, ShardLog, ShardSequence, Span, StreamLog};
 use super::target::stream_name;
 use super::{Kinesis, data_bytes, now};
 use crate::metrics::Direction;
@@ -30,17 +29,19 @@ pub struct Shard {
     pub id: String,
     /// The shards whose end this one begins at: none, one (split) or two (merge).
     pub parents: Vec<String>,
+    /// What the sequence numbers of its records have in common.
+    pub sequence: ShardSequence,
 }
 
-/// A record as a Lambda event carries it.
-#[derive(Debug, Clone)]
-pub struct Record {
-    pub sequence_number: String,
-    pub partition_key: String,
-    /// Base64.
-    pub data: String,
-    /// Epoch seconds, with a fraction of milliseconds.
-    pub arrival: f64,
+/// A record as it was put. [`ShardSequence::number`] writes its sequence number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecordRef<'a> {
+    /// Counts the records of its shard.
+    pub counter: u64,
+    /// Epoch milliseconds.
+    pub arrival: u64,
+    pub partition_key: &'a str,
+    pub data: &'a [u8],
 }
 
 /// Where to begin reading a shard.
@@ -60,19 +61,31 @@ impl Cursor {
     /// The place before the first record.
     pub const START: Self = Self(0);
 
-    /// The place right after a record.
-    pub fn after(sequence_number: &str) -> Self {
-        let parts = sequence_number.parse::<SequenceNumber>().ok().and_then(|number| number.parts());
-        Self(parts.map_or(0, |parts| parts.counter + 1))
+    /// The place right after the record with this counter.
+    pub fn after(counter: u64) -> Self {
+        Self(counter + 1)
     }
 }
 
 /// One read of a shard.
 #[derive(Debug)]
 pub struct Page {
-    pub records: Vec<Record>,
+    read: Option<Read>,
     /// The shard is closed and everything in it has been read.
     pub end_of_shard: bool,
+}
+
+impl Page {
+    /// The records that were read.
+    pub fn records(&self) -> Vec<RecordRef<'_>> {
+        let record = |Item { counter, arrival, entry, .. }| RecordRef {
+            counter,
+            arrival,
+            partition_key: entry.partition_key,
+            data: entry.data,
+        };
+        self.read.iter().flat_map(Read::items).map(record).collect()
+    }
 }
 
 impl Kinesis {
@@ -84,7 +97,11 @@ impl Kinesis {
         }
         let stream = self.described(name).await.ok()?;
         let shards = stream.shards();
-        let shard = |shard: &Arc<ShardLog>| Shard { id: shard.id.clone(), parents: shard.parents.clone() };
+        let shard = |shard: &Arc<ShardLog>| Shard {
+            id: shard.id.clone(),
+            parents: shard.parents.clone(),
+            sequence: shard.sequence,
+        };
         Some(Stream {
             name: name.to_owned(),
             incarnation: stream.incarnation,
@@ -123,19 +140,14 @@ impl Kinesis {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let Some((log, shard)) = self.shard_log(stream, shard_id) else {
-            return Ok(Page { records: Vec::new(), end_of_shard: false });
+            return Ok(Page { read: None, end_of_shard: false });
         };
         let cutoff = log.shards().settings.cutoff(now());
         let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
-        let record = |item: &log::Item| Record {
-            sequence_number: item.number(shard.sequence).to_string(),
-            partition_key: item.entry.partition_key.to_owned(),
-            data: base64_simd::STANDARD.encode_to_string(item.entry.data),
-            arrival: item.arrival as f64 / 1000.0,
-        };
-        Ok(Page { records: items.iter().map(record).collect(), end_of_shard: read.is_at_end(read.next(&items)) })
+        let end_of_shard = read.is_at_end(read.next(&items));
+        Ok(Page { read: Some(read), end_of_shard })
     }
 
     /// Changes whenever something was put on the shard, or it was closed: a reader that found nothing waits here instead of

@@ -1,4 +1,4 @@
-//! Event source mappings: the operations on them. Each enabled one reads its stream's shards and invokes its function.
+//! Event source mappings and their operations. An enabled mapping reads its stream's shards and invokes its function.
 
 mod batch;
 mod deaggregate;
@@ -11,6 +11,7 @@ mod on_failure;
 mod persist;
 mod poller;
 mod progress;
+mod record;
 mod response;
 mod settings;
 mod shard;
@@ -32,18 +33,18 @@ use super::tags;
 use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
 use crate::store::Store;
-use mapping::{EventSource, Mapping, Orders, State};
-use persist::Checkpoints;
+use mapping::{EventSource, Mapping, MappingState, PollerConfig};
+use persist::CheckpointStore;
 use poller::Poller;
-use progress::{Place, Progress};
-use settings::{Input, Settings, StartingPosition};
+use progress::{Progress, ReadPosition};
+use settings::{MappingInput, Settings, StartingPosition};
 
-/// Mappings of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
-const PAGE: usize = 100;
+/// The most mappings of one page. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
+const MAX_PAGE_MAPPINGS: usize = 100;
 
 /// The input of GetEventSourceMapping and DeleteEventSourceMapping.
 #[derive(Deserialize)]
-pub struct MappingInput {
+pub struct UuidInput {
     #[serde(rename = "UUID")]
     uuid: String,
 }
@@ -54,7 +55,7 @@ pub struct UpdateInput {
     #[serde(rename = "UUID")]
     uuid: String,
     #[serde(flatten)]
-    settings: Input,
+    settings: MappingInput,
 }
 
 /// The input of ListEventSourceMappings.
@@ -86,7 +87,7 @@ impl Mappings {
         Self { shared: Arc::new(Shared { functions, kinesis, store, mappings }) }
     }
 
-    pub async fn create(&self, input: Input) -> Result<Response<Bytes>, AwsError> {
+    pub async fn create(&self, input: MappingInput) -> Result<Response<Bytes>, AwsError> {
         let settings = Settings::default().with(&input)?;
         tags::check(&input.tags)?;
         let stream_arn = input.event_source_arn.clone().unwrap_or_default();
@@ -96,15 +97,16 @@ impl Mappings {
         let stream = self.shared.kinesis.stream(&source.stream_arn).await;
         let stream = stream.ok_or_else(|| invalid_parameter(format!("Stream not found: {stream_arn}")))?;
         if source.is_consumer && !self.shared.kinesis.has_consumer(&stream_arn).await {
-            // AWS's wording is unverified.
+            // AWS's message is unverified.
             return Err(invalid_parameter(format!("Stream consumer not found: {stream_arn}")));
         }
         let function_arn = reference.arn(&self.shared.functions.config);
-        let orders = Orders { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
+        let poller_config =
+            PollerConfig { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
         let uuid = uuid::Uuid::new_v4().to_string();
-        let places = self.first_places(&stream, &position).await?;
-        let progress = Progress::new(&stream, places, Checkpoints::new(&self.shared.store, &uuid));
-        let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, orders, progress);
+        let positions = self.first_positions(&stream, &position)?;
+        let progress = Progress::new(&stream, positions, CheckpointStore::new(&self.shared.store, &uuid));
+        let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, poller_config, progress);
         mapping.tags = input.tags;
         let answer = mapping.to_json(&self.shared.functions.config);
 
@@ -112,14 +114,14 @@ impl Mappings {
         if let Some(existing) = duplicate_of(&mappings, &mapping.uuid, &mapping.function_arn, &mapping.source) {
             return Err(existing);
         }
-        self.keep(&mapping);
-        mapping.progress.keep_all();
+        self.persist(&mapping);
+        mapping.progress.persist_all();
         mapping.poller = Some(self.start(&mapping).abort_handle());
         mappings.insert(uuid, mapping);
         Ok(json(202, &answer))
     }
 
-    pub fn get(&self, input: MappingInput) -> Result<Response<Bytes>, AwsError> {
+    pub fn get(&self, input: UuidInput) -> Result<Response<Bytes>, AwsError> {
         let config = &self.shared.functions.config;
         self.with(&input.uuid, |mapping| json(200, &mapping.to_json(config)))
     }
@@ -136,7 +138,7 @@ impl Mappings {
         let mappings = self.mappings();
         let items = mappings.iter().filter(|(_, mapping)| is_wanted(mapping));
         let shown = items.map(|(uuid, mapping)| (uuid.as_str(), mapping.to_json(config)));
-        list("EventSourceMappings", shown, &input.page, PAGE)
+        list("EventSourceMappings", shown, &input.page, MAX_PAGE_MAPPINGS)
     }
 
     pub fn update(&self, input: UpdateInput) -> Result<Response<Bytes>, AwsError> {
@@ -146,40 +148,40 @@ impl Mappings {
         let function = input.function_name.as_deref().map(|name| self.function(name)).transpose();
         let mut mappings = self.mappings();
         let mapping = mappings.get(uuid).ok_or_else(no_mapping)?;
-        must_be_at_rest(mapping, "update")?;
+        must_not_be_changing(mapping, "update")?;
         let function = function?;
         let function_arn = function.as_ref().map_or(mapping.function_arn.clone(), |reference| reference.arn(config));
         if let Some(existing) = duplicate_of(&mappings, uuid, &function_arn, &mapping.source) {
             return Err(existing);
         }
         let mapping = mappings.get_mut(uuid).ok_or_else(no_mapping)?;
-        let mut orders = mapping.orders.borrow().clone();
-        orders.settings = orders.settings.with(&input)?;
-        let was_enabled = orders.is_enabled;
-        orders.is_enabled = input.enabled.unwrap_or(was_enabled);
-        let state = match (was_enabled, orders.is_enabled) {
-            (true, false) => State::Disabling,
-            (false, true) => State::Enabling,
-            _ => State::Updating,
+        let mut poller_config = mapping.config.borrow().clone();
+        poller_config.settings = poller_config.settings.with(&input)?;
+        let was_enabled = poller_config.is_enabled;
+        poller_config.is_enabled = input.enabled.unwrap_or(was_enabled);
+        let state = match (was_enabled, poller_config.is_enabled) {
+            (true, false) => MappingState::Disabling,
+            (false, true) => MappingState::Enabling,
+            _ => MappingState::Updating,
         };
         mapping.function_arn = function_arn;
         if let Some(reference) = function {
-            orders.function = reference.qualified();
+            poller_config.function = reference.qualified();
         }
         mapping.set_state(state);
-        mapping.orders.send_replace(orders);
-        self.keep(mapping);
+        mapping.config.send_replace(poller_config);
+        self.persist(mapping);
         Ok(json(202, &mapping.to_json(config)))
     }
 
-    /// Stops the pollers at once. An invocation under way goes on to its end.
-    pub fn delete(&self, input: MappingInput) -> Result<Response<Bytes>, AwsError> {
+    /// Stops the pollers at once. An invocation that is under way continues to its end.
+    pub fn delete(&self, input: UuidInput) -> Result<Response<Bytes>, AwsError> {
         let uuid = input.uuid.as_str();
         let config = &self.shared.functions.config;
         self.with(uuid, |mapping| {
-            must_be_at_rest(mapping, "delete")?;
-            mapping.set_state(State::Deleting);
-            self.forget(&mapping.uuid);
+            must_not_be_changing(mapping, "delete")?;
+            mapping.set_state(MappingState::Deleting);
+            self.remove_stored(&mapping.uuid);
             let (mappings, uuid, poller) = (self.clone(), uuid.to_owned(), mapping.poller.take());
             tokio::spawn(async move {
                 if let Some(poller) = poller {
@@ -187,7 +189,7 @@ impl Mappings {
                 }
                 mappings.mappings().remove(&uuid);
                 mappings.shared.functions.config.metrics.forget_mapping(&uuid);
-                Checkpoints::new(&mappings.shared.store, &uuid).forget();
+                CheckpointStore::new(&mappings.shared.store, &uuid).remove();
             });
             Ok(json(202, &mapping.to_json(config)))
         })?
@@ -203,12 +205,12 @@ impl Mappings {
             let arn = mapping_arn(&self.shared.functions.config, uuid);
             not_found(format!("Event source mapping not found: {arn}"))
         })?;
-        let done = work(&mut mapping.tags);
-        self.keep(mapping);
-        Ok(done)
+        let result = work(&mut mapping.tags);
+        self.persist(mapping);
+        Ok(result)
     }
 
-    /// Takes in a mapping that was made before.
+    /// Starts a mapping that was restored.
     fn add(&self, mut mapping: Mapping) {
         let mut mappings = self.mappings();
         mapping.poller = Some(self.start(&mapping).abort_handle());
@@ -224,28 +226,28 @@ impl Mappings {
         }
     }
 
-    /// A function that must exist.
+    /// Resolves the name of a function that must exist.
     fn function(&self, name: &str) -> Result<Reference, AwsError> {
         let reference = Reference::read(name, None, &self.shared.functions.config)?;
         let found = self.shared.functions.with(&reference, |_| ());
-        // Recorded: this operation has words of its own for a function that is not there.
+        // Recorded: this operation has its own message for a function that does not exist.
         found.map_err(|_| invalid_parameter("Function does not exist"))?;
         Ok(reference)
     }
 
-    /// Where the shards there are now begin to be read: LATEST and AT_TIMESTAMP are fixed here, so that nothing put from
-    /// now on is missed. Shards made later are read from their beginning.
-    async fn first_places(
+    /// The positions at which the present shards begin to be read. LATEST and AT_TIMESTAMP are fixed here, so that no later record
+    /// is missed. Shards that are created later are read from their beginning.
+    fn first_positions(
         &self,
         stream: &Stream,
         position: &StartingPosition,
-    ) -> Result<HashMap<String, Place>, AwsError> {
-        let mut places = HashMap::new();
+    ) -> Result<HashMap<String, ReadPosition>, AwsError> {
+        let mut positions = HashMap::new();
         for shard in &stream.shards {
             let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start)?;
-            places.insert(shard.id.clone(), Place::At(cursor));
+            positions.insert(shard.id.clone(), ReadPosition::At(cursor));
         }
-        Ok(places)
+        Ok(positions)
     }
 
     fn start(&self, mapping: &Mapping) -> JoinHandle<()> {
@@ -257,16 +259,16 @@ impl Mappings {
             destinations: self.shared.functions.destinations.clone(),
             progress: Arc::clone(&mapping.progress),
         };
-        // The task must not keep the mappings alive: they hold its handle.
+        // The task must not keep the mappings alive, because they hold its handle.
         let (shared, uuid) = (Arc::downgrade(&self.shared), mapping.uuid.clone());
-        let show = move |state| {
+        let set_state = move |state| {
             let Some(shared) = shared.upgrade() else { return };
             let mut mappings = shared.mappings.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(mapping) = mappings.get_mut(&uuid).filter(|mapping| mapping.state() != State::Deleting) {
+            if let Some(mapping) = mappings.get_mut(&uuid).filter(|mapping| mapping.state() != MappingState::Deleting) {
                 mapping.set_state(state);
             }
         };
-        tokio::spawn(poller.follow(mapping.orders.subscribe(), show))
+        tokio::spawn(poller.run(mapping.config.subscribe(), set_state))
     }
 
     fn with<T>(&self, uuid: &str, work: impl FnOnce(&mut Mapping) -> T) -> Result<T, AwsError> {
@@ -282,9 +284,9 @@ impl Mappings {
 
 /// # Errors
 /// `ResourceInUseException` while the mapping changes.
-fn must_be_at_rest(mapping: &Mapping, operation: &str) -> Result<(), AwsError> {
+fn must_not_be_changing(mapping: &Mapping, operation: &str) -> Result<(), AwsError> {
     match mapping.state() {
-        State::Enabled | State::Disabled => Ok(()),
+        MappingState::Enabled | MappingState::Disabled => Ok(()),
         _ => Err(AwsError::bad_request(
             "ResourceInUseException",
             format!("Cannot {operation} the event source mapping because it is in use."),
@@ -296,7 +298,7 @@ fn no_mapping() -> AwsError {
     not_found("The resource you requested does not exist.")
 }
 
-/// The refusal, if another mapping than this one has the function and the source.
+/// The error if a mapping other than this one has the same function and source.
 fn duplicate_of(
     mappings: &BTreeMap<String, Mapping>,
     uuid: &str,
@@ -307,20 +309,20 @@ fn duplicate_of(
         mapping.uuid != uuid
             && mapping.function_arn == function_arn
             && mapping.source.arn == source.arn
-            && mapping.state() != State::Deleting
+            && mapping.state() != MappingState::Deleting
     })?;
     Some(conflict(format!(
         "The event source arn (\" {} \") and function (\" {} \") provided mapping already exists. Please update or delete the \
          existing mapping with UUID {}",
         existing.source.arn,
-        existing.orders.borrow().function,
+        existing.config.borrow().function,
         existing.uuid
     )))
 }
 
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    /// Reads an event pattern and, if it is one, tries an event.
+    /// Reads an event pattern and matches an event against it.
     pub fn event_pattern(pattern: &serde_json::Value, event: &serde_json::Map<String, serde_json::Value>) -> bool {
         super::filter::matches(pattern, event)
     }

@@ -1,15 +1,15 @@
-//! What becomes of a batch: when it is tried, split, retried and given up. Pure: the clock is passed in.
+//! The rules of a batch: when it is invoked, split, retried and abandoned. Pure: the clock is passed in.
 //!
 //! The rules: <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html> and
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>. That partial progress makes
-//! the rest a batch with all its retries was recorded against AWS.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>. It was
+//! recorded on AWS that after partial progress, the rest is a batch with all of its retries.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Waits between attempts, in milliseconds: each is twice as long as the one before it.
+/// Waits between attempts, in milliseconds. Each is twice as long as the one before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
     first_ms: i64,
@@ -17,11 +17,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// AWS does not publish its waits. It recorded 8 attempts within a record age of 60 seconds, which a first wait between
-    /// 240 and 460 ms gives. The longest wait is unverified.
+    /// AWS does not publish its waits. 8 attempts within a record age of 60 seconds were recorded, which a first wait between 240
+    /// and 460 ms gives. The longest wait is unverified.
     pub const AWS: Self = Self { first_ms: 300, longest_ms: 30_000 };
     pub const FAST: Self = Self { first_ms: 100, longest_ms: 5_000 };
-    /// Of a batch that was not invoked: shards that share a function's reserved concurrency would otherwise leave it idle.
+    /// Waits of a batch that was not invoked. They are short, because shards that share a function's reserved concurrency would
+    /// otherwise leave it idle.
     const THROTTLED: Self = Self { first_ms: 100, longest_ms: 400 };
 
     fn wait_ms(self, waits: u32) -> i64 {
@@ -29,60 +30,60 @@ impl Backoff {
     }
 }
 
-/// The settings of a mapping that decide about a failed batch.
+/// The settings of a mapping for failed batches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// None: until it succeeds.
+    /// Without a limit, a batch is retried until it succeeds.
     pub max_retries: Option<u32>,
-    /// Milliseconds since a record's arrival; none: without limit.
+    /// Milliseconds since a record's arrival.
     pub max_age_ms: Option<i64>,
     /// Whether a batch that failed is split in two.
     pub bisect: bool,
     pub backoff: Backoff,
 }
 
-/// What an invocation made of the records it was given.
+/// The outcome of an invocation for the records of its event.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Outcome {
+pub enum InvocationOutcome {
     Success,
     Failure,
-    /// Everything before this index, counted from the batch's first record, is done.
+    /// Everything before this index, counted from the batch's first record, is finished.
     DoneBefore(usize),
-    /// The function was not run at all, which counts as no attempt.
+    /// The function was not run, which does not count as an attempt.
     NotInvoked,
 }
 
-/// What to do next with a batch. Ranges count from its first record.
+/// The next step for a batch. Ranges count from its first record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     Invoke(Range<usize>),
-    /// Ask again after so many milliseconds.
+    /// Ask again after this many milliseconds.
     Wait(i64),
-    GiveUp(GivenUp),
+    Abandon(AbandonedRecords),
     Done,
 }
 
-/// Records that will not be tried again.
+/// Records that are not retried any more.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GivenUp {
+pub struct AbandonedRecords {
     pub records: Range<usize>,
-    pub condition: Condition,
-    /// How often the function was invoked with them.
+    pub condition: FailureCondition,
+    /// The number of invocations with them.
     pub invocations: u32,
 }
 
-/// Why records are given up, as the on-failure document names it.
+/// The reason why records are abandoned, as the on-failure document names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum FailureCondition {
     RetryAttemptsExhausted,
     RecordAgeExceeded,
 }
 
-/// One batch on its way: its records are fixed, what is left of it is tried part by part, in order.
+/// A batch that is being processed. Its records are fixed. What is left of it is invoked part by part, in order.
 #[derive(Debug)]
 pub struct Batch {
     policy: Policy,
-    /// Milliseconds since its arrival for which the stream keeps a record.
+    /// The stream's retention, in milliseconds.
     retention_ms: i64,
     /// Epoch milliseconds at which each record arrived.
     arrivals: Vec<i64>,
@@ -92,25 +93,25 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Part {
     records: Range<usize>,
-    /// Failed attempts that count against the retries.
+    /// Failed attempts that use retries.
     failures: u32,
     invocations: u32,
-    /// Waits so far, which lengthen the next one.
+    /// The number of waits so far. It determines the length of the next one.
     waits: u32,
     retry_at: i64,
 }
 
-/// What is left of a batch that was begun, with the attempts made so far: who reads the same records again goes on with it.
+/// The parts that are left of a batch, with the attempts so far. A later reader of the same records resumes them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempts(Vec<Part>);
 
 impl Attempts {
-    /// How many records they are of.
+    /// The number of records in the parts.
     pub fn records(&self) -> usize {
         self.0.last().map_or(0, |part| part.records.end)
     }
 
-    /// How often the function was invoked with the part that is next.
+    /// The number of invocations with the next part.
     pub fn invocations(&self) -> u32 {
         self.0.first().map_or(0, |part| part.invocations)
     }
@@ -128,37 +129,37 @@ impl Part {
 }
 
 impl Batch {
-    /// A batch of records that arrived at these times, in epoch milliseconds.
+    /// Creates a batch of records with these arrivals, in epoch milliseconds.
     pub fn new(arrivals: Vec<i64>, policy: Policy) -> Self {
         let all = Part::new(0..arrivals.len());
         Self { policy, retention_ms: i64::MAX, arrivals, parts: VecDeque::from([all]) }
     }
 
-    /// Goes on with what is left of the same records' batch.
+    /// Continues with what was left of a batch of the same records.
     pub fn resume(&mut self, attempts: Attempts) {
         self.parts = attempts.0.into();
     }
 
-    /// What is left, if something of the batch was done or tried; counted from the first record that is left.
+    /// The parts that are left, counted from the first record that is left. `None` if nothing was finished or invoked.
     pub fn attempts(&self) -> Option<Attempts> {
         let first = self.parts.front()?.records.start;
-        let is_begun = first > 0 || self.parts.iter().any(|part| part.invocations > 0);
+        let is_started = first > 0 || self.parts.iter().any(|part| part.invocations > 0);
         let left = |part: &Part| Part { records: part.records.start - first..part.records.end - first, ..part.clone() };
-        (is_begun && first < self.arrivals.len()).then(|| Attempts(self.parts.iter().map(left).collect()))
+        (is_started && first < self.arrivals.len()).then(|| Attempts(self.parts.iter().map(left).collect()))
     }
 
-    /// How long the stream keeps records: then they are given up, whatever the policy. It may change while a batch fails.
-    /// That a destination is told so as of an age exceeded is unverified.
+    /// Sets the stream's retention, after which records are abandoned whatever the policy. It may change while a batch fails. That
+    /// the destination gets the condition `RecordAgeExceeded` is unverified.
     pub fn set_retention(&mut self, milliseconds: i64) {
         self.retention_ms = milliseconds;
     }
 
-    /// How many of the first records are done with: processed or given up.
+    /// The number of records at the beginning that are finished: processed or abandoned.
     pub fn completed(&self) -> usize {
         self.parts.front().map_or(self.arrivals.len(), |part| part.records.start)
     }
 
-    /// What to do at `now`, in epoch milliseconds.
+    /// The next step at `now`, in epoch milliseconds.
     pub fn next(&mut self, now: i64) -> Action {
         if self.parts.front().is_some_and(|part| part.records.is_empty()) {
             self.parts.pop_front();
@@ -171,16 +172,20 @@ impl Batch {
             let records = part.records.start..part.records.start + expired;
             part.records.start = records.end;
             let invocations = part.invocations;
-            return Action::GiveUp(GivenUp { records, condition: Condition::RecordAgeExceeded, invocations });
+            return Action::Abandon(AbandonedRecords {
+                records,
+                condition: FailureCondition::RecordAgeExceeded,
+                invocations,
+            });
         }
         if self.policy.max_retries.is_some_and(|retries| part.failures > retries) {
-            let given_up = GivenUp {
+            let abandoned = AbandonedRecords {
                 records: part.records.clone(),
-                condition: Condition::RetryAttemptsExhausted,
+                condition: FailureCondition::RetryAttemptsExhausted,
                 invocations: part.invocations,
             };
             self.parts.pop_front();
-            return Action::GiveUp(given_up);
+            return Action::Abandon(abandoned);
         }
         if part.retry_at > now {
             let until = part.retry_at.min(expires(part.records.start).saturating_add(1));
@@ -189,21 +194,21 @@ impl Batch {
         Action::Invoke(part.records.clone())
     }
 
-    /// Notes how the invocation went that `next` asked for.
-    pub fn finished(&mut self, outcome: Outcome, now: i64) {
+    /// Notes the outcome of the invocation that `next` asked for.
+    pub fn invoked(&mut self, outcome: InvocationOutcome, now: i64) {
         let Some(part) = self.parts.front_mut() else { return };
         match outcome {
-            Outcome::Success => {
+            InvocationOutcome::Success => {
                 self.parts.pop_front();
             }
-            Outcome::NotInvoked => part.wait(now, Backoff::THROTTLED),
-            Outcome::DoneBefore(index) if part.records.start < index && index < part.records.end => {
+            InvocationOutcome::NotInvoked => part.wait(now, Backoff::THROTTLED),
+            InvocationOutcome::DoneBefore(index) if part.records.start < index && index < part.records.end => {
                 *part = Part::new(index..part.records.end);
             }
-            Outcome::DoneBefore(index) if index >= part.records.end => {
+            InvocationOutcome::DoneBefore(index) if index >= part.records.end => {
                 self.parts.pop_front();
             }
-            Outcome::Failure | Outcome::DoneBefore(_) => {
+            InvocationOutcome::Failure | InvocationOutcome::DoneBefore(_) => {
                 part.invocations += 1;
                 if self.policy.bisect && part.records.len() > 1 {
                     self.bisect();
@@ -215,7 +220,7 @@ impl Batch {
         }
     }
 
-    /// Splitting is no retry: both halves keep what they have left.
+    /// Splits the first part. That uses no retry: both halves keep the failures so far.
     fn bisect(&mut self) {
         let Some(mut first) = self.parts.pop_front() else { return };
         let middle = first.records.start + first.records.len().div_ceil(2);

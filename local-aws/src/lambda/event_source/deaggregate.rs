@@ -1,23 +1,23 @@
-//! Aggregated records, taken apart: Lambda does so for enhanced fan-out consumers, and for nothing else. Pure.
+//! Unpacks KPL aggregates. Lambda does so for enhanced fan-out consumers only. Pure.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis-filtering.html#filtering-kinesis-efo>
 
 use kinesis_event_logger_core::decode::Aggregate;
 
-use crate::kinesis::Record;
+use crate::kinesis::RecordRef;
 
-/// The records inside a record; of one that is no aggregate, the record itself. They all have the sequence number and the
-/// arrival of the whole, by which a function reports them: one that fails has the aggregate delivered again.
-pub fn records(record: Record) -> Vec<Record> {
-    let data = base64_simd::STANDARD.decode_to_vec(&record.data).unwrap_or_default();
-    let Some(aggregate) = Aggregate::parse(&data) else { return vec![record] };
-    let inner = aggregate.records().map(|inner| Record {
+/// Calls `each` for every record inside an aggregate, or for the record itself if it is not an aggregate. All records of an
+/// aggregate have its sequence number and its arrival. A function reports failed records by sequence number, so one that
+/// fails has the whole aggregate delivered again.
+pub fn records(record: RecordRef<'_>, mut each: impl FnMut(RecordRef<'_>)) {
+    let Some(aggregate) = Aggregate::parse(record.data) else { return each(record) };
+    for inner in aggregate.records() {
         // A key that cannot be read must not lose the data.
-        partition_key: inner.partition_key.unwrap_or(&record.partition_key).to_owned(),
-        data: base64_simd::STANDARD.encode_to_string(inner.data),
-        sequence_number: record.sequence_number.clone(),
-        arrival: record.arrival,
-    });
-    inner.collect()
+        each(RecordRef {
+            partition_key: inner.partition_key.unwrap_or(record.partition_key),
+            data: inner.data,
+            ..record
+        });
+    }
 }
 
 #[cfg(test)]
@@ -26,27 +26,23 @@ mod tests {
 
     use super::*;
 
-    fn record(data: &[u8]) -> Record {
-        Record {
-            sequence_number: "49".into(),
-            partition_key: "a".into(),
-            data: base64_simd::STANDARD.encode_to_string(data),
-            arrival: 1.5,
-        }
+    fn found(data: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        records(RecordRef { counter: 49, arrival: 1500, partition_key: "a", data }, |inner| {
+            assert_eq!((inner.counter, inner.arrival), (49, 1500));
+            found.push((inner.partition_key.to_owned(), inner.data.to_vec()));
+        });
+        found
     }
 
     #[test]
-    fn an_aggregate_is_its_records_and_anything_else_itself() {
+    fn an_aggregate_is_unpacked_and_other_data_is_one_record() {
         let mut builder = AggregateBuilder::new(1024);
         builder.add("pk-a", None, b"hello").unwrap();
         builder.add("pk-b", None, b"world").unwrap();
-        let found = records(record(&builder.build()));
-        let shown: Vec<_> = found.iter().map(|inner| (inner.partition_key.as_str(), inner.data.as_str())).collect();
-        assert_eq!(shown, [("pk-a", "aGVsbG8="), ("pk-b", "d29ybGQ=")]);
-        assert!(found.iter().all(|inner| inner.sequence_number == "49" && inner.arrival == 1.5));
+        assert_eq!(found(&builder.build()), [("pk-a".into(), b"hello".to_vec()), ("pk-b".into(), b"world".to_vec())]);
         for data in [&b"plain"[..], b"", b"\xF3\x89\x9A\xC2", &[0xF3; 40]] {
-            let found = records(record(data));
-            assert_eq!((found.len(), &found[0].data), (1, &record(data).data));
+            assert_eq!(found(data), [("a".to_owned(), data.to_vec())]);
         }
     }
 }

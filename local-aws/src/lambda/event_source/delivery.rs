@@ -1,4 +1,4 @@
-//! One batch on its way to the function: tried by the batch's rules until nothing of it is left.
+//! Delivers one batch to the function: invokes it by the batch's rules until nothing of it is left.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,37 +8,40 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::batch::{Action, Attempts, Backoff, Batch, GivenUp, Outcome};
-use super::event::Source;
-use super::lanes::Unfinished;
-use super::mapping::Orders;
-use super::on_failure::Failure;
+use super::batch::{AbandonedRecords, Action, Attempts, Backoff, Batch, InvocationOutcome};
+use super::event::EventFields;
+use super::lanes::UnfinishedBatch;
+use super::mapping::PollerConfig;
+use super::on_failure::AbandonedBatch;
 use super::poller::Poller;
 use super::progress::ProcessingResult;
-use super::response;
+use super::record::Record;
+use super::response::InvokedRecords;
 use super::window::Window;
 use crate::error::AwsError;
-use crate::kinesis::{Record, Stream};
+use crate::kinesis::{ShardSequence, Stream};
 use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::{Call, Invoked};
 use crate::lambda::invocation;
 use crate::lambda::names::{LATEST, Reference, function_arn};
 
-/// What all batches of a shard have in common.
+/// The values that all batches of a shard share.
 pub struct Context {
     pub poller: Arc<Poller>,
     pub stream: Arc<Stream>,
     pub shard_id: String,
-    pub orders: Orders,
+    pub sequence: ShardSequence,
+    pub config: PollerConfig,
 }
 
 impl Context {
-    pub fn source<'a>(&'a self, role_arn: &'a str) -> Source<'a> {
-        Source {
+    pub fn fields<'a>(&'a self, role_arn: &'a str) -> EventFields<'a> {
+        EventFields {
             region: &self.poller.functions.config.region,
-            // Of a consumer, its own: unverified.
+            // Unverified: with a consumer, it is the consumer's ARN.
             event_source_arn: &self.poller.source.arn,
             shard_id: &self.shard_id,
+            sequence: self.sequence,
             role_arn,
         }
     }
@@ -47,10 +50,10 @@ impl Context {
         if self.poller.functions.config.fast_retries { Backoff::FAST } else { Backoff::AWS }
     }
 
-    /// The function's role; empty while there is no function.
+    /// The ARN of the function's role. It is empty while the function does not exist.
     pub fn role(&self) -> String {
         let functions = &self.poller.functions;
-        functions.with_name(&self.orders.function, |function| function.settings.role.clone()).unwrap_or_default()
+        functions.with_name(&self.config.function, |function| function.settings.role.clone()).unwrap_or_default()
     }
 }
 
@@ -60,36 +63,36 @@ pub struct Delivery {
     stopped: watch::Receiver<bool>,
     records: Vec<Record>,
     window: Option<Window>,
-    /// Made before this delivery began.
+    /// Attempts before this delivery.
     attempts: Option<Attempts>,
-    last: Option<Last>,
-    /// Of any part of the batch, so far.
+    last: Option<LastInvocation>,
+    /// The number of invocations with any part of the batch.
     invocations: u64,
     result: Option<ProcessingResult>,
-    /// The function could not be run the last time.
+    /// Whether the function could not be run the last time.
     is_waiting: bool,
 }
 
-/// How far a delivery has come.
-pub struct Step<'a> {
-    /// How many of the first records are done with.
+/// The progress of a delivery.
+pub struct DeliveryProgress<'a> {
+    /// The number of records at the beginning that are finished.
     pub completed: usize,
-    /// With the state by then.
+    /// With the state after them.
     pub window: Option<&'a Window>,
-    /// What was tried of the others.
-    pub unfinished: Option<Unfinished>,
+    /// The attempts at the others.
+    pub unfinished: Option<UnfinishedBatch>,
     pub result: Option<ProcessingResult>,
 }
 
 /// The last invocation with records of the batch.
-struct Last {
+struct LastInvocation {
     request_id: String,
     is_function_error: bool,
     version: String,
 }
 
 impl Delivery {
-    /// The delivery of these records; of none, the final invocation of a window.
+    /// Creates the delivery of these records. Without records, it is the final invocation of a window.
     pub fn new(
         context: Arc<Context>,
         stopped: watch::Receiver<bool>,
@@ -109,23 +112,23 @@ impl Delivery {
         }
     }
 
-    /// Goes on with attempts made at the same batch before.
+    /// Continues after earlier attempts at the same batch.
     pub fn resume(mut self, attempts: Option<Attempts>) -> Self {
         self.invocations = attempts.as_ref().map_or(0, |attempts| attempts.invocations().into());
         self.attempts = attempts;
         self
     }
 
-    /// Has the function process the batch until nothing of it is left, or until there are new orders; never breaks off an
-    /// invocation. `progressed` is told of each step. Whether nothing is left.
-    pub async fn run(mut self, progressed: impl Fn(Step<'_>)) -> bool {
-        let mut arrivals: Vec<i64> = self.records.iter().map(|record| milliseconds(record.arrival)).collect();
+    /// Invokes the function until nothing of the batch is left or the configuration changes. Never interrupts an invocation. Calls
+    /// `progressed` after each step. Returns whether nothing is left.
+    pub async fn run(mut self, progressed: impl Fn(DeliveryProgress<'_>)) -> bool {
+        let mut arrivals: Vec<i64> = self.records.iter().map(Record::arrival_ms).collect();
         if arrivals.is_empty() {
-            // A final invocation is tried like a batch of one record that has just come.
+            // A final invocation is retried like a batch of one record that has just arrived.
             arrivals.push(now());
         }
         let total = arrivals.len();
-        let mut batch = Batch::new(arrivals, self.context.orders.settings.policy(self.context.backoff()));
+        let mut batch = Batch::new(arrivals, self.context.config.settings.policy(self.context.backoff()));
         batch.set_retention(self.context.stream.retention_ms);
         if let Some(attempts) = self.attempts.take() {
             batch.resume(attempts);
@@ -135,11 +138,13 @@ impl Delivery {
                 Action::Invoke(range) => {
                     let outcome = self.invoke(range).await;
                     let result = match outcome {
-                        Outcome::Success | Outcome::DoneBefore(_) => ProcessingResult::Ok,
-                        Outcome::Failure | Outcome::NotInvoked => ProcessingResult::FunctionCallFailed,
+                        InvocationOutcome::Success | InvocationOutcome::DoneBefore(_) => ProcessingResult::Ok,
+                        InvocationOutcome::Failure | InvocationOutcome::NotInvoked => {
+                            ProcessingResult::FunctionCallFailed
+                        }
                     };
                     self.set_result(result);
-                    batch.finished(outcome, now());
+                    batch.invoked(outcome, now());
                 }
                 Action::Wait(ms) => {
                     self.wait(ms).await;
@@ -149,10 +154,10 @@ impl Delivery {
                         batch.set_retention(stream.retention_ms);
                     }
                 }
-                Action::GiveUp(given_up) => self.give_up(&given_up).await,
+                Action::Abandon(abandoned) => self.abandon(&abandoned).await,
                 Action::Done => {}
             }
-            progressed(Step {
+            progressed(DeliveryProgress {
                 completed: batch.completed(),
                 window: self.window.as_ref(),
                 unfinished: self.unfinished(&batch),
@@ -165,11 +170,11 @@ impl Delivery {
         false
     }
 
-    fn unfinished(&self, batch: &Batch) -> Option<Unfinished> {
-        let number = |record: Option<&Record>| record.map(|record| record.sequence_number.clone()).unwrap_or_default();
+    fn unfinished(&self, batch: &Batch) -> Option<UnfinishedBatch> {
+        let counter = |record: &Record| record.counter;
         let attempts = batch.attempts()?;
-        let (first, last) = (number(self.records.get(batch.completed())), number(self.records.last()));
-        Some(Unfinished { first, last, attempts })
+        let first = self.records.get(batch.completed()).map(counter);
+        Some(UnfinishedBatch { first, last: self.records.last().map(counter), attempts })
     }
 
     fn set_result(&mut self, result: ProcessingResult) {
@@ -185,30 +190,30 @@ impl Delivery {
         }
     }
 
-    async fn invoke(&mut self, range: Range<usize>) -> Outcome {
+    async fn invoke(&mut self, range: Range<usize>) -> InvocationOutcome {
         let request_id = Uuid::new_v4().to_string();
         let invoked = match self.run_function(range.clone(), &request_id).await {
             Ok(invoked) => invoked,
             Err(error) => {
-                self.tell_waiting(&error);
-                return Outcome::NotInvoked;
+                self.log_waiting(&error);
+                return InvocationOutcome::NotInvoked;
             }
         };
         self.invocations += 1;
         self.is_waiting = false;
-        let answered = self.answered(&invoked, range.clone());
+        let reported = self.reported_outcome(&invoked, range.clone());
         let version = invoked.version.clone();
-        self.last = Some(Last { request_id, is_function_error: invoked.is_error, version });
+        self.last = Some(LastInvocation { request_id, is_function_error: invoked.is_error, version });
         let records = self.records.get(range.clone()).map_or(0, <[Record]>::len);
-        let outcome = self.take_state(answered, range, &invoked.payload);
+        let outcome = self.apply_state(reported, range, &invoked.payload);
         match outcome {
-            Outcome::Success | Outcome::NotInvoked => {}
-            _ if invoked.is_error => self.tell_failure(records, &error_words(&invoked.payload)),
-            Outcome::DoneBefore(_) => self.tell_failure(records, "the function reported records that failed"),
-            Outcome::Failure if answered == Outcome::Failure => {
-                self.tell_failure(records, "the function's answer is no report on this batch");
+            InvocationOutcome::Success | InvocationOutcome::NotInvoked => {}
+            _ if invoked.is_error => self.log_failure(records, &error_message(&invoked.payload)),
+            InvocationOutcome::DoneBefore(_) => self.log_failure(records, "the function reported failed records"),
+            InvocationOutcome::Failure if reported == InvocationOutcome::Failure => {
+                self.log_failure(records, "the function's response is not a valid report on this batch");
             }
-            Outcome::Failure => self.tell_failure(records, "the function's answer has no state"),
+            InvocationOutcome::Failure => self.log_failure(records, "the function's response has no state"),
         }
         outcome
     }
@@ -217,42 +222,41 @@ impl Delivery {
     /// The function was not run.
     async fn run_function(&self, range: Range<usize>, request_id: &str) -> Result<Invoked, AwsError> {
         let records = self.records.get(range).unwrap_or_default();
-        let Context { poller, shard_id, orders, .. } = &*self.context;
+        let Context { poller, shard_id, config, .. } = &*self.context;
         let functions = &poller.functions;
-        let target =
-            invocation::resolve(functions, &Reference::read(&orders.function, None, &functions.config)?).await?;
-        let source = self.context.source(&target.role);
+        let function = Reference::read(&config.function, None, &functions.config)?;
+        let target = invocation::resolve(functions, &function).await?;
+        let fields = self.context.fields(&target.role);
         let call = Call {
             payload: match &self.window {
-                Some(window) => source.window_event(records, window, records.is_empty()),
-                None => source.event(records),
+                Some(window) => fields.window_event(records, window, records.is_empty()),
+                None => fields.event(records),
             },
-            invoked_arn: function_arn(&functions.config, &orders.function),
+            invoked_arn: function_arn(&functions.config, &config.function),
             client_context: None,
         };
         if let Some(last) = records.last() {
-            functions.config.metrics.iterator_age(&poller.uuid, shard_id, now() - milliseconds(last.arrival));
+            functions.config.metrics.iterator_age(&poller.uuid, shard_id, now() - last.arrival_ms());
         }
         target.invoke(call, request_id.to_owned()).await
     }
 
-    /// What the answer says of these records.
-    fn answered(&self, invoked: &Invoked, range: Range<usize>) -> Outcome {
+    /// The outcome for these records, as the function reported it.
+    fn reported_outcome(&self, invoked: &Invoked, range: Range<usize>) -> InvocationOutcome {
         if invoked.is_error {
-            return Outcome::Failure;
+            return InvocationOutcome::Failure;
         }
-        if !self.context.orders.settings.reports_item_failures {
-            return Outcome::Success;
+        if !self.context.config.settings.reports_item_failures {
+            return InvocationOutcome::Success;
         }
         let records = self.records.get(range.clone()).unwrap_or_default();
-        let numbers: Vec<&str> = records.iter().map(|record| record.sequence_number.as_str()).collect();
-        response::outcome(&invoked.payload, &numbers, range.start)
+        InvokedRecords { records, fields: &self.context.fields(""), first: range.start }.outcome(&invoked.payload)
     }
 
-    fn tell_failure(&self, records: usize, why: &str) {
-        let Context { shard_id, orders, .. } = &*self.context;
+    fn log_failure(&self, records: usize, why: &str) {
+        let Context { shard_id, config, .. } = &*self.context;
         tracing::warn!(
-            function = orders.function,
+            function = config.function,
             shard = shard_id,
             records,
             invocation = self.invocations,
@@ -261,84 +265,85 @@ impl Delivery {
         );
     }
 
-    /// Once, however long it waits.
-    fn tell_waiting(&mut self, error: &AwsError) {
-        let Context { shard_id, orders, .. } = &*self.context;
+    /// Logs that the batch waits, once until the function is invoked.
+    fn log_waiting(&mut self, error: &AwsError) {
+        let Context { shard_id, config, .. } = &*self.context;
         if !self.is_waiting {
-            tracing::warn!(function = orders.function, shard = shard_id, "batch waits: {}", error.message);
+            tracing::warn!(function = config.function, shard = shard_id, "batch waits: {}", error.message);
         }
         self.is_waiting = true;
     }
 
-    /// Has the window's state be the one that was answered, unless the invocation did nothing. After the final invocation
-    /// no state is needed any more.
-    fn take_state(&mut self, outcome: Outcome, range: Range<usize>, payload: &[u8]) -> Outcome {
+    /// Sets the window's state to the function's response if any record was processed. The response to the final invocation needs
+    /// no state.
+    fn apply_state(&mut self, outcome: InvocationOutcome, range: Range<usize>, payload: &[u8]) -> InvocationOutcome {
         let Some(window) = self.window.as_mut().filter(|_| !self.records.is_empty()) else { return outcome };
         match outcome {
-            Outcome::Success => {}
-            Outcome::DoneBefore(index) if index > range.start => {}
+            InvocationOutcome::Success => {}
+            InvocationOutcome::DoneBefore(index) if index > range.start => {}
             _ => return outcome,
         }
-        match window.answered(payload) {
-            Some(answered) => {
-                *window = answered;
+        match window.with_state_of(payload) {
+            Some(next) => {
+                *window = next;
                 outcome
             }
-            None => Outcome::Failure,
+            None => InvocationOutcome::Failure,
         }
     }
 
-    async fn give_up(&mut self, given_up: &GivenUp) {
+    async fn abandon(&mut self, abandoned: &AbandonedRecords) {
         self.set_result(ProcessingResult::FunctionCallFailed);
-        let Context { shard_id, orders, .. } = &*self.context;
-        let destination = orders.settings.on_failure.as_ref().map_or("none", |destination| &destination.arn);
+        let Context { shard_id, config, .. } = &*self.context;
+        let destination = config.settings.on_failure.as_ref().map_or("none", |destination| &destination.arn);
         tracing::warn!(
-            function = orders.function,
+            function = config.function,
             shard = shard_id,
-            records = given_up.records.len(),
-            invocations = given_up.invocations,
-            condition = ?given_up.condition,
+            records = abandoned.records.len(),
+            invocations = abandoned.invocations,
+            condition = ?abandoned.condition,
             destination,
-            "records given up"
+            "records abandoned"
         );
-        if let Some(destination) = orders.settings.on_failure.clone() {
-            self.send(destination, given_up).await;
+        if let Some(destination) = config.settings.on_failure.clone() {
+            self.send(destination, abandoned).await;
         }
     }
 
-    async fn send(&self, destination: Destination, given_up: &GivenUp) {
-        let Context { poller, shard_id, orders, .. } = &*self.context;
-        let records = self.records.get(given_up.records.clone()).unwrap_or_default();
+    async fn send(&self, destination: Destination, abandoned: &AbandonedRecords) {
+        let Context { poller, shard_id, sequence, config, .. } = &*self.context;
+        let records = self.records.get(abandoned.records.clone()).unwrap_or_default();
         let random = Uuid::new_v4().to_string();
         let is_object = destination.service == Service::S3;
-        let payload = is_object.then(|| self.context.source(&self.context.role()).event(records));
-        let failure = Failure {
+        let payload = is_object.then(|| self.context.fields(&self.context.role()).event(records));
+        let batch = AbandonedBatch {
             request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
-            function_arn: &function_arn(&poller.functions.config, &orders.function),
-            condition: given_up.condition,
-            invocations: given_up.invocations,
+            function_arn: &function_arn(&poller.functions.config, &config.function),
+            condition: abandoned.condition,
+            invocations: abandoned.invocations,
             is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),
             executed_version: self.last.as_ref().map_or(LATEST, |last| &last.version),
             shard_id,
+            sequence: *sequence,
             stream_arn: &poller.source.stream_arn,
             records,
             payload: payload.as_deref().and_then(|payload| std::str::from_utf8(payload).ok()),
             now: Timestamp::now(),
         };
-        let Some(document) = failure.document() else { return };
+        let Some(document) = batch.document() else { return };
         poller.destinations.send(&destination, &format!("aws/lambda/{}/{shard_id}", poller.uuid), document).await;
     }
 }
 
-/// Resolves with the next change; never when there can be none.
+/// Resolves with the next change. Never resolves if the sender was dropped.
 pub async fn changed<T>(receiver: &mut watch::Receiver<T>) {
     if receiver.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// What a function's error says, of its error document.
-fn error_words(payload: &[u8]) -> String {
+/// The message in a function's error document.
+fn error_message(payload: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Document {
@@ -355,9 +360,4 @@ fn error_words(payload: &[u8]) -> String {
 /// Epoch milliseconds.
 pub fn now() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-/// Milliseconds of so many seconds.
-pub fn milliseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64
 }

@@ -1,20 +1,35 @@
-//! `FilterCriteria`: which records reach the function. A record passes when one of the patterns matches it.
+//! `FilterCriteria`: decides which records reach the function. A record passes if one of the patterns matches it.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html> and `with-kinesis-filtering.html`.
 
 mod pattern;
 
 use serde_json::{Map, Value, json};
 
-use super::event::Source;
+use super::event::{EventFields, seconds};
 use crate::error::AwsError;
-use crate::kinesis::Record;
+use crate::kinesis::RecordRef;
 use crate::lambda::errors::invalid_parameter;
 use crate::validation::LAMBDA;
-use pattern::{Invalid, Pattern};
+use pattern::{InvalidPattern, Pattern};
 
-/// Patterns of one mapping, at most (the quota's default).
+/// The most patterns a mapping can have (the quota's default).
 const MAX_FILTERS: usize = 5;
 const DATA: &str = "data";
+/// The members of an event that patterns can name: its own, and those of `kinesis` beside them.
+const MEMBERS: [&str; 12] = [
+    "kinesisSchemaVersion",
+    "partitionKey",
+    "sequenceNumber",
+    "approximateArrivalTimestamp",
+    "eventSource",
+    "eventVersion",
+    "eventID",
+    "eventName",
+    "invokeIdentityArn",
+    "awsRegion",
+    "eventSourceARN",
+    DATA,
+];
 
 /// The filters of a mapping.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,13 +37,15 @@ pub struct Filters {
     /// As the client wrote them.
     written: Vec<String>,
     patterns: Vec<Pattern>,
+    /// The members that the patterns name.
+    members: Vec<&'static str>,
 }
 
 impl Filters {
-    /// Reads `FilterCriteria`; none when it has no filters, which also takes earlier ones away.
+    /// Reads `FilterCriteria`. Returns `None` if it has no filters, which also removes earlier ones.
     ///
     /// # Errors
-    /// A pattern that is too long or no pattern; more than five.
+    /// A pattern is invalid or too long, or there are more than five.
     pub fn read(criteria: &Value) -> Result<Option<Self>, AwsError> {
         let filters = match criteria.get("Filters") {
             None | Some(Value::Null) => &[][..],
@@ -46,9 +63,12 @@ impl Filters {
                 written.len()
             )));
         }
-        let patterns: Result<Vec<Pattern>, Invalid> = written.iter().map(|pattern| read_pattern(pattern)).collect();
+        let patterns: Result<Vec<Pattern>, InvalidPattern> =
+            written.iter().map(|pattern| read_pattern(pattern)).collect();
         let patterns = patterns.map_err(|_| invalid_definition())?;
-        Ok((!written.is_empty()).then_some(Self { written, patterns }))
+        let is_named = |member: &&str| patterns.iter().any(|pattern| pattern.names(member));
+        let members = MEMBERS.into_iter().filter(is_named).collect();
+        Ok((!written.is_empty()).then_some(Self { written, patterns, members }))
     }
 
     pub fn to_json(&self) -> Value {
@@ -56,56 +76,62 @@ impl Filters {
         json!({ "Filters": filters })
     }
 
-    /// Whether a record reaches the function. Data that is no JSON passes no pattern on `data`.
-    pub fn pass(&self, record: &Record, source: &Source) -> bool {
-        let event = event(record, source, self.patterns.iter().any(|pattern| pattern.names(DATA)));
+    /// Whether a record reaches the function. Data that is not JSON matches no pattern on `data`.
+    pub fn pass(&self, record: RecordRef<'_>, fields: &EventFields<'_>) -> bool {
+        let members = self.members.iter().filter_map(|name| Some(((*name).to_owned(), member(name, record, fields)?)));
+        let event: Map<String, Value> = members.collect();
         self.patterns.iter().any(|pattern| pattern.matches(&event))
     }
 }
 
-/// A pattern, and the rule of its own that Kinesis has: what is asked of `data` is an object.
-fn read_pattern(text: &str) -> Result<Pattern, Invalid> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Invalid)?;
+/// Reads a pattern. A rule that only Kinesis has: the pattern of `data` must be an object.
+fn read_pattern(text: &str) -> Result<Pattern, InvalidPattern> {
+    let value: Value = serde_json::from_str(text).map_err(|_| InvalidPattern)?;
     match value.get(DATA) {
         None | Some(Value::Object(_)) => Pattern::read(&value),
-        Some(_) => Err(Invalid),
+        Some(_) => Err(InvalidPattern),
     }
 }
 
-/// AWS's words for every pattern it does not understand (cited in aws-cdk issue 23057).
+/// AWS's message for every pattern it cannot read (cited in aws-cdk issue 23057).
 fn invalid_definition() -> AwsError {
     invalid_parameter("Invalid filter pattern definition.")
 }
 
-/// What the patterns see: the event's own members, and those of `kinesis` beside them, with the data decoded.
-fn event(record: &Record, source: &Source, with_data: bool) -> Map<String, Value> {
-    let members = [
-        ("kinesisSchemaVersion", json!("1.0")),
-        ("partitionKey", json!(record.partition_key)),
-        ("sequenceNumber", json!(record.sequence_number)),
-        ("approximateArrivalTimestamp", json!(record.arrival)),
-        ("eventSource", json!("aws:kinesis")),
-        ("eventVersion", json!("1.0")),
-        ("eventID", json!(format!("{}:{}", source.shard_id, record.sequence_number))),
-        ("eventName", json!("aws:kinesis:record")),
-        ("invokeIdentityArn", json!(source.role_arn)),
-        ("awsRegion", json!(source.region)),
-        ("eventSourceARN", json!(source.event_source_arn)),
-    ];
-    let mut event: Map<String, Value> = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-    let data = with_data.then(|| base64_simd::STANDARD.decode_to_vec(&record.data).ok()).flatten();
-    if let Some(data) = data.and_then(|data| serde_json::from_slice::<Value>(&data).ok()) {
-        event.insert(DATA.into(), data);
-    }
-    event
+/// One member of the event that patterns are matched against. `data` is decoded JSON, and absent if it is not JSON.
+fn member(name: &str, record: RecordRef<'_>, fields: &EventFields<'_>) -> Option<Value> {
+    Some(match name {
+        "kinesisSchemaVersion" | "eventVersion" => json!("1.0"),
+        "partitionKey" => json!(record.partition_key),
+        "sequenceNumber" => json!(fields.sequence_number(record)),
+        "approximateArrivalTimestamp" => serde_json::from_str(&seconds(record.arrival)).ok()?,
+        "eventSource" => json!("aws:kinesis"),
+        "eventID" => json!(format!("{}:{}", fields.shard_id, fields.sequence_number(record))),
+        "eventName" => json!("aws:kinesis:record"),
+        "invokeIdentityArn" => json!(fields.role_arn),
+        "awsRegion" => json!(fields.region),
+        "eventSourceARN" => json!(fields.event_source_arn),
+        DATA => serde_json::from_slice(record.data).ok()?,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinesis::ShardSequence;
 
-    const SOURCE: Source<'static> =
-        Source { region: "us-east-1", event_source_arn: "arn", shard_id: "shardId-000000000000", role_arn: "role" };
+    const FIELDS: EventFields<'static> = EventFields {
+        region: "us-east-1",
+        event_source_arn: "arn",
+        shard_id: "shardId-000000000000",
+        sequence: ShardSequence { created_seconds: 1, index: 0 },
+        role_arn: "role",
+    };
+
+    fn record<'a>(partition_key: &'a str, data: &'a str) -> RecordRef<'a> {
+        RecordRef { counter: 49, arrival: 1500, partition_key, data: data.as_bytes() }
+    }
 
     fn filters(patterns: &[Value]) -> Result<Option<Filters>, AwsError> {
         let filters: Vec<Value> = patterns.iter().map(|pattern| json!({ "Pattern": pattern.to_string() })).collect();
@@ -113,13 +139,7 @@ mod tests {
     }
 
     fn passes(pattern: Value, key: &str, data: &str) -> bool {
-        let record = Record {
-            sequence_number: "49".into(),
-            partition_key: key.into(),
-            data: base64_simd::STANDARD.encode_to_string(data),
-            arrival: 1.5,
-        };
-        filters(&[pattern]).unwrap().unwrap().pass(&record, &SOURCE)
+        filters(&[pattern]).unwrap().unwrap().pass(record(key, data), &FIELDS)
     }
 
     #[test]
@@ -128,13 +148,13 @@ mod tests {
         assert!(passes(wanted.clone(), "k", r#"{"event_type":"function_1","message":"foo"}"#));
         assert!(!passes(wanted, "k", r#"{"event_type":"function_2"}"#));
         let keyed = json!({ "partitionKey": [{ "prefix": "user-" }] });
-        assert!(passes(keyed.clone(), "user-1", "no JSON"));
+        assert!(passes(keyed.clone(), "user-1", "not JSON"));
         assert!(!passes(keyed, "k", "{}"));
-        assert!(passes(json!({}), "k", "no JSON"));
+        assert!(passes(json!({}), "k", "not JSON"));
     }
 
     #[test]
-    fn data_that_is_no_json_passes_no_pattern_on_data() {
+    fn data_that_is_not_json_matches_no_pattern_on_data() {
         for pattern in [json!({ "data": { "a": [{ "exists": false }] } }), json!({ "data": { "a": ["x"] } })] {
             assert!(!passes(pattern, "k", "text"));
         }
@@ -144,19 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn one_matching_filter_is_enough() {
-        let two = filters(&[json!({ "partitionKey": ["a"] }), json!({ "partitionKey": ["b"] })]).unwrap().unwrap();
-        let record = |key: &str| Record {
-            sequence_number: "1".into(),
-            partition_key: key.into(),
-            data: String::new(),
-            arrival: 0.0,
-        };
-        assert_eq!(["a", "b", "c"].map(|key| two.pass(&record(key), &SOURCE)), [true, true, false]);
+    fn metadata_is_matched_as_the_event_shows_it() {
+        let number = FIELDS.sequence_number(record("k", ""));
+        let event_id = format!("{}:{number}", FIELDS.shard_id);
+        assert!(passes(json!({ "sequenceNumber": [number], "eventID": [event_id] }), "k", ""));
+        assert!(passes(json!({ "approximateArrivalTimestamp": [{ "numeric": ["=", 1.5] }] }), "k", ""));
+        assert!(passes(json!({ "invokeIdentityArn": ["role"], "awsRegion": ["us-east-1"] }), "k", ""));
+        assert!(!passes(json!({ "eventName": ["aws:kinesis:other"] }), "k", ""));
+        assert!(passes(json!({ "unknown": [{ "exists": false }] }), "k", ""));
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused_in_awss_words() {
+    fn one_matching_filter_is_enough() {
+        let two = filters(&[json!({ "partitionKey": ["a"] }), json!({ "partitionKey": ["b"] })]).unwrap().unwrap();
+        assert_eq!(["a", "b", "c"].map(|key| two.pass(record(key, ""), &FIELDS)), [true, true, false]);
+    }
+
+    #[test]
+    fn an_invalid_pattern_is_rejected_with_awss_message() {
         for written in ["", "null", "[]", "{", r#"{"eventName":"INSERT"}"#, r#"{"data":["text"]}"#, r#"{"data":{}}"#] {
             let error = Filters::read(&json!({ "Filters": [{ "Pattern": written }] })).unwrap_err();
             assert_eq!(error.code, "InvalidParameterValueException", "{written}");
@@ -172,13 +197,13 @@ mod tests {
         let pattern = json!({ "partitionKey": ["x"] });
         assert!(filters(&vec![pattern.clone(); 6]).is_err());
         assert!(filters(&vec![pattern; 5]).is_ok());
-        for none in [json!({}), json!({ "Filters": [] }), json!({ "Filters": null })] {
-            assert_eq!(Filters::read(&none).unwrap(), None);
+        for empty in [json!({}), json!({ "Filters": [] }), json!({ "Filters": null })] {
+            assert_eq!(Filters::read(&empty).unwrap(), None);
         }
     }
 }
 
-/// Whether an event matches this pattern, if it is one.
+/// Whether a value is a pattern that matches the event.
 #[cfg(fuzzing)]
 pub fn matches(pattern: &Value, event: &Map<String, Value>) -> bool {
     Pattern::read(pattern).is_ok_and(|pattern| pattern.matches(event))

@@ -1,18 +1,23 @@
-//! What a shard's records wait in: one lane for each batch that may be processed at a time. Pure: the clock is passed in.
+//! Queues of a shard's records: one lane for each batch that may be processed at a time. Pure: the clock is passed in.
 //!
-//! A partition key has one lane, and a lane has one batch under way: so records of one key are never in two invocations at
-//! once, and stay in order. That AWS spreads keys alike is all its documentation says:
+//! A partition key always has the same lane, and a lane has one batch under way. So records of one key are never in two
+//! invocations at once, and stay in order. AWS documents no more than that:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html>.
 
+mod lane;
+mod progress;
+
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
 use super::batch::Attempts;
-use crate::kinesis::Record;
+use super::record::Record;
+use crate::kinesis::RecordRef;
+use lane::{Lane, QueuedRecord, lane_of};
+pub use progress::LaneProgress;
 
-/// What bounds the batches of a shard.
+/// Limits of the batches of a shard.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// `ParallelizationFactor`.
@@ -25,68 +30,51 @@ pub struct Limits {
     pub gather_ms: i64,
 }
 
-/// A batch to be processed now.
+/// A batch of one lane that is ready to be processed.
 #[derive(Debug)]
-pub struct Taken {
+pub struct LaneBatch {
     pub lane: usize,
     pub group: i64,
     pub records: Vec<Record>,
-    /// Made when the same batch was tried before.
+    /// Earlier attempts at the same batch.
     pub attempts: Option<Attempts>,
 }
 
-/// A batch that was begun and is not done with: which records are left of it, and what was tried.
+/// A batch that was started and is not finished: the records that are left of it, and the attempts at them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unfinished {
-    /// The sequence number of its first record that is left; empty of a window's final invocation.
-    pub first: String,
-    pub last: String,
+pub struct UnfinishedBatch {
+    /// The counter of the first record that is left. `None` for the final invocation of a window.
+    #[serde(deserialize_with = "progress::counter")]
+    pub first: Option<u64>,
+    #[serde(deserialize_with = "progress::counter")]
+    pub last: Option<u64>,
     pub attempts: Attempts,
 }
 
-/// The records of one shard that were read and are not done with.
+/// The records of one shard that were read and are not finished.
 #[derive(Debug)]
 pub struct Lanes {
     limits: Limits,
     lanes: Vec<Lane>,
-    /// Every record read, in the shard's order, from the first that is not done with.
-    ledger: VecDeque<Entry>,
-    /// The number of the ledger's first record; they are counted as they are read.
+    /// Every record that was read, in the shard's order, from the first unfinished one on.
+    ledger: VecDeque<LedgerEntry>,
+    /// The number of the ledger's first record. Records are numbered as they are read.
     first: u64,
     queued: usize,
     queued_bytes: usize,
     is_at_end: bool,
-    /// The sequence number up to which the shard was read.
-    read_to: String,
-    /// What was begun by an earlier reader of the shard, and is to go on.
-    to_resume: Vec<Unfinished>,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    queue: VecDeque<Queued>,
-    bytes: usize,
-    /// The numbers of the records that are being processed.
-    under_way: Option<Vec<u64>>,
-    /// What there is to go on with, should this reader end before the batch.
-    unfinished: Option<Unfinished>,
-    /// Epoch milliseconds since which a batch is gathered.
-    gathering_since: i64,
+    /// The counter up to which the shard was read.
+    read_to: Option<u64>,
+    /// Batches that an earlier reader of the shard started.
+    to_resume: Vec<UnfinishedBatch>,
+    /// What earlier readers of the shard finished beyond the checkpoint.
+    earlier: Vec<LaneProgress>,
 }
 
 #[derive(Debug)]
-struct Queued {
-    number: u64,
-    bytes: usize,
-    /// Batches do not reach across these: the tumbling window.
-    group: i64,
-    record: Record,
-}
-
-#[derive(Debug)]
-struct Entry {
-    sequence_number: String,
-    is_done: bool,
+struct LedgerEntry {
+    counter: u64,
+    is_finished: bool,
 }
 
 impl Lanes {
@@ -100,55 +88,65 @@ impl Lanes {
             queued: 0,
             queued_bytes: 0,
             is_at_end: false,
-            read_to: String::new(),
+            read_to: None,
             to_resume: Vec::new(),
+            earlier: Vec::new(),
         }
     }
 
-    /// Has batches that were begun before go on as they were, once their records are read again.
-    pub fn resume(&mut self, unfinished: Vec<Unfinished>) {
+    /// Continues for an earlier reader of the shard. Its batches are retried as they were once their records are read again,
+    /// and what it finished is not delivered again.
+    pub fn resume(&mut self, unfinished: Vec<UnfinishedBatch>, progress: Vec<LaneProgress>) {
         self.to_resume = unfinished;
-        // Of a larger batch size.
+        // The batch size may have become smaller.
         self.to_resume.retain(|batch| batch.attempts.records() <= self.limits.batch_records);
+        self.earlier = progress;
     }
 
-    /// What is to go on should the shard be read anew from the checkpoint.
-    pub fn unfinished(&self) -> Vec<Unfinished> {
+    /// The batches to resume if the shard is read again from the checkpoint.
+    pub fn unfinished(&self) -> Vec<UnfinishedBatch> {
         self.lanes.iter().filter_map(|lane| lane.unfinished.as_ref()).chain(&self.to_resume).cloned().collect()
     }
 
-    /// All that the shard has was pushed: what has not come by now does not come again.
-    pub fn all_read(&mut self) {
-        let read_to = &self.read_to;
-        self.to_resume.retain(|batch| !is_after(&batch.last, read_to));
+    /// What is finished beyond the checkpoint.
+    pub fn progress(&self) -> Vec<LaneProgress> {
+        let own = LaneProgress::new(self.lanes.iter().map(|lane| lane.next).collect());
+        let checkpoint = self.ledger.front().map_or(u64::MAX, |first| first.counter);
+        LaneProgress::merged(&self.earlier, own.filter(|own| own.is_beyond(checkpoint)))
     }
 
-    /// Takes in the shard's next record, of so many bytes, at `now`.
+    /// Whether an earlier reader of the shard finished this record.
+    pub fn is_finished(&self, record: RecordRef<'_>) -> bool {
+        self.earlier.iter().any(|progress| progress.includes(record))
+    }
+
+    /// Notes that every record of the shard was pushed. Batches to resume whose records did not come are dropped.
+    pub fn all_read(&mut self) {
+        let read_to = self.read_to;
+        self.to_resume.retain(|batch| batch.last <= read_to);
+    }
+
+    /// Queues the shard's next record, which takes `bytes` in an event, at `now`.
     pub fn push(&mut self, record: Record, bytes: usize, group: i64, now: i64) {
-        let number = self.enter(&record, false);
-        let lane = self.lane_of(&record.partition_key);
-        let lane = &mut self.lanes[lane];
-        if lane.queue.is_empty() {
-            lane.gathering_since = now;
-        }
-        lane.bytes += bytes;
-        lane.queue.push_back(Queued { number, bytes, group, record });
+        let number = self.enter(record.counter, false);
+        let lane = lane_of(record.as_ref().partition_key, self.lanes.len());
+        self.lanes[lane].push(QueuedRecord { number, bytes, group, record }, now);
         self.queued += 1;
         self.queued_bytes += bytes;
     }
 
-    /// Takes in a record that no function gets to see.
-    pub fn skip(&mut self, record: &Record) {
-        self.enter(record, true);
+    /// Notes the shard's next record, which is not delivered.
+    pub fn skip(&mut self, counter: u64) {
+        self.enter(counter, true);
     }
 
-    /// The shard is closed and all of it was pushed: no batch waits for more.
+    /// Notes that the shard is closed and that all of it was pushed: no batch waits for more.
     pub fn end(&mut self) {
         self.is_at_end = true;
     }
 
-    /// How many records may be read yet, and how many bytes: about one more batch a lane. A lane that does not get on
-    /// holds up the others once its records fill all of that.
+    /// How many more records may be read, and how many bytes: about one more batch for each lane. A blocked lane blocks the
+    /// others once its records fill all of that.
     pub fn room(&self) -> (usize, usize) {
         let lanes = self.lanes.len();
         let records = (self.limits.batch_records * lanes).saturating_sub(self.queued);
@@ -160,58 +158,51 @@ impl Lanes {
         records > 0 && bytes > 0
     }
 
-    /// The next batch that is to be processed, if a lane is free and has one: full, or gathered long enough.
-    pub fn take(&mut self, now: i64) -> Option<Taken> {
+    /// Removes the next batch to process: one of a free lane that is full or was gathered long enough.
+    pub fn next_batch(&mut self, now: i64) -> Option<LaneBatch> {
         let lane = (0..self.lanes.len()).find(|lane| self.is_ready(&self.lanes[*lane], now))?;
         let front = self.lanes[lane].queue.front()?;
         let group = front.group;
-        let resumed = self.to_resume.iter().position(|batch| batch.first == front.record.sequence_number);
+        let resumed = self.to_resume.iter().position(|batch| batch.first == Some(front.record.counter));
         let resumed = resumed.map(|index| self.to_resume.swap_remove(index));
         let most = resumed.as_ref().map_or(self.limits.batch_records, |batch| batch.attempts.records());
-        let (limits, of_lane, to_resume) = (self.limits, &mut self.lanes[lane], &self.to_resume);
-        let begins_another = |record: &Record| to_resume.iter().any(|batch| batch.first == record.sequence_number);
-        let (mut records, mut numbers, mut bytes): (Vec<Record>, _, _) = (Vec::new(), Vec::new(), 0);
-        while let Some(next) = of_lane.queue.front() {
-            // At least one, whatever its size.
-            let fits = records.len() < most && bytes + next.bytes <= limits.batch_bytes;
-            if next.group != group || !(records.is_empty() || (fits && !begins_another(&next.record))) {
-                break;
-            }
-            if let Some(next) = of_lane.queue.pop_front() {
-                bytes += next.bytes;
-                numbers.push(next.number);
-                records.push(next.record);
-            }
-        }
-        of_lane.bytes -= bytes;
-        of_lane.under_way = Some(numbers);
+        let (limits, to_resume) = (self.limits, &self.to_resume);
+        let starts_another = |record: &Record| to_resume.iter().any(|batch| batch.first == Some(record.counter));
+        let (records, bytes) = self.lanes[lane].start_batch(|count, bytes, next| {
+            let fits = count < most && bytes + next.bytes <= limits.batch_bytes && !starts_another(&next.record);
+            // A batch has at least one record, whatever its size.
+            next.group == group && (count == 0 || fits)
+        });
         self.queued -= records.len();
         self.queued_bytes -= bytes;
-        // With other filters or limits it may be another batch by now, which is then tried as any.
-        let is_same = |batch: &Unfinished| {
-            records.len() == most && records.last().is_some_and(|record| record.sequence_number == batch.last)
+        // With other filters or limits, the batch may have other records now. Then it has no attempts.
+        let is_same = |batch: &UnfinishedBatch| {
+            records.len() == most && records.last().is_some_and(|record| Some(record.counter) == batch.last)
         };
-        of_lane.unfinished = resumed.filter(is_same);
-        let attempts = of_lane.unfinished.as_ref().map(|batch| batch.attempts.clone());
-        Some(Taken { lane, group, records, attempts })
+        let unfinished = resumed.filter(is_same);
+        let attempts = unfinished.as_ref().map(|batch| batch.attempts.clone());
+        self.lanes[lane].unfinished = unfinished;
+        Some(LaneBatch { lane, group, records, attempts })
     }
 
     /// When the next batch will have been gathered long enough, in epoch milliseconds.
     pub fn due(&self) -> Option<i64> {
-        let gathering = self.lanes.iter().filter(|lane| lane.under_way.is_none() && !lane.queue.is_empty());
+        let gathering = self.lanes.iter().filter(|lane| lane.is_free() && !lane.queue.is_empty());
         gathering.map(|lane| lane.gathering_since + self.limits.gather_ms).min()
     }
 
-    /// Notes that the first `completed` records of a lane's batch are done with, and what was tried of the others.
-    pub fn progressed(&mut self, lane: usize, completed: usize, unfinished: Option<Unfinished>) {
-        self.lanes[lane].unfinished = unfinished;
-        for number in self.lanes[lane].under_way.iter().flatten().take(completed) {
+    /// Notes that the first `completed` records of a lane's batch are finished, and the attempts at the others.
+    pub fn progressed(&mut self, lane: usize, completed: usize, unfinished: Option<UnfinishedBatch>) {
+        let lane = &mut self.lanes[lane];
+        lane.unfinished = unfinished;
+        lane.completed(completed);
+        for (number, _) in lane.under_way.iter().flatten().take(completed) {
             let index = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
-            // What is done and before the ledger's first was taken off it before.
+            // Finished records before the first unfinished one were removed from the ledger.
             if *number >= self.first
                 && let Some(entry) = self.ledger.get_mut(index)
             {
-                entry.is_done = true;
+                entry.is_finished = true;
             }
         }
     }
@@ -223,33 +214,35 @@ impl Lanes {
         lane.gathering_since = now;
     }
 
-    /// The sequence number up to which everything is done with, if that is further than it was. Records of one number
-    /// (those of an aggregate) are done with together.
-    pub fn checkpoint(&mut self) -> Option<String> {
+    /// The counter up to which all records are finished, if it has grown. The records of an aggregate have one counter and are
+    /// finished together.
+    pub fn checkpoint(&mut self) -> Option<u64> {
         let mut checkpoint = None;
         while let Some(first) = self.ledger.front() {
-            let number = &first.sequence_number;
-            let together = self.ledger.iter().take_while(|entry| entry.sequence_number == *number).count();
-            if !self.ledger.iter().take(together).all(|entry| entry.is_done) {
+            let counter = first.counter;
+            let together = self.ledger.iter().take_while(|entry| entry.counter == counter).count();
+            if !self.ledger.iter().take(together).all(|entry| entry.is_finished) {
                 break;
             }
             self.first += together as u64;
-            checkpoint = self.ledger.drain(..together).next().map(|entry| entry.sequence_number);
+            self.ledger.drain(..together);
+            checkpoint = Some(counter);
         }
-        if let Some(checkpoint) = &checkpoint {
-            self.to_resume.retain(|batch| batch.first.is_empty() || is_after(&batch.first, checkpoint));
+        if let Some(checkpoint) = checkpoint {
+            self.to_resume.retain(|batch| batch.first.is_none_or(|first| first > checkpoint));
+            self.earlier.retain(|progress| progress.is_beyond(checkpoint + 1));
         }
         checkpoint
     }
 
-    /// Whether nothing of a lane is under way.
+    /// Whether a lane has no batch under way.
     pub fn is_free(&self, lane: usize) -> bool {
-        self.lanes[lane].under_way.is_none()
+        self.lanes[lane].is_free()
     }
 
-    /// Makes a lane busy with what is no batch: the end of a window. The attempts made at that before.
+    /// Makes a lane busy with the final invocation of a window. Returns the earlier attempts at it.
     pub fn occupy(&mut self, lane: usize) -> Option<Attempts> {
-        let resumed = self.to_resume.iter().position(|batch| batch.first.is_empty());
+        let resumed = self.to_resume.iter().position(|batch| batch.first.is_none());
         let lane = &mut self.lanes[lane];
         lane.under_way = Some(Vec::new());
         lane.unfinished = resumed.map(|index| self.to_resume.swap_remove(index));
@@ -261,16 +254,14 @@ impl Lanes {
         self.lanes[lane].queue.front().map(|next| next.group)
     }
 
-    /// Nothing waits and nothing is under way.
+    /// Whether no record is queued and no batch under way.
     pub fn is_empty(&self) -> bool {
-        self.queued == 0 && self.lanes.iter().all(|lane| lane.under_way.is_none())
+        self.queued == 0 && self.lanes.iter().all(Lane::is_free)
     }
 
-    fn enter(&mut self, record: &Record, is_done: bool) -> u64 {
-        self.ledger.push_back(Entry { sequence_number: record.sequence_number.clone(), is_done });
-        if !self.to_resume.is_empty() {
-            self.read_to.clone_from(&record.sequence_number);
-        }
+    fn enter(&mut self, counter: u64, is_finished: bool) -> u64 {
+        self.ledger.push_back(LedgerEntry { counter, is_finished });
+        self.read_to = Some(counter);
         self.first + self.ledger.len() as u64 - 1
     }
 
@@ -280,25 +271,13 @@ impl Lanes {
             || lane.bytes >= self.limits.batch_bytes
             || first.group != last.group;
         let is_due = lane.gathering_since + self.limits.gather_ms <= now;
-        let resumed = self.to_resume.iter().find(|batch| batch.first == first.record.sequence_number);
+        let resumed = self.to_resume.iter().find(|batch| batch.first == Some(first.record.counter));
         let is_ready = match resumed {
-            Some(batch) => !is_after(&batch.last, &self.read_to) || !self.has_room(),
+            Some(batch) => batch.last <= self.read_to || !self.has_room(),
             None => is_full || is_due || self.is_at_end,
         };
-        lane.under_way.is_none() && is_ready
+        lane.is_free() && is_ready
     }
-
-    fn lane_of(&self, partition_key: &str) -> usize {
-        // Without keys of its own: a key has the same lane after a restart.
-        let mut hasher = DefaultHasher::new();
-        partition_key.hash(&mut hasher);
-        usize::try_from(hasher.finish() % self.lanes.len() as u64).unwrap_or_default()
-    }
-}
-
-/// Sequence numbers are numbers, of any length.
-fn is_after(one: &str, other: &str) -> bool {
-    (one.len(), one) > (other.len(), other)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::lambda::names::mapping_arn;
 
 /// The states of a mapping. <https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum MappingState {
     Creating,
     Enabling,
     Enabled,
@@ -27,7 +27,7 @@ pub enum State {
     Deleting,
 }
 
-impl State {
+impl MappingState {
     fn as_str(self) -> &'static str {
         match self {
             Self::Creating => "Creating",
@@ -41,26 +41,28 @@ impl State {
     }
 }
 
-/// What a mapping is to do: its pollers follow each change.
+/// The configuration of a mapping's pollers, which apply each change.
 #[derive(Debug, Clone)]
-pub struct Orders {
+pub struct PollerConfig {
     pub settings: Settings,
     pub is_enabled: bool,
     pub function: String,
 }
 
-/// What a mapping reads: a stream, by itself or through an enhanced fan-out consumer.
+/// The source of a mapping: a stream, read directly or through an enhanced fan-out consumer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventSource {
-    /// As the client gave it.
+    /// As the client sent it.
     pub arn: String,
     pub stream_arn: String,
     pub is_consumer: bool,
 }
 
 impl EventSource {
+    /// Reads the ARN of a stream or of one of its consumers.
+    ///
     /// # Errors
-    /// What is neither a stream nor one of its consumers.
+    /// The ARN is neither.
     pub fn read(arn: &str) -> Result<Self, AwsError> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         match parts[..] {
@@ -79,15 +81,15 @@ impl EventSource {
 
 pub struct Mapping {
     pub uuid: String,
-    /// With the qualifier, if the client gave one.
+    /// With the qualifier, if the client sent one.
     pub function_arn: String,
     pub source: EventSource,
     pub position: StartingPosition,
     pub tags: BTreeMap<String, String>,
-    pub orders: watch::Sender<Orders>,
+    pub config: watch::Sender<PollerConfig>,
     pub progress: Arc<Progress>,
     pub poller: Option<AbortHandle>,
-    state: State,
+    state: MappingState,
     last_modified: Timestamp,
 }
 
@@ -97,7 +99,7 @@ impl Mapping {
         function_arn: String,
         source: EventSource,
         position: StartingPosition,
-        orders: Orders,
+        config: PollerConfig,
         progress: Progress,
     ) -> Self {
         Self {
@@ -106,26 +108,26 @@ impl Mapping {
             source,
             position,
             tags: BTreeMap::new(),
-            orders: watch::channel(orders).0,
+            config: watch::channel(config).0,
             progress: Arc::new(progress),
             poller: None,
-            state: State::Creating,
+            state: MappingState::Creating,
             last_modified: Timestamp::now(),
         }
     }
 
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> MappingState {
         self.state
     }
 
-    pub fn set_state(&mut self, state: State) {
+    pub fn set_state(&mut self, state: MappingState) {
         self.state = state;
         self.last_modified = Timestamp::now();
     }
 
     /// An `EventSourceMappingConfiguration`.
     pub fn to_json(&self, config: &Config) -> Value {
-        let mut members = self.orders.borrow().settings.to_json();
+        let mut members = self.config.borrow().settings.to_json();
         members.extend(self.position.to_json());
         members.extend(
             [

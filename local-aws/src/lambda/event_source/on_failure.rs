@@ -1,25 +1,27 @@
-//! What an on-failure destination gets for records that were given up. Pure.
+//! The document that an on-failure destination gets for abandoned records. Pure.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html>, and recorded documents.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::batch::Condition;
-use crate::kinesis::Record;
+use super::batch::FailureCondition;
+use super::record::Record;
+use crate::kinesis::{SequenceText, ShardSequence};
 
-/// Records given up, and the last invocation that had them.
-pub struct Failure<'a> {
+/// Abandoned records, and the last invocation with them.
+pub struct AbandonedBatch<'a> {
     pub request_id: &'a str,
     pub function_arn: &'a str,
-    pub condition: Condition,
+    pub condition: FailureCondition,
     pub invocations: u32,
-    /// The invocation itself failed; without it, the function reported failed records.
+    /// Whether the invocation itself failed. If not, the function reported failed records.
     pub is_function_error: bool,
     pub executed_version: &'a str,
     pub shard_id: &'a str,
+    pub sequence: ShardSequence,
     pub stream_arn: &'a str,
     pub records: &'a [Record],
-    /// The event that the function had or would have got; S3 gets it too.
+    /// The event of these records. Only S3 gets it.
     pub payload: Option<&'a str>,
     pub now: Timestamp,
 }
@@ -59,19 +61,20 @@ struct ResponseContext<'a> {
 #[serde(rename_all = "camelCase")]
 struct BatchInfo<'a> {
     shard_id: &'a str,
-    start_sequence_number: &'a str,
-    end_sequence_number: &'a str,
+    start_sequence_number: SequenceText,
+    end_sequence_number: SequenceText,
     approximate_arrival_of_first_record: String,
     approximate_arrival_of_last_record: String,
     batch_size: usize,
     stream_arn: &'a str,
 }
 
-impl Failure<'_> {
-    /// The document; none of no records.
+impl AbandonedBatch<'_> {
+    /// Writes the document. Returns `None` if there are no records.
     pub fn document(&self) -> Option<String> {
         let (first, last) = (self.records.first()?, self.records.last()?);
-        let is_exhausted = self.condition == Condition::RetryAttemptsExhausted;
+        let is_exhausted = self.condition == FailureCondition::RetryAttemptsExhausted;
+        let number = |record: &Record| self.sequence.number(record.counter, record.arrival / 1000);
         let document = Document {
             request_context: RequestContext {
                 request_id: self.request_id,
@@ -89,8 +92,8 @@ impl Failure<'_> {
             timestamp: iso(self.now),
             batch: BatchInfo {
                 shard_id: self.shard_id,
-                start_sequence_number: &first.sequence_number,
-                end_sequence_number: &last.sequence_number,
+                start_sequence_number: number(first),
+                end_sequence_number: number(last),
                 approximate_arrival_of_first_record: arrival(first),
                 approximate_arrival_of_last_record: arrival(last),
                 batch_size: self.records.len(),
@@ -103,7 +106,7 @@ impl Failure<'_> {
 }
 
 fn arrival(record: &Record) -> String {
-    Timestamp::from_millisecond(super::delivery::milliseconds(record.arrival)).map(iso).unwrap_or_default()
+    Timestamp::from_millisecond(record.arrival_ms()).map(iso).unwrap_or_default()
 }
 
 fn iso(time: Timestamp) -> String {
@@ -113,20 +116,24 @@ fn iso(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinesis::RecordRef;
 
-    fn record(sequence_number: &str, arrival: f64) -> Record {
-        Record { sequence_number: sequence_number.into(), partition_key: "k".into(), data: String::new(), arrival }
+    const SEQUENCE: ShardSequence = ShardSequence { created_seconds: 1, index: 0 };
+
+    fn record(counter: u64, arrival: u64) -> Record {
+        Record::new(RecordRef { counter, arrival, partition_key: "k", data: b"" })
     }
 
-    fn failure(records: &[Record]) -> Failure<'_> {
-        Failure {
+    fn batch(records: &[Record]) -> AbandonedBatch<'_> {
+        AbandonedBatch {
             request_id: "id",
             function_arn: "fn",
-            condition: Condition::RetryAttemptsExhausted,
+            condition: FailureCondition::RetryAttemptsExhausted,
             invocations: 2,
             is_function_error: true,
             executed_version: "$LATEST",
             shard_id: "shardId-000000000000",
+            sequence: SEQUENCE,
             stream_arn: "arn",
             records,
             payload: None,
@@ -136,22 +143,23 @@ mod tests {
 
     #[test]
     fn a_document_is_awss() {
-        let records = [record("1", 1_573_691_884.835), record("9", 1_573_691_885.0)];
-        assert_eq!(
-            failure(&records).document().unwrap(),
-            r#"{"requestContext":{"requestId":"id","functionArn":"fn","condition":"RetryAttemptsExhausted","approximateInvokeCount":2},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},"version":"1.0","timestamp":"2019-11-14T00:38:06.021Z","KinesisBatchInfo":{"shardId":"shardId-000000000000","startSequenceNumber":"1","endSequenceNumber":"9","approximateArrivalOfFirstRecord":"2019-11-14T00:38:04.835Z","approximateArrivalOfLastRecord":"2019-11-14T00:38:05.000Z","batchSize":2,"streamArn":"arn"}}"#
-        );
-        assert_eq!(failure(&[]).document(), None);
+        let records = [record(1, 1_573_691_884_835), record(9, 1_573_691_885_000)];
+        let (start, end) = (SEQUENCE.number(1, 1_573_691_884), SEQUENCE.number(9, 1_573_691_885));
+        let expected = r#"{"requestContext":{"requestId":"id","functionArn":"fn","condition":"RetryAttemptsExhausted","approximateInvokeCount":2},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},"version":"1.0","timestamp":"2019-11-14T00:38:06.021Z","KinesisBatchInfo":{"shardId":"shardId-000000000000","startSequenceNumber":"START","endSequenceNumber":"END","approximateArrivalOfFirstRecord":"2019-11-14T00:38:04.835Z","approximateArrivalOfLastRecord":"2019-11-14T00:38:05.000Z","batchSize":2,"streamArn":"arn"}}"#;
+        let expected = expected.replace("START", start.as_str()).replace("END", end.as_str());
+        assert_eq!(batch(&records).document().unwrap(), expected);
+        assert_eq!(batch(&[]).document(), None);
     }
 
     #[test]
     fn expired_records_have_no_response_and_reported_ones_no_error() {
-        let records = [record("1", 0.0)];
-        let expired = Failure { condition: Condition::RecordAgeExceeded, invocations: 0, ..failure(&records) };
+        let records = [record(1, 0)];
+        let expired =
+            AbandonedBatch { condition: FailureCondition::RecordAgeExceeded, invocations: 0, ..batch(&records) };
         let document: serde_json::Value = serde_json::from_str(&expired.document().unwrap()).unwrap();
         assert_eq!(document.get("responseContext"), None);
         assert_eq!(document["requestContext"]["approximateInvokeCount"], 1);
-        let reported = Failure { is_function_error: false, payload: Some("{}"), ..failure(&records) };
+        let reported = AbandonedBatch { is_function_error: false, payload: Some("{}"), ..batch(&records) };
         let document: serde_json::Value = serde_json::from_str(&reported.document().unwrap()).unwrap();
         assert_eq!(document["responseContext"]["functionError"], serde_json::Value::Null);
         assert_eq!(document["payload"], "{}");

@@ -1,4 +1,4 @@
-//! Mappings in the store, and apart from them how far each shard is read: that changes with every batch.
+//! Stores mappings, and separately the progress of each shard, which changes with every batch.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Mappings;
-use super::mapping::{EventSource, Mapping, Orders};
+use super::mapping::{EventSource, Mapping, PollerConfig};
 use super::progress::{Progress, ShardProgress};
-use super::settings::{Input, Settings, StartingPosition};
+use super::settings::{MappingInput, Settings, StartingPosition};
 use crate::error::AwsError;
 use crate::lambda::errors::service_failure;
 use crate::store::{Keyspace, Store, StoreError};
@@ -18,35 +18,35 @@ struct StoredMapping {
     function: String,
     function_arn: String,
     source_arn: String,
-    /// As the API shows them, which is also how they are read back.
+    /// In the API's form.
     settings: Map<String, Value>,
     position: Map<String, Value>,
     is_enabled: bool,
     tags: BTreeMap<String, String>,
 }
 
-/// How far a shard is processed.
+/// The progress in one shard of a stream.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Checkpoint<S = ShardProgress> {
-    /// Of the stream that the shard is of.
+    /// The stream's.
     pub incarnation: u64,
     #[serde(flatten)]
     pub shard: S,
 }
 
-/// Where a mapping's checkpoints are kept.
+/// Stores the checkpoints of one mapping.
 #[derive(Clone)]
-pub struct Checkpoints {
+pub struct CheckpointStore {
     store: Store,
     uuid: String,
 }
 
-impl Checkpoints {
+impl CheckpointStore {
     pub fn new(store: &Store, uuid: &str) -> Self {
         Self { store: store.clone(), uuid: uuid.to_owned() }
     }
 
-    pub fn keep(&self, shard_id: &str, incarnation: u64, shard: &ShardProgress) {
+    pub fn persist(&self, shard_id: &str, incarnation: u64, shard: &ShardProgress) {
         if self.store.keeps() {
             let checkpoint = Checkpoint { incarnation, shard };
             let mut batch = self.store.batch();
@@ -55,29 +55,29 @@ impl Checkpoints {
         }
     }
 
-    pub fn forget(&self) {
+    pub fn remove(&self) {
         let mut batch = self.store.batch();
-        // The character after the slash: no shard's checkpoint is behind it.
+        // '0' is the character after the slash, so the range has all of the mapping's checkpoints.
         batch.remove_range(Keyspace::Checkpoints, format!("{}/", self.uuid), format!("{}0", self.uuid));
         batch.commit();
     }
 }
 
 impl Mappings {
-    /// Keeps a mapping as it is now.
-    pub(super) fn keep(&self, mapping: &Mapping) {
+    /// Persists a mapping as it is now.
+    pub(super) fn persist(&self, mapping: &Mapping) {
         let store = &self.shared.store;
         if !store.keeps() {
             return;
         }
-        let orders = mapping.orders.borrow();
+        let config = mapping.config.borrow();
         let stored = StoredMapping {
-            function: orders.function.clone(),
+            function: config.function.clone(),
             function_arn: mapping.function_arn.clone(),
             source_arn: mapping.source.arn.clone(),
-            settings: orders.settings.to_json(),
+            settings: config.settings.to_json(),
             position: mapping.position.to_json(),
-            is_enabled: orders.is_enabled,
+            is_enabled: config.is_enabled,
             tags: mapping.tags.clone(),
         };
         let mut batch = store.batch();
@@ -85,16 +85,16 @@ impl Mappings {
         batch.commit();
     }
 
-    pub(super) fn forget(&self, uuid: &str) {
+    pub(super) fn remove_stored(&self, uuid: &str) {
         let mut batch = self.shared.store.batch();
         batch.remove(Keyspace::Mappings, uuid);
         batch.commit();
     }
 
-    /// Brings back what the store has: each mapping goes on behind its checkpoints.
+    /// Restores the stored mappings. Each one continues after its checkpoints.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// The data directory cannot be read.
     pub fn restore(&self) -> Result<(), StoreError> {
         let mut checkpoints: HashMap<String, Vec<(String, Checkpoint)>> = HashMap::new();
         for (key, checkpoint) in self.shared.store.all::<Checkpoint>(Keyspace::Checkpoints)? {
@@ -107,7 +107,7 @@ impl Mappings {
             let uuid = String::from_utf8_lossy(&uuid).into_owned();
             let progress = Progress::restored(
                 checkpoints.remove(&uuid).unwrap_or_default(),
-                Checkpoints::new(&self.shared.store, &uuid),
+                CheckpointStore::new(&self.shared.store, &uuid),
             );
             match restored(&uuid, stored, progress) {
                 Ok(mapping) => self.add(mapping),
@@ -115,14 +115,14 @@ impl Mappings {
                     tracing::warn!(
                         mapping = uuid,
                         error = error.message,
-                        "a mapping in the data folder is not understood"
+                        "a mapping in the data directory is invalid and was not restored"
                     );
                 }
             }
         }
-        // Written by an invocation that ended after its mapping was deleted.
+        // An invocation that ended after its mapping was deleted wrote them.
         for uuid in checkpoints.into_keys() {
-            Checkpoints::new(&self.shared.store, &uuid).forget();
+            CheckpointStore::new(&self.shared.store, &uuid).remove();
         }
         Ok(())
     }
@@ -130,14 +130,14 @@ impl Mappings {
 
 fn restored(uuid: &str, stored: StoredMapping, progress: Progress) -> Result<Mapping, AwsError> {
     let read = |members: Map<String, Value>| {
-        serde_json::from_value::<Input>(Value::Object(members))
+        serde_json::from_value::<MappingInput>(Value::Object(members))
             .map_err(|error| service_failure("read the mapping's settings", &error))
     };
     let settings = Settings::default().with(&read(stored.settings)?)?;
     let position = StartingPosition::read(&read(stored.position)?)?;
-    let orders = Orders { settings, is_enabled: stored.is_enabled, function: stored.function };
+    let config = PollerConfig { settings, is_enabled: stored.is_enabled, function: stored.function };
     let source = EventSource::read(&stored.source_arn)?;
-    let mut mapping = Mapping::new(uuid.to_owned(), stored.function_arn, source, position, orders, progress);
+    let mut mapping = Mapping::new(uuid.to_owned(), stored.function_arn, source, position, config, progress);
     mapping.tags = stored.tags;
     Ok(mapping)
 }

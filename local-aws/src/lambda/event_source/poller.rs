@@ -1,4 +1,4 @@
-//! The pollers of one mapping: a task for each shard that may be read now. A shard that is slow or fails delays no other.
+//! The pollers of one mapping: one task for each shard that may be read. A slow or failing shard delays no other.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::delivery::Context;
-use super::mapping::{EventSource, Orders, State};
-use super::progress::{Place, Progress};
+use super::mapping::{EventSource, MappingState, PollerConfig};
+use super::progress::{Progress, ReadPosition};
 use super::shard::ShardReader;
 use crate::kinesis::{Cursor, Kinesis, Shard, Stream};
 use crate::lambda::context::Context as LambdaContext;
 use crate::lambda::destinations::Destinations;
 
-/// The stream's shards are not looked at more often than this: a busy stream changes with every put, its shards hardly
-/// ever. When a shard ends they are looked at without delay.
+/// The shortest time between two scans of the stream's shards. A busy stream changes with every put, its shards hardly ever. When
+/// a shard ends, they are scanned without delay.
 const RESCAN: Duration = Duration::from_millis(50);
 
-/// What the pollers of a mapping share.
+/// The state that the pollers of a mapping share.
 pub struct Poller {
     pub uuid: String,
     pub source: EventSource,
@@ -31,28 +31,28 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Follows a mapping's orders until it is aborted. `show` tells what state that makes.
-    pub async fn follow(self, mut orders: watch::Receiver<Orders>, show: impl Fn(State) + Send + Sync) {
+    /// Applies a mapping's configuration until the task is aborted. Reports the resulting state to `set_state`.
+    pub async fn run(self, mut config: watch::Receiver<PollerConfig>, set_state: impl Fn(MappingState) + Send + Sync) {
         let poller = Arc::new(self);
         loop {
-            let current = orders.borrow_and_update().clone();
+            let current = config.borrow_and_update().clone();
             if current.is_enabled {
-                show(State::Enabled);
-                poller.poll(&current, &mut orders).await;
+                set_state(MappingState::Enabled);
+                poller.poll(&current, &mut config).await;
             } else {
-                show(State::Disabled);
-                if orders.changed().await.is_err() {
+                set_state(MappingState::Disabled);
+                if config.changed().await.is_err() {
                     return;
                 }
             }
-            if orders.has_changed().is_err() {
+            if config.has_changed().is_err() {
                 return;
             }
         }
     }
 
-    /// Reads the stream until there are new orders; then every shard finishes the invocation it is at.
-    async fn poll(self: &Arc<Self>, current: &Orders, orders: &mut watch::Receiver<Orders>) {
+    /// Reads the stream until the configuration changes. Then every shard finishes its present invocation.
+    async fn poll(self: &Arc<Self>, current: &PollerConfig, config: &mut watch::Receiver<PollerConfig>) {
         let (stop, stopped) = watch::channel(false);
         let mut changes = self.kinesis.changes(&self.source.stream_arn);
         let mut readers = JoinSet::new();
@@ -60,24 +60,24 @@ impl Poller {
         loop {
             changes.borrow_and_update();
             let scanned = Instant::now();
-            // A stream that is gone has nothing to read: its readers wait, as does this.
+            // While the stream does not exist, its readers wait, and so does this task.
             if let Some(stream) = self.kinesis.stream(&self.source.stream_arn).await.map(Arc::new) {
-                if !self.progress.is_of(&stream) {
+                if !self.progress.is_for(&stream) {
                     readers.shutdown().await;
                     reading.clear();
-                    self.progress.begin_with(&stream);
+                    self.progress.restart_with(&stream);
                 }
                 self.start_readers(&stream, current, &stopped, &mut readers, &mut reading).await;
             }
             tokio::select! {
-                _ = orders.changed() => {
+                _ = config.changed() => {
                     stop.send_replace(true);
                     while readers.join_next().await.is_some() {}
                     return;
                 }
                 Some(ended) = readers.join_next(), if !readers.is_empty() => match ended {
                     Ok(shard_id) => drop(reading.remove(&shard_id)),
-                    Err(error) => tracing::error!(mapping = self.uuid, %error, "a shard's poller ended"),
+                    Err(error) => tracing::error!(mapping = self.uuid, %error, "the poller of a shard failed"),
                 },
                 () = next_scan(&mut changes, scanned + RESCAN) => {}
             }
@@ -87,7 +87,7 @@ impl Poller {
     async fn start_readers(
         self: &Arc<Self>,
         stream: &Arc<Stream>,
-        current: &Orders,
+        current: &PollerConfig,
         stopped: &watch::Receiver<bool>,
         readers: &mut JoinSet<String>,
         reading: &mut HashSet<String>,
@@ -96,9 +96,9 @@ impl Poller {
             if reading.contains(&shard.id) || !self.may_be_read(stream, shard) {
                 continue;
             }
-            let cursor = match self.progress.place(&shard.id) {
-                Some(Place::Drained) => continue,
-                Some(Place::At(cursor)) => cursor,
+            let cursor = match self.progress.position(&shard.id) {
+                Some(ReadPosition::Drained) => continue,
+                Some(ReadPosition::At(cursor)) => cursor,
                 None => Cursor::START,
             };
             reading.insert(shard.id.clone());
@@ -106,18 +106,19 @@ impl Poller {
                 poller: Arc::clone(self),
                 stream: Arc::clone(stream),
                 shard_id: shard.id.clone(),
-                orders: current.clone(),
+                sequence: shard.sequence,
+                config: current.clone(),
             };
             readers.spawn(ShardReader::new(context, stopped.clone(), cursor).run());
         }
     }
 
-    /// A shard is read once all its parents are: records of one key stay in order. Parents that are no longer listed are
-    /// past retention.
+    /// Whether all of the shard's parents were read to their ends, so that records of one key stay in order. Parents that are no
+    /// longer listed have expired.
     fn may_be_read(&self, stream: &Stream, shard: &Shard) -> bool {
         shard.parents.iter().all(|parent| {
             let is_listed = stream.shards.iter().any(|listed| listed.id == *parent);
-            !is_listed || self.progress.place(parent) == Some(Place::Drained)
+            !is_listed || self.progress.position(parent) == Some(ReadPosition::Drained)
         })
     }
 }

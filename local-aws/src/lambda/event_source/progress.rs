@@ -1,46 +1,51 @@
-//! Where the pollers of a mapping are, and how the last batch went. Survives updates and pauses; with a store, restarts too.
+//! The positions of a mapping's pollers and the result of its last batch. They survive updates and pauses, and with a data
+//! directory, restarts.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::lanes::Unfinished;
-use super::persist::{Checkpoint, Checkpoints};
+use super::lanes::{LaneProgress, UnfinishedBatch};
+use super::persist::{Checkpoint, CheckpointStore};
 use super::window::Window;
 use crate::kinesis::{Cursor, Stream};
 
 /// The progress of a mapping, shared by its pollers.
 pub struct Progress {
     shards: Mutex<Shards>,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     result: Mutex<ProcessingResult>,
 }
 
 struct Shards {
-    /// Of the stream that the shards are of.
+    /// The stream's.
     incarnation: u64,
     by_id: HashMap<String, ShardProgress>,
 }
 
-/// How far a shard is processed.
+/// The progress in one shard.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ShardProgress {
-    pub place: Option<Place>,
-    /// The tumbling window that is open.
+    #[serde(rename = "place")]
+    pub position: Option<ReadPosition>,
+    /// The open tumbling window.
     pub window: Option<Window>,
-    /// Batches that were tried and are not done with.
+    /// Batches that were started and are not finished.
     #[serde(default)]
-    pub unfinished: Vec<Unfinished>,
+    pub unfinished: Vec<UnfinishedBatch>,
+    /// What is finished beyond the position.
+    #[serde(default)]
+    pub lanes: Vec<LaneProgress>,
     #[serde(default)]
     pub result: ProcessingResult,
 }
 
-/// How far a shard is read.
+/// The position up to which a shard is finished.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Place {
+pub enum ReadPosition {
     At(Cursor),
-    /// The shard is closed and all of it was processed: its children may be read.
+    /// The shard is closed and all of it was processed. Its children may be read.
     Drained,
 }
 
@@ -67,15 +72,16 @@ impl ProcessingResult {
 }
 
 impl Progress {
-    pub fn new(stream: &Stream, places: HashMap<String, Place>, checkpoints: Checkpoints) -> Self {
-        let begun = |(shard_id, place)| (shard_id, ShardProgress { place: Some(place), ..ShardProgress::default() });
-        let shards = Shards { incarnation: stream.incarnation, by_id: places.into_iter().map(begun).collect() };
+    pub fn new(stream: &Stream, positions: HashMap<String, ReadPosition>, checkpoints: CheckpointStore) -> Self {
+        let started =
+            |(shard_id, position)| (shard_id, ShardProgress { position: Some(position), ..ShardProgress::default() });
+        let shards = Shards { incarnation: stream.incarnation, by_id: positions.into_iter().map(started).collect() };
         Self { shards: Mutex::new(shards), checkpoints, result: Mutex::default() }
     }
 
-    /// The progress that these checkpoints of shards tell, those of the latest stream if there were several of its name.
-    /// Which shard's result came last is not kept: a failure outweighs a success.
-    pub fn restored(of_shards: Vec<(String, Checkpoint)>, checkpoints: Checkpoints) -> Self {
+    /// Restores progress from the checkpoints of shards. If streams of the same name had different incarnations, the latest one
+    /// counts. The order of the shards' results is not stored, so a failure outweighs a success.
+    pub fn restored(of_shards: Vec<(String, Checkpoint)>, checkpoints: CheckpointStore) -> Self {
         let incarnation = of_shards.iter().map(|(_, checkpoint)| checkpoint.incarnation).max().unwrap_or_default();
         let latest = of_shards.into_iter().filter(|(_, checkpoint)| checkpoint.incarnation == incarnation);
         let by_id: HashMap<_, _> = latest.map(|(shard_id, checkpoint)| (shard_id, checkpoint.shard)).collect();
@@ -83,11 +89,11 @@ impl Progress {
         Self { shards: Mutex::new(Shards { incarnation, by_id }), checkpoints, result: Mutex::new(result) }
     }
 
-    /// Has every shard's progress in the store.
-    pub fn keep_all(&self) {
+    /// Persists every shard's progress.
+    pub fn persist_all(&self) {
         let shards = self.shards();
         for (shard_id, shard) in &shards.by_id {
-            self.checkpoints.keep(shard_id, shards.incarnation, shard);
+            self.checkpoints.persist(shard_id, shards.incarnation, shard);
         }
     }
 
@@ -95,17 +101,17 @@ impl Progress {
         self.shards().by_id.get(shard_id).cloned().unwrap_or_default()
     }
 
-    pub fn place(&self, shard_id: &str) -> Option<Place> {
-        self.shards().by_id.get(shard_id)?.place.clone()
+    pub fn position(&self, shard_id: &str) -> Option<ReadPosition> {
+        self.shards().by_id.get(shard_id)?.position.clone()
     }
 
-    /// The tumbling window that a shard is in.
+    /// The open tumbling window of a shard.
     pub fn window(&self, shard_id: &str) -> Option<Window> {
         self.shards().by_id.get(shard_id)?.window.clone()
     }
 
-    /// Changes a shard's progress and, if `change` says that it did, keeps all of it in one write: what a window's state
-    /// counts is what the place has passed. Nothing is kept of a stream whose name another has by now.
+    /// Changes a shard's progress and persists it in one write if `change` returns true: a window's state always belongs to the
+    /// position. Ignores an earlier stream of the same name.
     pub fn update(&self, stream: &Stream, shard_id: &str, change: impl FnOnce(&mut ShardProgress) -> bool) {
         let mut shards = self.shards();
         if shards.incarnation != stream.incarnation {
@@ -113,17 +119,17 @@ impl Progress {
         }
         let shard = shards.by_id.entry(shard_id.to_owned()).or_default();
         if change(shard) {
-            self.checkpoints.keep(shard_id, stream.incarnation, shard);
+            self.checkpoints.persist(shard_id, stream.incarnation, shard);
         }
     }
 
-    /// Whether the places are this stream's, and not those of one that had its name before.
-    pub fn is_of(&self, stream: &Stream) -> bool {
+    /// Whether the positions are this stream's, and not those of an earlier one of the same name.
+    pub fn is_for(&self, stream: &Stream) -> bool {
         self.shards().incarnation == stream.incarnation
     }
 
-    /// Begins with a stream made again under the name: it is read from its beginning.
-    pub fn begin_with(&self, stream: &Stream) {
+    /// Starts over with a new stream of the same name, which is read from its beginning.
+    pub fn restart_with(&self, stream: &Stream) {
         *self.shards() = Shards { incarnation: stream.incarnation, by_id: HashMap::new() };
     }
 
@@ -140,7 +146,7 @@ impl Progress {
     }
 }
 
-/// Sets a member; whether that changes it.
+/// Sets a member. Returns whether that changes it.
 pub fn set<T: PartialEq>(member: &mut T, value: T) -> bool {
     let is_changed = *member != value;
     *member = value;

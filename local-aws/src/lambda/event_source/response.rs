@@ -1,81 +1,124 @@
-//! What a function's answer says about a batch, when the mapping has `ReportBatchItemFailures`. Pure.
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>, and recorded answers.
+//! Reads a function's response to a batch if the mapping has `ReportBatchItemFailures`. Pure.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>, and recorded responses.
 
 use serde_json::Value;
 
-use super::batch::Outcome;
+use super::batch::InvocationOutcome;
+use super::event::EventFields;
+use super::record::Record;
 
-/// Reads a successful invocation's answer. `sequence_numbers` are those of the records it was given, `first` is the
-/// index of the first of them in its batch.
-pub fn outcome(payload: &[u8], sequence_numbers: &[&str], first: usize) -> Outcome {
-    let Ok(answer) = serde_json::from_slice::<Value>(payload) else { return Outcome::Failure };
-    let failures = match &answer {
-        Value::Null => return Outcome::Success,
-        Value::String(text) if text.is_empty() => return Outcome::Success,
-        Value::Array(items) if items.is_empty() => return Outcome::Success,
-        Value::Object(members) => members.get("batchItemFailures").unwrap_or(&Value::Null),
-        // Unverified: an answer of another shape than asked for.
-        _ => return Outcome::Failure,
-    };
-    match failures {
-        Value::Null => Outcome::Success,
-        Value::Array(items) => lowest(items, sequence_numbers, first),
-        _ => Outcome::Failure,
-    }
+/// The records of an invocation, which its response names by their sequence numbers.
+pub struct InvokedRecords<'a> {
+    pub records: &'a [Record],
+    pub fields: &'a EventFields<'a>,
+    /// The index of the first of them in its batch.
+    pub first: usize,
 }
 
-/// The lowest sequence number is the checkpoint. One item that names no record of the batch fails all of it.
-fn lowest(items: &[Value], sequence_numbers: &[&str], first: usize) -> Outcome {
-    let index_of = |item: &Value| {
-        let identifier = item.get("itemIdentifier")?.as_str()?;
-        sequence_numbers.iter().position(|number| *number == identifier)
-    };
-    let indexes: Option<Vec<usize>> = items.iter().map(index_of).collect();
-    match indexes.map(|indexes| indexes.into_iter().min()) {
-        None => Outcome::Failure,
-        Some(None) => Outcome::Success,
-        Some(Some(index)) => Outcome::DoneBefore(first + index),
+impl InvokedRecords<'_> {
+    /// Reads the response of a successful invocation.
+    pub fn outcome(&self, payload: &[u8]) -> InvocationOutcome {
+        let Ok(response) = serde_json::from_slice::<Value>(payload) else { return InvocationOutcome::Failure };
+        let failures = match &response {
+            Value::Null => return InvocationOutcome::Success,
+            Value::String(text) if text.is_empty() => return InvocationOutcome::Success,
+            Value::Array(items) if items.is_empty() => return InvocationOutcome::Success,
+            Value::Object(members) => members.get("batchItemFailures").unwrap_or(&Value::Null),
+            // Unverified: a response of any other shape.
+            _ => return InvocationOutcome::Failure,
+        };
+        match failures {
+            Value::Null => InvocationOutcome::Success,
+            Value::Array(items) => self.lowest(items),
+            _ => InvocationOutcome::Failure,
+        }
+    }
+
+    /// The lowest sequence number is the checkpoint. One item that names no record of the batch fails all of it.
+    fn lowest(&self, items: &[Value]) -> InvocationOutcome {
+        let indexes: Option<Vec<usize>> =
+            items.iter().map(|item| self.index_of(item.get("itemIdentifier")?.as_str()?)).collect();
+        match indexes.map(|indexes| indexes.into_iter().min()) {
+            None => InvocationOutcome::Failure,
+            Some(None) => InvocationOutcome::Success,
+            Some(Some(index)) => InvocationOutcome::DoneBefore(self.first + index),
+        }
+    }
+
+    /// The index of the first record with this sequence number.
+    fn index_of(&self, sequence_number: &str) -> Option<usize> {
+        let counter = self.fields.sequence.counter(sequence_number)?;
+        let index = self.records.partition_point(|record| record.counter < counter);
+        let found = self.fields.sequence_number(self.records.get(index)?.as_ref());
+        (found.as_str() == sequence_number).then_some(index)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinesis::{RecordRef, ShardSequence};
 
-    fn read(payload: &str) -> Outcome {
-        outcome(payload.as_bytes(), &["10", "11", "12"], 5)
+    const FIELDS: EventFields<'static> = EventFields {
+        region: "us-east-1",
+        event_source_arn: "arn",
+        shard_id: "shardId-000000000000",
+        sequence: ShardSequence { created_seconds: 1, index: 0 },
+        role_arn: "role",
+    };
+
+    fn record(counter: u64) -> Record {
+        Record::new(RecordRef { counter, arrival: 0, partition_key: "k", data: b"" })
+    }
+
+    /// The sequence number of the record with this counter.
+    fn number(counter: u64) -> String {
+        FIELDS.sequence_number(record(counter).as_ref()).to_string()
+    }
+
+    fn read(payload: &str) -> InvocationOutcome {
+        let records = [10, 11, 11, 12].map(record);
+        InvokedRecords { records: &records, fields: &FIELDS, first: 5 }.outcome(payload.as_bytes())
+    }
+
+    fn report(identifiers: &[String]) -> String {
+        let items: Vec<Value> =
+            identifiers.iter().map(|identifier| serde_json::json!({ "itemIdentifier": identifier })).collect();
+        serde_json::json!({ "batchItemFailures": items }).to_string()
     }
 
     #[test]
-    fn nothing_reported_is_success() {
+    fn a_response_without_failures_is_a_success() {
         for payload in
             [r#""""#, "null", "[]", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#, r#"{"a":1}"#]
         {
-            assert_eq!(read(payload), Outcome::Success, "{payload}");
+            assert_eq!(read(payload), InvocationOutcome::Success, "{payload}");
         }
     }
 
     #[test]
     fn a_report_that_names_no_record_fails_the_batch() {
+        let (known, unknown) = (number(10), number(99));
         for item in [
-            r#"{"itemIdentifier":""}"#,
-            r#"{"itemIdentifier":null}"#,
-            r#"{"foo":"10"}"#,
-            r#"{"foo":null}"#,
-            r#"{"itemIdentifier":"99"}"#,
-            r#"{"itemIdentifier":"11"},{"itemIdentifier":"99"}"#,
-            r#""10""#,
+            r#"{"itemIdentifier":""}"#.to_owned(),
+            r#"{"itemIdentifier":null}"#.to_owned(),
+            format!(r#"{{"foo":"{known}"}}"#),
+            r#"{"foo":null}"#.to_owned(),
+            r#"{"itemIdentifier":"99"}"#.to_owned(),
+            format!(r#"{{"itemIdentifier":"{unknown}"}}"#),
+            format!(r#"{{"itemIdentifier":"0{known}"}}"#),
+            format!(r#"{{"itemIdentifier":"{known}"}},{{"itemIdentifier":"{unknown}"}}"#),
+            format!(r#""{known}""#),
         ] {
-            assert_eq!(read(&format!(r#"{{"batchItemFailures":[{item}]}}"#)), Outcome::Failure, "{item}");
+            assert_eq!(read(&format!(r#"{{"batchItemFailures":[{item}]}}"#)), InvocationOutcome::Failure, "{item}");
         }
-        assert_eq!(read("not json"), Outcome::Failure);
-        assert_eq!(read(r#"{"batchItemFailures":"10"}"#), Outcome::Failure);
+        assert_eq!(read("not json"), InvocationOutcome::Failure);
+        assert_eq!(read(&format!(r#"{{"batchItemFailures":"{known}"}}"#)), InvocationOutcome::Failure);
     }
 
     #[test]
     fn the_lowest_reported_record_is_the_checkpoint() {
-        let report = r#"{"batchItemFailures":[{"itemIdentifier":"12"},{"itemIdentifier":"11"}]}"#;
-        assert_eq!(read(report), Outcome::DoneBefore(6));
-        assert_eq!(read(r#"{"batchItemFailures":[{"itemIdentifier":"10"}]}"#), Outcome::DoneBefore(5));
+        assert_eq!(read(&report(&[number(12), number(11)])), InvocationOutcome::DoneBefore(6));
+        assert_eq!(read(&report(&[number(10)])), InvocationOutcome::DoneBefore(5));
     }
 }

@@ -1,5 +1,5 @@
-//! An event source mapping's settings: read from a request, checked, completed with the defaults. What is not carried out
-//! yet is refused by its name, never ignored.
+//! The settings of an event source mapping: reads them from a request, validates them and adds the defaults. A setting that
+//! is not supported is rejected by name, never ignored.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::validation::LAMBDA;
 /// The members that CreateEventSourceMapping and UpdateEventSourceMapping share.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Input {
+pub struct MappingInput {
     pub function_name: Option<String>,
     pub event_source_arn: Option<String>,
     pub enabled: Option<bool>,
@@ -40,26 +40,26 @@ pub struct Input {
     others: BTreeMap<String, Value>,
 }
 
-/// A mapping's settings, all of them.
+/// All settings of a mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub batch_size: usize,
     pub batching_window_seconds: u32,
-    /// Batches of one shard at a time.
+    /// The number of batches of one shard that are processed at a time.
     pub parallelization_factor: usize,
-    /// 0: no tumbling windows.
+    /// 0 disables tumbling windows.
     tumbling_window_seconds: u32,
     pub reports_item_failures: bool,
-    /// None: every record passes.
+    /// Without filters, every record passes.
     pub filters: Option<Filters>,
-    /// Where it is told what was given up.
+    /// The destination of abandoned records.
     pub on_failure: Option<Destination>,
     max_record_age_seconds: i64,
     max_retry_attempts: i64,
     bisect: bool,
 }
 
-/// Where a mapping begins to read: fixed when it is made.
+/// The position where a mapping starts to read. It is fixed when the mapping is created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartingPosition {
     pub start: Start,
@@ -87,8 +87,8 @@ impl Settings {
     /// These settings with those that a request names.
     ///
     /// # Errors
-    /// A value out of its range; a setting that the endpoint does not carry out.
-    pub fn with(&self, input: &Input) -> Result<Self, AwsError> {
+    /// A value is out of its range, or a setting is not supported.
+    pub fn with(&self, input: &MappingInput) -> Result<Self, AwsError> {
         check(input)?;
         let mut settings = self.clone();
         if let Some(size) = input.batch_size.and_then(|size| usize::try_from(size).ok()) {
@@ -116,7 +116,7 @@ impl Settings {
             settings.on_failure = on_failure(config)?;
         }
         if settings.window_ms().is_some() && settings.parallelization_factor > 1 {
-            // A window's state is its shard's. AWS refuses both together, in words that are unverified:
+            // A window's state is its shard's. AWS rejects both together. Its message is unverified:
             // <https://github.com/terraform-aws-modules/terraform-aws-lambda/issues/619>.
             return Err(invalid_parameter("TumblingWindowInSeconds requires a ParallelizationFactor of 1."));
         }
@@ -167,7 +167,7 @@ impl Settings {
 
 fn on_failure(config: &DestinationConfig) -> Result<Option<Destination>, AwsError> {
     if !config.on_success().is_empty() {
-        // AWS's wording is unverified; that it has none here is botocore's model.
+        // AWS's message is unverified. That there is no OnSuccess here is botocore's model.
         return Err(invalid_parameter("An event source mapping has no OnSuccess destination."));
     }
     check_arn(config.on_failure(), "onFailure")?;
@@ -175,9 +175,11 @@ fn on_failure(config: &DestinationConfig) -> Result<Option<Destination>, AwsErro
 }
 
 impl StartingPosition {
+    /// Reads the starting position of a request.
+    ///
     /// # Errors
-    /// None, an unknown one, or AT_TIMESTAMP without its timestamp.
-    pub fn read(input: &Input) -> Result<Self, AwsError> {
+    /// The position is missing or invalid, or AT_TIMESTAMP has no timestamp.
+    pub fn read(input: &MappingInput) -> Result<Self, AwsError> {
         let Some(position) = input.starting_position.as_deref() else {
             // Recorded: this one validation error has another code, and a full stop.
             return Err(invalid_parameter(
@@ -219,22 +221,22 @@ impl StartingPosition {
     }
 }
 
-fn check(input: &Input) -> Result<(), AwsError> {
+fn check(input: &MappingInput) -> Result<(), AwsError> {
     if input.maximum_record_age_in_seconds.is_some_and(|age| (0..60).contains(&age)) {
-        // AWS's wording is unverified.
+        // AWS's message is unverified.
         return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
     }
     match input.others.iter().find(|(_, value)| is_set(value)) {
-        Some((name, _)) => Err(not_carried_out(name)),
+        Some((name, _)) => Err(unsupported(name)),
         None => Ok(()),
     }
 }
 
-fn not_carried_out(what: &str) -> AwsError {
-    invalid_parameter(format!("The local endpoint does not support {what} for event source mappings yet."))
+fn unsupported(setting: &str) -> AwsError {
+    invalid_parameter(format!("The local endpoint does not support {setting} for event source mappings yet."))
 }
 
-/// A timestamp in a JSON body is epoch seconds; some clients send RFC 3339.
+/// Reads a timestamp: epoch seconds, or RFC 3339, which some clients send.
 fn epoch_seconds(value: &Value) -> Option<f64> {
     if let Some(seconds) = value.as_f64() {
         return Some(seconds);
@@ -247,7 +249,7 @@ fn epoch_seconds(value: &Value) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn input(value: Value) -> Input {
+    fn input(value: Value) -> MappingInput {
         serde_json::from_value(value).unwrap()
     }
 
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_kept_and_shown() {
+    fn settings_are_stored_and_described() {
         let settings = with(json!({
             "BatchSize": 10, "ParallelizationFactor": 10, "MaximumBatchingWindowInSeconds": 5, "MaximumRecordAgeInSeconds": 60,
             "MaximumRetryAttempts": 0, "BisectBatchOnFunctionError": true, "FunctionResponseTypes": ["ReportBatchItemFailures"],
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_shown_as_written_and_taken_away_by_an_empty_list() {
+    fn filters_are_described_as_written_and_removed_by_an_empty_list() {
         let criteria = json!({ "Filters": [{ "Pattern": r#"{ "data": {"a": [1]} }"# }] });
         let settings = with(json!({ "FilterCriteria": criteria })).unwrap();
         assert_eq!(settings.to_json()["FilterCriteria"], criteria);
@@ -297,14 +299,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tumbling_window_is_one_of_the_whole_shard() {
+    fn a_tumbling_window_rejects_a_parallelization_factor() {
         let settings = with(json!({ "TumblingWindowInSeconds": 30 })).unwrap();
         assert_eq!((settings.window_ms(), with(json!({})).unwrap().window_ms()), (Some(30_000), None));
         assert!(settings.with(&input(json!({ "ParallelizationFactor": 2 }))).is_err());
     }
 
     #[test]
-    fn an_on_failure_destination_is_set_kept_and_taken_away() {
+    fn an_on_failure_destination_is_set_retained_and_removed() {
         let config = json!({ "OnFailure": { "Destination": "arn:aws:sqs:us-east-1:000000000000:q" } });
         let settings = with(json!({ "DestinationConfig": config })).unwrap();
         assert_eq!(settings.to_json()["DestinationConfig"], config);
@@ -338,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_carried_out_is_refused_by_name() {
+    fn an_unsupported_setting_is_rejected_by_name() {
         for (setting, value) in
             [("KMSKeyArn", json!("arn:aws:kms:x")), ("ScalingConfig", json!({ "MaximumConcurrency": 2 }))]
         {

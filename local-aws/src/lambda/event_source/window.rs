@@ -1,68 +1,68 @@
-//! Tumbling windows: the state that a function hands from batch to batch, and when a window ends. Pure.
+//! Tumbling windows: the state that a function passes from batch to batch, and the end of a window. Pure.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html>
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Bytes of a state; a larger one ends its window early.
+/// The largest state, in bytes. A larger one ends its window early.
 pub const MAX_STATE_BYTES: usize = 1_048_576;
 
-/// A record gets its time of arrival a moment before it can be read: so long a window waits for the last ones.
+/// A record gets its arrival time shortly before it can be read. A window waits this long for its last records.
 const GRACE_MS: i64 = 100;
 
-/// A window of one shard that is not closed yet.
+/// The open window of one shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Epoch milliseconds.
     start: i64,
     end: i64,
-    /// JSON, as the function gave it.
+    /// JSON, as the function returned it.
     state: String,
 }
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct WindowResponse<'a> {
     #[serde(borrow)]
     state: Option<&'a RawValue>,
 }
 
-/// When the window begins that a record of this arrival is in, in epoch milliseconds. Windows begin with the epoch.
+/// The start of the window of a record with this arrival, in epoch milliseconds. The first window starts with the epoch.
 pub fn start_of(arrival: i64, length_ms: i64) -> i64 {
     arrival - arrival.rem_euclid(length_ms.max(1))
 }
 
 impl Window {
-    /// A window with the state that every one begins with.
+    /// Creates a window with the initial state.
     pub fn new(start: i64, length_ms: i64) -> Self {
         Self { start, end: start + length_ms, state: "{}".into() }
     }
 
-    /// This window with the state that the function answered; none without a state, which fails the invocation.
-    pub fn answered(&self, payload: &[u8]) -> Option<Self> {
-        let answer: Answer = serde_json::from_slice(payload).ok()?;
-        Some(Self { state: answer.state?.get().to_owned(), ..self.clone() })
+    /// This window with the state of the function's response. Returns `None` if it has no state, which fails the invocation.
+    pub fn with_state_of(&self, payload: &[u8]) -> Option<Self> {
+        let response: WindowResponse = serde_json::from_slice(payload).ok()?;
+        Some(Self { state: response.state?.get().to_owned(), ..self.clone() })
     }
 
-    /// The state is larger than may be: the final invocation comes now, and the window goes on with a fresh state.
+    /// Whether the state is too large. Then the final invocation is due, and the window continues with an initial state.
     pub fn is_terminated_early(&self) -> bool {
         self.state.len() > MAX_STATE_BYTES
     }
 
-    /// Whether its final invocation is due: `next` is the window of the record that waits, if one does; without one, nothing
-    /// was left to read at `now`.
+    /// Whether the final invocation is due. `next` is the window of the next queued record. If it is `None`, nothing was left to
+    /// read at `now`.
     pub fn is_due(&self, next: Option<i64>, is_end_of_shard: bool, now: i64) -> bool {
-        // What comes with a clock set back stays in the window that is open.
+        // If the clock was set back, records stay in the open window.
         let is_over = next.map_or(is_end_of_shard || self.due() <= now, |next| next > self.start);
         self.is_terminated_early() || is_over
     }
 
-    /// When it ends if nothing more comes, in epoch milliseconds.
+    /// When the window ends if no more records come, in epoch milliseconds.
     pub fn due(&self) -> i64 {
         self.end + GRACE_MS
     }
 
-    /// The members that a windowed event has beside its records, in AWS's order.
+    /// The members that a window's event has in addition to its records, in AWS's order.
     pub fn members(&self, shard_id: &str, stream_arn: &str, is_final: bool) -> String {
         let (start, end) = (iso(self.start), iso(self.end));
         let is_early = is_final && self.is_terminated_early();
@@ -95,15 +95,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_state_is_a_failure() {
-        assert_eq!(window().answered(br#"{"state": {"a" :1}}"#).unwrap().state, r#"{"a" :1}"#);
-        for payload in ["null", "{}", "[]", r#"{"batchItemFailures":[]}"#, "no JSON", r#"{"state":null}"#] {
-            assert_eq!(window().answered(payload.as_bytes()), None, "{payload}");
+    fn a_response_without_state_is_a_failure() {
+        assert_eq!(window().with_state_of(br#"{"state": {"a" :1}}"#).unwrap().state, r#"{"a" :1}"#);
+        for payload in ["null", "{}", "[]", r#"{"batchItemFailures":[]}"#, "not JSON", r#"{"state":null}"#] {
+            assert_eq!(window().with_state_of(payload.as_bytes()), None, "{payload}");
         }
     }
 
     #[test]
-    fn a_window_is_closed_by_time_by_a_later_record_and_by_the_shards_end() {
+    fn time_a_later_record_and_the_shards_end_close_a_window() {
         assert!(!window().is_due(None, false, 180_000) && window().is_due(None, false, window().due()));
         assert!(window().is_due(Some(180_000), false, 0));
         assert!(!window().is_due(Some(120_000), true, 999_999), "its own records come first");
@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn a_state_that_is_too_large_ends_the_window_early() {
-        let answer = |length: usize| format!(r#"{{"state":"{}"}}"#, "x".repeat(length - 2));
-        let fits = window().answered(answer(MAX_STATE_BYTES).as_bytes()).unwrap();
+        let response = |length: usize| format!(r#"{{"state":"{}"}}"#, "x".repeat(length - 2));
+        let fits = window().with_state_of(response(MAX_STATE_BYTES).as_bytes()).unwrap();
         assert!(!fits.is_due(Some(120_000), false, 0));
-        let large = window().answered(answer(MAX_STATE_BYTES + 1).as_bytes()).unwrap();
+        let large = window().with_state_of(response(MAX_STATE_BYTES + 1).as_bytes()).unwrap();
         assert!(large.is_due(Some(120_000), false, 0));
         assert!(
             large.members("s", "a", true).ends_with(r#""isFinalInvokeForWindow":true,"isWindowTerminatedEarly":true"#)

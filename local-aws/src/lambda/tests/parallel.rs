@@ -61,3 +61,39 @@ async fn a_failing_key_blocks_its_lane_only_and_stays_before_the_checkpoint() {
     // At least once: what was done beyond the checkpoint may come again.
     eventually("and all the others are", async || (seen("fine") >= 16).then_some(())).await;
 }
+
+#[tokio::test]
+async fn records_that_other_lanes_finished_are_not_delivered_again_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_stream(1).await;
+    let source = "import base64\ndef handler(event, context):\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print(*data)\n    if 'bad' in data: raise Exception('bad record')\n";
+    bench.create_python(source, json!({})).await;
+    bench.put("poison", "bad").await;
+    for key in 0..16 {
+        bench.put(&format!("key{key}"), "fine").await;
+    }
+    let uuid = bench.mapped(json!({ "ParallelizationFactor": 10, "BatchSize": 1 })).await;
+    let seen = |bench: &Bench, wanted: &str| bench.printed().iter().filter(|line| *line == wanted).count();
+    // The lane of the poison record may have others, which wait behind it.
+    let idle = async || {
+        let before = seen(&bench, "fine");
+        let attempts = seen(&bench, "bad");
+        eventually("the poison record is retried", async || (seen(&bench, "bad") > attempts + 2).then_some(())).await;
+        (before > 0 && before == seen(&bench, "fine")).then_some(before)
+    };
+    let finished = eventually("all other lanes are finished", idle).await;
+    let path = format!("/2015-03-31/event-source-mappings/{uuid}");
+    bench.call("PUT", &path, json!({ "Enabled": false })).await;
+    bench.mapping_is(&uuid, "State", "Disabled").await;
+    bench.lambda.shutdown().await;
+    drop(bench);
+
+    let bench = Bench::open(dir.path()).await;
+    bench.mapping_is(&uuid, "State", "Disabled").await;
+    assert_eq!(bench.call("PUT", &path, json!({ "Enabled": true, "MaximumRetryAttempts": 0 })).await.status, 202);
+    bench.put("key0", "last").await;
+    eventually("everything is delivered", async || (seen(&bench, "last") > 0).then_some(())).await;
+    eventually("the rest is delivered", async || (seen(&bench, "fine") >= 16).then_some(())).await;
+    assert_eq!(seen(&bench, "fine"), 16, "{finished} were finished before the restart");
+}

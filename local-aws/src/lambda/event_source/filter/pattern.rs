@@ -1,28 +1,28 @@
-//! One event pattern: the operators that Lambda takes. Pure.
-//! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-syntax>; where that page is
-//! silent, as `aws/event-ruler` has it, the matcher that AWS publishes.
+//! One event pattern, with the operators that Lambda supports. Pure.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html#filtering-syntax>. What that page leaves
+//! open follows `aws/event-ruler`, the matcher that AWS publishes.
 
 use serde_json::{Map, Number, Value};
 
 const OR: &str = "$or";
-/// Numbers are compared within this range only. <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pattern-operators.html>
+/// The largest absolute value of a number in a comparison. <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pattern-operators.html>
 const MAX_NUMBER: f64 = 5.0e9;
 
-/// The text is no pattern.
+/// The value is not a pattern.
 #[derive(Debug, PartialEq)]
-pub struct Invalid;
+pub struct InvalidPattern;
 
-/// All members must match.
+/// A pattern. All of its members must match.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern(Vec<Member>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Member {
-    /// The value of a key, taken apart further.
+    /// A pattern for the object at a key.
     Nested(String, Pattern),
-    /// The value of a key: one of these matches.
+    /// Matches if one of the matchers matches the value at a key.
     Leaf(String, Vec<Matcher>),
-    /// One of these patterns matches.
+    /// Matches if one of the patterns matches.
     Or(Vec<Pattern>),
 }
 
@@ -53,19 +53,21 @@ enum Comparison {
 }
 
 impl Pattern {
+    /// Reads a pattern. An empty object matches everything.
+    ///
     /// # Errors
-    /// `Invalid` for what is no pattern. An empty object matches everything; inside a pattern it has no meaning.
-    pub fn read(value: &Value) -> Result<Self, Invalid> {
-        let members = value.as_object().ok_or(Invalid)?;
+    /// The value is not a pattern, or an object inside it is empty.
+    pub fn read(value: &Value) -> Result<Self, InvalidPattern> {
+        let members = value.as_object().ok_or(InvalidPattern)?;
         members.iter().map(|(key, value)| Member::read(key, value)).collect::<Result<_, _>>().map(Self)
     }
 
-    fn read_nested(value: &Value) -> Result<Self, Invalid> {
+    fn read_nested(value: &Value) -> Result<Self, InvalidPattern> {
         let pattern = Self::read(value)?;
-        if pattern.0.is_empty() { Err(Invalid) } else { Ok(pattern) }
+        if pattern.0.is_empty() { Err(InvalidPattern) } else { Ok(pattern) }
     }
 
-    /// Whether the pattern asks for a key of the event itself.
+    /// Whether the pattern names a key of the event itself.
     pub fn names(&self, key: &str) -> bool {
         self.0.iter().any(|member| match member {
             Member::Nested(name, _) | Member::Leaf(name, _) => name == key,
@@ -73,7 +75,7 @@ impl Pattern {
         })
     }
 
-    /// Whether an event matches. A nested pattern on a key that the event itself lacks does not, whatever it asks.
+    /// Whether an event matches. A nested pattern on a key that the event lacks never matches.
     pub fn matches(&self, event: &Map<String, Value>) -> bool {
         self.0.iter().all(|member| match member {
             Member::Nested(key, pattern) => event.get(key).is_some_and(|value| pattern.matches_in(Some(value))),
@@ -82,7 +84,7 @@ impl Pattern {
         })
     }
 
-    /// Whether a value below the event matches: an object, or one object of an array. What is no object has no members.
+    /// Whether a value inside the event matches: an object, or one object of an array. Other values have no members.
     fn matches_in(&self, value: Option<&Value>) -> bool {
         match value {
             Some(Value::Array(items)) if !items.is_empty() => items.iter().any(|item| self.matches_in(Some(item))),
@@ -101,9 +103,9 @@ impl Pattern {
 }
 
 impl Member {
-    fn read(key: &str, value: &Value) -> Result<Self, Invalid> {
+    fn read(key: &str, value: &Value) -> Result<Self, InvalidPattern> {
         match value {
-            Value::Array(items) if items.is_empty() => Err(Invalid),
+            Value::Array(items) if items.is_empty() => Err(InvalidPattern),
             Value::Array(items) if key == OR => {
                 items.iter().map(Pattern::read_nested).collect::<Result<_, _>>().map(Self::Or)
             }
@@ -112,32 +114,32 @@ impl Member {
                 Ok(Self::Leaf(key.to_owned(), matchers))
             }
             Value::Object(_) => Ok(Self::Nested(key.to_owned(), Pattern::read_nested(value)?)),
-            _ => Err(Invalid),
+            _ => Err(InvalidPattern),
         }
     }
 }
 
 impl Matcher {
-    fn read(value: &Value) -> Result<Self, Invalid> {
+    fn read(value: &Value) -> Result<Self, InvalidPattern> {
         match value {
-            Value::Array(_) => Err(Invalid),
+            Value::Array(_) => Err(InvalidPattern),
             Value::Object(members) => {
-                let (operator, operand) = only(members)?;
+                let (operator, operand) = single_member(members)?;
                 Self::operator(operator, operand)
             }
             scalar => Ok(Self::Equals(scalar.clone())),
         }
     }
 
-    fn operator(name: &str, operand: &Value) -> Result<Self, Invalid> {
+    fn operator(name: &str, operand: &Value) -> Result<Self, InvalidPattern> {
         match name {
             "prefix" => Affix::read(operand).map(Self::Prefix),
             "suffix" => Affix::read(operand).map(Self::Suffix),
             "equals-ignore-case" => text(operand).map(Self::EqualsIgnoreCase),
-            "exists" => operand.as_bool().map(Self::Exists).ok_or(Invalid),
+            "exists" => operand.as_bool().map(Self::Exists).ok_or(InvalidPattern),
             "numeric" => read_comparisons(operand).map(Self::Numeric),
             "anything-but" => read_exceptions(operand).map(Self::AnythingBut),
-            _ => Err(Invalid),
+            _ => Err(InvalidPattern),
         }
     }
 
@@ -153,7 +155,9 @@ impl Matcher {
 
     fn matches_scalar(&self, value: &Value) -> bool {
         match self {
-            Self::Equals(Value::Number(expected)) => value.as_number().is_some_and(|actual| same(expected, actual)),
+            Self::Equals(Value::Number(expected)) => {
+                value.as_number().is_some_and(|actual| are_equal(expected, actual))
+            }
             Self::Equals(expected) => expected == value,
             Self::EqualsIgnoreCase(expected) => {
                 value.as_str().is_some_and(|text| text.to_lowercase() == expected.to_lowercase())
@@ -172,11 +176,11 @@ impl Matcher {
 }
 
 impl Affix {
-    fn read(operand: &Value) -> Result<Self, Invalid> {
+    fn read(operand: &Value) -> Result<Self, InvalidPattern> {
         match operand {
-            Value::Object(members) => match only(members)? {
+            Value::Object(members) => match single_member(members)? {
                 ("equals-ignore-case", operand) => Ok(Self { text: text(operand)?, ignores_case: true }),
-                _ => Err(Invalid),
+                _ => Err(InvalidPattern),
             },
             operand => Ok(Self { text: text(operand)?, ignores_case: false }),
         }
@@ -192,14 +196,14 @@ impl Affix {
 }
 
 impl Comparison {
-    fn read(text: &str) -> Result<Self, Invalid> {
+    fn read(text: &str) -> Result<Self, InvalidPattern> {
         Ok(match text {
             "=" => Self::Equal,
             "<" => Self::Less,
             "<=" => Self::LessOrEqual,
             ">" => Self::Greater,
             ">=" => Self::GreaterOrEqual,
-            _ => return Err(Invalid),
+            _ => return Err(InvalidPattern),
         })
     }
 
@@ -218,29 +222,29 @@ impl Comparison {
     }
 }
 
-fn only(members: &Map<String, Value>) -> Result<(&str, &Value), Invalid> {
+fn single_member(members: &Map<String, Value>) -> Result<(&str, &Value), InvalidPattern> {
     let mut members = members.iter();
     match (members.next(), members.next()) {
         (Some((name, value)), None) => Ok((name, value)),
-        _ => Err(Invalid),
+        _ => Err(InvalidPattern),
     }
 }
 
-fn text(value: &Value) -> Result<String, Invalid> {
-    value.as_str().map(str::to_owned).ok_or(Invalid)
+fn text(value: &Value) -> Result<String, InvalidPattern> {
+    value.as_str().map(str::to_owned).ok_or(InvalidPattern)
 }
 
-/// One comparison, or a lower and an upper bound.
-fn read_comparisons(operand: &Value) -> Result<Vec<(Comparison, f64)>, Invalid> {
-    let parts = operand.as_array().ok_or(Invalid)?;
-    let pairs: Result<Vec<(Comparison, f64)>, Invalid> = parts
+/// Reads one comparison, or a lower and an upper bound.
+fn read_comparisons(operand: &Value) -> Result<Vec<(Comparison, f64)>, InvalidPattern> {
+    let parts = operand.as_array().ok_or(InvalidPattern)?;
+    let pairs: Result<Vec<(Comparison, f64)>, InvalidPattern> = parts
         .chunks(2)
         .map(|pair| match pair {
             [Value::String(comparison), Value::Number(number)] => {
-                let number = number.as_f64().filter(|number| number.abs() <= MAX_NUMBER).ok_or(Invalid)?;
+                let number = number.as_f64().filter(|number| number.abs() <= MAX_NUMBER).ok_or(InvalidPattern)?;
                 Ok((Comparison::read(comparison)?, number))
             }
-            _ => Err(Invalid),
+            _ => Err(InvalidPattern),
         })
         .collect();
     let pairs = pairs?;
@@ -251,43 +255,44 @@ fn read_comparisons(operand: &Value) -> Result<Vec<(Comparison, f64)>, Invalid> 
         {
             Ok(pairs)
         }
-        _ => Err(Invalid),
+        _ => Err(InvalidPattern),
     }
 }
 
-/// `anything-but`: a value, a list of values, or another operator with one text or several.
-fn read_exceptions(operand: &Value) -> Result<Vec<Matcher>, Invalid> {
+/// Reads the operand of `anything-but`: a value, a list of values, or another operator with one text or several.
+fn read_exceptions(operand: &Value) -> Result<Vec<Matcher>, InvalidPattern> {
     match operand {
         Value::Object(members) => {
-            let (name, operand) = only(members)?;
+            let (name, operand) = single_member(members)?;
             if !["prefix", "suffix", "equals-ignore-case"].contains(&name) {
-                return Err(Invalid);
+                return Err(InvalidPattern);
             }
             match operand {
-                Value::Array(items) if items.is_empty() => Err(Invalid),
+                Value::Array(items) if items.is_empty() => Err(InvalidPattern),
                 Value::Array(items) => items.iter().map(|item| Matcher::operator(name, item)).collect(),
                 operand => Ok(vec![Matcher::operator(name, operand)?]),
             }
         }
-        Value::Array(items) if items.is_empty() => Err(Invalid),
+        Value::Array(items) if items.is_empty() => Err(InvalidPattern),
         Value::Array(items) => items.iter().map(scalar).collect(),
         value => Ok(vec![scalar(value)?]),
     }
 }
 
-fn scalar(value: &Value) -> Result<Matcher, Invalid> {
+fn scalar(value: &Value) -> Result<Matcher, InvalidPattern> {
     match value {
-        Value::Array(_) | Value::Object(_) => Err(Invalid),
+        Value::Array(_) | Value::Object(_) => Err(InvalidPattern),
         value => Ok(Matcher::Equals(value.clone())),
     }
 }
 
-/// `300`, `300.0` and `3.0e2` are one number. Integers too large for a fraction's precision are compared as integers.
-fn same(one: &Number, other: &Number) -> bool {
+/// Whether two numbers are equal: `300`, `300.0` and `3.0e2` are. Integers beyond the precision of a float are compared as
+/// integers.
+fn are_equal(one: &Number, other: &Number) -> bool {
     one == other || ((one.is_f64() || other.is_f64()) && one.as_f64() == other.as_f64())
 }
 
-/// `exists` knows leaves only: an object is none, nor is an array without one.
+/// Whether `exists` sees the value. It sees leaves only, not an object and not an array without a leaf.
 fn is_leaf(value: &Value) -> bool {
     match value {
         Value::Object(_) => false,

@@ -100,7 +100,7 @@ fn what_is_no_pattern_is_invalid() {
         json!({ "$or": [{}] }),
         json!({ "$or": ["x"] }),
     ] {
-        assert_eq!(Pattern::read(&value), Err(Invalid), "{value}");
+        assert_eq!(Pattern::read(&value), Err(InvalidPattern), "{value}");
     }
 }
 
