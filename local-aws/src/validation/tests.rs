@@ -1,5 +1,6 @@
 //! The sentences of AWS, as recorded answers have them, and the tables.
 
+use kinesis_event_logger_core::limits;
 use serde_json::json;
 
 use super::*;
@@ -131,4 +132,22 @@ fn a_blob_is_measured_in_bytes() {
          constraint: Member must have length less than or equal to 10485760"
     );
     assert_eq!(KINESIS.read("PutRecord", input).unwrap_err().message, expected);
+}
+
+#[test]
+fn the_limits_of_the_model_are_those_of_core() {
+    let limits = [
+        ("Timeout", limits::FUNCTION_TIMEOUT_SECONDS),
+        ("MemorySize", limits::FUNCTION_MEMORY_MIB),
+        ("BatchSize", limits::MAPPING_BATCH_RECORDS),
+        ("MaximumBatchingWindowInSeconds", limits::MAPPING_BATCHING_WINDOW_SECONDS),
+        ("ParallelizationFactor", limits::MAPPING_PARALLELIZATION_FACTOR),
+        ("MaximumRetryAttemptsEventSourceMapping", limits::MAPPING_RETRY_ATTEMPTS),
+        ("TumblingWindowInSeconds", limits::MAPPING_TUMBLING_WINDOW_SECONDS),
+    ];
+    for (name, limit) in limits {
+        let shape = LAMBDA.shape(name);
+        let range = [&shape.min, &shape.max].map(|bound| bound.as_ref().and_then(Number::as_i64));
+        assert_eq!(range, [Some(*limit.start()), Some(*limit.end())], "{name}");
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kinesis_event_logger_core::limits;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -222,9 +223,12 @@ impl StartingPosition {
 }
 
 fn check(input: &MappingInput) -> Result<(), AwsError> {
-    if input.maximum_record_age_in_seconds.is_some_and(|age| (0..60).contains(&age)) {
+    let (least_age, most_age) = limits::MAPPING_RECORD_AGE_SECONDS.into_inner();
+    if input.maximum_record_age_in_seconds.is_some_and(|age| (0..least_age).contains(&age)) {
         // AWS's message is unverified.
-        return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
+        return Err(invalid_parameter(format!(
+            "MaximumRecordAgeInSeconds must be -1, or between {least_age} and {most_age}."
+        )));
     }
     match input.others.iter().find(|(_, value)| is_set(value)) {
         Some((name, _)) => Err(unsupported(name)),

@@ -1,8 +1,10 @@
 //! Splits a process's output into log events. Pure.
 
+use kinesis_event_logger_core::limits;
+
 /// Bytes of one event: CloudWatch Logs accepts 1,048,576, and adds 26 to each event.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
-pub const MAX_EVENT_BYTES: usize = 1_048_576 - 26;
+pub const MAX_EVENT_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - limits::PUT_LOG_EVENTS_OVERHEAD_BYTES;
 
 /// Splits a stream of bytes into lines, each with its newline, as Lambda stores them.
 #[derive(Default)]

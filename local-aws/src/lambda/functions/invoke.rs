@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use kinesis_event_logger_core::limits::{ASYNC_INVOCATION_PAYLOAD_BYTES, INVOCATION_PAYLOAD_BYTES};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -14,10 +15,6 @@ use crate::lambda::execution::{Call, Invoked};
 use crate::lambda::function::{THROTTLED, is_throttled};
 use crate::lambda::names::{LATEST, Reference};
 use crate::lambda::{invocation, json_syntax, response};
-
-/// Bytes of a payload. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const MAX_PAYLOAD_BYTES: usize = 6_291_456;
-const MAX_ASYNC_PAYLOAD_BYTES: usize = 1_048_576;
 
 /// The members of the request's head. The body is the payload.
 #[derive(Deserialize)]
@@ -106,7 +103,7 @@ fn throttled(error: &AwsError) -> Response<Bytes> {
 }
 
 fn checked_payload(payload: Bytes, kind: InvocationType) -> Result<Bytes, AwsError> {
-    let most = if kind == InvocationType::Event { MAX_ASYNC_PAYLOAD_BYTES } else { MAX_PAYLOAD_BYTES };
+    let most = if kind == InvocationType::Event { ASYNC_INVOCATION_PAYLOAD_BYTES } else { INVOCATION_PAYLOAD_BYTES };
     if payload.len() > most {
         let message = format!("Request must be smaller than {most} bytes for the InvokeFunction operation");
         return Err(AwsError::new(413, "RequestEntityTooLargeException", message));
