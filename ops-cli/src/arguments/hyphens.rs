@@ -2,6 +2,7 @@
 //!
 //! - `--` and a name is a long option, even if the command does not have it. Such data goes after `--`, such a value after `=`.
 //! - One hyphen and letters are flags only if every letter is a flag of the command (`-q`). Help is `-h` alone.
+//! - One hyphen and one letter is never data (`-v`), because an unknown flag was meant. Such data goes after `--`.
 //! - Everything else is data or a value: `-heartbeat`, `-DEBUG`, `-1`, `---`, `--- a/file`.
 //!
 //! The arguments are rewritten before clap parses them, because clap decides per option, and reads `-heartbeat` as `-h` and
@@ -80,8 +81,9 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<R
                 }
             }
         } else if begins_with_hyphen(&arg) && is_value(command, &arg) {
-            if !takes_data(command) {
-                return Err(unknown(command, text));
+            if !takes_data(command) || is_short_option(text) {
+                let tips = Tips { takes_data: takes_data(command), lacks_value: None };
+                return Err(with_tips(unknown(command, text), &tips));
             }
             data.push(arg);
         } else {
@@ -125,6 +127,11 @@ fn is_value(command: &Command, arg: &OsStr) -> bool {
         Some(name) => !name.is_empty() && !is_option_name(name),
         None => text.strip_prefix('-').is_none_or(|letters| !are_flags(command, letters)),
     }
+}
+
+/// One hyphen and one letter.
+fn is_short_option(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'-', letter] if letter.is_ascii_alphabetic())
 }
 
 /// `name` or `name=value`.
@@ -246,6 +253,13 @@ mod tests {
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{typo}");
             assert!(error.to_string().contains("-- --"), "{error}");
         }
+        for typo in ["-v", "-V", "-x"] {
+            let error = parsed(&["publish", typo]).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{typo}");
+            assert!(error.to_string().contains(&format!("-- {typo}")), "{error}");
+            assert_eq!(published(&["--", typo]).data.as_deref(), Some(typo));
+            assert_eq!(published(&["--key", typo, "x"]).key.as_deref(), Some(typo));
+        }
         for args in [["tail", "--typo"], ["tail", "-x"], ["tail", "-fx"], ["status", "-q"], ["tail", "-1"]] {
             assert_eq!(parsed(&args).unwrap_err().kind(), ErrorKind::UnknownArgument, "{args:?}");
         }
@@ -281,7 +295,9 @@ mod tests {
             let looks_like_one = text.strip_prefix("--").is_some_and(|name| name.is_empty() || is_option_name(name))
                 || matches!(text.as_str(), "-q" | "-h" | "-qq" | "-qqq" | "-qqqq");
             let is_flags = text.starts_with("-q") && text[1..].bytes().all(|byte| byte == b'q');
-            if !looks_like_one && !is_flags {
+            if is_short_option(&text) {
+                prop_assert!(parsed(&["publish", &text]).is_err());
+            } else if !looks_like_one && !is_flags {
                 let (as_data, as_key) = (published(&[&text]).data, published(&["--key", &text, "x"]).key);
                 prop_assert_eq!((as_data.as_deref(), as_key.as_deref()), (Some(text.as_str()), Some(text.as_str())));
             } else if text.starts_with('-') {
