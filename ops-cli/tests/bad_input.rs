@@ -264,7 +264,7 @@ fn an_invalid_since_is_rejected() {
 fn an_invalid_filter_is_reported() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
-    endpoint.run(["tail", "--filter", "{ $.a = }"]).failed(1, "InvalidParameterException", "double quotes");
+    endpoint.run(["tail", "--filter", "{ $.a = }"]).failed(1, "InvalidParameterException", "column 9 of the pattern");
 }
 
 #[test]
