@@ -43,7 +43,7 @@ pub struct Provision {
     /// Memory in MB, 128 to 10240 (default: 128)
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(limits::FUNCTION_MEMORY_MIB), help_heading = "Function")]
     pub memory: Option<i32>,
-    /// Time limit of an invocation in seconds, 1 to 900 (default: 30)
+    /// Time limit of an invocation in seconds, 1 to 1800 (default: 30)
     #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::FUNCTION_TIMEOUT_SECONDS), help_heading = "Function")]
     pub timeout: Option<i32>,
     /// Format of the log lines (default: json)
@@ -90,7 +90,7 @@ struct ProvisionReport {
 impl Render for ProvisionReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         for UntaggedPart(name) in &self.untouched {
-            writeln!(to, "{name} does not carry our tags: used as it is")?;
+            writeln!(to, "{name} does not carry our tags, so it is used and not changed")?;
         }
         match (self.steps.as_slice(), self.dry_run) {
             ([], _) => writeln!(to, "nothing to do: {} → {} → {}", self.stream, self.function, self.log_group),
