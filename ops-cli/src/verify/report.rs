@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::line::Logged;
 use super::survey::Survey;
 use crate::output::Render;
-use crate::publish::histogram::Histogram;
-use crate::publish::receipts::Receipt;
+use crate::publish::accounting::histogram::Histogram;
+use crate::publish::accounting::receipts::Receipt;
 
 /// Missing records that are named, in JSON too: a log that stands still must not print a million of them.
 const NAMED: usize = 1000;

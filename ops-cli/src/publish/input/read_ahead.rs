@@ -3,9 +3,9 @@
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::receipts::Acknowledged;
+use super::reader::{RecordReader, Rejected};
 use super::record::Record;
-use super::records::{Records, Rejected};
+use crate::publish::accounting::receipts::Acknowledged;
 
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -21,7 +21,7 @@ pub struct Chunk {
 }
 
 /// Reads until the end, or until nobody takes what is read.
-pub fn start(records: Records, skip: Acknowledged) -> mpsc::Receiver<Chunk> {
+pub fn start(records: RecordReader, skip: Acknowledged) -> mpsc::Receiver<Chunk> {
     let (chunks, taken) = mpsc::channel(AHEAD);
     let runtime = Handle::current();
     // Not a blocking task of the runtime: that would be waited for at the end, and stdin may never come.
@@ -29,7 +29,7 @@ pub fn start(records: Records, skip: Acknowledged) -> mpsc::Receiver<Chunk> {
     taken
 }
 
-fn read(mut records: Records, skip: &Acknowledged, chunks: &mpsc::Sender<Chunk>, runtime: &Handle) {
+fn read(mut records: RecordReader, skip: &Acknowledged, chunks: &mpsc::Sender<Chunk>, runtime: &Handle) {
     let mut chunk = Chunk::default();
     let mut bytes = 0;
     // A place for the chunk before there is one: a record may have 10 MiB.

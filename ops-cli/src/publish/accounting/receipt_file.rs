@@ -6,11 +6,11 @@ use std::io::{self, Write};
 
 use super::json;
 use super::ledger::At;
-use super::pack::Entry;
+use crate::publish::scheduling::batch::Entry;
 
 const ENOUGH_BYTES: usize = 64 * 1024;
 
-pub struct ReceiptLines {
+pub struct ReceiptFile {
     file: File,
     pub name: String,
     lines: Vec<u8>,
@@ -18,7 +18,7 @@ pub struct ReceiptLines {
     place: Vec<u8>,
 }
 
-impl ReceiptLines {
+impl ReceiptFile {
     pub fn new(file: File, name: String) -> Self {
         Self { file, name, lines: Vec::new(), place: Vec::new() }
     }

@@ -96,7 +96,7 @@ struct Entry<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Records, one at a time.
-pub struct Records {
+pub struct RecordReader {
     inputs: Inputs,
     form: Form,
     keys: Keys,
@@ -108,7 +108,7 @@ pub struct Records {
     line: u64,
 }
 
-impl Records {
+impl RecordReader {
     /// Those of a source. One has `max_bytes` at most, its key included.
     pub fn of(source: Source, form: Form, keys: Keys, compressor: Option<Compressor>, max_bytes: usize) -> Self {
         // What is too large may be small enough when it is compressed.
@@ -349,7 +349,7 @@ fn decode(text: &mut Vec<u8>) {
     text.truncate(length);
 }
 
-impl Iterator for Records {
+impl Iterator for RecordReader {
     type Item = Result<Record, Rejected>;
 
     /// Line endings are not part of the data; empty lines are no records.
