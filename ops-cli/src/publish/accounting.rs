@@ -2,7 +2,6 @@
 
 pub mod dead_letters;
 pub mod histogram;
-pub mod json;
 pub mod ledger;
 pub mod progress;
 pub mod receipt_file;

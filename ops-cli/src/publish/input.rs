@@ -4,7 +4,6 @@ pub mod compress;
 pub mod encoding;
 pub mod keys;
 pub mod memory;
-pub mod pointer;
 pub mod read_ahead;
 pub mod reader;
 pub mod record;
