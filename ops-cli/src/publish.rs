@@ -19,6 +19,7 @@ use accounting::summary::Summary;
 use input::read_ahead;
 use input::reader::RecordReader;
 use input::record::Place;
+use input::replay::Replay;
 use scheduling::shards::ShardMap;
 use sending::run::{Run, SendOptions};
 
@@ -29,6 +30,8 @@ pub struct Input {
     pub names: Arc<[String]>,
     /// The records that an earlier run published.
     pub skip: Acknowledged,
+    /// The pace at which to read the records, if not as fast as they are sent.
+    pub replay: Option<Replay>,
 }
 
 /// How to publish.
@@ -60,7 +63,8 @@ pub async fn run(aws: &Aws, stream: &str, input: Input, options: Options) -> Res
     let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
     let ledger = Ledger::new(receipts, dead_letters.as_deref(), input.names)?;
     let mut run = Run::new(&client, stream, shards, send, ledger);
-    let driven = run.drive(read_ahead::start(input.records, input.skip), interrupted, &mut progress).await;
+    let driven =
+        run.drive(read_ahead::start(input.records, input.skip, input.replay), interrupted, &mut progress).await;
     progress.finish();
     driven?;
     run.report()

@@ -131,7 +131,7 @@ async fn publish_message(aws: &Aws, stream: &str) -> Result<Receipt> {
     let source = Source::of_bytes("the message", MESSAGE.into());
     let names = source.names.clone();
     let records = RecordReader::of(source, Form::Whole, Keys::fixed("demo"), None, limits::RECORD_BYTES);
-    let input = publish::Input { records, names, skip: Acknowledged::default() };
+    let input = publish::Input { records, names, skip: Acknowledged::default(), replay: None };
     let send = SendOptions {
         deadline: PUBLISH_DEADLINE,
         packing: Packing::default(),

@@ -17,6 +17,7 @@ use crate::publish::input::compress::Compressor;
 use crate::publish::input::keys::Keys;
 use crate::publish::input::reader::{Form, RecordReader};
 use crate::publish::input::record::Place;
+use crate::publish::input::replay::{self, Replay};
 use crate::publish::input::source::Source;
 use crate::publish::scheduling::batch::Packing;
 use crate::publish::scheduling::dry_run::plan;
@@ -97,6 +98,10 @@ pub struct Publish {
     /// Maximum number of bytes sent per second
     #[arg(long, value_name = "N", value_parser = values::positive, help_heading = "Sending")]
     pub rate_bytes: Option<f64>,
+    /// Replay entries at the speed at which they arrived on their stream (ApproximateArrivalTimestamp): `recorded`, or a
+    /// multiple such as 2x
+    #[arg(long, value_name = "PACE", requires = "entries", value_parser = replay::parse_speed, help_heading = "Sending")]
+    pub pace: Option<f64>,
     /// Seconds for which a record is retried. Waiting for a shard that is at its limit does not count, unless the shard accepts
     /// nothing for that time
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = time::seconds::<u64>(1..=86_400), help_heading = "Sending")]
@@ -149,7 +154,8 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         source.read_bytes.clone(),
         source.total_bytes,
     );
-    let records = RecordReader::of(source, Form::of(args), keys, compressor, max_bytes);
+    let records =
+        RecordReader::of(source, Form::of(args), keys, compressor, max_bytes).with_arrivals(args.pace.is_some());
     if args.dry_run {
         let shards = ShardMap::fetch(&aws.kinesis(), stream_name, &aws.retry).await?;
         return output.show(&plan(
@@ -160,7 +166,7 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         ));
     }
     let resumed_to = skip.end();
-    let input = publish::Input { records, names: input_names.clone(), skip };
+    let input = publish::Input { records, names: input_names.clone(), skip, replay: args.pace.map(Replay::at) };
     let options = publish::Options {
         send: send_options(args, max_bytes),
         receipts: receipts(args, output)?,

@@ -178,7 +178,7 @@ async fn publish_marked(aws: &Aws, stream_name: &str, args: &Verify) -> Result<P
         rate_bytes: None,
     };
     let step = ProgressStep::begin(format!("publish {} marked records", args.count));
-    let input = publish::Input { records, names, skip: Acknowledged::default() };
+    let input = publish::Input { records, names, skip: Acknowledged::default(), replay: None };
     let receipts = Receipts::Kept(Vec::new());
     let options = publish::Options { send, receipts, dead_letters: None, progress: Progress::silent() };
     let RunReport { summary, receipts, error, .. } = publish::run(aws, stream_name, input, options).await?;

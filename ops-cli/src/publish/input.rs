@@ -7,4 +7,5 @@ pub mod memory;
 pub mod read_ahead;
 pub mod reader;
 pub mod record;
+pub mod replay;
 pub mod source;
