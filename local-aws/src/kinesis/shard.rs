@@ -1,0 +1,466 @@
+//! A shard and its records, in order. One lock guards the records: a record gets its number and its position in one step, so
+//! that no reader passes over a record that comes later with an earlier number.
+
+mod chunk;
+mod read;
+mod sequence;
+mod stored;
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::watch;
+
+use super::limits::ShardLimits;
+use super::stream::Storage;
+use crate::store::{self, Budget, Holder, Share, StoreError};
+use chunk::Chunk;
+#[cfg(test)]
+pub use chunk::Entry;
+pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
+use read::wanted;
+pub use read::{Item, Read, Span};
+pub use sequence::{SequenceText, ShardSequence};
+use stored::StoredRecords;
+
+/// What is fixed about a shard.
+#[derive(Debug, Clone)]
+pub struct ShardDescription {
+    pub sequence: ShardSequence,
+    /// The hash keys of its records.
+    pub hash_keys: RangeInclusive<u128>,
+    /// The shards whose end this one begins at: none, one (split) or two (merge); more after a change of their number.
+    pub parents: Vec<String>,
+    /// Epoch milliseconds from which on it accepted records.
+    pub opened: u64,
+}
+
+/// A shard and its records.
+pub struct Shard {
+    pub id: String,
+    pub sequence: ShardSequence,
+    pub hash_keys: RangeInclusive<u128>,
+    pub parents: Vec<String>,
+    pub opened: u64,
+    records: Mutex<Records>,
+    limits: Mutex<ShardLimits>,
+    changes: watch::Sender<u64>,
+    stored: StoredRecords,
+    budget: Budget,
+    share: Share,
+}
+
+struct Records {
+    /// The newest chunks. Older ones are in the store only, or dropped if there is none.
+    chunks: VecDeque<Chunk>,
+    /// The counter of the next record. The shard's own number has counter 0.
+    next: u64,
+    /// Epoch milliseconds after which it accepted no more.
+    closed: Option<u64>,
+    /// The latest arrival: times never go back within a shard.
+    arrival: u64,
+}
+
+/// An earlier record than those in memory may be the one.
+struct NotInMemory {
+    /// The counter of the first record in memory.
+    first: u64,
+    /// The record if none on the disk is.
+    found: u64,
+}
+
+/// Records that were appended together.
+#[derive(Debug)]
+pub struct AppendedRecords {
+    /// The counter of the first record; the others follow.
+    pub first: u64,
+    /// Epoch milliseconds.
+    pub arrival: u64,
+}
+
+/// The ID of the shard with this index.
+pub fn shard_id(index: u32) -> String {
+    format!("shardId-{index:012}")
+}
+
+impl Shard {
+    /// A new shard of the stream with this incarnation.
+    pub fn create(description: ShardDescription, incarnation: u64, storage: &Storage) -> Arc<Self> {
+        let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
+        let records = Records { chunks: VecDeque::new(), next: 1, closed: None, arrival: 0 };
+        Self::with_records(description, stored, records, storage)
+    }
+
+    /// A shard with the records that are stored. Reads the disk.
+    pub fn restore(
+        description: ShardDescription,
+        closed: Option<u64>,
+        incarnation: u64,
+        storage: &Storage,
+    ) -> Arc<Self> {
+        let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
+        // The store has failed if this cannot be read. It then accepts no changes, so that no number is used again.
+        let last = stored.last_before(u64::MAX).unwrap_or_default();
+        let next = last.as_ref().map_or(1, Chunk::end);
+        let arrival = last.map_or(0, |chunk| chunk.arrival);
+        Self::with_records(description, stored, Records { chunks: VecDeque::new(), next, closed, arrival }, storage)
+    }
+
+    fn with_records(
+        description: ShardDescription,
+        stored: StoredRecords,
+        records: Records,
+        storage: &Storage,
+    ) -> Arc<Self> {
+        let ShardDescription { sequence, hash_keys, parents, opened } = description;
+        Arc::new_cyclic(|shard: &Weak<Self>| Self {
+            id: shard_id(sequence.index),
+            sequence,
+            hash_keys,
+            parents,
+            opened,
+            records: Mutex::new(records),
+            limits: Mutex::new(ShardLimits::new(0)),
+            changes: watch::channel(0).0,
+            stored,
+            share: storage.budget.share(Weak::clone(shard) as Weak<dyn Holder>),
+            budget: storage.budget.clone(),
+        })
+    }
+
+    /// Appends records. They are in the order of their numbers in memory and in the store.
+    pub fn append(&self, records: ChunkBuilder, now: u64, is_encrypted: bool) -> AppendedRecords {
+        let mut log = self.lock();
+        let (first, arrival) = (log.next, now.max(log.arrival));
+        let chunk = records.build(first, arrival, is_encrypted);
+        self.stored.write(&chunk);
+        self.share.take(chunk.bytes());
+        log.next = chunk.end();
+        log.arrival = arrival;
+        log.chunks.push_back(chunk);
+        drop(log);
+        self.budget.keep();
+        self.changed();
+        AppendedRecords { first, arrival }
+    }
+
+    /// What it accepts and returns in a second.
+    pub fn limits(&self) -> MutexGuard<'_, ShardLimits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts no more records.
+    pub fn close(&self, now: u64) {
+        self.lock().closed.get_or_insert(now);
+        self.changed();
+    }
+
+    /// Epoch milliseconds at which it was closed; none while it is open.
+    pub fn closed(&self) -> Option<u64> {
+        self.lock().closed
+    }
+
+    /// The counter of the next record put.
+    pub fn next(&self) -> u64 {
+        self.lock().next
+    }
+
+    /// The counter of the first record that arrived at `time` or later, in epoch milliseconds; of the next record put if
+    /// there is none. Reads the disk, on a blocking thread, only if memory cannot tell.
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub async fn at_time(self: &Arc<Self>, time: u64) -> Result<u64, StoreError> {
+        match self.at_time_in_memory(time) {
+            Ok(found) => Ok(found),
+            Err(NotInMemory { first, found }) => {
+                let shard = Arc::clone(self);
+                let stored = store::beside(move || shard.stored_at_time(time, first)).await?;
+                Ok(stored.unwrap_or(found))
+            }
+        }
+    }
+
+    fn at_time_in_memory(&self, time: u64) -> Result<u64, NotInMemory> {
+        let log = self.lock();
+        let index = log.chunks.partition_point(|chunk| chunk.arrival < time);
+        let (found, first) = (log.chunks.get(index).map_or(log.next, |chunk| chunk.first), log.first());
+        let is_certain = index > 0 || first <= 1 || !self.stored.keeps();
+        if is_certain { Ok(found) } else { Err(NotInMemory { first, found }) }
+    }
+
+    /// As [`Shard::at_time`], of the chunks in the store that begin before counter `end`; `None` if all arrived earlier.
+    fn stored_at_time(&self, time: u64, end: u64) -> Result<Option<u64>, StoreError> {
+        let (mut low, mut high, mut found) = (0, end, None);
+        while self.stored.keeps() && low < high {
+            let middle = low + (high - low).div_ceil(2);
+            match self.stored.last_before(middle)? {
+                Some(chunk) if chunk.arrival >= time => {
+                    found = Some(chunk.first);
+                    high = chunk.first;
+                }
+                Some(chunk) => low = middle.max(chunk.end()),
+                None => low = middle,
+            }
+        }
+        Ok(found)
+    }
+
+    /// As [`Shard::read`]. The disk is read on a blocking thread.
+    pub async fn read_beside(self: &Arc<Self>, span: Span) -> Result<Read, StoreError> {
+        if !self.stored.keeps() || span.from >= self.lock().first() {
+            return self.read(span);
+        }
+        let shard = Arc::clone(self);
+        store::beside(move || shard.read(span)).await
+    }
+
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn read(&self, mut span: Span) -> Result<Read, StoreError> {
+        let log = self.lock();
+        let begin = log.chunks.partition_point(|chunk| chunk.arrival < span.cutoff || chunk.end() <= span.from);
+        let in_memory: Vec<Chunk> = wanted(span, log.chunks.range(begin..).cloned()).collect();
+        let (end, is_closed, first) = (log.next, log.closed.is_some(), log.first());
+        drop(log);
+        let mut chunks = Vec::new();
+        if span.from < first && self.stored.keeps() {
+            let mut failure = None;
+            let stored = self.stored.read(span.from, first)?;
+            let stored = stored.map_while(|chunk| chunk.map_err(|error| failure = Some(error)).ok());
+            chunks.extend(wanted(span, stored.filter(|chunk| chunk.arrival >= span.cutoff && chunk.end() > span.from)));
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
+        }
+        let is_whole = chunks.last().map_or(span.from, Chunk::end) >= first || chunks.is_empty();
+        if is_whole {
+            chunks.extend(in_memory);
+        }
+        // What was before the first chunk is gone.
+        span.from = span.from.max(chunks.first().map_or(end, |chunk| chunk.first));
+        Ok(Read { chunks, span, end, is_closed })
+    }
+
+    /// Removes what arrived before `cutoff`, in epoch milliseconds, except the last chunk, which determines the next sequence
+    /// number. No read returns it.
+    pub fn trim(&self, cutoff: u64) {
+        let mut log = self.lock();
+        let mut gone = 0;
+        while log.chunks.len() > 1 && log.chunks[0].arrival < cutoff {
+            gone += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
+        }
+        self.share.give_back(gone);
+        let first = log.first();
+        drop(log);
+        if self.stored.keeps()
+            && let Err(error) = self.trim_stored(cutoff, first)
+        {
+            tracing::error!("expired records could not be removed: {error}");
+        }
+    }
+
+    /// As [`Shard::trim`], of the chunks in the store that begin before counter `end`.
+    fn trim_stored(&self, cutoff: u64, end: u64) -> Result<(), StoreError> {
+        let retained = self.stored_at_time(cutoff, end)?.unwrap_or(end);
+        let last = self.stored.last_before(u64::MAX)?.map_or(retained, |chunk| chunk.first);
+        self.stored.remove_before(retained.min(last));
+        Ok(())
+    }
+
+    /// Changes whenever a record is appended or the shard is closed. None is missed by a reader that subscribes, reads, then waits.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|version| *version += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records {
+    /// The counter of the first record in memory; of the next one if there is none.
+    fn first(&self) -> u64 {
+        self.chunks.front().map_or(self.next, |chunk| chunk.first)
+    }
+}
+
+impl Holder for Shard {
+    fn let_go(&self, bytes: usize) -> usize {
+        let mut log = self.lock();
+        let mut gone = 0;
+        while gone < bytes
+            && let Some(chunk) = log.chunks.pop_front()
+        {
+            gone += chunk.bytes();
+        }
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::Store;
+
+    const ALL: Span = Span { from: 0, records: 10_000, bytes: 1 << 20, cutoff: 0 };
+
+    fn shard() -> Arc<Shard> {
+        shard_with(&Store::default(), usize::MAX)
+    }
+
+    fn shard_with(store: &Store, memory: usize) -> Arc<Shard> {
+        let storage = Storage { store: store.clone(), budget: Budget::new(memory) };
+        let sequence = ShardSequence { created_seconds: 1, index: 0 };
+        let description = ShardDescription { sequence, hash_keys: 0..=u128::MAX, parents: Vec::new(), opened: 0 };
+        Shard::restore(description, None, 7, &storage)
+    }
+
+    fn put(shard: &Shard, data: &[&[u8]], now: u64) -> u64 {
+        let mut chunk = ChunkBuilder::with_capacity(0);
+        for data in data {
+            chunk.push_data("k", data);
+        }
+        shard.append(chunk, now, false).first
+    }
+
+    fn counters(shard: &Shard, span: Span) -> Vec<u64> {
+        shard.read(span).unwrap().items().iter().map(|item| item.counter).collect()
+    }
+
+    fn at_time(shard: &Arc<Shard>, time: u64) -> u64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(shard.at_time(time)).unwrap()
+    }
+
+    #[test]
+    fn a_time_finds_the_first_record_at_it_or_later() {
+        let shard = shard();
+        put(&shard, &[b"a", b"b"], 10);
+        put(&shard, &[b"c"], 20);
+        // A clock that goes back does not take the arrivals with it.
+        put(&shard, &[b"d"], 15);
+        assert_eq!([0, 10, 11, 20, 21].map(|time| at_time(&shard, time)), [1, 1, 3, 3, 5]);
+    }
+
+    #[test]
+    fn what_is_past_retention_is_passed_over_and_let_go() {
+        let shard = shard();
+        put(&shard, &[b"a", b"b"], 10);
+        put(&shard, &[b"c"], 20);
+        assert_eq!(counters(&shard, Span { cutoff: 11, ..ALL }), [3]);
+        assert_eq!(counters(&shard, ALL), [1, 2, 3]);
+        shard.trim(11);
+        assert_eq!(counters(&shard, ALL), [3]);
+        // The last chunk stays, unseen.
+        shard.trim(21);
+        assert_eq!((counters(&shard, Span { cutoff: 21, ..ALL }), counters(&shard, ALL)), (vec![], vec![3]));
+        assert_eq!(put(&shard, &[b"d"], 30), 4);
+    }
+
+    #[test]
+    fn with_a_store_what_leaves_memory_is_still_read_and_numbers_go_on_after_it_was_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(dir.path())).unwrap();
+        let shard = shard_with(&store, 1000);
+        for now in 0..100 {
+            put(&shard, &[&[0; 50], &[1; 50]], now);
+        }
+        assert!(shard.lock().chunks.len() < 10);
+        let check = |shard: &Arc<Shard>| {
+            for from in 0..=200 {
+                let expected: Vec<u64> = (from.max(1)..=200).take(7).collect();
+                assert_eq!(counters(shard, Span { from, records: 7, ..ALL }), expected);
+            }
+            for time in 0..100 {
+                assert_eq!(at_time(shard, time), time * 2 + 1);
+            }
+            assert_eq!(counters(shard, Span { cutoff: 60, records: 1, ..ALL }), [121]);
+        };
+        check(&shard);
+        drop(shard);
+        let shard = shard_with(&store, 1000);
+        check(&shard);
+        shard.trim(60);
+        assert_eq!(counters(&shard, Span { records: 1, ..ALL }), [121]);
+        shard.trim(1000);
+        assert_eq!(counters(&shard, ALL), [199, 200]);
+        drop(shard);
+        assert_eq!(put(&shard_with(&store, 1000), &[b"next"], 0), 201);
+    }
+
+    #[test]
+    fn a_closed_shard_ends_after_its_last_record() {
+        let shard = shard();
+        put(&shard, &[b"a", b"b"], 10);
+        let end = |from| {
+            let read = shard.read(Span { from, records: 1, ..ALL }).unwrap();
+            let next = read.next(&read.items());
+            (next, read.is_at_tip(next), read.is_at_end(next))
+        };
+        assert_eq!(end(2), (3, true, false));
+        shard.close(20);
+        assert_eq!([end(0), end(2), end(3)], [(2, false, false), (3, true, true), (3, true, true)]);
+    }
+
+    #[test]
+    fn readers_beside_writers_pass_over_nothing() {
+        let (shard, is_done) = (shard(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let writers: Vec<_> =
+                (0..3).map(|_| scope.spawn(|| (0..2000).map(|_| put(&shard, &[b"a", b"b"], 1)).max())).collect();
+            let reader = scope.spawn(|| {
+                let mut next = 1;
+                while !(is_done.load(Ordering::Acquire) && next == shard.next()) {
+                    for item in shard.read(Span { from: next, records: 7, ..ALL }).unwrap().items() {
+                        assert_eq!(item.counter, next);
+                        next += 1;
+                    }
+                }
+                next
+            });
+            writers.into_iter().for_each(|writer| assert!(writer.join().unwrap().is_some()));
+            is_done.store(true, Ordering::Release);
+            assert_eq!(reader.join().unwrap(), 12_001);
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn pages_are_all_records_in_order(
+            puts in proptest::collection::vec(proptest::collection::vec(0_usize..50, 1..5), 0..20),
+            records in 1_usize..6,
+            bytes in 1_usize..120,
+        ) {
+            let shard = shard();
+            for sizes in &puts {
+                let data: Vec<Vec<u8>> = sizes.iter().map(|size| vec![0; *size]).collect();
+                put(&shard, &data.iter().map(Vec::as_slice).collect::<Vec<_>>(), 1);
+            }
+            let (mut from, mut found) = (0, Vec::new());
+            loop {
+                let read = shard.read(Span { from, records, bytes, cutoff: 0 }).unwrap();
+                let items = read.items();
+                let size: usize = items.iter().map(|item| item.entry.data.len() + 1).sum();
+                prop_assert!(items.len() <= records && (size <= bytes || items.len() == 1));
+                found.extend(items.iter().map(|item| (item.counter, item.entry.data.len())));
+                from = read.next(&items);
+                if read.is_at_tip(from) {
+                    break;
+                }
+                prop_assert!(!items.is_empty());
+            }
+            let expected: Vec<_> = puts.into_iter().flatten().enumerate().map(|(at, size)| (at as u64 + 1, size)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
