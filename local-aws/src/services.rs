@@ -49,7 +49,7 @@ impl Services {
         let local_functions = config.functions.clone();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), sts.clone(), &store);
         lambda.restore().await.map_err(io::Error::other)?;
-        lambda.make_local(&local_functions).await?;
+        lambda.create_local_functions(&local_functions).await?;
         Ok(Self { kinesis, lambda, logs, iam, sts, faults, store, metrics })
     }
 
