@@ -85,7 +85,7 @@ struct Shared {
 
 impl Kinesis {
     /// Streams in memory; [`Kinesis::restore`] brings those that the store has.
-    pub fn new(config: &Config, store: &Store, budget: &Budget) -> Self {
+    pub fn new(config: &Config, store: &Store, budget: &Budget, faults: &Faults) -> Self {
         let shared = Arc::new(Shared {
             engine: Engine::new(config),
             account_id: config.account_id.clone(),
@@ -94,7 +94,7 @@ impl Kinesis {
             changes: Mutex::default(),
             subscriptions: Mutex::default(),
             dry_runs: DryRuns::default(),
-            faults: Faults::default(),
+            faults: faults.clone(),
             metrics: config.metrics.clone(),
             store: store.clone(),
             budget: budget.clone(),

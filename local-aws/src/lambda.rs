@@ -58,6 +58,22 @@ pub struct Lambda {
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
+        Self::with_destinations(config, kinesis, logs, sts, destinations, store)
+    }
+
+    /// Lambda in another region. It shares the folder of destinations.
+    pub fn in_region(&self, config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
+        Self::with_destinations(config, kinesis, logs, sts, self.destinations.clone(), store)
+    }
+
+    fn with_destinations(
+        config: Config,
+        kinesis: Kinesis,
+        logs: Logs,
+        sts: Sts,
+        destinations: Destinations,
+        store: &Store,
+    ) -> Self {
         let functions = Functions::new(config, logs, sts, kinesis.faults(), destinations.clone(), store);
         let mappings = Mappings::new(functions.clone(), kinesis, destinations.clone(), store);
         Self { functions, mappings, destinations }

@@ -16,6 +16,7 @@ mod commits;
 mod engine;
 pub mod folder;
 mod recover;
+mod regions;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -34,6 +35,8 @@ use crate::private;
 pub use budget::{Budget, Holder, Share};
 use check::Damage;
 use engine::Engine;
+pub use regions::Contents;
+use regions::Region;
 use writer::Writer;
 
 /// What the store holds in memory at most: the engine's buffers, and what waits to be written.
@@ -61,6 +64,8 @@ pub enum Keyspace {
     /// What is set for the whole account.
     Account = 15,
     InstanceProfiles = 16,
+    /// The account and the regions.
+    Endpoint = 17,
 }
 
 /// Why a folder could not be opened, or what happened to it since.
@@ -110,6 +115,8 @@ impl From<StoreError> for AwsError {
 #[derive(Clone, Default)]
 pub struct Store {
     open: Option<Arc<Open>>,
+    /// The region whose keys have a prefix; `None` for the home region and what all regions share.
+    region: Option<Arc<Region>>,
 }
 
 struct Open {
@@ -160,7 +167,7 @@ impl Store {
         private::with_private_files(|| {
             let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
             let writer = Writer::start(Arc::clone(&engine));
-            Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+            Ok(Self { open: Some(Arc::new(Open { writer, engine })), region: None })
         })
     }
 
@@ -221,9 +228,10 @@ impl Store {
     ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
         let open = self.open.clone().inspect(|open| open.writer.wait());
         open.into_iter().flat_map({
-            let (from, to) = (from.to_owned(), to.to_owned());
+            let (from, to) = (self.key(keyspace, from), self.key(keyspace, to));
+            let prefix = self.key(keyspace, &[]).len();
             move |open| {
-                let entries = open.engine.range(keyspace, &from, &to);
+                let entries = open.engine.range(keyspace, from.clone()..to.clone(), prefix);
                 // A folder that cannot be read is not written to either.
                 entries.inspect(move |entry| {
                     if let Err(error) = entry {
@@ -241,7 +249,7 @@ impl Store {
     pub fn all<T: DeserializeOwned>(&self, keyspace: Keyspace) -> Result<Vec<(Bytes, T)>, StoreError> {
         let entries = self.open.iter().flat_map(|open| {
             open.writer.wait();
-            open.engine.all(keyspace)
+            open.engine.all(keyspace, self.key(keyspace, &[]))
         });
         entries.map(|entry| entry.and_then(|(key, value)| Ok((key, serde_json::from_slice(&value)?)))).collect()
     }
@@ -251,7 +259,7 @@ impl Batch {
     /// Sets a key's value.
     pub fn put(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> &mut Self {
         if self.store.keeps() {
-            self.changes.puts.push((keyspace, engine::key(keyspace, key.as_ref()), value.into()));
+            self.changes.puts.push((keyspace, self.store.key(keyspace, key.as_ref()), value.into()));
         }
         self
     }
@@ -267,7 +275,7 @@ impl Batch {
 
     pub fn remove(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>) -> &mut Self {
         if self.store.keeps() {
-            self.changes.removals.push((keyspace, engine::key(keyspace, key.as_ref())));
+            self.changes.removals.push((keyspace, self.store.key(keyspace, key.as_ref())));
         }
         self
     }
@@ -275,7 +283,7 @@ impl Batch {
     /// Removes what earlier batches left from `from` up to and without `to`. Costs what there is to remove.
     pub fn remove_range(&mut self, keyspace: Keyspace, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> &mut Self {
         if self.store.keeps() {
-            let (from, to) = (engine::key(keyspace, from.as_ref()), engine::key(keyspace, to.as_ref()));
+            let (from, to) = (self.store.key(keyspace, from.as_ref()), self.store.key(keyspace, to.as_ref()));
             self.changes.removed_ranges.push((keyspace, from, to));
         }
         self
@@ -283,8 +291,12 @@ impl Batch {
 
     /// Hands the batch over to be written after all batches committed before it. Returns at once, unless so much waits
     /// that the disk is behind: then it blocks until there is room.
-    pub fn commit(self) {
-        if let Some(open) = &self.store.open {
+    pub fn commit(mut self) {
+        let Store { open, region } = self.store.clone();
+        if let Some(region) = region.filter(|_| open.is_some() && !self.changes.puts.is_empty()) {
+            region.write(&mut self);
+        }
+        if let Some(open) = open {
             open.writer.commit(self.changes);
         }
     }

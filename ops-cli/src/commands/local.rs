@@ -75,6 +75,9 @@ pub struct Local {
         hide_env_values = true
     )]
     pub session_token: Option<String>,
+    /// The account in ARNs: 12 digits. A data folder keeps the account that it was created with
+    #[arg(long, value_name = "ID", value_parser = account_id)]
+    pub account_id: Option<String>,
     /// Accept unsigned requests from every program that you run on this machine; other users must sign, browsers are refused
     #[arg(long)]
     pub no_auth: bool,
@@ -142,6 +145,12 @@ impl Render for Exports {
 
 const NO_AUTH: &str = "warning: --no-auth: unsigned requests run code as you. They are accepted from every program that you run on this \
 machine, and from no other user: those of other users must be signed. What a browser sends is refused";
+/// Reads an account.
+fn account_id(text: &str) -> std::result::Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("an account ID has 12 digits".to_owned()) }
+}
+
 const ALLOW_REMOTE: &str = "warning: --allow-remote: whoever has these credentials and can connect to this machine runs code on it as \
 you, and what is sent is not encrypted. /_local/* must be signed too, except /_local/health";
 
@@ -170,6 +179,10 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         any_runtime: args.any_runtime,
         fast_retries: args.fast_retries,
         ..endpoint::config(global)
+    };
+    let config = match &args.account_id {
+        Some(account_id) => local_aws::Config { account_id: account_id.clone(), ..config },
+        None => config,
     };
     let address = listener.local_addr()?;
     let exports = Exports {
