@@ -25,8 +25,8 @@ use crate::retry::Retry;
 use crate::runtime_folder;
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// How long an answer of Kinesis or CloudWatch Logs may take. Lambda has none: a function's zip takes as long as the
-/// network needs.
+/// The time limit for an answer of Kinesis or CloudWatch Logs. Calls of Lambda have none, because the upload of a function's
+/// zip takes as long as the network needs.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Clients of one account and region.
@@ -38,10 +38,10 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads the configuration as the AWS CLI does, and checks it before anything is sent.
+    /// Reads the configuration as the AWS CLI does, and checks it before the first request.
     pub async fn connect(global: &Global) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            // Every call goes through `Retry`, but for PutRecords, which `publish` repeats entry by entry.
+            // `Retry` retries every call except PutRecords, of which `publish` retries single entries.
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_DEADLINE).build());
         if let Some(url) = &global.endpoint_url {
@@ -56,7 +56,7 @@ impl Aws {
         check_profile(global).await?;
         let http_client = https();
         if let Some(profile) = &global.profile {
-            // As in the AWS CLI, a profile asked for by name comes before keys in the environment.
+            // As in the AWS CLI, a profile that is requested by name has precedence over keys in the environment.
             let provider_config = ProviderConfig::default().with_http_client(http_client.clone());
             let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&provider_config);
             loader = loader.profile_name(profile).credentials_provider(provider.build());
@@ -67,7 +67,7 @@ impl Aws {
         Ok(Self { region, retry: Retry::default(), config })
     }
 
-    /// The local endpoint speaks plain HTTP and has its own credentials: nothing is looked up.
+    /// Connects to the local endpoint, which speaks plain HTTP and has its own credentials.
     async fn local(global: &Global, mut loader: aws_config::ConfigLoader) -> Result<Self> {
         let url = global.endpoint_url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{DEFAULT_PORT}"));
         loader = loader.endpoint_url(&url);
@@ -85,7 +85,7 @@ impl Aws {
             .region(Region::new(region.clone()))
             .credentials_provider(credentials)
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            // Settings of the environment that the SDK refuses beside an endpoint of one's own.
+            // The SDK rejects these settings of the environment in combination with an endpoint URL.
             .use_fips(false)
             .use_dual_stack(false)
             .load()
@@ -93,7 +93,7 @@ impl Aws {
         Ok(Self { region, retry: Retry::default(), config })
     }
 
-    /// Whether requests go to an endpoint on this machine, where functions run on it too.
+    /// Whether requests go to an endpoint on this machine, which then also runs the functions.
     pub fn is_this_machine(&self) -> bool {
         let host = self.config.endpoint_url().and_then(|url| url.split("://").nth(1));
         let host = host.map(|host| host.split(['/', '?']).next().unwrap_or(host));
@@ -101,13 +101,13 @@ impl Aws {
         host.is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]")
     }
 
-    /// The same connection, whose calls are repeated for so long; `None` is for ever.
+    /// The same connection with another time limit for retries; `None` means no limit.
     #[must_use]
-    pub fn with_patience(self, patience: Option<Duration>) -> Self {
-        Self { retry: self.retry.with_patience(patience), ..self }
+    pub fn with_retry_deadline(self, deadline: Option<Duration>) -> Self {
+        Self { retry: self.retry.with_retry_deadline(deadline), ..self }
     }
 
-    /// Sends a request, and again while its errors are transient. `doing` completes the sentence "could not …".
+    /// Sends a request, and retries it while its errors are transient. `doing` completes the sentence "could not …".
     pub async fn call<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
@@ -116,7 +116,7 @@ impl Aws {
         self.retry.call(&doing, send).await.map_err(|error| Error::aws(doing, error))
     }
 
-    /// As [`Self::call`]; `None` if the resource does not exist, or is already being deleted by an earlier attempt.
+    /// As [`Self::call`]. Returns `None` if the resource does not exist, or if an earlier attempt is already deleting it.
     pub async fn find<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
@@ -125,7 +125,8 @@ impl Aws {
         self.call_unless(doing, send, |attempts, error| is_missing(error) || is_done_already(attempts, error)).await
     }
 
-    /// As [`Self::call`], for a request that changes something; `None` if an earlier attempt was executed and not answered.
+    /// As [`Self::call`], for a request that changes something. Returns `None` if an earlier attempt was executed although its
+    /// answer was lost.
     pub async fn change<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
@@ -134,7 +135,7 @@ impl Aws {
         self.call_unless(doing, send, is_done_already).await
     }
 
-    /// `None` for the errors that `is_none` accepts, by the number of attempts.
+    /// Returns `None` for the errors that `is_none` accepts, given the number of attempts.
     async fn call_unless<T, E, F>(
         &self,
         doing: impl Display,
@@ -175,13 +176,13 @@ impl Aws {
         aws_sdk_iam::Client::new(&self.config)
     }
 
-    /// The region, and the account that the credentials belong to.
+    /// The region, and the account of the credentials.
     pub async fn location(&self) -> Result<Location> {
         let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
-        let identity = self.call("find out the account", || request.clone().send()).await?;
+        let identity = self.call("get the account", || request.clone().send()).await?;
         let account_id = identity.account;
         let account_id =
-            account_id.ok_or_else(|| Error::failed("STS did not say which account the credentials belong to"))?;
+            account_id.ok_or_else(|| Error::failed("STS did not return the account of the credentials"))?;
         Ok(Location { region: self.region.clone(), account_id })
     }
 }
@@ -190,8 +191,8 @@ fn answer_timeout() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_DEADLINE).operation_attempt_timeout(ANSWER_DEADLINE).build()
 }
 
-/// Whether a repeated request is refused because an attempt before was executed, though not answered: Kinesis, CloudWatch
-/// Logs, IAM and Lambda then say that the name is taken, or that the resource is being changed.
+/// Whether a retried request was rejected because an earlier attempt was executed although its answer was lost. Kinesis,
+/// CloudWatch Logs, IAM and Lambda then report that the name exists, or that the resource is being changed.
 pub fn is_done_already<E: ProvideErrorMetadata>(attempts: u32, error: &SdkError<E>) -> bool {
     const EXISTS: [&str; 4] = [
         "ResourceInUseException",
@@ -202,7 +203,7 @@ pub fn is_done_already<E: ProvideErrorMetadata>(attempts: u32, error: &SdkError<
     attempts > 1 && error.code().is_some_and(|code| EXISTS.contains(&code))
 }
 
-/// The names the options ask for.
+/// The names that the options request.
 pub fn names(global: &Global) -> Result<Names> {
     let names = Names::builder(&global.app, &global.stage)
         .stream(global.stream.clone())
@@ -223,15 +224,15 @@ fn checked_url(url: &str) -> Result<&str> {
     match url.split_once("://") {
         Some(("http" | "https", host)) if !host.is_empty() && !url.contains(char::is_whitespace) => Ok(url),
         _ => Err(Error::usage(format!("--endpoint-url {url} is not an address"))
-            .hint(format!("it looks like http://127.0.0.1:{DEFAULT_PORT}"))),
+            .hint(format!("an address looks like http://127.0.0.1:{DEFAULT_PORT}"))),
     }
 }
 
-/// Those of the endpoint that `ops-cli local` runs at this address, for the user who runs it.
+/// The credentials of the endpoint that this user runs with `ops-cli local` at this address.
 async fn local_credentials(url: &str) -> Result<local_aws::Credentials> {
     let Some(authority) = url.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or(rest)) else {
-        return Err(Error::usage(format!("--local does not go with {url}: the local endpoint speaks plain HTTP"))
-            .hint("for AWS, or another endpoint of its kind, leave --local out"));
+        return Err(Error::usage(format!("--local cannot be used with {url}: the local endpoint speaks plain HTTP"))
+            .hint("leave --local out to connect to AWS or to another HTTPS endpoint"));
     };
     let given = authority.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
     let (host, port) = given.unwrap_or((authority, 80));
@@ -240,43 +241,47 @@ async fn local_credentials(url: &str) -> Result<local_aws::Credentials> {
     }
     let reached = TcpStream::connect((host.trim_matches(['[', ']']), port));
     Err(match tokio::time::timeout(CONNECT_DEADLINE, reached).await {
-        Ok(Ok(_)) => Error::failed(format!("what answers at {url} is no endpoint that you run with `ops-cli local`"))
+        Ok(Ok(_)) => Error::failed(format!("the server at {url} is not an endpoint that you run with `ops-cli local`"))
             .hint(
-                "another user's, or another tool's: export its credentials and AWS_ENDPOINT_URL, and leave --local out",
+                "if it belongs to another user or another tool, export its credentials and AWS_ENDPOINT_URL, and leave --local out",
             ),
-        Ok(Err(error)) => Error::failed(format!("nothing answers at {url}: {error}"))
+        Ok(Err(error)) => Error::failed(format!("no endpoint answers at {url}: {error}"))
             .hint("start the local endpoint with `ops-cli local`, or check --endpoint-url"),
-        Err(_) => Error::failed(format!("nothing answers at {url}")).hint("check --endpoint-url and the network"),
+        Err(_) => Error::failed(format!("no endpoint answers at {url}")).hint("check --endpoint-url and the network"),
     })
 }
 
-/// The profile that is asked for must be there: the SDK itself would fall back to whatever else it finds.
+/// Fails unless the requested profile exists. The SDK itself would fall back to other credentials.
 async fn check_profile(global: &Global) -> Result<()> {
     let asked = global.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
     let Some(name) = asked else { return Ok(()) };
     let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None)
         .await
-        .map_err(|error| Error::usage(format!("the AWS configuration files could not be read: {}", chain(&error))))?;
+        .map_err(|error| Error::usage(format!("could not read the AWS configuration files: {}", chain(&error))))?;
     if profiles.get_profile(&name).is_some() {
         return Ok(());
     }
     let mut known: Vec<_> = profiles.profiles().collect();
     known.sort_unstable();
-    let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    let known = if known.is_empty() {
+        "they contain no profiles".to_owned()
+    } else {
+        format!("they contain: {}", known.join(", "))
+    };
     Err(Error::usage(format!("the profile {name} is not in the AWS configuration files")).hint(known))
 }
 
 fn region_of(config: &SdkConfig) -> Result<String> {
     const HINT: &str =
-        "give --region, set AWS_REGION, or put `region` into your profile; for the local endpoint use --local";
-    // As in the AWS CLI, an empty AWS_REGION sets none.
+        "use --region, set AWS_REGION, or set `region` in your profile; for the local endpoint use --local";
+    // As in the AWS CLI, an empty AWS_REGION counts as not set.
     match config.region().map(Region::as_ref).filter(|region| !region.is_empty()) {
         Some(region) => checked_region(region),
         None => Err(Error::usage("no AWS region is set").hint(HINT)),
     }
 }
 
-/// A region becomes part of host names, so it has letters, digits and hyphens only.
+/// Checks that a region has only letters, digits and hyphens, because it becomes part of host names.
 fn checked_region(region: &str) -> Result<String> {
     if !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Ok(region.to_owned());
@@ -291,9 +296,9 @@ async fn check_credentials(config: &SdkConfig) -> Result<()> {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
-    let hint = "give --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; for the local endpoint use --local";
+    let hint = "use --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`; for the local endpoint use --local";
     Err(match error {
         CredentialsError::CredentialsNotLoaded(_) => Error::usage("no AWS credentials were found").hint(hint),
-        error => Error::usage(format!("the AWS credentials could not be read: {}", chain(&error))).hint(hint),
+        error => Error::usage(format!("could not read the AWS credentials: {}", chain(&error))).hint(hint),
     })
 }

@@ -1,4 +1,4 @@
-//! Errors as a person reads them: what failed, the cause, and what to do.
+//! Errors for people: what failed, the cause, and what to do.
 
 use std::fmt;
 use std::io;
@@ -10,24 +10,24 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
 use crate::progress;
 
-/// What a failed command reports.
+/// The error of a failed command.
 #[derive(Debug)]
 pub struct Error {
     pub message: String,
     pub hint: Option<String>,
-    pub kind: Kind,
+    pub kind: ErrorKind,
 }
 
-/// What decides the exit code.
+/// The kind of an error, which determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
-    /// It failed.
+pub enum ErrorKind {
+    /// The work failed.
     Failed,
     /// The command line or its input is wrong.
     Usage,
-    /// Nobody reads our output any more: not an error.
+    /// The reader of stdout has closed it. This is not reported as an error.
     ClosedPipe,
-    /// The user stopped it.
+    /// The user interrupted the command.
     Interrupted,
 }
 
@@ -35,15 +35,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: Kind::Failed }
+        Self { message: message.into(), hint: None, kind: ErrorKind::Failed }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, kind: Kind::Usage }
+        Self { message: message.into(), hint: None, kind: ErrorKind::Usage }
     }
 
     pub fn interrupted() -> Self {
-        Self { message: "interrupted".into(), hint: None, kind: Kind::Interrupted }
+        Self { message: "interrupted".into(), hint: None, kind: ErrorKind::Interrupted }
     }
 
     /// A file could not be read or written. `doing` completes the sentence "could not … PATH".
@@ -59,21 +59,21 @@ impl Error {
 
     /// Prints the error and its hint on stderr, and returns the exit code for it.
     pub fn report(&self) -> ExitCode {
-        if self.kind != Kind::ClosedPipe {
+        if self.kind != ErrorKind::ClosedPipe {
             progress::labelled(AnsiColor::Red.on_default().bold(), "error:", &self.message);
             if let Some(hint) = &self.hint {
                 progress::labelled(AnsiColor::Cyan.on_default(), "hint:", hint);
             }
         }
         match self.kind {
-            Kind::ClosedPipe => ExitCode::SUCCESS,
-            Kind::Failed => ExitCode::from(1),
-            Kind::Usage => ExitCode::from(2),
-            Kind::Interrupted => ExitCode::from(130),
+            ErrorKind::ClosedPipe => ExitCode::SUCCESS,
+            ErrorKind::Failed => ExitCode::from(1),
+            ErrorKind::Usage => ExitCode::from(2),
+            ErrorKind::Interrupted => ExitCode::from(130),
         }
     }
 
-    /// An error of a call to AWS, in the words of `doing` ("create stream orders-dev").
+    /// An error of a call to AWS. `doing` completes the sentence "could not …".
     pub fn aws<E, R>(doing: impl fmt::Display, error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -101,7 +101,7 @@ impl Error {
         match error {
             SdkError::TimeoutError(_) => Self::failed(message).hint("check the network, and --endpoint-url if you set it"),
             SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => Self::failed(message).hint(
-                "nothing answers there: start the local endpoint with `ops-cli local`, or check --endpoint-url, --region and the network",
+                "there is no answer: start the local endpoint with `ops-cli local`, or check --endpoint-url, --region and the network",
             ),
             _ => Self::failed(message),
         }
@@ -118,37 +118,37 @@ fn hint_for(code: &str) -> Option<&'static str> {
         | "InvalidSignatureException"
         | "SignatureDoesNotMatch"
         | "MissingAuthenticationTokenException" => {
-            "AWS does not accept these credentials: check the profile, and that no stale AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN is set"
+            "the service does not accept these credentials: check the profile, and that AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN are not outdated"
         }
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            "your credentials lack that permission: the README lists what each command needs"
+            "your credentials lack this permission: docs/permissions.md lists the permissions of each command"
         }
         "ResourceNotFoundException" => {
-            "make it with `ops-cli provision --zip FILE`, or check --app, --stage, --region and the names"
+            "create it with `ops-cli provision --zip FILE`, or check --app, --stage, --region and the names"
         }
         "ResourceAlreadyExistsException" | "EntityAlreadyExists" | "ResourceConflictException" => {
-            "something else made or changed it meanwhile: run the same command again"
+            "another process created or changed it meanwhile: run the same command again"
         }
         "LimitExceededException" => {
-            "the account has reached a limit of the service: delete something, or ask AWS to raise it"
+            "the account has reached a limit of the service: delete what you do not need, or ask AWS to raise the limit"
         }
         _ => return None,
     })
 }
 
-/// Whether the resource of a call does not exist: it never did, or was deleted in the meantime.
+/// Whether the resource of a call does not exist.
 pub fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     matches!(error.code(), Some("ResourceNotFoundException" | "NoSuchEntity"))
 }
 
-/// Why a call to AWS failed, in a sentence: the service's code and message, or what broke on the way.
+/// The cause of a failed call to AWS: the service's code and message, or the error of the connection.
 pub fn cause<E>(error: &SdkError<E>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error.as_service_error().map(|service| (service.code(), service.message())) {
         Some((Some(code), message)) => format!("{code}: {}", message.unwrap_or("no message")),
-        // A proxy's answer, for example: all there is to say is its status.
+        // The answer may be a proxy's: only its status is known.
         Some((None, _)) => match error.raw_response() {
             Some(answer) => format!("an answer with status {} and no error code", answer.status().as_u16()),
             None => "an error without a code".to_owned(),
@@ -157,7 +157,7 @@ where
     }
 }
 
-/// An error with its causes, each once: "dispatch failure: io error: connection refused".
+/// An error followed by its causes, without repetition: "dispatch failure: io error: connection refused".
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut parts: Vec<String> = vec![error.to_string()];
     let mut source = error.source();
@@ -173,7 +173,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        let kind = if error.kind() == io::ErrorKind::BrokenPipe { Kind::ClosedPipe } else { Kind::Failed };
+        let kind = if error.kind() == io::ErrorKind::BrokenPipe { ErrorKind::ClosedPipe } else { ErrorKind::Failed };
         Self { message: error.to_string(), hint: None, kind }
     }
 }

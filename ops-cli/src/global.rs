@@ -1,6 +1,6 @@
 //! The options of every command.
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use kinesis_event_logger_core::names;
 
 use crate::output::Format;
@@ -8,26 +8,26 @@ use crate::output::Format;
 /// Options of every command.
 #[derive(Args, Debug, Clone)]
 pub struct Global {
-    /// Named profile of the AWS configuration files (default: AWS_PROFILE)
+    /// Profile in the AWS configuration files (default: AWS_PROFILE)
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub profile: Option<String>,
-    /// AWS region (default: AWS_REGION, AWS_DEFAULT_REGION or the profile's; with --local us-east-1)
+    /// AWS region (default: AWS_REGION, AWS_DEFAULT_REGION or the profile's region; with --local us-east-1)
     #[arg(long, global = true, value_name = "REGION", help_heading = "Connection")]
     pub region: Option<String>,
-    /// Send requests to this address instead of AWS (default: AWS_ENDPOINT_URL)
+    /// Address to connect to instead of AWS (default: AWS_ENDPOINT_URL)
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     pub endpoint_url: Option<String>,
-    /// Talk to `ops-cli local`: its default address (or --endpoint-url), its own credentials
+    /// Connect to the running `ops-cli local` at its default address or --endpoint-url, with its credentials
     #[arg(long, global = true, conflicts_with = "profile", help_heading = "Connection")]
     pub local: bool,
-    /// Those of an endpoint in this process; without them `--local` looks for those of one that runs.
+    /// The credentials of an endpoint in this process. Without them, `--local` finds the credentials of a running endpoint.
     #[arg(skip)]
     pub local_credentials: Option<local_aws::Credentials>,
 
-    /// Application: the first part of every name
+    /// Application, the first part of every name
     #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
     pub app: String,
-    /// Stage: the second part of every name
+    /// Stage, the second part of every name
     #[arg(long, global = true, env = "KINESIS_LOGGER_STAGE", value_name = "NAME", default_value = names::DEFAULT_STAGE, help_heading = "Names")]
     pub stage: String,
     /// Stream (default: APP-STAGE)
@@ -36,14 +36,17 @@ pub struct Global {
     /// Function (default: APP-STAGE)
     #[arg(long, global = true, env = "KINESIS_LOGGER_FUNCTION", value_name = "NAME", help_heading = "Names")]
     pub function: Option<String>,
-    /// The function's execution role (default: APP-STAGE-role)
+    /// Execution role of the function (default: APP-STAGE-role)
     #[arg(long, global = true, env = "KINESIS_LOGGER_ROLE", value_name = "NAME", help_heading = "Names")]
     pub role: Option<String>,
     /// Log group (default: /aws/lambda/FUNCTION)
     #[arg(long, global = true, env = "KINESIS_LOGGER_LOG_GROUP", value_name = "NAME", help_heading = "Names")]
     pub log_group: Option<String>,
 
-    /// What stdout carries: lines for people, or JSON for programs
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    /// Format of stdout: text for people, JSON lines for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = "General")]
     pub output: Format,
+    /// Print this page
+    #[arg(long, short, global = true, action = ArgAction::Help, help_heading = "General")]
+    pub help: Option<bool>,
 }

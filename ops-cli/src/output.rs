@@ -1,8 +1,8 @@
-//! The only place that writes to stdout: text for people, JSON for programs.
+//! Writes to stdout: text for people, JSON for programs. No other module does.
 //!
-//! Whatever is written here is text on the lines that we write, and nothing else: [`Page`] escapes every control character
-//! and every character that is not seen, whoever wrote it, before it leaves the program. `progress` does the same on stderr.
-//! There is no other way out, so that no caller can forget it.
+//! [`Page`] escapes every control character and every invisible character, whatever its origin, so that data cannot add lines
+//! or control the terminal. `progress` does the same on stderr. A test checks that no other module writes, so no caller can
+//! forget the escaping.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,24 +17,25 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
+/// A format of data: of stdout, and of the function's log lines.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
 pub enum Format {
     Text,
     Json,
 }
 
-/// Where a command's outcome goes.
+/// Writes a command's outcome.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     pub format: Format,
 }
 
-/// An outcome that people read as lines.
+/// An outcome that is rendered as lines of text or as JSON.
 pub trait Render: Serialize {
-    /// Words at the beginning of a line that stand out where colours are wanted.
+    /// Words at the beginning of a line that are bold on a terminal.
     const HEADINGS: &'static [&'static str] = &[];
 
-    /// Writes the lines, each with a `writeln!` of its own: a newline anywhere else is escaped.
+    /// Writes the lines, each with its own `writeln!`. Any other newline is escaped.
     fn text(&self, to: &mut dyn Write) -> io::Result<()>;
 }
 
@@ -73,7 +74,7 @@ pub fn write_script(script: &[u8]) -> io::Result<()> {
     io::stdout().write_all(script)
 }
 
-/// Lines of text on their way out. The newline that ends a write is ours; all else is text, and escaped.
+/// A writer of lines that escapes everything but the newline at the end of a write.
 pub struct Page<W> {
     to: W,
     headings: &'static [&'static str],
@@ -102,7 +103,7 @@ impl<W: Write> Page<W> {
 }
 
 impl<W: Write> Write for Page<W> {
-    /// One `write!` is one piece of text, however many values are in it.
+    /// Handles one `write!` as one text, however many values it contains.
     fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         match text.as_str() {
             Some(text) => self.put(text),
@@ -120,12 +121,12 @@ impl<W: Write> Write for Page<W> {
     }
 }
 
-/// Resolves when nobody reads stdout any more; never if it is a file.
+/// Resolves when the reader of stdout has closed it. Never resolves if stdout is a file.
 pub async fn closed() {
     let (sender, closed) = oneshot::channel();
-    // A thread of its own: the runtime would wait for a blocking task before the process ends.
+    // A separate thread, because the runtime would wait for a blocking task before the process ends.
     std::thread::spawn(move || {
-        // Asked for nothing, `poll` reports errors and hang-ups only: the end of the last reader.
+        // Without requested events, `poll` reports only errors and hang-ups, which means that the last reader has ended.
         let mut stdout = [PollFd::from_borrowed_fd(rustix::stdio::stdout(), PollFlags::empty())];
         while let Err(Errno::INTR) = poll(&mut stdout, None) {}
         sender.send(()).ok();
@@ -133,7 +134,7 @@ pub async fn closed() {
     closed.await.ok();
 }
 
-/// A number with what it counts: `1 entry`, `2 entries`.
+/// A count with its noun: `1 entry`, `2 entries`.
 pub fn counted(count: u64, what: &str) -> String {
     match what.strip_suffix('y') {
         _ if count == 1 => format!("1 {what}"),
@@ -142,12 +143,12 @@ pub fn counted(count: u64, what: &str) -> String {
     }
 }
 
-/// Text that is safe on a terminal: what others wrote cannot move the cursor, colour or hide anything.
+/// Text that is safe on a terminal: it cannot move the cursor, change colours or hide other text.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escape_unsafe(text, |c| c.escape_default().to_string())
 }
 
-/// JSON, which escapes the ASCII control characters itself, with the others escaped too: the same values when read.
+/// JSON in which unsafe characters are escaped. It parses to the same values.
 fn printable_json(json: &str) -> Cow<'_, str> {
     escape_unsafe(json, |c| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect())
 }
@@ -159,8 +160,8 @@ fn escape_unsafe(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     text.chars().map(|c| if is_unsafe(c) { escape(c) } else { c.to_string() }).collect::<String>().into()
 }
 
-/// What log lines never hold either, and the other characters that are not seen: marks of direction, spaces without
-/// width, tags. The joiners U+200C and U+200D and the selectors of emoji are part of how people write.
+/// Whether a character is escaped: the characters that log lines escape, and other invisible characters (direction marks,
+/// zero-width spaces, tags). The joiners U+200C and U+200D and the emoji selectors are part of ordinary text.
 pub fn is_unsafe(character: char) -> bool {
     (is_escaped(character) && character != '\t')
         || matches!(character,
@@ -175,20 +176,20 @@ mod tests {
     use super::{Page, counted, printable, printable_json};
 
     #[test]
-    fn one_is_counted_as_one() {
+    fn counts_have_singular_and_plural() {
         let counted = [0, 1, 2].map(|count| counted(count, "entry"));
         assert_eq!(counted, ["0 entries", "1 entry", "2 entries"]);
         assert_eq!(super::counted(2, "record"), "2 records");
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_but_text() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("plain\ttext ✓"), "plain\ttext ✓");
         assert_eq!(printable("a\u{1b}[31mred\r\nb\u{202e}c"), "a\\u{1b}[31mred\\r\\nb\\u{202e}c");
     }
 
     #[test]
-    fn json_on_a_terminal_is_only_text_and_means_the_same() {
+    fn escaped_json_parses_to_the_same_value() {
         let value = "a\u{1b}[31m\u{9b}31m\u{202e}\u{2028}\u{e0041}é";
         let json = serde_json::to_string(value).unwrap();
         let shown = printable_json(&json);
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_only_the_lines_that_we_write() {
+    fn data_adds_no_lines_to_a_page() {
         let reset = "\u{1b}[0m";
         let hostile = "a\nerror: b\r\u{8}\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{200e}\u{e0041}\n";
         let escaped = r"a\nerror: b\r\u{8}\u{1b}]0;x\u{7}\u{1b}[31m\u{9b}31m\u{202e}\u{200e}\u{e0041}\n";
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn text_leaves_the_program_only_where_it_is_escaped() {
+    fn only_output_and_progress_write_to_the_terminal() {
         fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

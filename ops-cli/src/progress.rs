@@ -1,6 +1,6 @@
-//! The only place that writes to stderr: notices, and progress as a spinner a step on a terminal, a line a step elsewhere.
+//! Writes to stderr: notices and progress. No other module does. On a terminal each step has a spinner, elsewhere a line.
 //!
-//! Text is escaped here, as it is in `output`; styles are given beside it.
+//! Text is escaped as in `output`; styles are passed separately.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{Page, Render, is_unsafe, printable};
 
-/// One step under way.
-pub struct Step {
+/// A step of work that is in progress.
+pub struct ProgressStep {
     bar: Option<ProgressBar>,
     label: String,
     begun: Instant,
 }
 
-impl Step {
+impl ProgressStep {
     pub fn begin(label: impl Into<String>) -> Self {
         let label = label.into();
         let bar = io::stderr().is_terminal().then(|| {
@@ -30,7 +30,7 @@ impl Step {
         Self { bar, label, begun: Instant::now() }
     }
 
-    /// Ends the step well, and tells how long it took.
+    /// Reports the step as done, and returns how long it took.
     pub fn done(self) -> Duration {
         let took = self.begun.elapsed();
         if let Some(bar) = &self.bar {
@@ -41,7 +41,7 @@ impl Step {
     }
 }
 
-impl Drop for Step {
+impl Drop for ProgressStep {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -49,35 +49,35 @@ impl Drop for Step {
     }
 }
 
-/// A notice for people: one line on stderr, whatever its text is. A closed stderr is nobody's error.
+/// Writes a notice as one line, whatever its text is. A closed stderr is not an error.
 pub fn note(text: &str) {
     writeln!(Page::new(anstream::stderr(), &[]), "{text}").ok();
 }
 
-/// A notice behind a word of ours in a style of ours.
+/// Writes a notice after a styled label.
 pub fn labelled(style: Style, label: &'static str, text: &str) {
     let mut to = anstream::stderr().lock();
     write!(to, "{style}{label}{style:#} ").ok();
     writeln!(Page::new(to, &[]), "{text}").ok();
 }
 
-/// The lines of an outcome, as a notice.
+/// Writes an outcome as a notice.
 pub fn note_outcome<R: Render>(outcome: &R) {
     outcome.text(&mut Page::new(anstream::stderr().lock(), R::HEADINGS)).ok();
 }
 
-/// A question, whose answer is typed behind it.
+/// Writes a question, after which the user types the answer.
 pub fn ask(question: &'static str) -> io::Result<()> {
     write!(io::stderr(), "{question}")
 }
 
-/// Where lines go whose text was escaped when they were made, with styles in them.
+/// The writer for lines that contain styles and whose text is already escaped.
 pub fn escaped_lines() -> impl Write {
     anstream::stderr()
 }
 
-/// Text of several lines by a library that names what a person typed: its own styles are kept where nothing of that has
-/// to be escaped.
+/// Writes a library's text of several lines, which quotes arguments. Calls `show`, which keeps the styles, unless the text needs
+/// escaping.
 pub fn show_usage(plain: &str, show: impl FnOnce()) {
     if plain.contains(|character| is_unsafe(character) && character != '\n') {
         plain.lines().for_each(note);
@@ -86,6 +86,7 @@ pub fn show_usage(plain: &str, show: impl FnOnce()) {
     }
 }
 
+/// A duration for people: `13.0 ms`, `0.29 s`.
 pub fn seconds(duration: Duration) -> String {
     match duration.as_secs_f64() {
         s if s < 0.1 => format!("{:.1} ms", s * 1000.0),

@@ -30,3 +30,4 @@ pub mod send;
 pub mod shards;
 pub mod source;
 pub mod summary;
+pub mod turn;

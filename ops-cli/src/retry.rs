@@ -1,8 +1,8 @@
-//! One retry rule for every call to a service: which errors are transient (`class`), when a call is repeated
-//! (`attempts`, pure) and when a person hears of it (`outages`, pure). This file adds the clock and the sleeping.
+//! Retries every call to a service by one rule: which errors are transient (`class`), when a call is retried (`attempts`, pure),
+//! and when the user is notified (`outages`, pure). This file adds the clock and the pauses.
 //!
-//! The SDK's own retries are disabled (see `aws`): together with ours they would multiply the requests that a
-//! throttled service receives, and delay the notice until they are exhausted.
+//! The SDK's own retries are disabled (see `aws`). Both together would multiply the requests to a service that throttles, and
+//! delay the notice.
 
 mod attempts;
 mod class;
@@ -15,22 +15,22 @@ use std::time::Duration;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::Instant;
 
-use attempts::{Attempts, Next};
-use class::Class;
-use outages::{Notice, Outages};
+use attempts::{Attempts, RetryDecision};
+use class::ErrorClass;
+use outages::{OutageNotice, Outages};
 
 use crate::error::cause;
 use crate::progress::note;
 
-/// How long a call is repeated unless its command says otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a call is retried, unless its command sets another limit.
+const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The retry rule of one connection. Clones share what is announced.
+/// The retry rule of one connection. Clones share the outages, so that each is announced once.
 #[derive(Clone)]
 pub struct Retry {
     shared: Arc<Shared>,
-    /// How long a call is repeated; `None` repeats it until the caller stops waiting.
-    patience: Option<Duration>,
+    /// How long a call is retried; `None` means until the caller stops waiting.
+    deadline: Option<Duration>,
 }
 
 struct Shared {
@@ -41,18 +41,18 @@ struct Shared {
 impl Default for Retry {
     fn default() -> Self {
         let shared = Shared { started: Instant::now(), outages: Mutex::default() };
-        Self { shared: Arc::new(shared), patience: Some(PATIENCE) }
+        Self { shared: Arc::new(shared), deadline: Some(DEADLINE) }
     }
 }
 
 impl Retry {
-    /// The same rule with another patience.
-    pub fn with_patience(&self, patience: Option<Duration>) -> Self {
-        Self { shared: Arc::clone(&self.shared), patience }
+    /// The same rule with another time limit.
+    pub fn with_retry_deadline(&self, deadline: Option<Duration>) -> Self {
+        Self { shared: Arc::clone(&self.shared), deadline }
     }
 
-    /// Repeats a call until it succeeds, fails permanently, or the patience ends; then returns its last error. `doing`
-    /// completes the sentence "could not …".
+    /// Retries a call until it succeeds, fails permanently, or the deadline passes; then returns its last error. `doing` completes
+    /// the sentence "could not …".
     pub async fn call<T, E, F>(&self, doing: impl Display, mut send: impl FnMut() -> F) -> Result<T, SdkError<E>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
@@ -69,13 +69,13 @@ impl Retry {
                 Err(error) => error,
             };
             let class = class::classify(&error, jiff::Timestamp::now());
-            if class == Class::Permanent {
+            if class == ErrorClass::Permanent {
                 self.answered(&doing);
                 return Err(error);
             }
-            match attempts.failed(class, self.now(), self.patience, fastrand::f64()) {
-                Next::GiveUp => return Err(error),
-                Next::RetryAfter(pause) => {
+            match attempts.failed(class, self.now(), self.deadline, fastrand::f64()) {
+                RetryDecision::GiveUp => return Err(error),
+                RetryDecision::RetryAfter(pause) => {
                     self.failed(&doing, cause(&error));
                     tokio::time::sleep(pause).await;
                 }
@@ -83,7 +83,7 @@ impl Retry {
         }
     }
 
-    /// The call that keeps failing, and why; `None` while everything is answered.
+    /// A call that is failing, and the cause; `None` if none is.
     pub fn trouble(&self) -> Option<String> {
         self.outages().trouble()
     }
@@ -100,15 +100,15 @@ impl Retry {
         self.announce(notice);
     }
 
-    fn announce(&self, notice: Option<Notice>) {
+    fn announce(&self, notice: Option<OutageNotice>) {
         match notice {
-            Some(Notice::Began { doing, cause }) => match self.patience {
-                Some(patience) => {
-                    note(&format!("could not {doing}: {cause}; retrying for up to {} s", patience.as_secs()));
+            Some(OutageNotice::Began { doing, cause }) => match self.deadline {
+                Some(deadline) => {
+                    note(&format!("could not {doing}: {cause}; retrying for up to {} s", deadline.as_secs()));
                 }
-                None => note(&format!("could not {doing}: {cause}; retrying until it works")),
+                None => note(&format!("could not {doing}: {cause}; retrying until it succeeds")),
             },
-            Some(Notice::Ended { doing, lasted }) => {
+            Some(OutageNotice::Ended { doing, lasted }) => {
                 note(&format!("could {doing} again after {:.1} s", lasted.as_secs_f64()));
             }
             None => {}

@@ -1,5 +1,5 @@
-//! How `--local` finds the credentials of the endpoint that `ops-cli local` runs: a file a port, for its user alone, in
-//! `$XDG_RUNTIME_DIR/ops-cli` or, without one, `ops-cli-UID` in the folder for temporary files.
+//! The files by which `--local` finds the credentials of a running `ops-cli local`. There is one file per port, readable for its
+//! user only, in `$XDG_RUNTIME_DIR/ops-cli` or in `ops-cli-UID` in the folder for temporary files.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
@@ -15,21 +15,21 @@ use crate::error::{Error, Result};
 /// A running endpoint.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+struct RegisteredEndpoint {
     process: i32,
     #[serde(flatten)]
     credentials: Credentials,
 }
 
-impl Entry {
-    /// An endpoint that was killed leaves its entry behind.
+impl RegisteredEndpoint {
+    /// Whether the process exists. An endpoint that was killed leaves its file behind.
     fn is_running(&self) -> bool {
-        // A process of another user's may not be signalled, which says that it is there.
+        // Signalling a process of another user fails, which counts as not running.
         Pid::from_raw(self.process).is_some_and(|process| test_kill_process(process).is_ok())
     }
 }
 
-/// An endpoint's entry, there for as long as this is.
+/// The file of this process's endpoint, which is removed on drop.
 #[must_use]
 pub struct Registration(PathBuf);
 
@@ -39,18 +39,18 @@ impl Drop for Registration {
     }
 }
 
-/// Leaves the credentials of this process's endpoint where `--local` looks for them.
+/// Writes the credentials of this process's endpoint to its file.
 ///
 /// # Errors
-/// There is no folder that is ours alone, or it cannot be written.
+/// There is no folder that only this user can access, or it cannot be written.
 pub fn register(port: u16, credentials: &Credentials) -> Result<Registration> {
     let folder = folder();
     let failed = |error: io::Error| unusable(&folder, &error.to_string());
     remove_stale(&private(&folder)?).map_err(failed)?;
     let path = file(&folder, port);
     let process = i32::try_from(std::process::id()).unwrap_or_default();
-    let entry = Entry { process, credentials: credentials.clone() };
-    // Made for its owner only (0600) and renamed into its place: nobody reads half of it.
+    let entry = RegisteredEndpoint { process, credentials: credentials.clone() };
+    // Created for its owner only (0600), and renamed when it is complete.
     let mut temporary = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
     serde_json::to_writer(&mut temporary, &entry).map_err(|error| failed(error.into()))?;
     temporary.flush().map_err(failed)?;
@@ -58,23 +58,23 @@ pub fn register(port: u16, credentials: &Credentials) -> Result<Registration> {
     Ok(Registration(path))
 }
 
-/// The credentials of the endpoint of this user that runs on `port`, if there is one.
+/// The credentials of the endpoint that this user runs on `port`, if there is one.
 ///
 /// # Errors
-/// Others could have written what is there.
+/// Other users can write to the folder.
 pub fn credentials(port: u16) -> Result<Option<Credentials>> {
     let folder = folder();
     if !folder.exists() {
         return Ok(None);
     }
     let entry = read(&file(&private(&folder)?, port));
-    Ok(entry.filter(Entry::is_running).map(|entry| entry.credentials))
+    Ok(entry.filter(RegisteredEndpoint::is_running).map(|entry| entry.credentials))
 }
 
-/// The same for every process of a user whose environment is the same.
+/// The folder, which is the same for every process of this user with the same environment.
 fn folder() -> PathBuf {
     let given = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    // After `su` or `sudo` it may be another user's.
+    // After `su` or `sudo` the variable may name another user's folder.
     match given.filter(|folder| check(folder).is_ok()) {
         Some(folder) => folder.join("ops-cli"),
         None => std::env::temp_dir().join(format!("ops-cli-{}", geteuid().as_raw())),
@@ -85,7 +85,7 @@ fn file(folder: &Path, port: u16) -> PathBuf {
     folder.join(format!("{port}.json"))
 }
 
-/// The folder, made if need be, when it is ours alone: the folder for temporary files is everybody's.
+/// Creates the folder if necessary, and checks that only this user can access it.
 fn private(folder: &Path) -> Result<PathBuf> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(unusable(folder, &error.to_string())),
@@ -93,28 +93,28 @@ fn private(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Why a folder is not ours alone.
+/// Returns the reason if other users can access a folder.
 fn check(folder: &Path) -> std::result::Result<(), String> {
-    // Of a link, not of where it leads.
+    // A symbolic link is not followed.
     let found = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
     if !found.is_dir() {
-        return Err("it is no folder".into());
+        return Err("it is not a folder".into());
     }
     if found.uid() != geteuid().as_raw() {
         return Err(format!("it belongs to user {}", found.uid()));
     }
     if found.mode() & 0o077 != 0 {
-        return Err(format!("others may use it (mode {:o})", found.mode() & 0o777));
+        return Err(format!("other users can access it (mode {:o})", found.mode() & 0o777));
     }
     Ok(())
 }
 
 fn unusable(folder: &Path, reason: &str) -> Error {
-    Error::failed(format!("{} cannot keep the endpoint's credentials: {reason}", folder.display()))
-        .hint("remove it, or set XDG_RUNTIME_DIR to a folder that only you may use (mode 0700)")
+    Error::failed(format!("could not store the endpoint's credentials in {}: {reason}", folder.display()))
+        .hint("remove it, or set XDG_RUNTIME_DIR to a folder that only you can access (mode 0700)")
 }
 
-fn read(path: &Path) -> Option<Entry> {
+fn read(path: &Path) -> Option<RegisteredEndpoint> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
@@ -135,22 +135,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_folder_of_ones_own_is_used() {
+    fn only_a_private_folder_is_used() {
         let parent = tempfile::tempdir().unwrap();
         let folder = private(&parent.path().join("new")).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         let link = parent.path().join("link");
         symlink(&folder, &link).unwrap();
-        assert!(private(&link).unwrap_err().message.contains("it is no folder"));
+        assert!(private(&link).unwrap_err().message.contains("it is not a folder"));
         fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-        assert!(private(&folder).unwrap_err().message.contains("others may use it (mode 755)"));
+        assert!(private(&folder).unwrap_err().message.contains("other users can access it (mode 755)"));
     }
 
     #[test]
-    fn an_entry_of_a_process_that_is_gone_is_none() {
+    fn the_file_of_an_ended_process_is_removed() {
         let mut gone = std::process::Command::new("true").spawn().unwrap();
         gone.wait().unwrap();
-        let entry = |process| Entry { process, credentials: Credentials::random() };
+        let entry = |process| RegisteredEndpoint { process, credentials: Credentials::random() };
         let folder = tempfile::tempdir().unwrap();
         let write = |port, entry| fs::write(file(folder.path(), port), serde_json::to_vec(&entry).unwrap()).unwrap();
         write(1, entry(i32::try_from(gone.id()).unwrap()));

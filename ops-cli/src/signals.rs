@@ -1,8 +1,8 @@
-//! The signals that end a command.
+//! Signals that interrupt a command.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Resolves on Ctrl-C, on SIGTERM, and when the terminal is closed.
+/// Resolves on Ctrl-C (SIGINT), on SIGTERM, and when the terminal is closed (SIGHUP).
 pub async fn interrupted() {
     tokio::select! {
         () = received(SignalKind::interrupt()) => {}

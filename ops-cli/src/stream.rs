@@ -1,4 +1,4 @@
-//! What Kinesis says of a stream.
+//! The description of a stream.
 
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use kinesis_event_logger_core::limits;
@@ -6,18 +6,18 @@ use kinesis_event_logger_core::limits;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 
-/// The stream's summary, if there is such a stream.
+/// The stream's summary; `None` if the stream does not exist.
 pub async fn summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSummary>> {
     let request = aws.kinesis().describe_stream_summary().stream_name(name);
-    let answer = aws.find(format!("look at the stream {name}"), || request.clone().send()).await?;
+    let answer = aws.find(format!("describe the stream {name}"), || request.clone().send()).await?;
     Ok(answer.and_then(|answer| answer.stream_description_summary))
 }
 
-/// Bytes that one record of the stream may have, its key included.
+/// The maximum bytes of a record of the stream, including its partition key.
 pub async fn record_limit(aws: &Aws, stream: &str) -> Result<usize> {
     let summary = summary(aws, stream).await?.ok_or_else(|| {
         Error::failed(format!("there is no stream {stream} in {}", aws.region))
-            .hint("make it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
+            .hint("create it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
     })?;
     Ok(summary.max_record_size_in_kib.map_or(limits::RECORD_BYTES, |kib| kib as usize * 1024))
 }

@@ -1,6 +1,6 @@
-//! Parsers of option values that several commands have.
+//! Parsers of option values that several commands share.
 
-/// A number above 0.
+/// Parses a number above 0.
 pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),

@@ -1,4 +1,4 @@
-//! Waiting until something is so: asked at once, then at growing intervals, until a deadline.
+//! Polls until a condition holds: at once, then at growing intervals, until a deadline.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::{Error, Result};
 use crate::retry::Retry;
 
-/// What one look found.
-pub enum Look<T> {
+/// The result of one poll.
+pub enum Poll<T> {
     Ready(T),
-    /// Not yet, and the state that the service reports: shown if the deadline passes.
+    /// Not ready, with the state that the service reports, which is shown if the deadline passes.
     Pending(String),
 }
 
-/// The first pause between two looks; each next one is half as long again, up to [`LONGEST`].
+/// The first pause between two polls. Each pause is 1.5 times as long as the one before, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(4);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Looks until it is ready or `deadline` has passed, which also ends the retries of a look. `what` completes the sentence
-/// "waited 60 s for …".
+/// Polls until the result is ready or `deadline` has passed, which also ends the retries of a poll. `what` completes the
+/// sentence "waited 60 s for …".
 pub async fn until<T>(
     retry: &Retry,
     what: &str,
     deadline: Duration,
-    mut look: impl AsyncFnMut() -> Result<Look<T>>,
+    mut poll: impl AsyncFnMut() -> Result<Poll<T>>,
 ) -> Result<T> {
     let ends = Instant::now() + deadline;
     let mut pause = SHORTEST;
     let mut last_seen = None;
     loop {
-        match timeout_at(ends, look()).await {
-            Ok(Ok(Look::Ready(value))) => return Ok(value),
-            Ok(Ok(Look::Pending(state))) => last_seen = Some(state),
+        match timeout_at(ends, poll()).await {
+            Ok(Ok(Poll::Ready(value))) => return Ok(value),
+            Ok(Ok(Poll::Pending(state))) => last_seen = Some(state),
             Ok(Err(error)) => return Err(error),
             Err(_) => break,
         }
@@ -49,11 +49,11 @@ fn too_long(what: &str, deadline: Duration, last_seen: Option<&str>, trouble: Op
     let seen = match last_seen {
         Some("") => "its state was empty".to_owned(),
         Some(state) => format!("it is still {state}"),
-        None => "nothing was seen of it".to_owned(),
+        None => "it was never seen".to_owned(),
     };
     let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
     Error::failed(format!("waited {} s for {what}; {seen}{trouble}", deadline.as_secs()))
-        .hint("run the same command again to go on waiting")
+        .hint("run the same command again to continue waiting")
 }
 
 #[cfg(test)]
@@ -63,39 +63,38 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_ends_the_wait_and_tells_the_last_state() {
-        let look = async || Ok(Look::Pending("CREATING".into()));
-        let error = until::<()>(&Retry::default(), "the stream", Duration::from_secs(60), look).await.unwrap_err();
+    async fn a_deadline_ends_the_wait_and_the_error_names_the_last_state() {
+        let poll = async || Ok(Poll::Pending("CREATING".into()));
+        let error = until::<()>(&Retry::default(), "the stream", Duration::from_secs(60), poll).await.unwrap_err();
         assert_eq!(error.message, "waited 60 s for the stream; it is still CREATING");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_without_an_answer_does_not_outlast_the_deadline() {
+    async fn a_poll_without_an_answer_ends_at_the_deadline() {
         let begun = Instant::now();
-        let mut looks = 0;
-        let look = async || {
-            looks += 1;
-            if looks == 1 { Ok(Look::Pending(String::new())) } else { std::future::pending().await }
+        let mut polls = 0;
+        let poll = async || {
+            polls += 1;
+            if polls == 1 { Ok(Poll::Pending(String::new())) } else { std::future::pending().await }
         };
-        let error = until::<()>(&Retry::default(), "the stream", Duration::from_secs(60), look).await.unwrap_err();
+        let error = until::<()>(&Retry::default(), "the stream", Duration::from_secs(60), poll).await.unwrap_err();
         assert_eq!(error.message, "waited 60 s for the stream; its state was empty");
         assert_eq!(begun.elapsed(), Duration::from_secs(60));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_ready_at_once_is_not_waited_for() {
+    async fn a_result_that_is_ready_at_once_is_returned_at_once() {
         let begun = Instant::now();
-        until(&Retry::default(), "it", Duration::ZERO, async || Ok(Look::Ready(()))).await.unwrap();
+        until(&Retry::default(), "it", Duration::ZERO, async || Ok(Poll::Ready(()))).await.unwrap();
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     proptest! {
-        /// Every message says what was seen last, and every sentence of it has its words.
         #[test]
-        fn the_message_names_what_was_seen_last(state in prop::option::of("[A-Za-z]{0,12}"), trouble: Option<String>) {
+        fn the_message_names_the_last_state(state in prop::option::of("[A-Za-z]{0,12}"), trouble: Option<String>) {
             let error = too_long("the stream", Duration::from_secs(300), state.as_deref(), trouble.clone());
             let expected = match state.as_deref() {
-                None => "nothing was seen of it",
+                None => "it was never seen",
                 Some("") => "its state was empty",
                 Some(state) => state,
             };

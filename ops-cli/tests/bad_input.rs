@@ -125,7 +125,7 @@ fn an_endpoint_that_is_not_ours() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.local_addr().unwrap());
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &url, "status"]));
-    run.failed(1, "is no endpoint that you run", "leave --local out");
+    run.failed(1, "is not an endpoint that you run", "leave --local out");
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "https://127.0.0.1:4566", "status"]));
     run.failed(2, "speaks plain HTTP", "leave --local out");
     let endpoint = Endpoint::start();

@@ -20,13 +20,13 @@ fn every_command_has_examples() {
 #[test]
 fn what_a_command_promises_is_in_its_help() {
     for (command, promise) in [
-        ("provision", "made only if it is missing"),
+        ("provision", "are used as they are, and never changed"),
         ("publish", "read = acknowledged + dead-lettered"),
-        ("verify", "Exit code 1 if anything is missing"),
+        ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
-        ("teardown", "does not carry our tags stays"),
-        ("local", "Requests must be signed"),
-        ("build", "Lambda can run it"),
+        ("teardown", "do not carry our tags are never deleted"),
+        ("local", "accepts only requests that are signed"),
+        ("zip", "warns if Lambda cannot run it"),
     ] {
         let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
         let words: Vec<_> = help.split_whitespace().collect();

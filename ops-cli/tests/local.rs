@@ -81,7 +81,7 @@ fn credentials_that_would_not_survive_a_shell_are_refused() {
     let run = |key: &str| {
         Run::of(ops_cli().args(["local", "--port", "0", "--access-key-id", key, "--secret-access-key", "x"]))
     };
-    run("a;rm").failed(2, "not of the form of AWS's", "letters, digits");
+    run("a;rm").failed(2, "do not have the form of AWS credentials", "letters, digits");
     assert_eq!(Run::of(ops_cli().args(["local", "--access-key-id", "mine"])).code, 2);
 }
 
@@ -167,7 +167,7 @@ fn without_authentication_it_answers_tools_that_cannot_sign_and_no_browser() {
 #[test]
 fn it_is_for_this_machine_unless_it_is_told_otherwise() {
     let bind = ["local", "--port", "0", "--bind", "0.0.0.0"];
-    Run::of(ops_cli().args(bind)).failed(2, "other machines reach that address", "--allow-remote");
+    Run::of(ops_cli().args(bind)).failed(2, "other machines can reach the address", "--allow-remote");
     assert_eq!(Run::of(ops_cli().args(bind).args(["--allow-remote", "--no-auth"])).code, 2);
     let endpoint = Endpoint::start_with(&["--bind", "0.0.0.0", "--allow-remote"]);
     assert!(endpoint.url.starts_with("http://127.0.0.1:"), "{}", endpoint.url);
@@ -263,19 +263,19 @@ fn local_finds_the_endpoint_of_its_user_and_no_other() {
         Run::of(ops_cli().args(["--local", "--endpoint-url", &endpoint.url, "status"]).env(name, folder))
     };
     status("XDG_RUNTIME_DIR", folder.path()).ok();
-    status("XDG_RUNTIME_DIR", Path::new("relative")).failed(1, "is no endpoint that you run", "leave --local out");
+    status("XDG_RUNTIME_DIR", Path::new("relative")).failed(1, "is not an endpoint that you run", "leave --local out");
 
     let port = endpoint.url.rsplit(':').next().unwrap();
     let file = folder.path().join("ops-cli").join(format!("{port}.json"));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     mode(0o755);
-    status("XDG_RUNTIME_DIR", folder.path()).failed(1, "is no endpoint that you run", "leave --local out");
+    status("XDG_RUNTIME_DIR", folder.path()).failed(1, "is not an endpoint that you run", "leave --local out");
     mode(0o700);
     let shared = tempfile::tempdir().unwrap();
     let own = shared.path().join(format!("ops-cli-{}", rustix::process::geteuid().as_raw()));
     std::fs::create_dir(&own).unwrap();
     std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o777)).unwrap();
-    status("TMPDIR", shared.path()).failed(1, "others may use it (mode 777)", "XDG_RUNTIME_DIR");
+    status("TMPDIR", shared.path()).failed(1, "other users can access it (mode 777)", "XDG_RUNTIME_DIR");
     endpoint.stop("-INT");
     assert!(!file.exists());
 }

@@ -256,7 +256,7 @@ fn what_does_not_carry_our_tags_is_neither_changed_nor_deleted() {
 fn status_fits_a_screen() {
     let endpoint = Endpoint::start();
     let before = endpoint.run(["status"]).ok().stdout;
-    assert!(before.contains("missing: `ops-cli provision --zip FILE` makes it"), "{before}");
+    assert!(before.contains("missing: create it with `ops-cli provision --zip FILE`"), "{before}");
     endpoint.provision(&[]);
     endpoint.run(["publish", "for the screen"]).ok();
     await_records(&endpoint, 1);

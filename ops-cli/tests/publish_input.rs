@@ -181,7 +181,47 @@ async fn a_byte_order_mark_is_no_data_and_other_encodings_are_named() {
         let run = endpoint.run(["publish", "--file", text(&input), "--strict"].iter().chain(form));
         run.failed(2, "it is UTF-16, and text is read as UTF-8", "nothing of the input was published");
     }
+    for (name, to_bytes) in [("le", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("be", u16::to_be_bytes)] {
+        let text_in_utf_16: Vec<u8> = "grüße 1\ngrüße 2\n".encode_utf16().flat_map(to_bytes).collect();
+        let input = file(&format!("utf-16-{name}"), &text_in_utf_16);
+        let run = endpoint.run(["publish", "--file", text(&input)]);
+        run.failed(2, "it is UTF-16, and text is read as UTF-8", "nothing of the input was published");
+    }
     assert_eq!(on_stream(&client).await.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_in_another_form_than_ndjson_are_named_in_one_error() {
+    let (endpoint, client) = endpoint(1).await;
+    let entry = "{\"PartitionKey\":\"k\",\"Data\":\"ZW50cnk=\"}";
+    let long = format!("[{}]", vec![entry; 50_000].join(","));
+    let aside = path("no-array");
+    for (name, content) in [
+        ("empty", "[]".to_owned()),
+        ("array", format!("[{entry},{entry}]\n")),
+        ("pretty", format!("[\n  {entry},\n  {entry}\n]\n")),
+        ("long", long),
+    ] {
+        let input = file(&format!("array-{name}"), content);
+        let publish = ["publish", "--entries", "--file", text(&input), "--dead-letter", text(&aside)];
+        let run = endpoint.run(publish);
+        run.failed(
+            2,
+            "begins a JSON array, and --entries expects NDJSON with one entry per line",
+            "one entry per line",
+        );
+    }
+    assert!(lines(&aside).is_empty(), "an input in another form has no dead letters");
+    for (content, reason) in [
+        ("{\n", "is not a whole JSON object, and --entries expects NDJSON"),
+        ("\"text\"\n", "is not a JSON object, and --entries expects NDJSON"),
+        ("1\n", "is not a JSON object, and --entries expects NDJSON"),
+    ] {
+        let input = file("no-object", content);
+        let run = endpoint.run(["publish", "--entries", "--strict", "--file", text(&input)]);
+        run.failed(2, reason, "nothing of the input was published");
+    }
+    assert_eq!(on_stream(&client).await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,7 +78,9 @@ fn no_auth_says_what_it_means() {
     std::io::BufRead::read_line(&mut stderr, &mut warning).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    for part in ["--no-auth", "run code as you", "every program that you run", "of other users must be signed"] {
+    for part in
+        ["--no-auth", "run code with your permissions", "every program that you run", "of other users must be signed"]
+    {
         assert!(warning.contains(part), "{warning}");
     }
 }

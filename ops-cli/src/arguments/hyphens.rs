@@ -1,55 +1,55 @@
-//! Values that begin with a hyphen. One rule for the data of `publish` and the value of every option:
+//! Accepts values that begin with a hyphen. One rule holds for the data of `publish` and the value of every option:
 //!
-//! - What looks like a long option (`--` and a name) is one, known or not. As data it goes after `--`, as a value after `=`.
-//! - One hyphen and letters is a flag only if it is exactly flags of the command (`-q`). Help is `-h` alone.
-//! - Everything else is data, or a value: `-heartbeat`, `-DEBUG`, `-1`, `---`, `--- a/file`.
+//! - `--` and a name is a long option, even if the command does not have it. Such data goes after `--`, such a value after `=`.
+//! - One hyphen and letters are flags only if every letter is a flag of the command (`-q`). Help is `-h` alone.
+//! - One hyphen and one letter is never data (`-v`), because an unknown flag was meant. Such data goes after `--`.
+//! - Everything else is data or a value: `-heartbeat`, `-DEBUG`, `-1`, `---`, `--- a/file`.
 //!
-//! The arguments are rewritten by this rule before clap reads them, because clap decides option by option, and takes
-//! `-heartbeat` for `-h` with more behind it.
+//! The arguments are rewritten before clap parses them, because clap decides per option, and reads `-heartbeat` as `-h` and
+//! more flags.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, FromArgMatches};
 
-use super::Cli;
+use super::{Cli, definition};
 
-/// Reads a command line, program name included.
+/// Parses a command line, including the program name.
 ///
 /// # Errors
-/// clap's message, which may be help.
+/// clap's message, which may be the help that was requested.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut root = Cli::command();
-    root.build();
-    read(&root, args)
+    read(&definition(), args)
 }
 
 fn read(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let Rewritten { args, tips } = rewrite(root, args)?;
-    Cli::try_parse_from(args).map_err(|error| with_tips(error, &tips))
+    let parsed = root.clone().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| with_tips(error, &tips))
 }
 
-/// Arguments that clap reads by the rule.
+/// Arguments that clap parses by the rule.
 struct Rewritten {
     args: Vec<OsString>,
     tips: Tips,
 }
 
-/// What there is to say if clap does not accept the arguments.
+/// Hints in case clap rejects the arguments.
 #[derive(Default)]
 struct Tips {
-    /// Whether the command has arguments that are not options.
+    /// Whether the command has positional arguments.
     takes_data: bool,
-    /// The last option that lacks a value, and what stands in its place.
+    /// The last option without a value, and the argument that follows it.
     lacks_value: Option<(String, String)>,
 }
 
-/// Rewrites the arguments of a command that was built. Values that begin with a hyphen are joined to their option, data
-/// that does is moved behind `--`.
+/// Rewrites the arguments of a command that was built. Joins values that begin with a hyphen to their option, and moves such
+/// data behind `--`.
 ///
 /// # Errors
-/// An argument that is neither an option of the command nor data for it. clap would answer `-heartbeat` with help.
+/// An argument is neither an option of the command nor data for it. clap would print help for `-heartbeat`.
 fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Rewritten, clap::Error> {
     let mut args = args.into_iter();
     let mut rewritten: Vec<_> = args.next().into_iter().collect();
@@ -81,8 +81,9 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<R
                 }
             }
         } else if begins_with_hyphen(&arg) && is_value(command, &arg) {
-            if !takes_data(command) {
-                return Err(unknown(command, text));
+            if !takes_data(command) || is_short_option(text) {
+                let tips = Tips { takes_data: takes_data(command), lacks_value: None };
+                return Err(with_tips(unknown(command, text), &tips));
             }
             data.push(arg);
         } else {
@@ -104,7 +105,7 @@ fn unknown(command: &Command, argument: &str) -> clap::Error {
     error
 }
 
-/// The name of the option whose value is the next argument, if this argument is one.
+/// The option's name, if this argument is an option whose value is the next argument.
 fn takes_next<'t>(command: &Command, text: &'t str) -> Option<&'t str> {
     let name = text.strip_prefix("--").filter(|name| !name.contains('='))?;
     let option = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
@@ -119,13 +120,18 @@ fn begins_with_hyphen(text: &OsStr) -> bool {
     text.as_encoded_bytes().first() == Some(&b'-')
 }
 
-/// Whether an argument is data or a value, and no option.
+/// Whether an argument is data or a value, and not an option.
 fn is_value(command: &Command, arg: &OsStr) -> bool {
     let Some(text) = arg.to_str() else { return true };
     match text.strip_prefix("--") {
         Some(name) => !name.is_empty() && !is_option_name(name),
         None => text.strip_prefix('-').is_none_or(|letters| !are_flags(command, letters)),
     }
+}
+
+/// One hyphen and one letter.
+fn is_short_option(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'-', letter] if letter.is_ascii_alphabetic())
 }
 
 /// `name` or `name=value`.
@@ -135,26 +141,26 @@ fn is_option_name(text: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.bytes().all(is_of_names)
 }
 
-/// Whether these are flags of the command, and not help with something behind it.
+/// Whether all letters are flags of the command. Help and version count only alone.
 fn are_flags(command: &Command, letters: &str) -> bool {
     let is_flag = |letter| command.get_arguments().any(|arg| arg.get_short() == Some(letter));
     let is_alone = letters.chars().count() == 1;
     !letters.is_empty() && letters.chars().all(|letter| is_flag(letter) && (is_alone || !matches!(letter, 'h' | 'V')))
 }
 
-/// Adds what to do with data, or a value, that looks like an option.
+/// Adds a hint about data, or a value, that looks like an option.
 fn with_tips(mut error: clap::Error, tips: &Tips) -> clap::Error {
     if !matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidValue) {
         return error;
     }
     let mut shown = Vec::new();
     if let Some((option, next)) = &tips.lacks_value {
-        shown.push(format!("a value that looks like an option is joined to its option: --{option}={next}"));
+        shown.push(format!("write a value that looks like an option after `=`: --{option}={next}"));
     }
     if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(argument))) =
         (error.kind(), tips.takes_data, error.get(ContextKind::InvalidArg))
     {
-        shown.push(format!("data that looks like an option goes after `--`: -- {argument}"));
+        shown.push(format!("write data that looks like an option after `--`: -- {argument}"));
     }
     if !shown.is_empty() {
         let shown = shown.into_iter().map(StyledStr::from).collect();
@@ -173,9 +179,7 @@ mod tests {
     use crate::commands::publish::Publish;
 
     fn root() -> Command {
-        let mut root = Cli::command();
-        root.build();
-        root
+        definition()
     }
 
     fn parsed(args: &[&str]) -> Result<Cli, clap::Error> {
@@ -189,10 +193,8 @@ mod tests {
         }
     }
 
-    /// Every option with a value, of every command, takes one that begins with a hyphen: what is wrong with it, if anything,
-    /// is the value.
     #[test]
-    fn every_option_of_every_command_takes_a_value_with_a_hyphen() {
+    fn every_option_accepts_a_value_that_begins_with_a_hyphen() {
         let root = root();
         let mut options = 0;
         for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
@@ -205,7 +207,7 @@ mod tests {
                 for value in ["-1", "-x", "-DEBUG", "-hq", "-5m", "---", "-"] {
                     let args = [command.get_name(), &option, value].map(OsString::from);
                     let rewritten = rewrite(&root, std::iter::once("ops-cli".into()).chain(args)).unwrap().args;
-                    // `arg_required…` and the like come after the values in clap's order of checks.
+                    // clap checks required arguments after the values.
                     let kind = root.clone().try_get_matches_from(rewritten).err().map(|error| error.kind());
                     let is_about_value =
                         matches!(kind, None | Some(ErrorKind::InvalidValue | ErrorKind::ValueValidation));
@@ -213,7 +215,7 @@ mod tests {
                         matches!(kind, Some(ErrorKind::MissingRequiredArgument | ErrorKind::ArgumentConflict));
                     assert!(is_about_value || is_about_others, "{command} {option} {value}: {kind:?}");
                 }
-                // A flag of the command is no value: the value was forgotten.
+                // An option in the place of a value means that the value was forgotten.
                 let error = parsed(&[command.get_name(), &option, "--output"]).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidValue, "{command} {option}");
                 assert!(error.to_string().contains(&format!("{option}=--output")), "{error}");
@@ -235,14 +237,14 @@ mod tests {
         let Ok(Cli { command: Subcommand::Tail(tail), global }) =
             parsed(&["--app", "tail", "tail", "--filter", "-DEBUG", "-f", "--since", "-5m"])
         else {
-            panic!("tail is not read");
+            panic!("tail is not parsed");
         };
         assert_eq!((tail.filter.as_deref(), tail.since.as_str(), tail.follow), (Some("-DEBUG"), "-5m", true));
         assert_eq!(global.app, "tail");
     }
 
     #[test]
-    fn help_and_mistyped_options_are_what_they_were() {
+    fn help_is_shown_and_mistyped_options_are_rejected() {
         for help in ["-h", "--help"] {
             assert_eq!(parsed(&["publish", help]).unwrap_err().kind(), ErrorKind::DisplayHelp);
         }
@@ -250,6 +252,13 @@ mod tests {
             let error = parsed(&["publish", typo]).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{typo}");
             assert!(error.to_string().contains("-- --"), "{error}");
+        }
+        for typo in ["-v", "-V", "-x"] {
+            let error = parsed(&["publish", typo]).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::UnknownArgument, 2), "{typo}");
+            assert!(error.to_string().contains(&format!("-- {typo}")), "{error}");
+            assert_eq!(published(&["--", typo]).data.as_deref(), Some(typo));
+            assert_eq!(published(&["--key", typo, "x"]).key.as_deref(), Some(typo));
         }
         for args in [["tail", "--typo"], ["tail", "-x"], ["tail", "-fx"], ["status", "-q"], ["tail", "-1"]] {
             assert_eq!(parsed(&args).unwrap_err().kind(), ErrorKind::UnknownArgument, "{args:?}");
@@ -262,9 +271,9 @@ mod tests {
         assert_eq!(parsed(&["publish", "-a", "-b"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
     }
 
-    /// Help is `-h` alone: exit code 0 would say that the command did its work.
+    /// Help is `-h` alone: exit code 0 would mean that the command did its work.
     #[test]
-    fn what_only_begins_like_help_is_refused_where_there_is_no_data() {
+    fn commands_without_data_reject_arguments_that_begin_like_help() {
         let commands = root();
         let names = commands.get_subcommands().filter(|command| !takes_data(command)).map(Command::get_name);
         for command in names.map(Some).chain([None]) {
@@ -280,13 +289,15 @@ mod tests {
     }
 
     proptest! {
-        /// Any text is published as it is, and is any option's value, unless it looks like an option.
+        /// Any text is valid data and a valid value, unless it looks like an option.
         #[test]
-        fn any_text_that_does_not_look_like_an_option_is_data(text in "-{0,3}[a-zA-Z0-9 =qh-]{0,8}") {
+        fn text_that_does_not_look_like_an_option_is_data(text in "-{0,3}[a-zA-Z0-9 =qh-]{0,8}") {
             let looks_like_one = text.strip_prefix("--").is_some_and(|name| name.is_empty() || is_option_name(name))
                 || matches!(text.as_str(), "-q" | "-h" | "-qq" | "-qqq" | "-qqqq");
             let is_flags = text.starts_with("-q") && text[1..].bytes().all(|byte| byte == b'q');
-            if !looks_like_one && !is_flags {
+            if is_short_option(&text) {
+                prop_assert!(parsed(&["publish", &text]).is_err());
+            } else if !looks_like_one && !is_flags {
                 let (as_data, as_key) = (published(&[&text]).data, published(&["--key", &text, "x"]).key);
                 prop_assert_eq!((as_data.as_deref(), as_key.as_deref()), (Some(text.as_str()), Some(text.as_str())));
             } else if text.starts_with('-') {

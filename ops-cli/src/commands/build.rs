@@ -12,21 +12,24 @@ use crate::error::Result;
 use crate::function;
 use crate::output::{Output, Render};
 
-const BUILD: &str = "\
-Builds a static binary where the musl target is installed, else one for this machine's own C library, and checks \
-that Lambda can run it.
+const TASK: &str = "\
+Builds the function in a checkout of this project, and prints the path of the binary. The binary is static, and runs on every \
+Lambda image, if the musl target is installed. Otherwise it is linked to this machine's C library.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli build
   ops-cli build --arch arm64
 
-For a static binary: rustup target add x86_64-unknown-linux-musl (or aarch64-…)";
+For a static binary, install the target once:
+  rustup target add x86_64-unknown-linux-musl
+  rustup target add aarch64-unknown-linux-musl";
 
-/// Build the function for Lambda, in a checkout of this project
+/// Build the function's binary for Lambda
 #[derive(Args, Debug, Clone)]
-#[command(after_help = BUILD)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Build {
-    /// The function's architecture (default: this machine's)
+    /// Architecture of the function (default: this machine's)
     #[arg(long, value_name = "ARCHITECTURE", value_parser = architectures())]
     arch: Option<Architecture>,
 }

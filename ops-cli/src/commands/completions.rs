@@ -1,23 +1,31 @@
-//! `completions`: the completion script of a shell.
+//! `completions`: print a shell's completion script.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::arguments::Cli;
+use crate::arguments::definition;
 use crate::error::Result;
 use crate::output::write_script;
 
-/// Print the completion script of a shell
+const TASK: &str = "\
+Prints a script to stdout. Save it where the shell looks for completions.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ops-cli completions bash > /etc/bash_completion.d/ops-cli
+  ops-cli completions zsh > ~/.zfunc/_ops-cli
+  ops-cli completions fish > ~/.config/fish/completions/ops-cli.fish";
+
+/// Print a shell's completion script
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Examples:\n  ops-cli completions bash > /etc/bash_completion.d/ops-cli\n  ops-cli completions zsh > ~/.zfunc/_ops-cli"
-)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Completions {
+    /// The shell
     shell: Shell,
 }
 
 pub fn run(args: &Completions) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "ops-cli", &mut script);
+    clap_complete::generate(args.shell, &mut definition(), "ops-cli", &mut script);
     Ok(write_script(&script)?)
 }

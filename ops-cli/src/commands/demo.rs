@@ -1,4 +1,4 @@
-//! `demo`: the whole path on this machine, from the function's source to its log line and back to nothing.
+//! `demo`: run the whole path once on this machine, from the function's source to its log line, and delete it.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,19 +25,26 @@ use crate::publish::request;
 use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
-use crate::wait::{self, Look};
+use crate::wait::{self, Poll};
 
 const MESSAGE: &str = "Hello, Lambda CLI World";
 const LINE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Show the whole path working, on this machine: nothing to install, nothing left behind
+const TASK: &str = "\
+Builds the function in a checkout of this project, starts the local endpoint on a free port, provisions the path, publishes \
+\"Hello, Lambda CLI World\", waits for its log line, prints it, and deletes everything.";
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo demo
+  ops-cli demo";
+
+/// Run the whole path once on this machine
 #[derive(Args, Debug, Clone)]
-#[command(
-    after_help = "Run it in a checkout: it builds the function, starts the endpoint on a free port, provisions,\npublishes \"Hello, Lambda CLI World\", waits for its log line and tears down.\n\nExamples:\n  cargo demo\n  ops-cli demo"
-)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Demo {}
 
-/// What the demo showed.
+/// The log line, and how long each step took.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DemoReport {
@@ -45,13 +52,13 @@ struct DemoReport {
     line: String,
     shard_id: String,
     sequence_number: String,
-    steps: Vec<Timed>,
-    /// From the endpoint's start until everything was torn down.
+    steps: Vec<StepTime>,
+    /// From the start of the endpoint to the end of the teardown.
     total_ms: f64,
 }
 
 #[derive(Serialize)]
-struct Timed {
+struct StepTime {
     step: &'static str,
     ms: f64,
 }
@@ -60,7 +67,7 @@ impl Render for DemoReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         writeln!(to, "{}", self.line.trim_end())?;
         writeln!(to)?;
-        for Timed { step, ms } in &self.steps {
+        for StepTime { step, ms } in &self.steps {
             writeln!(to, "{step:<24}{:>10}", seconds(Duration::from_secs_f64(ms / 1000.0)))?;
         }
         writeln!(to, "{:<24}{:>10}", "start to torn down", seconds(Duration::from_secs_f64(self.total_ms / 1000.0)))
@@ -68,7 +75,7 @@ impl Render for DemoReport {
 }
 
 pub async fn run(global: &Global, output: Output) -> Result<()> {
-    let mut clock = Clock { steps: Vec::new(), last: Instant::now() };
+    let mut clock = StepClock { steps: Vec::new(), last: Instant::now() };
     note("building the function …");
     let binary = function::build(None)?;
     clock.done("build the function");
@@ -79,20 +86,20 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
     let endpoint = InProcessEndpoint::start(global).await?;
     let global = endpoint.global(global);
     clock.done("start the endpoint");
-    let walked = tokio::select! {
-        walked = walk(&global, zip, &mut clock) => walked,
+    let result = tokio::select! {
+        result = run_path(&global, zip, &mut clock) => result,
         () = interrupted() => Err(Error::interrupted()),
     };
-    // However the walk ended: no function process stays behind.
+    // Also after a failure, so that no function process outlives the demo.
     endpoint.stop().await?;
-    let (line, receipt) = walked?;
+    let (line, receipt) = result?;
     let Receipt { shard_id, sequence_number, .. } = receipt;
     let total_ms = milliseconds(begun.elapsed());
     output.show(&DemoReport { line, shard_id, sequence_number, steps: clock.steps, total_ms })
 }
 
-/// Provisions, publishes, waits for the line, tears down.
-async fn walk(global: &Global, zip: FunctionZip, clock: &mut Clock) -> Result<(String, Receipt)> {
+/// Provisions the path, publishes a record, waits for its line, and deletes the path.
+async fn run_path(global: &Global, zip: FunctionZip, clock: &mut StepClock) -> Result<(String, Receipt)> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?;
     let desired = Desired::new(names, aws.location().await?, zip);
@@ -110,15 +117,15 @@ async fn walk(global: &Global, zip: FunctionZip, clock: &mut Clock) -> Result<(S
     Ok((line, receipt))
 }
 
-struct Clock {
-    steps: Vec<Timed>,
+struct StepClock {
+    steps: Vec<StepTime>,
     last: Instant,
 }
 
-impl Clock {
+impl StepClock {
     fn done(&mut self, step: &'static str) {
         let now = Instant::now();
-        self.steps.push(Timed { step, ms: milliseconds(now - self.last) });
+        self.steps.push(StepTime { step, ms: milliseconds(now - self.last) });
         self.last = now;
     }
 }
@@ -127,7 +134,7 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Waits for the line of the record, which is the one that names its sequence number.
+/// Waits for the line of the record, which contains its sequence number.
 async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<String> {
     let filter = format!("\"{}\"", receipt.sequence_number);
     let reader = Reader::new(aws, desired.names.log_group(), Some(filter));
@@ -140,7 +147,7 @@ async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<S
             Ok(())
         };
         reader.sweep(&mut follower, now, take).await?;
-        Ok(line.map_or_else(|| Look::Pending("missing".into()), Look::Ready))
+        Ok(line.map_or_else(|| Poll::Pending("missing".into()), Poll::Ready))
     })
     .await
 }

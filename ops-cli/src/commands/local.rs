@@ -1,4 +1,4 @@
-//! `local`: the endpoint in the foreground.
+//! `local`: run the local endpoint in the foreground.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,101 +20,117 @@ use crate::progress::{escaped_lines, note};
 use crate::runtime_folder;
 use crate::signals::interrupted;
 
-const LOCAL: &str = "\
-Listens on loopback, keeps everything in memory, and stops every function process when it is interrupted. \
-Requests must be signed with the credentials that it prints: new ones at each start, unless they are given.
+const TASK: &str = "\
+Answers Kinesis, Lambda, CloudWatch Logs, IAM and STS in the foreground until Ctrl-C. It listens on loopback only, and stores \
+everything in memory, unless options say otherwise. It accepts only requests that are signed with the credentials that it prints. These \
+are new at each start, unless they are given or stored in --data-dir.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli local
   ops-cli local --port 0
+  ops-cli local --data-dir ~/.local/share/ops-cli
   ops-cli local --function my-function=target/release/bootstrap
-  ops-cli local --bind 0.0.0.0 --allow-remote
 
-Then, in another terminal, `ops-cli --local …`, or the printed exports and any AWS tool:
+In another terminal, use `ops-cli --local …`, or run the printed exports and use any AWS tool:
   aws kinesis list-streams
 
-AWS_DISABLE_HOST_PREFIX_INJECTION is among the exports for `aws logs start-live-tail`, which would otherwise connect to \
-`stream-127.0.0.1`, a host that does not exist. An SDK that does not read this variable needs its own option: \
-`disableHostPrefix` in JavaScript.
+The exports contain AWS_DISABLE_HOST_PREFIX_INJECTION for `aws logs start-live-tail`, which would otherwise connect to the host \
+`stream-127.0.0.1`. An SDK that does not read this variable needs its own option, for example `disableHostPrefix` in \
+JavaScript.
 
-A mapping retries a failed batch after 300 ms, then after twice as long each time, up to 30 s: AWS makes 8 attempts in \
-60 s too. With --fast-retries, tests do not wait that long.";
+A mapping retries a failed batch after 300 ms, and doubles the pause up to 30 s. AWS also makes 8 attempts in 60 s.
 
-/// Run Kinesis, Lambda and CloudWatch Logs on this machine, in the foreground
+docs/endpoint.md describes the endpoint.";
+
+/// Run the local endpoint: Kinesis, Lambda, CloudWatch Logs, IAM and STS
 #[derive(Args, Debug, Clone)]
-#[command(after_help = LOCAL)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Local {
-    /// Port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = local_aws::DEFAULT_PORT)]
+    /// Port; 0 selects a free one
+    #[arg(long, default_value_t = local_aws::DEFAULT_PORT, help_heading = "Address")]
     pub port: u16,
     /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into(), help_heading = "Address")]
     pub bind: IpAddr,
-    /// Let --bind be an address that other machines reach: whoever has the credentials runs code on this machine. Then
-    /// /_local/* must be signed too
-    #[arg(long, conflicts_with = "no_auth")]
+    /// Allow --bind to be an address that other machines can reach. Anyone who has the credentials can then run code on this
+    /// machine. Requests to /_local/* must be signed too
+    #[arg(long, conflicts_with = "no_auth", help_heading = "Address")]
     pub allow_remote: bool,
-    /// The access key that requests must be signed with
-    #[arg(long, env = "LOCAL_AWS_ACCESS_KEY_ID", value_name = "ID", requires = "secret_access_key")]
+
+    /// Access key with which requests must be signed
+    #[arg(
+        long,
+        env = "LOCAL_AWS_ACCESS_KEY_ID",
+        value_name = "ID",
+        requires = "secret_access_key",
+        help_heading = "Credentials"
+    )]
     pub access_key_id: Option<String>,
-    /// Its secret; other users of the machine see it among the arguments of a process, and not in its environment
+    /// Secret of the access key. Other users of this machine can see the arguments of a process, but not its environment
     #[arg(
         long,
         env = "LOCAL_AWS_SECRET_ACCESS_KEY",
         value_name = "SECRET",
         requires = "access_key_id",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = "Credentials"
     )]
     pub secret_access_key: Option<String>,
-    /// The session token that requests must carry
+    /// Session token that requests must carry
     #[arg(
         long,
         env = "LOCAL_AWS_SESSION_TOKEN",
         value_name = "TOKEN",
         requires = "access_key_id",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = "Credentials"
     )]
     pub session_token: Option<String>,
     /// The account in ARNs: 12 digits. A data folder keeps the account that it was created with
     #[arg(long, value_name = "ID", value_parser = account_id)]
     pub account_id: Option<String>,
-    /// Accept unsigned requests from every program that you run on this machine; other users must sign, browsers are refused
-    #[arg(long)]
+    /// Accept unsigned requests from every program that you run on this machine. Requests of other users must be signed,
+    /// and requests of browsers are rejected
+    #[arg(long, help_heading = "Credentials")]
     pub no_auth: bool,
-    /// Show every request too
-    #[arg(long, short)]
-    pub verbose: bool,
-    /// A function that there is from the start: its code is a program or a folder of Node.js or Python, read again when it
-    /// changes; can be given several times
-    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
-    // The name of the function, elsewhere: clap has one type for both.
-    pub function: Vec<String>,
-    /// Keep everything in this folder: what was acknowledged survives a restart and a kill
-    #[arg(long, value_name = "DIR")]
+
+    /// Store everything in this folder: acknowledged data survives a restart and a kill
+    #[arg(long, value_name = "DIR", help_heading = "Data")]
     pub data_dir: Option<PathBuf>,
-    /// Open what is valid in a damaged data folder: keeps a copy of it in the folder, and says what was dropped
-    #[arg(long, requires = "data_dir")]
+    /// Open the valid part of a damaged data folder. A copy of the folder is kept in it, and the losses are reported
+    #[arg(long, requires = "data_dir", help_heading = "Data")]
     pub recover: bool,
-    /// How much of records and log events stays in memory, as in 512MiB; the oldest leave first, for good without --data-dir.
-    /// The endpoint needs an eighth of it and 255 MiB besides, at most, for requests, the store and itself (docs/promises/data-directory.md)
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    /// Maximum size of records and log events in memory, for example 512MiB. The oldest are evicted first, and are lost
+    /// without --data-dir. The process needs up to an eighth more, and 255 MiB (docs/promises/data-directory.md)
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size, help_heading = "Data")]
     pub memory_limit: usize,
-    /// Let a shard take and give no more in a second than on AWS: 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords out
-    #[arg(long)]
-    pub limits: bool,
-    /// Let streams and consumers take some seconds to be made, changed and deleted, and retry a failed `Event` invocation
-    /// after one minute and two, as on AWS
-    #[arg(long)]
-    pub realistic: bool,
-    /// Accept runtimes that AWS no longer accepts, as nodejs14.x and python3.7
-    #[arg(long)]
+
+    /// Register a function whose code is a program, or a folder of Node.js or Python, and reload it when it changes. Can be
+    /// repeated
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path, help_heading = "Functions")]
+    // Of the same type as the global --function, because clap has one type for both.
+    pub function: Vec<String>,
+    /// Accept runtimes that AWS no longer accepts, for example nodejs14.x and python3.7
+    #[arg(long, help_heading = "Functions")]
     pub any_runtime: bool,
-    /// Retry a failed batch sooner than AWS does, 100 ms to 5 s after each attempt, and a failed `Event` at once: for tests
-    #[arg(long)]
+
+    /// Enforce the limits of a shard: each second 1 MiB and 1,000 records in, 2 MiB and 5 GetRecords calls out
+    #[arg(long, help_heading = "Behaviour")]
+    pub limits: bool,
+    /// Create, change and delete streams and consumers in seconds instead of at once, and retry a failed `Event` invocation
+    /// after one minute and two minutes, as AWS does
+    #[arg(long, help_heading = "Behaviour")]
+    pub realistic: bool,
+    /// Retry a failed batch after 100 ms to 5 s, and a failed `Event` invocation at once, which is faster than on AWS
+    #[arg(long, help_heading = "Behaviour")]
     pub fast_retries: bool,
+    /// Log every request, not only changes and failures
+    #[arg(long, short, help_heading = "Behaviour")]
+    pub verbose: bool,
 }
 
-/// What a client needs to know.
+/// The environment variables that a client needs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Exports {
@@ -128,37 +144,37 @@ impl Render for Exports {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let Self { endpoint_url, region, credentials } = self;
         writeln!(to, "export AWS_ENDPOINT_URL={endpoint_url}")?;
-        // StartLiveTail has a host prefix: there is no host `stream-127.0.0.1`.
+        // StartLiveTail prefixes the host name, and `stream-127.0.0.1` does not exist.
         writeln!(to, "export AWS_DISABLE_HOST_PREFIX_INJECTION=true")?;
-        // boto3 and the first AWS CLI read the second of these, the newer tools the first.
+        // boto3 and version 1 of the AWS CLI read AWS_DEFAULT_REGION, newer tools AWS_REGION.
         writeln!(to, "export AWS_REGION={region}")?;
         writeln!(to, "export AWS_DEFAULT_REGION={region}")?;
         writeln!(to, "export AWS_ACCESS_KEY_ID={}", credentials.access_key_id)?;
         writeln!(to, "export AWS_SECRET_ACCESS_KEY={}", credentials.secret_access_key)?;
         match &credentials.session_token {
             Some(token) => writeln!(to, "export AWS_SESSION_TOKEN={token}"),
-            // One that is left over from another account is refused, as on AWS.
+            // The endpoint rejects a session token that is left over from another account, as AWS does.
             None => writeln!(to, "unset AWS_SESSION_TOKEN"),
         }
     }
 }
 
-const NO_AUTH: &str = "warning: --no-auth: unsigned requests run code as you. They are accepted from every program that you run on this \
-machine, and from no other user: those of other users must be signed. What a browser sends is refused";
+const NO_AUTH: &str = "warning: --no-auth: unsigned requests run code with your permissions. They are accepted from every program that you run \
+on this machine. Requests of other users must be signed, and requests of browsers are rejected";
+const ALLOW_REMOTE: &str = "warning: --allow-remote: anyone who has these credentials and can connect to this machine can run code on it with your \
+permissions. The connection is not encrypted. Requests to /_local/* must be signed, except /_local/health";
+
 /// Reads an account.
 fn account_id(text: &str) -> std::result::Result<String, String> {
     let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_account { Ok(text.to_owned()) } else { Err("an account ID has 12 digits".to_owned()) }
 }
 
-const ALLOW_REMOTE: &str = "warning: --allow-remote: whoever has these credentials and can connect to this machine runs code on it as \
-you, and what is sent is not encrypted. /_local/* must be signed too, except /_local/health";
-
 pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     show_events(args.verbose);
     if !args.bind.is_loopback() && !args.allow_remote {
-        return Err(Error::usage(format!("--bind {}: other machines reach that address", args.bind))
-            .hint("the endpoint runs uploaded code as you: if that is what you want, add --allow-remote"));
+        return Err(Error::usage(format!("other machines can reach the address of --bind {}", args.bind))
+            .hint("the endpoint runs uploaded code with your permissions: add --allow-remote to allow it"));
     }
     let listener = endpoint::listen(SocketAddr::new(args.bind, args.port)).await?;
     let config = local_aws::Config {
@@ -190,7 +206,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         region: config.region.clone(),
         credentials: config.credentials.clone(),
     };
-    // Before anything is printed: it may be refused.
+    // May fail, so nothing is printed before.
     let server = local_aws::Endpoint::open(listener, config).await?;
     let _registration = runtime_folder::register(address.port(), &exports.credentials)?;
     output.show(&exports)?;
@@ -201,8 +217,8 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         note(ALLOW_REMOTE);
     }
     let then = match &args.data_dir {
-        Some(dir) => format!("what it holds is in {}", dir.display()),
-        None => "what it holds is gone then".to_owned(),
+        Some(dir) => format!("its data stays in {}", dir.display()),
+        None => "its data is then lost".to_owned(),
     };
     note(&format!("listening on {address}; Ctrl-C stops it, and {then}"));
     server.serve(interrupted()).await;
@@ -210,7 +226,7 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     Ok(())
 }
 
-/// The endpoint's own events, a line each; of the crates below it only what is wrong.
+/// Logs the endpoint's events, one line each, and the warnings of other crates.
 fn show_events(is_verbose: bool) {
     let level = if is_verbose { Level::DEBUG } else { Level::INFO };
     let events = Targets::new().with_target("local_aws", level).with_default(Level::WARN);
@@ -218,7 +234,7 @@ fn show_events(is_verbose: bool) {
     tracing_subscriber::registry().with(lines.with_filter(events)).init();
 }
 
-/// Those that are given; with a data folder those kept in it; otherwise new ones.
+/// The credentials that are given, or those stored in the data folder, or new ones.
 fn credentials(args: &Local) -> Result<Credentials> {
     match (given_credentials(args)?, &args.data_dir) {
         (Some(given), _) => Ok(given),
@@ -231,7 +247,7 @@ fn given_credentials(args: &Local) -> Result<Option<Credentials>> {
     let (Some(access_key_id), Some(secret_access_key)) = (&args.access_key_id, &args.secret_access_key) else {
         return Ok(None);
     };
-    // They are printed for a shell, and the id stands between slashes and commas in a header.
+    // They are printed for a shell, and the access key is delimited by slashes and commas in a header.
     let is_key = |value: &str| {
         value.len() >= 3 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     };
@@ -240,8 +256,8 @@ fn given_credentials(args: &Local) -> Result<Option<Credentials>> {
     };
     let secrets = [Some(secret_access_key), args.session_token.as_ref()];
     if !is_key(access_key_id) || !secrets.into_iter().flatten().all(|value| is_plain(value)) {
-        return Err(Error::usage("the credentials given to the endpoint are not of the form of AWS's").hint(
-            "an access key has letters, digits, - and _; its secret and a session token may also have + / = and .",
+        return Err(Error::usage("the credentials given to the endpoint do not have the form of AWS credentials").hint(
+            "an access key consists of letters, digits, - and _; its secret and a session token may also contain + / = and .",
         ));
     }
     Ok(Some(Credentials {
@@ -251,15 +267,15 @@ fn given_credentials(args: &Local) -> Result<Option<Credentials>> {
     }))
 }
 
-/// NAME=PATH
+/// Parses NAME=PATH.
 fn named_path(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(text.to_owned()),
-        _ => Err("expected NAME=PATH, as in my-function=target/release/bootstrap".into()),
+        _ => Err("expected NAME=PATH, for example my-function=target/release/bootstrap".into()),
     }
 }
 
-/// Bytes, as in 65536, 512MiB, 1GiB.
+/// Parses a number of bytes: 65536, 512MiB, 1GiB.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -268,10 +284,10 @@ fn size(text: &str) -> Result<usize, String> {
         "KiB" => 10,
         "MiB" => 20,
         "GiB" => 30,
-        _ => return Err("expected a number with KiB, MiB, GiB or nothing after it".into()),
+        _ => return Err("expected a number, optionally followed by KiB, MiB or GiB".into()),
     };
     let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "expected a number of bytes, as in 512MiB".into())
+    bytes.ok_or_else(|| "expected a number of bytes, for example 512MiB".into())
 }
 
 #[cfg(test)]

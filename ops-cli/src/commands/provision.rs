@@ -1,4 +1,4 @@
-//! `provision`: make the path.
+//! `provision`: create or update the path.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -16,57 +16,58 @@ use crate::progress::note;
 use crate::provision::apply::{DEADLINE, apply};
 use crate::provision::desired::{Desired, Shards, StartingPosition};
 use crate::provision::observed::observe;
-use crate::provision::plan::{Foreign, plan};
-use crate::provision::step::Described;
+use crate::provision::plan::{UntaggedPart, plan};
+use crate::provision::step::StepDescription;
 use crate::time;
 
-const PROVISION: &str = "\
-Each part is made only if it is missing; a second run says \"nothing to do\". Parts that exist and do not carry \
-our tags are used as they are, never changed.
+const TASK: &str = "\
+Creates the parts that do not exist, and changes the settings that you give and that differ. A second run prints \
+\"nothing to do\". Parts that exist and do not carry our tags are used as they are, and never changed.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli provision --zip target/bootstrap.zip
   ops-cli provision --zip target/bootstrap.zip --shards 4 --retention-days 90 --memory 256
   ops-cli provision --zip target/bootstrap.zip --dry-run
   ops-cli --local --app orders --stage test provision --zip target/bootstrap.zip
 
-Permissions it needs on AWS are listed in the README.";
+docs/permissions.md lists the permissions that it needs on AWS.";
 
-/// Make the path: stream, role, log group, function, event source mapping
+/// Create or update the stream, role, log group, function and event source mapping
 #[derive(Args, Debug, Clone)]
-#[command(after_help = PROVISION)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Provision {
-    /// The function's zip, with `bootstrap` at its root
-    #[arg(long, value_name = "FILE")]
+    /// Zip of the function, as `ops-cli zip` creates it
+    #[arg(long, value_name = "FILE", help_heading = "Function")]
     pub zip: PathBuf,
-    /// Shards of the stream (default: 1; `on-demand` lets Kinesis scale)
-    #[arg(long, value_name = "N|on-demand")]
-    pub shards: Option<Shards>,
-    /// Days the log group keeps events (default: 30; 0 keeps them for ever)
-    #[arg(long, value_name = "DAYS", value_parser = retention_days)]
-    pub retention_days: Option<i32>,
-    /// Memory of the function in MB, 128 to 10240 (default: 128)
-    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240))]
+    /// Memory in MB, 128 to 10240 (default: 128)
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240), help_heading = "Function")]
     pub memory: Option<i32>,
-    /// Seconds an invocation may take, 1 to 900 (default: 30)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(1..=900))]
+    /// Time limit of an invocation in seconds, 1 to 900 (default: 30)
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(1..=900), help_heading = "Function")]
     pub timeout: Option<i32>,
-    /// Form of the log lines (default: json)
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// Format of the log lines (default: json)
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Function")]
     pub log_format: Option<Format>,
-    /// Records an invocation gets at most, 1 to 10000 (default: 100)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    /// Number of shards, or `on-demand`, with which Kinesis scales the stream (default: 1)
+    #[arg(long, value_name = "N|on-demand", help_heading = "Stream and log group")]
+    pub shards: Option<Shards>,
+    /// Days for which the log group keeps events; 0 keeps them forever (default: 30)
+    #[arg(long, value_name = "DAYS", value_parser = retention_days, help_heading = "Stream and log group")]
+    pub retention_days: Option<i32>,
+    /// Maximum number of records in a batch, 1 to 10000 (default: 100)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000), help_heading = "Event source mapping")]
     pub batch_size: Option<i32>,
-    /// Seconds to gather a batch for, 0 to 300 (default: 0)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(0..=300))]
+    /// Seconds for which Lambda collects a batch, 0 to 300 (default: 0)
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(0..=300), help_heading = "Event source mapping")]
     pub batch_window: Option<i32>,
-    /// Where a new mapping begins: with what is on the stream, or with what comes after
-    #[arg(long, value_enum, default_value_t = StartingPosition::TrimHorizon)]
+    /// Where a new mapping starts to read: at the oldest record of the stream, or after the newest
+    #[arg(long, value_enum, value_name = "POSITION", default_value_t = StartingPosition::TrimHorizon, help_heading = "Event source mapping")]
     pub starting_position: StartingPosition,
-    /// Replay a whole batch when part of it failed, instead of from the first failed record on
-    #[arg(long)]
+    /// Retry a failed batch from its first record, instead of from its first failed record
+    #[arg(long, help_heading = "Event source mapping")]
     pub whole_batch_retry: bool,
-    /// Print the plan and change nothing
+    /// Print the steps, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -79,16 +80,16 @@ struct ProvisionReport {
     stream: String,
     function: String,
     log_group: String,
-    /// What was done, or with `--dry-run` what would be.
+    /// The steps that were done, or that would be done without `--dry-run`.
     steps: Vec<String>,
-    /// What is used and left as it is, because it does not carry our tags.
-    untouched: Vec<Foreign>,
+    /// Parts that are used and never changed, because they do not carry our tags.
+    untouched: Vec<UntaggedPart>,
     dry_run: bool,
 }
 
 impl Render for ProvisionReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        for Foreign(name) in &self.untouched {
+        for UntaggedPart(name) in &self.untouched {
             writeln!(to, "{name} does not carry our tags: used as it is")?;
         }
         match (self.steps.as_slice(), self.dry_run) {
@@ -101,7 +102,7 @@ impl Render for ProvisionReport {
 
 pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
+    let aws = Aws::connect(global).await?.with_retry_deadline(Some(DEADLINE));
     let zip = function::load(&args.zip, if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda })?;
     let desired = desired(args, Desired::new(names, aws.location().await?, zip));
     let observed = observe(&aws, &desired.names, &desired.location).await?;
@@ -109,7 +110,7 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
     if !args.dry_run && !plan.steps.is_empty() {
         note(&format!("account {}, region {}", desired.location.account_id, desired.location.region));
         apply(&aws, &desired, &plan).await?;
-        note_what_was_ignored(&aws, &desired).await?;
+        warn_of_ignored_steps(&aws, &desired).await?;
     }
     output.show(&ProvisionReport {
         region: desired.location.region.clone(),
@@ -117,8 +118,8 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
         stream: desired.names.stream().to_owned(),
         function: desired.names.function().to_owned(),
         log_group: desired.names.log_group().to_owned(),
-        steps: plan.steps.iter().map(|step| Described(step, &desired).to_string()).collect(),
-        untouched: plan.foreign,
+        steps: plan.steps.iter().map(|step| StepDescription(step, &desired).to_string()).collect(),
+        untouched: plan.untagged,
         dry_run: args.dry_run,
     })
 }
@@ -139,19 +140,19 @@ fn desired(args: &Provision, path: Desired) -> Desired {
     }
 }
 
-/// An answer without an error does not prove that a service did everything: a plan made again has no steps left.
-async fn note_what_was_ignored(aws: &Aws, desired: &Desired) -> Result<()> {
+/// Warns of steps that a service accepted but did not carry out: a second plan still contains them.
+async fn warn_of_ignored_steps(aws: &Aws, desired: &Desired) -> Result<()> {
     let observed = observe(aws, &desired.names, &desired.location).await?;
     for step in plan(desired, &observed)?.steps {
         note(&format!(
-            "warning: the service accepted this step and did not carry it out: {}",
-            Described(&step, desired)
+            "warning: the service accepted this step, but did not carry it out: {}",
+            StepDescription(&step, desired)
         ));
     }
     Ok(())
 }
 
-/// What a log group can be set to: found out here, before a part is made.
+/// Parses a retention that CloudWatch Logs accepts, so that a wrong one is found before the first step.
 fn retention_days(text: &str) -> Result<i32, String> {
     match text.parse::<u32>() {
         Ok(days) if days == 0 || LOG_RETENTION_DAYS.contains(&days) => Ok(days as i32),
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_group_keeps_events_for_certain_numbers_of_days() {
+    fn retention_days_are_those_that_cloudwatch_logs_accepts() {
         assert_eq!([retention_days("0"), retention_days("90"), retention_days("3653")], [Ok(0), Ok(90), Ok(3653)]);
         for wrong in ["31", "-1", "", "x"] {
             assert!(retention_days(wrong).is_err(), "{wrong}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::aws::{self, Aws};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
 use crate::output::{Format, Output};
 use crate::progress::note_outcome;
@@ -27,96 +27,100 @@ use crate::publish::summary::Summary;
 use crate::signals::interrupted;
 use crate::{stream, time, values};
 
-const PUBLISH: &str = "\
-One record from the argument, or one for each line of stdin or of --file. Prints each record's shard and \
-sequence number, in the order of the input, unless --receipts or --quiet says otherwise; on stderr a summary, in \
-which records read = acknowledged + dead-lettered.
+const TASK: &str = "\
+Publishes the argument as one record, or each line of stdin or --file as a record. Prints a receipt for each record, with its \
+shard and sequence number, in the order of the input; --receipts and --quiet change this. The summary on stderr counts records: \
+read = acknowledged + dead-lettered.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli publish 'Hello, Lambda CLI World'
   ops-cli publish --key user-42 '{\"event\":\"login\"}'
   ops-cli publish --file events.ndjson --key-field /user/id --ordered
   journalctl -o json -f | ops-cli publish
+
+A large file, an interrupted run, and the records that failed:
   ops-cli publish --file big.ndjson --receipts receipts.ndjson --dead-letter dead.ndjson
   ops-cli publish --file big.ndjson --resume receipts.ndjson
   ops-cli publish --file dead.ndjson --entries
 
-Delivery is at least once: a request whose answer was lost is sent again, and the receipts of its records say so \
-(mayRepeat). An input error, such as a line over the limit, stops the run unless --dead-letter takes it; with \
---entries, what cannot be sent is named and the others are sent. Text is UTF-8; a byte order mark at the start of an \
-input and line ends (LF or CRLF) are no data. Of --whole the bytes are the data.";
+Delivery is at least once: a request whose answer was lost is sent again, and the receipts of its records have mayRepeat set. \
+An input error, such as a line over the limit, ends the run unless --dead-letter is given. With --entries, invalid \
+entries are reported and the others are sent. Text is UTF-8. A byte order mark and line ends (LF or CRLF) are not part of the data, \
+except with --whole.";
 
-/// Put records on the stream
+/// Publish records to the stream
 #[derive(Args, Debug, Clone)]
-#[command(after_help = PUBLISH)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Publish {
-    /// The record's data (default: stdin, one record a line)
+    /// Data of one record (default: reads records from stdin, one per line)
     #[arg(conflicts_with = "file")]
     pub data: Option<String>,
-    /// Read records from this file, one a line; `-` is stdin. Can be repeated
+    /// File with one record per line; `-` is stdin. Can be repeated
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub file: Vec<PathBuf>,
-    /// Each input is one record
+    /// Publish each input as one record
     #[arg(long, conflicts_with_all = ["base64", "entries"], help_heading = "Input")]
     pub whole: bool,
-    /// Lines are base64
+    /// Decode each line as base64
     #[arg(long, conflicts_with_all = ["data", "entries"], help_heading = "Input")]
     pub base64: bool,
-    /// Lines are entries of PutRecords: {"PartitionKey":"k","Data":"base64"}, with "ExplicitHashKey" if need be
+    /// Read each line as an entry of PutRecords: {"PartitionKey":"k","Data":"base64"}, optionally with "ExplicitHashKey"
     #[arg(long, conflicts_with_all = ["data", "key", "key_field", "key_random", "hash_key"], help_heading = "Input")]
     pub entries: bool,
 
     /// Partition key of every record
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["key_field", "key_random"], help_heading = "Keys")]
     pub key: Option<String>,
-    /// Take each record's partition key from this field: a JSON pointer, as in /user/id
+    /// JSON pointer to the field with each record's partition key, for example /user/id
     #[arg(long, value_name = "POINTER", conflicts_with = "key_random", help_heading = "Keys")]
     pub key_field: Option<String>,
-    /// A random partition key for each record, which spreads them over the shards (default)
+    /// Random partition key for each record, which distributes them over the shards (default)
     #[arg(long, help_heading = "Keys")]
     pub key_random: bool,
-    /// Choose the shard by this number, 0 to 2^128-1, whatever the partition key
+    /// Explicit hash key of every record, 0 to 2^128-1, which determines the shard instead of the partition key
     #[arg(long, value_name = "NUMBER", help_heading = "Keys")]
     pub hash_key: Option<String>,
 
-    /// Keep the order of each partition key's records whatever fails: one record of a key is under way at a time. Without
-    /// it, a key keeps the order of the input as long as no request fails and no record is refused
+    /// Keep the order of each partition key's records even when requests fail: at most one record of a key is in flight.
+    /// Without it, the order holds as long as no request fails and no record is rejected
     #[arg(long, help_heading = "Sending")]
     pub ordered: bool,
-    /// Put many records in one, in the format of the KPL: cheaper and faster for small records. Consumers take them apart,
-    /// as the logger does. Receipts name each record inside; slow input waits up to 100 ms for company
+    /// Aggregate records in the format of the KPL, which is cheaper and faster for small records. Consumers must
+    /// deaggregate them, as the logger does. A record waits up to 100 ms for others
     #[arg(long, help_heading = "Sending")]
     pub aggregate: bool,
-    /// Compress each record's data, with --aggregate inside the aggregate: the logger opens either
+    /// Compress each record's data, which the logger decompresses
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Sending")]
     pub compress: Option<Compression>,
-    /// Send at most so many records a second
+    /// Maximum number of records sent per second
     #[arg(long, value_name = "N", value_parser = values::positive, help_heading = "Sending")]
     pub rate: Option<f64>,
-    /// Send at most so many bytes a second
+    /// Maximum number of bytes sent per second
     #[arg(long, value_name = "N", value_parser = values::positive, help_heading = "Sending")]
     pub rate_bytes: Option<f64>,
-    /// Seconds a record is tried for. Waiting because its shard is at its limit does not count, unless the shard accepts
-    /// nothing for that long
+    /// Seconds for which a record is retried. Waiting for a shard that is at its limit does not count, unless the shard accepts
+    /// nothing for that time
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = time::seconds::<u64>(1..=86_400), help_heading = "Sending")]
     pub deadline: u64,
 
-    /// Write a receipt for each record to this file, as lines of JSON, instead of to stdout
+    /// Write receipts as JSON lines to this file, instead of stdout
     #[arg(long, value_name = "FILE", help_heading = "Accounting")]
     pub receipts: Option<PathBuf>,
-    /// Go on after an interrupted run: records with a receipt in this file are not sent; new receipts are added to it
+    /// Continue an interrupted run: skip the records with a receipt in this file, and append new receipts to it
     #[arg(long, value_name = "RECEIPTS", conflicts_with = "receipts", help_heading = "Accounting")]
     pub resume: Option<PathBuf>,
-    /// Add what could not be published to this file, and why, as lines of JSON that --entries reads; exit code 1
+    /// Append records that could not be published to this file, with the reason, as JSON lines that --entries reads. The exit
+    /// code is then 1
     #[arg(long, value_name = "FILE", help_heading = "Accounting")]
     pub dead_letter: Option<PathBuf>,
-    /// Stop at the first input error, also with --dead-letter
+    /// Stop at the first input error, even with --dead-letter
     #[arg(long, help_heading = "Accounting")]
     pub strict: bool,
-    /// No receipts, progress or summary: errors only
+    /// Print errors only: no receipts, progress or summary
     #[arg(long, short, help_heading = "Accounting")]
     pub quiet: bool,
-    /// Show how the input would be packed and where it would go; send nothing
+    /// Print how the input would be packed and to which shards it would go, and send nothing
     #[arg(long, conflicts_with_all = ["receipts", "resume"], help_heading = "Accounting")]
     pub dry_run: bool,
 }
@@ -135,7 +139,7 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     check_files(args)?;
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
-    let aws = Aws::connect(global).await?.with_patience(Some(Duration::from_secs(args.deadline)));
+    let aws = Aws::connect(global).await?.with_retry_deadline(Some(Duration::from_secs(args.deadline)));
     let (client, stream_name) = (aws.kinesis(), names.stream());
     let max_bytes = stream::record_limit(&aws, stream_name).await?;
     let shards = ShardMap::fetch(&client, stream_name, &aws.retry).await?;
@@ -290,11 +294,11 @@ impl Done {
         }
     }
 
-    fn text(&self, kind: &Kind, names: &[String]) -> String {
+    fn text(&self, kind: &ErrorKind, names: &[String]) -> String {
         let but = |has_dead| if has_dead { ", but for the dead-lettered" } else { "" };
         match self {
             Self::Nothing => "nothing of the input was published".to_owned(),
-            Self::Before(_, dead) if *kind == Kind::Usage => {
+            Self::Before(_, dead) if *kind == ErrorKind::Usage => {
                 format!("what came before it has been published{}", but(*dead))
             }
             // Shards differ in speed: others may be ahead.
@@ -308,12 +312,12 @@ impl Done {
     }
 
     /// How a later run continues, if there is something to continue.
-    fn way_on(&self, args: &Publish, kind: &Kind) -> Option<String> {
+    fn way_on(&self, args: &Publish, kind: &ErrorKind) -> Option<String> {
         let Self::Before(..) = self else { return None };
         let file = args.receipts.as_ref().or(args.resume.as_ref()).map(|file| file.display());
         match (kind, file) {
-            (Kind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
-            (Kind::Usage, None) => None,
+            (ErrorKind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
+            (ErrorKind::Usage, None) => None,
             (_, Some(file)) => Some(format!("go on with the same input and --resume {file}")),
             (_, None) => Some("with --receipts FILE a later run could go on with --resume".to_owned()),
         }

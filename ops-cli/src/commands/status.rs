@@ -1,4 +1,4 @@
-//! `status`: one screen about the path.
+//! `status`: show the state of the path.
 
 use std::io::{self, Write};
 
@@ -16,12 +16,21 @@ use crate::global::Global;
 use crate::output::{Output, Render, printable};
 use crate::stream;
 
-/// One screen: stream, mapping, function, last log line
+const TASK: &str = "\
+Prints the state of each part, the result of the mapping's last batch, and the last event of the log group. Parts that do not \
+exist are shown as missing.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ops-cli status
+  ops-cli --local --output json status";
+
+/// Show the state of the stream, mapping, function and log
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Examples:\n  ops-cli status\n  ops-cli --local --output json status")]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Status {}
 
-/// What there is; a part that is missing is `null`.
+/// The state of each part; `None` if it does not exist.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusReport {
@@ -86,7 +95,7 @@ impl Render for StatusReport {
             writeln!(to, "{part:<9} {name}")?;
             writeln!(to, "          {what}")
         };
-        let missing = || "missing: `ops-cli provision --zip FILE` makes it".to_owned();
+        let missing = || "missing: create it with `ops-cli provision --zip FILE`".to_owned();
         row("stream", &self.names.stream, self.stream.as_ref().map_or_else(missing, Stream::summary))?;
         row(
             "mapping",
@@ -94,7 +103,7 @@ impl Render for StatusReport {
             self.mapping.as_ref().map_or_else(missing, Mapping::summary),
         )?;
         row("function", &self.names.function, self.function.as_ref().map_or_else(missing, Function::summary))?;
-        let last = self.last_event.as_ref().map_or_else(|| "nothing logged yet".to_owned(), LastEvent::summary);
+        let last = self.last_event.as_ref().map_or_else(|| "no events yet".to_owned(), LastEvent::summary);
         row("log", &self.names.log_group, last)
     }
 }
@@ -183,7 +192,9 @@ async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
 
 async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
     let request = aws.lambda().get_function_configuration().function_name(names.function());
-    let function = aws.find(format!("look at the function {}", names.function()), || request.clone().send()).await?;
+    let function = aws
+        .find(format!("get the configuration of the function {}", names.function()), || request.clone().send())
+        .await?;
     let Some(function) = function else { return Ok(None) };
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
     Ok(Some(Function {
@@ -199,7 +210,7 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
 async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
     let request = aws.lambda().list_event_source_mappings().function_name(names.function());
     let mappings = || request.clone().into_paginator().items().send().try_collect();
-    let mappings: Option<Vec<_>> = aws.find("look at the event source mappings", mappings).await?;
+    let mappings: Option<Vec<_>> = aws.find("list the event source mappings", mappings).await?;
     let Some(mut mappings) = mappings else { return Ok(None) };
     let stream = format!(":stream/{}", names.stream());
     mappings.retain(|mapping| mapping.event_source_arn().is_some_and(|arn| arn.ends_with(&stream)));
@@ -214,7 +225,7 @@ async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
 
 async fn last_event(aws: &Aws, names: &Names) -> Result<Option<LastEvent>> {
     let (logs, group) = (aws.logs(), names.log_group());
-    let doing = || format!("look at the log group {group}");
+    let doing = || format!("read the log group {group}");
     let request = logs.describe_log_streams().log_group_name(group).order_by(OrderBy::LastEventTime);
     let request = request.descending(true).limit(1);
     let answer = aws.find(doing(), || request.clone().send()).await?;

@@ -56,7 +56,7 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     if let Some(notice) = &since.notice {
         note(notice);
     }
-    let aws = Aws::connect(global).await?.with_patience((!args.follow).then_some(PATIENCE));
+    let aws = Aws::connect(global).await?.with_retry_deadline((!args.follow).then_some(PATIENCE));
     let reader = Reader::new(&aws, names.log_group(), args.filter.clone());
     let follower = Follower::new(since.at.as_millisecond().max(0));
     tokio::select! {

@@ -1,4 +1,4 @@
-//! `teardown`: delete what carries our tags.
+//! `teardown`: delete the parts that carry our tags.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -13,19 +13,20 @@ use crate::progress::{ask, note};
 use crate::provision::delete::{DEADLINE, delete_parts, ours};
 use crate::provision::observed::observe;
 
-const TEARDOWN: &str = "\
-Shows what carries our tags, asks, and deletes it: mapping, function, log group, role, stream. What does not \
-carry our tags stays. Can be run again.
+const TASK: &str = "\
+Lists the parts that carry our tags, asks for confirmation, and deletes them: mapping, function, log group, role, stream. \
+Parts that do not carry our tags are never deleted. An interrupted teardown can be run again.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli teardown
   ops-cli --local teardown --yes";
 
-/// Delete what provision made
+/// Delete what provision created
 #[derive(Args, Debug, Clone)]
-#[command(after_help = TEARDOWN)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Teardown {
-    /// Do not ask
+    /// Delete without confirmation
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -53,7 +54,7 @@ impl Render for TeardownReport {
 
 pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?.with_patience(Some(DEADLINE));
+    let aws = Aws::connect(global).await?.with_retry_deadline(Some(DEADLINE));
     let location = aws.location().await?;
     let observed = observe(&aws, &names, &location).await?;
     let (parts, untouched) = ours(&names, &observed);
@@ -68,7 +69,8 @@ pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()>
 
 fn confirm() -> Result<()> {
     if !io::stdin().is_terminal() {
-        return Err(Error::usage("teardown asks before it deletes, and stdin is not a terminal").hint("add --yes"));
+        return Err(Error::usage("teardown asks for confirmation, but stdin is not a terminal")
+            .hint("add --yes to delete without confirmation"));
     }
     ask("Delete them? [y/N] ")?;
     let mut answer = String::new();

@@ -11,7 +11,7 @@ use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Output, counted};
-use crate::progress::{Step, note};
+use crate::progress::{ProgressStep, note};
 use crate::publish::keys::Keys;
 use crate::publish::ledger::Ledger;
 use crate::publish::pack::Packing;
@@ -30,37 +30,41 @@ use crate::verify::report::{Check, Report};
 use crate::verify::survey::{Seen, Survey};
 use crate::{stream, time, values};
 
-const VERIFY: &str = "\
-Publishes marked records, follows the function's log until each is there, and tells what is missing, what was \
-logged again or out of order, and how long it took. Exit code 1 if anything is missing. It goes on while the service \
-throttles or cannot be reached, until --timeout, and always reports on what it published.
+const TASK: &str = "\
+Publishes marked records, reads the function's log until each has its line, and reports missing, repeated and out-of-order \
+records and the time from stream to log. The exit code is 1 if a record is missing. While a service throttles or cannot be reached, \
+verify retries until --timeout, and always reports on what it published.";
 
+const EXAMPLES: &str = "\
 Examples:
   ops-cli verify
   ops-cli verify --count 10000 --rate 500 --timeout 5m
-  ops-cli publish --file events.ndjson --receipts receipts.ndjson && ops-cli verify --receipts receipts.ndjson
-  ops-cli --output json verify --count 100";
+  ops-cli --output json verify --count 100
 
-/// Check that what is published comes out as log lines
+Checking what an earlier run published:
+  ops-cli publish --file events.ndjson --receipts receipts.ndjson
+  ops-cli verify --receipts receipts.ndjson";
+
+/// Publish test records, and check that each has its log line
 #[derive(Args, Debug, Clone)]
-#[command(after_help = VERIFY)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Verify {
-    /// Records to publish
+    /// Number of records to publish
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub count: u64,
-    /// Publish at most so many a second
+    /// Maximum number of records published per second
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub rate: Option<f64>,
-    /// How long to wait for log lines after the last record was published
+    /// How long to wait for missing lines after the last record was published
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub timeout: String,
-    /// How long to go on reading once every record is found, for what is logged again
+    /// How long to continue reading after the last line was found, to count repeated lines
     #[arg(long, value_name = "DURATION", default_value = "2s")]
     pub settle: String,
-    /// Publish the records in aggregates, in the format of the KPL
+    /// Publish aggregated records, in the format of the KPL
     #[arg(long)]
     pub aggregate: bool,
-    /// Publish nothing; look for the records of an earlier `publish --receipts`
+    /// Publish nothing, and check the records of an earlier `publish --receipts FILE`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "rate", "aggregate"])]
     pub receipts: Option<PathBuf>,
 }
@@ -73,10 +77,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(60);
 /// How long the log is looked through where no line of ours was found.
 const SURVEY_DEADLINE: Duration = Duration::from_secs(10);
-const SURVEY_PATIENCE: Duration = Duration::from_secs(2);
+const SURVEY_RETRY_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What is looked for.
-struct Published {
+struct PublishedRecords {
     receipts: Vec<Receipt>,
     not_published: u64,
     /// Why publishing ended early, if it did.
@@ -96,8 +100,8 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     let kept = kept.transpose()?;
     let aws = Aws::connect(global).await?;
     let published = match kept {
-        Some(receipts) => Published { receipts, not_published: 0, run_id: None, error: None },
-        None => publish(&aws.clone().with_patience(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
+        Some(receipts) => PublishedRecords { receipts, not_published: 0, run_id: None, error: None },
+        None => publish(&aws.clone().with_retry_deadline(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
     };
     if published.receipts.is_empty() && published.not_published == 0 {
         return Err(published
@@ -106,7 +110,7 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     }
     let since = published.receipts.iter().map(|receipt| receipt.time).min().unwrap_or_default() - CLOCK_SLACK_MS;
     // Whatever fails from here on: what was published is reported.
-    let aws = aws.with_patience(None);
+    let aws = aws.with_retry_deadline(None);
     let filter = published.run_id.as_ref().map(|id| format!("\"{id}\""));
     let reader = Reader::new(&aws, names.log_group(), filter);
     let mut check = Check::new(published.receipts, published.run_id.is_some());
@@ -144,7 +148,7 @@ fn not_whole(report: &Report, unread: Option<String>) -> Error {
 
 /// What else the log has where no record of ours has a line. One short look: the report must not wait for it.
 async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<Survey> {
-    let reader = Reader::new(&aws.clone().with_patience(Some(SURVEY_PATIENCE)), log_group, None);
+    let reader = Reader::new(&aws.clone().with_retry_deadline(Some(SURVEY_RETRY_DEADLINE)), log_group, None);
     let mut seen = Seen::default();
     let take = |events: &[Event]| {
         events.iter().for_each(|event| seen.line(&event.message));
@@ -161,7 +165,7 @@ async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<Survey> {
 }
 
 /// Publishes marked records, and keeps their receipts.
-async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Published> {
+async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<PublishedRecords> {
     let run_id = uuid::Uuid::new_v4().simple().to_string();
     let client = aws.kinesis();
     let max_bytes = stream::record_limit(aws, stream_name).await?;
@@ -177,7 +181,7 @@ async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Publishe
         rate: args.rate,
         rate_bytes: None,
     };
-    let step = Step::begin(format!("publish {} marked records", args.count));
+    let step = ProgressStep::begin(format!("publish {} marked records", args.count));
     let mut progress = Progress::silent();
     let mut run = Run::new(&client, stream_name, shards, options, ledger);
     run.drive(read_ahead::start(records, Acknowledged::default()), interrupted, &mut progress).await?;
@@ -188,7 +192,7 @@ async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Publishe
         step.done();
     }
     let Receipts::Kept(receipts) = receipts else { return Err(Error::failed("the receipts were not kept")) };
-    Ok(Published { receipts, not_published: summary.dead_lettered, run_id: Some(run_id), error })
+    Ok(PublishedRecords { receipts, not_published: summary.dead_lettered, run_id: Some(run_id), error })
 }
 
 /// Entries of PutRecords with the run's id in each, about 20 of a key.
@@ -203,7 +207,7 @@ fn marked(run_id: &str, count: u64) -> Vec<u8> {
 
 /// Reads the log until every record is there and has been for a while (`settle`), or until nothing more may be waited for.
 async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duration, settle: Duration) -> Result<()> {
-    let step = Step::begin(format!("find {} log lines", check.missing()));
+    let step = ProgressStep::begin(format!("find {} log lines", check.missing()));
     let mut follower = Follower::new(since);
     let ends = Instant::now() + timeout;
     let mut found = None;

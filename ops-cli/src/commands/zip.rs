@@ -11,14 +11,23 @@ use crate::function::{self, Target};
 use crate::output::{Output, Render};
 use crate::progress::note;
 
-/// Pack the function's binary into the zip that Lambda takes: the same input gives the same bytes
+const TASK: &str = "\
+Packs the binary as `bootstrap` at the root of the zip, and warns if Lambda cannot run it. The same binary gives the same \
+bytes, so `provision` recognises an unchanged function.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ops-cli zip
+  ops-cli zip --binary target/lambda/bootstrap --out logger.zip";
+
+/// Pack the function's binary into a zip
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Examples:\n  ops-cli zip\n  ops-cli zip --binary target/lambda/bootstrap --out logger.zip")]
+#[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Zip {
-    /// The function's binary (default: what `ops-cli build` makes)
+    /// Binary of the function (default: builds it as `ops-cli build` does)
     #[arg(long, value_name = "FILE")]
     pub binary: Option<PathBuf>,
-    /// Where to write the zip
+    /// File to write
     #[arg(long, value_name = "FILE", default_value = "target/bootstrap.zip")]
     pub out: PathBuf,
 }

@@ -14,13 +14,13 @@ use aws_sdk_lambda::types::{
 use super::desired::{self, Desired, Shards, StartingPosition};
 use super::observed;
 use super::plan::Plan;
-use super::step::{Described, Step};
-use super::tags::{self, Part};
+use super::step::{Step, StepDescription};
+use super::tags::{self, TaggedPart};
 use crate::aws::{Aws, is_done_already};
 use crate::error::{Error, Result};
 use crate::function;
 use crate::output::Format;
-use crate::wait::{self, Look};
+use crate::wait::{self, Poll};
 use crate::{progress, stream};
 
 /// AWS takes minutes at most for any of the waits.
@@ -33,7 +33,7 @@ const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Al
 pub async fn apply(aws: &Aws, desired: &Desired, plan: &Plan) -> Result<()> {
     let applier = Applier { aws, desired };
     for step in &plan.steps {
-        let progress = progress::Step::begin(Described(step, desired).to_string());
+        let progress = progress::ProgressStep::begin(StepDescription(step, desired).to_string());
         applier.carry_out(step).await?;
         progress.done();
     }
@@ -81,7 +81,7 @@ impl Applier<'_> {
         };
         let created = self.aws.change("create the stream", || request.clone().send()).await?;
         self.await_stream().await?;
-        self.settle(created.is_some(), &Part::Stream).await
+        self.settle(created.is_some(), &TaggedPart::Stream).await
     }
 
     async fn update_shard_count(&self, count: i32) -> Result<()> {
@@ -95,9 +95,9 @@ impl Applier<'_> {
         let name = self.desired.names.stream();
         wait::until(&self.aws.retry, &format!("the stream {name} to be ACTIVE"), DEADLINE, async || {
             Ok(match stream::summary(self.aws, name).await?.map(|summary| summary.stream_status) {
-                Some(StreamStatus::Active) => Look::Ready(()),
-                Some(status) => Look::Pending(status.as_str().to_owned()),
-                None => Look::Pending("missing".to_owned()),
+                Some(StreamStatus::Active) => Poll::Ready(()),
+                Some(status) => Poll::Pending(status.as_str().to_owned()),
+                None => Poll::Pending("missing".to_owned()),
             })
         })
         .await
@@ -116,7 +116,7 @@ impl Applier<'_> {
             request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
         }
         let created = self.aws.change("create the role", || request.clone().send()).await?;
-        self.settle(created.is_some(), &Part::Role).await
+        self.settle(created.is_some(), &TaggedPart::Role).await
     }
 
     async fn attach_policy(&self) -> Result<()> {
@@ -131,7 +131,7 @@ impl Applier<'_> {
             request = request.tags(key, value);
         }
         let created = self.aws.change("create the log group", || request.clone().send()).await?;
-        self.settle(created.is_some(), &Part::LogGroup).await
+        self.settle(created.is_some(), &TaggedPart::LogGroup).await
     }
 
     async fn put_retention(&self, days: i32) -> Result<()> {
@@ -168,7 +168,7 @@ impl Applier<'_> {
         }
         let created = self.once_role_is_usable("create the function", || request.clone().send()).await?;
         self.await_function().await?;
-        self.settle(created.is_some(), &Part::Function).await
+        self.settle(created.is_some(), &TaggedPart::Function).await
     }
 
     fn architecture(&self) -> Architecture {
@@ -217,9 +217,9 @@ impl Applier<'_> {
             // Some emulators report no state, or an empty one: there is nothing to wait for.
             let state = function.state().filter(|state| !state.as_str().is_empty());
             Ok(match state {
-                None | Some(State::Active | State::Inactive) if !is_updating => Look::Ready(()),
-                Some(state) if !is_updating => Look::Pending(state.as_str().to_owned()),
-                _ => Look::Pending("updating".to_owned()),
+                None | Some(State::Active | State::Inactive) if !is_updating => Poll::Ready(()),
+                Some(state) if !is_updating => Poll::Pending(state.as_str().to_owned()),
+                _ => Poll::Pending("updating".to_owned()),
             })
         })
         .await
@@ -252,7 +252,7 @@ impl Applier<'_> {
             }
         };
         self.await_mapping(&uuid).await?;
-        self.settle(created.is_some(), &Part::Mapping(uuid)).await
+        self.settle(created.is_some(), &TaggedPart::Mapping(uuid)).await
     }
 
     fn response_types(&self) -> Vec<FunctionResponseType> {
@@ -278,8 +278,8 @@ impl Applier<'_> {
         wait::until(&self.aws.retry, &what, DEADLINE, async || {
             let mapping = self.aws.call("look at the mapping", || request.clone().send()).await?;
             Ok(match mapping.state() {
-                Some("Enabled") => Look::Ready(()),
-                state => Look::Pending(state.unwrap_or_default().to_owned()),
+                Some("Enabled") => Poll::Ready(()),
+                state => Poll::Pending(state.unwrap_or_default().to_owned()),
             })
         })
         .await
@@ -287,7 +287,7 @@ impl Applier<'_> {
 
     /// Makes sure that a part carries our tags. One whose creation was not answered has to be ours already: it may be
     /// somebody else's who was faster.
-    async fn settle(&self, is_created: bool, part: &Part) -> Result<()> {
+    async fn settle(&self, is_created: bool, part: &TaggedPart) -> Result<()> {
         let Desired { names, location, .. } = self.desired;
         if is_created {
             tags::ensure(self.aws, names, location, part).await
@@ -310,12 +310,12 @@ impl Applier<'_> {
                 call()
             };
             let error = match retry.call(doing, attempt).await {
-                Ok(answer) => return Ok(Look::Ready(Some(answer))),
+                Ok(answer) => return Ok(Poll::Ready(Some(answer))),
                 Err(error) => error,
             };
             match not_yet_usable(error.message()) {
-                Some(cause) => Ok(Look::Pending(format!("refused: {cause}"))),
-                None if is_done_already(attempts, &error) => Ok(Look::Ready(None)),
+                Some(cause) => Ok(Poll::Pending(format!("refused: {cause}"))),
+                None if is_done_already(attempts, &error) => Ok(Poll::Ready(None)),
                 None => Err(Error::aws(doing, error)),
             }
         })

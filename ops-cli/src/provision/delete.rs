@@ -7,7 +7,7 @@ use kinesis_event_logger_core::names::{Location, Names};
 use super::observed::{Observed, observe};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
-use crate::wait::{self, Look};
+use crate::wait::{self, Poll};
 use crate::{progress, stream};
 
 /// How long a part may take to be deleted.
@@ -32,7 +32,7 @@ pub async fn delete_ours(aws: &Aws, names: &Names, location: &Location) -> Resul
 /// Deletes parts, in their order.
 pub async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: &[DeletablePart]) -> Result<()> {
     for part in parts {
-        let step = progress::Step::begin(format!("delete {}", part.describe(names)));
+        let step = progress::ProgressStep::begin(format!("delete {}", part.describe(names)));
         delete(aws, names, location, part).await?;
         step.done();
     }
@@ -94,14 +94,14 @@ async fn delete_mapping(aws: &Aws, names: &Names, location: &Location, uuid: &st
             Ok(mapping) => {
                 let state = mapping.state.unwrap_or_default();
                 let is_deleted = state.is_empty() && !is_listed(aws, names, location, uuid).await?;
-                return Ok(if is_deleted { Look::Ready(()) } else { Look::Pending(state) });
+                return Ok(if is_deleted { Poll::Ready(()) } else { Poll::Pending(state) });
             }
             Err(error) => error,
         };
         match error.as_service_error() {
-            Some(service) if service.is_resource_not_found_exception() => Ok(Look::Ready(())),
+            Some(service) if service.is_resource_not_found_exception() => Ok(Poll::Ready(())),
             Some(service) if service.is_resource_in_use_exception() || service.is_resource_conflict_exception() => {
-                Ok(Look::Pending("in use".into()))
+                Ok(Poll::Pending("in use".into()))
             }
             _ => Err(Error::aws(doing, error)),
         }
@@ -143,8 +143,8 @@ async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {
     let what = format!("the stream {} to be deleted", names.stream());
     wait::until(&aws.retry, &what, DEADLINE, async || {
         Ok(match stream::summary(aws, names.stream()).await? {
-            None => Look::Ready(()),
-            Some(summary) => Look::Pending(summary.stream_status.as_str().to_owned()),
+            None => Poll::Ready(()),
+            Some(summary) => Poll::Pending(summary.stream_status.as_str().to_owned()),
         })
     })
     .await

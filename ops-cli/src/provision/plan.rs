@@ -10,17 +10,17 @@ use crate::error::{Error, Result};
 
 /// What is there but is not ours, and is used as it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Foreign(pub String);
+pub struct UntaggedPart(pub String);
 
 /// The steps in their order, and what they leave alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub steps: Vec<Step>,
-    pub foreign: Vec<Foreign>,
+    pub untagged: Vec<UntaggedPart>,
 }
 
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan> {
-    let mut plan = Plan { steps: Vec::new(), foreign: Vec::new() };
+    let mut plan = Plan { steps: Vec::new(), untagged: Vec::new() };
     let names = &desired.names;
     stream_steps(&mut plan, desired, observed.stream.as_ref())?;
     role_steps(&mut plan, names.role(), observed.role.as_ref());
@@ -44,7 +44,7 @@ fn stream_steps(plan: &mut Plan, desired: &Desired, stream: Option<&Stream>) -> 
         plan.steps.push(Step::AwaitStream);
     }
     match (desired.shards, stream.open_shards) {
-        _ if !stream.is_ours => plan.foreign.push(Foreign(format!("stream {}", desired.names.stream()))),
+        _ if !stream.is_ours => plan.untagged.push(UntaggedPart(format!("stream {}", desired.names.stream()))),
         (Some(Shards::OnDemand), Some(_)) => return Err(other_mode(desired, "on-demand")),
         (Some(Shards::Provisioned(_)), None) => return Err(other_mode(desired, "provisioned")),
         (Some(Shards::Provisioned(wanted)), Some(open)) if wanted != open => {
@@ -64,7 +64,7 @@ fn other_mode(desired: &Desired, wanted: &str) -> Error {
 fn role_steps(plan: &mut Plan, name: &str, role: Option<&Role>) {
     match role {
         None => plan.steps.extend([Step::CreateRole, Step::AttachPolicy]),
-        Some(role) if !role.is_ours => plan.foreign.push(Foreign(format!("role {name}"))),
+        Some(role) if !role.is_ours => plan.untagged.push(UntaggedPart(format!("role {name}"))),
         Some(role) if !role.has_policy => plan.steps.push(Step::AttachPolicy),
         Some(_) => {}
     }
@@ -77,7 +77,7 @@ fn log_group_steps(plan: &mut Plan, desired: &Desired, observed: &Observed) {
             plan.steps.push(Step::PutRetention(desired.retention_days.unwrap_or(desired::DEFAULT_RETENTION_DAYS)));
         }
         Some(group) if !group.is_ours => {
-            plan.foreign.push(Foreign(format!("log group {}", desired.names.log_group())));
+            plan.untagged.push(UntaggedPart(format!("log group {}", desired.names.log_group())));
         }
         Some(group) => {
             // Without retention, and without the function, which is made after it: the run that made the group ended
@@ -140,7 +140,7 @@ fn mapping_steps(plan: &mut Plan, desired: &Desired, mapping: Option<&Mapping>) 
         || desired.report_item_failures != mapping.reports_item_failures;
     let is_enabled = matches!(mapping.state.as_str(), "Enabled" | "Enabling" | "Creating" | "Updating");
     if !mapping.is_ours {
-        plan.foreign.push(Foreign(format!("event source mapping {uuid} ({})", mapping.state)));
+        plan.untagged.push(UntaggedPart(format!("event source mapping {uuid} ({})", mapping.state)));
     } else if differs || !is_enabled {
         plan.steps.push(Step::UpdateMapping { uuid });
     } else if mapping.state != "Enabled" {
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn everything_is_there_so_nothing_is_done() {
-        assert_eq!(plan(&desired(), &observed()).unwrap(), Plan { steps: Vec::new(), foreign: Vec::new() });
+        assert_eq!(plan(&desired(), &observed()).unwrap(), Plan { steps: Vec::new(), untagged: Vec::new() });
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
         let wanted = Desired { shards: Some(Shards::Provisioned(3)), retention_days: Some(1), ..desired() };
         let plan = plan(&wanted, &there).unwrap();
         assert!(plan.steps.is_empty(), "{:?}", plan.steps);
-        assert_eq!(plan.foreign.len(), 3);
+        assert_eq!(plan.untagged.len(), 3);
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub enum Step {
 }
 
 /// A step in the words of a person, with the names it concerns.
-pub struct Described<'a>(pub &'a Step, pub &'a Desired);
+pub struct StepDescription<'a>(pub &'a Step, pub &'a Desired);
 
-impl fmt::Display for Described<'_> {
+impl fmt::Display for StepDescription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(step, desired) = self;
         let names = &desired.names;

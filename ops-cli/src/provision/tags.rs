@@ -10,13 +10,13 @@ use super::observed;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::progress::note;
-use crate::wait::{self, Look};
+use crate::wait::{self, Poll};
 
 /// How long tags may take to show. IAM is eventually consistent.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A part of the path that carries tags.
-pub enum Part {
+pub enum TaggedPart {
     Stream,
     Role,
     LogGroup,
@@ -26,20 +26,20 @@ pub enum Part {
 
 /// Checks that a part that was just created carries our tags, and sets them again if it does not. A service that keeps no
 /// tags at all is reported, and is not an error: the path works without them.
-pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &Part) -> Result<()> {
+pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &TaggedPart) -> Result<()> {
     let tagging = Tagging { aws, names, location };
     let mut were_set = false;
     let what = format!("our tags to be on the {}", part.describe(names));
     let ensured = wait::until(&aws.retry, &what, DEADLINE, async || {
         let found = tagging.carries(part).await?;
         if found == Some(true) {
-            return Ok(Look::Ready(()));
+            return Ok(Poll::Ready(()));
         }
         if found == Some(false) && !were_set {
             tagging.set(part).await?;
             were_set = true;
         }
-        Ok(Look::Pending("without them".to_owned()))
+        Ok(Poll::Pending("without them".to_owned()))
     });
     if let Err(Error { message, .. }) = ensured.await {
         note(&format!(
@@ -51,7 +51,7 @@ pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &Part) 
 }
 
 /// Fails unless a part carries our tags.
-pub async fn must_be_ours(aws: &Aws, names: &Names, location: &Location, part: &Part) -> Result<()> {
+pub async fn must_be_ours(aws: &Aws, names: &Names, location: &Location, part: &TaggedPart) -> Result<()> {
     if (Tagging { aws, names, location }).carries(part).await? == Some(true) {
         return Ok(());
     }
@@ -59,7 +59,7 @@ pub async fn must_be_ours(aws: &Aws, names: &Names, location: &Location, part: &
         .hint("run the same command again"))
 }
 
-impl Part {
+impl TaggedPart {
     fn describe(&self, names: &Names) -> String {
         match self {
             Self::Stream => format!("stream {}", names.stream()),
@@ -79,27 +79,29 @@ struct Tagging<'a> {
 
 impl Tagging<'_> {
     /// Whether the part carries our tags; `None` if it is not found.
-    async fn carries(&self, part: &Part) -> Result<Option<bool>> {
+    async fn carries(&self, part: &TaggedPart) -> Result<Option<bool>> {
         let (aws, names) = (self.aws, self.names);
         Ok(match part {
-            Part::Stream => observed::stream(aws, names).await?.map(|stream| stream.is_ours),
-            Part::Role => observed::role(aws, names, &policy_arn(self.location)).await?.map(|role| role.is_ours),
-            Part::LogGroup => observed::log_group(aws, names).await?.map(|group| group.is_ours),
-            Part::Function => observed::function(aws, names).await?.map(|function| function.is_ours),
-            Part::Mapping(_) => observed::mapping(aws, names, self.location).await?.map(|mapping| mapping.is_ours),
+            TaggedPart::Stream => observed::stream(aws, names).await?.map(|stream| stream.is_ours),
+            TaggedPart::Role => observed::role(aws, names, &policy_arn(self.location)).await?.map(|role| role.is_ours),
+            TaggedPart::LogGroup => observed::log_group(aws, names).await?.map(|group| group.is_ours),
+            TaggedPart::Function => observed::function(aws, names).await?.map(|function| function.is_ours),
+            TaggedPart::Mapping(_) => {
+                observed::mapping(aws, names, self.location).await?.map(|mapping| mapping.is_ours)
+            }
         })
     }
 
-    async fn set(&self, part: &Part) -> Result<()> {
+    async fn set(&self, part: &TaggedPart) -> Result<()> {
         let doing = format!("set the tags of the {}", part.describe(self.names));
         let tags = || self.names.tags().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let (aws, names, location) = (self.aws, self.names, self.location);
         match part {
-            Part::Stream => {
+            TaggedPart::Stream => {
                 let request = aws.kinesis().add_tags_to_stream().stream_name(names.stream()).set_tags(Some(tags()));
                 aws.call(doing, || request.clone().send()).await.map(drop)
             }
-            Part::Role => {
+            TaggedPart::Role => {
                 let mut request = aws.iam().tag_role().role_name(names.role());
                 for (key, value) in names.tags() {
                     let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
@@ -107,14 +109,14 @@ impl Tagging<'_> {
                 }
                 aws.call(doing, || request.clone().send()).await.map(drop)
             }
-            Part::LogGroup => {
+            TaggedPart::LogGroup => {
                 let request = aws.logs().tag_resource().resource_arn(names.log_group_arn(location));
                 let request = request.set_tags(Some(tags()));
                 aws.call(doing, || request.clone().send()).await.map(drop)
             }
-            Part::Function | Part::Mapping(_) => {
+            TaggedPart::Function | TaggedPart::Mapping(_) => {
                 let arn = match part {
-                    Part::Mapping(uuid) => {
+                    TaggedPart::Mapping(uuid) => {
                         let Location { region, account_id } = location;
                         format!("arn:{}:lambda:{region}:{account_id}:event-source-mapping:{uuid}", location.partition())
                     }

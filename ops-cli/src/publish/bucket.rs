@@ -82,6 +82,10 @@ impl Rate {
         Self { records: records.map(bucket), bytes: bytes.map(bucket) }
     }
 
+    pub fn is_unlimited(&self) -> bool {
+        self.records.is_none() && self.bytes.is_none()
+    }
+
     /// The time until the next record may be sent.
     pub fn wait(&mut self, now: Duration) -> Duration {
         let of = |bucket: &mut Option<Bucket>| bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));

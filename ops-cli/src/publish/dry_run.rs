@@ -75,7 +75,7 @@ pub fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packi
     };
     let mut queue = Queue::new(shards, packing, Rate::new(None, None, Duration::ZERO));
     let send = |queue: &mut Queue, plan: &mut Plan| {
-        let Next::Send(Request { id, entries, puts }) = queue.next(Duration::ZERO) else { return false };
+        let Next::Send(Request { id, entries, puts, .. }) = queue.next(Duration::ZERO) else { return false };
         plan.requests += 1;
         plan.entries += puts.len() as u64;
         for entry in &entries {
@@ -96,6 +96,9 @@ pub fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packi
                     plan.input_errors.push(format!("{} {}", rejected.place.of(names), rejected.reason));
                 }
                 plan.input_error_count += 1;
+                if rejected.is_other_form {
+                    break;
+                }
             }
         }
         while queue.has_a_full_request() && send(&mut queue, &mut plan) {}

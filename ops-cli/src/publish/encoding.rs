@@ -48,6 +48,20 @@ pub fn of_wide_ascii(text: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// The name of the encoding if the first line of an input was written in units of two or four bytes, without a mark: up to
+/// four units, two at least, have a byte that is not NUL in the same place and NUL in the others. No UTF-8 text looks so.
+pub fn of_wide_line(line: &[u8]) -> Option<&'static str> {
+    const UNITS: usize = 4;
+    let is_wide = |size: usize, place: usize| {
+        let mut units = line.chunks_exact(size).take(UNITS);
+        units.len() >= 2 && units.all(|unit| (0..size).all(|at| (unit[at] != 0) == (at == place)))
+    };
+    if is_wide(4, 0) || is_wide(4, 3) {
+        return Some("UTF-32");
+    }
+    (is_wide(2, 0) || is_wide(2, 1)).then_some("UTF-16")
+}
+
 /// What to do about an input in another encoding.
 pub fn advice(name: &str) -> String {
     format!("it is {name}, and text is read as UTF-8: convert it first, as with `iconv -f {name} -t UTF-8`")
@@ -88,6 +102,23 @@ mod tests {
             prop_assert!(whole.is_some());
             let first = (0..=all.len()).find_map(|end| beginning(&all[..end], end == all.len()));
             prop_assert_eq!(first, whole);
+        }
+    }
+
+    #[test]
+    fn a_first_line_in_wide_units_is_named() {
+        let le = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let be = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+        let utf_32 = |text: &str| text.chars().flat_map(|char| u32::from(char).to_le_bytes()).collect::<Vec<_>>();
+        for text in ["hi", "grüße", "{\"a\":\"€\"}", "2026-11-28 a longer line"] {
+            // A line ends at the byte of the line feed, which in UTF-16 has one more before or after it.
+            assert_eq!(of_wide_line(&le(text)), Some("UTF-16"), "{text}");
+            assert_eq!(of_wide_line(&[be(text), vec![0]].concat()), Some("UTF-16"), "{text}");
+            assert_eq!(of_wide_line(&utf_32(text)), Some("UTF-32"), "{text}");
+            assert_eq!(of_wide_line(text.as_bytes()), None, "{text}");
+        }
+        for bytes in [&b""[..], b"a\0", b"a\0b", b"\0\0\0\0", b"a\0bc", b"a\0\0b\0\0", b"one\0two\0"] {
+            assert_eq!(of_wide_line(bytes), None, "{bytes:?}");
         }
     }
 

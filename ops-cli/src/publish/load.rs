@@ -75,7 +75,7 @@ impl Verdicts {
     /// Whether accepted entries followed most of the refused ones. A shard that has reached its limit refuses all that
     /// follows in the request.
     pub fn are_scattered(&self) -> bool {
-        const LAST: f64 = 0.25;
+        const LAST: f64 = 0.5;
         self.refused_last <= self.refused.amount * LAST
     }
 }

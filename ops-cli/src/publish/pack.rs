@@ -78,6 +78,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub struct Request {
     pub id: u64,
+    /// The request in flight that must be answered before this one may be executed.
+    pub after: Option<u64>,
     /// In the order of the puts.
     pub entries: Vec<Entry>,
     pub puts: Vec<Put>,

@@ -1,8 +1,9 @@
 //! What waits to be sent, and what goes into the next request. Pure: the clock is passed in, as the time since the run
 //! began.
 //!
-//! Each shard has a lane of its own: one that refuses holds back nothing but itself. A shard has one request under way at
-//! most, so that its records arrive in the order of the input as long as nothing fails. With `ordered` a key has one put
+//! Each shard has a lane of its own: one that refuses holds back nothing but itself. A shard executes one request at a time,
+//! so that its records arrive in the order of the input as long as nothing fails. The next request is prepared while the one
+//! before it is in flight, if it is full and nothing holds it back. With `ordered` a key has one put
 //! under way at most instead, because PutRecords may accept a later entry and refuse an earlier one; the key's others wait.
 //! An aggregate is accepted or refused whole, so that of one key it can hold as many as fit.
 
@@ -95,7 +96,23 @@ impl Queue {
             records += lane.ready.len();
             bytes += lane.ready_bytes;
         }
+        self.is_full(records, bytes) || self.lane_to_prepare().is_some()
+    }
+
+    fn is_full(&self, records: usize, bytes: usize) -> bool {
         bytes >= ENOUGH_BYTES || (self.aggregate_bytes.is_none() && records >= limits::PUT_RECORDS_RECORDS)
+    }
+
+    /// The lane whose next request may be prepared. One that must be paced has no use for it.
+    fn lane_to_prepare(&self) -> Option<usize> {
+        if self.followers.is_some() || !self.rate.is_unlimited() {
+            return None;
+        }
+        let may_prepare = |lane: &Lane| {
+            lane.under_way.len() == 1 && lane.pace.is_unlimited() && self.is_full(lane.ready.len(), lane.ready_bytes)
+        };
+        let lanes = (0..self.lanes.len()).filter(|index| may_prepare(&self.lanes[*index]));
+        lanes.max_by_key(|index| self.lanes[*index].ready_bytes)
     }
 
     /// With `ordered` the followers keep the order.
@@ -137,26 +154,20 @@ impl Queue {
             if !self.may_send(&self.lanes[index]) {
                 continue;
             }
-            let puts = request.puts.len();
-            while !room.is_enough() && !self.lanes[index].ready.is_empty() {
-                let wait = self.lanes[index].pace.wait(now).max(self.rate.wait(now));
-                if !wait.is_zero() {
-                    shortest = Some(shortest.map_or(wait, |shortest| shortest.min(wait)));
-                    break;
-                }
-                let Some(bytes) = self.take_put(index, now, &room, &mut request) else { break };
-                room.take(bytes);
-                self.lanes[index].pace.take(bytes, now);
-            }
-            if request.puts.len() > puts {
-                self.lanes[index].under_way.push(request.id);
-            }
+            let wait = self.fill(&mut request, &mut room, index, now);
+            shortest = shortest.into_iter().chain(wait).min();
             // A request for few shards leaves the others free for the next.
             if is_busy && room.is_half() {
                 break;
             }
         }
         self.first_lane = (self.first_lane + 1) % lanes.max(1);
+        if request.puts.is_empty()
+            && let Some(index) = self.lane_to_prepare()
+        {
+            request.after = self.lanes[index].under_way.first().copied();
+            self.fill(&mut request, &mut room, index, now);
+        }
         if request.puts.is_empty() {
             return shortest.map_or(Next::Nothing, Next::Wait);
         }
@@ -168,6 +179,26 @@ impl Queue {
             entry.attempts += 1;
         }
         Next::Send(request)
+    }
+
+    /// Adds what a lane may send to the request. Returns the time until it may send more, if it must wait.
+    fn fill(&mut self, request: &mut Request, room: &mut Room, index: usize, now: Duration) -> Option<Duration> {
+        let puts = request.puts.len();
+        let mut held_back = None;
+        while !room.is_enough() && !self.lanes[index].ready.is_empty() {
+            let wait = self.lanes[index].pace.wait(now).max(self.rate.wait(now));
+            if !wait.is_zero() {
+                held_back = Some(wait);
+                break;
+            }
+            let Some(bytes) = self.take_put(index, now, room, request) else { break };
+            room.take(bytes);
+            self.lanes[index].pace.take(bytes, now);
+        }
+        if request.puts.len() > puts {
+            self.lanes[index].under_way.push(request.id);
+        }
+        held_back
     }
 
     /// Moves what makes one put from the lane into the request; its bytes, or `None` if there is no room for it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ledger::At;
 use super::pack::Entry;
 use super::receipt_lines::ReceiptLines;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Render};
 
 /// Where a record was put.
@@ -173,7 +173,7 @@ impl Receipts {
             Self::File(lines) => lines.flush().map_err(|error| unwritten(&lines.name, &error)),
             Self::Stdout(in_order) => match in_order.flush() {
                 // Nobody reads on: that is no reason not to publish on.
-                Err(error) if error.kind == Kind::ClosedPipe => {
+                Err(error) if error.kind == ErrorKind::ClosedPipe => {
                     *self = Self::Nowhere;
                     Ok(())
                 }

@@ -1,6 +1,7 @@
 //! Records as they are read: lines, base64 lines, entries of PutRecords, or whole inputs.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use kinesis_event_logger_core::limits;
@@ -9,7 +10,7 @@ use memchr::memchr;
 use serde::Deserialize;
 
 use super::compress::Compressor;
-use super::encoding::{advice, of_wide_ascii, without_mark};
+use super::encoding::{advice, of_wide_ascii, of_wide_line, without_mark};
 use super::keys::{self, Keys};
 use super::memory;
 use super::record::{Key, Place, Record};
@@ -29,6 +30,8 @@ pub struct Rejected {
     pub data: Vec<u8>,
     /// `data` is only the beginning.
     pub is_cut: bool,
+    /// The input is of another form than the options say: reading on is of no use.
+    pub is_other_form: bool,
     /// The partition key and the explicit hash key that it would be published with, where they are known.
     pub keys: Option<Box<EntryKeys>>,
 }
@@ -38,7 +41,7 @@ pub type EntryKeys = (String, Option<u128>);
 
 impl Rejected {
     fn new(place: Place, reason: impl Into<String>, data: Vec<u8>) -> Self {
-        Self { place, reason: reason.into(), data, is_cut: false, keys: None }
+        Self { place, reason: reason.into(), data, is_cut: false, is_other_form: false, keys: None }
     }
 }
 
@@ -175,6 +178,10 @@ impl Records {
         }
         self.offset += 1;
         let Raw { mut data, is_too_long, is_cut } = raw;
+        if self.form == Form::Entries && place.line == 1 && is_array(&data) {
+            let reason = format!("begins a JSON array, {NOT_NDJSON} (`jq -c '.[]'` writes an array so)");
+            return Err(Rejected { is_other_form: true, ..Rejected::new(place, reason, Vec::new()) });
+        }
         let max_bytes = self.max_bytes;
         let too_large = || format!("is too large: a record has {max_bytes} bytes at most, its key included");
         if is_too_long {
@@ -199,6 +206,18 @@ impl Records {
             return rejected(too_large(), data);
         }
         Ok(Record::new(place, compressed.unwrap_or(data), &key, explicit_hash_key))
+    }
+
+    /// The encoding of an input of lines whose first line is this one, if it is not UTF-8 and its units are wider.
+    fn wide_encoding(&self, line: &[u8]) -> Option<&'static str> {
+        of_wide_line(line).filter(|_| self.form == Form::Lines && self.line == 1)
+    }
+
+    /// What takes the place of an input that cannot be read.
+    fn unreadable(&mut self, reason: &dyn fmt::Display) -> Result<Record, Rejected> {
+        let rejected = Rejected::new(self.place(), format!("could not be read: {reason}"), Vec::new());
+        self.offset += 1;
+        Err(rejected)
     }
 
     /// The keys of a record that was not read as a whole. What is read is not its data where it is encoded.
@@ -267,13 +286,31 @@ fn strip_mark(line: &mut Vec<u8>) {
     line.drain(..mark);
 }
 
+const NOT_NDJSON: &str = "and --entries expects NDJSON with one entry per line";
+
+/// Whether a line begins a JSON array.
+fn is_array(line: &[u8]) -> bool {
+    without_mark(line).trim_ascii_start().first() == Some(&b'[')
+}
+
+/// Why a line is not an entry.
+fn not_an_entry(line: &[u8], error: &serde_json::Error) -> String {
+    let first = line.trim_ascii_start().first();
+    match of_wide_ascii(line) {
+        Some(encoding) => format!("is not an entry: {}", advice(encoding)),
+        None if error.is_eof() => format!("is not a whole JSON object, {NOT_NDJSON}"),
+        None if error.is_data() && first != Some(&b'{') => format!("is not a JSON object, {NOT_NDJSON}"),
+        None => format!("is not an entry: {error}"),
+    }
+}
+
 /// The keys of an entry, whose data is left in place. Of an entry that cannot be sent its data is left as well, if it can
 /// be read: it becomes a dead letter, which is an entry again.
 fn parse_entry(line: &mut Vec<u8>) -> Result<EntryKeys, Unsendable> {
-    let entry: Entry = serde_json::from_slice(line).map_err(|error| match of_wide_ascii(line) {
-        Some(encoding) => format!("is not an entry: {}", advice(encoding)),
-        None => format!("is not an entry: {error}"),
-    })?;
+    if is_array(line) {
+        return Err(format!("is a JSON array, {NOT_NDJSON}").into());
+    }
+    let entry: Entry = serde_json::from_slice(line).map_err(|error| not_an_entry(line, &error))?;
     let Entry { partition_key, data, explicit_hash_key, is_truncated } = entry;
     let Text(data) = data.ok_or("has no Data")?;
     base64_simd::STANDARD.check(data.as_bytes()).map_err(|_| "has Data that is not valid base64")?;
@@ -321,14 +358,12 @@ impl Iterator for Records {
             let ended = match self.next_raw() {
                 Ok(Next::End) => return None,
                 Ok(Next::Raw(raw)) if raw.data.is_empty() && self.form != Form::Whole => continue,
-                Ok(Next::Raw(raw)) => return Some(self.record(raw)),
+                Ok(Next::Raw(raw)) => match self.wide_encoding(&raw.data) {
+                    Some(name) => Some(self.unreadable(&advice(name))),
+                    None => return Some(self.record(raw)),
+                },
                 Ok(Next::EndOfInput) => None,
-                Err(error) => {
-                    let reason = format!("could not be read: {error}");
-                    let rejected = Rejected::new(self.place(), reason, Vec::new());
-                    self.offset += 1;
-                    Some(Err(rejected))
-                }
+                Err(error) => Some(self.unreadable(&error)),
             };
             self.inputs.advance();
             self.line = 0;

@@ -15,6 +15,7 @@ use super::json;
 use super::memory;
 use super::pack::{AGGREGATE_KEY, Request};
 use super::receipts::Receipt;
+use super::turn::{HoldLastByte, TurnEnd};
 use crate::error::{Error, Result, chain};
 
 /// How long an answer may take.
@@ -25,6 +26,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 pub enum Failure {
     /// The next attempt may succeed. `may_be_put`: this one may have been executed.
     Passing { reason: String, may_be_put: bool },
+    /// Abandoned before it was complete: it was not executed.
+    NotSent,
     /// Refused as a whole for the stream's limits.
     Throttled(String),
     /// No attempt will succeed.
@@ -33,27 +36,47 @@ pub enum Failure {
 
 /// A client without retries: only `send` knows which entries need one.
 pub fn client(client: &Client) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(ANSWER_DEADLINE)
-        .build();
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
     let config = client.config().to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
     Client::from_conf(config.build())
 }
 
-/// Sends the request. The answer contains the outcome of each put.
-pub async fn put(client: &Client, stream: &str, request: &mut Request) -> Result<Answer, Failure> {
+/// Sends the request, its last byte `after` the turn of another one. The answer contains the outcome of each put.
+pub async fn put(
+    client: &Client,
+    stream: &str,
+    request: &mut Request,
+    after: Option<TurnEnd>,
+) -> Result<Answer, Failure> {
     let body = Bytes::from(body(stream, request));
     let kept = KeptAnswer::default();
     // The SDK would copy every record into its own types and those into JSON, and the answer back: both are written and
     // read here, once, and everything else (endpoint, signature, connection, errors) is the SDK's.
     let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
-    let sent = sent.interceptor(kept.clone()).mutate_request(move |request| {
+    let mut sent = sent.interceptor(kept.clone()).mutate_request(move |request| {
         request.headers_mut().insert("content-length", body.len().to_string());
         *request.body_mut() = body.clone().into();
     });
-    sent.send().await.map_err(|error| failure(stream, error))?;
+    if let Some(after) = after.clone() {
+        sent = sent.interceptor(HoldLastByte(after));
+    }
+    let is_sent = || after.as_ref().is_none_or(|after| after.time().is_some());
+    tokio::select! {
+        sent = sent.send() => sent.map_err(|error| failure(stream, error, is_sent()))?,
+        () = no_answer(after.clone()) => {
+            let reason = format!("no answer within {} s", ANSWER_DEADLINE.as_secs());
+            return Err(Failure::Passing { reason, may_be_put: true });
+        }
+    };
     Ok(kept.take())
+}
+
+/// Ends when the time for an answer is over.
+async fn no_answer(after: Option<TurnEnd>) {
+    if let Some(after) = after {
+        after.wait().await;
+    }
+    tokio::time::sleep(ANSWER_DEADLINE).await;
 }
 
 /// The request in JSON (Kinesis API, `PutRecords`). Takes the aggregates; the entries stay, to be sent again if need be.
@@ -95,7 +118,8 @@ fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_has
     body.push(b'}');
 }
 
-fn failure(stream: &str, error: SdkError<PutRecordsError>) -> Failure {
+/// `is_sent`: the request was complete, so that it may have been executed.
+fn failure(stream: &str, error: SdkError<PutRecordsError>, is_sent: bool) -> Failure {
     const THROTTLING: [&str; 4] = [
         "ProvisionedThroughputExceededException",
         "ThrottlingException",
@@ -106,7 +130,7 @@ fn failure(stream: &str, error: SdkError<PutRecordsError>) -> Failure {
     let Some(service) = error.as_service_error() else {
         return match error {
             SdkError::ConstructionFailure(_) => Failure::Lasting(Error::aws(doing(stream), error)),
-            _ => Failure::Passing { reason: chain(&error), may_be_put: true },
+            _ => Failure::Passing { reason: chain(&error), may_be_put: is_sent },
         };
     };
     let reason = format!(
@@ -165,8 +189,11 @@ mod tests {
         }
         let plain = || Put { entries: 1, bytes: 1, aggregate: None };
         let aggregate = Put { entries: 2, bytes: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
-        let mut request =
-            Request { entries: records.map(Entry::of).into(), puts: vec![plain(), plain(), aggregate], id: 0 };
+        let mut request = Request {
+            entries: records.map(Entry::of).into(),
+            puts: vec![plain(), plain(), aggregate],
+            ..Request::default()
+        };
         let body: Value = serde_json::from_slice(&body("s", &mut request)).unwrap();
         assert_eq!(body["StreamName"], "s");
         let entries = body["Records"].as_array().unwrap();

@@ -2,6 +2,7 @@
 
 mod answers;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::read_ahead::Chunk;
 use super::record::Place;
 use super::request::{self, Failure};
 use super::shards::ShardMap;
+use super::turn::{Turn, TurnEnd};
 use crate::error::{Error, Result};
 
 /// The most requests in flight, and the most bytes in them: the SDK's copies of a request are several times its size.
@@ -54,6 +56,8 @@ pub struct Run {
     queue: Queue,
     pub ledger: Ledger,
     requests: JoinSet<Answered>,
+    /// The turns of the requests in flight.
+    turns: HashMap<u64, TurnEnd>,
     bytes_under_way: usize,
     /// Since when something is ready to be sent.
     ready_since: Duration,
@@ -92,6 +96,9 @@ struct Misplaced {
 struct Answered {
     request: Request,
     bytes: usize,
+    /// When its entries were taken from the queue.
+    packed: Duration,
+    /// When it was sent as a whole.
     sent: Duration,
     took: Duration,
     result: Result<Answer, Failure>,
@@ -109,6 +116,7 @@ impl Run {
             options,
             ledger,
             requests: JoinSet::new(),
+            turns: HashMap::new(),
             bytes_under_way: 0,
             ready_since: Duration::ZERO,
             misplaced: Vec::new(),
@@ -209,8 +217,8 @@ impl Run {
         None
     }
 
-    fn send(&mut self, mut request: Request, sent: Duration) {
-        self.ready_since = sent;
+    fn send(&mut self, mut request: Request, packed: Duration) {
+        self.ready_since = packed;
         let (client, stream) = (self.client.clone(), self.stream.clone());
         let bytes = request.entries.iter().map(|entry| entry.record.size()).sum();
         self.bytes_under_way += bytes;
@@ -219,15 +227,25 @@ impl Run {
         tally.puts += request.puts.len() as u64;
         tally.sent_again += request.entries.iter().filter(|entry| entry.attempts > 1).count() as u64;
         let mut leave = self.leave.subscribe();
+        let after = request.after.and_then(|before| self.turns.get(&before).cloned());
+        let (turn, turn_end) = Turn::new();
+        self.turns.insert(request.id, turn_end);
         self.requests.spawn(async move {
             let begun = Instant::now();
             let result = tokio::select! {
-                result = request::put(&client, &stream, &mut request) => result,
+                result = request::put(&client, &stream, &mut request, after.clone()) => result,
                 _ = leave.wait_for(|leave| *leave) => {
-                    Err(Failure::Passing { reason: INTERRUPTED.to_owned(), may_be_put: true })
+                    let is_sent = after.as_ref().is_none_or(|after| after.time().is_some());
+                    Err(if is_sent {
+                        Failure::Passing { reason: INTERRUPTED.to_owned(), may_be_put: true }
+                    } else {
+                        Failure::NotSent
+                    })
                 }
             };
-            Answered { request, bytes, sent, took: begun.elapsed(), result }
+            drop(turn);
+            let waited = after.and_then(|after| after.time()).unwrap_or(begun).saturating_duration_since(begun);
+            Answered { request, bytes, packed, sent: packed + waited, took: begun.elapsed() - waited, result }
         });
     }
 
@@ -247,13 +265,15 @@ impl Run {
                     self.ledger.read(record.place);
                     self.queue.push(record);
                 }
-                Err(rejected) if self.options.strict => {
+                Err(rejected) if self.options.strict || rejected.is_other_form => {
                     let what = format!("{} {}", rejected.place.of(self.ledger.names()), rejected.reason);
                     self.ledger.stopped_at(rejected.place);
                     self.state = State::Finishing;
-                    self.error = Some(Error::usage(what).hint(
-                        "correct the input or split the record, or go on past such records with --dead-letter FILE",
-                    ));
+                    self.error = Some(Error::usage(what).hint(if rejected.is_other_form {
+                        "write one entry per line, or leave out --entries to publish each line as it is"
+                    } else {
+                        "correct the input or split the record, or go on past such records with --dead-letter FILE"
+                    }));
                     return;
                 }
                 Err(rejected) => {

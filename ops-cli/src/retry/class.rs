@@ -1,4 +1,4 @@
-//! Which errors are transient.
+//! Classifies errors as transient or permanent.
 
 use std::io;
 
@@ -7,20 +7,19 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 
-/// What an error says about the next attempt.
+/// The class of an error, which decides about the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Class {
-    /// The service is throttling, unavailable or unreachable: it may answer later.
+pub enum ErrorClass {
+    /// The service throttles, is unavailable or cannot be reached. A later attempt may succeed.
     Transient,
-    /// The request was signed by a clock that differs from the service's. The SDK has read the service's time from the
-    /// answer and signs the next request with it.
+    /// The request was signed by a clock that differs from the service's. The SDK reads the service's time from the answer, and
+    /// signs the next request with it.
     ClockSkew,
-    /// No attempt succeeds unless something changes. Expired credentials are of this class: they need a person, and the
-    /// error names them.
+    /// No attempt will succeed until something changes. Expired credentials belong here: a person has to renew them.
     Permanent,
 }
 
-/// Throttling, by the names that the services and the SDKs know, beside all names with "Throttl" in them.
+/// Error codes of throttling, in addition to all codes that contain "Throttl".
 /// (botocore `_retry.json`; the models of Kinesis, Lambda, CloudWatch Logs, IAM and STS.)
 const THROTTLING: [&str; 7] = [
     "ProvisionedThroughputExceededException",
@@ -32,7 +31,7 @@ const THROTTLING: [&str; 7] = [
     "EC2ThrottledException",
 ];
 
-/// The service is not well, or was busy with another request for the same resource.
+/// Error codes of a service that is unavailable, or busy with another request for the same resource.
 const UNAVAILABLE: [&str; 10] = [
     "ServiceUnavailable",
     "ServiceUnavailableException",
@@ -46,7 +45,7 @@ const UNAVAILABLE: [&str; 10] = [
     "ConcurrentModification",
 ];
 
-/// Refusals that a wrong clock can cause. (`aws-runtime` of the SDK has the same list but for the last.)
+/// Error codes that a wrong clock can cause. (The SDK's `aws-runtime` has the same list without the last.)
 const SIGNATURE: [&str; 6] = [
     "InvalidSignatureException",
     "SignatureDoesNotMatch",
@@ -56,39 +55,39 @@ const SIGNATURE: [&str; 6] = [
     "RequestExpired",
 ];
 
-/// Clocks that differ by less are not the cause. AWS accepts five minutes.
+/// Clocks that differ by less are not the cause. AWS accepts a difference of five minutes.
 const SKEW: SignedDuration = SignedDuration::from_mins(4);
 
-/// Classifies an error. `now` is the local time, which the answer's `Date` is compared with.
-pub fn classify<E>(error: &SdkError<E>, now: Timestamp) -> Class
+/// Classifies an error. `now` is the local time, which is compared with the answer's `Date`.
+pub fn classify<E>(error: &SdkError<E>, now: Timestamp) -> ErrorClass
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error {
-        SdkError::TimeoutError(_) => Class::Transient,
+        SdkError::TimeoutError(_) => ErrorClass::Transient,
         SdkError::DispatchFailure(failure) => {
             let is_broken = failure.is_io() || failure.is_timeout() || failure.as_other().is_some();
-            if is_broken && !is_certificate(error) { Class::Transient } else { Class::Permanent }
+            if is_broken && !is_certificate(error) { ErrorClass::Transient } else { ErrorClass::Permanent }
         }
-        // The answer broke off, or is not the service's: a proxy in between, for example.
+        // The answer is incomplete, or comes from another server, such as a proxy.
         SdkError::ResponseError(response) => match response.raw().status().as_u16() {
             status @ 400..=499 => of_answer(status, None, None),
-            _ => Class::Transient,
+            _ => ErrorClass::Transient,
         },
         SdkError::ServiceError(refusal) => {
             let (answer, error) = (refusal.raw(), refusal.err());
             match error.code() {
-                Some(code) if SIGNATURE.contains(&code) && is_skewed(answer, now) => Class::ClockSkew,
+                Some(code) if SIGNATURE.contains(&code) && is_skewed(answer, now) => ErrorClass::ClockSkew,
                 code => of_answer(answer.status().as_u16(), code, error.message()),
             }
         }
-        _ => Class::Permanent,
+        _ => ErrorClass::Permanent,
     }
 }
 
-fn of_answer(status: u16, code: Option<&str>, message: Option<&str>) -> Class {
+fn of_answer(status: u16, code: Option<&str>, message: Option<&str>) -> ErrorClass {
     let is_transient_code = code.is_some_and(|code| {
-        // Both a rate that was exceeded and an account's limit have this name. Only the former passes.
+        // An exceeded rate and an account's limit have the same code. Only the rate is transient.
         let is_rate_limit = code == "LimitExceededException"
             && message.is_some_and(|message| message.to_ascii_lowercase().contains("rate exceeded"));
         let is_named = code.contains("Throttl") || THROTTLING.contains(&code) || UNAVAILABLE.contains(&code);
@@ -96,20 +95,20 @@ fn of_answer(status: u16, code: Option<&str>, message: Option<&str>) -> Class {
     });
     let is_transient_status = match status {
         408 | 429 => true,
-        // "Not implemented" and "HTTP version not supported" stay so.
+        // "Not implemented" and "HTTP version not supported" are permanent.
         501 | 505 => false,
         status => status >= 500,
     };
-    if is_transient_code || is_transient_status { Class::Transient } else { Class::Permanent }
+    if is_transient_code || is_transient_status { ErrorClass::Transient } else { ErrorClass::Permanent }
 }
 
-/// Whether the service's clock, as its answer tells, differs from ours by more than a signature allows.
+/// Whether the service's clock, according to its answer, differs from ours by more than a signature allows.
 fn is_skewed(answer: &HttpResponse, now: Timestamp) -> bool {
     let date = answer.headers().get("date").and_then(|date| rfc2822::parse(date).ok());
     date.is_some_and(|date| date.timestamp().duration_since(now).abs() > SKEW)
 }
 
-/// Whether TLS refused the service's certificate: rustls reports it as invalid data.
+/// Whether TLS rejected the service's certificate, which rustls reports as invalid data.
 fn is_certificate(error: &dyn std::error::Error) -> bool {
     let mut cause = error.source();
     while let Some(source) = cause {
@@ -147,7 +146,7 @@ mod tests {
         answer
     }
 
-    fn refusal(status: u16, code: &str, message: &str, date: Option<&str>) -> Class {
+    fn refusal(status: u16, code: &str, message: &str, date: Option<&str>) -> ErrorClass {
         let error = ErrorMetadata::builder().code(code).message(message).build();
         classify(&Error::service_error(FilterLogEventsError::generic(error), answer(status, date)), now())
     }
@@ -166,15 +165,15 @@ mod tests {
             (429, "a name of its own"),
             (503, "SlowDown"),
         ] {
-            assert_eq!(refusal(status, code, "Rate exceeded", None), Class::Transient, "{status} {code}");
+            assert_eq!(refusal(status, code, "Rate exceeded", None), ErrorClass::Transient, "{status} {code}");
         }
         let limit = |message| refusal(400, "LimitExceededException", message, None);
-        assert_eq!(limit("Rate exceeded for stream orders under account 1."), Class::Transient);
-        assert_eq!(limit("This request would exceed the shard limit for the account"), Class::Permanent);
+        assert_eq!(limit("Rate exceeded for stream orders under account 1."), ErrorClass::Transient);
+        assert_eq!(limit("This request would exceed the shard limit for the account"), ErrorClass::Permanent);
     }
 
     #[test]
-    fn refusals_that_stay_are_permanent() {
+    fn client_errors_are_permanent() {
         for (status, code) in [
             (400, "AccessDeniedException"),
             (403, "AccessDenied"),
@@ -188,21 +187,21 @@ mod tests {
             (403, "a page of a proxy"),
             (501, "NotImplemented"),
         ] {
-            assert_eq!(refusal(status, code, "no", None), Class::Permanent, "{status} {code}");
+            assert_eq!(refusal(status, code, "no", None), ErrorClass::Permanent, "{status} {code}");
         }
     }
 
     #[test]
-    fn a_refused_signature_is_transient_only_if_the_clocks_differ() {
+    fn a_rejected_signature_is_transient_only_if_the_clocks_differ() {
         let refused = |date| refusal(403, "InvalidSignatureException", "Signature expired", date);
-        assert_eq!(refused(Some("Sat, 28 Nov 2026 13:00:00 GMT")), Class::ClockSkew);
-        assert_eq!(refused(Some("Sat, 28 Nov 2026 11:00:00 GMT")), Class::ClockSkew);
-        assert_eq!(refused(Some("Sat, 28 Nov 2026 12:00:01 GMT")), Class::Permanent);
-        assert_eq!(refused(None), Class::Permanent);
+        assert_eq!(refused(Some("Sat, 28 Nov 2026 13:00:00 GMT")), ErrorClass::ClockSkew);
+        assert_eq!(refused(Some("Sat, 28 Nov 2026 11:00:00 GMT")), ErrorClass::ClockSkew);
+        assert_eq!(refused(Some("Sat, 28 Nov 2026 12:00:01 GMT")), ErrorClass::Permanent);
+        assert_eq!(refused(None), ErrorClass::Permanent);
     }
 
     #[test]
-    fn what_broke_on_the_way_is_transient() {
+    fn connection_errors_are_transient() {
         let io = |kind| Error::dispatch_failure(ConnectorError::io(Box::new(io::Error::from(kind))));
         let transient = [
             io(io::ErrorKind::ConnectionRefused),
@@ -213,7 +212,7 @@ mod tests {
             Error::response_error("a page of a load balancer", answer(503, None)),
         ];
         for error in transient {
-            assert_eq!(classify(&error, now()), Class::Transient, "{error:?}");
+            assert_eq!(classify(&error, now()), ErrorClass::Transient, "{error:?}");
         }
         let permanent = [
             io(io::ErrorKind::InvalidData),
@@ -223,18 +222,18 @@ mod tests {
             Error::response_error("a page of a proxy", answer(407, None)),
         ];
         for error in permanent {
-            assert_eq!(classify(&error, now()), Class::Permanent, "{error:?}");
+            assert_eq!(classify(&error, now()), ErrorClass::Permanent, "{error:?}");
         }
     }
 
     proptest! {
-        /// Whatever the code: a server's fault is repeated, and a client's only if its name says that it passes.
+        /// A server error is retried whatever its code, a client error only if its code is known to be transient.
         #[test]
-        fn a_servers_fault_is_transient_whatever_its_name(status in 400_u16..600, code in "[A-Za-z]{0,30}") {
+        fn server_errors_are_transient_whatever_their_code(status in 400_u16..600, code in "[A-Za-z]{0,30}") {
             let is_named = code.contains("Throttl") || THROTTLING.contains(&&*code) || UNAVAILABLE.contains(&&*code);
             let by_status = matches!(status, 408 | 429 | 500 | 502..=504 | 506..);
             let class = refusal(status, &code, "message", None);
-            prop_assert_eq!(class == Class::Transient, by_status || is_named);
+            prop_assert_eq!(class == ErrorClass::Transient, by_status || is_named);
         }
     }
 }

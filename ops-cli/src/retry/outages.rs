@@ -1,5 +1,5 @@
-//! When a person hears that calls fail: once when an outage has lasted a moment, once when it is over. Pure: the clock is
-//! passed in.
+//! Decides when the user is notified of failing calls: once when an outage has lasted a second, and once when it ends. Pure: the
+//! clock is passed in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,51 +7,51 @@ use std::time::Duration;
 /// An outage that ends sooner is not announced.
 const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 
-/// The calls that fail at present, by what they do. Calls that run at the same time share one outage.
+/// The calls that are failing, by their description. Concurrent calls share one outage.
 #[derive(Debug, Default)]
 pub struct Outages {
-    failing: BTreeMap<String, Failing>,
-    /// When the outage that was announced began.
+    failing: BTreeMap<String, FailingCall>,
+    /// The start of the outage that was announced.
     announced: Option<Duration>,
 }
 
 #[derive(Debug)]
-struct Failing {
+struct FailingCall {
     since: Duration,
     cause: String,
 }
 
 #[derive(Debug, PartialEq)]
-pub enum Notice {
+pub enum OutageNotice {
     Began { doing: String, cause: String },
     Ended { doing: String, lasted: Duration },
 }
 
 impl Outages {
     /// Records that a call failed for a transient reason.
-    pub fn failed(&mut self, doing: &str, cause: String, now: Duration) -> Option<Notice> {
-        let failing = self.failing.entry(doing.to_owned()).or_insert(Failing { since: now, cause: String::new() });
+    pub fn failed(&mut self, doing: &str, cause: String, now: Duration) -> Option<OutageNotice> {
+        let failing = self.failing.entry(doing.to_owned()).or_insert(FailingCall { since: now, cause: String::new() });
         failing.cause.clone_from(&cause);
         if self.announced.is_some() || now.saturating_sub(failing.since) < ANNOUNCED_AFTER {
             return None;
         }
         self.announced = Some(failing.since);
-        Some(Notice::Began { doing: doing.to_owned(), cause })
+        Some(OutageNotice::Began { doing: doing.to_owned(), cause })
     }
 
-    /// Records that a call was answered, if only by an error. The outage ends with the last of the failing calls.
-    pub fn answered(&mut self, doing: &str, now: Duration) -> Option<Notice> {
+    /// Records that a call was answered, even if by a permanent error. The outage ends with the last failing call.
+    pub fn answered(&mut self, doing: &str, now: Duration) -> Option<OutageNotice> {
         self.failing.remove(doing)?;
         if !self.failing.is_empty() {
             return None;
         }
         let since = self.announced.take()?;
-        Some(Notice::Ended { doing: doing.to_owned(), lasted: now.saturating_sub(since) })
+        Some(OutageNotice::Ended { doing: doing.to_owned(), lasted: now.saturating_sub(since) })
     }
 
-    /// The first of the failing calls and its cause.
+    /// The first failing call and its cause.
     pub fn trouble(&self) -> Option<String> {
-        let (doing, Failing { cause, .. }) = self.failing.first_key_value()?;
+        let (doing, FailingCall { cause, .. }) = self.failing.first_key_value()?;
         Some(format!("could not {doing}: {cause}"))
     }
 }
@@ -63,10 +63,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever calls fail and are answered, and when: notices alternate, none comes for what ends within a moment, and
-        /// when every call is answered, every outage that was announced has ended.
+        /// Notices alternate. Short outages have none. When every call is answered, every announced outage has ended.
         #[test]
-        fn an_outage_is_announced_once_and_ended_once(
+        fn the_start_and_the_end_of_an_outage_are_each_announced_once(
             events in prop::collection::vec((0_usize..4, any::<bool>(), 0_u64..1500), 0..200),
         ) {
             let mut outages = Outages::default();
@@ -84,13 +83,13 @@ mod tests {
                     outages.answered(names[call], now)
                 };
                 match notice {
-                    Some(Notice::Began { doing, .. }) => {
+                    Some(OutageNotice::Began { doing, .. }) => {
                         prop_assert!(!is_announced);
                         prop_assert_eq!(doing.as_str(), names[call]);
                         prop_assert!(now - failing_since[call].unwrap() >= ANNOUNCED_AFTER);
                         is_announced = true;
                     }
-                    Some(Notice::Ended { .. }) => {
+                    Some(OutageNotice::Ended { .. }) => {
                         prop_assert!(is_announced && failing_since.iter().all(Option::is_none));
                         is_announced = false;
                     }
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blip_is_not_announced() {
+    fn a_short_outage_is_not_announced() {
         let mut outages = Outages::default();
         assert_eq!(outages.failed("read", "500".into(), Duration::ZERO), None);
         assert_eq!(outages.failed("read", "500".into(), Duration::from_millis(900)), None);
@@ -114,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn the_notices_name_the_call_the_cause_and_how_long_it_lasted() {
+    fn the_notices_name_the_call_the_cause_and_the_duration() {
         let mut outages = Outages::default();
         outages.failed("read", "500".into(), Duration::from_secs(1));
         let began = outages.failed("read", "429".into(), Duration::from_secs(3));
-        assert_eq!(began, Some(Notice::Began { doing: "read".into(), cause: "429".into() }));
+        assert_eq!(began, Some(OutageNotice::Began { doing: "read".into(), cause: "429".into() }));
         assert_eq!(outages.trouble().as_deref(), Some("could not read: 429"));
         let ended = outages.answered("read", Duration::from_secs(11));
-        assert_eq!(ended, Some(Notice::Ended { doing: "read".into(), lasted: Duration::from_secs(10) }));
+        assert_eq!(ended, Some(OutageNotice::Ended { doing: "read".into(), lasted: Duration::from_secs(10) }));
     }
 }

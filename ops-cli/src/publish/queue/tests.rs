@@ -50,6 +50,31 @@ fn a_request_mixes_shards_and_has_500_records() {
 }
 
 #[test]
+fn a_shard_has_one_request_in_flight_and_one_that_waits_for_it() {
+    let mut queue = Queue::new(
+        ShardMap::even(1),
+        Packing { ordered: false, aggregate_bytes: None },
+        Rate::new(None, None, Duration::ZERO),
+    );
+    (0..1400).for_each(|offset| queue.push(record(offset, "k", 10)));
+    let next = |queue: &mut Queue| match queue.next(Duration::ZERO) {
+        Next::Send(request) => Some((request.id, request.after, request.entries.len())),
+        _ => None,
+    };
+    assert_eq!(next(&mut queue), Some((0, None, 500)));
+    assert_eq!(next(&mut queue), Some((1, Some(0), 500)));
+    assert_eq!(next(&mut queue), None);
+    queue.answered(0);
+    assert_eq!(next(&mut queue), None, "400 records are no full request");
+    (0..100).for_each(|offset| queue.push(record(1400 + offset, "k", 10)));
+    assert_eq!(next(&mut queue), Some((2, Some(1), 500)));
+    queue.push(record(1500, "k", 10));
+    queue.answered(1);
+    queue.answered(2);
+    assert_eq!(next(&mut queue), Some((3, None, 1)));
+}
+
+#[test]
 fn a_shard_that_refuses_holds_back_itself_alone() {
     let mut queue = queue(false);
     let refused = record(0, "a", 10);

@@ -20,8 +20,9 @@ use crate::retry::Retry;
 impl Run {
     pub(super) fn answered(&mut self, answered: Answered) {
         let now = self.begun.elapsed();
-        let Answered { request, bytes, sent, took, result } = answered;
+        let Answered { request, bytes, packed, sent, took, result } = answered;
         self.bytes_under_way -= bytes;
+        self.turns.remove(&request.id);
         self.queue.answered(request.id);
         match result {
             Ok(answer) => {
@@ -32,24 +33,32 @@ impl Run {
                 match answer.outcomes(request.puts.len()) {
                     Ok(outcomes) => {
                         self.ledger.tally.latency.add(took);
-                        self.settle(request, outcomes, sent, now);
+                        self.settle(request, outcomes, (packed, sent), now);
                     }
-                    Err(reason) => self.failed(request, Failure::Passing { reason, may_be_put: true }, sent, now),
+                    Err(reason) => {
+                        self.failed(request, Failure::Passing { reason, may_be_put: true }, (packed, sent), now);
+                    }
                 }
             }
-            Err(failure) => self.failed(request, failure, sent, now),
+            Err(failure) => self.failed(request, failure, (packed, sent), now),
         }
         self.ledger.flush();
     }
 
-    fn settle(&mut self, request: Request, outcomes: Vec<Outcome<'_>>, sent: Duration, now: Duration) {
+    fn settle(
+        &mut self,
+        request: Request,
+        outcomes: Vec<Outcome<'_>>,
+        (packed, sent): (Duration, Duration),
+        now: Duration,
+    ) {
         let time = Timestamp::now().as_millisecond();
         let fate = |outcome: &Outcome<'_>| match outcome {
             Outcome::Put { .. } => Fate::Accepted,
             Outcome::Throttled(_) => Fate::Refused,
             Outcome::Failed(_) => Fate::Failed,
         };
-        self.queue.judged(verdicts(&request, outcomes.iter().map(fate)), sent, now);
+        self.queue.judged(verdicts(&request, outcomes.iter().map(fate)), packed, now);
         let mut entries = request.entries;
         let mut unsettled = Vec::new();
         let mut end = 0;
@@ -123,10 +132,11 @@ impl Run {
         }
     }
 
-    fn failed(&mut self, mut request: Request, failure: Failure, sent: Duration, now: Duration) {
-        self.ledger.tally.failed_requests += 1;
+    fn failed(&mut self, mut request: Request, failure: Failure, (packed, sent): (Duration, Duration), now: Duration) {
+        self.ledger.tally.failed_requests += u64::from(!matches!(failure, Failure::NotSent));
         let (reason, may_be_put, is_throttled) = match failure {
             Failure::Passing { reason, may_be_put } => (reason, may_be_put, false),
+            Failure::NotSent => return self.take_back(request.entries),
             Failure::Throttled(reason) => (reason, false, true),
             Failure::Lasting(error) => {
                 let reason = error.message.clone();
@@ -136,7 +146,7 @@ impl Run {
         };
         if is_throttled {
             let refused = request.puts.iter().map(|_| Fate::Refused);
-            self.queue.judged(verdicts(&request, refused), sent, now);
+            self.queue.judged(verdicts(&request, refused), packed, now);
         }
         for entry in &mut request.entries {
             entry.may_be_put |= may_be_put;
@@ -151,6 +161,16 @@ impl Run {
             }
         }
         self.stop_if_nothing_succeeds(sent, now, &reason);
+    }
+
+    /// Takes back the entries of a request that was abandoned before it was complete.
+    fn take_back(&mut self, entries: Vec<Entry>) {
+        self.queue.settle(&entries, Vec::new(), Duration::ZERO);
+        let (unsent, sent_before): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.attempts == 1);
+        self.ledger.unread(&unsent.into_iter().map(|entry| entry.record).collect::<Vec<_>>());
+        for entry in &sent_before {
+            self.ledger.dead(entry, super::INTERRUPTED);
+        }
     }
 
     /// A request that was sent at `sent` acknowledged nothing. Ends the run if none has for as long as a record is tried.
