@@ -4,18 +4,17 @@
 //! The two halves of the other stream stand here as constants; `ListShards` gives the real ones.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use kinesis_event_logger_core::decode::AggregateError;
-use kinesis_event_logger_core::route::{HashKeyRange, hash_key, shard_of};
+use kinesis_event_logger_core::route::{hash_key, shard_index};
 use kinesis_event_logger_core::{AggregateBuilder, Data, Decoder, Event, Payload, Record};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::{RawValue, to_raw_value};
 
 const HALF: u128 = u128::MAX / 2;
-const SHARDS: [HashKeyRange<&str>; 2] = [
-    HashKeyRange { shard: "shardId-000000000000", starting_hash_key: 0, ending_hash_key: HALF },
-    HashKeyRange { shard: "shardId-000000000001", starting_hash_key: HALF + 1, ending_hash_key: u128::MAX },
-];
+const SHARDS: [(&str, RangeInclusive<u128>); 2] =
+    [("shardId-000000000000", 0..=HALF), ("shardId-000000000001", HALF + 1..=u128::MAX)];
 
 /// The records of a batch, aggregated for each shard that takes some.
 fn route(event: &RawValue) -> Result<BTreeMap<&'static str, AggregateBuilder>, Error> {
@@ -35,7 +34,8 @@ fn add(routed: &mut BTreeMap<&'static str, AggregateBuilder>, record: &Record<'_
         Data::Undecodable(_) => return Ok(()),
     };
     let key = record.position.partition_key.unwrap_or_default();
-    let Some(shard) = shard_of(hash_key(key), &SHARDS) else { return Ok(()) };
+    let Some(index) = shard_index(hash_key(key), &SHARDS, |(_, hash_keys)| hash_keys) else { return Ok(()) };
+    let (shard, _) = SHARDS[index];
     // As large as a batch of Lambda's can be. A real function would put a full aggregate and begin another.
     routed.entry(shard).or_insert_with(|| AggregateBuilder::new(6 * 1024 * 1024)).add(
         key,

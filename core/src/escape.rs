@@ -21,8 +21,16 @@ pub fn is_escaped(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Appends `text` as a JSON string literal, quotes included.
-pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+/// Appends `text` as a JSON string literal, including the quotes. It escapes the characters that [`is_escaped`] lists, too.
+///
+/// ```
+/// use kinesis_event_logger_core::line::push_json_string;
+///
+/// let mut json = Vec::new();
+/// push_json_string(&mut json, "a\n\"é\"");
+/// assert_eq!(json, r#""a\n\"é\"""#.as_bytes());
+/// ```
+pub fn push_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     push_escaped(out, text, true);
     out.push(b'"');
@@ -41,7 +49,7 @@ pub(crate) fn push_word(out: &mut Vec<u8>, text: &str) {
     if plain && !text.is_empty() && text != "-" {
         out.extend_from_slice(text.as_bytes());
     } else {
-        push_string(out, text);
+        push_json_string(out, text);
     }
 }
 
@@ -159,11 +167,11 @@ pub(crate) mod tests {
     fn every_class_is_escaped_and_neighbouring_characters_are_not() {
         let hostile = "a\nb\r\tc\u{1b}[31m\0\u{7f}\u{85}\u{9f}\u{2028}\u{202e}\u{2066}\u{2069}\u{feff}\"\\";
         assert_eq!(
-            written(push_string, hostile),
+            written(push_json_string, hostile),
             r#""a\nb\r\tc\u001b[31m\u0000\u007f\u0085\u009f\u2028\u202e\u2066\u2069\ufeff\"\\""#
         );
         let neighbours = "\u{a0}©\u{2027}\u{202f}\u{2065}\u{206a}\u{fefe}\u{ff00}™ Ünïcödé 漢字 😀";
-        assert_eq!(written(push_string, neighbours), format!("\"{neighbours}\""));
+        assert_eq!(written(push_json_string, neighbours), format!("\"{neighbours}\""));
     }
 
     #[test]
@@ -188,7 +196,7 @@ pub(crate) mod tests {
         #[test]
         fn fitting_prefix_is_the_longest_that_fits(text in any::<String>(), max in 0_usize..60) {
             let kept = fitting_prefix(&text, true, max);
-            let length = |text: &str| written(push_string, text).len() - 2;
+            let length = |text: &str| written(push_json_string, text).len() - 2;
             prop_assert!(length(&text[..kept]) <= max);
             if let Some(next) = text[kept..].chars().next() {
                 prop_assert!(length(&text[..kept + next.len_utf8()]) > max);
@@ -197,14 +205,14 @@ pub(crate) mod tests {
 
         #[test]
         fn literals_contain_their_text_and_no_harmful_character(text in any::<String>()) {
-            let literal = written(push_string, &text);
+            let literal = written(push_json_string, &text);
             prop_assert!(literal.chars().all(is_allowed));
             prop_assert_eq!(serde_json::from_str::<String>(&literal).unwrap(), text);
         }
 
         #[test]
         fn literals_of_many_special_characters_contain_their_text(text in "[\u{80}-\u{a5}\u{2020}-\u{2070}\u{fef0}-\u{ff10}\\x00-\\x7f]{0,80}") {
-            let literal = written(push_string, &text);
+            let literal = written(push_json_string, &text);
             prop_assert!(literal.chars().all(is_allowed));
             prop_assert_eq!(serde_json::from_str::<String>(&literal).unwrap(), text);
         }

@@ -30,6 +30,7 @@
 //! - [`shape`] knows the JSON of other services: CloudWatch Logs subscriptions and DynamoDB changes.
 //! - [`redact`] replaces values by key name or JSON pointer.
 //! - [`line`] writes a record as one line, in text or JSON.
+//! - [`pointer`] finds a value in JSON.
 //! - [`route`] finds the shard of a partition key, and compares, parses and builds sequence numbers.
 //! - [`names`] derives and validates the names of an application's resources.
 //! - [`limits`] lists the services' limits.
@@ -60,6 +61,7 @@ mod json;
 pub mod limits;
 pub mod line;
 pub mod names;
+pub mod pointer;
 pub mod redact;
 pub mod route;
 mod scan;

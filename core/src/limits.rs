@@ -16,74 +16,73 @@ use std::ops::RangeInclusive;
 pub const PUT_RECORDS_RECORDS: usize = 500;
 /// Bytes in one `PutRecords` request: data and partition keys of all its records (Kinesis API, `PutRecords`).
 pub const PUT_RECORDS_BYTES: usize = 10 * MIB;
-/// Bytes in one record, data and partition key, of a stream that was not set otherwise (Kinesis quotas).
+/// Bytes in one record, data and partition key, unless the stream is configured otherwise (Kinesis quotas).
 pub const RECORD_BYTES: usize = MIB;
-/// Bytes in one record, data and partition key, at the highest a stream can be set to (Kinesis quotas).
+/// Bytes in one record, data and partition key, at the highest setting of a stream (Kinesis quotas).
 pub const RECORD_BYTES_HIGHEST: usize = 10 * MIB;
-/// What a stream's `MaxRecordSizeInKiB` may be, in KiB (Kinesis API, `UpdateMaxRecordSize`).
-pub const MAX_RECORD_SIZE_KIB: RangeInclusive<u32> = 1024..=10_240;
 /// Unicode characters in a partition key (Kinesis API, `PutRecord`).
 pub const PARTITION_KEY_CHARS: RangeInclusive<usize> = 1..=256;
 /// Digits in an explicit hash key, a decimal number below 2^128 (Kinesis API, `PutRecord`).
 pub const EXPLICIT_HASH_KEY_DIGITS: usize = 39;
-/// Bytes one shard takes in a second (Kinesis quotas).
+/// Bytes that one shard accepts per second (Kinesis quotas).
 pub const SHARD_WRITE_BYTES_PER_SECOND: usize = MIB;
-/// Records one shard takes in a second (Kinesis quotas).
+/// Records that one shard accepts per second (Kinesis quotas).
 pub const SHARD_WRITE_RECORDS_PER_SECOND: usize = 1000;
-/// Bytes one shard gives in a second to all its polling readers (Kinesis quotas).
+/// Bytes that one shard returns per second to all polling readers (Kinesis quotas).
 pub const SHARD_READ_BYTES_PER_SECOND: usize = 2 * MIB;
-/// `GetRecords` calls one shard answers in a second (Kinesis quotas).
+/// `GetRecords` calls that one shard answers per second (Kinesis quotas).
 pub const SHARD_READS_PER_SECOND: usize = 5;
-/// Records in one `GetRecords` answer (Kinesis API, `GetRecords`).
+/// Records in one `GetRecords` response (Kinesis API, `GetRecords`).
 pub const GET_RECORDS_RECORDS: usize = 10_000;
-/// Bytes in one `GetRecords` answer (Kinesis API, `GetRecords`).
+/// Bytes in one `GetRecords` response (Kinesis API, `GetRecords`).
 pub const GET_RECORDS_BYTES: usize = 10 * MIB;
-/// Seconds a shard iterator is good for (Kinesis API, `GetShardIterator`).
+/// Seconds for which a shard iterator is valid (Kinesis API, `GetShardIterator`).
 pub const SHARD_ITERATOR_SECONDS: u64 = 300;
-/// Hours a stream can keep its records (Kinesis API, `IncreaseStreamRetentionPeriod`).
+/// Hours for which a stream can retain its records (Kinesis API, `IncreaseStreamRetentionPeriod`).
 pub const STREAM_RETENTION_HOURS: RangeInclusive<u32> = 24..=8760;
 /// Consumers with enhanced fan-out on one stream (Kinesis quotas).
 pub const STREAM_CONSUMERS: usize = 20;
 
-/// Bytes in the event of one invocation (Lambda quotas).
+/// Bytes in the payload of one synchronous invocation, the event of a batch included (Lambda quotas).
 pub const INVOCATION_PAYLOAD_BYTES: usize = 6 * MIB;
-/// MiB of memory a function can have; Managed Instances, which the API model allows for, take more (Lambda quotas).
-pub const FUNCTION_MEMORY_MIB: RangeInclusive<u32> = 128..=10_240;
-/// Seconds a function can run (Lambda quotas).
-pub const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<u32> = 1..=900;
-/// Bytes in a zip that is uploaded with the request (Lambda quotas).
+/// Bytes in the payload of one asynchronous invocation (Lambda quotas).
+pub const ASYNC_INVOCATION_PAYLOAD_BYTES: usize = MIB;
+/// MiB of memory of a function that is not on Managed Instances (Lambda quotas).
+pub const FUNCTION_MEMORY_MIB: RangeInclusive<i64> = 128..=10_240;
+/// Seconds that an invocation can run (Lambda quotas).
+pub const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<i64> = 1..=900;
+/// Bytes in a zip that is uploaded in the request (Lambda quotas).
 pub const FUNCTION_ZIP_BYTES: usize = 50 * MIB;
 /// Bytes in a function's code, unpacked (Lambda quotas).
 pub const FUNCTION_CODE_BYTES: usize = 250 * MIB;
 /// Records in one batch of an event source mapping (Lambda API, `CreateEventSourceMapping`, `BatchSize`).
-pub const MAPPING_BATCH_RECORDS: RangeInclusive<u32> = 1..=10_000;
-/// Seconds a mapping can wait for a batch to fill (Lambda API, `MaximumBatchingWindowInSeconds`).
-pub const MAPPING_BATCHING_WINDOW_SECONDS: RangeInclusive<u32> = 0..=300;
-/// Batches of one shard that a mapping can have under way at once (Lambda API, `ParallelizationFactor`).
-pub const MAPPING_PARALLELIZATION_FACTOR: RangeInclusive<u32> = 1..=10;
-/// How often a mapping can try a batch again; −1 is until it expires (Lambda API, `MaximumRetryAttempts`).
-pub const MAPPING_RETRY_ATTEMPTS: RangeInclusive<i32> = -1..=10_000;
-/// Seconds after which a mapping can give a record up, besides −1 for never (Lambda API, `MaximumRecordAgeInSeconds`).
-pub const MAPPING_RECORD_AGE_SECONDS: RangeInclusive<i32> = 60..=604_800;
-/// Seconds in a tumbling window; 0 is none (Lambda API, `TumblingWindowInSeconds`).
-pub const MAPPING_TUMBLING_WINDOW_SECONDS: RangeInclusive<u32> = 0..=900;
+pub const MAPPING_BATCH_RECORDS: RangeInclusive<i64> = 1..=10_000;
+/// Seconds for which a mapping can gather a batch (Lambda API, `MaximumBatchingWindowInSeconds`).
+pub const MAPPING_BATCHING_WINDOW_SECONDS: RangeInclusive<i64> = 0..=300;
+/// Batches of one shard that a mapping can process concurrently (Lambda API, `ParallelizationFactor`).
+pub const MAPPING_PARALLELIZATION_FACTOR: RangeInclusive<i64> = 1..=10;
+/// Retries of a batch by a mapping; −1 retries until the records expire (Lambda API, `MaximumRetryAttempts`).
+pub const MAPPING_RETRY_ATTEMPTS: RangeInclusive<i64> = -1..=10_000;
+/// Seconds after which a mapping can abandon a record; −1 is also allowed, and never abandons (Lambda API,
+/// `MaximumRecordAgeInSeconds`).
+pub const MAPPING_RECORD_AGE_SECONDS: RangeInclusive<i64> = 60..=604_800;
+/// Seconds in a tumbling window; 0 is no window (Lambda API, `TumblingWindowInSeconds`).
+pub const MAPPING_TUMBLING_WINDOW_SECONDS: RangeInclusive<i64> = 0..=900;
 
-/// Bytes in one log event (CloudWatch Logs quotas).
-pub const LOG_EVENT_BYTES: usize = MIB;
 /// Bytes in one `PutLogEvents` request, each event counted with [`PUT_LOG_EVENTS_OVERHEAD_BYTES`] (CloudWatch Logs API,
 /// `PutLogEvents`).
 pub const PUT_LOG_EVENTS_BYTES: usize = 1_048_576;
-/// Bytes added to each event's UTF-8 when a `PutLogEvents` request is measured (CloudWatch Logs API, `PutLogEvents`).
+/// Bytes that CloudWatch Logs adds to the UTF-8 of each event when it measures a `PutLogEvents` request (CloudWatch Logs API, `PutLogEvents`).
 pub const PUT_LOG_EVENTS_OVERHEAD_BYTES: usize = 26;
 /// Events in one `PutLogEvents` request (CloudWatch Logs API, `PutLogEvents`).
 pub const PUT_LOG_EVENTS_EVENTS: usize = 10_000;
 /// Milliseconds between the first and the last event of one `PutLogEvents` request (CloudWatch Logs API, `PutLogEvents`).
 pub const PUT_LOG_EVENTS_SPAN_MS: i64 = 24 * HOUR_MS;
-/// Milliseconds an event may be old when it is put (CloudWatch Logs API, `PutLogEvents`).
+/// Age of the oldest event that can be put, in milliseconds (CloudWatch Logs API, `PutLogEvents`).
 pub const PUT_LOG_EVENTS_AGE_MS: i64 = 14 * 24 * HOUR_MS;
-/// Milliseconds an event may lie in the future when it is put (CloudWatch Logs API, `PutLogEvents`).
+/// Time by which an event may be in the future when it is put, in milliseconds (CloudWatch Logs API, `PutLogEvents`).
 pub const PUT_LOG_EVENTS_AHEAD_MS: i64 = 2 * HOUR_MS;
-/// Days a log group can keep its events (CloudWatch Logs API, `PutRetentionPolicy`).
+/// Days for which a log group can retain its events (CloudWatch Logs API, `PutRetentionPolicy`).
 pub const LOG_RETENTION_DAYS: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 

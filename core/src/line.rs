@@ -42,14 +42,14 @@ mod options;
 mod parse;
 
 use crate::decode::{Data, Record};
-use crate::escape::{push_string, push_word};
+use crate::escape::push_word;
 use crate::timestamp::push_rfc3339;
 
 use data::LineData;
 use fields::FieldWriter;
 use names::FieldName;
 
-pub use crate::escape::is_escaped;
+pub use crate::escape::{is_escaped, push_json_string};
 pub use crate::timestamp::rfc3339;
 pub use options::{DataMode, InvalidDataMode, InvalidLevel, InvalidLineFormat, Level, LineFormat, LineOptions};
 pub use parse::{ParseError, ParsedLine, parse};
@@ -168,13 +168,13 @@ pub fn append_message(format: LineFormat, now_ms: i64, level: Level, message: &s
             push(out, level.name());
             push(out, " -");
             push_key(out, format, names::MESSAGE);
-            push_string(out, message);
+            push_json_string(out, message);
             push(out, "\n");
         }
         LineFormat::Json => {
             push_json_beginning(out, now_ms, level);
             push_key(out, format, names::MESSAGE);
-            push_string(out, message);
+            push_json_string(out, message);
             push(out, "}\n");
         }
     }
@@ -194,7 +194,7 @@ fn push_beginning(out: &mut Vec<u8>, format: LineFormat, now_ms: i64, level: Lev
             push_key(out, format, names::same(names::VERSION));
             push_integer(out, LINE_VERSION.into());
             push_key(out, format, names::same(names::REQUEST_ID));
-            push_string(out, request_id);
+            push_json_string(out, request_id);
         }
     }
 }
@@ -206,7 +206,7 @@ fn push_json_beginning(out: &mut Vec<u8>, now_ms: i64, level: Level) {
     push_rfc3339(out, now_ms);
     push(out, "\"");
     push_key(out, LineFormat::Json, names::same(names::LEVEL));
-    push_string(out, level.name());
+    push_json_string(out, level.name());
 }
 
 fn push_key(out: &mut Vec<u8>, format: LineFormat, name: FieldName) {

@@ -28,6 +28,7 @@ use thiserror::Error;
 
 use crate::decode::{Data, Payload, Record};
 use crate::json;
+use crate::pointer::{Pointer, PointerError};
 
 use replace::{Path, Replacer};
 use search::NameSearch;
@@ -68,8 +69,7 @@ const NAMED_BY_A_RULE: &str = "named by a rule";
 pub struct Redactor {
     /// The number of rules that are names.
     names: usize,
-    /// The reference tokens of each pointer, unescaped. Each pointer has at least one.
-    pointers: Vec<Vec<String>>,
+    pointers: Vec<Pointer>,
     /// Searches for the names, then for the last name of each pointer. `None` if there are no rules.
     search: Option<NameSearch>,
 }
@@ -81,12 +81,9 @@ pub enum RuleError {
     /// The rule is empty.
     #[error("a redaction rule is empty; write a JSON pointer (/card/number) or a key name (password)")]
     Empty,
-    /// The pointer has a `~` that is neither `~0` nor `~1`.
-    #[error("{rule:?} is not a JSON pointer: ~ must be followed by 0 or 1 (RFC 6901)")]
-    Tilde {
-        /// The rule.
-        rule: String,
-    },
+    /// The rule begins with a slash, but is not a JSON pointer.
+    #[error(transparent)]
+    Pointer(#[from] PointerError),
 }
 
 /// Data after redaction.
@@ -130,20 +127,12 @@ impl Redactor {
         for rule in rules {
             match rule.as_ref() {
                 "" => return Err(RuleError::Empty),
-                rule => match rule.strip_prefix('/') {
-                    Some(tokens) => pointers.push(
-                        tokens
-                            .split('/')
-                            .map(unescape_token)
-                            .collect::<Option<Vec<_>>>()
-                            .ok_or_else(|| RuleError::Tilde { rule: rule.to_owned() })?,
-                    ),
-                    None => names.push(rule.to_owned()),
-                },
+                rule if rule.starts_with('/') => pointers.push(rule.parse::<Pointer>()?),
+                rule => names.push(rule.to_owned()),
             }
         }
         let count = names.len();
-        names.extend(pointers.iter().map(|tokens| last_name(tokens).to_owned()));
+        names.extend(pointers.iter().map(|pointer| last_name(pointer.tokens()).to_owned()));
         let search = (!names.is_empty()).then(|| NameSearch::new(names.iter().map(String::as_str)));
         Ok(Self { names: count, pointers, search })
     }
@@ -218,7 +207,8 @@ impl Redactor {
 
     /// Whether a rule names the member at `path`, or one that contains it.
     fn names_member(&self, path: &[&str]) -> bool {
-        let leads_to = |tokens: &Vec<String>| {
+        let leads_to = |pointer: &Pointer| {
+            let tokens = pointer.tokens();
             tokens.len() <= path.len() && tokens.iter().zip(path).all(|(token, key)| token == key)
         };
         path.iter().any(|key| self.names(key)) || self.pointers.iter().any(leads_to)
@@ -237,19 +227,4 @@ const JSON_BEGINNINGS: [char; 5] = ['{', '[', '\\', '%', '&'];
 fn last_name(tokens: &[String]) -> &str {
     let is_index = |token: &str| token.bytes().all(|byte| byte.is_ascii_digit());
     tokens.iter().rev().map(String::as_str).find(|token| !is_index(token)).unwrap_or_default()
-}
-
-/// Resolves `~1` and `~0` in a pointer's token.
-fn unescape_token(token: &str) -> Option<String> {
-    let mut pieces = token.split('~');
-    let mut unescaped = pieces.next()?.to_owned();
-    for piece in pieces {
-        match piece.as_bytes().first()? {
-            b'0' => unescaped.push('~'),
-            b'1' => unescaped.push('/'),
-            _ => return None,
-        }
-        unescaped.push_str(&piece[1..]);
-    }
-    Some(unescaped)
 }

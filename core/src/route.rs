@@ -1,14 +1,11 @@
 //! Finds the shard of a record by its hash key, and compares and parses sequence numbers.
 //!
 //! ```
-//! use kinesis_event_logger_core::route::{HashKeyRange, hash_key, shard_of};
+//! use kinesis_event_logger_core::route::{hash_key, shard_index};
 //!
 //! let half = u128::MAX / 2;
-//! let shards = [
-//!     HashKeyRange { shard: "shardId-000000000000", starting_hash_key: 0, ending_hash_key: half },
-//!     HashKeyRange { shard: "shardId-000000000001", starting_hash_key: half + 1, ending_hash_key: u128::MAX },
-//! ];
-//! assert_eq!(shard_of(hash_key("user-1"), &shards), Some(&"shardId-000000000001"));
+//! let shards = [("shardId-000000000000", 0..=half), ("shardId-000000000001", half + 1..=u128::MAX)];
+//! assert_eq!(shard_index(hash_key("user-1"), &shards, |(_, hash_keys)| hash_keys), Some(1));
 //! ```
 //!
 //! A record goes to the shard whose range contains its hash key. The hash key is the record's explicit hash key, or else
@@ -16,6 +13,8 @@
 //! (<https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html#partition-key>).
 
 mod sequence;
+
+use std::ops::RangeInclusive;
 
 use md5::{Digest, Md5};
 use thiserror::Error;
@@ -52,24 +51,13 @@ pub fn parse_hash_key(text: &str) -> Result<u128, InvalidHashKey> {
     text.parse().map_err(|_| InvalidHashKey)
 }
 
-/// A shard and its range of hash keys. `ListShards` returns both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HashKeyRange<T> {
-    /// The shard, for instance its id.
-    pub shard: T,
-    /// The first hash key of the range, `StartingHashKey`.
-    pub starting_hash_key: u128,
-    /// The last hash key of the range, `EndingHashKey`.
-    pub ending_hash_key: u128,
-}
-
-/// Returns the shard whose range contains a hash key.
+/// Returns the index of the shard whose range contains a hash key, or `None` if no range does.
 ///
-/// `shards` are the *open* shards of a stream. The range of a closed shard overlaps those of its children, so with closed
-/// shards the first match is returned.
-pub fn shard_of<T>(hash_key: u128, shards: &[HashKeyRange<T>]) -> Option<&T> {
-    let holds = |range: &&HashKeyRange<T>| (range.starting_hash_key..=range.ending_hash_key).contains(&hash_key);
-    shards.iter().find(holds).map(|range| &range.shard)
+/// `shards` are the *open* shards of a stream in the order of their hash keys, and `hash_keys` returns a shard's range, from
+/// `StartingHashKey` to `EndingHashKey` of `ListShards`.
+pub fn shard_index<T>(hash_key: u128, shards: &[T], hash_keys: impl Fn(&T) -> &RangeInclusive<u128>) -> Option<usize> {
+    let index = shards.partition_point(|shard| *hash_keys(shard).end() < hash_key);
+    shards.get(index).is_some_and(|shard| hash_keys(shard).contains(&hash_key)).then_some(index)
 }
 
 #[cfg(test)]
@@ -96,11 +84,8 @@ mod tests {
 
     #[test]
     fn a_range_includes_both_ends() {
-        let shards = [
-            HashKeyRange { shard: 0, starting_hash_key: 0, ending_hash_key: 9 },
-            HashKeyRange { shard: 1, starting_hash_key: 10, ending_hash_key: 20 },
-        ];
-        let found: Vec<_> = [0, 9, 10, 20, 21].map(|key| shard_of(key, &shards).copied()).into();
+        let shards = [0..=9, 10..=20];
+        let found = [0, 9, 10, 20, 21].map(|key| shard_index(key, &shards, |hash_keys| hash_keys));
         assert_eq!(found, [Some(0), Some(0), Some(1), Some(1), None]);
     }
 }

@@ -21,6 +21,8 @@ mod package;
 mod platform;
 mod tree;
 
+use kinesis_event_logger_core::limits;
+
 pub use elf::{ElfError, GlibcVersion, Machine};
 pub use entry::{Entry, for_each_entry};
 pub use error::PackageError;
@@ -28,9 +30,9 @@ pub use package::Package;
 pub use platform::{Architecture, Platform};
 
 /// Bytes of a package, unpacked. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-pub const MAX_UNPACKED_BYTES: u64 = 262_144_000;
+pub const MAX_UNPACKED_BYTES: u64 = limits::FUNCTION_CODE_BYTES as u64;
 /// Bytes of a zip sent with the request.
-pub const MAX_ZIPPED_BYTES: usize = 52_428_800;
+pub const MAX_ZIPPED_BYTES: usize = limits::FUNCTION_ZIP_BYTES;
 /// Files and folders of a package, including the folders in the paths of files. A zip counts as many in its classic form.
 /// Lambda documents no limit here, nor for the depth and the length of a path.
 pub const MAX_ENTRIES: usize = 65_535;

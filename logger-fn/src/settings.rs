@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use kinesis_event_logger_core::limits;
 use kinesis_event_logger_core::line::{Level, LineFormat, LineOptions};
 use kinesis_event_logger_core::redact::Redactor;
 use thiserror::Error;
@@ -25,9 +26,8 @@ const METRICS: &str = "LOGGER_METRICS";
 const REDACT: &str = "LOGGER_REDACT";
 const SAMPLE: &str = "LOGGER_SAMPLE";
 
-/// The most that `LOGGER_MAX_DATA_BYTES` takes: a log event of 1 MiB, less 48 KB for the fields before the data.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>
-const LARGEST_DATA_BYTES: usize = 1_000_000;
+/// The largest value of `LOGGER_MAX_DATA_BYTES`: the size of a log event, less 48,576 bytes for the fields before the data.
+const LARGEST_DATA_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - 48_576;
 
 /// What `lambda_runtime` panics without.
 const OF_THE_RUNTIME: [&str; 4] =

@@ -155,13 +155,14 @@ fn read_duration(text: &str) -> Option<Duration> {
 }
 
 /// For clap: whole seconds within a range, as a number or a duration.
-pub fn seconds<T>(range: std::ops::RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+pub fn seconds<T>(range: std::ops::RangeInclusive<i64>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: TryFrom<u64>,
 {
     move |text| {
         let seconds = read_duration(text).filter(|duration| duration.subsec_nanos() == 0).map(|it| it.as_secs());
-        let seconds = seconds.filter(|seconds| range.contains(seconds)).and_then(|seconds| T::try_from(seconds).ok());
+        let seconds = seconds.filter(|&seconds| i64::try_from(seconds).is_ok_and(|seconds| range.contains(&seconds)));
+        let seconds = seconds.and_then(|seconds| T::try_from(seconds).ok());
         let (first, last) = (range.start(), range.end());
         seconds.ok_or_else(|| format!("expected {first} to {last} seconds, as in 90, 90s or 2m"))
     }

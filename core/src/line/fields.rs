@@ -1,7 +1,7 @@
 //! Writes the fields of a line after its beginning, in either format.
 
 use crate::decode::Position;
-use crate::escape::{push_json, push_string, push_word};
+use crate::escape::{push_json, push_json_string, push_word};
 use crate::redact::{REDACTION_MARK, Redactor};
 use crate::shape::{Field, FieldValue, Origin};
 use crate::timestamp::push_rfc3339;
@@ -51,7 +51,7 @@ impl FieldWriter<'_> {
         };
         match self.format {
             LineFormat::Text => push_text(self.out, value),
-            LineFormat::Json => push_string(self.out, value),
+            LineFormat::Json => push_json_string(self.out, value),
         }
     }
 
@@ -74,7 +74,7 @@ impl FieldWriter<'_> {
         match value {
             Some(value) => {
                 self.key(names::PARTITION_KEY);
-                self.value(value, push_string);
+                self.value(value, push_json_string);
             }
             None => self.missing(names::PARTITION_KEY),
         }
@@ -137,18 +137,18 @@ impl FieldWriter<'_> {
     pub(super) fn data(&mut self, error: Option<&str>, data: &LineData<'_>) {
         if self.format == LineFormat::Json {
             self.key(names::same(names::TYPE));
-            push_string(self.out, data.data_type.name());
+            push_json_string(self.out, data.data_type.name());
         }
         if let Some(error) = error {
             self.key(names::ERROR);
-            push_string(self.out, error);
+            push_json_string(self.out, error);
         }
         if self.redacted > 0 {
             self.number(names::REDACTED, self.redacted);
         }
         if let Some(reason) = data.redacted_whole {
             self.key(names::REDACTED_WHOLE);
-            push_string(self.out, reason);
+            push_json_string(self.out, reason);
         }
         let text_shows_length = self.format == LineFormat::Text && matches!(data.value, DataValue::Base64(_));
         if let Some(bytes) = data.bytes
@@ -177,7 +177,7 @@ impl FieldWriter<'_> {
         match value {
             DataValue::Hidden => {}
             DataValue::Json(json) => push_json(self.out, json.trim_ascii()),
-            DataValue::Text(text) => push_string(self.out, text),
+            DataValue::Text(text) => push_json_string(self.out, text),
             DataValue::Base64(bytes) => {
                 push(self.out, "\"");
                 push_base64(self.out, bytes);
@@ -193,7 +193,7 @@ impl FieldWriter<'_> {
         match &data.value {
             DataValue::Hidden => push(self.out, "-"),
             DataValue::Json(json) => push_json(self.out, json.trim_ascii()),
-            DataValue::Text(text) => push_string(self.out, text),
+            DataValue::Text(text) => push_json_string(self.out, text),
             DataValue::Base64(bytes) => {
                 push(self.out, "base64:");
                 push(self.out, itoa::Buffer::new().format(bytes.len()));

@@ -1,7 +1,8 @@
 //! Walks through JSON and replaces the values that the rules name.
 
-use crate::escape::push_string;
+use crate::escape::push_json_string;
 use crate::json::{JsonKind, Value};
+use crate::pointer::Pointer;
 use crate::shape::{self, ValueForm};
 
 use super::{REDACTION_MARK, Redactor, Verdict};
@@ -27,8 +28,8 @@ enum Form {
 
 impl<'r> Path<'r> {
     /// Returns a path at its beginning for every pointer.
-    pub(super) fn roots(pointers: &'r [Vec<String>]) -> Vec<Self> {
-        pointers.iter().map(|tokens| Self { tokens, form: Form::Plain }).collect()
+    pub(super) fn roots(pointers: &'r [Pointer]) -> Vec<Self> {
+        pointers.iter().map(|pointer| Self { tokens: pointer.tokens(), form: Form::Plain }).collect()
     }
 
     /// Follows the path into the member or element `key`, if it leads there.
@@ -141,7 +142,7 @@ impl<'r, 't> Replacer<'r, 't> {
         let length = value.text().len();
         let start = value.offset_in(self.text);
         self.out.extend_from_slice(&self.text.as_bytes()[self.copied..start]);
-        push_string(&mut self.out, string);
+        push_json_string(&mut self.out, string);
         self.copied = start + length;
         self.count += count;
         length

@@ -172,7 +172,7 @@ fn what_cannot_be_read_is_not_shown() {
 fn rules_that_are_none_are_refused() {
     assert_eq!(Redactor::new(["a", ""]), Err(RuleError::Empty));
     for rule in ["/a~2", "/~"] {
-        assert_eq!(Redactor::new([rule]), Err(RuleError::Tilde { rule: rule.to_owned() }));
+        assert_eq!(Redactor::new([rule]), Err(PointerError::Tilde { text: rule.to_owned() }.into()));
     }
 }
 

@@ -13,6 +13,8 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use kinesis_event_logger_core::route::shard_index;
+
 use stored::StoredShard;
 
 use super::persist::Pending;
@@ -195,8 +197,7 @@ impl Shards {
 
     /// The position among the open shards of the one that takes a hash key.
     pub fn route(&self, hash_key: u128) -> Option<usize> {
-        let position = self.open.partition_point(|shard| *shard.hash_keys.end() < hash_key);
-        self.open.get(position).is_some_and(|shard| shard.hash_keys.contains(&hash_key)).then_some(position)
+        shard_index(hash_key, &self.open, |shard| &shard.hash_keys)
     }
 
     /// The shards that begin where this one ends.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
+use kinesis_event_logger_core::limits::{ASYNC_INVOCATION_PAYLOAD_BYTES, INVOCATION_PAYLOAD_BYTES};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,10 +14,6 @@ use super::names::{LATEST, Reference, function_arn};
 use super::validation::{Constraints, service_failure};
 use super::wire::{self, Query, header_text};
 use crate::error::AwsError;
-
-/// Bytes of a payload. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const MAX_PAYLOAD_BYTES: usize = 6_291_456;
-const MAX_ASYNC_PAYLOAD_BYTES: usize = 1_048_576;
 
 impl Functions {
     pub async fn invoke_operation(
@@ -104,7 +101,7 @@ fn answer(invoked: &Invoked, wants_tail: bool) -> Response<Bytes> {
 }
 
 fn payload_of(payload: Bytes, kind: &str) -> Result<Bytes, AwsError> {
-    let most = if kind == "Event" { MAX_ASYNC_PAYLOAD_BYTES } else { MAX_PAYLOAD_BYTES };
+    let most = if kind == "Event" { ASYNC_INVOCATION_PAYLOAD_BYTES } else { INVOCATION_PAYLOAD_BYTES };
     if payload.len() > most {
         let message = format!("Request must be smaller than {most} bytes for the InvokeFunction operation");
         return Err(AwsError::new(413, "RequestEntityTooLargeException", message));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kinesis_event_logger_core::limits;
 use serde_json::{Value, json};
 
 use super::logging;
@@ -61,8 +62,8 @@ pub fn check(input: &Input) -> Result<(), AwsError> {
         constraints.pattern(!handler.contains(char::is_whitespace), handler, "handler", r"[^\s]+");
     }
     constraints.max_length(input.description.as_deref(), "description", 256);
-    constraints.range(input.timeout, "timeout", 1, 900);
-    constraints.range(input.memory_size, "memorySize", 128, 10_240);
+    constraints.within(input.timeout, "timeout", limits::FUNCTION_TIMEOUT_SECONDS);
+    constraints.within(input.memory_size, "memorySize", limits::FUNCTION_MEMORY_MIB);
     let storage = input.ephemeral_storage.as_ref().and_then(|config| config.size);
     constraints.range(storage, "ephemeralStorage.size", 512, 10_240);
     let mode = input.tracing_config.as_ref().and_then(|config| config.mode.as_deref());

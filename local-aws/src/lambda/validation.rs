@@ -62,6 +62,11 @@ impl Constraints {
         self.require(value <= most, value, member, constraint);
     }
 
+    /// [`range`](Self::range) with one of core's limits.
+    pub fn within(&mut self, value: Option<i64>, member: &str, limit: RangeInclusive<i64>) {
+        self.range(value, member, *limit.start(), *limit.end());
+    }
+
     pub fn max_length(&mut self, value: Option<&str>, member: &str, most: usize) {
         let Some(value) = value else { return };
         let constraint = format!("Member must have length less than or equal to {most}");

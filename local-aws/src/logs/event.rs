@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
+use kinesis_event_logger_core::limits::PUT_LOG_EVENTS_OVERHEAD_BYTES;
 use serde::{Deserialize, Serialize};
 
 use crate::store::StoreError;
-
-/// What AWS counts for an event besides its message, in bytes.
-pub(super) const EVENT_OVERHEAD: usize = 26;
 
 /// An event's place among all events of the endpoint. No two events have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,7 +44,7 @@ pub(super) struct StoredEvent {
 impl StoredEvent {
     /// What the event counts against the limits in bytes.
     pub(super) fn size(&self) -> usize {
-        self.message.len() + EVENT_OVERHEAD
+        self.message.len() + PUT_LOG_EVENTS_OVERHEAD_BYTES
     }
 
     /// What the event takes in memory, about.

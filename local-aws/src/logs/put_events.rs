@@ -1,21 +1,13 @@
 //! PutLogEvents, with its rules.
 
+use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AwsError;
 
-use super::event::EVENT_OVERHEAD;
 use super::state::{Group, no_such_stream};
 use super::validation::{Checks, invalid_parameter};
 use super::{InputEvent, Logs};
-
-/// The rules of a batch, from the API reference of PutLogEvents.
-const MAX_EVENTS: usize = 10_000;
-const MAX_BYTES: usize = 1_048_576;
-const HOUR: i64 = 60 * 60 * 1000;
-const MAX_SPAN: i64 = 24 * HOUR;
-const OLDEST: i64 = 14 * 24 * HOUR;
-const NEWEST: i64 = 2 * HOUR;
 
 /// `sequenceToken` and `entity` are taken and ignored: the first is what the service does since 2023, the second is of use
 /// only to consoles.
@@ -95,7 +87,7 @@ pub(super) fn upload_sequence_token(last_ingestion: i64) -> String {
 fn check_events(checks: &mut Checks, events: Option<Vec<LogEvent>>) -> Vec<InputEvent> {
     let events = match events {
         Some(events) => {
-            checks.count("logEvents", events.len(), 1, MAX_EVENTS);
+            checks.count("logEvents", events.len(), 1, limits::PUT_LOG_EVENTS_EVENTS);
             events
         }
         None => checks.required("logEvents", None),
@@ -116,16 +108,19 @@ fn check_events(checks: &mut Checks, events: Option<Vec<LogEvent>>) -> Vec<Input
 
 /// The rules for the batch as a whole.
 fn check_batch(events: &[InputEvent]) -> Result<(), AwsError> {
-    let bytes: usize = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD).sum();
-    if bytes > MAX_BYTES {
-        return Err(invalid_parameter(format!("Upload too large: {bytes} bytes exceeds limit of {MAX_BYTES}")));
+    let bytes: usize = events.iter().map(|event| event.message.len() + limits::PUT_LOG_EVENTS_OVERHEAD_BYTES).sum();
+    if bytes > limits::PUT_LOG_EVENTS_BYTES {
+        return Err(invalid_parameter(format!(
+            "Upload too large: {bytes} bytes exceeds limit of {}",
+            limits::PUT_LOG_EVENTS_BYTES
+        )));
     }
     if !events.is_sorted_by_key(|event| event.timestamp) {
         let text = "Log events in a single PutLogEvents request must be in chronological order.";
         return Err(invalid_parameter(text));
     }
     let span = events.first().zip(events.last()).map_or(0, |(first, last)| last.timestamp - first.timestamp);
-    if span > MAX_SPAN {
+    if span > limits::PUT_LOG_EVENTS_SPAN_MS {
         let text = "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.";
         return Err(invalid_parameter(text));
     }
@@ -135,8 +130,8 @@ fn check_batch(events: &[InputEvent]) -> Result<(), AwsError> {
 /// What of a chronological batch is stored, and what is too old or too new for it.
 fn sort_out(mut events: Vec<InputEvent>, group: &Group, now: i64) -> (Vec<InputEvent>, Rejected) {
     let older_than = |time: i64| events.partition_point(|event| event.timestamp < time);
-    let (too_old, expired) = (older_than(now - OLDEST), older_than(group.oldest_kept(now)));
-    let too_new = older_than(now.saturating_add(NEWEST + 1));
+    let (too_old, expired) = (older_than(now - limits::PUT_LOG_EVENTS_AGE_MS), older_than(group.oldest_kept(now)));
+    let too_new = older_than(now.saturating_add(limits::PUT_LOG_EVENTS_AHEAD_MS + 1));
     let rejected = Rejected {
         too_new_log_event_start_index: Some(too_new).filter(|&start| start < events.len()),
         too_old_log_event_end_index: Some(too_old).filter(|&end| end > 0),

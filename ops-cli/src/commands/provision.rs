@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
+use kinesis_event_logger_core::limits::{self, LOG_RETENTION_DAYS};
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
@@ -41,10 +41,10 @@ pub struct Provision {
     #[arg(long, value_name = "FILE", help_heading = "Function")]
     pub zip: PathBuf,
     /// Memory in MB, 128 to 10240 (default: 128)
-    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(128..=10_240), help_heading = "Function")]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(limits::FUNCTION_MEMORY_MIB), help_heading = "Function")]
     pub memory: Option<i32>,
     /// Time limit of an invocation in seconds, 1 to 900 (default: 30)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(1..=900), help_heading = "Function")]
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::FUNCTION_TIMEOUT_SECONDS), help_heading = "Function")]
     pub timeout: Option<i32>,
     /// Format of the log lines (default: json)
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Function")]
@@ -56,10 +56,10 @@ pub struct Provision {
     #[arg(long, value_name = "DAYS", value_parser = retention_days, help_heading = "Stream and log group")]
     pub retention_days: Option<i32>,
     /// Maximum number of records in a batch, 1 to 10000 (default: 100)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000), help_heading = "Event source mapping")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(limits::MAPPING_BATCH_RECORDS), help_heading = "Event source mapping")]
     pub batch_size: Option<i32>,
     /// Seconds for which Lambda collects a batch, 0 to 300 (default: 0)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(0..=300), help_heading = "Event source mapping")]
+    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::MAPPING_BATCHING_WINDOW_SECONDS), help_heading = "Event source mapping")]
     pub batch_window: Option<i32>,
     /// Where a new mapping starts to read: at the oldest record of the stream, or after the newest
     #[arg(long, value_enum, value_name = "POSITION", default_value_t = StartingPosition::TrimHorizon, help_heading = "Event source mapping")]

@@ -1,11 +1,11 @@
 //! The partition key of each record.
 
 use super::encoding::{advice, of_wide_ascii, without_mark};
-use super::pointer;
 use super::record::Key;
 use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
 use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::pointer::Pointer;
 use kinesis_event_logger_core::route::{hash_key, parse_hash_key};
 
 /// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
@@ -32,8 +32,8 @@ enum Kind {
     Text,
     /// A JSON pointer (RFC 6901) into each record.
     Field {
-        pointer: String,
-        tokens: Vec<String>,
+        text: String,
+        pointer: Pointer,
     },
 }
 
@@ -44,12 +44,9 @@ impl Keys {
                 check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
                 Kind::Text
             }
-            (None, Some(pointer)) => {
-                if !pointer.starts_with('/') {
-                    return Err(Error::usage(format!("--key-field {pointer} is not a JSON pointer"))
-                        .hint("it begins with a slash, as in /user/id"));
-                }
-                Kind::Field { pointer: pointer.clone(), tokens: pointer::tokens(pointer) }
+            (None, Some(text)) => {
+                let pointer = text.parse().map_err(|error| Error::usage(format!("--key-field: {error}")))?;
+                Kind::Field { text: text.clone(), pointer }
             }
             (None, None) => random(if args.aggregate { AGGREGATED_RECORDS } else { 1 }),
         };
@@ -80,7 +77,7 @@ impl Keys {
                 self.key.hash_key = hash_key(&self.key.text);
             }
             Kind::Text => {}
-            Kind::Field { pointer, tokens } => self.key = field(data, pointer, tokens)?.into(),
+            Kind::Field { text, pointer } => self.key = field(data, text, pointer)?.into(),
         }
         Ok(&self.key)
     }
@@ -95,22 +92,23 @@ fn push_hexadecimal(text: &mut String, number: u64) {
     text.extend((0..16).rev().map(digit));
 }
 
-fn field(data: &[u8], pointer: &str, tokens: &[String]) -> Result<String, String> {
-    let found = pointer::find(without_mark(data), tokens).map_err(|error| match of_wide_ascii(data) {
+fn field(data: &[u8], name: &str, pointer: &Pointer) -> Result<String, String> {
+    let found = pointer.find(without_mark(data)).map_err(|error| match of_wide_ascii(data) {
         Some(encoding) => format!("is not JSON: {}", advice(encoding)),
-        None => format!("is not valid JSON: {error}"),
+        None => format!("is not valid JSON: {}", error.reason),
     })?;
     let key = match found {
-        None => return Err(format!("has no field {pointer}")),
-        Some(text) if text.starts_with('"') => serde_json::from_str(text)
-            .map_err(|error| format!("has in {pointer} a text that is not Unicode: {error}"))?,
+        None => return Err(format!("has no field {name}")),
+        Some(text) if text.starts_with('"') => {
+            serde_json::from_str(text).map_err(|error| format!("has in {name} a text that is not Unicode: {error}"))?
+        }
         Some(other) if other.starts_with(['{', '[', 'n']) => {
-            return Err(format!("has no text or number in {pointer}"));
+            return Err(format!("has no text or number in {name}"));
         }
         // A number is not computed with: its digits are the key, as they are written.
         Some(literal) => literal.to_owned(),
     };
-    check(&key).map_err(|reason| format!("has in {pointer} a key that {reason}"))?;
+    check(&key).map_err(|reason| format!("has in {name} a key that {reason}"))?;
     Ok(key)
 }
 
@@ -147,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_field_is_text_or_a_number() {
-        let of = |data: &str| field(data.as_bytes(), "/user/id", &pointer::tokens("/user/id"));
+        let of = |data: &str| field(data.as_bytes(), "/user/id", &"/user/id".parse().unwrap());
         assert_eq!(of(r#"{"user":{"id":"u-1"}}"#).unwrap(), "u-1");
         assert_eq!(of(r#"{"user":{"id":42}}"#).unwrap(), "42");
         assert_eq!(of(r#"{"user":{}}"#).unwrap_err(), "has no field /user/id");
@@ -159,7 +157,7 @@ mod tests {
             of(r#"{"user":{"id":"\ud800"}}"#).unwrap_err().starts_with("has in /user/id a text that is not Unicode")
         );
         let utf_16: Vec<u8> = r#"{"user":1}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert!(field(&utf_16, "/user", &pointer::tokens("/user")).unwrap_err().contains("iconv -f UTF-16"));
+        assert!(field(&utf_16, "/user", &"/user".parse().unwrap()).unwrap_err().contains("iconv -f UTF-16"));
     }
 
     #[test]
@@ -167,7 +165,7 @@ mod tests {
         for digits in ["20000000000000000001", "20000000000000000002", "1e2", "0.1000", "1e400", "-0", "1E+2", "-1.50"]
         {
             let data = format!("{{\"id\": {digits} }}");
-            assert_eq!(field(data.as_bytes(), "/id", &pointer::tokens("/id")).unwrap(), digits);
+            assert_eq!(field(data.as_bytes(), "/id", &"/id".parse().unwrap()).unwrap(), digits);
         }
     }
 }

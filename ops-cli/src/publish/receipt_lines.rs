@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use super::json;
 use super::ledger::At;
 use super::pack::Entry;
+use kinesis_event_logger_core::line::push_json_string;
 
 const ENOUGH_BYTES: usize = 64 * 1024;
 
@@ -27,9 +27,9 @@ impl ReceiptLines {
     pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> io::Result<()> {
         self.place.clear();
         self.place.extend_from_slice(b",\"shardId\":");
-        json::push_string(&mut self.place, at.shard_id);
+        push_json_string(&mut self.place, at.shard_id);
         self.place.extend_from_slice(b",\"sequenceNumber\":");
-        json::push_string(&mut self.place, at.sequence_number);
+        push_json_string(&mut self.place, at.sequence_number);
         for (number, entry) in entries {
             push(&mut self.lines, "{\"offset\":", entry.record.place.offset);
             self.lines.extend_from_slice(&self.place);

@@ -11,12 +11,12 @@ use aws_sdk_kinesis::primitives::Blob;
 use bytes::Bytes;
 
 use super::answer::{Answer, KeptAnswer};
-use super::json;
 use super::memory;
 use super::pack::{AGGREGATE_KEY, Request};
 use super::receipts::Receipt;
 use super::turn::{HoldLastByte, TurnEnd};
 use crate::error::{Error, Result, chain};
+use kinesis_event_logger_core::line::push_json_string;
 
 /// How long an answer may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -85,7 +85,7 @@ fn body(stream: &str, request: &mut Request) -> Vec<u8> {
     let bytes: usize = request.entries.iter().map(|entry| entry.record.size()).sum();
     let mut body = memory::for_bytes(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
     body.extend_from_slice(b"{\"StreamName\":");
-    json::push_string(&mut body, stream);
+    push_json_string(&mut body, stream);
     body.extend_from_slice(b",\"Records\":[");
     let mut at = 0;
     for put in &mut request.puts {
@@ -109,7 +109,7 @@ fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_has
     body.extend_from_slice(b"{\"Data\":\"");
     base64_simd::STANDARD.encode_append(data, body);
     body.extend_from_slice(b"\",\"PartitionKey\":");
-    json::push_string(body, partition_key);
+    push_json_string(body, partition_key);
     if let Some(key) = explicit_hash_key {
         body.extend_from_slice(b",\"ExplicitHashKey\":\"");
         body.extend_from_slice(key.to_string().as_bytes());

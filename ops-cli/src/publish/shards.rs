@@ -1,7 +1,10 @@
 //! Which shard a record goes to, so that each can be sent to at its own pace.
 
+use std::ops::RangeInclusive;
+
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::Shard;
+use kinesis_event_logger_core::route::shard_index;
 
 use crate::error::{Error, Result};
 use crate::retry::Retry;
@@ -19,8 +22,7 @@ pub struct ShardMap {
 #[derive(Debug, Clone, PartialEq)]
 struct HashKeys {
     id: String,
-    first: u128,
-    last: u128,
+    range: RangeInclusive<u128>,
 }
 
 impl ShardMap {
@@ -53,11 +55,11 @@ impl ShardMap {
         let hash_keys = |shard: &Shard| {
             let range = shard.hash_key_range.as_ref()?;
             let (first, last) = (range.starting_hash_key.parse().ok()?, range.ending_hash_key.parse().ok()?);
-            Some(HashKeys { id: shard.shard_id.clone(), first, last })
+            Some(HashKeys { id: shard.shard_id.clone(), range: first..=last })
         };
         let (open, closed): (Vec<_>, Vec<_>) = shards.iter().partition(is_open);
         let mut open: Vec<_> = open.into_iter().filter_map(hash_keys).collect();
-        open.sort_by_key(|shard| shard.first);
+        open.sort_by_key(|shard| *shard.range.start());
         Self { open, closed: closed.into_iter().filter_map(hash_keys).collect() }
     }
 
@@ -67,8 +69,11 @@ impl ShardMap {
         let size = u128::MAX / u128::from(count);
         let shard = |index: u32| HashKeys {
             id: format!("shardId-{index:012}"),
-            first: u128::from(index) * size,
-            last: if index + 1 == count { u128::MAX } else { u128::from(index + 1) * size - 1 },
+            range: u128::from(index) * size..=if index + 1 == count {
+                u128::MAX
+            } else {
+                u128::from(index + 1) * size - 1
+            },
         };
         Self { open: (0..count).map(shard).collect(), closed: Vec::new() }
     }
@@ -84,7 +89,7 @@ impl ShardMap {
 
     /// The first hash key that the shard takes.
     pub fn first_hash_key(&self, index: usize) -> u128 {
-        self.open[index].first
+        *self.open[index].range.start()
     }
 
     /// Whether the shard of this id takes all these hash keys, or took them while it was open; `None` if there is no such
@@ -93,14 +98,14 @@ impl ShardMap {
         let likely = hash_keys.clone().next().and_then(|key| self.open.get(self.index_of(key)));
         let mut all = likely.into_iter().chain(&self.open).chain(&self.closed);
         let shard = all.find(|shard| shard.id == id)?;
-        Some({ hash_keys }.all(|key| (shard.first..=shard.last).contains(&key)))
+        Some({ hash_keys }.all(|key| shard.range.contains(&key)))
     }
 
     /// The shard that takes this hash key.
     pub fn index_of(&self, hash_key: u128) -> usize {
         // While a stream is being resharded a key may for a moment belong to no open shard: any will do until the map is
         // read again.
-        self.open.partition_point(|shard| shard.last < hash_key).min(self.open.len().saturating_sub(1))
+        shard_index(hash_key, &self.open, |shard| &shard.range).unwrap_or(0)
     }
 }
 

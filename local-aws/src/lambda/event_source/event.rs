@@ -9,7 +9,7 @@ use crate::kinesis::{RecordRef, SequenceText, ShardSequence};
 
 /// Bytes of an event. A batch ends before the record that would exceed it.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html>
-pub const MAX_EVENT_BYTES: usize = 6_291_456;
+pub const MAX_EVENT_BYTES: usize = kinesis_event_logger_core::limits::INVOCATION_PAYLOAD_BYTES;
 
 const BEGIN: &str = r#"{"Records":["#;
 const END: &str = "]}";

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kinesis_event_logger_core::limits;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -224,19 +225,25 @@ impl StartingPosition {
 
 fn check(input: &MappingInput) -> Result<(), AwsError> {
     let mut constraints = Constraints::default();
-    constraints.range(input.batch_size, "batchSize", 1, 10_000);
-    constraints.range(input.maximum_batching_window_in_seconds, "maximumBatchingWindowInSeconds", 0, 300);
-    constraints.range(input.maximum_record_age_in_seconds, "maximumRecordAgeInSeconds", -1, 604_800);
-    constraints.range(input.maximum_retry_attempts, "maximumRetryAttempts", -1, 10_000);
-    constraints.range(input.parallelization_factor, "parallelizationFactor", 1, 10);
-    constraints.range(input.tumbling_window_in_seconds, "tumblingWindowInSeconds", 0, 900);
+    constraints.within(input.batch_size, "batchSize", limits::MAPPING_BATCH_RECORDS);
+    let window = input.maximum_batching_window_in_seconds;
+    constraints.within(window, "maximumBatchingWindowInSeconds", limits::MAPPING_BATCHING_WINDOW_SECONDS);
+    let (least_age, most_age) = limits::MAPPING_RECORD_AGE_SECONDS.into_inner();
+    constraints.range(input.maximum_record_age_in_seconds, "maximumRecordAgeInSeconds", -1, most_age);
+    constraints.within(input.maximum_retry_attempts, "maximumRetryAttempts", limits::MAPPING_RETRY_ATTEMPTS);
+    let factor = input.parallelization_factor;
+    constraints.within(factor, "parallelizationFactor", limits::MAPPING_PARALLELIZATION_FACTOR);
+    let tumbling = input.tumbling_window_in_seconds;
+    constraints.within(tumbling, "tumblingWindowInSeconds", limits::MAPPING_TUMBLING_WINDOW_SECONDS);
     if let Some(kinds) = &input.function_response_types {
         constraints.list_of(kinds, "functionResponseTypes", 1, &["ReportBatchItemFailures"]);
     }
     constraints.finish()?;
-    if input.maximum_record_age_in_seconds.is_some_and(|age| (0..60).contains(&age)) {
+    if input.maximum_record_age_in_seconds.is_some_and(|age| (0..least_age).contains(&age)) {
         // AWS's message is unverified.
-        return Err(invalid_parameter("MaximumRecordAgeInSeconds must be -1, or between 60 and 604800."));
+        return Err(invalid_parameter(format!(
+            "MaximumRecordAgeInSeconds must be -1, or between {least_age} and {most_age}."
+        )));
     }
     match input.others.iter().find(|(_, value)| is_set(value)) {
         Some((name, _)) => Err(unsupported(name)),

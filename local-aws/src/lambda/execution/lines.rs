@@ -1,8 +1,10 @@
 //! A process's output cut into log events. Pure.
 
+use kinesis_event_logger_core::limits;
+
 /// Bytes of one event: CloudWatch Logs takes 1,048,576, and counts 26 of its own for each.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
-pub const MAX_EVENT_BYTES: usize = 1_048_576 - 26;
+pub const MAX_EVENT_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - limits::PUT_LOG_EVENTS_OVERHEAD_BYTES;
 
 /// Cuts a stream of bytes into lines, each with its newline, as Lambda stores them.
 #[derive(Default)]
