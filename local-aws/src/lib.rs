@@ -52,6 +52,7 @@ use tokio::net::TcpListener;
 
 pub use config::{Config, DEFAULT_ACCOUNT_ID, DEFAULT_MEMORY_LIMIT, Limits};
 pub use credentials::Credentials;
+pub use logs::filter_pattern::{FilterPattern, PatternError};
 pub use metrics::Metrics;
 
 use http_api::{Access, Api};

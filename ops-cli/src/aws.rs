@@ -93,6 +93,11 @@ impl Aws {
         Ok(Self { region, retry: Retry::default(), config })
     }
 
+    /// Whether requests go to an address that was given, and not to AWS's own.
+    pub fn has_own_endpoint(&self) -> bool {
+        self.config.endpoint_url().is_some()
+    }
+
     /// Whether requests go to an endpoint on this machine, which then also runs the functions.
     pub fn is_this_machine(&self) -> bool {
         let host = self.config.endpoint_url().and_then(|url| url.split("://").nth(1));

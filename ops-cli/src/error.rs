@@ -59,7 +59,7 @@ impl Error {
 
     /// Prints the error and its hint on stderr, and returns the exit code for it.
     pub fn report(&self) -> ExitCode {
-        if self.kind != ErrorKind::ClosedPipe {
+        if self.kind != ErrorKind::ClosedPipe && !self.message.is_empty() {
             progress::labelled(AnsiColor::Red.on_default().bold(), "error:", &self.message);
             if let Some(hint) = &self.hint {
                 progress::labelled(AnsiColor::Cyan.on_default(), "hint:", hint);

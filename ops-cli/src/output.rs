@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use kinesis_event_logger_core::line::is_escaped;
@@ -67,6 +67,28 @@ impl Output {
         }
         to.flush()
     }
+}
+
+/// Writes lines whose text was escaped when they were made, or is meant for no terminal. Styles are dropped where they are
+/// not wanted.
+pub fn write_lines(lines: &[u8], is_styled: bool) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if is_styled {
+        anstream::AutoStream::auto(&mut stdout).write_all(lines)?;
+    } else {
+        stdout.write_all(lines)?;
+    }
+    stdout.flush()
+}
+
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// The columns of the terminal that stdout is; `None` if it is none.
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Writes a script that this program generated.
@@ -149,7 +171,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON in which unsafe characters are escaped. It parses to the same values.
-fn printable_json(json: &str) -> Cow<'_, str> {
+pub fn printable_json(json: &str) -> Cow<'_, str> {
     escape_unsafe(json, |c| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect())
 }
 

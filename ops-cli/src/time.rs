@@ -24,27 +24,50 @@ pub struct Instant {
     pub notice: Option<String>,
 }
 
+/// Which end of a range an option names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Edge {
+    Start,
+    End,
+}
+
 /// Reads the point in time that `option` names: so long before `now`, a time with or without a zone, or the epoch time that
-/// `--output json` prints. A time without a zone is in the zone of `now`.
-pub fn instant(option: &str, text: &str, now: &ZonedDateTime) -> Result<Instant> {
+/// `--output json` prints. A time without a zone is in the zone of `now`. If the clock showed it twice, the larger range is
+/// meant.
+pub fn instant(option: &str, text: &str, now: &ZonedDateTime, edge: Edge) -> Result<Instant> {
     let wrong = |what: &str| Error::usage(format!("{option} {text} {what}")).hint(INSTANT_HINT);
     let normal = text.trim();
-    let (at, is_local) = match (absolute(normal), before(normal, now)) {
-        (Some(at), _) => (at, false),
-        (None, Some(at)) => (at, false),
+    let (at, notice) = match (absolute(normal), before(normal, now)) {
+        (Some(at), _) => (at, None),
+        (None, Some(at)) => (at, None),
         (None, None) => match civil(normal, now) {
-            Some(zoned) => (zoned.timestamp(), true),
+            Some(zoned) => {
+                let (at, which) = of_two(&zoned, edge);
+                let local = at.to_zoned_datetime(now.time_zone().clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+                let preposition = if edge == Edge::Start { "from" } else { "until" };
+                let notice =
+                    format!("{option} {text} is local time, without a zone: {preposition} {local} ({at}){which}");
+                (at, Some(notice))
+            }
             None => return Err(wrong("is neither a duration nor a time")),
         },
     };
     if at > now.timestamp().checked_add(FUTURE).unwrap_or(Timestamp::MAX) {
         return Err(wrong(&format!("is in the future: {at}")));
     }
-    let notice = is_local.then(|| {
-        let local = at.to_zoned_datetime(now.time_zone().clone());
-        format!("{option} {text} is local time, without a zone: from {} ({at})", local.strftime("%Y-%m-%dT%H:%M:%S%:z"))
-    });
     Ok(Instant { at, notice })
+}
+
+/// The instant that is meant, and what is said about it if the clock showed the time twice, because it was set back.
+fn of_two(zoned: &ZonedDateTime, edge: Edge) -> (Timestamp, &'static str) {
+    let both = || zoned.time_zone().to_ambiguous_zoned_datetime(zoned.datetime());
+    match (both().earlier(), both().later()) {
+        (Ok(earlier), Ok(later)) if earlier != later => match edge {
+            Edge::Start => (earlier.timestamp(), "; the clock showed this time twice, and the earlier is meant"),
+            Edge::End => (later.timestamp(), "; the clock showed this time twice, and the later is meant"),
+        },
+        _ => (zoned.timestamp(), ""),
+    }
 }
 
 /// A time that needs no zone of ours.
@@ -180,6 +203,10 @@ mod tests {
         "2026-11-23T11:00:00Z".parse::<Timestamp>().unwrap().to_zoned_datetime(zone)
     }
 
+    fn instant(option: &str, text: &str, now: &ZonedDateTime) -> Result<Instant> {
+        super::instant(option, text, now, Edge::Start)
+    }
+
     fn read(text: &str) -> Result<String, String> {
         instant("--since", text, &now()).map(|it| it.at.to_string()).map_err(|error| error.message)
     }
@@ -267,6 +294,18 @@ mod tests {
         let expected =
             "--since 2026-11-20 is local time, without a zone: from 2026-11-20T00:00:00+02:00 (2026-11-19T22:00:00Z)";
         assert_eq!(notice, expected);
+    }
+
+    #[test]
+    fn a_time_that_the_clock_showed_twice_gives_the_larger_range_and_is_announced() {
+        for (option, edge, at, which) in [
+            ("--since", Edge::Start, "2026-10-25T00:30:00Z", "the earlier is meant"),
+            ("--until", Edge::End, "2026-10-25T01:30:00Z", "the later is meant"),
+        ] {
+            let instant = super::instant(option, "2026-10-25T03:30", &now(), edge).unwrap();
+            assert_eq!(instant.at.to_string(), at);
+            assert!(instant.notice.unwrap().ends_with(which));
+        }
     }
 
     #[test]

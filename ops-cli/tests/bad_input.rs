@@ -265,7 +265,7 @@ fn a_since_that_is_no_time() {
 fn a_filter_that_is_no_pattern() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
-    endpoint.run(["tail", "--filter", "{ $.a = }"]).failed(1, "InvalidParameterException", "double quotes");
+    endpoint.run(["tail", "--filter", "{ $.a = }"]).failed(1, "InvalidParameterException", "column 9 of the pattern");
 }
 
 #[test]

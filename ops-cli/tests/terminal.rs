@@ -188,7 +188,7 @@ fn a_refusal_is_only_text() {
 #[test]
 fn names_states_and_log_events_are_only_text() {
     let url = server(Answers::Values);
-    for arguments in [&["status"][..], &["tail"]] {
+    for arguments in [&["status"][..], &["tail", "--fields", "message"]] {
         let run = Run::of(connected(ops_cli(), &url).args(arguments)).ok();
         assert_harmless(&run.stdout);
         assert!(run.stdout.contains(ESCAPED), "{}", run.stdout);

@@ -4,7 +4,6 @@
 //! It also carries how many events there were when paging began: later ones are left out, so that paging ends however
 //! fast events arrive, and what was there then is returned whole and once, however many arrive in between.
 
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -40,6 +39,7 @@ pub(super) struct FilterLogEvents {
     filter_pattern: Option<String>,
     next_token: Option<String>,
     limit: Option<i64>,
+    start_from_head: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -72,10 +72,23 @@ enum Streams {
 /// Where a page begins.
 #[derive(Clone, Copy)]
 struct Place {
+    /// Reading forward, the position of the first event. Reading backward, the first position that is not read.
     position: Position,
+    direction: Direction,
     /// The sequence number of the first event that came after paging began.
     ceiling: u64,
 }
+
+/// "On subsequent requests, the `nextToken` determines the sort direction".
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Forward,
+    /// The latest events first.
+    Backward,
+}
+
+/// 2024-01-01T00:00:00Z: `startFromHead` may be false from this start time on.
+const OLDEST_BACKWARD: i64 = 1_704_067_200_000;
 
 /// An event with the stream it is in.
 struct Found {
@@ -86,10 +99,17 @@ struct Found {
 impl Logs {
     pub(super) fn filter_log_events(&self, input: FilterLogEvents) -> Result<FilteredLogEvents, AwsError> {
         let token = input.next_token.clone();
+        let direction = direction(&input)?;
         let query = self.query(input)?;
         let mut place = match token {
             Some(token) => Place::parse(&token, &query.group)?,
-            None => Place { position: Position::at(query.start), ceiling: self.read().next_sequence },
+            None => {
+                let position = match direction {
+                    Direction::Forward => Position::at(query.start),
+                    Direction::Backward => Position::END,
+                };
+                Place { position, direction, ceiling: self.read().next_sequence }
+            }
         };
         let mut events = vec![];
         let (mut scanned, mut returned) = (0, 0);
@@ -109,7 +129,10 @@ impl Logs {
                     returned += size;
                 }
                 scanned += size;
-                place.position = found.event.position.next();
+                place.position = match place.direction {
+                    Direction::Forward => found.event.position.next(),
+                    Direction::Backward => found.event.position,
+                };
             }
             if last {
                 return Ok(FilteredLogEvents::page(events, None));
@@ -171,28 +194,35 @@ impl Query {
     fn chunk(&self, state: &State, place: Place, count: usize, now: i64) -> Result<Vec<Found>, AwsError> {
         let group = state.group(&self.group)?;
         group.must_be_standard("FilterLogEvents", &self.group)?;
-        let start = place.position.max(Position::at(self.start.max(group.oldest_kept(now))));
-        let end = match self.end.checked_add(1) {
+        let mut start = Position::at(self.start.max(group.oldest_kept(now)));
+        let mut end = match self.end.checked_add(1) {
             Some(end) => Position::at(end),
             None => Position::END,
         };
+        match place.direction {
+            Direction::Forward => start = start.max(place.position),
+            Direction::Backward => end = end.min(place.position),
+        }
         let mut ranges = vec![];
         let mut heads = BinaryHeap::new();
         for (name, stream) in self.select(group)? {
-            let mut events = stream.events.range(start, end);
+            let mut events = match place.direction {
+                Direction::Forward => Either::Forward(stream.events.range(start, end)),
+                Direction::Backward => Either::Backward(stream.events.range(start, end).rev()),
+            };
             if let Some(first) = events.next().transpose()? {
-                heads.push(Reverse((first.position, ranges.len())));
+                heads.push(Head::new(first.position, place.direction, ranges.len()));
                 ranges.push((name, first, events));
             }
         }
         let mut found = vec![];
         while found.len() < count
-            && let Some(Reverse((position, index))) = heads.pop()
+            && let Some(Head { position, index, .. }) = heads.pop()
         {
             let (name, head, events) = &mut ranges[index];
             let event = match events.next().transpose()? {
                 Some(next) => {
-                    heads.push(Reverse((next.position, index)));
+                    heads.push(Head::new(next.position, place.direction, index));
                     std::mem::replace(head, next)
                 }
                 None => head.clone(),
@@ -216,17 +246,64 @@ impl Query {
     }
 }
 
+/// The next event of a range, ordered so that the event that comes first in the page is the greatest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    rank: (i128, i128),
+    position: Position,
+    index: usize,
+}
+
+impl Head {
+    fn new(position: Position, direction: Direction, index: usize) -> Self {
+        let sign = if direction == Direction::Forward { -1 } else { 1 };
+        let rank = (sign * i128::from(position.timestamp), sign * i128::from(position.sequence));
+        Self { rank, position, index }
+    }
+}
+
+enum Either<F, B> {
+    Forward(F),
+    Backward(B),
+}
+
+impl<T, F: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Either<F, B> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Forward(events) => events.next(),
+            Self::Backward(events) => events.next(),
+        }
+    }
+}
+
+fn direction(input: &FilterLogEvents) -> Result<Direction, AwsError> {
+    if input.start_from_head != Some(false) {
+        return Ok(Direction::Forward);
+    }
+    if input.start_time.is_some_and(|start| start < OLDEST_BACKWARD) {
+        // Unverified: AWS's text is not recorded.
+        let text = "startFromHead can be false only if startTime is on or after Jan 1, 2024 00:00:00 UTC.";
+        return Err(invalid_parameter(text));
+    }
+    Ok(Direction::Backward)
+}
+
 impl Place {
     fn to_token(self, group: &str) -> String {
         let Position { timestamp, sequence } = self.position;
-        page_token::encode(&[group, &timestamp.to_string(), &sequence.to_string(), &self.ceiling.to_string()])
+        let direction = if self.direction == Direction::Backward { "b" } else { "f" };
+        let ceiling = self.ceiling.to_string();
+        page_token::encode(&[group, direction, &timestamp.to_string(), &sequence.to_string(), &ceiling])
     }
 
     fn parse(token: &str, group: &str) -> Result<Self, AwsError> {
-        let [of, timestamp, sequence, ceiling] = page_token::decode::<4>(token)?;
+        let [of, direction, timestamp, sequence, ceiling] = page_token::decode::<5>(token)?;
+        let direction = if direction == "b" { Direction::Backward } else { Direction::Forward };
         let read = || {
             let position = Position { timestamp: timestamp.parse().ok()?, sequence: sequence.parse().ok()? };
-            Some(Self { position, ceiling: ceiling.parse().ok()? })
+            Some(Self { position, direction, ceiling: ceiling.parse().ok()? })
         };
         read().filter(|_| of == group).ok_or_else(invalid_token)
     }

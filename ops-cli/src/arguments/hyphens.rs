@@ -239,7 +239,10 @@ mod tests {
         else {
             panic!("tail is not parsed");
         };
-        assert_eq!((tail.filter.as_deref(), tail.since.as_str(), tail.follow), (Some("-DEBUG"), "-5m", true));
+        assert_eq!(
+            (&tail.filter[..], tail.since.as_deref(), tail.follow),
+            (&["-DEBUG".to_owned()][..], Some("-5m"), true)
+        );
         assert_eq!(global.app, "tail");
     }
 

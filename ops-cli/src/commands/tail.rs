@@ -1,139 +1,192 @@
-//! `tail`: show the function's log.
+//! `tail`: show log groups.
 
-use std::time::Duration;
+mod options;
 
 use clap::Args;
-use jiff::{Timestamp, ZonedDateTime};
 
 use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
-use crate::output::{self, Output};
-use crate::progress::note;
-use crate::tail::follow::Follower;
-use crate::tail::sweep::{Reader, Swept};
-use crate::time;
+use crate::output::{self, Format, Output};
+use crate::progress::{note, note_outcome};
+use crate::retry::Retry;
+use crate::signals::interrupted;
+use crate::tail::session::Session;
+use crate::tail::sink::Sink;
+use crate::tail::stop::{Deadline, TimeLeft};
 
 const TAIL: &str = "\
-Every event once, late ones included. While the service throttles or cannot be reached, it says so, tries again more \
-slowly, and then shows what it missed. --follow waits for a log group that does not exist yet, and follows one that is \
+Every event is shown once, late ones included. While the service throttles or cannot be reached, tail says so, slows \
+down, and then shows what it missed. --follow waits for a log group that does not exist yet, and follows one that is \
 deleted and created again.
 
 Examples:
-  ops-cli tail --since 1h
-  ops-cli tail --follow
-  ops-cli tail --follow --filter '{ $.partitionKey = \"user-42\" }'
-  ops-cli tail --since 'yesterday 14:50'
-  ops-cli tail --since 2026-11-23T10:00:00Z --output json
+  ops-cli tail -f                                     follow the function's log
+  ops-cli tail -n 100                                 the last hundred events
+  ops-cli tail --since 'yesterday 14:50' --until 'yesterday 15:10'
+  ops-cli tail -f --group '/aws/lambda/orders-*' --grep 'timeout|refused' --exclude health
+  ops-cli tail -f --filter '{ $.partitionKey = \"user-42\" }'
+  ops-cli tail --since 1h --fields time,key,data.user.id
+  ops-cli tail --request 8476a536-e9f4-11e8-9739-2dfe598c3fcd
+  ops-cli tail --until-match 'orders: ready' --timeout 2m && ./deploy-next
+  ops-cli tail --since 1d --stats > /dev/null
 
-Patterns are CloudWatch Logs filter patterns.";
+Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or --until-match did not match in time; 2 the
+command line is wrong; 130 interrupted.";
 
-/// Show the function's log
+/// Show the function's log, or other log groups
 #[derive(Args, Debug, Clone)]
 #[command(after_help = TAIL)]
 pub struct Tail {
-    /// Go on with new events until interrupted
-    #[arg(long, short)]
-    pub follow: bool,
+    /// Log group, instead of the function's. `*` and `?` match any characters. Can be repeated
+    #[arg(long, value_name = "NAME", help_heading = "What to read")]
+    pub group: Vec<String>,
+    /// Only log streams whose names begin so
+    #[arg(long, value_name = "PREFIX", help_heading = "What to read")]
+    pub log_stream: Option<String>,
     /// Begin so long ago (30s, 5m, 1d12h, 1w, "10min ago"), or at a time: 14:50, yesterday, 2026-11-28, 2026-11-28T14:50,
-    /// an RFC 3339 time, or epoch milliseconds. A time without a zone is local
-    #[arg(long, value_name = "TIME", default_value = "10m")]
-    pub since: String,
-    /// Only events that match this CloudWatch Logs filter pattern
-    #[arg(long, value_name = "PATTERN")]
-    pub filter: Option<String>,
-}
+    /// an RFC 3339 time, or epoch milliseconds. A time without a zone is local (default: 10m; 1d with --request)
+    #[arg(long, value_name = "TIME", help_heading = "What to read")]
+    pub since: Option<String>,
+    /// End at a time, in the same forms
+    #[arg(long, value_name = "TIME", help_heading = "What to read")]
+    pub until: Option<String>,
+    /// Only the last N events, however old; with --follow also what comes
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000), help_heading = "What to read")]
+    pub lines: Option<u64>,
+    /// One invocation as a whole: every line from its first to its last
+    #[arg(long, value_name = "ID", conflicts_with_all = ["lines", "follow", "live", "filter"], help_heading = "What to read")]
+    pub request: Option<String>,
 
-/// Pauses between sweeps: short after something came, longer while nothing does.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long the reads of a `tail` that does not follow are repeated.
-const PATIENCE: Duration = Duration::from_secs(60);
+    /// Continue with new events until interrupted
+    #[arg(long, short, help_heading = "Following")]
+    pub follow: bool,
+    /// Follow with a CloudWatch Live Tail session, which shows new events within about a second
+    #[arg(long, help_heading = "Following")]
+    pub live: bool,
+    /// How late an event may become readable and still be shown
+    #[arg(long, value_name = "DURATION", default_value = "5m", help_heading = "Following")]
+    pub overlap: String,
+    /// How long events of several log streams wait for older ones; 0 shows them as they come
+    #[arg(long, value_name = "DURATION", default_value = "500ms", help_heading = "Following")]
+    pub reorder: String,
+
+    /// Only events that match this CloudWatch Logs filter pattern: the service selects. Can be repeated: all must match
+    #[arg(long, value_name = "PATTERN", help_heading = "What to show")]
+    pub filter: Vec<String>,
+    /// Only messages that match this regular expression. Can be repeated: all must match
+    #[arg(long, value_name = "REGEX", help_heading = "What to show")]
+    pub grep: Vec<String>,
+    /// No messages that match this regular expression. Can be repeated
+    #[arg(long, value_name = "REGEX", help_heading = "What to show")]
+    pub exclude: Vec<String>,
+    /// Highlight what matches. Can be repeated
+    #[arg(long, value_name = "REGEX", help_heading = "What to show")]
+    pub highlight: Vec<String>,
+    /// Leave out the START, END, INIT and REPORT lines of Lambda
+    #[arg(long, help_heading = "What to show")]
+    pub no_platform: bool,
+
+    /// Exit after N events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
+    pub count: Option<u64>,
+    /// Follow until nothing was shown for so long
+    #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
+    pub idle_exit: Option<String>,
+    /// Follow until a message matches this regular expression
+    #[arg(long, value_name = "REGEX", help_heading = "When to stop")]
+    pub until_match: Option<String>,
+    /// Exit after so long: with 1 if --until-match did not match, or --count was not reached
+    #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
+    pub timeout: Option<String>,
+
+    /// How events look: `pretty` for eyes (default on a terminal), `raw` for the message alone (default elsewhere), or
+    /// `json`
+    #[arg(long, value_enum, value_name = "VIEW", help_heading = "How it looks")]
+    pub view: Option<options::ViewName>,
+    /// These fields, with tabs between them: time, key, level, data, group, logStream, eventId, message, or any path into
+    /// a line in JSON, as in data.user.id
+    #[arg(
+        long,
+        value_name = "FIELDS",
+        value_delimiter = ',',
+        conflicts_with = "template",
+        help_heading = "How it looks"
+    )]
+    pub fields: Vec<String>,
+    /// A line of text with fields in braces: '{time} {data.user.id}'
+    #[arg(long, value_name = "TEXT", conflicts_with = "view", help_heading = "How it looks")]
+    pub template: Option<String>,
+    /// Let long lines wrap instead of cutting them to the width of the terminal
+    #[arg(long, help_heading = "How it looks")]
+    pub wide: bool,
+    /// Times in UTC
+    #[arg(long, conflicts_with = "time_zone", help_heading = "How it looks")]
+    pub utc: bool,
+    /// Times in this zone, as in Europe/Berlin (default: local time). It is also the zone of --since and --until
+    #[arg(long, value_name = "ZONE", help_heading = "How it looks")]
+    pub time_zone: Option<String>,
+    /// End with figures on stderr: invocations, errors, durations, cold starts, memory, records and their lag
+    #[arg(long, help_heading = "How it looks")]
+    pub stats: bool,
+}
 
 pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let since = time::instant("--since", &args.since, &ZonedDateTime::now())?;
-    if let Some(notice) = &since.notice {
-        note(notice);
+    let options = options::session(args, names.log_group())?;
+    let sink = options::sink(args, output)?;
+    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(options::PATIENCE));
+    if options.is_live {
+        note("on AWS, a Live Tail session costs $0.01 per minute after 1,800 free minutes a month");
     }
-    let aws = Aws::connect(global).await?.with_retry_deadline((!args.follow).then_some(PATIENCE));
-    let reader = Reader::new(&aws, names.log_group(), args.filter.clone());
-    let follower = Follower::new(since.at.as_millisecond().max(0));
-    tokio::select! {
-        shown = show(&reader, follower, args.follow, output) => shown,
+    let deadline = sink.progress.deadline();
+    let is_json = output.format == Format::Json;
+    let began = std::time::Instant::now();
+    let mut session = Session::new(aws, global, options, sink);
+    let retry = session.retry();
+    let outcome = tokio::select! {
+        outcome = session.run() => outcome.map(|()| End::Done),
         // Not only with the next event: there may be none for hours.
-        () = output::closed() => Ok(()),
-    }
+        () = output::closed() => return Ok(()),
+        () = interrupted() => Ok(End::Interrupted),
+        () = over(&deadline, &retry, began) => Ok(End::Over),
+    };
+    let outcome = match outcome {
+        Ok(End::Over) => session.finish(),
+        Ok(End::Interrupted) => session.finish().and_then(|()| {
+            note(&format!("interrupted: {}", session.sink().line()));
+            Err(Error { message: String::new(), ..Error::interrupted() })
+        }),
+        outcome => outcome.map(|_| ()),
+    };
+    show_stats(session.sink(), is_json);
+    outcome.and_then(|()| session.sink().progress.outcome())
 }
 
-/// Shows what the log group has, and what comes if it is to be followed.
-async fn show(reader: &Reader, mut follower: Follower, follow: bool, output: Output) -> Result<()> {
-    let mut pause = SHORTEST_PAUSE;
-    let mut group = Group::Unknown;
+enum End {
+    Done,
+    Over,
+    Interrupted,
+}
+
+/// Resolves when the run has lasted long enough. A service that does not answer is not idle.
+async fn over(deadline: &Deadline, retry: &Retry, began: std::time::Instant) {
+    const TROUBLE: std::time::Duration = std::time::Duration::from_millis(500);
     loop {
-        let mut is_quiet = true;
-        let now = Timestamp::now().as_millisecond();
-        let show = |events: &[_]| {
-            is_quiet = false;
-            output.show_all(events.iter())
-        };
-        let swept = reader.sweep(&mut follower, now, show).await?;
-        if !follow {
-            return if swept == Swept::NoGroup { Err(no_group(reader.log_group())) } else { Ok(()) };
-        }
-        if let Some(notice) = group.seen(swept, reader.log_group()) {
-            note(&notice);
-        }
-        pause = if is_quiet { (pause * 2).min(LONGEST_PAUSE) } else { SHORTEST_PAUSE };
-        tokio::time::sleep(pause).await;
-    }
-}
-
-fn no_group(name: &str) -> Error {
-    Error::failed(format!("there is no log group {name}")).hint(
-        "create it with `ops-cli provision --zip FILE`, wait for it with --follow, or check --log-group, --app, --stage \
-         and --region",
-    )
-}
-
-/// Whether the log group existed at the last sweep.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Group {
-    Unknown,
-    Exists,
-    Missing,
-}
-
-impl Group {
-    /// Takes note of what a sweep found; what is new about it, in a sentence.
-    fn seen(&mut self, swept: Swept, name: &str) -> Option<String> {
-        let before = std::mem::replace(self, if swept == Swept::NoGroup { Self::Missing } else { Self::Exists });
-        match (before, *self) {
-            (Self::Unknown, Self::Missing) => {
-                Some(format!("the log group {name} does not exist yet; waiting for it (Ctrl-C stops)"))
-            }
-            (Self::Exists, Self::Missing) => {
-                Some(format!("the log group {name} was deleted; waiting for a new one (Ctrl-C stops)"))
-            }
-            (Self::Missing, Self::Exists) => Some(format!("the log group {name} exists now")),
-            _ => None,
+        match deadline.time_left(began.elapsed()) {
+            TimeLeft::Forever => std::future::pending().await,
+            TimeLeft::Timeout(left) if left.is_zero() => return,
+            TimeLeft::Idle(left) if left.is_zero() && retry.trouble().is_none() => return,
+            TimeLeft::Idle(left) if left.is_zero() => tokio::time::sleep(TROUBLE).await,
+            TimeLeft::Idle(left) | TimeLeft::Timeout(left) => tokio::time::sleep(left).await,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_that_comes_and_goes_is_announced_once_each_time() {
-        let mut group = Group::Unknown;
-        let mut notices = |swept| group.seen(swept, "g").unwrap_or_default();
-        assert!(notices(Swept::NoGroup).contains("does not exist yet"));
-        assert_eq!(notices(Swept::NoGroup), "");
-        assert!(notices(Swept::Whole).contains("exists now"));
-        assert_eq!(notices(Swept::Whole), "");
-        assert!(notices(Swept::NoGroup).contains("was deleted"));
-        assert_eq!(Group::Unknown.seen(Swept::Whole, "g"), None);
+fn show_stats(sink: &Sink, is_json: bool) {
+    let Some(summary) = sink.summary() else { return };
+    match serde_json::to_string(&summary) {
+        Ok(json) if is_json => note(&json),
+        _ => note_outcome(&summary),
     }
 }

@@ -1,72 +1,51 @@
 //! Which events of a sweep are new. Pure: the clock is passed in.
 //!
-//! Events become readable late and out of order, and no API tells them by the time they arrived: a reader that goes on
-//! from the newest timestamp it saw loses the late ones. So each sweep goes back a little, now and then a lot, and what
-//! was shown already is dropped by its event ID. Where a service gives events no ID, an event is what it says, by whom and
-//! when, and the how many-th of that it is within its sweep.
+//! Events become readable late and out of order, and no API lists them by the time at which they became readable: a reader
+//! that resumes from the newest timestamp loses the late ones. So each sweep goes back a little, and at intervals by the
+//! whole overlap, and events that were shown before are dropped by their identity.
 
-use std::collections::HashMap;
-
-use sha2::{Digest, Sha256};
+use super::identity::{Identified, IdentifyBy, Pass};
+use super::remembered::Remembered;
 
 /// How far an ordinary sweep goes back before the newest event.
-const OVERLAP_MS: i64 = 15_000;
-/// How far a deep sweep goes back, and how far a late event can be behind and still be shown.
-const DEEP_OVERLAP_MS: i64 = 300_000;
+const SHORT_OVERLAP_MS: i64 = 15_000;
+/// How late an event can be and still be shown, unless the caller chooses.
+pub const DEFAULT_OVERLAP_MS: i64 = 300_000;
 /// Time between deep sweeps.
-const DEEP_EVERY_MS: i64 = 30_000;
+const DEEP_EVERY_MS: i64 = 20_000;
+/// A deep sweep takes at most one part in so many of the time, however long it lasts.
+const DEEP_SHARE: i64 = 8;
 
-/// How far a sweep goes back at most, however long ago the last event was: without it, following a filter that nothing
-/// matches would read everything since the start again each time. Well above [`DEEP_OVERLAP_MS`], so that a clock
-/// that is some minutes ahead of the service's hides nothing.
-const FURTHEST_BACK_MS: i64 = 1_800_000;
+/// How far a sweep goes back at most, however long ago the last event was, and beyond the overlap: without it, following
+/// a filter that nothing matches would read everything since the start again each time. Large enough that a clock that is
+/// some minutes ahead of the service's hides nothing.
+const FURTHEST_BACK_MS: i64 = 1_500_000;
 
 /// What has been shown, and where the next sweep begins.
 #[derive(Debug)]
 pub struct Follower {
     /// Nothing before this is shown.
     since: i64,
+    overlap: i64,
+    identify_by: IdentifyBy,
     newest: i64,
+    /// When the last deep sweep began, and how long it took.
     last_deep: i64,
+    deep_took: i64,
     /// When the sweep before began; `None` before the first, which reads everything asked for.
     last_sweep: Option<i64>,
-    /// Where the present sweep began, until it has read its last page.
-    unfinished: Option<i64>,
-    /// The events shown, for as long as a deep sweep may meet them again.
-    shown: HashMap<Identity, Shown>,
-    /// Of events without an ID, how many alike the present sweep has met.
-    met: HashMap<Identity, u32>,
+    /// The sweep that has not read its last page.
+    unfinished: Option<Sweep>,
+    /// The events shown, for as long as a sweep may meet them again.
+    shown: Remembered,
+    pass: Pass,
 }
 
-/// What tells an event from others.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Identity {
-    Id(String),
-    /// A digest of log stream, time and message. Events of the same content are told apart by counting them.
-    Content([u8; 32]),
-}
-
-#[derive(Debug)]
-struct Shown {
-    timestamp: i64,
-    times: u32,
-}
-
-impl Identity {
-    /// The identity of an event. An empty ID is none.
-    pub fn of(event_id: Option<&str>, log_stream: &str, timestamp: i64, message: &str) -> Self {
-        match event_id {
-            Some(id) if !id.is_empty() => Self::Id(id.to_owned()),
-            _ => {
-                let mut digest = Sha256::new();
-                digest.update(timestamp.to_le_bytes());
-                digest.update(log_stream.len().to_le_bytes());
-                digest.update(log_stream);
-                digest.update(message);
-                Self::Content(digest.finalize().into())
-            }
-        }
-    }
+#[derive(Debug, Clone, Copy)]
+struct Sweep {
+    start: i64,
+    began: i64,
+    is_deep: bool,
 }
 
 impl Follower {
@@ -74,60 +53,98 @@ impl Follower {
     pub fn new(since: i64) -> Self {
         Self {
             since,
+            overlap: DEFAULT_OVERLAP_MS,
+            identify_by: IdentifyBy::EventId,
             newest: since,
             last_deep: since,
+            deep_took: 0,
             last_sweep: None,
             unfinished: None,
-            shown: HashMap::new(),
-            met: HashMap::new(),
+            shown: Remembered::default(),
+            pass: Pass::default(),
         }
     }
 
-    /// Where the sweep that starts now begins, in epoch milliseconds. A sweep that broke off is begun again where it began:
-    /// pages that it did not read may have older events than those it showed.
+    /// The same, for events that are up to `overlap` milliseconds late.
+    #[must_use]
+    pub fn with_overlap(self, overlap: i64) -> Self {
+        Self { overlap, ..self }
+    }
+
+    #[must_use]
+    pub fn identifying_by(self, identify_by: IdentifyBy) -> Self {
+        Self { identify_by, ..self }
+    }
+
+    /// The same, where everything up to `now` was read another way: the first sweep goes back no further than others.
+    #[must_use]
+    pub fn resuming_at(self, now: i64) -> Self {
+        Self { last_sweep: Some(now), newest: now, ..self }
+    }
+
+    /// Whether no sweep has read its last page: the next reads everything asked for.
+    pub fn is_at_its_first_sweep(&self) -> bool {
+        self.last_sweep.is_none() || self.unfinished.is_some()
+    }
+
+    /// Where the sweep that starts now begins, in epoch milliseconds. A sweep that broke off is begun again where it began,
+    /// or where the remembered events begin if that is later. The service sorts events by time, so the older ones were read.
     pub fn begin_sweep(&mut self, now: i64) -> i64 {
-        self.met.clear();
-        if let Some(start) = self.unfinished {
-            return start;
+        self.pass = Pass::default();
+        if let Some(sweep) = &mut self.unfinished {
+            sweep.began = now;
+            return sweep.start.max(self.shown.complete_since());
         }
-        let is_deep = now - self.last_deep >= DEEP_EVERY_MS;
+        let is_deep = now - self.last_deep >= self.deep_every();
+        // Events may be dated ahead of the clock: those must not move the window past the ones that are not.
+        let newest = self.newest.min(now);
+        // An event that arrived just after the last deep sweep is older by the time until this one.
+        let deep = newest - self.overlap - (now - self.last_deep).max(self.deep_every());
+        let furthest_back =
+            self.last_sweep.replace(now).map_or(self.since, |last| last - self.overlap - FURTHEST_BACK_MS);
+        let back = if is_deep { deep } else { newest - SHORT_OVERLAP_MS };
+        let start = self.since.max(furthest_back).max(back);
         if is_deep {
             self.last_deep = now;
         }
-        // Events may be dated ahead of the clock: those must not move the window past the ones that are not.
-        let newest = self.newest.min(now);
-        self.shown.retain(|_, shown| shown.timestamp >= newest - DEEP_OVERLAP_MS);
-        let furthest_back = self.last_sweep.replace(now).map_or(self.since, |last| last - FURTHEST_BACK_MS);
-        let start = self.since.max(furthest_back).max(newest - if is_deep { DEEP_OVERLAP_MS } else { OVERLAP_MS });
-        self.unfinished = Some(start);
+        self.shown.forget_before(deep.min(start));
+        let start = start.max(self.shown.complete_since());
+        self.unfinished = Some(Sweep { start, began: now, is_deep });
         start
     }
 
-    /// The sweep has read its last page.
-    pub fn end_sweep(&mut self) {
-        self.unfinished = None;
+    /// Records at `now` that the sweep has read its last page.
+    pub fn end_sweep(&mut self, now: i64) {
+        if let Some(sweep) = self.unfinished.take().filter(|sweep| sweep.is_deep) {
+            self.deep_took = now - sweep.began;
+        }
     }
 
-    /// Whether the event is to be shown: once, and not if it is older than what was asked for.
-    pub fn is_new(&mut self, identity: Identity, timestamp: i64) -> bool {
+    fn deep_every(&self) -> i64 {
+        DEEP_EVERY_MS.min(self.overlap.max(1000)).max(self.deep_took * DEEP_SHARE)
+    }
+
+    /// Whether the event of this sweep is to be shown: once, and not if it is older than what was asked for.
+    pub fn is_new(&mut self, event: Identified<'_>) -> bool {
+        let identity = self.pass.identity(event, self.identify_by);
+        self.is_unseen(identity, event.timestamp)
+    }
+
+    /// As [`Self::is_new`], for an event of another pass over the same log group: a Live Tail session.
+    pub fn is_new_in(&mut self, pass: &mut Pass, event: Identified<'_>) -> bool {
+        let identity = pass.identity(event, self.identify_by);
+        self.is_unseen(identity, event.timestamp)
+    }
+
+    fn is_unseen(&mut self, identity: u128, timestamp: i64) -> bool {
         if timestamp < self.since {
             return false;
         }
-        let ordinal = match &identity {
-            Identity::Id(_) => 1,
-            Identity::Content(_) => {
-                let met = self.met.entry(identity.clone()).or_default();
-                *met += 1;
-                *met
-            }
-        };
-        let shown = self.shown.entry(identity).or_insert(Shown { timestamp, times: 0 });
-        if ordinal <= shown.times {
-            return false;
+        let is_new = self.shown.insert(timestamp, identity);
+        if is_new {
+            self.newest = self.newest.max(timestamp);
         }
-        shown.times = ordinal;
-        self.newest = self.newest.max(timestamp);
-        true
+        is_new
     }
 }
 
@@ -144,12 +161,12 @@ mod tests {
     /// A sweep that reads to its end.
     fn sweep(follower: &mut Follower, now: i64) -> i64 {
         let start = follower.begin_sweep(now);
-        follower.end_sweep();
+        follower.end_sweep(now);
         start
     }
 
     fn shows(follower: &mut Follower, id: &str, timestamp: i64) -> bool {
-        follower.is_new(Identity::of(Some(id), "stream", timestamp, "message"), timestamp)
+        follower.is_new(Identified { event_id: Some(id), log_stream: "stream", timestamp, message: "message" })
     }
 
     #[test]
@@ -168,7 +185,7 @@ mod tests {
         let mut follower = Follower::new(NOW - 60_000);
         shows(&mut follower, "a", NOW);
         follower.last_deep = NOW;
-        assert_eq!(sweep(&mut follower, NOW + 1000), NOW - OVERLAP_MS);
+        assert_eq!(sweep(&mut follower, NOW + 1000), NOW - SHORT_OVERLAP_MS);
     }
 
     #[test]
@@ -176,7 +193,25 @@ mod tests {
         let mut follower = Follower::new(NOW - 60_000);
         shows(&mut follower, "a", NOW);
         assert_eq!(sweep(&mut follower, NOW + DEEP_EVERY_MS), NOW - 60_000);
-        assert_eq!(sweep(&mut follower, NOW + DEEP_EVERY_MS + 1), NOW - OVERLAP_MS);
+        assert_eq!(sweep(&mut follower, NOW + DEEP_EVERY_MS + 1), NOW - SHORT_OVERLAP_MS);
+    }
+
+    #[test]
+    fn an_event_that_arrives_between_deep_sweeps_is_shown_however_late_within_the_overlap() {
+        let mut follower = Follower::new(NOW - 3_600_000).with_overlap(60_000);
+        sweep(&mut follower, NOW);
+        shows(&mut follower, "newest", NOW + DEEP_EVERY_MS);
+        assert!(sweep(&mut follower, NOW + DEEP_EVERY_MS) <= NOW - 60_000);
+    }
+
+    #[test]
+    fn deep_sweeps_that_take_long_are_rare() {
+        let mut follower = Follower::new(NOW - 3_600_000);
+        follower.begin_sweep(NOW);
+        shows(&mut follower, "a", NOW);
+        follower.end_sweep(NOW + 10_000);
+        assert_eq!(sweep(&mut follower, NOW + 10_000 * DEEP_SHARE - 1), NOW - SHORT_OVERLAP_MS);
+        assert!(sweep(&mut follower, NOW + 10_000 * DEEP_SHARE) < NOW - DEFAULT_OVERLAP_MS);
     }
 
     #[test]
@@ -184,7 +219,7 @@ mod tests {
         let since = NOW - 86_400_000;
         let mut follower = Follower::new(since);
         assert_eq!(sweep(&mut follower, NOW), since, "the first sweep reads everything asked for");
-        assert_eq!(sweep(&mut follower, NOW + 1000), NOW - FURTHEST_BACK_MS);
+        assert_eq!(sweep(&mut follower, NOW + 1000), NOW - DEFAULT_OVERLAP_MS - FURTHEST_BACK_MS);
     }
 
     #[test]
@@ -192,16 +227,7 @@ mod tests {
         let mut follower = Follower::new(NOW);
         follower.last_deep = NOW + 60_000;
         shows(&mut follower, "ahead", NOW + 7_200_000);
-        assert!(sweep(&mut follower, NOW + 60_000) <= NOW + 60_000 - OVERLAP_MS);
-    }
-
-    #[test]
-    fn what_no_sweep_can_meet_again_is_forgotten() {
-        let mut follower = Follower::new(0);
-        shows(&mut follower, "old", NOW - DEEP_OVERLAP_MS - 1);
-        shows(&mut follower, "new", NOW);
-        sweep(&mut follower, NOW);
-        assert_eq!(follower.shown.len(), 1);
+        assert!(sweep(&mut follower, NOW + 60_000) <= NOW + 60_000 - SHORT_OVERLAP_MS);
     }
 
     #[test]
@@ -209,22 +235,41 @@ mod tests {
         let mut follower = Follower::new(NOW - 86_400_000);
         assert_eq!(follower.begin_sweep(NOW), NOW - 86_400_000);
         assert!(shows(&mut follower, "of the first page", NOW));
-        // The second page failed. It may have older events.
+        // The second page failed.
         assert_eq!(follower.begin_sweep(NOW + 600_000), NOW - 86_400_000);
         assert!(!shows(&mut follower, "of the first page", NOW));
         assert!(shows(&mut follower, "of the second page", NOW - 80_000_000));
-        follower.end_sweep();
-        assert_eq!(follower.begin_sweep(NOW + 600_100), NOW - DEEP_OVERLAP_MS);
+        follower.end_sweep(NOW + 600_000);
+        assert!(follower.begin_sweep(NOW + 600_100) >= NOW - SHORT_OVERLAP_MS);
     }
 
     #[test]
-    fn identities_are_told_apart_by_all_they_are_made_of() {
-        let of = |stream: &str, timestamp, message: &str| Identity::of(None, stream, timestamp, message);
-        let one = of("a", 1, "bc");
-        assert_eq!(one, Identity::of(Some(""), "a", 1, "bc"));
-        for other in [of("ab", 1, "c"), of("a", 2, "bc"), of("a", 1, "bd"), Identity::of(Some("a"), "a", 1, "bc")] {
-            assert_ne!(one, other);
+    fn a_sweep_over_millions_of_events_resumes_where_the_remembered_events_begin() {
+        let mut follower = Follower::new(NOW);
+        follower.begin_sweep(NOW + 3_000_000);
+        for n in 0..1_200_000 {
+            assert!(shows(&mut follower, &n.to_string(), NOW + n));
         }
+        let resumed = follower.begin_sweep(NOW + 3_000_100);
+        assert!((NOW + 200_000..=NOW + 300_000).contains(&resumed), "{}", resumed - NOW);
+        for n in resumed - NOW..1_200_000 {
+            assert!(!shows(&mut follower, &n.to_string(), NOW + n));
+        }
+    }
+
+    #[test]
+    fn polled_events_and_those_of_a_live_session_are_shown_once_and_identical_lines_all() {
+        let mut follower = Follower::new(NOW).identifying_by(IdentifyBy::Content);
+        let event = |event_id| Identified { event_id, log_stream: "s", timestamp: NOW + 5, message: "same" };
+        let (mut live, mut shown) = (Pass::default(), 0);
+        // Two were there when the session began, and the session sees two more.
+        for polled in [vec!["1", "2"], vec!["1", "2", "3", "4"]] {
+            follower.begin_sweep(NOW + 10);
+            shown += polled.iter().filter(|id| follower.is_new(event(Some(id)))).count();
+            follower.end_sweep(NOW + 10);
+            shown += (0..1).filter(|_| follower.is_new_in(&mut live, event(None))).count();
+        }
+        assert_eq!(shown, 4);
     }
 
     /// One log event: its log stream, its time, its text, and when it becomes readable.
@@ -248,13 +293,19 @@ mod tests {
             let read = if breaks { page.len() / 2 } else { page.len() };
             for (n, (stream, timestamp, text, _)) in &page[..read] {
                 let id = has_ids.then(|| n.to_string());
-                let identity = Identity::of(id.as_deref(), &stream.to_string(), *timestamp, &text.to_string());
-                if follower.is_new(identity, *timestamp) {
+                let (log_stream, message) = (stream.to_string(), text.to_string());
+                let event = Identified {
+                    event_id: id.as_deref(),
+                    log_stream: &log_stream,
+                    timestamp: *timestamp,
+                    message: &message,
+                };
+                if follower.is_new(event) {
                     *shown.entry((*stream, *timestamp, *text)).or_default() += 1;
                 }
             }
             if !breaks {
-                follower.end_sweep();
+                follower.end_sweep(now);
             }
             sweeps += 1;
             now += step;
@@ -267,7 +318,7 @@ mod tests {
         /// often as there are, and none twice.
         #[test]
         fn every_event_is_shown_once(
-            events in prop::collection::vec((0_u8..2, 0_i64..120_000, 0_u8..3, 0_i64..200_000), 0..60),
+            events in prop::collection::vec((0_u8..2, 0_i64..120_000, 0_u8..3, 0_i64..290_000), 0..60),
             has_ids: bool,
             step in 100_i64..20_000,
             broken in prop::collection::vec(any::<bool>(), 0..40),

@@ -1,54 +1,59 @@
 //! One sweep over a log group: all pages of FilterLogEvents from a time on.
+//!
+//! The next page is requested as soon as its token is known, so that the service works while events are shown.
 
-use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::error::SdkError;
-use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
+use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::{FilterLogEventsError, FilterLogEventsOutput};
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
-use serde::Serialize;
+use tokio::task::JoinHandle;
 
-use super::follow::{Follower, Identity};
+pub use super::event::Event;
+use super::follow::Follower;
+use super::pace::Pace;
+use super::pattern;
+use super::tokens::Tokens;
 use crate::aws::Aws;
-use crate::error::{Error, Result};
-use crate::output::{Render, printable};
+use crate::error::{Error, Result, is_missing};
+use crate::progress::note;
 use crate::retry::Retry;
-
-/// One log event.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// Epoch milliseconds.
-    pub timestamp: i64,
-    pub ingestion_time: i64,
-    pub log_stream: String,
-    /// Missing where the service gives none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<String>,
-    pub message: String,
-}
-
-impl Event {
-    fn identity(&self) -> Identity {
-        Identity::of(self.event_id.as_deref(), &self.log_stream, self.timestamp, &self.message)
-    }
-}
-
-impl Render for Event {
-    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        writeln!(to, "{}", printable(self.message.trim_end_matches(['\r', '\n'])))
-    }
-}
 
 /// How often a sweep begins again because its token was refused.
 const RESTARTS: u32 = 3;
+/// After so many pages in a row without an event, a person hears of it.
+const QUIET_PAGES: u32 = 200;
+/// After so many pages in a row without an event, a follower that has read everything once begins a new sweep.
+const MOST_QUIET_PAGES: u32 = 1000;
 
-/// A log group, read through a filter.
+/// What is read of a log group.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    pub filter: Option<String>,
+    pub stream_prefix: Option<String>,
+    /// The names of the log streams, if not all are read.
+    pub streams: Option<Vec<String>>,
+    /// Epoch milliseconds; events of this time are included.
+    pub end: Option<i64>,
+}
+
+/// The request budget that readers share.
+#[derive(Clone)]
+pub struct Budget {
+    began: Instant,
+    pace: Arc<Mutex<Pace>>,
+}
+
+/// A log group, read through a query. Cheap to clone.
+#[derive(Clone)]
 pub struct Reader {
     client: Client,
     retry: Retry,
-    log_group: String,
-    filter: Option<String>,
+    budget: Budget,
+    log_group: Arc<str>,
+    query: Arc<Query>,
 }
 
 /// How a sweep ended.
@@ -60,84 +65,267 @@ pub enum Swept {
     NoGroup,
 }
 
+/// What the next page of a sweep is.
+#[derive(Debug)]
+pub enum Step {
+    /// The events that are new.
+    Page(Vec<Event>),
+    Ended(Swept),
+    /// The service does not accept the credentials any more. A person can renew them.
+    Expired(Error),
+}
+
+/// What is read, apart from the reader's query.
+#[derive(Debug, Clone, Default)]
+pub struct Range {
+    pub start: i64,
+    /// Earlier than the query's end, if given.
+    pub end: Option<i64>,
+    /// Newest first, with so many events per page.
+    pub backwards: Option<i32>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { began: Instant::now(), pace: Arc::default() }
+    }
+}
+
+impl Budget {
+    async fn turn(&self) {
+        let wait = self.pace().turn(self.began.elapsed());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn record<T>(&self, answer: &Result<T, SdkError<FilterLogEventsError>>) {
+        match answer {
+            Err(error) if error.code().is_some_and(|code| code.contains("Throttl")) => {
+                self.pace().throttled(self.began.elapsed());
+            }
+            _ => self.pace().answered(),
+        }
+    }
+
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Reader {
     pub fn new(aws: &Aws, log_group: &str, filter: Option<String>) -> Self {
-        Self { client: aws.logs(), retry: aws.retry.clone(), log_group: log_group.to_owned(), filter }
+        Self::of(aws, log_group, Arc::new(Query { filter, ..Query::default() }), Budget::default())
+    }
+
+    pub fn of(aws: &Aws, log_group: &str, query: Arc<Query>, budget: Budget) -> Self {
+        Self { client: aws.logs(), retry: aws.retry.clone(), budget, log_group: log_group.into(), query }
+    }
+
+    /// The same reader with another query.
+    pub fn with_query(&self, query: Query) -> Self {
+        Self { query: Arc::new(query), ..self.clone() }
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.query
     }
 
     pub fn log_group(&self) -> &str {
         &self.log_group
     }
 
-    /// Hands every event that is new to `follower` to `show`, page by page. A page is asked for again while its errors are
-    /// transient.
+    /// Hands every event that is new to `follower` to `show`, page by page.
     pub async fn sweep(
         &self,
         follower: &mut Follower,
         now: i64,
         mut show: impl FnMut(&[Event]) -> Result<()>,
     ) -> Result<Swept> {
-        let start = follower.begin_sweep(now);
-        let request = self.client.filter_log_events().log_group_name(&self.log_group).start_time(start);
-        let request = request.set_filter_pattern(self.filter.clone());
-        let doing = format!("read the log group {}", self.log_group);
-        let mut token = None;
-        let mut restarts = 0;
+        let mut sweep = Sweep::begin(self, follower, now);
         loop {
-            let page = || request.clone().set_next_token(token.clone()).send();
-            let page = match self.retry.call(&doing, page).await {
-                Ok(page) => page,
-                Err(error) if is_missing(&error) => return Ok(Swept::NoGroup),
-                // Tokens expire, which an outage can take long enough for.
-                Err(error) if token.is_some() && is_invalid(&error) && restarts < RESTARTS => {
-                    follower.begin_sweep(now);
-                    token = None;
-                    restarts += 1;
-                    continue;
-                }
-                Err(error) => return Err(self.failed(&doing, error)),
-            };
-            let events: Vec<Event> = page.events.unwrap_or_default().into_iter().map(event).collect();
-            let events: Vec<Event> =
-                events.into_iter().filter(|event| follower.is_new(event.identity(), event.timestamp)).collect();
-            if !events.is_empty() {
-                show(&events)?;
-            }
-            // A page may be empty and still not be the last.
-            token = page.next_token;
-            if token.is_none() {
-                follower.end_sweep();
-                return Ok(Swept::Whole);
+            match sweep.next(follower).await? {
+                Step::Page(events) if events.is_empty() => {}
+                Step::Page(events) => show(&events)?,
+                Step::Ended(swept) => return Ok(swept),
+                Step::Expired(error) => return Err(error),
             }
         }
     }
 
-    fn failed(&self, doing: &str, error: SdkError<FilterLogEventsError>) -> Error {
+    /// One page, requested again while its errors are transient.
+    pub async fn page(
+        &self,
+        range: &Range,
+        token: Option<String>,
+    ) -> Result<FilterLogEventsOutput, SdkError<FilterLogEventsError>> {
+        let Query { filter, stream_prefix, streams, end } = &*self.query;
+        let request = self
+            .client
+            .filter_log_events()
+            .log_group_name(&*self.log_group)
+            .start_time(range.start)
+            .set_end_time(range.end.or(*end))
+            .set_filter_pattern(filter.clone())
+            .set_log_stream_name_prefix(stream_prefix.clone())
+            .set_log_stream_names(streams.clone())
+            .set_start_from_head(range.backwards.map(|_| false))
+            .set_limit(range.backwards)
+            .set_next_token(token);
+        self.retry
+            .call(self.doing(), || async {
+                self.budget.turn().await;
+                let answer = request.clone().send().await;
+                self.budget.record(&answer);
+                answer
+            })
+            .await
+    }
+
+    /// The events of a page.
+    pub fn events(&self, page: Vec<FilteredLogEvent>) -> impl Iterator<Item = Event> {
+        page.into_iter().map(|event| Event {
+            timestamp: event.timestamp.unwrap_or_default(),
+            ingestion_time: event.ingestion_time.unwrap_or_default(),
+            log_group: Arc::clone(&self.log_group),
+            log_stream: event.log_stream_name.unwrap_or_default(),
+            event_id: event.event_id.filter(|id| !id.is_empty()),
+            late: false,
+            message: event.message.unwrap_or_default(),
+        })
+    }
+
+    fn doing(&self) -> String {
+        format!("read the log group {}", self.log_group)
+    }
+
+    pub fn failed(&self, error: SdkError<FilterLogEventsError>) -> Error {
         let is_about_pattern = is_invalid(&error);
-        let error = Error::aws(doing, error);
-        match &self.filter {
-            Some(pattern) if is_about_pattern => error.hint(format!(
-                "the pattern is {pattern}; terms with other characters than letters, digits and _ need double quotes: '\"user-42\"'"
-            )),
+        let error = Error::aws(self.doing(), error);
+        match &self.query.filter {
+            Some(filter) if is_about_pattern => error.hint(pattern::hint(filter)),
             _ => error,
         }
     }
 }
 
-fn is_invalid(error: &SdkError<FilterLogEventsError>) -> bool {
-    error.as_service_error().is_some_and(FilterLogEventsError::is_invalid_parameter_exception)
+/// A sweep under way.
+pub struct Sweep {
+    reader: Reader,
+    range: Range,
+    now: i64,
+    page: Option<Pending>,
+    tokens: Tokens,
+    restarts: u32,
+    quiet_pages: u32,
+    is_first: bool,
+    /// Every event before this time was read, in epoch milliseconds.
+    reached: i64,
 }
 
-fn is_missing(error: &SdkError<FilterLogEventsError>) -> bool {
-    error.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception)
-}
+/// A request that is abandoned with its sweep.
+struct Pending(JoinHandle<Result<FilterLogEventsOutput, SdkError<FilterLogEventsError>>>);
 
-fn event(event: FilteredLogEvent) -> Event {
-    Event {
-        timestamp: event.timestamp.unwrap_or_default(),
-        ingestion_time: event.ingestion_time.unwrap_or_default(),
-        log_stream: event.log_stream_name.unwrap_or_default(),
-        event_id: event.event_id.filter(|id| !id.is_empty()),
-        message: event.message.unwrap_or_default(),
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.abort();
     }
+}
+
+impl Sweep {
+    pub fn begin(reader: &Reader, follower: &mut Follower, now: i64) -> Self {
+        let is_first = follower.is_at_its_first_sweep();
+        let start = follower.begin_sweep(now);
+        let range = Range { start, ..Range::default() };
+        let mut sweep = Self {
+            reader: reader.clone(),
+            range,
+            now,
+            page: None,
+            tokens: Tokens::default(),
+            restarts: 0,
+            quiet_pages: 0,
+            is_first,
+            reached: start,
+        };
+        sweep.request(None);
+        sweep
+    }
+
+    pub fn reached(&self) -> i64 {
+        self.reached
+    }
+
+    fn request(&mut self, token: Option<String>) {
+        let (reader, range) = (self.reader.clone(), self.range.clone());
+        self.page = Some(Pending(tokio::spawn(async move { reader.page(&range, token).await })));
+    }
+
+    /// The next page, and what of it is new to the follower.
+    pub async fn next(&mut self, follower: &mut Follower) -> Result<Step> {
+        let Some(pending) = &mut self.page else { return Ok(Step::Ended(Swept::Whole)) };
+        let answer = (&mut pending.0).await;
+        let page = match answer.map_err(|error| Error::failed(format!("a request was not finished: {error}")))? {
+            Ok(page) => page,
+            Err(error) => return self.refused(error, follower),
+        };
+        let events = page.events.unwrap_or_default();
+        self.quiet_pages = if events.is_empty() { self.quiet_pages + 1 } else { 0 };
+        // A page may be empty and still not be the last.
+        let token = page.next_token.filter(|token| self.is_token_to_follow(token));
+        let has_ended = token.is_none();
+        self.page = None;
+        if !has_ended {
+            self.request(token);
+        }
+        if let Some(last) = events.last().and_then(|event| event.timestamp) {
+            self.reached = self.reached.max(last);
+        }
+        if has_ended {
+            self.reached = i64::MAX;
+            follower.end_sweep(jiff::Timestamp::now().as_millisecond().max(self.now));
+        }
+        let new = self.reader.events(events).filter(|event| follower.is_new(event.identified()));
+        Ok(Step::Page(new.collect()))
+    }
+
+    fn is_token_to_follow(&mut self, token: &str) -> bool {
+        if self.tokens.has_cycle(token) {
+            note(&format!("the pages of the log group {} repeat; reading them ends here", self.reader.log_group));
+            return false;
+        }
+        if self.quiet_pages == QUIET_PAGES && self.is_first {
+            let pages = "pages in a row without an event; still searching (Ctrl-C stops)";
+            note(&format!("{}: {QUIET_PAGES} {pages}", self.reader.log_group));
+        }
+        self.is_first || self.quiet_pages < MOST_QUIET_PAGES
+    }
+
+    fn refused(&mut self, error: SdkError<FilterLogEventsError>, follower: &mut Follower) -> Result<Step> {
+        self.page = None;
+        if is_missing(&error) {
+            return Ok(Step::Ended(Swept::NoGroup));
+        }
+        if error.code().is_some_and(is_expiry) {
+            return Ok(Step::Expired(self.reader.failed(error)));
+        }
+        // Tokens expire, which an outage can take long enough for.
+        if self.tokens.are_used() && is_invalid(&error) && self.restarts < RESTARTS {
+            self.range.start = follower.begin_sweep(self.now);
+            self.restarts += 1;
+            self.tokens = Tokens::default();
+            self.request(None);
+            return Ok(Step::Page(Vec::new()));
+        }
+        Err(self.reader.failed(error))
+    }
+}
+
+/// Whether an error says that the credentials were valid once.
+pub fn is_expiry(code: &str) -> bool {
+    ["ExpiredToken", "ExpiredTokenException", "RequestExpired"].contains(&code)
+}
+
+pub fn is_invalid(error: &SdkError<FilterLogEventsError>) -> bool {
+    error.as_service_error().is_some_and(FilterLogEventsError::is_invalid_parameter_exception)
 }

@@ -28,6 +28,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// Sends a signal to the command.
+    pub fn signal(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+    }
+
     /// Waits until the command ends by itself; its exit code.
     #[track_caller]
     pub fn ended(&mut self) -> i32 {

@@ -161,3 +161,28 @@ fn bad_requests_are_refused() {
         "The specified log group does not exist."
     );
 }
+
+#[test]
+fn the_latest_events_are_returned_first_if_start_from_head_is_false() {
+    let fixture = three_streams();
+    let reversed: Vec<String> = (0..9).rev().map(|n| format!("line {n}")).collect();
+    for limit in [1, 2, 4, 100] {
+        let input = json!({"logGroupName": "g", "startFromHead": false, "limit": limit});
+        // What is written in the meantime is no part of the pages.
+        let (events, _) = pages(&fixture, input, || fixture.logs.append("late", "s", lines(0..1, "late")));
+        let messages: Vec<_> = events.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(messages, reversed, "{limit}");
+    }
+    let input =
+        json!({"logGroupName": "g", "startFromHead": false, "startTime": NOW + 2, "endTime": NOW + 4, "limit": 2});
+    assert_eq!(found(&fixture, input), ["line 4", "line 3", "line 2"]);
+}
+
+#[test]
+fn the_token_determines_the_direction() {
+    let fixture = three_streams();
+    let first = fixture.ok("FilterLogEvents", json!({"logGroupName": "g", "startFromHead": false, "limit": 2}));
+    let next = json!({"logGroupName": "g", "startFromHead": true, "limit": 2, "nextToken": first["nextToken"]});
+    let next = fixture.ok("FilterLogEvents", next);
+    assert_eq!(next["events"][0]["message"], "line 6");
+}

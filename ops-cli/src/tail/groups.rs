@@ -1,0 +1,109 @@
+//! Names of log groups: globs, and names that are similar to one that does not exist. Pure.
+
+/// A log group that the command line names, perhaps with `*` and `?`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupPattern(pub String);
+
+impl GroupPattern {
+    pub fn is_glob(&self) -> bool {
+        self.0.contains(['*', '?'])
+    }
+
+    /// What every name that matches begins with.
+    pub fn prefix(&self) -> &str {
+        self.0.split(['*', '?']).next().unwrap_or_default()
+    }
+
+    /// `*` matches any characters, `/` included; `?` matches one.
+    pub fn matches(&self, name: &str) -> bool {
+        let (pattern, name): (Vec<char>, Vec<char>) = (self.0.chars().collect(), name.chars().collect());
+        let (mut p, mut n) = (0, 0);
+        // Where the last star was, and up to where it matches at present.
+        let mut star = None;
+        while n < name.len() {
+            match pattern.get(p) {
+                Some('*') => {
+                    star = Some((p, n));
+                    p += 1;
+                }
+                Some(&c) if c == '?' || c == name[n] => (p, n) = (p + 1, n + 1),
+                _ => match &mut star {
+                    Some((at, end)) => {
+                        *end += 1;
+                        (p, n) = (*at + 1, *end);
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern[p..].iter().all(|&c| c == '*')
+    }
+}
+
+/// The names most similar to `wanted`, the most similar first: at most three.
+pub fn similar<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let (wanted_last, wanted) = (last(wanted), wanted.to_lowercase());
+    let mut ranked: Vec<_> = names
+        .iter()
+        .filter_map(|name| {
+            let lower = name.to_lowercase();
+            let contains = !wanted_last.is_empty() && (lower.contains(&wanted_last) || wanted.contains(&last(name)));
+            let distance = distance(&wanted, &lower).min(distance(&wanted_last, &last(name)));
+            let is_similar = contains || distance * 3 <= wanted_last.chars().count().max(3);
+            is_similar.then_some((distance, name.as_str()))
+        })
+        .collect();
+    ranked.sort_unstable();
+    ranked.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// The edit distance: characters inserted, removed or replaced.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_matches_whole_names() {
+        for (pattern, name, matches) in [
+            ("/aws/lambda/orders-*", "/aws/lambda/orders-dev", true),
+            ("/aws/lambda/orders-*", "/aws/lambda/orders", false),
+            ("/aws/*-dev", "/aws/lambda/a-dev-b-dev", true),
+            ("/aws/*-dev", "/aws/lambda/a-dev-b", false),
+            ("*", "", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("plain", "plain", true),
+            ("plain", "plain2", false),
+        ] {
+            assert_eq!(GroupPattern(pattern.into()).matches(name), matches, "{pattern} {name}");
+        }
+        assert_eq!(GroupPattern("/a/b*c".into()).prefix(), "/a/b");
+    }
+
+    #[test]
+    fn similar_names_are_suggested() {
+        let names: Vec<_> =
+            ["/aws/lambda/orders-dev", "/aws/lambda/order-prod", "/aws/rds/x", "/aws/lambda/orders-dev-logger"]
+                .map(str::to_owned)
+                .into();
+        assert_eq!(similar("/aws/lambda/orders-dv", &names), ["/aws/lambda/orders-dev"],);
+        assert_eq!(similar("orders-dev", &names)[0], "/aws/lambda/orders-dev");
+        assert_eq!(similar("/aws/lambda/entirely-different", &names), [""; 0]);
+    }
+}

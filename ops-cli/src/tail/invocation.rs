@@ -1,0 +1,102 @@
+//! One invocation as a whole: every line of its log stream from its first to its last, also lines that do not name it.
+
+use std::collections::BTreeMap;
+
+use super::event::Event;
+use super::follow::Follower;
+use super::sweep::{Query, Reader, Swept};
+use crate::error::Result;
+
+/// Where an invocation is in a log stream: the lines that name it.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    first: i64,
+    last: i64,
+    lines: usize,
+}
+
+/// Hands the events of an invocation to `show`, page by page. Returns how many there were.
+pub async fn read(
+    reader: &Reader,
+    request_id: &str,
+    since: i64,
+    mut show: impl FnMut(&[Event]) -> Result<()>,
+) -> Result<(Swept, usize)> {
+    let mut extents: BTreeMap<String, Extent> = BTreeMap::new();
+    let naming = reader.with_query(Query { filter: Some(format!("\"{request_id}\"")), ..reader.query().clone() });
+    let note = |events: &[Event]| {
+        for event in events {
+            let found = Extent { first: event.timestamp, last: event.timestamp, lines: 0 };
+            let extent = extents.entry(event.log_stream.clone()).or_insert(found);
+            extent.first = extent.first.min(event.timestamp);
+            extent.last = extent.last.max(event.timestamp);
+            extent.lines += 1;
+        }
+        Ok(())
+    };
+    let now = jiff::Timestamp::now().as_millisecond();
+    let swept = naming.sweep(&mut Follower::new(since), now, note).await?;
+    let mut shown = 0;
+    for (log_stream, extent) in extents {
+        let query = Query { streams: Some(vec![log_stream]), end: Some(extent.last), ..Query::default() };
+        let mut part = Part::new(request_id, extent.lines);
+        let show = |events: &[Event]| {
+            let own: Vec<Event> = events.iter().filter(|event| part.includes(&event.message)).cloned().collect();
+            shown += own.len();
+            show(&own)
+        };
+        reader.with_query(query).sweep(&mut Follower::new(extent.first), now, show).await?;
+    }
+    Ok((swept, shown))
+}
+
+/// The part of a log stream that belongs to an invocation. Pure.
+#[derive(Debug)]
+struct Part<'a> {
+    request_id: &'a str,
+    lines_to_come: usize,
+    has_begun: bool,
+}
+
+impl<'a> Part<'a> {
+    fn new(request_id: &'a str, lines: usize) -> Self {
+        Self { request_id, lines_to_come: lines, has_begun: false }
+    }
+
+    /// Whether the next line of the stream belongs to the invocation: it names it, or is between lines that do.
+    fn includes(&mut self, message: &str) -> bool {
+        if message.contains(self.request_id) {
+            self.has_begun = true;
+            self.lines_to_come = self.lines_to_come.saturating_sub(1);
+            return true;
+        }
+        let is_of_another = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "]
+            .iter()
+            .any(|beginning| message.starts_with(beginning));
+        self.has_begun && self.lines_to_come > 0 && !is_of_another
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_has_the_lines_between_those_that_name_it() {
+        let mut part = Part::new("B", 4);
+        let stream = [
+            ("REPORT RequestId: A\tDuration", false),
+            ("a line of A", false),
+            ("START RequestId: B Version: $LATEST", true),
+            ("a line that names nothing", true),
+            ("START RequestId: C", false),
+            (r#"{"requestId":"B"}"#, true),
+            ("END RequestId: B", true),
+            ("REPORT RequestId: B\tDuration", true),
+            ("a line of D", false),
+        ];
+        for (message, expected) in stream {
+            assert_eq!(part.includes(message), expected, "{message}");
+        }
+    }
+}

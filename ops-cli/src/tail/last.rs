@@ -1,0 +1,181 @@
+//! The last events of a log group: FilterLogEvents with `startFromHead=false`, or where that is refused or ignored,
+//! windows that grow until they hold enough.
+
+use std::collections::VecDeque;
+
+use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
+
+use super::event::Event;
+use super::sweep::{Range, Reader};
+use super::tokens::Tokens;
+
+/// 2024-01-01. The service reads backwards only from a start at this time or later.
+const OLDEST_BACKWARDS: i64 = 1_704_067_200_000;
+const FIRST_WINDOW_MS: i64 = 60_000;
+const WINDOW_GROWTH: i64 = 8;
+/// Events may be dated two hours ahead.
+const AHEAD_MS: i64 = 7_200_000;
+
+type Refusal = SdkError<FilterLogEventsError>;
+
+/// Which events are wanted: the last `count` that `selects` accepts.
+pub struct Last<'a> {
+    pub count: usize,
+    pub since: i64,
+    pub now: i64,
+    pub selects: &'a mut dyn FnMut(&Event) -> bool,
+}
+
+impl Last<'_> {
+    /// The events, in the order of time.
+    pub async fn read(&mut self, reader: &Reader) -> Result<VecDeque<Event>, Refusal> {
+        if self.count == 0 {
+            return Ok(VecDeque::new());
+        }
+        match self.backwards(reader).await {
+            // Fewer may be for want of those before 2024.
+            Ok(Some(events)) if events.len() == self.count || !self.wants_older() => Ok(events),
+            Ok(_) => self.windows(reader).await,
+            Err(error) if is_unsupported(&error) => self.windows(reader).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether events that cannot be read backwards were asked for by a time of their own.
+    fn wants_older(&self) -> bool {
+        self.since > 0 && self.since < OLDEST_BACKWARDS
+    }
+
+    /// `None` if the service ignores the direction and begins with the oldest events.
+    async fn backwards(&mut self, reader: &Reader) -> Result<Option<VecDeque<Event>>, Refusal> {
+        let limit = i32::try_from(self.count.min(10_000)).unwrap_or(10_000);
+        let range = Range { start: self.since.max(OLDEST_BACKWARDS), end: None, backwards: Some(limit) };
+        let mut found = VecDeque::new();
+        let (mut token, mut tokens) = (None, Tokens::default());
+        let mut direction = Direction::default();
+        loop {
+            let page = reader.page(&range, token).await?;
+            let mut events: Vec<Event> = reader.events(page.events.unwrap_or_default()).collect();
+            let times: Vec<i64> = events.iter().map(|event| event.timestamp).collect();
+            direction.page(&times);
+            // Newest first, whichever order the page has.
+            if times.first() < times.last() {
+                events.reverse();
+            }
+            found.extend(events.into_iter().filter(|event| (self.selects)(event)));
+            token = page.next_token.filter(|token| !tokens.has_cycle(token));
+            match (direction.known, &token) {
+                (Some(Order::OldestFirst), Some(_)) => return Ok(None),
+                (Some(Order::NewestFirst), Some(_)) if found.len() >= self.count => break,
+                (_, None) => break,
+                _ => {}
+            }
+        }
+        // A stable sort of the reversed order keeps events of one millisecond in the order in which they were written.
+        let mut found: Vec<Event> = found.into_iter().rev().collect();
+        found.sort_by_key(|event| event.timestamp);
+        let surplus = found.len().saturating_sub(self.count);
+        Ok(Some(found.split_off(surplus).into()))
+    }
+
+    async fn windows(&mut self, reader: &Reader) -> Result<VecDeque<Event>, Refusal> {
+        let end = reader.query().end.unwrap_or(i64::MAX).min(self.now + AHEAD_MS);
+        let mut width = AHEAD_MS + FIRST_WINDOW_MS;
+        loop {
+            let start = self.since.max(end.saturating_sub(width));
+            let range = Range { start, end: Some(end), backwards: None };
+            let mut found = VecDeque::new();
+            let (mut token, mut tokens) = (None, Tokens::default());
+            loop {
+                let page = reader.page(&range, token).await?;
+                for event in reader.events(page.events.unwrap_or_default()) {
+                    if (self.selects)(&event) {
+                        found.push_back(event);
+                        if found.len() > self.count {
+                            found.pop_front();
+                        }
+                    }
+                }
+                token = page.next_token.filter(|token| !tokens.has_cycle(token));
+                if token.is_none() {
+                    break;
+                }
+            }
+            if found.len() == self.count || start == self.since {
+                return Ok(found);
+            }
+            width = width.saturating_mul(WINDOW_GROWTH);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+/// Finds out in which order a service returns pages, and perhaps events within pages.
+#[derive(Debug, Default)]
+struct Direction {
+    known: Option<Order>,
+    /// The oldest and the newest time of the page before.
+    before: Option<(i64, i64)>,
+}
+
+impl Direction {
+    fn page(&mut self, times: &[i64]) {
+        let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return };
+        let (oldest, newest) = (first.min(last), first.max(last));
+        // Within a page, only descending times prove something: pages from the newest on may be ascending inside.
+        if first > last {
+            self.known = Some(Order::NewestFirst);
+        }
+        if let (None, Some((before_oldest, before_newest))) = (self.known, self.before) {
+            if newest <= before_oldest && oldest < before_newest {
+                self.known = Some(Order::NewestFirst);
+            } else if oldest >= before_newest && newest > before_oldest {
+                self.known = Some(Order::OldestFirst);
+            }
+        }
+        self.before = Some((oldest, newest));
+    }
+}
+
+/// Whether a service does not know `startFromHead`, or does not accept it.
+fn is_unsupported(error: &Refusal) -> bool {
+    let codes =
+        ["InvalidParameterException", "ValidationException", "SerializationException", "InvalidOperationException"];
+    let is_named = error.message().is_some_and(|message| message.to_ascii_lowercase().contains("startfromhead"));
+    error.code().is_some_and(|code| codes.contains(&code))
+        && (is_named || error.code() != Some("InvalidParameterException"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(pages: &[&[i64]]) -> Option<Order> {
+        let mut direction = Direction::default();
+        pages.iter().for_each(|page| direction.page(page));
+        direction.known
+    }
+
+    #[test]
+    fn the_order_of_pages_is_found_out() {
+        use Order::{NewestFirst, OldestFirst};
+        for (pages, expected) in [
+            (&[&[3, 2, 1][..]][..], Some(NewestFirst)),
+            (&[&[1, 2, 3]], None),
+            (&[&[1, 2], &[3, 4]], Some(OldestFirst)),
+            (&[&[3, 4], &[1, 2]], Some(NewestFirst)),
+            (&[&[3, 4], &[], &[1, 3]], Some(NewestFirst)),
+            (&[&[5], &[5]], None),
+            (&[&[5], &[5], &[6]], Some(OldestFirst)),
+            (&[&[5], &[4]], Some(NewestFirst)),
+        ] {
+            assert_eq!(known(pages), expected, "{pages:?}");
+        }
+    }
+}

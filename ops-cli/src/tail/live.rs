@@ -1,0 +1,222 @@
+//! Live Tail sessions: events as they arrive, each second. A session is renewed before its three hours end, and begun
+//! again when it breaks off.
+//!
+//! A session loses events while it is down and samples them above 500 per second, so it only ever adds speed: `session`
+//! polls as well, and reads again whenever a session begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::config::ConfigBag;
+use aws_sdk_cloudwatchlogs::config::Intercept;
+use aws_sdk_cloudwatchlogs::config::RuntimeComponents;
+use aws_sdk_cloudwatchlogs::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_cloudwatchlogs::operation::start_live_tail::StartLiveTailOutput;
+use aws_sdk_cloudwatchlogs::types::{LiveTailSessionLogEvent, StartLiveTailResponseStream};
+use aws_smithy_runtime_api::box_error::BoxError;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::catalog::LogGroup;
+use super::event::Event;
+use super::sweep::Query;
+use crate::aws::Aws;
+use crate::error::cause;
+
+/// Log groups that one session can have.
+pub const MOST_GROUPS: usize = 10;
+/// A session lasts three hours.
+const RENEWED_AFTER: Duration = Duration::from_secs(3 * 3600 - 300);
+/// Updates that wait while pages are read. Polling finds the events of those that are dropped.
+const WAITING_UPDATES: usize = 64;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a session reports.
+#[derive(Debug)]
+pub enum Update {
+    /// A session began: the first, or one after another.
+    Began,
+    Events {
+        events: Vec<Event>,
+        is_sampled: bool,
+    },
+    /// The session broke off, and will begin again.
+    Broke(String),
+    /// The service refuses sessions.
+    Refused(String),
+}
+
+/// Sessions on some log groups, until dropped.
+pub struct Live {
+    updates: mpsc::Receiver<Update>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Live {
+    pub fn begin(aws: &Aws, groups: Vec<LogGroup>, query: Arc<Query>) -> Self {
+        let (sender, updates) = mpsc::channel(WAITING_UPDATES);
+        let sessions = Sessions {
+            client: aws.logs(),
+            strips_host_prefix: aws.has_own_endpoint(),
+            groups: groups.into(),
+            query,
+            sender,
+        };
+        Self { updates, task: tokio::spawn(sessions.run()) }
+    }
+
+    /// The next update; waits for ever when there will be none.
+    pub async fn next(&mut self) -> Update {
+        match self.updates.recv().await {
+            Some(update) => update,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct Sessions {
+    client: Client,
+    strips_host_prefix: bool,
+    groups: Arc<[LogGroup]>,
+    query: Arc<Query>,
+    sender: mpsc::Sender<Update>,
+}
+
+/// How a session ended.
+enum End {
+    Renew,
+    Broke(String),
+    NobodyListens,
+}
+
+impl Sessions {
+    async fn run(self) {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let broke = match self.open().await {
+                Ok(session) => {
+                    let began = Instant::now();
+                    if self.sender.send(Update::Began).await.is_err() {
+                        return;
+                    }
+                    match self.forward(session).await {
+                        End::NobodyListens => return,
+                        End::Renew => continue,
+                        End::Broke(cause) => {
+                            if began.elapsed() > LONGEST_PAUSE {
+                                pause = SHORTEST_PAUSE;
+                            }
+                            cause
+                        }
+                    }
+                }
+                Err(Refusal { cause, is_permanent: true }) => {
+                    self.sender.send(Update::Refused(cause)).await.ok();
+                    return;
+                }
+                Err(Refusal { cause, .. }) => cause,
+            };
+            if self.sender.send(Update::Broke(broke)).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn open(&self) -> Result<StartLiveTailOutput, Refusal> {
+        let Query { filter, stream_prefix, .. } = &*self.query;
+        let arns = self.groups.iter().map(|group| group.arn.clone()).collect();
+        let request = self
+            .client
+            .start_live_tail()
+            .set_log_group_identifiers(Some(arns))
+            .set_log_event_filter_pattern(filter.clone())
+            .set_log_stream_name_prefixes(stream_prefix.clone().map(|prefix| vec![prefix]))
+            .customize();
+        let request = if self.strips_host_prefix { request.interceptor(NoHostPrefix) } else { request };
+        request.send().await.map_err(|error| {
+            let is_answer = error.raw_response().is_some_and(|answer| (400..500).contains(&answer.status().as_u16()));
+            let cause = cause(&error);
+            Refusal { is_permanent: is_answer && !cause.contains("Throttl"), cause }
+        })
+    }
+
+    /// Passes the events of a session on until it ends.
+    async fn forward(&self, session: StartLiveTailOutput) -> End {
+        let mut stream = session.response_stream;
+        let renewal = tokio::time::sleep(RENEWED_AFTER);
+        tokio::pin!(renewal);
+        loop {
+            let received = tokio::select! {
+                received = stream.recv() => received,
+                () = &mut renewal => return End::Renew,
+                () = self.sender.closed() => return End::NobodyListens,
+            };
+            match received {
+                Ok(Some(StartLiveTailResponseStream::SessionUpdate(update))) => {
+                    let is_sampled = update.session_metadata.is_some_and(|metadata| metadata.sampled);
+                    let events = update.session_results.unwrap_or_default();
+                    let events: Vec<Event> = events.into_iter().filter_map(|event| self.event(event)).collect();
+                    if !events.is_empty() {
+                        // A full channel drops the update: polling finds its events.
+                        self.sender.try_send(Update::Events { events, is_sampled }).ok();
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return End::Broke("the service ended the session".to_owned()),
+                Err(error) => return End::Broke(crate::error::chain(&error)),
+            }
+        }
+    }
+
+    fn event(&self, event: LiveTailSessionLogEvent) -> Option<Event> {
+        // "123456789012:/aws/lambda/orders"
+        let identifier = event.log_group_identifier.unwrap_or_default();
+        let name = identifier.rsplit(':').next().unwrap_or_default();
+        let group = self.groups.iter().find(|group| group.name == name)?;
+        Some(Event {
+            timestamp: event.timestamp.unwrap_or_default(),
+            ingestion_time: event.ingestion_time.unwrap_or_default(),
+            log_group: group.name.as_str().into(),
+            log_stream: event.log_stream_name.unwrap_or_default(),
+            event_id: None,
+            late: false,
+            message: event.message.unwrap_or_default(),
+        })
+    }
+}
+
+struct Refusal {
+    cause: String,
+    is_permanent: bool,
+}
+
+/// Takes the prefix that the SDK puts before the host name away: an endpoint of one's own has no such host.
+#[derive(Debug)]
+struct NoHostPrefix;
+
+impl Intercept for NoHostPrefix {
+    fn name(&self) -> &'static str {
+        "NoHostPrefix"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let uri = context.request().uri().replacen("://stream-", "://", 1);
+        context.request_mut().set_uri(uri)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,453 @@
+//! One run of `tail`: rounds over all log groups, and the events of a Live Tail session in between.
+
+mod groups;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::catalog;
+use super::event::Event;
+use super::follow::Follower;
+use super::groups::GroupPattern;
+use super::identity::IdentifyBy;
+use super::last::Last;
+use super::live::{Live, MOST_GROUPS, Update};
+use super::reorder::Reorder;
+use super::sink::Sink;
+use super::sweep::{Budget, Query, Step, Sweep, Swept, is_expiry};
+use super::{invocation, pace, renewal};
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use crate::global::Global;
+use crate::progress::note;
+use groups::{Group, Presence};
+
+/// How often log groups are listed again, for those that appeared.
+const LISTED_EVERY: Duration = Duration::from_secs(5);
+/// How often waiting events are looked at.
+const RELEASED_EVERY: Duration = Duration::from_millis(50);
+/// Polling beside a Live Tail session: for events that it sampled or that were late.
+const POLLED_BESIDE_LIVE: Duration = Duration::from_secs(30);
+/// How often renewed credentials are looked for.
+const RENEWED_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a follower waits after --until for events of the last moment.
+const END_GRACE_MS: i64 = 2000;
+
+/// What a run reads and shows.
+pub struct Options {
+    pub groups: Vec<GroupPattern>,
+    pub query: Query,
+    /// Epoch milliseconds.
+    pub since: i64,
+    pub overlap_ms: i64,
+    pub reorder_ms: i64,
+    pub last: Option<usize>,
+    pub request_id: Option<String>,
+    pub follows: bool,
+    pub is_live: bool,
+}
+
+pub struct Session<'a> {
+    aws: Aws,
+    global: &'a Global,
+    options: Options,
+    query: Arc<Query>,
+    budget: Budget,
+    groups: Vec<Group>,
+    listed: Option<Instant>,
+    live: Option<Live>,
+    has_live_session: bool,
+    live_is_refused: bool,
+    is_sampling: bool,
+    reorder: Reorder,
+    sink: Sink,
+    is_complete: bool,
+    /// Whether the service refused the credentials as expired, and that was announced.
+    is_expired: bool,
+}
+
+/// How a round over the groups ended.
+enum Round {
+    Done { is_quiet: bool },
+    Expired(Error),
+}
+
+impl<'a> Session<'a> {
+    pub fn new(aws: Aws, global: &'a Global, options: Options, sink: Sink) -> Self {
+        Self {
+            aws,
+            global,
+            query: Arc::new(options.query.clone()),
+            budget: Budget::default(),
+            groups: Vec::new(),
+            listed: None,
+            live: None,
+            has_live_session: false,
+            live_is_refused: false,
+            is_sampling: false,
+            reorder: Reorder::new(options.reorder_ms),
+            sink,
+            is_complete: false,
+            is_expired: false,
+            options,
+        }
+    }
+
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// What keeps the service from answering, if anything does.
+    pub fn retry(&self) -> crate::retry::Retry {
+        self.aws.retry.clone()
+    }
+
+    /// Shows what is there, and what comes if it is to be followed.
+    pub async fn run(&mut self) -> Result<()> {
+        self.list_groups().await?;
+        if let Some(request_id) = self.options.request_id.clone() {
+            return self.show_invocation(&request_id).await;
+        }
+        if self.options.is_live {
+            self.begin_live().await?;
+        }
+        if let Some(count) = self.options.last {
+            self.show_last(count).await?;
+        }
+        while !self.is_complete {
+            if self.options.last.is_some() && !self.options.follows {
+                break;
+            }
+            let is_quiet = match self.round().await? {
+                Round::Done { is_quiet } => is_quiet,
+                Round::Expired(error) => {
+                    self.renew(error).await?;
+                    continue;
+                }
+            };
+            if !self.options.follows || self.is_over() {
+                break;
+            }
+            let pause = match self.has_live_session {
+                true => POLLED_BESIDE_LIVE,
+                false => pace::pause(is_quiet, self.groups.len()),
+            };
+            self.wait(pause).await?;
+        }
+        self.finish()
+    }
+
+    /// Whether the end of the time range has passed, and a moment for what was written then.
+    fn is_over(&self) -> bool {
+        self.options.query.end.is_some_and(|end| now() > end + END_GRACE_MS)
+    }
+
+    /// Shows what waits for older events.
+    pub fn finish(&mut self) -> Result<()> {
+        while !self.is_complete
+            && let Some(event) = self.reorder.release()
+        {
+            self.is_complete = self.sink.show(&event)?;
+        }
+        self.sink.flush()
+    }
+
+    /// Reads every group once. The group that is furthest behind is read next, so that events come out in order.
+    async fn round(&mut self) -> Result<Round> {
+        self.list_groups().await?;
+        self.sink.fit(self.groups.len());
+        let now = now();
+        let mut sweeps: Vec<Option<Sweep>> = self.groups.iter().map(|_| None).collect();
+        let mut waiting: Vec<usize> = (0..self.groups.len()).rev().collect();
+        let mut is_quiet = true;
+        loop {
+            // One sweep after the other, unless they have to be merged: a first sweep can have many pages.
+            if let Some(&next) = waiting.last()
+                && (sweeps.iter().all(Option::is_none) || self.groups[next].follower.is_at_its_first_sweep())
+            {
+                waiting.pop();
+                let Group { reader, follower, .. } = &mut self.groups[next];
+                sweeps[next] = Some(Sweep::begin(reader, follower, now));
+                continue;
+            }
+            let Some((index, _)) = furthest_behind(&sweeps) else { break };
+            let Some(sweep) = &mut sweeps[index] else { break };
+            match sweep.next(&mut self.groups[index].follower).await? {
+                Step::Page(events) => {
+                    is_quiet &= events.is_empty();
+                    self.take(events);
+                }
+                Step::Ended(swept) => {
+                    sweeps[index] = None;
+                    self.ended(index, swept).await?;
+                }
+                Step::Expired(error) => return Ok(Round::Expired(error)),
+            }
+            let reached = furthest_behind(&sweeps).map_or(i64::MAX, |(_, reached)| reached);
+            self.release(reached)?;
+            if self.is_complete {
+                break;
+            }
+        }
+        if std::mem::take(&mut self.is_expired) {
+            note("the credentials are valid again; resuming");
+        }
+        Ok(Round::Done { is_quiet })
+    }
+
+    /// Takes note of whether a group exists.
+    async fn ended(&mut self, index: usize, swept: Swept) -> Result<()> {
+        let group = &mut self.groups[index];
+        if swept == Swept::NoGroup && !self.options.follows {
+            return Err(no_group(&self.aws, &group.name).await);
+        }
+        let notice = group.presence.seen(swept, &group.name);
+        if swept == Swept::NoGroup {
+            // A new group of the same name has nothing in common with it.
+            group.follower = follower(&self.options, self.options.since);
+        }
+        if let Some(mut notice) = notice {
+            if group.presence == Presence::Missing
+                && let Some(similar) = catalog::suggestion(&self.aws, &group.name).await
+            {
+                notice = format!("{notice}; {similar}");
+            }
+            note(&notice);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, events: Vec<Event>) {
+        let now = now();
+        for event in events {
+            if self.sink.selects(&event) {
+                self.reorder.push(event, now);
+            }
+        }
+    }
+
+    /// Shows the events that need not wait any longer.
+    fn release(&mut self, reached: i64) -> Result<()> {
+        let now = now();
+        while !self.is_complete
+            && let Some(event) = self.reorder.pop(now, reached)
+        {
+            self.is_complete = self.sink.show(&event)?;
+        }
+        self.sink.flush()
+    }
+
+    /// Waits for the next round. Events of a Live Tail session are shown meanwhile.
+    async fn wait(&mut self, pause: Duration) -> Result<()> {
+        let ends = Instant::now() + pause;
+        while !self.is_complete {
+            let wakes = if self.reorder.is_empty() { ends } else { ends.min(Instant::now() + RELEASED_EVERY) };
+            let update = match &mut self.live {
+                Some(live) => tokio::time::timeout_at(wakes, live.next()).await.ok(),
+                None => {
+                    tokio::time::sleep_until(wakes).await;
+                    None
+                }
+            };
+            let polls_now = match update {
+                Some(update) => self.live_update(update),
+                None => false,
+            };
+            self.release(i64::MAX)?;
+            if polls_now || Instant::now() >= ends {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an update of the Live Tail session. Returns whether the next round is due at once.
+    fn live_update(&mut self, update: Update) -> bool {
+        match update {
+            Update::Began => {
+                self.has_live_session = true;
+                self.groups.iter_mut().for_each(|group| group.live = Default::default());
+                true
+            }
+            Update::Events { events, is_sampled } => {
+                if is_sampled && !std::mem::replace(&mut self.is_sampling, is_sampled) {
+                    note("Live Tail samples: more than 500 events a second match; polling shows the others");
+                }
+                self.is_sampling = is_sampled;
+                // A line that was polled before may also be another, identical one: only polling can tell.
+                let mut has_repeated = false;
+                let mut new = Vec::new();
+                let end = self.options.query.end.unwrap_or(i64::MAX);
+                for event in events.into_iter().filter(|event| event.timestamp <= end) {
+                    let Some(group) = self.groups.iter_mut().find(|group| *group.name == *event.log_group) else {
+                        continue;
+                    };
+                    if group.follower.is_new_in(&mut group.live, event.identified()) {
+                        new.push(event);
+                    } else {
+                        has_repeated = true;
+                    }
+                }
+                self.take(new);
+                is_sampled || has_repeated
+            }
+            Update::Broke(cause) => {
+                self.has_live_session = false;
+                note(&format!("the Live Tail session broke off: {cause}; polling until it is back"));
+                true
+            }
+            Update::Refused(cause) => {
+                note(&format!("Live Tail is refused: {cause}; polling instead"));
+                self.live = None;
+                self.has_live_session = false;
+                self.live_is_refused = true;
+                true
+            }
+        }
+    }
+
+    async fn begin_live(&mut self) -> Result<()> {
+        if self.live_is_refused {
+            return Ok(());
+        }
+        self.live = None;
+        self.has_live_session = false;
+        if self.groups.len() > MOST_GROUPS {
+            note(&format!(
+                "a Live Tail session has at most {MOST_GROUPS} log groups, not {}; polling",
+                self.groups.len()
+            ));
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        for group in &self.groups {
+            let pattern = GroupPattern(group.name.to_string());
+            found.extend(catalog::matching(&self.aws, &pattern).await?.into_iter().filter(|it| it.name == *group.name));
+        }
+        if !found.is_empty() {
+            self.live = Some(Live::begin(&self.aws, found, Arc::clone(&self.query)));
+        }
+        Ok(())
+    }
+
+    async fn show_invocation(&mut self, request_id: &str) -> Result<()> {
+        self.sink.fit(self.groups.len());
+        let since = self.options.since;
+        let mut count = 0;
+        for index in 0..self.groups.len() {
+            let reader = self.groups[index].reader.clone();
+            let show = |events: &[Event]| {
+                self.take(events.to_vec());
+                self.release(i64::MAX)
+            };
+            let (swept, shown) = invocation::read(&reader, request_id, since, show).await?;
+            if swept == Swept::NoGroup {
+                return Err(no_group(&self.aws, reader.log_group()).await);
+            }
+            count += shown;
+        }
+        if count == 0 {
+            return Err(Error::failed(format!("no event names the request {request_id}"))
+                .hint("look further back with --since, or in other log groups with --group"));
+        }
+        self.finish()
+    }
+
+    /// Shows the last events of all groups, and lets the followers begin after them.
+    async fn show_last(&mut self, count: usize) -> Result<()> {
+        let mut found: Vec<Event> = Vec::new();
+        for index in 0..self.groups.len() {
+            loop {
+                let reader = self.groups[index].reader.clone();
+                let sink = &self.sink;
+                let mut selects = |event: &Event| sink.matches(event);
+                let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
+                match last.read(&reader).await {
+                    Ok(events) => found.extend(events),
+                    Err(error) if crate::error::is_missing(&error) => self.ended(index, Swept::NoGroup).await?,
+                    Err(error)
+                        if aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata::code(&error).is_some_and(is_expiry) =>
+                    {
+                        self.renew(reader.failed(error)).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(reader.failed(error)),
+                }
+                break;
+            }
+        }
+        found.sort_by_key(|event| event.timestamp);
+        let surplus = found.len().saturating_sub(count);
+        let shown = found.split_off(surplus);
+        let since = match (shown.first(), shown.last()) {
+            _ if shown.len() < count => self.options.since,
+            // There may be more of the first one's millisecond that were not asked for.
+            (Some(first), Some(last)) if first.timestamp < last.timestamp => first.timestamp + 1,
+            (Some(first), _) => first.timestamp,
+            (None, _) => now(),
+        };
+        for group in &mut self.groups {
+            group.follower = follower(&self.options, since).resuming_at(now());
+            for event in shown.iter().filter(|event| *event.log_group == *group.name) {
+                group.follower.is_new(event.identified());
+            }
+        }
+        self.sink.fit(self.groups.len());
+        for event in shown {
+            self.sink.count(&event);
+            self.is_complete |= self.sink.show(&event)?;
+        }
+        self.sink.flush()
+    }
+
+    /// Announces once that the credentials have expired, and looks for new ones.
+    async fn renew(&mut self, error: Error) -> Result<()> {
+        let advice = renewal::advice(self.global).await;
+        if !self.options.follows {
+            return Err(error.hint(advice));
+        }
+        if !std::mem::replace(&mut self.is_expired, true) {
+            note(&format!("{}; {advice}; waiting for new ones (Ctrl-C stops)", error.message));
+        }
+        tokio::time::sleep(RENEWED_EVERY).await;
+        // Until a profile can be read again, the old credentials are as good as none.
+        if let Ok(mut renewed) = Aws::connect(self.global).await {
+            renewed.retry = self.aws.retry.clone();
+            self.aws = renewed;
+            for group in &mut self.groups {
+                group.reader = groups::reader(&self.aws, &group.name, &self.query, &self.budget);
+            }
+            if self.options.is_live {
+                self.begin_live().await.ok();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn follower(options: &Options, since: i64) -> Follower {
+    let identify_by = if options.is_live { IdentifyBy::Content } else { IdentifyBy::EventId };
+    Follower::new(since).with_overlap(options.overlap_ms).identifying_by(identify_by)
+}
+
+/// The sweep that has read the least, and up to when.
+fn furthest_behind(sweeps: &[Option<Sweep>]) -> Option<(usize, i64)> {
+    let reached = sweeps.iter().enumerate().filter_map(|(index, sweep)| Some((index, sweep.as_ref()?.reached())));
+    reached.min_by_key(|(_, reached)| *reached)
+}
+
+async fn no_group(aws: &Aws, name: &str) -> Error {
+    let similar = catalog::suggestion(aws, name).await.map(|similar| format!("{similar}; ")).unwrap_or_default();
+    Error::failed(format!("there is no log group {name}")).hint(format!(
+        "{similar}create it with `ops-cli provision --zip FILE`, wait for it with --follow, or check --group, --app, --stage \
+         and --region"
+    ))
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
