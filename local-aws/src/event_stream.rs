@@ -41,9 +41,13 @@ pub fn response(frames: mpsc::Receiver<Bytes>) -> Response<Body> {
 
 fn frame(headers: [(&'static str, &'static str); 2], content_type: &'static str, payload: &impl Serialize) -> Bytes {
     let payload = serde_json::to_vec(payload).expect("what is streamed has string keys and no failing parts");
+    message(headers.into_iter().chain([(":content-type", content_type)]), payload)
+}
+
+/// A frame with these headers.
+pub fn message(headers: impl IntoIterator<Item = (&'static str, &'static str)>, payload: impl Into<Bytes>) -> Bytes {
     let header = |(name, value): (&'static str, &'static str)| Header::new(name, HeaderValue::String(value.into()));
-    let headers = headers.into_iter().chain([(":content-type", content_type)]).map(header);
-    let message = headers.fold(Message::new(payload), Message::add_header);
+    let message = headers.into_iter().map(header).fold(Message::new(payload), Message::add_header);
     let mut bytes = Vec::new();
     write_message_to(&message, &mut bytes).expect("headers are short, and a payload is below the 16 MiB of a frame");
     bytes.into()

@@ -1,34 +1,40 @@
-//! Kinesis Data Streams. Records are ours (`log`): put, read, pushed. Streams and everything else about them is kept by the
-//! engine, `ferrokinesis` (`engine`); where it differs from AWS, its answers are completed or replaced in front of it
-//! (`control`, `consumers`, `list_shards`, `tags`).
+//! Kinesis Data Streams of one region.
+//!
+//! `stream` owns what is known about a stream, and says which locks are taken in which order. `shard` holds records. Every
+//! other file is an operation, or a group of operations: a function over [`Kinesis`] and a typed request.
 
+mod account;
+mod addressing;
 mod consumers;
-mod control;
-mod create;
+mod create_stream;
+mod delete_stream;
+mod describe_stream;
 mod dry_run;
-mod engine;
-mod get;
+mod encryption;
+mod get_records;
 mod iterator;
 mod limits;
 mod list_shards;
-mod log;
+mod list_streams;
+mod monitoring;
 mod operations;
-mod persist;
-mod put;
+mod page_token;
+mod put_records;
 mod reader;
 mod records;
-mod resolve;
-mod subscribe;
+mod reshard;
+mod resource_policies;
+mod restore;
+mod retention;
+mod shard;
+mod stream;
+mod stream_mode;
+mod subscribe_to_shard;
 mod tags;
-mod target;
 #[cfg(test)]
 mod tests;
-/// The encodings of a request and its answer.
-mod wire {
-    pub(super) use crate::encoding::{Blob, BlobOut, Encoding as Wire, Text, Timestamp, serialization};
-}
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -37,67 +43,72 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::faults::Faults;
 use crate::metrics::Metrics;
 use crate::store::{self, Budget, Store};
 use crate::validation;
+use account::AccountSettings;
 use dry_run::DryRuns;
-use engine::Engine;
-pub use log::{SequenceText, ShardSequence};
-use log::{ShardLog, Status, StreamLog};
-pub use reader::{Cursor, RecordRef, Shard, Start, Stream};
-use subscribe::Active;
-use wire::Wire;
+pub use reader::{Cursor, RecordRef, ShardView as Shard, Start, StreamView as Stream};
+pub use shard::{SequenceText, ShardSequence};
+use stream::{Change, Storage, StreamState};
+use subscribe_to_shard::ActiveSubscription;
 
-/// How often what is past retention is let go.
+/// How often records past retention are evicted.
 const TRIM_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long streams and consumers take to be created, changed or deleted with `--realistic`. On AWS a stream is created in ten seconds or so, resharded in half a minute
+/// (<https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-resharding-split.html>).
+const REALISTIC_TRANSITION: Duration = Duration::from_secs(5);
 
 /// The error of what is above a shard's limits.
 const THROUGHPUT_EXCEEDED: &str = "ProvisionedThroughputExceededException";
 
-/// A handle on the streams; clones share them.
+/// A handle on the streams of a region; clones share them.
 #[derive(Clone)]
 pub struct Kinesis {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    engine: Engine,
+    region: String,
     account_id: String,
-    streams: RwLock<HashMap<String, Arc<StreamLog>>>,
-    /// Held while the engine's streams are changed or taken over.
-    control: tokio::sync::Mutex<()>,
+    /// Held while shards are added, so that the account's limit holds.
+    shard_limit: Mutex<()>,
+    /// By name.
+    streams: RwLock<BTreeMap<String, Arc<stream::Stream>>>,
+    account: Mutex<AccountSettings>,
     /// By stream name, whether there is such a stream or not.
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
     /// By consumer and shard.
-    subscriptions: Mutex<HashMap<(String, String), Active>>,
+    subscriptions: Mutex<HashMap<(String, String), ActiveSubscription>>,
     dry_runs: DryRuns,
     faults: Faults,
     metrics: Metrics,
-    store: Store,
-    budget: Budget,
-    /// Shards take and give no more in a second than on AWS.
+    storage: Storage,
+    /// Shards accept and return no more in a second than on AWS.
     has_limits: bool,
     /// State transitions take as long as on AWS.
     is_realistic: bool,
 }
 
 impl Kinesis {
-    /// Streams in memory; [`Kinesis::restore`] brings those that the store has.
+    /// Streams in memory; [`Kinesis::restore`] reads those that are stored.
     pub fn new(config: &Config, store: &Store, budget: &Budget, faults: &Faults) -> Self {
         let shared = Arc::new(Shared {
-            engine: Engine::new(config),
+            region: config.region.clone(),
             account_id: config.account_id.clone(),
+            shard_limit: Mutex::default(),
             streams: RwLock::default(),
-            control: tokio::sync::Mutex::new(()),
+            account: Mutex::default(),
             changes: Mutex::default(),
             subscriptions: Mutex::default(),
             dry_runs: DryRuns::default(),
             faults: faults.clone(),
             metrics: config.metrics.clone(),
-            store: store.clone(),
-            budget: budget.clone(),
+            storage: Storage { store: store.clone(), budget: budget.clone() },
             has_limits: config.shard_limits,
             is_realistic: config.realistic,
         });
@@ -120,6 +131,96 @@ impl Kinesis {
         crate::operation::tests::call(self, operation, request).await
     }
 
+    /// How long streams and consumers take to be created, changed or deleted.
+    fn transition(&self) -> Duration {
+        if self.shared.is_realistic { REALISTIC_TRANSITION } else { Duration::ZERO }
+    }
+
+    /// When a change that begins now takes effect, both in epoch milliseconds.
+    fn due(&self, now: u64) -> u64 {
+        now + u64::try_from(self.transition().as_millis()).unwrap_or_default()
+    }
+
+    /// The ARN of a stream of this name.
+    fn stream_arn(&self, name: &str) -> String {
+        let Shared { region, account_id, .. } = &*self.shared;
+        format!("arn:aws:kinesis:{region}:{account_id}:stream/{name}")
+    }
+
+    fn streams(&self) -> Vec<Arc<stream::Stream>> {
+        self.shared.streams.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<stream::Stream>> {
+        self.shared.streams.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// The stream of this name, whatever its status.
+    ///
+    /// # Errors
+    /// ResourceNotFoundException.
+    fn existing(&self, name: &str) -> Result<Arc<stream::Stream>, AwsError> {
+        self.find(name).ok_or_else(|| self.no_stream(name))
+    }
+
+    /// The stream of this name, to put on or to read.
+    ///
+    /// # Errors
+    /// ResourceNotFoundException, also while it is created or deleted.
+    fn available(&self, name: &str) -> Result<Arc<stream::Stream>, AwsError> {
+        let stream = self.existing(name)?;
+        if stream.state().status().is_available() { Ok(stream) } else { Err(self.no_stream(name)) }
+    }
+
+    fn add(&self, stream: stream::Stream) -> Arc<stream::Stream> {
+        let stream = Arc::new(stream);
+        let mut streams = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner);
+        streams.insert(stream.name.clone(), Arc::clone(&stream));
+        stream
+    }
+
+    /// Begins a change of an active stream that `plan` decides on, and carries it out when it is due.
+    ///
+    /// # Errors
+    /// ResourceInUseException unless the stream is active, and those of `plan`.
+    fn begin(
+        &self,
+        stream: &Arc<stream::Stream>,
+        plan: impl FnOnce(&StreamState) -> Result<Change, AwsError>,
+    ) -> Result<(), AwsError> {
+        let number = stream.update(|state| {
+            self.must_be_active(stream, state)?;
+            let change = plan(state)?;
+            Ok(state.begin(change, self.due(now())))
+        })?;
+        self.schedule(stream, number, self.transition());
+        Ok(())
+    }
+
+    /// Carries out the change of this number after a while, or now if there is no delay. There is one timer per change.
+    fn schedule(&self, stream: &Arc<stream::Stream>, number: u64, delay: Duration) {
+        if delay.is_zero() {
+            return self.finish(stream, number);
+        }
+        let (shared, stream) = (Arc::downgrade(&self.shared), Arc::downgrade(stream));
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            if let (Some(shared), Some(stream)) = (shared.upgrade(), stream.upgrade()) {
+                Self { shared }.finish(&stream, number);
+            }
+        });
+    }
+
+    /// Carries out the change of this number now, unless another one has replaced it.
+    fn finish(&self, stream: &Arc<stream::Stream>, number: u64) {
+        let Some(change) = stream.finish(number, now()) else { return };
+        if change == Change::Delete {
+            self.shared.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&stream.name);
+        }
+        self.changed(&stream.name);
+    }
+
+    /// Wakes those who wait for a change of a stream's shards.
     fn changed(&self, stream_name: &str) {
         let changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(changes) = changes.get(stream_name) {
@@ -127,33 +228,20 @@ impl Kinesis {
         }
     }
 
-    fn engine(&self) -> &Engine {
-        &self.shared.engine
-    }
-
-    fn known(&self, name: &str) -> Option<Arc<StreamLog>> {
-        self.shared.streams.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    /// The stream of this name, to put on or to read.
-    async fn stream_log(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
-        let log = self.described(name).await?;
-        if log.shards().settings.status == Status::Absent {
-            return Err(self.no_stream(name));
+    fn must_be_active(&self, stream: &stream::Stream, state: &StreamState) -> Result<(), AwsError> {
+        let status = state.status();
+        if status == stream::Status::Active {
+            return Ok(());
         }
-        Ok(log)
+        let (name, account, status) = (&stream.name, &self.shared.account_id, status.as_str());
+        Err(AwsError::bad_request(
+            "ResourceInUseException",
+            format!("Stream {name} under account {account} not ACTIVE, instead in state {status}"),
+        ))
     }
 
-    /// The stream of this name as the engine describes it now. Of an active stream that is known.
-    async fn described(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
-        match self.known(name).filter(|log| log.shards().settings.status == Status::Active) {
-            Some(log) => Ok(log),
-            None => self.refresh(name).await,
-        }
-    }
-
-    /// What is above a shard's limits.
-    fn rate_exceeded(&self, shard: &ShardLog, stream_name: &str) -> String {
+    /// The message of what is above a shard's limits.
+    fn rate_exceeded(&self, shard: &shard::Shard, stream_name: &str) -> String {
         format!(
             "Rate exceeded for shard {} in stream {stream_name} under account {}.",
             shard.id, self.shared.account_id
@@ -164,59 +252,13 @@ impl Kinesis {
         let account = &self.shared.account_id;
         AwsError::bad_request("ResourceNotFoundException", format!("Stream {name} under account {account} not found."))
     }
-
-    /// Takes over what the engine says of a stream.
-    async fn refresh(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
-        let _control = self.shared.control.lock().await;
-        self.take_over(name).await
-    }
-
-    /// As [`Kinesis::refresh`], with `control` held.
-    async fn take_over(&self, name: &str) -> Result<Arc<StreamLog>, AwsError> {
-        let described = match self.engine().stream(name).await {
-            Ok(described) => described,
-            Err(error) => {
-                self.forget(name);
-                return Err(error);
-            }
-        };
-        let settings = engine::settings(&described);
-        let log = self.known(name).unwrap_or_else(|| self.add(name, None, settings));
-        // A shard is in the store before its records are.
-        self.persist_stream(&log, &described).await;
-        if log.describe(settings, engine::shards(&described), now()) {
-            self.engine().complete_shards(&log).await?;
-            self.persist_stream(&log, &self.engine().stream(name).await?).await;
-            self.changed(name);
-        }
-        Ok(log)
-    }
-
-    fn add(&self, name: &str, incarnation: Option<u64>, settings: log::Settings) -> Arc<StreamLog> {
-        let mut streams = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner);
-        let latest = streams.values().map(|log| log.incarnation).max().unwrap_or_default();
-        let incarnation = incarnation.unwrap_or_else(|| now().max(latest + 1));
-        let (store, budget) = (self.shared.store.clone(), self.shared.budget.clone());
-        let log = Arc::new(StreamLog::new(name.to_owned(), incarnation, settings, store, budget));
-        streams.insert(name.to_owned(), Arc::clone(&log));
-        log
-    }
-
-    fn forget(&self, name: &str) {
-        let gone = self.shared.streams.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        if let Some(log) = gone {
-            log.close(now());
-            self.unpersist_stream(&log);
-            self.changed(name);
-        }
-    }
 }
 
 async fn trim(shared: Weak<Shared>) {
     loop {
         tokio::time::sleep(TRIM_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
-        let streams: Vec<_> = shared.streams.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let streams = Kinesis { shared }.streams();
         store::beside(move || streams.iter().for_each(|stream| stream.trim(now()))).await;
     }
 }
@@ -234,8 +276,8 @@ fn invalid(message: impl Into<String>) -> AwsError {
 ///
 /// # Errors
 /// What the service's model does not allow.
-fn read_input(operation: &str, wire: Wire, body: &[u8]) -> Result<Value, AwsError> {
-    validation::KINESIS.read(operation, wire.read_input(body)?)
+fn read_input(operation: &str, encoding: Encoding, body: &[u8]) -> Result<Value, AwsError> {
+    validation::KINESIS.read(operation, encoding.read_input(body)?)
 }
 
 /// Reads a request's typed form out of what the model allows.
@@ -243,16 +285,11 @@ fn typed<T: DeserializeOwned>(input: Value) -> Result<T, AwsError> {
     serde_json::from_value(input).map_err(|error| AwsError::serialization(error.to_string()))
 }
 
-/// A member that is a text.
-fn text<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
-    input.get(name).and_then(Value::as_str)
-}
-
-/// What these count against the limits of reading.
-fn read_bytes(items: &[log::Item]) -> usize {
+/// What records count against the limits of reading.
+fn read_bytes(items: &[shard::Item]) -> usize {
     items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum()
 }
 
-fn data_bytes(items: &[log::Item]) -> usize {
+fn data_bytes(items: &[shard::Item]) -> usize {
     items.iter().map(|item| item.entry.data.len()).sum()
 }

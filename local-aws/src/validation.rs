@@ -129,11 +129,6 @@ impl Model {
         }
     }
 
-    /// Whether an operation's input has a member of this name.
-    pub fn has_member(&self, operation: &str, name: &str) -> bool {
-        self.operations.get(operation).is_some_and(|shape| self.shape(shape).member_shape(self, name).is_some())
-    }
-
     /// Whether the table has the operation.
     #[cfg(test)]
     pub fn has_operation(&self, operation: &str) -> bool {

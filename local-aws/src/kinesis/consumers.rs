@@ -1,136 +1,172 @@
-//! Enhanced fan-out consumers: kept by the engine, but made and deleted here, because it takes half a second for each.
+//! Enhanced fan-out consumers: RegisterStreamConsumer, DeregisterStreamConsumer, DescribeStreamConsumer, ListStreamConsumers.
 
-use ferrokinesis::types::{Consumer, ConsumerStatus, EpochSeconds};
+use std::ops::Bound;
+use std::sync::Arc;
+
 use kinesis_event_logger_core::limits::STREAM_CONSUMERS;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::target::stream_name;
-use super::{Kinesis, now, text};
+use super::addressing::{StreamAddress, no_consumer};
+use super::stream::{Consumer, ConsumerStatus, Stream};
+use super::tags::{Tags, check_tags};
+use super::{Kinesis, invalid, now, page_token};
 use crate::error::AwsError;
 
-impl Kinesis {
-    pub(super) async fn register_consumer(&self, input: &Value) -> Result<Value, AwsError> {
-        let stream_arn = text(input, "StreamARN").unwrap_or_default();
-        let name = text(input, "ConsumerName").unwrap_or_default();
-        self.engine().stream(stream_name(stream_arn).unwrap_or_default()).await?;
-        let _control = self.shared.control.lock().await;
-        let consumers = self.engine().consumers(stream_arn).await;
-        if consumers.iter().any(|consumer| consumer.consumer_name == name) {
-            return Err(AwsError::bad_request(
-                "ResourceInUseException",
-                format!("Consumer {name} under stream {stream_arn} already exists."),
-            ));
+/// Consumers of an answer without a limit (Kinesis API, ListStreamConsumers).
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RegisterStreamConsumer {
+    #[serde(flatten)]
+    stream: StreamAddress,
+    consumer_name: String,
+    #[serde(default)]
+    tags: Tags,
+}
+
+/// A consumer by its ARN, or by its stream and its name.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ConsumerAddress {
+    #[serde(rename = "ConsumerARN")]
+    consumer_arn: Option<String>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    consumer_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListStreamConsumers {
+    #[serde(flatten)]
+    stream: StreamAddress,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+}
+
+pub fn register_stream_consumer(kinesis: &Kinesis, request: RegisterStreamConsumer) -> Result<Value, AwsError> {
+    let RegisterStreamConsumer { stream, consumer_name: name, tags } = request;
+    let stream = kinesis.addressed(stream)?;
+    let answer = stream.update(|state| {
+        if state.consumers.contains_key(&name) {
+            let message = format!("Consumer {name} under stream {} already exists.", stream.arn);
+            return Err(AwsError::bad_request("ResourceInUseException", message));
         }
-        if consumers.len() >= STREAM_CONSUMERS {
-            return Err(AwsError::bad_request(
-                "LimitExceededException",
-                "You have reached the maximum number of registered consumers for this stream.",
-            ));
+        if state.consumers.len() >= STREAM_CONSUMERS {
+            let message = "You have reached the maximum number of registered consumers for this stream.";
+            return Err(AwsError::bad_request("LimitExceededException", message));
         }
-        let tags = super::tags::checked(input, stream_arn)?;
-        let seconds = now() / 1000;
+        check_tags(&tags, || stream.arn.clone())?;
         let consumer = Consumer {
-            consumer_name: name.to_owned(),
-            consumer_arn: format!("{stream_arn}/consumer/{name}:{seconds}"),
-            consumer_status: ConsumerStatus::Creating,
-            consumer_creation_timestamp: EpochSeconds(seconds as f64),
+            name: name.clone(),
+            created_seconds: now() / 1000,
+            status: ConsumerStatus::Creating,
+            tags,
+            policy: None,
         };
-        let answer = json!({ "Consumer": consumer });
-        self.engine().set_tags(&consumer.consumer_arn, &tags).await?;
-        let active = Consumer { consumer_status: ConsumerStatus::Active, ..consumer.clone() };
-        self.transition(consumer, Some(active)).await?;
+        let answer = json!({ "Consumer": answer_of(&consumer, &stream) });
+        state.consumers.insert(name.clone(), consumer);
         Ok(answer)
-    }
+    })?;
+    kinesis.schedule_consumer(&stream, name);
+    Ok(answer)
+}
 
-    pub(super) async fn deregister_consumer(&self, input: &Value) -> Result<Value, AwsError> {
-        let consumer = self.find_consumer(input).await?;
-        let deleting = Consumer { consumer_status: ConsumerStatus::Deleting, ..consumer };
-        self.transition(deleting, None).await?;
-        Ok(Value::Null)
-    }
-
-    /// Makes a consumer what it will be, on AWS after some seconds. What a kill interrupts is done at once.
-    async fn transition(&self, first: Consumer, last: Option<Consumer>) -> Result<(), AwsError> {
-        if !self.shared.is_realistic {
-            return self.set_consumer(&first.consumer_arn, last).await;
+pub fn deregister_stream_consumer(kinesis: &Kinesis, address: ConsumerAddress) -> Result<(), AwsError> {
+    let (stream, consumer) = kinesis.find_consumer(address)?;
+    stream.update(|state| {
+        if let Some(consumer) = state.consumers.get_mut(&consumer.name) {
+            consumer.status = ConsumerStatus::Deleting;
         }
-        let (kinesis, arn) = (self.clone(), first.consumer_arn.clone());
-        self.set_consumer(&arn, Some(first)).await?;
+        Ok(())
+    })?;
+    kinesis.schedule_consumer(&stream, consumer.name);
+    Ok(())
+}
+
+pub fn describe_stream_consumer(kinesis: &Kinesis, address: ConsumerAddress) -> Result<Value, AwsError> {
+    let (stream, consumer) = kinesis.find_consumer(address)?;
+    let mut description = answer_of(&consumer, &stream);
+    description["StreamARN"] = stream.arn.as_str().into();
+    Ok(json!({ "ConsumerDescription": description }))
+}
+
+pub fn list_stream_consumers(kinesis: &Kinesis, request: ListStreamConsumers) -> Result<Value, AwsError> {
+    let stream = kinesis.addressed(request.stream)?;
+    let after: Option<String> = request.next_token.as_deref().map(page_token::decode).transpose()?;
+    let limit = request.max_results.unwrap_or(PAGE);
+    let state = stream.state();
+    let after = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut page: Vec<_> = state.consumers.range::<str, _>((after, Bound::Unbounded)).take(limit + 1).collect();
+    let has_more = page.len() > limit;
+    page.truncate(limit);
+    let consumers: Vec<_> = page.iter().map(|(_, consumer)| answer_of(consumer, &stream)).collect();
+    let mut answer = json!({ "Consumers": consumers });
+    if let Some((last, _)) = page.last().filter(|_| has_more) {
+        answer["NextToken"] = page_token::encode(last).into();
+    }
+    Ok(answer)
+}
+
+fn answer_of(consumer: &Consumer, stream: &Stream) -> Value {
+    json!({
+        "ConsumerName": consumer.name,
+        "ConsumerARN": consumer.arn(&stream.arn),
+        "ConsumerStatus": consumer.status,
+        "ConsumerCreationTimestamp": consumer.created_seconds,
+    })
+}
+
+impl Kinesis {
+    fn find_consumer(&self, address: ConsumerAddress) -> Result<(Arc<Stream>, Consumer), AwsError> {
+        let ConsumerAddress { consumer_arn, stream_arn, consumer_name } = address;
+        let stream_name = stream_arn.as_deref().map(|arn| self.name_in(arn)).transpose()?;
+        match (consumer_arn, stream_name, consumer_name) {
+            (Some(arn), ..) => self.consumer(&arn).ok_or_else(|| no_consumer(&arn)),
+            (None, Some(stream_name), Some(name)) => {
+                let find = || {
+                    let stream = self.find(stream_name)?;
+                    let consumer = stream.state().consumers.get(&name).cloned()?;
+                    Some((stream, consumer))
+                };
+                find().ok_or_else(|| no_consumer(&format!("{name} under stream {}", self.stream_arn(stream_name))))
+            }
+            _ => Err(invalid("Must specify either ConsumerARN, or both StreamARN and ConsumerName.")),
+        }
+    }
+
+    /// Finishes the registration or deregistration of a consumer after a while, or now if there is no delay.
+    fn schedule_consumer(&self, stream: &Arc<Stream>, name: String) {
+        let transition = self.transition();
+        if transition.is_zero() {
+            return self.finish_consumer(stream, &name);
+        }
+        let (shared, stream) = (Arc::downgrade(&self.shared), Arc::downgrade(stream));
         tokio::spawn(async move {
-            tokio::time::sleep(kinesis.engine().transition).await;
-            if let Err(error) = kinesis.set_consumer(&arn, last).await {
-                tracing::warn!(arn, error.message, "a consumer stays as it is");
+            tokio::time::sleep(transition).await;
+            if let (Some(shared), Some(stream)) = (shared.upgrade(), stream.upgrade()) {
+                Self { shared }.finish_consumer(&stream, &name);
             }
         });
-        Ok(())
     }
 
-    pub(super) async fn set_consumer(&self, arn: &str, consumer: Option<Consumer>) -> Result<(), AwsError> {
-        match consumer {
-            Some(consumer) => self.engine().put_consumer(consumer).await?,
-            None => {
-                self.engine().delete_consumer(arn).await?;
-                self.end_subscriptions(arn);
+    /// Finishes the registration or deregistration of a consumer.
+    pub(super) fn finish_consumer(&self, stream: &Stream, name: &str) {
+        let finished = stream.update(|state| {
+            match state.consumers.get_mut(name) {
+                Some(consumer) if consumer.status == ConsumerStatus::Creating => {
+                    consumer.status = ConsumerStatus::Active;
+                }
+                Some(consumer) if consumer.status == ConsumerStatus::Deleting => {
+                    self.end_subscriptions(&consumer.arn(&stream.arn));
+                    state.consumers.remove(name);
+                }
+                _ => {}
             }
-        }
-        self.persist_consumer(arn).await;
-        Ok(())
+            Ok(())
+        });
+        debug_assert!(finished.is_ok());
     }
-
-    pub(super) async fn describe_consumer(&self, input: &Value) -> Result<Value, AwsError> {
-        let consumer = self.find_consumer(input).await?;
-        let mut description = json!(consumer);
-        description["StreamARN"] = stream_arn(&consumer).into();
-        Ok(json!({ "ConsumerDescription": description }))
-    }
-
-    pub(super) async fn list_consumers(&self, input: &Value) -> Result<Value, AwsError> {
-        let stream_arn = text(input, "StreamARN").unwrap_or_default();
-        self.engine().stream(stream_name(stream_arn).unwrap_or_default()).await?;
-        let after = match text(input, "NextToken") {
-            None => String::new(),
-            Some(token) => decode(token).ok_or_else(|| {
-                AwsError::bad_request("ExpiredNextTokenException", "The specified NextToken is invalid.")
-            })?,
-        };
-        let limit = input["MaxResults"].as_u64().unwrap_or(100) as usize;
-        let mut consumers = self.engine().consumers(stream_arn).await;
-        consumers.retain(|consumer| consumer.consumer_name > after);
-        consumers.sort_by(|one, other| one.consumer_name.cmp(&other.consumer_name));
-        let has_more = consumers.len() > limit;
-        consumers.truncate(limit);
-        let mut answer = json!({ "Consumers": consumers });
-        if let Some(last) = consumers.last().filter(|_| has_more) {
-            answer["NextToken"] = base64_simd::STANDARD.encode_to_string(&last.consumer_name).into();
-        }
-        Ok(answer)
-    }
-
-    /// The consumer that a request names, by its ARN or by its stream and its name.
-    async fn find_consumer(&self, input: &Value) -> Result<Consumer, AwsError> {
-        let (arn, stream_arn, name) =
-            (text(input, "ConsumerARN"), text(input, "StreamARN"), text(input, "ConsumerName"));
-        let (found, what) = match (arn, stream_arn, name) {
-            (Some(arn), ..) => (self.engine().consumer(arn).await, arn.to_owned()),
-            (None, Some(stream_arn), Some(name)) => {
-                let mut consumers = self.engine().consumers(stream_arn).await.into_iter();
-                (consumers.find(|consumer| consumer.consumer_name == name), format!("{name} under stream {stream_arn}"))
-            }
-            _ => return Err(super::invalid("Must specify either ConsumerARN, or both StreamARN and ConsumerName.")),
-        };
-        found.ok_or_else(|| no_consumer(&what))
-    }
-}
-
-/// `what`: the consumer's ARN, or its name and its stream's.
-pub(super) fn no_consumer(what: &str) -> AwsError {
-    AwsError::bad_request("ResourceNotFoundException", format!("Consumer {what} not found."))
-}
-
-fn stream_arn(consumer: &Consumer) -> &str {
-    consumer.consumer_arn.split_once("/consumer/").map_or("", |(stream, _)| stream)
-}
-
-fn decode(token: &str) -> Option<String> {
-    String::from_utf8(base64_simd::STANDARD.decode_to_vec(token).ok()?).ok()
 }

@@ -1,15 +1,14 @@
-//! ListShards: the engine knows neither ARNs nor filters, and its tokens do not carry the stream.
+//! ListShards.
 
-use bytes::Bytes;
-use ferrokinesis::types::Shard;
-use http::Response;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::log::{ShardLog, StreamLog};
-use super::target::Target;
-use super::wire::Wire;
-use super::{Kinesis, invalid, now, typed};
+use super::addressing::StreamAddress;
+use super::describe_stream::ShardAnswer;
+use super::shard::Shard;
+use super::stream::StreamState;
+use super::{Kinesis, invalid, now, page_token};
 use crate::error::AwsError;
 
 /// Shards of an answer without a limit (Kinesis API, ListShards).
@@ -17,9 +16,9 @@ const PAGE: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ListShards {
+pub struct ListShards {
     #[serde(flatten)]
-    target: Target,
+    stream: StreamAddress,
     next_token: Option<String>,
     exclusive_start_shard_id: Option<String>,
     max_results: Option<usize>,
@@ -48,13 +47,13 @@ enum FilterType {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ListShardsAnswer {
-    shards: Vec<Shard>,
+pub struct ListShardsAnswer {
+    shards: Vec<ShardAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }
 
-/// Where a listing goes on. It carries the stream, because a request with a token names none.
+/// Where a listing continues. It contains the stream, because a request with a token names none.
 #[derive(Serialize, Deserialize)]
 struct Page {
     stream: String,
@@ -62,46 +61,43 @@ struct Page {
     filter: Option<ShardFilter>,
 }
 
-impl Kinesis {
-    pub(super) async fn list_shards(&self, wire: Wire, input: Value) -> Result<Response<Bytes>, AwsError> {
-        let input: ListShards = typed(input)?;
-        let limit = input.max_results.unwrap_or(PAGE);
-        let page = self.page(input)?;
-        // It names the parents of new shards first.
-        let log = self.stream_log(&page.stream).await?;
-        let described = self.engine().stream(&page.stream).await?;
-        let wanted = page.filter.as_ref().map(|filter| Wanted::of(filter, &log)).transpose()?;
-        let is_wanted = |id: &str| {
-            id > page.after.as_str()
-                && wanted.as_ref().is_none_or(|wanted| log.shard(id).is_some_and(|shard| wanted.has(&shard)))
-        };
-        let mut shards: Vec<_> = described.shards.into_iter().filter(|shard| is_wanted(&shard.shard_id)).collect();
-        let has_more = shards.len() > limit;
-        shards.truncate(limit);
-        let last = shards.last().filter(|_| has_more).map(|last| last.shard_id.clone());
-        let next_token = last.map(|after| Page { after, ..page }.encode());
-        wire.answer(&ListShardsAnswer { shards, next_token })
-    }
+pub fn list_shards(kinesis: &Kinesis, request: ListShards) -> Result<ListShardsAnswer, AwsError> {
+    let limit = request.max_results.unwrap_or(PAGE);
+    let page = kinesis.page(request)?;
+    let stream = kinesis.available(&page.stream)?;
+    let state = stream.state();
+    let selection = page.filter.as_ref().map(|filter| ShardSelection::of(filter, &state)).transpose()?;
+    let is_selected = |shard: &&Arc<Shard>| {
+        shard.id > page.after && selection.as_ref().is_none_or(|selection| selection.contains(shard))
+    };
+    let mut shards: Vec<_> = state.shards().iter().filter(is_selected).take(limit + 1).collect();
+    let has_more = shards.len() > limit;
+    shards.truncate(limit);
+    let last = shards.last().filter(|_| has_more).map(|last| last.id.clone());
+    let next_token = last.map(|after| page_token::encode(&Page { after, ..page }));
+    Ok(ListShardsAnswer { shards: shards.into_iter().map(ShardAnswer::of).collect(), next_token })
+}
 
+impl Kinesis {
     /// What a request asks for: where a token leads to, or what it names itself, never both.
-    fn page(&self, input: ListShards) -> Result<Page, AwsError> {
-        let ListShards { target, next_token, exclusive_start_shard_id, shard_filter, .. } = input;
+    fn page(&self, request: ListShards) -> Result<Page, AwsError> {
+        let ListShards { stream, next_token, exclusive_start_shard_id, shard_filter, .. } = request;
         let Some(token) = next_token else {
             let after = exclusive_start_shard_id.unwrap_or_default();
-            return Ok(Page { stream: self.name_of(target)?, after, filter: shard_filter });
+            return Ok(Page { stream: self.name_of(stream)?, after, filter: shard_filter });
         };
-        if target.stream_name.is_some() || target.stream_arn.is_some() {
+        if stream.stream_name.is_some() || stream.stream_arn.is_some() {
             return Err(invalid("NextToken and StreamName cannot be provided together."));
         }
         if exclusive_start_shard_id.is_some() {
             return Err(invalid("NextToken and ExclusiveStartShardId cannot be provided together."));
         }
-        Page::decode(&token)
+        page_token::decode(&token)
     }
 }
 
-/// The shards that a filter lets pass: the ID of the last before them, and the time at or from which they are open.
-struct Wanted {
+/// The shards that a filter selects: by the ID of the last one before them, and by the time at or from which they are open.
+struct ShardSelection {
     after: String,
     /// Open at this time, in epoch milliseconds, or later.
     from: u64,
@@ -109,17 +105,17 @@ struct Wanted {
     until: u64,
 }
 
-impl Wanted {
-    fn of(filter: &ShardFilter, log: &StreamLog) -> Result<Self, AwsError> {
+impl ShardSelection {
+    fn of(filter: &ShardFilter, state: &StreamState) -> Result<Self, AwsError> {
         let now = now();
-        let horizon = log.shards().settings.cutoff(now);
+        let horizon = state.configuration.cutoff(now);
         let time = || match filter.timestamp {
             Some(seconds) => Ok(horizon.max((seconds * 1000.0) as u64)),
             None => Err(invalid("A ShardFilter of this type needs a Timestamp.")),
         };
         let from = |from: u64| Self { after: String::new(), from, until: u64::MAX };
         // Before there was a shard, the first ones are what was open.
-        let at = |time: u64| Self { until: time.max(oldest(log)), ..from(time.max(oldest(log))) };
+        let at = |time: u64| Self { until: time.max(oldest(state)), ..from(time.max(oldest(state))) };
         Ok(match filter.r#type {
             FilterType::AfterShardId => {
                 let after = filter.shard_id.clone();
@@ -135,24 +131,12 @@ impl Wanted {
     }
 
     /// A shard that closed at a time was open until then, its children are from then on.
-    fn has(&self, shard: &ShardLog) -> bool {
+    fn contains(&self, shard: &Shard) -> bool {
         shard.id > self.after && shard.opened <= self.until && shard.closed().is_none_or(|closed| closed > self.from)
     }
 }
 
 /// Epoch milliseconds at which the stream's first shards were made.
-fn oldest(log: &StreamLog) -> u64 {
-    log.shards().all.iter().map(|shard| shard.opened).min().unwrap_or_default()
-}
-
-impl Page {
-    fn encode(&self) -> String {
-        base64_simd::STANDARD.encode_to_string(json!(self).to_string())
-    }
-
-    fn decode(token: &str) -> Result<Self, AwsError> {
-        let json = base64_simd::STANDARD.decode_to_vec(token).ok();
-        json.and_then(|json| serde_json::from_slice(&json).ok())
-            .ok_or_else(|| AwsError::bad_request("ExpiredNextTokenException", "The specified NextToken is invalid."))
-    }
+fn oldest(state: &StreamState) -> u64 {
+    state.shards().iter().map(|shard| shard.opened).min().unwrap_or_default()
 }

@@ -2,11 +2,15 @@
 
 use std::sync::LazyLock;
 
-use http::Method;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Response};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::{Kinesis, read_input, typed};
+use super::{
+    Kinesis, account, consumers, create_stream, delete_stream, describe_stream, encryption, list_shards, list_streams,
+    monitoring, read_input, reshard, resource_policies, retention, stream_mode, tags, typed,
+};
 use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::operation::{JsonService, MIB, Operation, Request, Service, ServiceName, UNKNOWN_OPERATION};
@@ -20,66 +24,64 @@ impl Service for Kinesis {
     fn operations() -> &'static [Operation<Self>] {
         static OPERATIONS: LazyLock<Vec<Operation<Kinesis>>> = LazyLock::new(|| {
             vec![
-                control("AddTagsToStream"),
-                control("CreateStream").logs("stream created", &["StreamName", "ShardCount"]),
-                control("DecreaseStreamRetentionPeriod"),
-                control("DeleteResourcePolicy"),
-                control("DeleteStream").logs("stream deleted", &["StreamName", "StreamARN"]),
-                control("DeregisterStreamConsumer").logs("consumer deregistered", &["ConsumerName", "ConsumerARN"]),
-                control("DescribeAccountSettings"),
-                control("DescribeLimits"),
-                control("DescribeStream"),
-                control("DescribeStreamConsumer"),
-                control("DescribeStreamSummary"),
-                control("DisableEnhancedMonitoring"),
-                control("EnableEnhancedMonitoring"),
-                Operation::new_async("GetRecords", |kinesis: Kinesis, request| async move {
-                    let encoding = encoding(&request)?;
-                    kinesis.get_records(encoding, read_input("GetRecords", encoding, &request.body)?).await
+                Operation::json("AddTagsToStream", tags::add_tags_to_stream),
+                Operation::json("CreateStream", create_stream::create_stream)
+                    .logs("stream created", &["StreamName", "ShardCount"]),
+                Operation::json("DecreaseStreamRetentionPeriod", retention::decrease_stream_retention_period),
+                Operation::json("DeleteResourcePolicy", resource_policies::delete_resource_policy),
+                Operation::json("DeleteStream", delete_stream::delete_stream)
+                    .logs("stream deleted", &["StreamName", "StreamARN"]),
+                Operation::json("DeregisterStreamConsumer", consumers::deregister_stream_consumer)
+                    .logs("consumer deregistered", &["ConsumerName", "ConsumerARN"]),
+                Operation::json("DescribeAccountSettings", account::describe_account_settings),
+                Operation::json("DescribeLimits", account::describe_limits),
+                Operation::json("DescribeStream", describe_stream::describe_stream),
+                Operation::json("DescribeStreamConsumer", consumers::describe_stream_consumer),
+                Operation::json("DescribeStreamSummary", describe_stream::describe_stream_summary),
+                Operation::json("DisableEnhancedMonitoring", monitoring::disable_enhanced_monitoring),
+                Operation::json("EnableEnhancedMonitoring", monitoring::enable_enhanced_monitoring),
+                Operation::new_async("GetRecords", get_records),
+                Operation::json("GetResourcePolicy", resource_policies::get_resource_policy),
+                Operation::json_async("GetShardIterator", |kinesis: Kinesis, input| async move {
+                    kinesis.get_shard_iterator(input).await
                 }),
-                control("GetResourcePolicy"),
-                Operation::new_async("GetShardIterator", |kinesis: Kinesis, request| async move {
-                    let encoding = encoding(&request)?;
-                    kinesis.get_shard_iterator(encoding, read_input("GetShardIterator", encoding, &request.body)?).await
-                }),
-                control("IncreaseStreamRetentionPeriod"),
-                Operation::new_async("ListShards", |kinesis: Kinesis, request| async move {
-                    let encoding = encoding(&request)?;
-                    kinesis.list_shards(encoding, read_input("ListShards", encoding, &request.body)?).await
-                }),
-                control("ListStreamConsumers"),
-                control("ListStreams"),
-                control("ListTagsForResource"),
-                control("ListTagsForStream"),
-                control("MergeShards")
+                Operation::json("IncreaseStreamRetentionPeriod", retention::increase_stream_retention_period),
+                Operation::json("ListShards", list_shards::list_shards),
+                Operation::json("ListStreamConsumers", consumers::list_stream_consumers),
+                Operation::json("ListStreams", list_streams::list_streams),
+                Operation::json("ListTagsForResource", tags::list_tags_for_resource),
+                Operation::json("ListTagsForStream", tags::list_tags_for_stream),
+                Operation::json("MergeShards", reshard::merge_shards)
                     .logs("shards merged", &["StreamName", "StreamARN", "ShardToMerge", "AdjacentShardToMerge"]),
-                Operation::new_async("PutRecord", |kinesis: Kinesis, request| async move {
-                    kinesis.put_record(encoding(&request)?, &request.body).await
+                Operation::new("PutRecord", |kinesis: &Kinesis, request| {
+                    kinesis.put_record(encoding(request)?, &request.body)
                 })
                 .body_limit(PUT_BODY),
-                Operation::new_async("PutRecords", |kinesis: Kinesis, request| async move {
-                    kinesis.put_records(encoding(&request)?, &request.body).await
+                Operation::new("PutRecords", |kinesis: &Kinesis, request| {
+                    kinesis.put_records(encoding(request)?, &request.body)
                 })
                 .body_limit(PUT_BODY),
-                control("PutResourcePolicy"),
-                control("RegisterStreamConsumer").logs("consumer registered", &["ConsumerName", "StreamARN"]),
-                control("RemoveTagsFromStream"),
-                control("SplitShard").logs("shard split", &["StreamName", "StreamARN", "ShardToSplit"]),
-                control("StartStreamEncryption"),
-                control("StopStreamEncryption"),
-                Operation::new_async("SubscribeToShard", |kinesis: Kinesis, request| async move {
-                    let encoding = encoding(&request)?;
-                    kinesis.subscribe_to_shard(encoding, read_input("SubscribeToShard", encoding, &request.body)?).await
-                }),
-                control("TagResource"),
-                control("UntagResource"),
-                control("UpdateAccountSettings"),
-                control("UpdateMaxRecordSize"),
-                control("UpdateShardCount")
+                Operation::json("PutResourcePolicy", resource_policies::put_resource_policy),
+                Operation::json("RegisterStreamConsumer", consumers::register_stream_consumer)
+                    .logs("consumer registered", &["ConsumerName", "StreamARN"]),
+                Operation::json("RemoveTagsFromStream", tags::remove_tags_from_stream),
+                Operation::json("SplitShard", reshard::split_shard)
+                    .logs("shard split", &["StreamName", "StreamARN", "ShardToSplit"]),
+                Operation::json("StartStreamEncryption", encryption::start_stream_encryption),
+                Operation::json("StopStreamEncryption", encryption::stop_stream_encryption),
+                Operation::new_async("SubscribeToShard", subscribe_to_shard),
+                Operation::json("TagResource", tags::tag_resource),
+                Operation::json("UntagResource", tags::untag_resource),
+                Operation::json("UpdateAccountSettings", account::update_account_settings),
+                Operation::json("UpdateMaxRecordSize", stream_mode::update_max_record_size),
+                Operation::json("UpdateShardCount", reshard::update_shard_count)
                     .logs("shard count updated", &["StreamName", "StreamARN", "TargetShardCount"]),
-                control("UpdateStreamMode"),
-                control("UpdateStreamRecordDistributionStrategy"),
-                control("UpdateStreamWarmThroughput"),
+                Operation::json("UpdateStreamMode", stream_mode::update_stream_mode),
+                Operation::json(
+                    "UpdateStreamRecordDistributionStrategy",
+                    stream_mode::update_record_distribution_strategy,
+                ),
+                Operation::json("UpdateStreamWarmThroughput", stream_mode::update_stream_warm_throughput),
             ]
         });
         &OPERATIONS
@@ -96,9 +98,14 @@ impl JsonService for Kinesis {
     }
 }
 
-/// An operation that neither puts nor reads records.
-fn control(name: &'static str) -> Operation<Kinesis> {
-    Operation::json_async(name, move |kinesis: Kinesis, input: Value| async move { kinesis.control(name, input).await })
+async fn get_records(kinesis: Kinesis, request: Request) -> Result<Response<Bytes>, AwsError> {
+    let encoding = encoding(&request)?;
+    kinesis.get_records(encoding, typed(read_input("GetRecords", encoding, &request.body)?)?).await
+}
+
+async fn subscribe_to_shard(kinesis: Kinesis, request: Request) -> Result<Response<Body>, AwsError> {
+    let encoding = encoding(&request)?;
+    kinesis.subscribe_to_shard(encoding, typed(read_input("SubscribeToShard", encoding, &request.body)?)?).await
 }
 
 /// The encoding of a request and of its answer.

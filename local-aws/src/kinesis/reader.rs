@@ -1,31 +1,32 @@
-//! Streams as the pollers of Lambda read them: shards in their order, records from a place on, and when to look again.
+//! Streams as event source mappings read them: shards in their order, records from a position on, and when to read again.
 
 use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::log::{Item, Read, ShardLog, ShardSequence, Span, StreamLog};
-use super::target::stream_name;
+use super::addressing::stream_name;
+use super::shard::{Item, Read, Shard, ShardSequence, Span};
+use super::stream::Stream;
 use super::{Kinesis, data_bytes, now};
 use crate::metrics::Direction;
 use crate::store::StoreError;
 
 /// A stream as its readers see it.
 #[derive(Debug, Clone)]
-pub struct Stream {
+pub struct StreamView {
     pub name: String,
-    /// Tells the stream from others of this name, before and after it.
+    /// Distinguishes the stream from others of this name, before and after it.
     pub incarnation: u64,
-    /// How long records are kept, in milliseconds.
+    /// How long records are retained, in milliseconds.
     pub retention_ms: i64,
-    /// Every shard, closed ones included, in the order they were made.
-    pub shards: Vec<Shard>,
+    /// Every shard, closed ones included, in the order of their indexes.
+    pub shards: Vec<ShardView>,
 }
 
 /// A shard and the shards it came from.
 #[derive(Debug, Clone)]
-pub struct Shard {
+pub struct ShardView {
     pub id: String,
     /// The shards whose end this one begins at: none, one (split) or two (merge).
     pub parents: Vec<String>,
@@ -53,19 +54,9 @@ pub enum Start {
     AtTimestamp(f64),
 }
 
-/// A place between two records of one shard: the counter of the record that is read next.
+/// A position between two records of one shard: the counter of the record that is read next.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Cursor(u64);
-
-impl Cursor {
-    /// The place before the first record.
-    pub const START: Self = Self(0);
-
-    /// The place right after the record with this counter.
-    pub fn after(counter: u64) -> Self {
-        Self(counter + 1)
-    }
-}
 
 /// One read of a shard.
 #[derive(Debug)]
@@ -73,6 +64,16 @@ pub struct Page {
     read: Option<Read>,
     /// The shard is closed and everything in it has been read.
     pub end_of_shard: bool,
+}
+
+impl Cursor {
+    /// The position before the first record.
+    pub const START: Self = Self(0);
+
+    /// The position right after the record with this counter.
+    pub fn after(counter: u64) -> Self {
+        Self(counter + 1)
+    }
 }
 
 impl Page {
@@ -90,41 +91,37 @@ impl Page {
 
 impl Kinesis {
     /// The stream of this ARN, if it exists.
-    pub async fn stream(&self, stream_arn: &str) -> Option<Stream> {
-        let name = stream_name(stream_arn)?;
-        if self.engine().arn(name) != stream_arn {
-            return None;
-        }
-        let stream = self.described(name).await.ok()?;
-        let shards = stream.shards();
-        let shard = |shard: &Arc<ShardLog>| Shard {
+    pub async fn stream(&self, stream_arn: &str) -> Option<StreamView> {
+        let stream = self.find(stream_name(stream_arn)?).filter(|stream| stream.arn == stream_arn)?;
+        let state = stream.state();
+        let shard = |shard: &Arc<Shard>| ShardView {
             id: shard.id.clone(),
             parents: shard.parents.clone(),
             sequence: shard.sequence,
         };
-        Some(Stream {
-            name: name.to_owned(),
+        Some(StreamView {
+            name: stream.name.clone(),
             incarnation: stream.incarnation,
-            retention_ms: i64::try_from(shards.settings.retention_ms).unwrap_or(i64::MAX),
-            shards: shards.all.iter().map(shard).collect(),
+            retention_ms: i64::try_from(state.configuration.retention_ms()).unwrap_or(i64::MAX),
+            shards: state.shards().iter().map(shard).collect(),
         })
     }
 
     /// Whether an enhanced fan-out consumer is registered under this ARN.
     pub async fn has_consumer(&self, consumer_arn: &str) -> bool {
-        self.engine().consumer(consumer_arn).await.is_some()
+        self.consumer(consumer_arn).is_some()
     }
 
     /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
     ///
     /// # Errors
     /// The data directory cannot be read.
-    pub fn cursor(&self, stream: &Stream, shard_id: &str, start: Start) -> Result<Cursor, StoreError> {
-        let Some((_, shard)) = self.shard_log(stream, shard_id) else { return Ok(Cursor(0)) };
+    pub async fn cursor(&self, stream: &StreamView, shard_id: &str, start: Start) -> Result<Cursor, StoreError> {
+        let Some((_, shard)) = self.shard_of(stream, shard_id) else { return Ok(Cursor::START) };
         Ok(match start {
-            Start::TrimHorizon => Cursor(0),
+            Start::TrimHorizon => Cursor::START,
             Start::Latest => Cursor(shard.next()),
-            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64)?),
+            Start::AtTimestamp(seconds) => Cursor(shard.at_time((seconds * 1000.0).round() as u64).await?),
         })
     }
 
@@ -134,15 +131,15 @@ impl Kinesis {
     /// The data directory cannot be read.
     pub async fn read(
         &self,
-        stream: &Stream,
+        stream: &StreamView,
         shard_id: &str,
         cursor: &Cursor,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let Some((log, shard)) = self.shard_log(stream, shard_id) else {
+        let Some((stream, shard)) = self.shard_of(stream, shard_id) else {
             return Ok(Page { read: None, end_of_shard: false });
         };
-        let cutoff = log.shards().settings.cutoff(now());
+        let cutoff = stream.state().configuration.cutoff(now());
         let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
@@ -150,23 +147,23 @@ impl Kinesis {
         Ok(Page { read: Some(read), end_of_shard })
     }
 
-    /// Changes whenever something was put on the shard, or it was closed: a reader that found nothing waits here instead of
-    /// polling. Never missed: subscribe, read, then wait. Of a shard that is gone, it never changes.
-    pub fn shard_changes(&self, stream: &Stream, shard_id: &str) -> watch::Receiver<u64> {
-        self.shard_log(stream, shard_id).map_or_else(|| watch::channel(0).1, |(_, shard)| shard.changes())
+    /// Changes whenever a record is appended to the shard, or it is closed: a reader that found nothing waits here instead of
+    /// polling. None is missed by a reader that subscribes, reads, then waits. For a shard that is gone it never changes.
+    pub fn shard_changes(&self, stream: &StreamView, shard_id: &str) -> watch::Receiver<u64> {
+        self.shard_of(stream, shard_id).map_or_else(|| watch::channel(0).1, |(_, shard)| shard.changes())
     }
 
-    /// Changes whenever a stream of this ARN was made or deleted, or has other shards.
+    /// Changes whenever a stream of this ARN is created or deleted, or has other shards.
     pub fn changes(&self, stream_arn: &str) -> watch::Receiver<u64> {
         let name = stream_name(stream_arn).unwrap_or(stream_arn);
         let mut changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.entry(name.to_owned()).or_default().subscribe()
     }
 
-    /// A shard of exactly this stream, not of one that was made later under its name.
-    fn shard_log(&self, stream: &Stream, shard_id: &str) -> Option<(Arc<StreamLog>, Arc<ShardLog>)> {
-        let log = self.known(&stream.name).filter(|log| log.incarnation == stream.incarnation)?;
-        let shard = log.shard(shard_id)?;
-        Some((log, shard))
+    /// A shard of exactly this stream, not of one that was created later under its name.
+    fn shard_of(&self, stream: &StreamView, shard_id: &str) -> Option<(Arc<Stream>, Arc<Shard>)> {
+        let stream = self.find(&stream.name).filter(|found| found.incarnation == stream.incarnation)?;
+        let shard = stream.shard(shard_id)?;
+        Some((stream, shard))
     }
 }

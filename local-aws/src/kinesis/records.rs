@@ -1,10 +1,10 @@
-//! Records as GetRecords and SubscribeToShard answer them. In JSON they are written as they lie: base64 has nothing to escape, and
-//! looking for it would take longer than all the rest.
+//! Records as GetRecords and SubscribeToShard return them. In JSON they are written without a search for what to escape: base64
+//! has nothing, and the search would take longer than all the rest.
 
 use serde::Serialize;
 
-use super::log::{Item, SequenceText, ShardSequence};
-use super::wire::{BlobOut, Timestamp, Wire, serialization};
+use super::shard::{Item, SequenceText, ShardSequence};
+use crate::encoding::{BlobOut, Encoding, Timestamp, serialization};
 use crate::error::AwsError;
 
 #[derive(Serialize)]
@@ -32,14 +32,14 @@ const RECORD_BYTES: usize = 200;
 
 /// The body of an answer: these records, and the members of `rest`, of which there is one at least.
 pub(super) fn body<R: Serialize>(
-    wire: Wire,
+    encoding: Encoding,
     items: &[Item],
     shard: ShardSequence,
     rest: &R,
 ) -> Result<Vec<u8>, AwsError> {
-    if wire == Wire::Cbor {
+    if encoding == Encoding::Cbor {
         let records = items.iter().map(|item| Record::new(item, shard)).collect();
-        return wire.body(&Answer { records, rest });
+        return encoding.body(&Answer { records, rest });
     }
     let sizes = items.iter().map(|item| RECORD_BYTES + item.entry.partition_key.len() + item.entry.data.len() / 3 * 4);
     let mut body = Vec::with_capacity(sizes.sum::<usize>() + 2 * RECORD_BYTES);
@@ -52,7 +52,7 @@ pub(super) fn body<R: Serialize>(
     }
     body.extend_from_slice(b"],");
     // The members of the rest, without the brace before them.
-    body.extend_from_slice(&wire.body(rest)?[1..]);
+    body.extend_from_slice(&encoding.body(rest)?[1..]);
     Ok(body)
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::kinesis::log::Entry;
+    use crate::kinesis::shard::Entry;
 
     proptest! {
         #[test]
@@ -113,7 +113,7 @@ mod tests {
                 })
                 .collect();
             let rest = json!({ "MillisBehindLatest": 7 });
-            let written: Value = serde_json::from_slice(&body(Wire::Json, &items, shard, &rest).unwrap()).unwrap();
+            let written: Value = serde_json::from_slice(&body(Encoding::Json, &items, shard, &rest).unwrap()).unwrap();
             let records = items.iter().map(|item| Record::new(item, shard)).collect();
             prop_assert_eq!(written, json!(Answer { records, rest: &rest }));
         }

@@ -1,117 +1,147 @@
-//! Tags of streams and consumers: the engine refuses colons, which AWS accepts, accepts `aws:`, which AWS refuses, and has no
-//! tags of streams that do not exist.
+//! Tags of streams and consumers: AddTagsToStream, RemoveTagsFromStream, ListTagsForStream, TagResource, UntagResource,
+//! ListTagsForResource.
 //! <https://docs.aws.amazon.com/streams/latest/dev/tagging.html>
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::resolve::Resource;
-use super::{Kinesis, invalid, text};
+use super::addressing::{Resource, StreamAddress};
+use super::resource_policies::ResourceArn;
+use super::{Kinesis, invalid};
 use crate::error::AwsError;
 
-type Tags = BTreeMap<String, String>;
+pub type Tags = BTreeMap<String, String>;
 
 /// Tags of one resource.
 const TAGS: usize = 50;
 
+/// Tags of an answer without a limit: more than a stream has.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AddTagsToStream {
+    #[serde(flatten)]
+    stream: StreamAddress,
+    tags: Tags,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RemoveTagsFromStream {
+    #[serde(flatten)]
+    stream: StreamAddress,
+    tag_keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListTagsForStream {
+    #[serde(flatten)]
+    stream: StreamAddress,
+    limit: Option<usize>,
+    #[serde(default)]
+    exclusive_start_tag_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TagResource {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+    tags: Tags,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UntagResource {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+    tag_keys: Vec<String>,
+}
+
+pub fn add_tags_to_stream(kinesis: &Kinesis, request: AddTagsToStream) -> Result<(), AwsError> {
+    kinesis.tag(&kinesis.stream_resource(request.stream)?, request.tags)
+}
+
+pub fn remove_tags_from_stream(kinesis: &Kinesis, request: RemoveTagsFromStream) -> Result<(), AwsError> {
+    kinesis.untag(&kinesis.stream_resource(request.stream)?, &request.tag_keys)
+}
+
+pub fn list_tags_for_stream(kinesis: &Kinesis, request: ListTagsForStream) -> Result<Value, AwsError> {
+    let tags = kinesis.stream_resource(request.stream)?.tags();
+    let mut page: Vec<_> = tags.iter().filter(|(key, _)| **key > request.exclusive_start_tag_key).collect();
+    let limit = request.limit.unwrap_or(PAGE);
+    let has_more = page.len() > limit;
+    page.truncate(limit);
+    Ok(json!({ "Tags": tag_list(page), "HasMoreTags": has_more }))
+}
+
+pub fn tag_resource(kinesis: &Kinesis, request: TagResource) -> Result<(), AwsError> {
+    kinesis.tag(&kinesis.resource(request.resource_arn)?, request.tags)
+}
+
+pub fn untag_resource(kinesis: &Kinesis, request: UntagResource) -> Result<(), AwsError> {
+    kinesis.untag(&kinesis.resource(request.resource_arn)?, &request.tag_keys)
+}
+
+pub fn list_tags_for_resource(kinesis: &Kinesis, request: ResourceArn) -> Result<Value, AwsError> {
+    let tags = kinesis.resource(request.resource_arn)?.tags();
+    Ok(json!({ "Tags": tag_list(&tags) }))
+}
+
+fn tag_list<'a>(tags: impl IntoIterator<Item = (&'a String, &'a String)>) -> Value {
+    tags.into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+}
+
 impl Kinesis {
-    pub(super) async fn add_tags(&self, input: &Value) -> Result<Value, AwsError> {
-        self.tag(Resource::Stream(name(input)), input).await
+    fn stream_resource(&self, address: StreamAddress) -> Result<Resource, AwsError> {
+        let stream = self.addressed(address)?;
+        Ok(Resource { arn: stream.arn.clone(), stream, consumer: None })
     }
 
-    pub(super) async fn remove_tags(&self, input: &Value) -> Result<Value, AwsError> {
-        self.untag(Resource::Stream(name(input)), input).await
-    }
-
-    pub(super) async fn tag_resource(&self, input: &Value) -> Result<Value, AwsError> {
-        self.tag(self.resource(input).await?, input).await
-    }
-
-    pub(super) async fn untag_resource(&self, input: &Value) -> Result<Value, AwsError> {
-        self.untag(self.resource(input).await?, input).await
-    }
-
-    pub(super) async fn list_tags(&self, input: &Value) -> Result<Value, AwsError> {
-        let tags = self.tags(&self.resource(input).await?).await?;
-        let tags: Vec<_> = tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
-        Ok(json!({ "Tags": tags }))
-    }
-
-    async fn tag(&self, resource: Resource, input: &Value) -> Result<Value, AwsError> {
-        let mut all = self.tags(&resource).await?;
+    fn tag(&self, resource: &Resource, tags: Tags) -> Result<(), AwsError> {
         let owner = resource.owner(&self.shared.account_id);
-        let tags = checked(input, &owner)?;
-        all.extend(tags.clone());
-        if all.len() > TAGS {
-            // Recorded when there could be ten.
-            return Err(invalid(format!(
-                "Failed to add tags to {owner} because a given stream cannot have more than {TAGS} tags associated with it."
-            )));
-        }
-        self.change_tags(&resource, |all| all.extend(tags)).await
-    }
-
-    async fn untag(&self, resource: Resource, input: &Value) -> Result<Value, AwsError> {
-        self.tags(&resource).await?;
-        let keys: Vec<_> = input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        check_characters(keys.iter().copied(), || {
-            format!("Failed to remove tags from {}", resource.owner(&self.shared.account_id))
-        })?;
-        self.change_tags(&resource, |all| all.retain(|key, _| !keys.contains(&key.as_str()))).await
-    }
-
-    async fn tags(&self, resource: &Resource) -> Result<Tags, AwsError> {
-        match resource {
-            Resource::Stream(name) => Ok(self.engine().stream(name).await?.tags),
-            Resource::Consumer(arn) => Ok(self.engine().tags(arn).await),
-        }
-    }
-
-    async fn change_tags(&self, resource: &Resource, change: impl FnOnce(&mut Tags)) -> Result<Value, AwsError> {
-        match resource {
-            Resource::Stream(name) => {
-                self.engine().update(name, |stream| change(&mut stream.tags)).await?;
-                self.refresh(name).await?;
+        check_tags(&tags, || owner.clone())?;
+        resource.update(|settings| {
+            let mut all = settings.tags.clone();
+            all.extend(tags);
+            if all.len() > TAGS {
+                // Recorded when there could be ten.
+                return Err(invalid(format!(
+                    "Failed to add tags to {owner} because a given stream cannot have more than {TAGS} tags associated with it."
+                )));
             }
-            Resource::Consumer(arn) => {
-                let mut tags = self.engine().tags(arn).await;
-                change(&mut tags);
-                self.engine().set_tags(arn, &tags).await?;
-                self.persist_consumer(arn).await;
-            }
-        }
-        Ok(Value::Null)
+            *settings.tags = all;
+            Ok(())
+        })
+    }
+
+    fn untag(&self, resource: &Resource, keys: &[String]) -> Result<(), AwsError> {
+        let owner = || format!("Failed to remove tags from {}", resource.owner(&self.shared.account_id));
+        check_characters(keys.iter().map(String::as_str), owner)?;
+        resource.update(|settings| {
+            settings.tags.retain(|key, _| !keys.contains(key));
+            Ok(())
+        })
     }
 }
 
-fn name(input: &Value) -> String {
-    text(input, "StreamName").unwrap_or_default().to_owned()
-}
-
-impl Resource {
-    /// How the messages name what has the tags.
-    pub(super) fn owner(&self, account: &str) -> String {
-        match self {
-            Self::Stream(name) => format!("stream {name} under account {account}"),
-            Self::Consumer(arn) => format!("consumer {arn} under account {account}"),
-        }
-    }
-}
-
-/// The tags of a request, which may have none.
+/// Checks the tags of a request. `owner`: the resource that is to have them.
 ///
 /// # Errors
-/// A character or a key that the service does not accept, although its model does. `owner`: what is to have them.
-pub(super) fn checked(input: &Value, owner: &str) -> Result<Tags, AwsError> {
-    let tags = input["Tags"].as_object().into_iter().flatten();
-    let tags: Tags = tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
+/// A character or a key that the service does not accept, although its model does.
+pub fn check_tags(tags: &Tags, owner: impl Fn() -> String) -> Result<(), AwsError> {
     let texts = tags.iter().flat_map(|(key, value)| [key.as_str(), value]);
-    check_characters(texts, || format!("Failed to add tags to {owner}"))?;
-    if let Some(key) = tags.keys().find(|key| key.to_ascii_lowercase().starts_with("aws:")) {
-        return Err(invalid(format!("Tag key {key} is invalid: tag keys that begin with aws: are reserved for AWS.")));
+    check_characters(texts, || format!("Failed to add tags to {}", owner()))?;
+    match tags.keys().find(|key| key.to_ascii_lowercase().starts_with("aws:")) {
+        None => Ok(()),
+        Some(key) => {
+            Err(invalid(format!("Tag key {key} is invalid: tag keys that begin with aws: are reserved for AWS.")))
+        }
     }
-    Ok(tags)
 }
 
 /// Both sentences are recorded: a percent sign passes the first check, which names it, and not the second.
@@ -142,9 +172,12 @@ mod tests {
 
     #[test]
     fn tags_have_letters_digits_spaces_and_a_few_signs() {
-        let check = |tags: Value| checked(&json!({ "Tags": tags }), "stream s").map_err(|error| error.message);
-        assert_eq!(check(json!({ "team:größe": "a b/c=1+2-3@x", "empty": "" })).unwrap().len(), 2);
-        assert_eq!(checked(&json!({}), "stream s"), Ok(Tags::new()));
+        let check = |tags: Value| {
+            let tags: Tags = serde_json::from_value(tags).unwrap();
+            check_tags(&tags, || "stream s".to_owned()).map_err(|error| error.message)
+        };
+        assert_eq!(check(json!({ "team:größe": "a b/c=1+2-3@x", "empty": "" })), Ok(()));
+        assert_eq!(check(json!({})), Ok(()));
         for tags in [json!({ "a;b": "v" }), json!({ "k": "a\tb" }), json!({ "k": "a\nb" }), json!({ "a,b": "%" })] {
             assert!(check(tags.clone()).unwrap_err().starts_with("Some tags contain invalid characters."), "{tags}");
         }

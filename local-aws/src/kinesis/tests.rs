@@ -4,6 +4,7 @@ mod durable;
 mod records;
 mod refusals;
 mod streams;
+mod upgrade;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::Kinesis;
-use super::wire::Wire;
+use crate::encoding::Encoding;
 use crate::faults::Faults;
 use crate::store::{Budget, Store};
 use crate::{Config, DEFAULT_MEMORY_LIMIT};
@@ -44,10 +45,10 @@ impl Bench {
         bench
     }
 
-    async fn request(&self, wire: Wire, operation: &str, body: Vec<u8>) -> Result<Vec<u8>, (String, String)> {
-        let content_type = match wire {
-            Wire::Json => "application/x-amz-json-1.1",
-            Wire::Cbor => "application/x-amz-cbor-1.1",
+    async fn request(&self, encoding: Encoding, operation: &str, body: Vec<u8>) -> Result<Vec<u8>, (String, String)> {
+        let content_type = match encoding {
+            Encoding::Json => "application/x-amz-json-1.1",
+            Encoding::Cbor => "application/x-amz-cbor-1.1",
         };
         let request = Request::post("/").header("content-type", content_type).body(Bytes::from(body)).unwrap();
         let answer = self.kinesis.handle(operation, request).await;
@@ -57,7 +58,7 @@ impl Bench {
     }
 
     async fn try_call(&self, operation: &str, input: Value) -> Result<Value, (String, String)> {
-        let body = self.request(Wire::Json, operation, input.to_string().into_bytes()).await?;
+        let body = self.request(Encoding::Json, operation, input.to_string().into_bytes()).await?;
         Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
 

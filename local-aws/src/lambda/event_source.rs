@@ -81,7 +81,7 @@ impl Mappings {
         let poller_config =
             PollerConfig { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
         let uuid = uuid::Uuid::new_v4().to_string();
-        let positions = self.first_positions(&stream, &position)?;
+        let positions = self.first_positions(&stream, &position).await?;
         let progress = Progress::new(&stream, positions, CheckpointStore::new(&self.shared.store, &uuid));
         let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, poller_config, progress);
         mapping.tags = input.tags;
@@ -221,14 +221,14 @@ impl Mappings {
 
     /// The positions at which the present shards begin to be read. LATEST and AT_TIMESTAMP are fixed here, so that no later record
     /// is missed. Shards that are created later are read from their beginning.
-    fn first_positions(
+    async fn first_positions(
         &self,
         stream: &Stream,
         position: &StartingPosition,
     ) -> Result<HashMap<String, ReadPosition>, AwsError> {
         let mut positions = HashMap::new();
         for shard in &stream.shards {
-            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start)?;
+            let cursor = self.shared.kinesis.cursor(stream, &shard.id, position.start).await?;
             positions.insert(shard.id.clone(), ReadPosition::At(cursor));
         }
         Ok(positions)

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Streams are written by the time their answers are; so is everything before.
-async fn reopened(bench: Bench, dir: &Path) -> Bench {
+pub(super) async fn reopened(bench: Bench, dir: &Path) -> Bench {
     bench.store.flushed().await.unwrap();
     // Tasks that follow a stream, and the trimming, hold it.
     let Bench { kinesis, store } = bench;

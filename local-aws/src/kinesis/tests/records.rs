@@ -118,11 +118,11 @@ async fn the_java_sdks_cbor_has_bytes_and_milliseconds() {
     let bench = Bench::new();
     bench.create(1).await;
     let text = |name: &str, value: &str| (Cbor::from(name), Cbor::from(value));
-    let cbor = |members: Vec<(Cbor, Cbor)>| Wire::Cbor.body(&Cbor::Map(members)).unwrap();
+    let cbor = |members: Vec<(Cbor, Cbor)>| Encoding::Cbor.body(&Cbor::Map(members)).unwrap();
     let data = (Cbor::from("Data"), Cbor::Bytes(vec![0, 255]));
     let put = cbor(vec![text("StreamName", "s"), text("PartitionKey", "k"), data]);
     let before = super::super::now();
-    bench.request(Wire::Cbor, "PutRecord", put).await.unwrap();
+    bench.request(Encoding::Cbor, "PutRecord", put).await.unwrap();
     let at = (Cbor::from("Timestamp"), Cbor::Tag(1, Box::new(before.into())));
     let input = vec![
         text("StreamName", "s"),
@@ -130,9 +130,9 @@ async fn the_java_sdks_cbor_has_bytes_and_milliseconds() {
         text("ShardIteratorType", "AT_TIMESTAMP"),
         at,
     ];
-    let iterator = bench.request(Wire::Cbor, "GetShardIterator", cbor(input)).await.unwrap();
-    let iterator = Wire::Cbor.read_value(&iterator).unwrap()["ShardIterator"].as_str().unwrap().to_owned();
-    let page = bench.request(Wire::Cbor, "GetRecords", cbor(vec![text("ShardIterator", &iterator)])).await.unwrap();
+    let iterator = bench.request(Encoding::Cbor, "GetShardIterator", cbor(input)).await.unwrap();
+    let iterator = Encoding::Cbor.read_value(&iterator).unwrap()["ShardIterator"].as_str().unwrap().to_owned();
+    let page = bench.request(Encoding::Cbor, "GetRecords", cbor(vec![text("ShardIterator", &iterator)])).await.unwrap();
     let page: Cbor = ciborium::from_reader(&page[..]).unwrap();
     let member = |value: &Cbor, name: &str| {
         let found = value.as_map().unwrap().iter().find(|(key, _)| key.as_text() == Some(name));
@@ -152,7 +152,7 @@ async fn a_subscription_pushes_what_comes_and_ends_with_its_shard() {
     let consumer = made["Consumer"]["ConsumerARN"].clone();
     bench.put("k", "before").await;
     let input = json!({ "ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
-    let subscription = bench.request(Wire::Json, "SubscribeToShard", input.to_string().into_bytes());
+    let subscription = bench.request(Encoding::Json, "SubscribeToShard", input.to_string().into_bytes());
     let change = async {
         bench.put("k", "after").await;
         let half = (u128::MAX / 2 + 1).to_string();
@@ -260,7 +260,7 @@ async fn with_limits_a_consumer_is_pushed_two_mebibytes_a_second() {
     bench.is_active().await;
     let subscribe = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
     let begun = std::time::Instant::now();
-    bench.request(Wire::Json, "SubscribeToShard", subscribe.to_string().into_bytes()).await.unwrap();
+    bench.request(Encoding::Json, "SubscribeToShard", subscribe.to_string().into_bytes()).await.unwrap();
     // The record at once, and the end of the shard when it is paid for.
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 }

@@ -290,7 +290,7 @@ proptest! {
             record["StreamId"] = id;
             record["SequenceNumberForOrdering"] = ordering;
             for (operation, input) in [("PutRecord", record), ("PutRecords", records)] {
-                let modelled = Wire::Json.read_input(input.to_string().as_bytes()).unwrap();
+                let modelled = Encoding::Json.read_input(input.to_string().as_bytes()).unwrap();
                 let modelled = validation::KINESIS.read(operation, modelled).err().map(|error| error.message);
                 let answered = bench.try_call(operation, input.clone()).await;
                 match modelled {

@@ -6,14 +6,14 @@ use super::chunk::Chunk;
 
 const PREFIX: usize = 8 + 4;
 
-/// Where a shard's chunks are in the store.
+/// The chunks of one shard in the store.
 #[derive(Clone)]
-pub struct StoredShard {
+pub struct StoredRecords {
     store: Store,
     prefix: [u8; PREFIX],
 }
 
-impl StoredShard {
+impl StoredRecords {
     pub fn new(store: Store, incarnation: u64, index: u32) -> Self {
         let mut prefix = [0; PREFIX];
         prefix[..8].copy_from_slice(&incarnation.to_be_bytes());

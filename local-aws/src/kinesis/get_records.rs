@@ -7,25 +7,24 @@ use http::Response;
 use jiff::Timestamp as Time;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::addressing::{StreamAddress, possible_number};
+use super::describe_stream::HashKeyRange;
 use super::iterator::ShardIterator;
-use super::log::{Item, ShardLog, Shards, Span, StreamLog};
-use super::resolve::possible_number;
-use super::target::Target;
-use super::wire::Wire;
-use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records, typed};
+use super::shard::{Item, Shard, Span, shard_id};
+use super::stream::{Stream, StreamState};
+use super::{Kinesis, THROUGHPUT_EXCEEDED, data_bytes, invalid, now, read_bytes, records};
+use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::metrics::Direction;
-use crate::store;
 
 const ITERATOR_MS: u64 = limits::SHARD_ITERATOR_SECONDS * 1000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct GetShardIterator {
+pub(super) struct GetShardIterator {
     #[serde(flatten)]
-    target: Target,
+    stream: StreamAddress,
     shard_id: String,
     shard_iterator_type: PositionType,
     starting_sequence_number: Option<String>,
@@ -36,7 +35,7 @@ struct GetShardIterator {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct GetRecords {
+pub(super) struct GetRecords {
     shard_iterator: String,
     limit: Option<usize>,
     #[serde(rename = "StreamARN")]
@@ -68,7 +67,7 @@ pub(super) struct Position {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct IteratorAnswer {
+pub(super) struct IteratorAnswer {
     shard_iterator: String,
 }
 
@@ -92,47 +91,44 @@ pub(super) struct ChildShard {
     hash_key_range: HashKeyRange,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct HashKeyRange {
-    starting_hash_key: String,
-    ending_hash_key: String,
-}
-
 impl Kinesis {
-    pub(super) async fn get_shard_iterator(&self, wire: Wire, input: Value) -> Result<Response<Bytes>, AwsError> {
-        let GetShardIterator { target, shard_id, shard_iterator_type, starting_sequence_number, timestamp, dry_run } =
-            typed(input)?;
-        let name = self.name_of(target)?;
+    pub(super) async fn get_shard_iterator(&self, request: GetShardIterator) -> Result<IteratorAnswer, AwsError> {
+        let GetShardIterator { stream, shard_id, shard_iterator_type, starting_sequence_number, timestamp, dry_run } =
+            request;
+        let name = self.name_of(stream)?;
         let shard_id = self.shard_id(&shard_id, &name)?;
-        let missing = || self.no_shard(&shard_id, &name);
-        let stream = self.stream_log(&name).await.map_err(|_| missing())?;
-        let shard = stream.shard(&shard_id).ok_or_else(missing)?;
+        let missing = |_| self.no_shard(&shard_id, &name);
+        let stream = self.available(&name).map_err(missing)?;
+        let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &name))?;
         let position = Position { r#type: shard_iterator_type, sequence_number: starting_sequence_number, timestamp };
         let iterator = ShardIterator {
             created: now(),
             incarnation: stream.incarnation,
             shard_index: shard.sequence.index,
-            next: self.begin(&stream, &shard, &position).await?,
+            next: self.begin_at(&stream, &shard, &position).await?,
             stream_name: name,
         };
         if dry_run {
             return Err(self.dry_run(&iterator.stream_name, "GetShardIterator"));
         }
-        wire.answer(&IteratorAnswer { shard_iterator: iterator.encode() })
+        Ok(IteratorAnswer { shard_iterator: iterator.encode() })
     }
 
-    pub(super) async fn get_records(&self, wire: Wire, input: Value) -> Result<Response<Bytes>, AwsError> {
-        let GetRecords { shard_iterator, limit, stream_arn, dry_run } = typed(input)?;
+    pub(super) async fn get_records(
+        &self,
+        encoding: Encoding,
+        request: GetRecords,
+    ) -> Result<Response<Bytes>, AwsError> {
+        let GetRecords { shard_iterator, limit, stream_arn, dry_run } = request;
         let now = now();
         let iterator = ShardIterator::decode(&shard_iterator).filter(|iterator| iterator.created <= now);
         let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator."))?;
         check_age(iterator.created, now)?;
         // Of two streams it is refused.
-        self.name_of(Target { stream_name: Some(iterator.stream_name.clone()), stream_arn })?;
-        let shard_id = format!("shardId-{:012}", iterator.shard_index);
+        self.name_of(StreamAddress { stream_name: Some(iterator.stream_name.clone()), stream_arn })?;
+        let shard_id = shard_id(iterator.shard_index);
         let missing = || self.no_shard(&shard_id, &iterator.stream_name);
-        let stream = self.stream_log(&iterator.stream_name).await.map_err(|_| missing())?;
+        let stream = self.available(&iterator.stream_name).map_err(|_| missing())?;
         let stream = Some(stream).filter(|stream| stream.incarnation == iterator.incarnation).ok_or_else(missing)?;
         let shard = stream.shard(&shard_id).ok_or_else(missing)?;
         if self.shared.has_limits && !shard.limits().read(now) {
@@ -145,7 +141,7 @@ impl Kinesis {
             from: iterator.next,
             records: limit.unwrap_or(limits::GET_RECORDS_RECORDS),
             bytes: limits::GET_RECORDS_BYTES,
-            cutoff: stream.shards().settings.cutoff(now),
+            cutoff: stream.state().configuration.cutoff(now),
         };
         let read = shard.read_beside(span).await?;
         let items = read.items();
@@ -158,16 +154,16 @@ impl Kinesis {
         let page = PageAnswer {
             next_shard_iterator: (!is_end).then(|| ShardIterator { created: now, next, ..iterator }.encode()),
             millis_behind_latest: millis_behind(&items, read.is_at_tip(next), now),
-            child_shards: is_end.then(|| child_shards(&stream.shards(), &shard_id)),
+            child_shards: is_end.then(|| child_shards(&stream.state(), &shard_id)),
         };
-        Ok(wire.answer_with(records::body(wire, &items, shard.sequence, &page)?))
+        Ok(encoding.answer_with(records::body(encoding, &items, shard.sequence, &page)?))
     }
 
     /// The counter of the first record to read from a position on.
-    pub(super) async fn begin(
+    pub(super) async fn begin_at(
         &self,
-        stream: &StreamLog,
-        shard: &Arc<ShardLog>,
+        stream: &Stream,
+        shard: &Arc<Shard>,
         position: &Position,
     ) -> Result<u64, AwsError> {
         match (position.r#type, &position.sequence_number, position.timestamp) {
@@ -194,15 +190,16 @@ impl Kinesis {
     }
 
     /// The counter in a sequence number that a client says is this shard's.
-    fn counter(&self, stream: &StreamLog, shard: &ShardLog, number: &str) -> Result<u64, AwsError> {
+    fn counter(&self, stream: &Stream, shard: &Shard, number: &str) -> Result<u64, AwsError> {
         if let Some(counter) = shard.sequence.counter(number) {
             return Ok(counter);
         }
         let why = match possible_number(number, now()) {
             Some(parts) if parts.shard_index != shard.sequence.index => {
                 return Err(invalid(format!(
-                    "Invalid StartingSequenceNumber. It encodes shardId-{:012}, while it was used in a call to a shard with {}",
-                    parts.shard_index, shard.id
+                    "Invalid StartingSequenceNumber. It encodes {}, while it was used in a call to a shard with {}",
+                    shard_id(parts.shard_index),
+                    shard.id
                 )));
             }
             Some(_) => " because it did not come from this stream",
@@ -223,15 +220,14 @@ impl Kinesis {
     }
 }
 
-async fn at_timestamp(shard: &Arc<ShardLog>, seconds: f64) -> Result<u64, AwsError> {
+async fn at_timestamp(shard: &Arc<Shard>, seconds: f64) -> Result<u64, AwsError> {
     let (millis, now) = ((seconds * 1000.0).round() as u64, now());
     if millis > now {
         return Err(invalid(format!(
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {millis}, currentTimestampInMillis: {now}"
         )));
     }
-    let shard = Arc::clone(shard);
-    Ok(store::beside(move || shard.at_time(millis)).await?)
+    Ok(shard.at_time(millis).await?)
 }
 
 fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
@@ -261,14 +257,11 @@ pub(super) fn millis_behind(items: &[Item], is_at_tip: bool, now: u64) -> u64 {
     }
 }
 
-pub(super) fn child_shards(shards: &Shards, parent: &str) -> Vec<ChildShard> {
-    let child = |shard: &Arc<ShardLog>| ChildShard {
+pub(super) fn child_shards(state: &StreamState, parent: &str) -> Vec<ChildShard> {
+    let child = |shard: &Arc<Shard>| ChildShard {
         shard_id: shard.id.clone(),
         parent_shards: shard.parents.clone(),
-        hash_key_range: HashKeyRange {
-            starting_hash_key: shard.hash_keys.start().to_string(),
-            ending_hash_key: shard.hash_keys.end().to_string(),
-        },
+        hash_key_range: HashKeyRange::of(shard),
     };
-    shards.children(parent).map(child).collect()
+    state.children(parent).map(child).collect()
 }

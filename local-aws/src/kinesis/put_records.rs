@@ -1,4 +1,4 @@
-//! PutRecord and PutRecords: a request is read without a copy, checked, and its records written shard by shard.
+//! PutRecord and PutRecords. A request is read without a copy, checked, and its records are appended shard by shard.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::log::{Appended, ChunkBuilder, RECORD_OVERHEAD, SequenceText, ShardLog, Shards, StreamLog};
-use super::resolve::possible_number;
-use super::target::Target;
-use super::wire::{Blob, Text, Wire};
+use super::addressing::{StreamAddress, possible_number};
+use super::shard::{AppendedRecords, ChunkBuilder, RECORD_OVERHEAD, SequenceText, Shard};
+use super::stream::{Stream, StreamState};
 use super::{Kinesis, THROUGHPUT_EXCEEDED, now, read_input};
+use crate::encoding::{Blob, Encoding, Text};
 use crate::error::AwsError;
 use crate::faults::Refusal;
 use crate::metrics::Direction;
@@ -59,9 +59,9 @@ struct PutRecords<'a> {
     dry_run: Option<bool>,
 }
 
-/// What becomes of one entry.
-enum Outcome {
-    Placed(Arc<ShardLog>, SequenceText),
+/// What became of one entry.
+enum EntryResult {
+    Placed(Arc<Shard>, SequenceText),
     Refused { code: &'static str, message: String },
 }
 
@@ -91,7 +91,7 @@ enum EntryAnswer<'a> {
 }
 
 /// An entry that is checked, and what is known of it before it is placed.
-struct Checked<'a> {
+struct CheckedEntry<'a> {
     entry: &'a Entry<'a>,
     partition_key: &'a str,
     data_len: usize,
@@ -100,69 +100,69 @@ struct Checked<'a> {
 }
 
 impl Kinesis {
-    pub(super) async fn put_record(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+    pub(super) fn put_record(&self, encoding: Encoding, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let mut input = Value::Null;
-        let request: PutRecord = read_request("PutRecord", wire, body, &mut input)?;
+        let request: PutRecord = read_request("PutRecord", encoding, body, &mut input)?;
         if request.stream_id.is_some() {
-            read_input("PutRecord", wire, body)?;
+            read_input("PutRecord", encoding, body)?;
         }
-        let answer = self.put_one(wire, request).await;
-        answer.map_err(|error| modelled("PutRecord", wire, body, error))
+        let answer = self.put_one(encoding, request);
+        answer.map_err(|error| modelled("PutRecord", encoding, body, error))
     }
 
-    pub(super) async fn put_records(&self, wire: Wire, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
+    pub(super) fn put_records(&self, encoding: Encoding, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
         let mut input = Value::Null;
-        let request: PutRecords = read_request("PutRecords", wire, body, &mut input)?;
+        let request: PutRecords = read_request("PutRecords", encoding, body, &mut input)?;
         if request.stream_id.is_some() {
-            read_input("PutRecords", wire, body)?;
+            read_input("PutRecords", encoding, body)?;
         }
-        let answer = self.put_batch(wire, request).await;
-        answer.map_err(|error| modelled("PutRecords", wire, body, error))
+        let answer = self.put_batch(encoding, request);
+        answer.map_err(|error| modelled("PutRecords", encoding, body, error))
     }
 
-    async fn put_one(&self, wire: Wire, request: PutRecord<'_>) -> Result<Response<Bytes>, AwsError> {
+    fn put_one(&self, encoding: Encoding, request: PutRecord<'_>) -> Result<Response<Bytes>, AwsError> {
         let PutRecord { stream_name, stream_arn, data, partition_key, explicit_hash_key, .. } = request;
-        let stream = self.stream_log(&self.name_of(Target { stream_name, stream_arn })?).await?;
+        let stream = self.available(&self.name_of(StreamAddress { stream_name, stream_arn })?)?;
         if let Some(number) = request.sequence_number_for_ordering {
             self.check_ordering(&stream, &number)?;
         }
         let entries = [Entry { data, partition_key, explicit_hash_key }];
         let dry_run = request.dry_run.unwrap_or_default().then_some("PutRecord");
-        let (outcomes, encryption_type) = self.put(&stream, &entries, false, dry_run)?;
-        match outcomes.as_slice() {
-            [Outcome::Placed(shard, sequence_number)] => wire.answer(&PutRecordAnswer {
+        let (results, encryption_type) = self.put(&stream, &entries, false, dry_run)?;
+        match results.as_slice() {
+            [EntryResult::Placed(shard, sequence_number)] => encoding.answer(&PutRecordAnswer {
                 shard_id: &shard.id,
                 sequence_number: *sequence_number,
                 encryption_type,
             }),
-            [Outcome::Refused { code, message }] => Err(AwsError::bad_request(*code, message.clone())),
+            [EntryResult::Refused { code, message }] => Err(AwsError::bad_request(*code, message.clone())),
             _ => Err(AwsError::new(500, "InternalFailure", "the record was not placed")),
         }
     }
 
-    async fn put_batch(&self, wire: Wire, request: PutRecords<'_>) -> Result<Response<Bytes>, AwsError> {
+    fn put_batch(&self, encoding: Encoding, request: PutRecords<'_>) -> Result<Response<Bytes>, AwsError> {
         let PutRecords { records: entries, stream_name, stream_arn, dry_run, .. } = request;
         if !(1..=limits::PUT_RECORDS_RECORDS).contains(&entries.len()) {
             return Err(not_modelled());
         }
-        let stream = self.stream_log(&self.name_of(Target { stream_name, stream_arn })?).await?;
+        let stream = self.available(&self.name_of(StreamAddress { stream_name, stream_arn })?)?;
         let dry_run = dry_run.unwrap_or_default().then_some("PutRecords");
-        let (outcomes, encryption_type) = self.put(&stream, &entries, true, dry_run)?;
-        let answer = |outcome| match outcome {
-            &Outcome::Placed(ref shard, sequence_number) => {
+        let (results, encryption_type) = self.put(&stream, &entries, true, dry_run)?;
+        let answer = |result| match result {
+            &EntryResult::Placed(ref shard, sequence_number) => {
                 EntryAnswer::Placed { shard_id: &shard.id, sequence_number }
             }
-            Outcome::Refused { code, message } => EntryAnswer::Refused { error_code: code, error_message: message },
+            EntryResult::Refused { code, message } => EntryAnswer::Refused { error_code: code, error_message: message },
         };
-        let records: Vec<_> = outcomes.iter().map(answer).collect();
+        let records: Vec<_> = results.iter().map(answer).collect();
         let failed = |answer: &&EntryAnswer| matches!(answer, EntryAnswer::Refused { .. });
         let failed_record_count = records.iter().filter(failed).count();
-        wire.answer(&PutRecordsAnswer { failed_record_count, records, encryption_type })
+        encoding.answer(&PutRecordsAnswer { failed_record_count, records, encryption_type })
     }
 
     /// `SequenceNumberForOrdering` orders puts of one client on AWS. Here they are in the order of their arrival anyway.
     /// Recorded: any number that some shard could have given is accepted.
-    fn check_ordering(&self, stream: &StreamLog, number: &str) -> Result<(), AwsError> {
+    fn check_ordering(&self, stream: &Stream, number: &str) -> Result<(), AwsError> {
         if !is_decimal(number, SEQUENCE_NUMBER_DIGITS) {
             return Err(not_modelled());
         }
@@ -177,71 +177,75 @@ impl Kinesis {
         })
     }
 
-    fn refused(&self, refusal: Refusal, stream: &StreamLog, shard: &ShardLog) -> Outcome {
+    fn refused(&self, refusal: Refusal, stream: &Stream, shard: &Shard) -> EntryResult {
         let (code, message) = match refusal {
             Refusal::Throttled => (THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &stream.name)),
             Refusal::Failed => ("InternalFailure", "Internal service failure.".to_owned()),
         };
-        Outcome::Refused { code, message }
+        EntryResult::Refused { code, message }
     }
 
-    /// Puts all entries or none, but for those that are refused one by one.
+    /// Puts all entries or none, except those that are refused one by one.
     fn put(
         &self,
-        stream: &StreamLog,
+        stream: &Stream,
         entries: &[Entry],
         is_batch: bool,
         dry_run: Option<&'static str>,
-    ) -> Result<(Vec<Outcome>, Option<&'static str>), AwsError> {
+    ) -> Result<(Vec<EntryResult>, Option<&'static str>), AwsError> {
         let now = now();
-        let shards = stream.shards();
-        let checked = check(stream, &shards, entries, is_batch)?;
-        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
-        outcomes.resize_with(entries.len(), || None);
-        let mut taken = Vec::with_capacity(entries.len());
+        let state = stream.state();
+        // As long as the state is held, the stream is not deleted and no shard is closed.
+        if !state.status().is_available() {
+            return Err(self.no_stream(&stream.name));
+        }
+        let checked = check(stream, &state, entries, is_batch)?;
+        let mut results: Vec<Option<EntryResult>> = Vec::new();
+        results.resize_with(entries.len(), || None);
+        let mut accepted = Vec::with_capacity(entries.len());
         let has_faults = is_batch && self.shared.faults.refuse_entries();
         for (index, checked) in checked.iter().enumerate() {
-            let shard = &shards.open()[checked.position];
+            let shard = &state.open()[checked.position];
             let fault = if has_faults { self.shared.faults.of_entry(&shard.id) } else { None };
             let bytes = checked.partition_key.len() + checked.data_len;
             let is_above_limits = || self.shared.has_limits && !shard.limits().write(bytes, now);
             match fault.or_else(|| is_above_limits().then_some(Refusal::Throttled)) {
-                Some(refusal) => outcomes[index] = Some(self.refused(refusal, stream, shard)),
-                None => taken.push(index),
+                Some(refusal) => results[index] = Some(self.refused(refusal, stream, shard)),
+                None => accepted.push(index),
             }
         }
-        let bytes = taken.iter().map(|index| checked[*index].data_len).sum();
+        let bytes = accepted.iter().map(|index| checked[*index].data_len).sum();
         // A record that is refused fails PutRecord, and is part of the answer of PutRecords.
-        let dry_run = dry_run.filter(|_| is_batch || !taken.is_empty());
+        let dry_run = dry_run.filter(|_| is_batch || !accepted.is_empty());
         if dry_run.is_none() {
-            self.shared.metrics.records(Direction::In, &stream.name, taken.len(), bytes);
+            self.shared.metrics.records(Direction::In, &stream.name, accepted.len(), bytes);
         }
         // One write a shard, its records in the order of the request.
-        taken.sort_by_key(|index| checked[*index].position);
-        let groups = taken.chunk_by(|one, other| checked[*one].position == checked[*other].position);
+        accepted.sort_by_key(|index| checked[*index].position);
+        let groups = accepted.chunk_by(|one, other| checked[*one].position == checked[*other].position);
         let built = groups.map(|group| Ok((group, build(&checked, group)?))).collect::<Result<Vec<_>, AwsError>>()?;
         if let Some(operation) = dry_run {
             return Err(self.dry_run(&stream.name, operation));
         }
-        let is_encrypted = shards.settings.is_encrypted;
+        let is_encrypted = state.configuration.is_encrypted();
         for (group, chunk) in built {
-            let shard = &shards.open()[checked[group[0]].position];
-            let Appended { first, arrival } = shard.append(chunk, now, is_encrypted);
+            let shard = &state.open()[checked[group[0]].position];
+            let AppendedRecords { first, arrival } = shard.append(chunk, now, is_encrypted);
             for (counter, index) in (first..).zip(group) {
                 let number = shard.sequence.number(counter, arrival / 1000);
-                outcomes[*index] = Some(Outcome::Placed(Arc::clone(shard), number));
+                results[*index] = Some(EntryResult::Placed(Arc::clone(shard), number));
             }
         }
-        Ok((outcomes.into_iter().flatten().collect(), is_encrypted.then_some("KMS")))
+        Ok((results.into_iter().flatten().collect(), is_encrypted.then_some("KMS")))
     }
 }
 
-/// The data of these entries, as a shard keeps it.
-fn build(checked: &[Checked], group: &[usize]) -> Result<ChunkBuilder, AwsError> {
+/// The data of these entries, as a shard stores it.
+fn build(checked: &[CheckedEntry], group: &[usize]) -> Result<ChunkBuilder, AwsError> {
     let size = |index: &usize| RECORD_OVERHEAD + checked[*index].partition_key.len() + checked[*index].data_len;
     let mut chunk = ChunkBuilder::with_capacity(group.iter().map(size).sum());
     for index in group {
-        let Checked { entry, partition_key, data_len, .. } = &checked[*index];
+        let CheckedEntry { entry, partition_key, data_len, .. } = &checked[*index];
         chunk.push(partition_key, *data_len, |bytes| entry.data.append_to(bytes)).map_err(|_| not_modelled())?;
     }
     Ok(chunk)
@@ -249,12 +253,13 @@ fn build(checked: &[Checked], group: &[usize]) -> Result<ChunkBuilder, AwsError>
 
 /// Checks every entry, and finds its shard.
 fn check<'a>(
-    stream: &StreamLog,
-    shards: &Shards,
+    stream: &Stream,
+    state: &StreamState,
     entries: &'a [Entry<'a>],
     is_batch: bool,
-) -> Result<Vec<Checked<'a>>, AwsError> {
-    let (is_distributed, max_record_bytes) = (stream.is_distributed(), shards.settings.max_record_bytes);
+) -> Result<Vec<CheckedEntry<'a>>, AwsError> {
+    let (is_distributed, max_record_bytes) =
+        (state.configuration.is_distributed, state.configuration.max_record_bytes());
     let mut total = 0;
     let check = |(index, entry): (usize, &'a Entry<'a>)| {
         let place = || if is_batch { format!("records.{}.member.", index + 1) } else { String::new() };
@@ -266,12 +271,12 @@ fn check<'a>(
         check_size(partition_key.len() + data_len, data_len, max_record_bytes, place)?;
         total += partition_key.len() + data_len;
         let position = if is_distributed {
-            Some(stream.distribute(shards.open().len()))
+            Some(stream.distribute(state.open().len()))
         } else {
-            shards.route(hash_key_of(entry, partition_key)?)
+            state.route(hash_key_of(entry, partition_key)?)
         };
         let position = position.ok_or_else(|| AwsError::new(500, "InternalFailure", "no shard takes the hash key"))?;
-        Ok(Checked { entry, partition_key, data_len, position })
+        Ok(CheckedEntry { entry, partition_key, data_len, position })
     };
     let checked = entries.iter().enumerate().map(check).collect::<Result<_, AwsError>>()?;
     if total > limits::PUT_RECORDS_BYTES && entries.len() > 1 {
@@ -319,20 +324,20 @@ fn violation(value: &str, constraint: &str) -> AwsError {
 /// Reads a put without a copy if it is as clients send it; otherwise what the model makes of it, which `input` holds.
 fn read_request<'a, T: Deserialize<'a>>(
     operation: &str,
-    wire: Wire,
+    encoding: Encoding,
     body: &'a [u8],
     input: &'a mut Value,
 ) -> Result<T, AwsError> {
-    wire.read(body).or_else(|_| {
-        *input = read_input(operation, wire, body)?;
+    encoding.read(body).or_else(|_| {
+        *input = read_input(operation, encoding, body)?;
         T::deserialize(&*input).map_err(|error| AwsError::serialization(error.to_string()))
     })
 }
 
 /// The error of a put that failed. Puts are not checked against the model before, because that costs a copy: whatever breaks
 /// it fails, and only then is looked at again.
-fn modelled(operation: &str, wire: Wire, body: &[u8], error: AwsError) -> AwsError {
-    read_input(operation, wire, body).err().unwrap_or(error)
+fn modelled(operation: &str, encoding: Encoding, body: &[u8], error: AwsError) -> AwsError {
+    read_input(operation, encoding, body).err().unwrap_or(error)
 }
 
 /// What the model does not allow: [`modelled`] says why.

@@ -1,5 +1,10 @@
-//! The records of one shard, in order. One lock does it all: a record has its number and its place in one step, so that no
-//! reader can pass over one that comes later with an earlier number.
+//! A shard and its records, in order. One lock guards the records: a record gets its number and its position in one step, so
+//! that no reader passes over a record that comes later with an earlier number.
+
+mod chunk;
+mod read;
+mod sequence;
+mod stored;
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -7,80 +12,125 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
-use super::super::limits::ShardLimits;
-use super::ShardDescription;
-use super::chunk::{Chunk, ChunkBuilder};
-use super::read::{Read, Span, wanted};
-use super::sequence::ShardSequence;
-use super::stored::StoredShard;
+use super::limits::ShardLimits;
+use super::stream::Storage;
 use crate::store::{self, Budget, Holder, Share, StoreError};
+use chunk::Chunk;
+#[cfg(test)]
+pub use chunk::Entry;
+pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
+use read::wanted;
+pub use read::{Item, Read, Span};
+pub use sequence::{SequenceText, ShardSequence};
+use stored::StoredRecords;
 
-/// A shard and its records.
-pub struct ShardLog {
-    pub id: String,
+/// What is fixed about a shard.
+#[derive(Debug, Clone)]
+pub struct ShardDescription {
     pub sequence: ShardSequence,
     /// The hash keys of its records.
     pub hash_keys: RangeInclusive<u128>,
-    /// The shards whose end this one begins at: none, one (split) or two (merge).
+    /// The shards whose end this one begins at: none, one (split) or two (merge); more after a change of their number.
     pub parents: Vec<String>,
-    /// Epoch milliseconds from which on it took records.
+    /// Epoch milliseconds from which on it accepted records.
+    pub opened: u64,
+}
+
+/// A shard and its records.
+pub struct Shard {
+    pub id: String,
+    pub sequence: ShardSequence,
+    pub hash_keys: RangeInclusive<u128>,
+    pub parents: Vec<String>,
     pub opened: u64,
     records: Mutex<Records>,
     limits: Mutex<ShardLimits>,
     changes: watch::Sender<u64>,
-    stored: StoredShard,
+    stored: StoredRecords,
     budget: Budget,
     share: Share,
 }
 
 struct Records {
-    /// Those in memory, the newest. With a store, older ones are in it only; without one they are gone.
+    /// The newest chunks. Older ones are in the store only, or dropped if there is none.
     chunks: VecDeque<Chunk>,
-    /// The counter of the next record put. The shard's own number has counter 0.
+    /// The counter of the next record. The shard's own number has counter 0.
     next: u64,
-    /// Epoch milliseconds after which it took no more.
+    /// Epoch milliseconds after which it accepted no more.
     closed: Option<u64>,
     /// The latest arrival: times never go back within a shard.
     arrival: u64,
 }
 
-/// What is put on a shard in one go.
+/// An earlier record than those in memory may be the one.
+struct NotInMemory {
+    /// The counter of the first record in memory.
+    first: u64,
+    /// The record if none on the disk is.
+    found: u64,
+}
+
+/// Records that were appended together.
 #[derive(Debug)]
-pub struct Appended {
+pub struct AppendedRecords {
     /// The counter of the first record; the others follow.
     pub first: u64,
     /// Epoch milliseconds.
     pub arrival: u64,
 }
 
-impl ShardLog {
-    /// A shard with what the store has of it.
-    pub fn open(described: ShardDescription, opened: u64, stored: StoredShard, budget: &Budget) -> Arc<Self> {
+/// The ID of the shard with this index.
+pub fn shard_id(index: u32) -> String {
+    format!("shardId-{index:012}")
+}
+
+impl Shard {
+    /// A new shard of the stream with this incarnation.
+    pub fn create(description: ShardDescription, incarnation: u64, storage: &Storage) -> Arc<Self> {
+        let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
+        let records = Records { chunks: VecDeque::new(), next: 1, closed: None, arrival: 0 };
+        Self::with_records(description, stored, records, storage)
+    }
+
+    /// A shard with the records that are stored. Reads the disk.
+    pub fn restore(
+        description: ShardDescription,
+        closed: Option<u64>,
+        incarnation: u64,
+        storage: &Storage,
+    ) -> Arc<Self> {
+        let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
         // The store has failed if this cannot be read. It then accepts no changes, so that no number is used again.
         let last = stored.last_before(u64::MAX).unwrap_or_default();
-        let records = Records {
-            chunks: VecDeque::new(),
-            next: last.as_ref().map_or(1, Chunk::end),
-            closed: described.closed,
-            arrival: last.map_or(0, |chunk| chunk.arrival),
-        };
+        let next = last.as_ref().map_or(1, Chunk::end);
+        let arrival = last.map_or(0, |chunk| chunk.arrival);
+        Self::with_records(description, stored, Records { chunks: VecDeque::new(), next, closed, arrival }, storage)
+    }
+
+    fn with_records(
+        description: ShardDescription,
+        stored: StoredRecords,
+        records: Records,
+        storage: &Storage,
+    ) -> Arc<Self> {
+        let ShardDescription { sequence, hash_keys, parents, opened } = description;
         Arc::new_cyclic(|shard: &Weak<Self>| Self {
-            id: described.id,
-            sequence: described.sequence,
-            hash_keys: described.hash_keys,
-            parents: described.parents,
+            id: shard_id(sequence.index),
+            sequence,
+            hash_keys,
+            parents,
             opened,
             records: Mutex::new(records),
             limits: Mutex::new(ShardLimits::new(0)),
             changes: watch::channel(0).0,
             stored,
-            share: budget.share(Weak::clone(shard) as Weak<dyn Holder>),
-            budget: budget.clone(),
+            share: storage.budget.share(Weak::clone(shard) as Weak<dyn Holder>),
+            budget: storage.budget.clone(),
         })
     }
 
-    /// Puts records. They are in the order of their numbers in memory and in the store.
-    pub fn append(&self, records: ChunkBuilder, now: u64, is_encrypted: bool) -> Appended {
+    /// Appends records. They are in the order of their numbers in memory and in the store.
+    pub fn append(&self, records: ChunkBuilder, now: u64, is_encrypted: bool) -> AppendedRecords {
         let mut log = self.lock();
         let (first, arrival) = (log.next, now.max(log.arrival));
         let chunk = records.build(first, arrival, is_encrypted);
@@ -92,15 +142,15 @@ impl ShardLog {
         drop(log);
         self.budget.keep();
         self.changed();
-        Appended { first, arrival }
+        AppendedRecords { first, arrival }
     }
 
-    /// What it takes and gives in a second.
+    /// What it accepts and returns in a second.
     pub fn limits(&self) -> MutexGuard<'_, ShardLimits> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes no more records.
+    /// Accepts no more records.
     pub fn close(&self, now: u64) {
         self.lock().closed.get_or_insert(now);
         self.changed();
@@ -117,19 +167,30 @@ impl ShardLog {
     }
 
     /// The counter of the first record that arrived at `time` or later, in epoch milliseconds; of the next record put if
-    /// there is none.
+    /// there is none. Reads the disk, on a blocking thread, only if memory cannot tell.
     ///
     /// # Errors
     /// The data directory cannot be read.
-    pub fn at_time(&self, time: u64) -> Result<u64, StoreError> {
+    pub async fn at_time(self: &Arc<Self>, time: u64) -> Result<u64, StoreError> {
+        match self.at_time_in_memory(time) {
+            Ok(found) => Ok(found),
+            Err(NotInMemory { first, found }) => {
+                let shard = Arc::clone(self);
+                let stored = store::beside(move || shard.stored_at_time(time, first)).await?;
+                Ok(stored.unwrap_or(found))
+            }
+        }
+    }
+
+    fn at_time_in_memory(&self, time: u64) -> Result<u64, NotInMemory> {
         let log = self.lock();
         let index = log.chunks.partition_point(|chunk| chunk.arrival < time);
         let (found, first) = (log.chunks.get(index).map_or(log.next, |chunk| chunk.first), log.first());
-        drop(log);
-        Ok(if index == 0 { self.stored_at_time(time, first)?.unwrap_or(found) } else { found })
+        let is_certain = index > 0 || first <= 1 || !self.stored.keeps();
+        if is_certain { Ok(found) } else { Err(NotInMemory { first, found }) }
     }
 
-    /// As [`ShardLog::at_time`], of the chunks in the store that begin before counter `end`.
+    /// As [`Shard::at_time`], of the chunks in the store that begin before counter `end`; `None` if all arrived earlier.
     fn stored_at_time(&self, time: u64, end: u64) -> Result<Option<u64>, StoreError> {
         let (mut low, mut high, mut found) = (0, end, None);
         while self.stored.keeps() && low < high {
@@ -146,7 +207,7 @@ impl ShardLog {
         Ok(found)
     }
 
-    /// As [`ShardLog::read`]; what is on the disk is read beside the threads that answer requests.
+    /// As [`Shard::read`]. The disk is read on a blocking thread.
     pub async fn read_beside(self: &Arc<Self>, span: Span) -> Result<Read, StoreError> {
         if !self.stored.keeps() || span.from >= self.lock().first() {
             return self.read(span);
@@ -182,8 +243,8 @@ impl ShardLog {
         Ok(Read { chunks, span, end, is_closed })
     }
 
-    /// Lets go of what arrived before `cutoff`, in epoch milliseconds; but never of the last chunk, which tells what the
-    /// next record is called. No read shows it.
+    /// Removes what arrived before `cutoff`, in epoch milliseconds, except the last chunk, which determines the next sequence
+    /// number. No read returns it.
     pub fn trim(&self, cutoff: u64) {
         let mut log = self.lock();
         let mut gone = 0;
@@ -200,15 +261,15 @@ impl ShardLog {
         }
     }
 
-    /// As [`ShardLog::trim`], of the chunks in the store that begin before counter `end`.
+    /// As [`Shard::trim`], of the chunks in the store that begin before counter `end`.
     fn trim_stored(&self, cutoff: u64, end: u64) -> Result<(), StoreError> {
-        let kept = self.stored_at_time(cutoff, end)?.unwrap_or(end);
-        let last = self.stored.last_before(u64::MAX)?.map_or(kept, |chunk| chunk.first);
-        self.stored.remove_before(kept.min(last));
+        let retained = self.stored_at_time(cutoff, end)?.unwrap_or(end);
+        let last = self.stored.last_before(u64::MAX)?.map_or(retained, |chunk| chunk.first);
+        self.stored.remove_before(retained.min(last));
         Ok(())
     }
 
-    /// Changes whenever a record was put or the shard was closed. Never missed: subscribe, read, then wait.
+    /// Changes whenever a record is appended or the shard is closed. None is missed by a reader that subscribes, reads, then waits.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -229,7 +290,7 @@ impl Records {
     }
 }
 
-impl Holder for ShardLog {
+impl Holder for Shard {
     fn let_go(&self, bytes: usize) -> usize {
         let mut log = self.lock();
         let mut gone = 0;
@@ -253,22 +314,18 @@ mod tests {
 
     const ALL: Span = Span { from: 0, records: 10_000, bytes: 1 << 20, cutoff: 0 };
 
-    fn shard() -> Arc<ShardLog> {
+    fn shard() -> Arc<Shard> {
         shard_with(&Store::default(), usize::MAX)
     }
 
-    fn shard_with(store: &Store, memory: usize) -> Arc<ShardLog> {
-        let described = ShardDescription {
-            id: "shardId-000000000000".into(),
-            sequence: ShardSequence { created_seconds: 1, index: 0 },
-            hash_keys: 0..=u128::MAX,
-            parents: Vec::new(),
-            closed: None,
-        };
-        ShardLog::open(described, 0, StoredShard::new(store.clone(), 7, 0), &Budget::new(memory))
+    fn shard_with(store: &Store, memory: usize) -> Arc<Shard> {
+        let storage = Storage { store: store.clone(), budget: Budget::new(memory) };
+        let sequence = ShardSequence { created_seconds: 1, index: 0 };
+        let description = ShardDescription { sequence, hash_keys: 0..=u128::MAX, parents: Vec::new(), opened: 0 };
+        Shard::restore(description, None, 7, &storage)
     }
 
-    fn put(shard: &ShardLog, data: &[&[u8]], now: u64) -> u64 {
+    fn put(shard: &Shard, data: &[&[u8]], now: u64) -> u64 {
         let mut chunk = ChunkBuilder::with_capacity(0);
         for data in data {
             chunk.push_data("k", data);
@@ -276,8 +333,13 @@ mod tests {
         shard.append(chunk, now, false).first
     }
 
-    fn counters(shard: &ShardLog, span: Span) -> Vec<u64> {
+    fn counters(shard: &Shard, span: Span) -> Vec<u64> {
         shard.read(span).unwrap().items().iter().map(|item| item.counter).collect()
+    }
+
+    fn at_time(shard: &Arc<Shard>, time: u64) -> u64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(shard.at_time(time)).unwrap()
     }
 
     #[test]
@@ -287,7 +349,7 @@ mod tests {
         put(&shard, &[b"c"], 20);
         // A clock that goes back does not take the arrivals with it.
         put(&shard, &[b"d"], 15);
-        assert_eq!([0, 10, 11, 20, 21].map(|time| shard.at_time(time).unwrap()), [1, 1, 3, 3, 5]);
+        assert_eq!([0, 10, 11, 20, 21].map(|time| at_time(&shard, time)), [1, 1, 3, 3, 5]);
     }
 
     #[test]
@@ -314,13 +376,13 @@ mod tests {
             put(&shard, &[&[0; 50], &[1; 50]], now);
         }
         assert!(shard.lock().chunks.len() < 10);
-        let check = |shard: &ShardLog| {
+        let check = |shard: &Arc<Shard>| {
             for from in 0..=200 {
                 let expected: Vec<u64> = (from.max(1)..=200).take(7).collect();
                 assert_eq!(counters(shard, Span { from, records: 7, ..ALL }), expected);
             }
             for time in 0..100 {
-                assert_eq!(shard.at_time(time).unwrap(), time * 2 + 1);
+                assert_eq!(at_time(shard, time), time * 2 + 1);
             }
             assert_eq!(counters(shard, Span { cutoff: 60, records: 1, ..ALL }), [121]);
         };

@@ -8,18 +8,17 @@ use bytes::Bytes;
 use http::Response;
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::consumers::no_consumer;
-use super::get::{ChildShard, Position, child_shards, millis_behind};
-use super::log::{SequenceText, ShardLog, Span, StreamLog};
-use super::target::stream_name;
-use super::wire::Wire;
-use super::{Kinesis, data_bytes, engine, now, read_bytes, records, typed};
+use super::addressing::no_consumer;
+use super::get_records::{ChildShard, Position, child_shards, millis_behind};
+use super::shard::{SequenceText, Shard, Span};
+use super::stream::{ConsumerStatus, Stream};
+use super::{Kinesis, data_bytes, now, read_bytes, records};
 use crate::bucket::Bucket;
+use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::event_stream;
 use crate::metrics::{Direction, Metrics};
@@ -29,7 +28,7 @@ use crate::store::Store;
 /// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>
 const SUBSCRIPTION: Duration = Duration::from_mins(5);
 
-/// How often a subscriber hears that there is nothing new. AWS's interval is undocumented.
+/// How often a subscriber gets an event without records. AWS's interval is undocumented.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// With limits: how soon a consumer may not subscribe to a shard again.
@@ -38,9 +37,12 @@ const AGAIN_MS: u64 = 5000;
 /// Bytes of an event: what a shard gives a consumer in a second.
 const EVENT_BYTES: usize = limits::SHARD_READ_BYTES_PER_SECOND;
 
+const INITIAL_RESPONSE: [(&str, &str); 2] = [(":message-type", "event"), (":event-type", "initial-response")];
+const EVENT: [(&str, &str); 2] = [(":message-type", "event"), (":event-type", "SubscribeToShardEvent")];
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct SubscribeToShard {
+pub(super) struct SubscribeToShard {
     #[serde(rename = "ConsumerARN")]
     consumer_arn: String,
     shard_id: String,
@@ -50,17 +52,17 @@ struct SubscribeToShard {
 }
 
 /// The subscription of a consumer to a shard, of which there is one.
-pub(super) struct Active {
+pub(super) struct ActiveSubscription {
     /// Epoch milliseconds.
-    begun: u64,
-    /// Tells it to end.
-    taken_over: oneshot::Sender<String>,
+    started: u64,
+    /// Ends it, with the message for its subscriber.
+    replaced: oneshot::Sender<String>,
 }
 
-/// What an event says besides its records.
+/// The members of an event besides its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Event {
+struct EventAnswer {
     /// None at the end of the shard.
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation_sequence_number: Option<SequenceText>,
@@ -69,11 +71,11 @@ struct Event {
     child_shards: Vec<ChildShard>,
 }
 
-/// What pushes one shard's records.
+/// Pushes one shard's records.
 struct Subscription {
-    stream: Arc<StreamLog>,
-    shard: Arc<ShardLog>,
-    wire: Wire,
+    stream: Arc<Stream>,
+    shard: Arc<Shard>,
+    encoding: Encoding,
     /// The counter of the next record.
     next: u64,
     events: mpsc::Sender<Bytes>,
@@ -81,11 +83,11 @@ struct Subscription {
     metrics: Metrics,
     /// With limits: what the consumer may be pushed.
     allowance: Option<Bucket>,
-    taken_over: oneshot::Receiver<String>,
+    replaced: oneshot::Receiver<String>,
 }
 
-/// An event, and what it says of where the subscription is.
-struct Pushed {
+/// An event, and where the subscription is behind it.
+struct PushedEvent {
     frame: Bytes,
     /// Of the records in it, keys and data.
     bytes: usize,
@@ -94,56 +96,63 @@ struct Pushed {
 }
 
 impl Kinesis {
-    pub(super) async fn subscribe_to_shard(&self, wire: Wire, input: Value) -> Result<Response<Body>, AwsError> {
-        let SubscribeToShard { consumer_arn, shard_id, starting_position, dry_run } = typed(input)?;
-        let consumer = self.engine().consumer(&consumer_arn).await;
-        let consumer = consumer.ok_or_else(|| no_consumer(&consumer_arn))?;
-        if !engine::is_active(&consumer) {
+    pub(super) async fn subscribe_to_shard(
+        &self,
+        encoding: Encoding,
+        request: SubscribeToShard,
+    ) -> Result<Response<Body>, AwsError> {
+        let SubscribeToShard { consumer_arn, shard_id, starting_position, dry_run } = request;
+        let (stream, consumer) = self.consumer(&consumer_arn).ok_or_else(|| no_consumer(&consumer_arn))?;
+        if consumer.status != ConsumerStatus::Active {
             return Err(AwsError::bad_request(
                 "ResourceInUseException",
                 format!("Consumer {consumer_arn} is not ACTIVE."),
             ));
         }
-        let stream = self.stream_log(stream_name(&consumer_arn).unwrap_or_default()).await?;
+        if !stream.state().status().is_available() {
+            return Err(self.no_stream(&stream.name));
+        }
         let shard_id = self.shard_id(&shard_id, &stream.name)?;
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
-        let next = self.begin(&stream, &shard, &starting_position).await?;
+        let next = self.begin_at(&stream, &shard, &starting_position).await?;
         if dry_run {
             let subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
             self.check_pause(subscriptions.get(&(consumer_arn.clone(), shard_id)), &consumer_arn)?;
             return Err(self.dry_run(&stream.name, "SubscribeToShard"));
         }
-        let taken_over = self.take_subscription((consumer_arn, shard_id))?;
+        let replaced = self.replace_subscription((consumer_arn, shard_id))?;
         let (events, pushed) = mpsc::channel(1);
-        let (store, metrics) = (self.shared.store.clone(), self.shared.metrics.clone());
+        let (store, metrics) = (self.shared.storage.store.clone(), self.shared.metrics.clone());
         let allowance = self.shared.has_limits.then(|| Bucket::full(EVENT_BYTES, now()));
-        tokio::spawn(Subscription { stream, shard, wire, next, events, store, metrics, allowance, taken_over }.push());
+        tokio::spawn(
+            Subscription { stream, shard, encoding, next, events, store, metrics, allowance, replaced }.push(),
+        );
         Ok(event_stream::response(pushed))
     }
 
     /// "If you call SubscribeToShard 5 seconds or more after a successful call, the second call takes over the subscription":
     /// what resolves when a later call does, with the words for it.
-    fn take_subscription(&self, key: (String, String)) -> Result<oneshot::Receiver<String>, AwsError> {
+    fn replace_subscription(&self, key: (String, String)) -> Result<oneshot::Receiver<String>, AwsError> {
         let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_pause(subscriptions.get(&key), &key.0)?;
         let another = another(&key.0);
-        let (taken_over, ends) = oneshot::channel();
-        if let Some(before) = subscriptions.insert(key, Active { begun: now(), taken_over }) {
-            before.taken_over.send(another).ok();
+        let (replaced, ends) = oneshot::channel();
+        if let Some(before) = subscriptions.insert(key, ActiveSubscription { started: now(), replaced }) {
+            before.replaced.send(another).ok();
         }
         Ok(ends)
     }
 
     /// With limits, some time must pass before the consumer subscribes to the shard again.
-    fn check_pause(&self, before: Option<&Active>, consumer_arn: &str) -> Result<(), AwsError> {
-        let is_too_soon = |before: &Active| now() < before.begun + AGAIN_MS;
+    fn check_pause(&self, before: Option<&ActiveSubscription>, consumer_arn: &str) -> Result<(), AwsError> {
+        let is_too_soon = |before: &ActiveSubscription| now() < before.started + AGAIN_MS;
         if self.shared.has_limits && before.is_some_and(is_too_soon) {
             return Err(AwsError::bad_request("ResourceInUseException", another(consumer_arn)));
         }
         Ok(())
     }
 
-    /// Ends those of a consumer that is no more.
+    /// Ends the subscriptions of a consumer that is deregistered.
     pub(super) fn end_subscriptions(&self, consumer_arn: &str) {
         let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         subscriptions.retain(|(arn, _), _| arn != consumer_arn);
@@ -160,50 +169,46 @@ impl Subscription {
     async fn push(mut self) {
         let ends = Instant::now() + SUBSCRIPTION;
         let mut changes = self.shard.changes();
-        let mut goes_on = self.events.send(engine::initial_response()).await.is_ok();
-        while goes_on && Instant::now() < ends {
-            match self.taken_over.try_recv() {
+        let mut continues = self.events.send(event_stream::message(INITIAL_RESPONSE, "")).await.is_ok();
+        while continues && Instant::now() < ends {
+            match self.replaced.try_recv() {
                 Err(TryRecvError::Empty) => {}
                 end => return self.end(end.ok()).await,
             }
             changes.borrow_and_update();
-            let Some(Pushed { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
+            let Some(PushedEvent { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
             // What is read is what a kill of this process cannot take back, unless the store has failed.
             self.store.flushed().await.ok();
-            goes_on = self.events.send(frame).await.is_ok() && !is_end;
+            continues = self.events.send(frame).await.is_ok() && !is_end;
             if let Some(allowance) = &mut self.allowance {
                 let wait = allowance.pay(bytes, now());
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
-            if goes_on && is_at_tip {
+            if continues && is_at_tip {
                 tokio::select! {
-                    end = &mut self.taken_over => return self.end(end.ok()).await,
-                    changed = changes.changed() => goes_on = changed.is_ok(),
+                    end = &mut self.replaced => return self.end(end.ok()).await,
+                    changed = changes.changed() => continues = changed.is_ok(),
                     () = tokio::time::sleep(HEARTBEAT) => {}
                     () = tokio::time::sleep_until(ends) => {}
-                    () = self.events.closed() => goes_on = false,
+                    () = self.events.closed() => continues = false,
                 }
             }
         }
     }
 
-    /// By a later subscription, which is told, or with its consumer.
-    async fn end(self, taken_over: Option<String>) {
-        if let Some(message) = taken_over {
+    /// Ends for a later subscription, with an error, or with its consumer.
+    async fn end(self, replaced: Option<String>) {
+        if let Some(message) = replaced {
             self.events.send(event_stream::exception("ResourceInUseException", &message)).await.ok();
         }
     }
 
-    async fn event(&mut self) -> Option<Pushed> {
+    async fn event(&mut self) -> Option<PushedEvent> {
         let now = now();
-        let cutoff = self.stream.shards().settings.cutoff(now);
+        let cutoff = self.stream.state().configuration.cutoff(now);
         let span = Span { from: self.next, records: limits::GET_RECORDS_RECORDS, bytes: EVENT_BYTES, cutoff };
-        let read = self
-            .shard
-            .read_beside(span)
-            .await
-            .inspect_err(|error| tracing::error!("SubscribeToShard: {error}"))
-            .ok()?;
+        let read = self.shard.read_beside(span).await;
+        let read = read.inspect_err(|error| tracing::error!("SubscribeToShard: {error}")).ok()?;
         let items = read.items();
         self.metrics.records(Direction::Out, &self.stream.name, items.len(), data_bytes(&items));
         self.next = read.next(&items);
@@ -211,17 +216,17 @@ impl Subscription {
         let sequence = self.shard.sequence;
         let last = items.last().map(|last| last.number(sequence));
         let before = || sequence.number(self.next.saturating_sub(1), now / 1000);
-        let event = Event {
+        let event = EventAnswer {
             continuation_sequence_number: (!is_end).then(|| last.unwrap_or_else(before)),
             millis_behind_latest: millis_behind(&items, is_at_tip, now),
-            child_shards: if is_end { child_shards(&self.stream.shards(), &self.shard.id) } else { Vec::new() },
+            child_shards: if is_end { child_shards(&self.stream.state(), &self.shard.id) } else { Vec::new() },
         };
-        let content_type = match self.wire {
-            Wire::Json => "application/json",
-            Wire::Cbor => "application/x-amz-cbor-1.1",
+        let content_type = match self.encoding {
+            Encoding::Json => "application/json",
+            Encoding::Cbor => "application/x-amz-cbor-1.1",
         };
-        let payload = records::body(self.wire, &items, sequence, &event).ok()?;
-        let frame = engine::event_frame(&payload, content_type);
-        Some(Pushed { frame, bytes: read_bytes(&items), is_at_tip, is_end })
+        let payload = records::body(self.encoding, &items, sequence, &event).ok()?;
+        let frame = event_stream::message(EVENT.into_iter().chain([(":content-type", content_type)]), payload);
+        Some(PushedEvent { frame, bytes: read_bytes(&items), is_at_tip, is_end })
     }
 }

@@ -1,0 +1,19 @@
+//! `NextToken`: where a listing continues. Clients see a text without meaning.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::AwsError;
+
+pub fn encode(position: &impl Serialize) -> String {
+    let json = serde_json::to_vec(position).expect("a position has string keys and no failing parts");
+    base64_simd::STANDARD.encode_to_string(json)
+}
+
+/// # Errors
+/// ExpiredNextTokenException for a text that is not a token of this listing.
+pub fn decode<T: DeserializeOwned>(token: &str) -> Result<T, AwsError> {
+    let json = base64_simd::STANDARD.decode_to_vec(token).ok();
+    json.and_then(|json| serde_json::from_slice(&json).ok())
+        .ok_or_else(|| AwsError::bad_request("ExpiredNextTokenException", "The specified NextToken is invalid."))
+}

@@ -1,0 +1,252 @@
+//! A stream: its configuration, its shards, its consumers, and the change that is under way.
+//!
+//! **Status.** A stream is ACTIVE unless it has a [`PendingChange`]: the record of a change and of the time at which it takes
+//! effect. One timer per change carries it out ([`Kinesis::schedule`](super::Kinesis)); after a restart the stored record
+//! starts the timer again.
+//!
+//! **Locks.** They are taken in this order, and none is held across an `await`:
+//!
+//! 1. the lock that makes shards of the whole account countable (`Shared::shard_limit`),
+//! 2. the map of streams (`Shared::streams`),
+//! 3. a stream's state. A put appends under its read lock, and every change is made and committed to the store under its
+//!    write lock. A shard that is closed therefore has all its records before its children have one, a shard is in the store
+//!    before its records are, and a stream that is deleted gets no more records.
+//! 4. a shard's records, and what only one of them is needed for at a time: subscriptions, watchers, limits, the store.
+
+pub mod change;
+pub mod configuration;
+pub mod consumer;
+pub mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+pub use change::{Change, PendingChange};
+pub use configuration::{Configuration, Mode};
+pub use consumer::{Consumer, ConsumerStatus};
+
+use super::shard::{Shard, ShardDescription, ShardSequence};
+use crate::error::AwsError;
+use crate::store::{Budget, Store};
+
+/// One incarnation of a stream: a stream that is created later under its name is another.
+pub struct Stream {
+    pub name: String,
+    pub arn: String,
+    /// No two streams have the same one.
+    pub incarnation: u64,
+    /// Epoch seconds.
+    pub created_seconds: u64,
+    state: RwLock<StreamState>,
+    /// How many records were distributed over the shards whatever their keys.
+    distributed: AtomicUsize,
+    storage: Storage,
+}
+
+/// Where a stream's records are stored and counted.
+#[derive(Clone)]
+pub struct Storage {
+    pub store: Store,
+    pub budget: Budget,
+}
+
+/// Everything about a stream that changes.
+#[derive(Default)]
+pub struct StreamState {
+    pub configuration: Configuration,
+    /// By name.
+    pub consumers: BTreeMap<String, Consumer>,
+    /// Every shard, closed ones included. A shard's position is its index.
+    shards: Vec<Arc<Shard>>,
+    /// The shards that accept records, in the order of their hash keys.
+    open: Vec<Arc<Shard>>,
+    pending: Option<PendingChange>,
+    /// Numbers the changes of this stream since the start.
+    changes: u64,
+    /// The stream is gone, and whoever still has it gets no more than that.
+    is_deleted: bool,
+}
+
+/// `StreamStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Creating,
+    Active,
+    Updating,
+    Deleting,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "CREATING",
+            Self::Active => "ACTIVE",
+            Self::Updating => "UPDATING",
+            Self::Deleting => "DELETING",
+        }
+    }
+
+    /// Whether records can be put and read.
+    pub fn is_available(self) -> bool {
+        matches!(self, Self::Active | Self::Updating)
+    }
+}
+
+impl Stream {
+    /// A stream without shards: they come with its pending change.
+    pub fn new(arn: String, incarnation: u64, created_seconds: u64, state: StreamState, storage: Storage) -> Self {
+        let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
+        let (state, distributed) = (RwLock::new(state), AtomicUsize::new(0));
+        Self { name, arn, incarnation, created_seconds, state, distributed, storage }
+    }
+
+    /// The state, as it stays while this is held.
+    pub fn state(&self) -> RwLockReadGuard<'_, StreamState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, StreamState> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and stores it. An error leaves the stored state as it is.
+    pub fn update<T>(&self, change: impl FnOnce(&mut StreamState) -> Result<T, AwsError>) -> Result<T, AwsError> {
+        let mut state = self.state_mut();
+        let changed = change(&mut state)?;
+        self.persist(&state);
+        Ok(changed)
+    }
+
+    /// Carries out the pending change of this number and returns it; `None` if another one has replaced it.
+    pub fn finish(&self, number: u64, now: u64) -> Option<Change> {
+        let mut state = self.state_mut();
+        let PendingChange { change, .. } = state.pending.take_if(|pending| pending.number == number)?;
+        match &change {
+            Change::Delete => {
+                state.is_deleted = true;
+                state.shards.iter().for_each(|shard| shard.close(now));
+                self.unpersist();
+            }
+            change => {
+                state.apply(change, self, now);
+                self.persist(&state);
+            }
+        }
+        Some(change)
+    }
+
+    /// The shard of this ID.
+    pub fn shard(&self, id: &str) -> Option<Arc<Shard>> {
+        self.state().shard(id).cloned()
+    }
+
+    /// The position among `count` open shards of the next record that is distributed.
+    pub fn distribute(&self, count: usize) -> usize {
+        self.distributed.fetch_add(1, Ordering::Relaxed) % count.max(1)
+    }
+
+    /// Evicts what is past retention at `now`, in epoch milliseconds.
+    pub fn trim(&self, now: u64) {
+        let (cutoff, shards) = {
+            let state = self.state();
+            (state.configuration.cutoff(now), state.shards.clone())
+        };
+        shards.iter().for_each(|shard| shard.trim(cutoff));
+    }
+}
+
+impl StreamState {
+    /// A stream that is being created.
+    pub fn creating(configuration: Configuration) -> Self {
+        Self { configuration, ..Self::default() }
+    }
+
+    pub fn status(&self) -> Status {
+        match self.pending.as_ref().map(|pending| &pending.change) {
+            _ if self.is_deleted => Status::Deleting,
+            None => Status::Active,
+            Some(Change::Create { .. }) => Status::Creating,
+            Some(Change::Delete) => Status::Deleting,
+            Some(_) => Status::Updating,
+        }
+    }
+
+    pub fn pending(&self) -> Option<&PendingChange> {
+        self.pending.as_ref()
+    }
+
+    /// Begins a change that takes effect at `due`, in epoch milliseconds, in place of the one that is under way, if any.
+    /// Returns its number.
+    pub fn begin(&mut self, change: Change, due: u64) -> u64 {
+        self.changes += 1;
+        self.pending = Some(PendingChange { change, due, number: self.changes });
+        self.changes
+    }
+
+    /// Every shard, closed ones included, in the order of their indexes.
+    pub fn shards(&self) -> &[Arc<Shard>] {
+        &self.shards
+    }
+
+    pub fn shard(&self, id: &str) -> Option<&Arc<Shard>> {
+        let index: usize = id.rsplit_once('-').map_or(id, |(_, index)| index).parse().ok()?;
+        self.shards.get(index)
+    }
+
+    /// The shards that accept records, in the order of their hash keys.
+    pub fn open(&self) -> &[Arc<Shard>] {
+        &self.open
+    }
+
+    /// How many shards are open, or will be once the pending change is carried out, if that is more.
+    pub fn reserved_shards(&self) -> usize {
+        let planned = match self.pending.as_ref().map(|pending| &pending.change) {
+            Some(Change::Create { shards } | Change::Resize { shards }) => *shards as usize,
+            Some(Change::Split { .. }) => self.open.len() + 1,
+            _ => 0,
+        };
+        planned.max(self.open.len())
+    }
+
+    /// The position among the open shards of the one that accepts a hash key.
+    pub fn route(&self, hash_key: u128) -> Option<usize> {
+        let position = self.open.partition_point(|shard| *shard.hash_keys.end() < hash_key);
+        self.open.get(position).is_some_and(|shard| shard.hash_keys.contains(&hash_key)).then_some(position)
+    }
+
+    /// The shards that begin where this one ends.
+    pub fn children(&self, id: &str) -> impl Iterator<Item = &Arc<Shard>> {
+        self.shards.iter().filter(move |shard| shard.parents.iter().any(|parent| parent == id))
+    }
+
+    /// Closes shards, and opens new ones that begin where those end.
+    fn replace(&mut self, stream: &Stream, closing: &[Arc<Shard>], new: Vec<RangeInclusive<u128>>, now: u64) {
+        closing.iter().for_each(|shard| shard.close(now));
+        for hash_keys in new {
+            let parents: Vec<_> = closing.iter().filter(|shard| overlap(&shard.hash_keys, &hash_keys)).collect();
+            let index = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
+            // The first shards are as old as the stream; AWS dates the others a second ahead.
+            let created_seconds = if parents.is_empty() { stream.created_seconds } else { now / 1000 + 1 };
+            let sequence = ShardSequence { created_seconds, index }.after(parents.iter().map(|shard| shard.sequence));
+            let opened = parents.iter().filter_map(|parent| parent.closed()).max();
+            let parents = parents.iter().map(|parent| parent.id.clone()).collect();
+            let opened = opened.unwrap_or(created_seconds * 1000);
+            let description = ShardDescription { sequence, hash_keys, parents, opened };
+            self.shards.push(Shard::create(description, stream.incarnation, &stream.storage));
+        }
+        self.find_open();
+    }
+
+    fn find_open(&mut self) {
+        self.open = self.shards.iter().filter(|shard| shard.closed().is_none()).cloned().collect();
+        self.open.sort_by_key(|shard| *shard.hash_keys.start());
+    }
+}
+
+fn overlap(one: &RangeInclusive<u128>, other: &RangeInclusive<u128>) -> bool {
+    one.start() <= other.end() && other.start() <= one.end()
+}
