@@ -83,6 +83,10 @@ impl Kinesis {
     fn page(&self, request: ListShards) -> Result<Page, AwsError> {
         let ListShards { stream, next_token, exclusive_start_shard_id, shard_filter, .. } = request;
         let Some(token) = next_token else {
+            if stream.stream_name.is_none() && stream.stream_arn.is_none() {
+                // Recorded, from before there were ARNs.
+                return Err(invalid("Either NextToken or StreamName should be provided."));
+            }
             let after = exclusive_start_shard_id.unwrap_or_default();
             return Ok(Page { stream: self.name_of(stream)?, after, filter: shard_filter });
         };

@@ -25,6 +25,8 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use kinesis_event_logger_core::route::shard_index;
+
 pub use change::{Change, PendingChange};
 pub use configuration::{Configuration, Mode};
 pub use consumer::{Consumer, ConsumerStatus};
@@ -214,8 +216,7 @@ impl StreamState {
 
     /// The position among the open shards of the one that accepts a hash key.
     pub fn route(&self, hash_key: u128) -> Option<usize> {
-        let position = self.open.partition_point(|shard| *shard.hash_keys.end() < hash_key);
-        self.open.get(position).is_some_and(|shard| shard.hash_keys.contains(&hash_key)).then_some(position)
+        shard_index(hash_key, &self.open, |shard| &shard.hash_keys)
     }
 
     /// The shards that begin where this one ends.

@@ -256,6 +256,13 @@ async fn listings_are_refused_in_awss_words() {
     let page = bench.call("ListShards", json!({ "StreamName": "s", "MaxResults": 1 })).await;
     let both = json!({ "NextToken": page["NextToken"], "ExclusiveStartShardId": "shardId-000000000000" });
     assert_eq!(bench.refused("ListShards", both).await, "InvalidArgumentException");
+    let (code, message) = bench.try_call("ListShards", json!({})).await.unwrap_err();
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("InvalidArgumentException", "Either NextToken or StreamName should be provided.")
+    );
+    let provisioned = json!({ "StreamName": "t", "StreamModeDetails": { "StreamMode": "PROVISIONED" } });
+    assert_eq!(bench.refused("CreateStream", provisioned).await, "InvalidArgumentException");
     let mode = json!({ "StreamName": "t", "StreamModeDetails": { "StreamMode": "X" } });
     let metrics = json!({ "StreamName": "s", "ShardLevelMetrics": ["X"] });
     for (operation, input, member) in [
