@@ -1,5 +1,5 @@
-//! Provisioning: what is wanted (`desired`), what is there (`observed`), the steps between them (`plan`, pure), and
-//! carrying them out (`apply`).
+//! Provisions the path: compares the requested path (`desired`) with what exists (`observed`), plans the steps between them (`plan`,
+//! pure), and carries them out (`apply`). `delete` deletes the path.
 
 pub mod apply;
 pub mod delete;

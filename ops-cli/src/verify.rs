@@ -1,5 +1,5 @@
-//! Verifying: log lines → what they say of a record (`line`) → what is missing, twice, late or out of order (`report`).
-//! `survey` says what the log has instead, where no line was found. All pure.
+//! Compares published records with the log. `line` reads the record of a log line, `report` finds missing, repeated, late and
+//! out-of-order records, and `survey` describes the log if no record has a line. All pure.
 
 pub mod line;
 pub mod report;

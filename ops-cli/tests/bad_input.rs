@@ -1,4 +1,4 @@
-//! Bad input: one clear error, a hint, the right exit code, and nothing lost.
+//! Tests of wrong input: each gives one error with a hint and the right exit code, and loses no record.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -17,25 +17,25 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn an_unknown_stream() {
+fn publish_reports_a_missing_stream() {
     let endpoint = Endpoint::start();
     endpoint.run(["publish", "x"]).failed(1, "there is no stream test-dev in us-east-1", "ops-cli provision");
 }
 
 #[test]
-fn an_unknown_log_group() {
+fn tail_reports_a_missing_log_group() {
     let endpoint = Endpoint::start();
     endpoint.run(["tail"]).failed(1, "/aws/lambda/test-dev", "ops-cli provision");
 }
 
 #[test]
-fn no_credentials() {
+fn missing_credentials_are_reported() {
     let run = Run::of(ops_cli().args(["--region", "us-east-1", "status"]));
     run.failed(2, "no AWS credentials were found", "--profile");
 }
 
 #[test]
-fn no_region() {
+fn a_missing_region_is_reported() {
     let run = Run::of(ops_cli().arg("status").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b"));
     run.failed(2, "no AWS region is set", "AWS_REGION");
     let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
@@ -44,7 +44,7 @@ fn no_region() {
 }
 
 #[test]
-fn a_region_that_is_none() {
+fn an_invalid_region_is_rejected() {
     for connection in [["--local"].as_slice(), &["--endpoint-url", "http://127.0.0.1:1"]] {
         let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
         let run = Run::of(ops_cli().args(connection).args(["--region", "us east", "status"]).envs(keys));
@@ -53,7 +53,7 @@ fn a_region_that_is_none() {
 }
 
 #[test]
-fn the_local_endpoint_is_reached_whatever_the_environment_says_of_aws() {
+fn the_local_endpoint_is_reached_despite_aws_settings_in_the_environment() {
     let endpoint = Endpoint::start();
     let settings =
         [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_PROFILE", "no-such"), ("HTTP_PROXY", "http://127.0.0.1:1")];
@@ -61,7 +61,7 @@ fn the_local_endpoint_is_reached_whatever_the_environment_says_of_aws() {
 }
 
 #[test]
-fn a_profile_that_is_not_there() {
+fn a_missing_profile_is_reported() {
     let config = file("config", b"[profile one]\nregion = eu-central-1\n[default]\nregion = us-east-1\n");
     let run = Run::of(ops_cli().args(["--profile", "two", "status"]).env("AWS_CONFIG_FILE", &config));
     run.failed(2, "the profile two is not in the AWS configuration files", "default, one");
@@ -70,7 +70,7 @@ fn a_profile_that_is_not_there() {
 }
 
 #[test]
-fn a_profile_that_is_there_is_used() {
+fn an_existing_profile_is_used() {
     let endpoint = Endpoint::start();
     let config = file("profile", b"[profile one]\nregion = eu-central-1\n");
     let local_aws::Credentials { access_key_id, secret_access_key, .. } = &endpoint.credentials;
@@ -95,7 +95,7 @@ fn the_environment_variables_of_the_aws_cli_are_honoured() {
 
 /// A server that answers every request as AWS answers expired credentials.
 #[test]
-fn expired_credentials() {
+fn expired_credentials_are_reported() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -114,14 +114,14 @@ fn expired_credentials() {
 }
 
 #[test]
-fn an_endpoint_that_nothing_answers_at() {
+fn an_endpoint_that_does_not_answer_is_reported() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &format!("http://{free}"), "publish", "x"]));
     run.failed(1, "Connection refused", "ops-cli local");
 }
 
 #[test]
-fn an_endpoint_that_is_not_ours() {
+fn another_endpoint_is_reported() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.local_addr().unwrap());
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", &url, "status"]));
@@ -134,7 +134,7 @@ fn an_endpoint_that_is_not_ours() {
 }
 
 #[test]
-fn an_endpoint_url_that_is_none() {
+fn an_invalid_endpoint_url_is_rejected() {
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "localhost:4566", "status"]));
     run.failed(2, "--endpoint-url localhost:4566 is not an address", "http://127.0.0.1:4566");
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "http://127.0.0.1:1/x y", "status"]));
@@ -142,7 +142,7 @@ fn an_endpoint_url_that_is_none() {
 }
 
 #[test]
-fn a_port_in_use() {
+fn a_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let run = Run::of(ops_cli().args(["local", "--port", &port.to_string()]));
@@ -150,7 +150,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn a_zip_without_bootstrap_or_no_zip_at_all() {
+fn a_zip_that_cannot_run_is_rejected() {
     let endpoint = Endpoint::start();
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("index.js", zip::write::SimpleFileOptions::default()).unwrap();
@@ -164,11 +164,11 @@ fn a_zip_without_bootstrap_or_no_zip_at_all() {
     endpoint.run(["provision", "--zip", text.to_str().unwrap()]).failed(2, "text.zip", "ops-cli zip");
     endpoint.run(["provision", "--zip", "/no/such.zip"]).failed(2, "could not read /no/such.zip", "ops-cli zip");
     let status = endpoint.run(["--output", "json", "status"]).ok().json().remove(0);
-    assert!(status["stream"].is_null(), "nothing is made for a zip that cannot run");
+    assert!(status["stream"].is_null(), "nothing is created for a zip that cannot run");
 }
 
 #[test]
-fn a_record_over_the_limit() {
+fn a_record_over_the_limit_ends_the_run() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let mut input = b"first\n".to_vec();
@@ -178,16 +178,15 @@ fn a_record_over_the_limit() {
     let run = run.failed(2, "line 2 of stdin is too large", "split the record");
     assert_eq!(run.stdout.lines().count(), 1, "what came before it was published: {}", run.stdout);
 
-    // Exactly at the limit, key included, is taken.
+    // A record of exactly the limit, including the key, is accepted.
     let mut input = vec![b'x'; 1024 * 1024 - 1];
     input.push(b'\n');
     let run = Run::with_stdin(&mut endpoint.ops(["publish", "--key", "k"]), &input).ok();
     assert_eq!(run.stdout.lines().count(), 1);
 }
 
-/// The limit is the stream's own, where it was raised.
 #[tokio::test]
-async fn a_record_within_the_limit_of_its_stream() {
+async fn a_raised_limit_of_the_stream_is_honoured() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let config = endpoint.sdk_config().await;
@@ -201,7 +200,7 @@ async fn a_record_within_the_limit_of_its_stream() {
 }
 
 #[test]
-fn an_empty_stdin() {
+fn an_empty_stdin_is_rejected() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     for input in ["", "\n\n"] {
@@ -211,14 +210,14 @@ fn an_empty_stdin() {
 }
 
 #[test]
-fn an_unreadable_file() {
+fn an_unreadable_file_is_reported() {
     let endpoint = Endpoint::start();
     endpoint.run(["publish", "--file", "/no/such/file"]).failed(2, "could not read /no/such/file", "check the path");
     endpoint.run(["publish", "--file", "/"]).failed(2, "could not read /", "check the path");
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let input: String = "x\n".repeat(20_000);
@@ -241,7 +240,7 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
-fn names_that_a_service_does_not_take() {
+fn invalid_names_are_rejected() {
     let run = Run::of(ops_cli().args(["--local", "--stream", "a b", "status"]));
     run.failed(2, "stream", "--stream");
     let run = Run::of(ops_cli().args(["--local", "--app", &"a".repeat(70), "status"]));
@@ -249,7 +248,7 @@ fn names_that_a_service_does_not_take() {
 }
 
 #[test]
-fn teardown_does_not_delete_unasked() {
+fn teardown_does_not_delete_without_confirmation() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.run(["teardown"]).failed(2, "stdin is not a terminal", "--yes");
@@ -257,25 +256,25 @@ fn teardown_does_not_delete_unasked() {
 }
 
 #[test]
-fn a_since_that_is_no_time() {
+fn an_invalid_since_is_rejected() {
     Run::of(ops_cli().args(["--local", "tail", "--since", "someday"])).failed(2, "--since someday", "5m");
 }
 
 #[test]
-fn a_filter_that_is_no_pattern() {
+fn an_invalid_filter_is_reported() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.run(["tail", "--filter", "{ $.a = }"]).failed(1, "InvalidParameterException", "column 9 of the pattern");
 }
 
 #[test]
-fn build_outside_a_checkout() {
+fn build_fails_outside_a_checkout() {
     let run = Run::of(ops_cli().arg("build").current_dir("/"));
     run.failed(2, "not in a checkout", "checkout");
 }
 
 #[test]
-fn colours_only_where_they_are_wanted() {
+fn colours_follow_the_environment() {
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "x", "status"]).env("NO_COLOR", "1"));
     assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
     let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "x", "status"]).env("CLICOLOR_FORCE", "1"));

@@ -1,4 +1,4 @@
-//! Real clients of AWS against `ops-cli local`, each doing what it is for: the AWS CLI, boto3, aws-kinesis-agg, awslogs,
+//! Tests of AWS clients against `ops-cli local`: the AWS CLI, boto3, aws-kinesis-agg, awslogs,
 //! async-kinesis, watchtower, chalice, Ansible and Powertools from PyPI, AWS's SDK for JavaScript and Powertools from npm;
 //! the walk-through that this project replaces among them.
 //!
@@ -97,12 +97,12 @@ fn work(name: &str) -> String {
 }
 
 #[test]
-fn the_walk_through_with_the_aws_cli() {
+fn the_aws_cli_completes_the_walk_through() {
     runs_in_python("walkthrough.sh", &[zip(), &work("walkthrough")], "walked");
 }
 
 #[test]
-fn the_walk_through_with_boto3() {
+fn boto3_completes_the_walk_through() {
     runs_in_python("walkthrough.py", &[zip()], "walked");
 }
 
@@ -180,7 +180,7 @@ fn javascript_streams_over_http_2() {
 }
 
 #[test]
-fn javascript_makes_invokes_and_maps_a_function() {
+fn javascript_creates_invokes_and_maps_a_function() {
     runs_in_javascript("lambda.mjs", "invoked");
 }
 

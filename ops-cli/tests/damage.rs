@@ -1,4 +1,5 @@
-//! A damaged data folder, with the real program: it is refused in words and left as it is, and `--recover` opens what is valid.
+//! Tests of a damaged data folder with the real program: it is rejected with a message and not changed, and `--recover` opens the
+//! valid part.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -74,7 +75,7 @@ fn recovered(dir: &Path) -> (Endpoint, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_is_refused_by_file_and_position_and_recovering_costs_that_record() {
+async fn a_flipped_bit_is_reported_by_file_and_position_and_recovery_loses_one_record() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path()).await;
     let mut bytes = std::fs::read(journal(dir.path())).unwrap();
@@ -99,7 +100,7 @@ async fn a_flipped_bit_is_refused_by_file_and_position_and_recovering_costs_that
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_whose_own_files_are_damaged_is_refused_and_recovered_with_all_its_records() {
+async fn a_folder_with_damaged_metadata_is_rejected_and_recovered_with_all_records() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path()).await;
     for (file, content) in [
@@ -127,7 +128,7 @@ async fn a_folder_whose_own_files_are_damaged_is_refused_and_recovered_with_all_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_journal_cut_in_half_emptied_or_deleted_is_refused() {
+async fn a_truncated_empty_or_deleted_journal_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     killed(dir.path()).await;
     let bytes = std::fs::read(journal(dir.path())).unwrap();

@@ -1,4 +1,4 @@
-//! `ops-cli demo`: the README's first command.
+//! Tests of `ops-cli demo`, the first command of the README.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{Run, ops_cli};
 
 #[test]
-fn the_demo_shows_the_line_and_leaves_nothing() {
+fn the_demo_prints_the_line_and_deletes_everything() {
     let run = Run::of(ops_cli().args(["--output", "json", "demo"])).ok();
     let outcome = run.json().remove(0);
     let line: serde_json::Value = serde_json::from_str(outcome["line"].as_str().unwrap()).unwrap();
@@ -29,7 +29,7 @@ fn the_demo_shows_the_line_and_leaves_nothing() {
 }
 
 #[test]
-fn a_demo_that_fails_says_so() {
+fn a_demo_that_fails_reports_the_error() {
     let run = Run::of(ops_cli().arg("demo").current_dir("/"));
     run.failed(2, "not in a checkout", "checkout");
 }

@@ -1,7 +1,7 @@
-//! A hundred kills at random moments under load: what was acknowledged is there, in order, once, and each record has its line.
-//! A disk that is full takes nothing back either.
+//! Tests of durability: after a hundred kills at random moments under load, and on a full disk, every acknowledged record is
+//! there once, in order, and has its line.
 //!
-//! `DURABLE_SEED` runs the kills of an earlier run again, `DURABLE_KILLS` more or fewer of them.
+//! `DURABLE_SEED` repeats the kills of an earlier run, `DURABLE_KILLS` sets their number.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +13,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use common::Endpoint;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
+async fn a_hundred_kills_lose_no_acknowledged_record() {
     let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let seed = setting("DURABLE_SEED").unwrap_or_else(|| fastrand::u64(..));
     let kills = setting("DURABLE_KILLS").unwrap_or(100);
@@ -29,7 +29,7 @@ async fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
 
 /// A limit on the size of a file stands for a full disk: both end a write with an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
+async fn a_full_disk_is_reported_and_loses_no_acknowledged_record() {
     let dir = tempfile::tempdir().unwrap();
     let mut limited = common::ops_cli_by("sh");
     // 64 MiB, which the journal has from the start: the unit is 512 bytes. Without the trap the signal of a file that is too large ends the process.

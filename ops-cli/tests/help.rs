@@ -1,4 +1,4 @@
-//! Every command explains itself, with examples.
+//! Tests of the help pages.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -18,7 +18,7 @@ fn every_command_has_examples() {
 }
 
 #[test]
-fn what_a_command_promises_is_in_its_help() {
+fn help_states_what_a_command_promises() {
     for (command, promise) in [
         ("provision", "are used as they are, and never changed"),
         ("publish", "read = acknowledged + dead-lettered"),
@@ -35,14 +35,14 @@ fn what_a_command_promises_is_in_its_help() {
 }
 
 #[test]
-fn the_help_names_every_command() {
+fn help_lists_every_command() {
     let help = Run::of(ops_cli().arg("--help")).ok().stdout;
     let listed: Vec<_> = help
         .lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        // A line that is further in goes on with the one above.
+        // An indented line continues the line above.
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .map(|line| line.split_whitespace().next().unwrap())
         .filter(|command| *command != "help")
@@ -51,7 +51,7 @@ fn the_help_names_every_command() {
 }
 
 #[test]
-fn completions_know_the_options() {
+fn completion_scripts_contain_the_options() {
     for shell in ["bash", "zsh", "fish"] {
         let script = Run::of(ops_cli().args(["completions", shell])).ok().stdout;
         assert!(script.contains("starting-position"), "{shell}");
@@ -59,7 +59,7 @@ fn completions_know_the_options() {
 }
 
 #[test]
-fn a_wrong_command_line_is_exit_code_2() {
+fn a_wrong_command_line_exits_with_code_2() {
     assert_eq!(Run::of(ops_cli().arg("publsh")).code, 2);
     assert_eq!(Run::of(ops_cli().args(["provision"])).code, 2);
     assert_eq!(Run::of(ops_cli().args(["--local", "--profile", "x", "status"])).code, 2);

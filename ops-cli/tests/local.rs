@@ -1,4 +1,4 @@
-//! `ops-cli local` as a process: what it prints, who may talk to it, and that nothing outlives it.
+//! Tests of `ops-cli local` as a process: its output, its access rules, and its end.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -26,7 +26,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[test]
-fn an_interrupt_stops_it_and_its_function_processes() {
+fn an_interrupt_stops_the_endpoint_and_its_function_processes() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let mut endpoint = Endpoint::start();
         endpoint.provision(&[]);
@@ -39,7 +39,7 @@ fn an_interrupt_stops_it_and_its_function_processes() {
 }
 
 #[test]
-fn it_prints_what_to_export() {
+fn the_endpoint_prints_exports() {
     let exports = |more: &[&str]| {
         let mut local = ops_cli();
         local.args(["local", "--port", "0"]).args(more).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -77,7 +77,7 @@ fn it_prints_what_to_export() {
 }
 
 #[test]
-fn credentials_that_would_not_survive_a_shell_are_refused() {
+fn credentials_with_shell_characters_are_rejected() {
     let run = |key: &str| {
         Run::of(ops_cli().args(["local", "--port", "0", "--access-key-id", key, "--secret-access-key", "x"]))
     };
@@ -123,7 +123,7 @@ fn signed_to(endpoint: &Endpoint, method: &str, path: &str, headers: &[(&str, &s
 }
 
 #[test]
-fn it_answers_signed_requests_of_tools_and_no_others() {
+fn the_endpoint_answers_signed_requests_only() {
     let endpoint = Endpoint::start();
     let list = signed(&endpoint, "Kinesis_20131202.ListStreams");
     let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
@@ -153,7 +153,7 @@ const UNSIGNED: &str =
     "POST / HTTP/1.1\r\nx-amz-target: Kinesis_20131202.ListStreams\r\ncontent-type: application/x-amz-json-1.1";
 
 #[test]
-fn without_authentication_it_answers_tools_that_cannot_sign_and_no_browser() {
+fn without_authentication_the_endpoint_answers_unsigned_requests_but_not_browsers() {
     let endpoint = Endpoint::start_with(&["--no-auth"]);
     let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
     let taken = request(&endpoint, &format!("{UNSIGNED}\r\n{host}"));
@@ -165,7 +165,7 @@ fn without_authentication_it_answers_tools_that_cannot_sign_and_no_browser() {
 }
 
 #[test]
-fn it_is_for_this_machine_unless_it_is_told_otherwise() {
+fn the_endpoint_listens_on_loopback_unless_allow_remote_is_given() {
     let bind = ["local", "--port", "0", "--bind", "0.0.0.0"];
     Run::of(ops_cli().args(bind)).failed(2, "other machines can reach the address", "--allow-remote");
     assert_eq!(Run::of(ops_cli().args(bind).args(["--allow-remote", "--no-auth"])).code, 2);
@@ -202,7 +202,7 @@ fn with_allow_remote_the_endpoints_own_pages_must_be_signed() {
 }
 
 #[test]
-fn it_counts_what_it_does() {
+fn the_endpoint_counts_requests_and_records() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.run(["publish", "x"]).ok();
@@ -252,7 +252,7 @@ async fn the_code_of_a_function_can_be_downloaded() {
 
 /// The credentials lie in a folder of the user's own for as long as the endpoint runs.
 #[test]
-fn local_finds_the_endpoint_of_its_user_and_no_other() {
+fn local_finds_only_the_endpoint_of_its_user() {
     let folder = tempfile::tempdir().unwrap();
     let mode = |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o700);
@@ -281,7 +281,7 @@ fn local_finds_the_endpoint_of_its_user_and_no_other() {
 }
 
 #[test]
-fn what_it_does_not_answer_is_named() {
+fn an_unknown_operation_is_named_in_the_answer() {
     let endpoint = Endpoint::start();
     let (status, pages) = endpoint.get("/_local/nope");
     assert!(status == 404 && pages.contains("/_local/metrics"), "{status} {pages}");
@@ -293,7 +293,7 @@ fn what_it_does_not_answer_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_on_this_machine_runs_what_was_saved_last() {
+async fn a_local_function_runs_the_code_that_was_saved_last() {
     let folder = tempfile::tempdir().unwrap();
     let save = |answer: &str| {
         let source = format!("def handler(event, context): return '{answer}'\n");
@@ -319,7 +319,7 @@ async fn a_function_on_this_machine_runs_what_was_saved_last() {
 }
 
 #[test]
-fn a_data_folder_that_is_refused_prints_no_exports() {
+fn a_rejected_data_folder_prints_no_exports() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let (data, foreign) = (data.to_str().unwrap(), folder.path().to_str().unwrap());
@@ -336,7 +336,7 @@ fn a_data_folder_that_is_refused_prints_no_exports() {
 
 /// Also what is refused before any service sees it.
 #[test]
-fn a_client_that_writes_cbor_reads_refusals_in_cbor() {
+fn cbor_requests_are_rejected_in_cbor() {
     let endpoint = Endpoint::start();
     let host = format!("host: {}", endpoint.url.strip_prefix("http://").unwrap());
     let unsigned = UNSIGNED.replace("json", "cbor");

@@ -1,4 +1,4 @@
-//! The trust boundary: the user who started the endpoint is trusted, every other user of the machine is not.
+//! Tests of the trust boundary: the endpoint trusts the user who started it, and no other user of the machine.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
@@ -49,7 +49,7 @@ fn variables(endpoint: &Endpoint, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn another_user_takes_no_record_from_a_function() {
+fn another_user_cannot_take_a_functions_invocation() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.run(["publish", "wake up"]).ok();
@@ -78,7 +78,7 @@ fn another_user_takes_no_record_from_a_function() {
 }
 
 #[test]
-fn another_user_reads_and_sets_nothing_of_the_endpoints_own_pages() {
+fn another_user_cannot_use_the_endpoints_own_pages() {
     let endpoint = Endpoint::start();
     let fault = json!({ "operation": "*", "kind": "serverError", "probability": 1 }).to_string();
     let post = head(&endpoint, "POST /_local/faults", &format!("content-length: {}\r\n", fault.len())) + &fault;
@@ -145,7 +145,7 @@ async fn send_failures_to_a_queue(endpoint: &Endpoint) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_file_is_the_users_alone_whatever_the_umask() {
+async fn every_file_is_private_whatever_the_umask() {
     let parent = tempfile::tempdir().unwrap();
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = parent.path().join("deep/data");
@@ -183,7 +183,7 @@ async fn every_file_is_the_users_alone_whatever_the_umask() {
 }
 
 #[test]
-fn a_folder_for_temporary_files_in_which_others_can_replace_functions_is_refused() {
+fn a_temporary_folder_in_which_others_can_replace_functions_is_rejected() {
     let (shared, code) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(code.path().join("index.py"), "def handler(event, context): return 1\n").unwrap();
     let function = format!("f={}", code.path().display());
@@ -204,7 +204,7 @@ fn a_folder_for_temporary_files_in_which_others_can_replace_functions_is_refused
 }
 
 #[test]
-fn a_data_folder_that_others_can_write_to_is_refused() {
+fn a_data_folder_that_others_can_write_to_is_rejected() {
     let parent = tempfile::tempdir().unwrap();
     let data = parent.path().join("data");
     let start = || Run::of(ops_cli().args(["local", "--port", "0", "--data-dir"]).arg(&data));

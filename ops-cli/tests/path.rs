@@ -1,4 +1,4 @@
-//! The whole path through the real binary: provision, publish, tail, status, teardown.
+//! Tests of the whole path through the real binary: provision, publish, tail, status, teardown.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -45,7 +45,7 @@ fn a_published_record_becomes_a_line() {
 }
 
 #[test]
-fn a_second_run_has_nothing_to_do_and_a_change_is_one_step() {
+fn a_second_provision_has_nothing_to_do_and_a_change_is_one_step() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--log-format", "text"]);
     let second = endpoint.provision(&[]);
@@ -67,7 +67,7 @@ fn a_second_run_has_nothing_to_do_and_a_change_is_one_step() {
 }
 
 #[test]
-fn a_stream_takes_the_shards_asked_for() {
+fn a_stream_gets_the_requested_shards() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--shards", "3"]);
     let shards = || endpoint.run(["--output", "json", "status"]).ok().json()[0]["stream"].clone();
@@ -83,7 +83,7 @@ fn a_stream_takes_the_shards_asked_for() {
 }
 
 #[test]
-fn every_line_of_stdin_is_a_record_and_every_record_a_line() {
+fn every_line_of_stdin_becomes_one_log_line() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--shards", "2"]);
     // Several requests' worth, with empty lines, both line endings, and an end without one; and several pages of log.
@@ -134,7 +134,7 @@ fn hostile_data_stays_one_line_and_off_the_terminal() {
 }
 
 #[test]
-fn follow_shows_what_comes_later() {
+fn follow_shows_events_that_arrive_later() {
     use std::io::{BufRead, BufReader};
 
     let endpoint = Endpoint::start();
@@ -155,7 +155,7 @@ fn follow_shows_what_comes_later() {
 }
 
 #[test]
-fn teardown_leaves_nothing_and_can_be_run_again() {
+fn teardown_deletes_everything_and_can_be_run_again() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.run(["publish", "something to process"]).ok();
@@ -172,7 +172,7 @@ fn teardown_leaves_nothing_and_can_be_run_again() {
 
 /// What a person did beside us: no state is a dead end for `provision` or `teardown`.
 #[tokio::test]
-async fn a_path_that_was_changed_by_hand_is_mended_and_torn_down() {
+async fn a_path_that_was_changed_by_hand_is_repaired_and_torn_down() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let config = endpoint.sdk_config().await;
@@ -199,7 +199,7 @@ async fn a_path_that_was_changed_by_hand_is_mended_and_torn_down() {
 }
 
 #[test]
-fn another_log_group_is_where_the_function_logs_from_then_on() {
+fn the_function_logs_to_a_new_log_group_after_provision() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--log-format", "text"]);
     let there = ["--log-group", "/logs/of/all", "--role", "another-role"];
@@ -215,7 +215,7 @@ fn another_log_group_is_where_the_function_logs_from_then_on() {
 }
 
 #[test]
-fn two_teardowns_at_once_both_end_well() {
+fn two_concurrent_teardowns_both_succeed() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let teardown = || Run::of(&mut endpoint.ops(["teardown", "--yes"]));
@@ -228,7 +228,7 @@ fn two_teardowns_at_once_both_end_well() {
 }
 
 #[test]
-fn what_does_not_carry_our_tags_is_neither_changed_nor_deleted() {
+fn parts_without_our_tags_are_neither_changed_nor_deleted() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     // Another application that uses the first one's stream, role and log group.
@@ -239,13 +239,13 @@ fn what_does_not_carry_our_tags_is_neither_changed_nor_deleted() {
         endpoint.run(shared.iter().chain(&["provision", "--zip", zip, "--retention-days", "1", "--shards", "4"])).ok();
     for part in ["stream test-dev", "role test-dev-role", "log group /aws/lambda/test-dev"] {
         assert!(
-            provisioned.stdout.contains(&format!("{part} does not carry our tags: used as it is")),
+            provisioned.stdout.contains(&format!("{part} does not carry our tags, so it is used and not changed")),
             "{}",
             provisioned.stdout
         );
     }
     let refused = endpoint.run(["--stage", "other", "--function", "test-dev", "provision", "--zip", zip]);
-    refused.failed(1, "the function test-dev is there and does not carry our tags", "choose another name");
+    refused.failed(1, "the function test-dev exists and does not carry our tags", "choose another name");
 
     let torn_down = endpoint.run(shared.iter().chain(&["teardown", "--yes"])).ok();
     assert!(torn_down.stdout.ends_with("deleted 2 parts\n"), "{}", torn_down.stdout);

@@ -302,9 +302,9 @@ async fn verify_says_that_the_lines_of_another_function_do_not_look_like_ours() 
     });
     std::fs::write(&receipts, format!("{receipt}\n")).unwrap();
     let verify = ["verify", "--receipts", receipts.to_str().unwrap(), "--timeout", "1s"];
-    let run = endpoint.run(verify).failed(1, "do not look like ours", "--function");
+    let run = endpoint.run(verify).failed(1, "are not the logger's", "--function");
     assert!(
-        run.stdout.contains("the 2 lines in the log do not look like ours; the first is: received an order"),
+        run.stdout.contains("the 2 lines in the log are not the logger's; the first is: received an order"),
         "{run:?}"
     );
     assert!(!run.stdout.contains("missing: record"), "{run:?}");

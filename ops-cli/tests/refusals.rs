@@ -1,4 +1,4 @@
-//! What is refused, as clients see it: requests that another method or a browser sends, and bodies that nobody reads.
+//! Tests of rejected requests, as clients see them: wrong methods, browsers, and bodies that are not read.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
@@ -29,7 +29,7 @@ const OLD_BROWSER: &str = "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:60.0) 
 
 /// An old browser sends neither fetch metadata nor, with a form, an `Origin`.
 #[test]
-fn without_authentication_no_get_and_no_old_browser_changes_anything() {
+fn without_authentication_gets_and_old_browsers_change_nothing() {
     let endpoint = Endpoint::start_with(&["--no-auth"]);
     let form = "content-type: application/x-www-form-urlencoded";
     let target = "x-amz-target: Kinesis_20131202.CreateStream";
@@ -61,7 +61,7 @@ fn without_authentication_no_get_and_no_old_browser_changes_anything() {
 
 /// What curl sends with `-d` and no content type.
 #[test]
-fn an_invocation_that_calls_itself_a_form_is_an_invocation() {
+fn an_invocation_with_the_content_type_of_a_form_is_accepted() {
     let endpoint = Endpoint::start_with(&["--no-auth"]);
     let form = "content-type: application/x-www-form-urlencoded";
     let answer = exchange(&endpoint, "POST /2015-03-31/functions/f/invocations", &[form], "{}");
@@ -69,7 +69,7 @@ fn an_invocation_that_calls_itself_a_form_is_an_invocation() {
 }
 
 #[test]
-fn no_auth_says_what_it_means() {
+fn no_auth_prints_a_warning() {
     let mut local = ops_cli();
     let mut child =
         local.args(["local", "--port", "0", "--no-auth"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -88,7 +88,7 @@ fn no_auth_says_what_it_means() {
 /// The answer is there before the body has been sent, and curl takes a stream that is reset for a failure, also one that is
 /// reset without an error code.
 #[test]
-fn curl_reads_every_refusal_of_a_large_body() {
+fn curl_reads_every_rejection_of_a_large_body() {
     let Ok(version) = Command::new("curl").arg("--version").output() else {
         eprintln!("not run: there is no curl");
         return;

@@ -79,6 +79,6 @@ fn functions_of_node_24_answer_and_log_as_on_awss_client() {
 }
 
 #[test]
-fn a_function_is_its_roles_session_until_its_process_ends() {
+fn a_functions_credentials_are_a_session_of_its_role() {
     run("identity.py", &[], "ok");
 }

@@ -1,4 +1,4 @@
-//! What a service sends never drives the terminal: on stdout and stderr, in a pipe and in a terminal.
+//! Tests that text from services cannot control the terminal, on stdout and stderr, in a pipe and in a terminal.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -157,7 +157,7 @@ fn in_a_terminal(url: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_refusal_is_only_text() {
+fn an_error_of_a_service_is_escaped() {
     let url = server(Answers::Refusals);
     let zip = function_zip().to_str().unwrap();
     let commands: [&[&str]; 7] = [
@@ -186,7 +186,7 @@ fn a_refusal_is_only_text() {
 }
 
 #[test]
-fn names_states_and_log_events_are_only_text() {
+fn names_states_and_log_events_are_escaped() {
     let url = server(Answers::Values);
     for arguments in [&["status"][..], &["tail", "--fields", "message"]] {
         let run = Run::of(connected(ops_cli(), &url).args(arguments)).ok();
@@ -202,7 +202,7 @@ fn names_states_and_log_events_are_only_text() {
 }
 
 #[test]
-fn a_usage_error_repeats_arguments_as_text() {
+fn a_usage_error_quotes_arguments_escaped() {
     for arguments in [&["no-such"][..], &["--output"], &["status", "--no-such"], &["tail", "--since"]] {
         let (last, before) = arguments.split_last().unwrap();
         let hostile = if last.starts_with("--") { vec![*last, HOSTILE] } else { vec![HOSTILE] };

@@ -1,4 +1,4 @@
-//! Proof that what was published was logged; and that what was not is found out.
+//! Tests of `ops-cli verify`: it finds every line, and reports the records without one.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -12,7 +12,7 @@ use common::{Endpoint, Run, scratch};
 use serde_json::{Value, json};
 
 #[test]
-fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
+fn every_record_is_found_in_both_log_formats_despite_faults() {
     for format in ["json", "text"] {
         let endpoint = Endpoint::start();
         endpoint.provision(&["--shards", "2", "--log-format", format]);
@@ -43,7 +43,7 @@ fn on_a_bad_day_everything_is_found_in_either_form_of_the_log() {
 }
 
 #[test]
-fn what_a_lost_answer_puts_twice_is_told() {
+fn a_record_published_twice_after_a_lost_answer_is_reported() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     endpoint.fault(&json!({ "operation": "PutRecords", "kind": "droppedAnswer", "probability": 0.3, "seed": 7 }));
@@ -56,7 +56,7 @@ fn what_a_lost_answer_puts_twice_is_told() {
 
 /// As a batch that failed after its lines were written would have it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_logged_again_after_the_last_record_is_counted() {
+async fn lines_repeated_after_the_last_record_are_counted() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let receipts = scratch("verify-again");
@@ -87,7 +87,7 @@ async fn what_is_logged_again_after_the_last_record_is_counted() {
 }
 
 #[test]
-fn what_is_compressed_and_aggregated_comes_out_as_the_lines_it_was() {
+fn compressed_and_aggregated_records_are_logged_as_their_originals() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--shards", "2"]);
     let mut logged = 0;
@@ -108,7 +108,7 @@ fn what_is_compressed_and_aggregated_comes_out_as_the_lines_it_was() {
 }
 
 #[test]
-fn a_record_that_was_not_logged_is_named() {
+fn a_record_without_a_line_is_named() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     let receipts = scratch("verify-not-logged");

@@ -90,7 +90,7 @@ struct ProvisionReport {
 impl Render for ProvisionReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         for UntaggedPart(name) in &self.untouched {
-            writeln!(to, "{name} does not carry our tags: used as it is")?;
+            writeln!(to, "{name} does not carry our tags, so it is used and not changed")?;
         }
         match (self.steps.as_slice(), self.dry_run) {
             ([], _) => writeln!(to, "nothing to do: {} → {} → {}", self.stream, self.function, self.log_group),

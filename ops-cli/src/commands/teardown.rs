@@ -42,7 +42,7 @@ struct TeardownReport {
 impl Render for TeardownReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         for name in &self.untouched {
-            writeln!(to, "{name} does not carry our tags: left as it is")?;
+            writeln!(to, "{name} does not carry our tags, so it is not deleted")?;
         }
         match self.deleted.len() {
             0 => writeln!(to, "nothing to do"),

@@ -1,4 +1,4 @@
-//! `verify`: whether everything that was published came out as a log line, how late, and what is missing.
+//! `verify`: check that every published record has its log line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,8 +26,8 @@ use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader, Swept};
 use crate::verify::line;
-use crate::verify::report::{Check, Report};
-use crate::verify::survey::{Seen, Survey};
+use crate::verify::report::{Report, Verification};
+use crate::verify::survey::{LogContents, LogSurvey};
 use crate::{stream, time, values};
 
 const TASK: &str = "\
@@ -69,23 +69,23 @@ pub struct Verify {
     pub receipts: Option<PathBuf>,
 }
 
-/// How much earlier than the first put the log is read: clocks differ.
+/// How long before the first record was published the log is read, because clocks differ.
 const CLOCK_SLACK_MS: i64 = 60_000;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long a record is tried, and the reads before it.
+/// The time limit for publishing a record, and for the calls before it.
 const PUBLISH_DEADLINE: Duration = Duration::from_secs(60);
-/// How long the log is looked through where no line of ours was found.
+/// The time limit for reading the log if no record was found in it.
 const SURVEY_DEADLINE: Duration = Duration::from_secs(10);
 const SURVEY_RETRY_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What is looked for.
+/// The records that should be in the log.
 struct PublishedRecords {
     receipts: Vec<Receipt>,
     not_published: u64,
-    /// Why publishing ended early, if it did.
+    /// The error that ended publishing early, if any.
     error: Option<Error>,
-    /// In each record's data, where we published them.
+    /// The identifier in each record's data, if this run published the records.
     run_id: Option<String>,
 }
 
@@ -106,19 +106,19 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     if published.receipts.is_empty() && published.not_published == 0 {
         return Err(published
             .error
-            .unwrap_or_else(|| Error::usage("there is nothing to verify: the file has no receipts")));
+            .unwrap_or_else(|| Error::usage("there is nothing to verify, because the file contains no receipts")));
     }
     let since = published.receipts.iter().map(|receipt| receipt.time).min().unwrap_or_default() - CLOCK_SLACK_MS;
-    // Whatever fails from here on: what was published is reported.
+    // From here on, every failure is followed by the report.
     let aws = aws.with_retry_deadline(None);
     let filter = published.run_id.as_ref().map(|id| format!("\"{id}\""));
     let reader = Reader::new(&aws, names.log_group(), filter);
-    let mut check = Check::new(published.receipts, published.run_id.is_some());
+    let mut verification = Verification::new(published.receipts, published.run_id.is_some());
     let followed = tokio::select! {
-        followed = follow(&reader, &mut check, since, timeout, settle) => followed,
-        () = interrupted() => Err(Error::interrupted().hint("the report is of what had been found by then")),
+        followed = follow(&reader, &mut verification, since, timeout, settle) => followed,
+        () = interrupted() => Err(Error::interrupted().hint("the report covers the lines that were found so far")),
     };
-    let mut report = check.report(published.run_id, published.not_published);
+    let mut report = verification.report(published.run_id, published.not_published);
     let unread = aws.retry.trouble();
     if followed.is_ok() && unread.is_none() && report.has_no_line() {
         report.log = survey(&aws, names.log_group(), since).await;
@@ -134,37 +134,36 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
 fn not_whole(report: &Report, unread: Option<String>) -> Error {
     let (missing, not_published) = (counted(report.missing_count as u64, "record"), report.not_published);
     let mut message = format!("{missing} without a log line, {not_published} not published");
-    let mut hint =
-        "`ops-cli status` shows the mapping's last result, `ops-cli tail` the function's log; --timeout waits longer";
+    let mut hint = "`ops-cli status` shows the result of the mapping's last batch, `ops-cli tail` the function's log; --timeout sets how long to wait";
     if let Some(trouble) = unread {
-        message += &format!("; until the end of --timeout we {trouble}");
+        message += &format!("; when --timeout passed, verify {trouble}");
     }
-    if let Some(Survey::OtherLines { .. }) = report.log {
-        message += "; the lines in the log do not look like ours";
-        hint = "check that --function names a function made by `ops-cli provision`, and --log-group its log group";
+    if let Some(LogContents::OtherLines { .. }) = report.log {
+        message += "; the lines in the log are not the logger's";
+        hint = "check that --function names a function that `ops-cli provision` created, and --log-group its log group";
     }
     Error::failed(message).hint(hint)
 }
 
-/// What else the log has where no record of ours has a line. One short look: the report must not wait for it.
-async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<Survey> {
+/// Describes a log in which no record was found. Reads it only briefly, because the report waits for it.
+async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<LogContents> {
     let reader = Reader::new(&aws.clone().with_retry_deadline(Some(SURVEY_RETRY_DEADLINE)), log_group, None);
-    let mut seen = Seen::default();
+    let mut seen = LogSurvey::default();
     let take = |events: &[Event]| {
-        events.iter().for_each(|event| seen.line(&event.message));
+        events.iter().for_each(|event| seen.count(&event.message));
         Ok(())
     };
     let mut follower = Follower::new(since);
     let swept = reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take);
     match tokio::time::timeout(SURVEY_DEADLINE, swept).await {
-        Ok(Ok(Swept::NoGroup)) => Some(Survey::NoGroup { log_group: log_group.to_owned() }),
-        Ok(Ok(Swept::Whole)) => Some(seen.survey()),
-        // Lines that were read before it broke off say as much as all of them, but none says nothing.
-        _ => Some(seen.survey()).filter(|survey| *survey != Survey::NoLines),
+        Ok(Ok(Swept::NoGroup)) => Some(LogContents::NoGroup { log_group: log_group.to_owned() }),
+        Ok(Ok(Swept::Whole)) => Some(seen.contents()),
+        // The lines that were read before a failure are enough for a description, but no lines are not.
+        _ => Some(seen.contents()).filter(|survey| *survey != LogContents::NoLines),
     }
 }
 
-/// Publishes marked records, and keeps their receipts.
+/// Publishes marked records, and returns their receipts.
 async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<PublishedRecords> {
     let run_id = uuid::Uuid::new_v4().simple().to_string();
     let client = aws.kinesis();
@@ -175,7 +174,7 @@ async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Publishe
     let records = Records::of(source, Form::Entries, Keys::random(), None, max_bytes);
     let options = Options {
         deadline: PUBLISH_DEADLINE,
-        // Else an entry that is refused and sent again would look like one that was logged out of order.
+        // Otherwise a rejected entry that is sent again would count as out of order.
         packing: Packing::new(true, args.aggregate, max_bytes),
         strict: true,
         rate: args.rate,
@@ -195,7 +194,7 @@ async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Publishe
     Ok(PublishedRecords { receipts, not_published: summary.dead_lettered, run_id: Some(run_id), error })
 }
 
-/// Entries of PutRecords with the run's id in each, about 20 of a key.
+/// Creates entries of PutRecords that contain the run's id, about 20 per key.
 fn marked(run_id: &str, count: u64) -> Vec<u8> {
     let keys = (count / 20).clamp(1, 1000);
     let line = |n: u64| {
@@ -205,9 +204,15 @@ fn marked(run_id: &str, count: u64) -> Vec<u8> {
     (0..count).map(line).collect::<String>().into_bytes()
 }
 
-/// Reads the log until every record is there and has been for a while (`settle`), or until nothing more may be waited for.
-async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duration, settle: Duration) -> Result<()> {
-    let step = ProgressStep::begin(format!("find {} log lines", check.missing()));
+/// Reads the log until `settle` has passed since the last record was found, or until `timeout` has passed.
+async fn follow(
+    reader: &Reader,
+    verification: &mut Verification,
+    since: i64,
+    timeout: Duration,
+    settle: Duration,
+) -> Result<()> {
+    let step = ProgressStep::begin(format!("find {} log lines", verification.missing()));
     let mut follower = Follower::new(since);
     let ends = Instant::now() + timeout;
     let mut found = None;
@@ -216,12 +221,12 @@ async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duratio
         let take = |events: &[Event]| {
             for event in events {
                 if let Some(logged) = line::parse(event.message.trim_end()) {
-                    check.logged(logged, event.timestamp, event.ingestion_time);
+                    verification.logged(logged, event.timestamp, event.ingestion_time);
                 }
             }
             Ok(())
         };
-        // Once every record is found, only `settle` is waited for.
+        // Once every record is found, only `settle` remains.
         let until = found.map_or(ends, |found: Instant| found + settle);
         let Ok(swept) = timeout_at(until, reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take)).await
         else {
@@ -230,8 +235,8 @@ async fn follow(reader: &Reader, check: &mut Check, since: i64, timeout: Duratio
         if swept? == Swept::NoGroup && !std::mem::replace(&mut is_announced, true) {
             note(&format!("the log group {} does not exist yet; waiting for it", reader.log_group()));
         }
-        if check.missing() == 0 {
-            // A batch that failed after its lines were written comes again, and that takes a moment.
+        if verification.missing() == 0 {
+            // A batch that failed after its lines were written is retried after a pause.
             if found.get_or_insert_with(Instant::now).elapsed() >= settle {
                 step.done();
                 return Ok(());

@@ -1,4 +1,4 @@
-//! Carries a plan out, step by step; each step ends when what it made is usable.
+//! Carries out a plan, step by step. Each step ends when the part that it created or changed is usable.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::output::Format;
 use crate::wait::{self, Poll};
 use crate::{progress, stream};
 
-/// AWS takes minutes at most for any of the waits.
+/// The time limit for a part to become usable, which takes AWS minutes at most.
 pub const DEADLINE: Duration = Duration::from_secs(300);
-/// A new role is usable within seconds; a role that is wrong for good must still fail.
+/// The time limit for a new role to become usable, which takes seconds. A role that is wrong permanently fails then.
 const ROLE_DEADLINE: Duration = Duration::from_secs(60);
 
 const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -205,7 +205,7 @@ impl Applier<'_> {
         let name = self.desired.names.function();
         let request = self.aws.lambda().get_function_configuration().function_name(name);
         wait::until(&self.aws.retry, &format!("the function {name} to be Active"), DEADLINE, async || {
-            let function = self.aws.call("look at the function", || request.clone().send()).await?;
+            let function = self.aws.call("get the function's configuration", || request.clone().send()).await?;
             if function.state() == Some(&State::Failed)
                 || function.last_update_status() == Some(&LastUpdateStatus::Failed)
             {
@@ -214,7 +214,7 @@ impl Applier<'_> {
                 return Err(Error::failed(format!("the function {name} has failed: {reason}")));
             }
             let is_updating = function.last_update_status() == Some(&LastUpdateStatus::InProgress);
-            // Some emulators report no state, or an empty one: there is nothing to wait for.
+            // Some emulators report no state or an empty one, so there is nothing to wait for.
             let state = function.state().filter(|state| !state.as_str().is_empty());
             Ok(match state {
                 None | Some(State::Active | State::Inactive) if !is_updating => Poll::Ready(()),
@@ -248,7 +248,7 @@ impl Applier<'_> {
             Some(uuid) => uuid.to_owned(),
             None => {
                 let mapping = observed::mapping(self.aws, &desired.names, &desired.location).await?;
-                mapping.ok_or_else(|| Error::failed("the event source mapping was created and is not found"))?.uuid
+                mapping.ok_or_else(|| Error::failed("the event source mapping was created, but is not found"))?.uuid
             }
         };
         self.await_mapping(&uuid).await?;
@@ -276,7 +276,7 @@ impl Applier<'_> {
         let what = format!("the event source mapping {uuid} to be Enabled");
         let request = self.aws.lambda().get_event_source_mapping().uuid(uuid);
         wait::until(&self.aws.retry, &what, DEADLINE, async || {
-            let mapping = self.aws.call("look at the mapping", || request.clone().send()).await?;
+            let mapping = self.aws.call("get the event source mapping", || request.clone().send()).await?;
             Ok(match mapping.state() {
                 Some("Enabled") => Poll::Ready(()),
                 state => Poll::Pending(state.unwrap_or_default().to_owned()),
@@ -285,8 +285,8 @@ impl Applier<'_> {
         .await
     }
 
-    /// Makes sure that a part carries our tags. One whose creation was not answered has to be ours already: it may be
-    /// somebody else's who was faster.
+    /// Ensures that a part carries our tags. A part that existed already, although an attempt to create it may have succeeded, must
+    /// carry them, because another process may have created it.
     async fn settle(&self, is_created: bool, part: &TaggedPart) -> Result<()> {
         let Desired { names, location, .. } = self.desired;
         if is_created {
@@ -296,7 +296,8 @@ impl Applier<'_> {
         }
     }
 
-    /// IAM is eventually consistent: for some seconds Lambda may not see a new role, or its policy.
+    /// Retries a call until the role is usable. IAM is eventually consistent: for some seconds Lambda may not see a new role or its
+    /// policy.
     async fn once_role_is_usable<T, E, F>(&self, doing: &str, mut call: impl FnMut() -> F) -> Result<Option<T>>
     where
         F: Future<Output = Result<T, SdkError<E>>>,
@@ -314,7 +315,7 @@ impl Applier<'_> {
                 Err(error) => error,
             };
             match not_yet_usable(error.message()) {
-                Some(cause) => Ok(Poll::Pending(format!("refused: {cause}"))),
+                Some(cause) => Ok(Poll::Pending(format!("rejected: {cause}"))),
                 None if is_done_already(attempts, &error) => Ok(Poll::Ready(None)),
                 None => Err(Error::aws(doing, error)),
             }
@@ -323,7 +324,7 @@ impl Applier<'_> {
     }
 }
 
-/// The cause, if the message is one of the three in which Lambda words a role that IAM has not spread yet.
+/// The cause, if the message is one of Lambda's three messages about a role that is not yet visible to it.
 fn not_yet_usable(message: Option<&str>) -> Option<String> {
     const WORDINGS: [&str; 3] =
         ["cannot be assumed by Lambda", "execution role does not have permissions", "ensure the role can perform"];
@@ -336,7 +337,7 @@ mod tests {
     use super::not_yet_usable;
 
     #[test]
-    fn only_lambdas_three_wordings_mean_wait() {
+    fn only_three_messages_of_lambda_mean_that_the_role_is_not_usable_yet() {
         assert!(not_yet_usable(Some("The role defined for the function cannot be assumed by Lambda.")).is_some());
         assert!(
             not_yet_usable(Some("The provided execution role does not have permissions to call GetRecords on KINESIS"))

@@ -113,13 +113,13 @@ async fn delete_mapping(aws: &Aws, names: &Names, location: &Location, uuid: &st
 async fn is_listed(aws: &Aws, names: &Names, location: &Location, uuid: &str) -> Result<bool> {
     let request = aws.lambda().list_event_source_mappings().event_source_arn(names.stream_arn(location));
     let mappings = || request.clone().into_paginator().items().send().try_collect();
-    let mappings: Vec<_> = aws.call("look at the event source mappings", mappings).await?;
+    let mappings: Vec<_> = aws.call("list the event source mappings", mappings).await?;
     Ok(mappings.iter().any(|mapping| mapping.uuid() == Some(uuid)))
 }
 
 async fn delete_role(aws: &Aws, names: &Names) -> Result<()> {
     let (iam, name) = (aws.iam(), names.role());
-    let doing = "look at the role's policies";
+    let doing = "list the role's policies";
     let attached = || iam.list_attached_role_policies().role_name(name).into_paginator().items().send().try_collect();
     let attached: Option<Vec<_>> = aws.find(doing, attached).await?;
     for arn in attached.iter().flatten().filter_map(|policy| policy.policy_arn()) {

@@ -1,4 +1,4 @@
-//! What is there: read from AWS, nothing changed.
+//! The parts of a path that exist.
 
 use aws_sdk_cloudwatchlogs::types::LogGroup as AwsLogGroup;
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionResponseType, LastUpdateStatus, LogFormat};
@@ -38,7 +38,7 @@ pub struct Role {
 #[derive(Debug, Clone)]
 pub struct LogGroup {
     pub is_ours: bool,
-    /// 0 for a group that keeps events for ever.
+    /// 0 if the group keeps events forever.
     pub retention_days: i32,
 }
 
@@ -53,7 +53,7 @@ pub struct Function {
     pub memory_mb: i32,
     pub timeout_seconds: i32,
     pub log_format: Format,
-    /// Where it logs to.
+    /// The log group that it writes to.
     pub log_group: String,
     pub role_arn: String,
 }
@@ -68,7 +68,7 @@ pub struct Mapping {
     pub reports_item_failures: bool,
 }
 
-/// Looks at every part of the path.
+/// Reads the state of every part of the path.
 pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Observed> {
     let policy_arn = policy_arn(location);
     let (stream, role, log_group, function, mapping) = tokio::try_join!(
@@ -99,7 +99,7 @@ pub(super) async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
 
 pub(super) async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<Option<Role>> {
     let iam = aws.iam();
-    let doing = || format!("look at the role {}", names.role());
+    let doing = || format!("read the role {}", names.role());
     let role = aws.find(doing(), || iam.get_role().role_name(names.role()).send()).await?;
     let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
     let tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value));
@@ -112,7 +112,7 @@ pub(super) async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<O
 
 pub(super) async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
     let logs = aws.logs();
-    let doing = || format!("look at the log group {}", names.log_group());
+    let doing = || format!("read the log group {}", names.log_group());
     let groups = || logs.describe_log_groups().log_group_name_prefix(names.log_group()).into_paginator().items().send();
     let groups: Vec<AwsLogGroup> = aws.call(doing(), || groups().try_collect()).await?;
     let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(names.log_group())) else {
@@ -127,7 +127,7 @@ pub(super) async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGrou
 
 pub(super) async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
     let request = aws.lambda().get_function().function_name(names.function());
-    let answer = aws.find(format!("look at the function {}", names.function()), || request.clone().send()).await?;
+    let answer = aws.find(format!("read the function {}", names.function()), || request.clone().send()).await?;
     let Some(answer) = answer else { return Ok(None) };
     let tags = answer.tags.unwrap_or_default();
     let Some(configuration) = answer.configuration else { return Ok(None) };
@@ -148,11 +148,11 @@ pub(super) async fn function(aws: &Aws, names: &Names) -> Result<Option<Function
     }))
 }
 
-/// The mapping of our stream to our function; there can be one at most. A mapping outlives its function, so it is
-/// looked for by its stream: by a function that is gone, Lambda may find none.
+/// The mapping of the stream to the function; Lambda allows only one. It is searched by its stream, because it outlives its function,
+/// and Lambda may not list the mappings of a deleted function.
 pub(super) async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<Mapping>> {
     let lambda = aws.lambda();
-    let doing = || format!("look at the event source mappings of {}", names.stream());
+    let doing = || format!("list the event source mappings of {}", names.stream());
     let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
     let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
     let function = format!(":function:{}", names.function());

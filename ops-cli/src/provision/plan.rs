@@ -1,5 +1,5 @@
-//! From what is wanted and what is there to the steps between them: pure, so that `--dry-run` prints exactly what
-//! would be carried out.
+//! Plans the steps from the observed path to the desired path. Pure, so that `--dry-run` prints exactly the steps that would be
+//! carried out.
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use super::observed::{Function, Mapping, Observed, Role, Stream};
 use super::step::Step;
 use crate::error::{Error, Result};
 
-/// What is there but is not ours, and is used as it is.
+/// The description of a part that exists without our tags, and is used without changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UntaggedPart(pub String);
 
-/// The steps in their order, and what they leave alone.
+/// The steps in their order, and the parts that they never change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub steps: Vec<Step>,
@@ -38,7 +38,7 @@ fn stream_steps(plan: &mut Plan, desired: &Desired, stream: Option<&Stream>) -> 
     };
     if stream.status == "DELETING" {
         return Err(Error::failed(format!("the stream {} is being deleted", desired.names.stream()))
-            .hint("run the same command again when it is gone"));
+            .hint("run the same command again when it is deleted"));
     }
     if stream.status != "ACTIVE" {
         plan.steps.push(Step::AwaitStream);
@@ -57,7 +57,7 @@ fn stream_steps(plan: &mut Plan, desired: &Desired, stream: Option<&Stream>) -> 
 
 fn other_mode(desired: &Desired, wanted: &str) -> Error {
     let stream = desired.names.stream();
-    Error::usage(format!("the stream {stream} is there in the other capacity mode, and --shards asks for {wanted}"))
+    Error::usage(format!("the stream {stream} exists in the other capacity mode, but --shards requests {wanted}"))
         .hint("change it with `aws kinesis update-stream-mode`, or leave --shards out")
 }
 
@@ -80,8 +80,8 @@ fn log_group_steps(plan: &mut Plan, desired: &Desired, observed: &Observed) {
             plan.untagged.push(UntaggedPart(format!("log group {}", desired.names.log_group())));
         }
         Some(group) => {
-            // Without retention, and without the function, which is made after it: the run that made the group ended
-            // between its two steps. With the function, a person wished it so, and only another wish changes it.
+            // A group without retention, and without the function, which is created after it, belongs to a run that was
+            // interrupted. If the function exists, a person removed the retention.
             let is_unfinished = group.retention_days == 0 && observed.function.is_none();
             let default = is_unfinished.then_some(desired::DEFAULT_RETENTION_DAYS);
             if let Some(days) = desired.retention_days.or(default)
@@ -101,13 +101,13 @@ fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function
     };
     if !function.is_ours {
         return Err(Error::failed(format!(
-            "the function {name} is there and does not carry our tags: its code stays as it is"
+            "the function {name} exists and does not carry our tags, so its code is not changed"
         ))
         .hint("choose another name with --app, --stage or --function"));
     }
     if function.state == "Failed" {
         return Err(Error::failed(format!("the function {name} has failed: {}", function.state_reason))
-            .hint("delete it with `ops-cli teardown`, and provision again"));
+            .hint("delete it with `ops-cli teardown`, and run provision again"));
     }
     if function.state == "Pending" || function.is_updating {
         plan.steps.push(Step::AwaitFunction);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_there_so_everything_is_made_in_order() {
+    fn an_empty_account_gets_every_part_in_order() {
         let steps = steps(&desired(), &Observed::default());
         assert_eq!(
             steps,
@@ -214,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_there_so_nothing_is_done() {
+    fn a_complete_path_needs_no_steps() {
         assert_eq!(plan(&desired(), &observed()).unwrap(), Plan { steps: Vec::new(), untagged: Vec::new() });
     }
 
     #[test]
-    fn what_was_not_asked_for_stays_as_it_is() {
+    fn settings_that_are_not_requested_stay() {
         let mut there = observed();
         there.log_group.as_mut().unwrap().retention_days = 7;
         there.function.as_mut().unwrap().memory_mb = 512;
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_changed() {
+    fn requested_settings_are_changed() {
         let wanted = Desired {
             shards: Some(Shards::Provisioned(2)),
             retention_days: Some(7),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_run_is_taken_up() {
+    fn an_interrupted_run_is_continued() {
         let mut there = observed();
         there.stream.as_mut().unwrap().status = "CREATING".into();
         there.role.as_mut().unwrap().has_policy = false;
@@ -262,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn a_log_group_whose_making_was_interrupted_gets_its_retention() {
+    fn a_log_group_of_an_interrupted_run_gets_its_retention() {
         let mut there = observed();
         there.log_group.as_mut().unwrap().retention_days = 0;
-        assert!(steps(&desired(), &there).is_empty(), "a person wished it so");
+        assert!(steps(&desired(), &there).is_empty(), "a person removed the retention");
         there.function = None;
         assert_eq!(steps(&desired(), &there)[0], Step::PutRetention(30));
         let wanted = Desired { retention_days: Some(0), ..desired() };
@@ -273,13 +273,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_that_outlived_its_function_is_kept() {
+    fn a_mapping_that_outlived_its_function_is_reused() {
         let there = Observed { function: None, ..observed() };
         assert_eq!(steps(&desired(), &there), [Step::CreateFunction { role_arn: "arn:r".into() }]);
     }
 
     #[test]
-    fn the_function_follows_its_names() {
+    fn a_renamed_log_group_or_role_updates_the_function() {
         let mut there = observed();
         there.function.as_mut().unwrap().log_group = "/aws/lambda/before".into();
         let update = [Step::UpdateConfiguration { role_arn: "arn:r".into(), log_format: Format::Json }];
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_used_and_never_changed() {
+    fn parts_without_our_tags_are_used_and_never_changed() {
         let mut there = observed();
         there.stream = Some(Stream { is_ours: false, status: "ACTIVE".into(), open_shards: None });
         there.role = Some(Role { is_ours: false, arn: "arn:r".into(), has_policy: false });
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_is_not_ours_is_refused() {
+    fn a_function_without_our_tags_is_rejected() {
         let mut there = observed();
         there.function.as_mut().unwrap().is_ours = false;
         let error = plan(&desired(), &there).unwrap_err();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capacity_mode_is_not_changed_on_the_way() {
+    fn another_capacity_mode_is_rejected() {
         let wanted = Desired { shards: Some(Shards::OnDemand), ..desired() };
         assert!(plan(&wanted, &observed()).is_err());
     }

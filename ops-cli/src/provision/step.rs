@@ -1,11 +1,11 @@
-//! The steps of a plan, and their words.
+//! The steps of a plan, and their descriptions.
 
 use std::fmt;
 
 use super::desired::{self, Desired, Shards};
 use crate::output::Format;
 
-/// One change, or a wait for a change that an earlier run began.
+/// A change, or a wait for a change that an earlier run started.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     CreateStream(Shards),
@@ -24,7 +24,7 @@ pub enum Step {
     AwaitMapping { uuid: String },
 }
 
-/// A step in the words of a person, with the names it concerns.
+/// Describes a step and the parts that it concerns.
 pub struct StepDescription<'a>(pub &'a Step, pub &'a Desired);
 
 impl fmt::Display for StepDescription<'_> {
@@ -40,7 +40,7 @@ impl fmt::Display for StepDescription<'_> {
             Step::CreateRole => write!(f, "create role {}", names.role()),
             Step::AttachPolicy => write!(f, "attach {}", desired::MANAGED_POLICY),
             Step::CreateLogGroup => write!(f, "create log group {}", names.log_group()),
-            Step::PutRetention(0) => f.write_str("keep its events for ever"),
+            Step::PutRetention(0) => f.write_str("keep its events forever"),
             Step::PutRetention(days) => write!(f, "keep its events for {days} days"),
             Step::CreateFunction { .. } => write!(f, "create function {}", names.function()),
             Step::UpdateCode => write!(f, "update the code of function {}", names.function()),

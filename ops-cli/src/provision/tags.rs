@@ -1,5 +1,5 @@
-//! Our tags on what was created: services exist that ignore those of the request. Without them a part counts as somebody
-//! else's, and teardown leaves it behind.
+//! Ensures that created parts carry our tags, because some services ignore the tags of a request. Teardown does not delete a part
+//! without them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::progress::note;
 use crate::wait::{self, Poll};
 
-/// How long tags may take to show. IAM is eventually consistent.
+/// The time limit for tags to become visible. IAM is eventually consistent.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A part of the path that carries tags.
@@ -24,8 +24,8 @@ pub enum TaggedPart {
     Mapping(String),
 }
 
-/// Checks that a part that was just created carries our tags, and sets them again if it does not. A service that keeps no
-/// tags at all is reported, and is not an error: the path works without them.
+/// Checks that a new part carries our tags, and sets them again if it does not. Warns if a service stores no tags at all. This is
+/// not an error, because the path works without them.
 pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &TaggedPart) -> Result<()> {
     let tagging = Tagging { aws, names, location };
     let mut were_set = false;
@@ -43,7 +43,7 @@ pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &Tagged
     });
     if let Err(Error { message, .. }) = ensured.await {
         note(&format!(
-            "warning: the {} does not carry our tags, and teardown will leave it: {message}",
+            "warning: the {} does not carry our tags, and teardown will not delete it: {message}",
             part.describe(names)
         ));
     }
@@ -55,7 +55,7 @@ pub async fn must_be_ours(aws: &Aws, names: &Names, location: &Location, part: &
     if (Tagging { aws, names, location }).carries(part).await? == Some(true) {
         return Ok(());
     }
-    Err(Error::failed(format!("the {} was created by somebody else meanwhile", part.describe(names)))
+    Err(Error::failed(format!("the {} was created by another process meanwhile", part.describe(names)))
         .hint("run the same command again"))
 }
 

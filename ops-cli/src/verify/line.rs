@@ -1,22 +1,22 @@
-//! What one line of the function's log says of its record, in either form of the line.
+//! The record of a line of the function's log.
 
 use kinesis_event_logger_core::line;
 
-/// A record's line.
+/// A record that was logged.
 #[derive(Debug, PartialEq)]
-pub struct Logged {
+pub struct LoggedRecord {
     pub sequence_number: String,
-    /// Which record of the aggregate that was put with this sequence number.
+    /// The record's index in an aggregate.
     pub sub_sequence_number: Option<u64>,
     pub partition_key: String,
-    /// When Kinesis took the record, in epoch milliseconds.
+    /// When Kinesis accepted the record, in epoch milliseconds.
     pub arrival: Option<i64>,
 }
 
-/// The record that a line is about; `None` for the platform's lines and others.
-pub fn parse(line: &str) -> Option<Logged> {
+/// The record of a line; `None` for a line of the platform or of another function.
+pub fn parse(line: &str) -> Option<LoggedRecord> {
     let line = line::parse(line).ok()?;
-    Some(Logged {
+    Some(LoggedRecord {
         sequence_number: line.sequence_number?.into_owned(),
         sub_sequence_number: line.sub_sequence_number,
         partition_key: line.partition_key.unwrap_or_default().into_owned(),
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_either_form_tells_its_record() {
+    fn lines_of_both_formats_have_their_record() {
         let text = r#"2018-12-17T22:10:51.000Z INFO 3f1c stream=orders shard=shardId-000000000006 seq=4959 key="a \" arrival=2000" arrival=2018-12-17T22:10:50.987Z lagMs=13 data="x seq=1""#;
         let logged = parse(text).unwrap();
         assert_eq!((logged.sequence_number.as_str(), logged.partition_key.as_str()), ("4959", r#"a " arrival=2000"#));
@@ -41,10 +41,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_record_in_an_aggregate_tells_which() {
+    fn a_line_of_an_aggregated_record_has_its_sub_sequence_number() {
         let text = r#"2018-12-17T22:10:51.000Z INFO 3f1c stream=orders shard=shardId-000000000006 seq=4959 subSequenceNumber=3 key="k" explicitHashKey=17 arrival=2018-12-17T22:10:50.987Z lagMs=13 data="x""#;
         let json = r#"{"timestamp":"2018-12-17T22:10:51.000Z","level":"INFO","v":1,"requestId":"3f1c","sequenceNumber":"4959","subSequenceNumber":3,"partitionKey":"k","explicitHashKey":"17","arrival":"2018-12-17T22:10:50.987Z"}"#;
-        let expected = Logged {
+        let expected = LoggedRecord {
             sequence_number: "4959".into(),
             sub_sequence_number: Some(3),
             partition_key: "k".into(),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_of_no_record() {
+    fn other_lines_have_no_record() {
         assert_eq!(parse("START RequestId: 3f1c Version: $LATEST"), None);
         assert_eq!(parse(r#"{"time":"2026","type":"platform.start","record":{}}"#), None);
         assert_eq!(parse(""), None);

@@ -1,4 +1,4 @@
-//! What became of what was published.
+//! Compares receipts with log lines, and reports the differences.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::line::Logged;
-use super::survey::Survey;
+use super::line::LoggedRecord;
+use super::survey::LogContents;
 use crate::output::Render;
 use crate::publish::histogram::Histogram;
 use crate::publish::receipts::Receipt;
 
-/// Missing records that are named, in JSON too: a log that stands still must not print a million of them.
+/// The maximum number of missing records in a report, so that a log without new lines does not produce a million.
 const NAMED: usize = 1000;
 const ROWS: usize = 16;
 const BAR: usize = 40;
@@ -20,22 +20,22 @@ const BAR: usize = 40;
 /// Sequence number, and sub-sequence number of a record in an aggregate.
 type Number = (String, Option<u64>);
 
-/// Compares receipts with log lines, as these come.
-pub struct Check {
-    /// The receipt, and how often the record was logged.
+/// Compares receipts with log lines while these arrive.
+pub struct Verification {
+    /// For each record its receipt, and how often it was logged.
     expected: HashMap<Number, (Receipt, u64)>,
-    /// Of every record that was logged, the first time: time and key.
+    /// For each record that was logged the time of its first line, and its key.
     order: Vec<(i64, String, Number)>,
     missing: usize,
     duplicates: u64,
     latency: Histogram,
-    /// Every line it is shown is of a record of ours, also where no receipt tells of it.
+    /// Whether every line is about a record of this run, even if no receipt names the record.
     all_are_ours: bool,
 }
 
-impl Check {
-    /// `all_are_ours`: no line is shown to it but of records that were published with these; one that no receipt tells of was
-    /// put by a request whose answer was lost, and put again.
+impl Verification {
+    /// With `all_are_ours`, all lines are about records of this run. A record without a receipt was then published by a request
+    /// whose answer was lost, and published again.
     pub fn new(receipts: Vec<Receipt>, all_are_ours: bool) -> Self {
         let number = |receipt: &Receipt| (receipt.sequence_number.clone(), receipt.sub_sequence_number);
         let expected: HashMap<_, _> = receipts.into_iter().map(|receipt| (number(&receipt), (receipt, 0))).collect();
@@ -43,8 +43,8 @@ impl Check {
         Self { missing, expected, order: Vec::new(), duplicates: 0, latency, all_are_ours }
     }
 
-    /// A line became readable. Times are in epoch milliseconds.
-    pub fn logged(&mut self, logged: Logged, timestamp: i64, ingested: i64) {
+    /// Counts a line. Times are in epoch milliseconds.
+    pub fn logged(&mut self, logged: LoggedRecord, timestamp: i64, ingested: i64) {
         let number = (logged.sequence_number, logged.sub_sequence_number);
         let Some((_, times)) = self.expected.get_mut(&number) else {
             self.duplicates += u64::from(self.all_are_ours);
@@ -62,18 +62,18 @@ impl Check {
         self.order.push((timestamp, logged.partition_key, number));
     }
 
-    /// Records that have no line yet.
+    /// The number of records without a line.
     pub fn missing(&self) -> usize {
         self.missing
     }
 
-    /// The result. `not_published`: records that were dead-lettered before they reached the stream.
+    /// Creates the report. `not_published` records were dead-lettered.
     pub fn report(mut self, run_id: Option<String>, not_published: u64) -> Report {
         let mut missing: Vec<Receipt> =
             self.expected.values().filter(|(_, times)| *times == 0).map(|(receipt, _)| receipt.clone()).collect();
         missing.sort_by_key(|receipt| receipt.offset);
         missing.truncate(NAMED);
-        // Lines of one time keep the order in which the log gave them.
+        // Lines with the same time keep the order of the log.
         self.order.sort_by_key(|(timestamp, _, _)| *timestamp);
         // The log's times are whole milliseconds.
         let milliseconds = |duration: Duration| duration.as_millis() as u64;
@@ -96,12 +96,12 @@ impl Check {
     }
 }
 
-/// Records that were logged after a later one of their key.
+/// The number of records that were logged after a later record of their key.
 fn out_of_order(order: &[(i64, String, Number)]) -> u64 {
     let mut last = HashMap::<&str, (usize, &Number)>::new();
     let mut count = 0;
     for (_, key, number) in order {
-        // Sequence numbers are decimal numbers: of two lengths the longer is the greater.
+        // Sequence numbers are decimal, so the longer of two is the greater.
         let rank = (number.0.len(), number);
         let last = last.entry(key).or_insert(rank);
         count += u64::from(*last > rank);
@@ -119,36 +119,36 @@ pub struct Report {
     pub not_published: u64,
     logged: usize,
     pub missing_count: usize,
-    /// The first of the missing ones.
+    /// The first of the missing records.
     missing: Vec<Receipt>,
     duplicates: u64,
     out_of_order: u64,
-    /// From the record's arrival on the stream until its line was in the log, by the services' clocks.
+    /// The time from a record's arrival on the stream to the ingestion of its line, by the services' clocks.
     latency_p50_ms: u64,
     latency_p90_ms: u64,
     latency_p99_ms: u64,
     latency_max_ms: u64,
-    histogram: Vec<Row>,
-    /// What the log has instead, if no record has a line.
+    histogram: Vec<HistogramRow>,
+    /// The contents of the log, if no record has a line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<Survey>,
+    pub log: Option<LogContents>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+struct HistogramRow {
     up_to_ms: u64,
     count: u64,
 }
 
-/// None is narrower than a millisecond.
-fn rows(latency: &Histogram) -> Vec<Row> {
-    let mut rows = Vec::<Row>::new();
+/// The rows of the histogram, each at least a millisecond wide.
+fn rows(latency: &Histogram) -> Vec<HistogramRow> {
+    let mut rows = Vec::<HistogramRow>::new();
     for (ceiling, count) in latency.rows(ROWS) {
         let up_to_ms = ceiling.as_millis() as u64;
         match rows.last_mut() {
             Some(row) if row.up_to_ms == up_to_ms => row.count += count,
-            _ => rows.push(Row { up_to_ms, count }),
+            _ => rows.push(HistogramRow { up_to_ms, count }),
         }
     }
     rows
@@ -179,8 +179,8 @@ impl Render for Report {
         if let Some(log) = &self.log {
             log.text(to)?;
         }
-        // That none of them is logged says more than each of their names.
-        let are_named = !matches!(self.log, Some(Survey::OtherLines { .. }));
+        // If the log belongs to another function, the list of records does not help.
+        let are_named = !matches!(self.log, Some(LogContents::OtherLines { .. }));
         for receipt in self.missing.iter().filter(|_| are_named) {
             write!(to, "missing: record {}, ", receipt.offset)?;
             receipt.text(to)?;
@@ -194,7 +194,7 @@ impl Render for Report {
             self.latency_p50_ms, self.latency_p90_ms, self.latency_p99_ms, self.latency_max_ms
         )?;
         let most = self.histogram.iter().map(|row| row.count).max().unwrap_or(1).max(1);
-        for Row { up_to_ms, count } in &self.histogram {
+        for HistogramRow { up_to_ms, count } in &self.histogram {
             let bar = "█".repeat((*count as usize * BAR).div_ceil(most as usize));
             writeln!(to, "{:>10} ms {bar:<BAR$} {count}", format!("≤ {up_to_ms}"))?;
         }
@@ -218,8 +218,8 @@ mod tests {
         }
     }
 
-    fn logged(number: u64, key: &str) -> Logged {
-        Logged {
+    fn logged(number: u64, key: &str) -> LoggedRecord {
+        LoggedRecord {
             sequence_number: number.to_string(),
             sub_sequence_number: None,
             partition_key: key.into(),
@@ -228,15 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn missing_repeated_and_misplaced_records_are_told() {
-        let mut check = Check::new((0..6).map(receipt).collect(), false);
+    fn missing_repeated_and_out_of_order_records_are_reported() {
+        let mut verification = Verification::new((0..6).map(receipt).collect(), false);
         for (number, key, timestamp) in
             [(101, "a", 10), (100, "a", 10), (102, "b", 10), (102, "b", 11), (103, "b", 12), (999, "c", 12)]
         {
-            check.logged(logged(number, key), timestamp, 1005);
+            verification.logged(logged(number, key), timestamp, 1005);
         }
-        assert_eq!(check.missing(), 2);
-        let report = check.report(None, 0);
+        assert_eq!(verification.missing(), 2);
+        let report = verification.report(None, 0);
         assert!(!report.is_whole());
         assert_eq!((report.published, report.logged, report.missing_count), (6, 4, 2));
         assert_eq!((report.duplicates, report.out_of_order), (1, 1));
@@ -246,26 +246,26 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_twice_is_logged_twice_under_another_number() {
+    fn a_record_without_a_receipt_counts_as_repeated_only_in_a_run_of_ours() {
         for (all_are_ours, duplicates) in [(true, 1), (false, 0)] {
-            let mut check = Check::new(vec![receipt(0)], all_are_ours);
-            check.logged(logged(99, "a"), 10, 1005);
-            check.logged(logged(100, "a"), 11, 1005);
-            let report = check.report(None, 0);
+            let mut verification = Verification::new(vec![receipt(0)], all_are_ours);
+            verification.logged(logged(99, "a"), 10, 1005);
+            verification.logged(logged(100, "a"), 11, 1005);
+            let report = verification.report(None, 0);
             assert_eq!((report.logged, report.missing_count, report.duplicates), (1, 0, duplicates));
         }
     }
 
     #[test]
-    fn what_the_log_gives_late_is_not_out_of_order() {
-        let mut check = Check::new((0..2).map(receipt).collect(), false);
-        check.logged(logged(101, "a"), 20, 1005);
-        check.logged(logged(100, "a"), 10, 1005);
-        assert_eq!(check.report(None, 0).out_of_order, 0);
+    fn lines_that_arrive_late_are_not_out_of_order() {
+        let mut verification = Verification::new((0..2).map(receipt).collect(), false);
+        verification.logged(logged(101, "a"), 20, 1005);
+        verification.logged(logged(100, "a"), 10, 1005);
+        assert_eq!(verification.report(None, 0).out_of_order, 0);
     }
 
     #[test]
-    fn the_histogram_has_no_rows_between_milliseconds() {
+    fn histogram_rows_are_at_least_a_millisecond_wide() {
         let mut latency = Histogram::default();
         for milliseconds in [0, 1, 1, 2, 3, 4, 5, 7, 9, 12, 16] {
             latency.add(Duration::from_millis(milliseconds));

@@ -1,4 +1,4 @@
-//! What a log has in it where no line of ours was found: the reason is seldom that every record is missing.
+//! Describes a log in which no record was found, because the reason is seldom that every record is missing.
 
 use std::io::{self, Write};
 
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 use super::line;
 use crate::output::printable;
 
-/// How much of a line is shown.
+/// How many characters of a line are shown.
 const SAMPLE_CHARS: usize = 120;
 
-/// The lines that the function wrote, by whether they look like the logger's.
+/// Counts the lines of a function by whether they have the logger's format.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct LogSurvey {
     ours: u64,
     others: u64,
     first_other: Option<String>,
 }
 
-/// What the log has.
+/// The contents of a log without the records that were expected.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
-pub enum Survey {
+pub enum LogContents {
     /// The log group does not exist.
     NoGroup { log_group: String },
-    /// The function wrote nothing: it was not invoked, or logs elsewhere.
+    /// The function wrote nothing: it was not invoked, or logs to another group.
     NoLines,
-    /// The function writes lines, and none looks like the logger's.
+    /// The function wrote lines, but none in the logger's format.
     OtherLines { count: u64, first: String },
-    /// There are lines of the logger, of other records.
+    /// The logger wrote lines about other records.
     OtherRecords { count: u64 },
 }
 
-impl Seen {
-    /// Counts a line of the log. Lambda's own lines say nothing about the function.
-    pub fn line(&mut self, line: &str) {
+impl LogSurvey {
+    /// Counts a line of the log. Ignores Lambda's own lines.
+    pub fn count(&mut self, line: &str) {
         let line = line.trim_end();
         if line.is_empty() || is_platforms(line) {
             return;
@@ -51,29 +51,33 @@ impl Seen {
         }
     }
 
-    pub fn survey(self) -> Survey {
+    pub fn contents(self) -> LogContents {
         match self {
-            Self { ours: count @ 1.., .. } => Survey::OtherRecords { count },
-            Self { others: count, first_other: Some(first), .. } => Survey::OtherLines { count, first },
-            _ => Survey::NoLines,
+            Self { ours: count @ 1.., .. } => LogContents::OtherRecords { count },
+            Self { others: count, first_other: Some(first), .. } => LogContents::OtherLines { count, first },
+            _ => LogContents::NoLines,
         }
     }
 }
 
-impl Survey {
-    /// Writes it as a sentence.
+impl LogContents {
+    /// Writes a sentence about the contents.
     pub fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::NoGroup { log_group } => writeln!(to, "there is no log group {log_group}"),
-            Self::NoLines => writeln!(to, "the function has logged nothing: it was not invoked, or it logs elsewhere"),
+            Self::NoLines => {
+                writeln!(to, "the function has logged nothing: it was not invoked, or it logs to another group")
+            }
             Self::OtherLines { count: 1, first } => {
-                writeln!(to, "the 1 line in the log does not look like ours: {}", printable(first))
+                writeln!(to, "the only line in the log is not the logger's: {}", printable(first))
             }
             Self::OtherLines { count, first } => {
-                writeln!(to, "the {count} lines in the log do not look like ours; the first is: {}", printable(first))
+                writeln!(to, "the {count} lines in the log are not the logger's; the first is: {}", printable(first))
             }
-            Self::OtherRecords { count: 1 } => writeln!(to, "the log has 1 line of the logger, of another record"),
-            Self::OtherRecords { count } => writeln!(to, "the log has {count} lines of the logger, of other records"),
+            Self::OtherRecords { count: 1 } => writeln!(to, "the log has 1 line of the logger, about another record"),
+            Self::OtherRecords { count } => {
+                writeln!(to, "the log has {count} lines of the logger, about other records")
+            }
         }
     }
 }
@@ -83,7 +87,7 @@ struct PlatformEvent {
     r#type: String,
 }
 
-/// Whether Lambda wrote the line, in either format.
+/// Whether Lambda itself wrote the line, in its text or JSON format.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html>
 fn is_platforms(line: &str) -> bool {
     const BEGINNINGS: [&str; 8] = [
@@ -113,41 +117,40 @@ mod tests {
         r#"{"time":"2026-11-28T12:00:00Z","type":"platform.report","record":{}}"#,
     ];
 
-    fn survey<'a>(lines: impl IntoIterator<Item = &'a str>) -> Survey {
-        let mut seen = Seen::default();
-        lines.into_iter().for_each(|line| seen.line(line));
-        seen.survey()
+    fn survey<'a>(lines: impl IntoIterator<Item = &'a str>) -> LogContents {
+        let mut seen = LogSurvey::default();
+        lines.into_iter().for_each(|line| seen.count(line));
+        seen.contents()
     }
 
-    fn text(survey: &Survey) -> String {
+    fn text(survey: &LogContents) -> String {
         let mut text = Vec::new();
         survey.text(&mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 
     #[test]
-    fn other_lines_are_shown_and_the_platforms_are_not_counted() {
-        assert_eq!(survey(PLATFORM), Survey::NoLines);
+    fn other_lines_are_shown_and_the_platforms_lines_are_ignored() {
+        assert_eq!(survey(PLATFORM), LogContents::NoLines);
         let other = survey(PLATFORM.into_iter().chain(["hello \u{1b}[31m\n", "world"]));
-        assert_eq!(other, Survey::OtherLines { count: 2, first: "hello \u{1b}[31m".into() });
-        assert_eq!(text(&other), "the 2 lines in the log do not look like ours; the first is: hello \\u{1b}[31m\n");
-        assert_eq!(survey([OURS, "other"]), Survey::OtherRecords { count: 1 });
+        assert_eq!(other, LogContents::OtherLines { count: 2, first: "hello \u{1b}[31m".into() });
+        assert_eq!(text(&other), "the 2 lines in the log are not the logger's; the first is: hello \\u{1b}[31m\n");
+        assert_eq!(survey([OURS, "other"]), LogContents::OtherRecords { count: 1 });
         let json = serde_json::to_value(survey(["x"])).unwrap();
         assert_eq!(json, serde_json::json!({ "kind": "otherLines", "count": 1, "first": "x" }));
     }
 
     proptest! {
-        /// Lines that are not the logger's are said to be so, whatever they are and whatever the platform writes between.
         #[test]
-        fn lines_of_another_function_do_not_look_like_ours(lines in prop::collection::vec("[a-z{}\"é ]{1,200}", 1..20)) {
+        fn lines_of_another_function_are_counted_as_other_lines(lines in prop::collection::vec("[a-z{}\"é ]{1,200}", 1..20)) {
             let written = lines.iter().filter(|line| !line.trim_end().is_empty()).count() as u64;
             let survey = survey(lines.iter().map(String::as_str).flat_map(|line| [PLATFORM[0], line, PLATFORM[2]]));
             match &survey {
-                Survey::OtherLines { count, first } => {
+                LogContents::OtherLines { count, first } => {
                     prop_assert_eq!(*count, written);
                     prop_assert!(first.chars().count() <= SAMPLE_CHARS + 1);
                 }
-                Survey::NoLines => prop_assert_eq!(written, 0),
+                LogContents::NoLines => prop_assert_eq!(written, 0),
                 _ => prop_assert!(false, "{:?}", survey),
             }
         }

@@ -1,10 +1,10 @@
-//! Programs from PyPI and npm, installed below `target/` once for a checkout.
+//! Installs programs from PyPI and npm below `target/`, once per checkout.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A virtual environment of Python with what the file `requirements` names; `None` where it cannot be had, for want of
-/// Python, of its `venv` or of a network.
+/// A Python virtual environment with the packages that the file `requirements` lists. `None` if it cannot be installed, because there
+/// is no Python, no `venv` or no network.
 pub fn python(name: &str, requirements: &Path) -> Option<PathBuf> {
     installed(name, requirements, |venv| {
         let pip = venv.join("bin/pip");
@@ -13,8 +13,7 @@ pub fn python(name: &str, requirements: &Path) -> Option<PathBuf> {
     })
 }
 
-/// A folder of node's modules, those that `package-lock.json` in the folder `package` names; `None` where they cannot be
-/// had.
+/// A folder with the Node.js modules that `package-lock.json` in the folder `package` lists. `None` if they cannot be installed.
 pub fn javascript(name: &str, package: &Path) -> Option<PathBuf> {
     installed(name, &package.join("package-lock.json"), |modules| {
         std::fs::create_dir_all(modules).unwrap();
@@ -29,8 +28,8 @@ pub fn javascript(name: &str, package: &Path) -> Option<PathBuf> {
     })
 }
 
-/// A folder of Ansible's collections of AWS, as the wheel that the file `requirement` names brings them: it holds all
-/// collections there are, of which these are a thirtieth.
+/// A folder with Ansible's collections for AWS, extracted from the wheel that the file `requirement` names, which contains all
+/// collections.
 pub fn ansible_collections(name: &str, requirement: &Path) -> Option<PathBuf> {
     const EXTRACT: &str = "import sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
@@ -50,7 +49,7 @@ wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startsw
     })
 }
 
-/// The folder in which `install` has put what the file `wanted` names: again when that has changed.
+/// The folder into which `install` has installed what the file `wanted` lists. Installs it again when the file has changed.
 fn installed(name: &str, wanted: &Path, install: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let stamp = folder.join("installed");

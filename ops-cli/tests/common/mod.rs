@@ -1,4 +1,4 @@
-//! A real endpoint process on a free port, and `ops-cli` run against it as a person would.
+//! Helpers of the tests: a real endpoint process on a free port, and `ops-cli` run against it.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
 
 pub mod install;
@@ -19,12 +19,12 @@ use serde_json::Value;
 
 pub const OPS_CLI: &str = env!("CARGO_BIN_EXE_ops-cli");
 
-/// `ops-cli` with none of the caller's AWS settings, and a home of its own without any configuration.
+/// `ops-cli` without the caller's AWS settings and configuration files.
 pub fn ops_cli() -> Command {
     ops_cli_by(OPS_CLI)
 }
 
-/// As [`ops_cli`], of a program that starts it.
+/// As [`ops_cli`], but another program that starts it.
 pub fn ops_cli_by(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
@@ -42,7 +42,7 @@ pub fn ops_cli_by(program: &str) -> Command {
     command
 }
 
-/// What a run printed, and how it ended.
+/// The output and the exit code of a run.
 #[derive(Debug)]
 pub struct Run {
     pub code: i32,
@@ -73,7 +73,7 @@ impl Run {
         self
     }
 
-    /// The run failed with this code, one `error:` line and a hint.
+    /// Asserts that the run failed with this exit code, one `error:` line and a hint.
     #[track_caller]
     pub fn failed(self, code: i32, error: &str, hint: &str) -> Self {
         let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("error:")).collect();
@@ -86,7 +86,7 @@ impl Run {
         self
     }
 
-    /// stdout as lines of JSON.
+    /// Parses stdout as lines of JSON.
     #[track_caller]
     pub fn json(&self) -> Vec<Value> {
         self.stdout
@@ -122,7 +122,7 @@ impl Endpoint {
         Self::of(ops_cli().args(["--output", "json", "local", "--port", "0", "--fast-retries"]).args(options))
     }
 
-    /// Of a command that prints the exports as JSON.
+    /// Starts a command that prints the exports as JSON.
     pub fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
@@ -136,7 +136,7 @@ impl Endpoint {
         self.child.id()
     }
 
-    /// For the SDK's own clients: what a person does beside `ops-cli`.
+    /// The configuration of SDK clients for this endpoint.
     pub async fn sdk_config(&self) -> aws_config::SdkConfig {
         let local_aws::Credentials { access_key_id, secret_access_key, .. } = self.credentials.clone();
         let credentials =
@@ -150,7 +150,7 @@ impl Endpoint {
             .await
     }
 
-    /// What it prints to export, for the AWS CLI and other tools.
+    /// The variables that the endpoint prints, for the AWS CLI and other tools.
     pub fn exports(&self) -> [(&'static str, &str); 6] {
         [
             ("AWS_ENDPOINT_URL", &self.url),
@@ -162,7 +162,7 @@ impl Endpoint {
         ]
     }
 
-    /// `ops-cli` connected to this endpoint, with names of the test's own.
+    /// `ops-cli` connected to this endpoint, with the application `test`.
     pub fn ops<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = ops_cli();
         command.args(["--local", "--endpoint-url", &self.url, "--app", "test"]).args(args);
@@ -186,7 +186,7 @@ impl Endpoint {
         self.faults("POST", &fault.to_string());
     }
 
-    /// Asks for the faults of the endpoint (GET), sets one (POST) or ends them (DELETE); the answer's body.
+    /// Lists the faults of the endpoint (GET), sets one (POST) or ends them (DELETE). Returns the answer's body.
     #[track_caller]
     pub fn faults(&self, method: &str, body: &str) -> String {
         let address = self.url.strip_prefix("http://").unwrap();
@@ -199,7 +199,7 @@ impl Endpoint {
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    /// What one of its own pages answers: the status, and the body.
+    /// Requests one of the endpoint's own pages. Returns the status and the body.
     #[track_caller]
     pub fn get(&self, path: &str) -> (u16, String) {
         let address = self.url.strip_prefix("http://").unwrap();
@@ -211,7 +211,7 @@ impl Endpoint {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    /// Sends a signal and waits for the end; the exit code.
+    /// Sends a signal, waits for the end, and returns the exit code.
     pub fn stop(&mut self, signal: &str) -> Option<i32> {
         Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         self.child.wait().unwrap().code()
@@ -220,14 +220,14 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        // An interrupt first, so that it stops its function processes.
+        // SIGINT, so that the endpoint stops its function processes.
         if matches!(self.child.try_wait(), Ok(None)) {
             self.stop("-INT");
         }
     }
 }
 
-/// Where a test may write: nothing is there yet, what an earlier run left is gone.
+/// A path at which a test may create a file or a folder. Deletes what an earlier run created there.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch");
     std::fs::create_dir_all(&folder).unwrap();
@@ -240,12 +240,12 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// The real function, built and packed once for all tests of a file.
+/// The zip of the real function, built once for all tests of a file.
 pub fn function_zip() -> &'static Path {
     static ZIP: OnceLock<PathBuf> = OnceLock::new();
     ZIP.get_or_init(|| {
         let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstrap.zip");
-        // Put in place whole: another file's tests may be reading it.
+        // Renamed when it is complete, because the tests of another file may read it.
         let packed = zip.with_extension(std::process::id().to_string());
         Run::of(ops_cli().args(["zip", "--out"]).arg(&packed)).ok();
         std::fs::rename(&packed, &zip).unwrap();
@@ -253,7 +253,7 @@ pub fn function_zip() -> &'static Path {
     })
 }
 
-/// Looks until `look` finds something.
+/// Polls until `look` finds something, and returns it.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();

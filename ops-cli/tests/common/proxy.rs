@@ -1,5 +1,4 @@
-//! A proxy in front of the endpoint, for what other services do and ours does not: requests and answers pass through a rule
-//! of the test.
+//! A proxy in front of the endpoint that passes requests and answers through a rule of the test, to imitate other services.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::io::{Read, Write};
@@ -11,24 +10,24 @@ use serde_json::Value;
 
 use super::{Endpoint, Run, ops_cli};
 
-/// What becomes of a request.
+/// The rule's decision about a request.
 pub enum Answer {
-    /// It is forwarded, and answered as the endpoint answers.
+    /// Forwards the request, and returns the endpoint's answer.
     Forward,
-    /// It is forwarded, and the answer's JSON is changed.
+    /// Forwards the request, and changes the answer's JSON.
     Change(fn(&mut Value)),
-    /// It is not forwarded: status and body.
+    /// Returns a status and a body without forwarding the request.
     Reply(u16, &'static str),
-    /// It is forwarded, and half of the answer is returned.
+    /// Forwards the request, and returns half of the answer.
     Half,
 }
 
-/// A request, as the rule sees it.
+/// A request that the rule decides about.
 pub struct Request {
-    /// The operation of Kinesis and CloudWatch Logs, the action of IAM and STS; of Lambda method and path.
+    /// The operation of Kinesis and CloudWatch Logs, the action of IAM and STS, or the method and path of Lambda.
     pub operation: String,
     head: String,
-    /// Changing it needs an endpoint without authentication.
+    /// The body. Changing it requires an endpoint without authentication.
     pub body: Vec<u8>,
 }
 

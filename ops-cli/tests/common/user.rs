@@ -1,13 +1,13 @@
-//! What another user of this machine can do.
+//! Runs code as another user of this machine.
 
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// `nobody`, who starts nothing else here.
+/// The user `nobody`, which runs nothing else here.
 pub const OTHER: u32 = 65534;
 
-/// Does `work` as another user, on a thread of its own: the kernel counts the thread's sockets and files as that user's.
-/// Only root can; for anybody else it says that nothing was done.
+/// Runs `work` as another user, on a thread whose sockets and files belong to that user. Only root can do this; otherwise prints
+/// that nothing was run, and returns `None`.
 pub fn as_another_user<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     if !geteuid().is_root() {
         eprintln!("not run: only root can act as another user");

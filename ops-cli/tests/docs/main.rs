@@ -1,10 +1,11 @@
-//! The documents do what they say: links lead somewhere, commands run, permissions and the schema match what happens.
+//! Checks the documents: links, commands and their output, the table of permissions, and the schema of log lines.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;
 mod console;
 mod links;
+mod output;
 mod permissions;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ fn read(path: &Path) -> String {
 fn documents() -> Vec<PathBuf> {
     let mut folders =
         vec![root().to_owned(), root().join("docs"), root().join("docs/decisions"), root().join("docs/promises")];
-    folders.extend(["core", "logger-fn", "local-aws", "ops-cli"].map(|name| root().join(name)));
+    folders.extend(["core", "lambda-package", "logger-fn", "local-aws", "ops-cli"].map(|name| root().join(name)));
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
     let mut documents: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
