@@ -49,8 +49,8 @@ pub const INVOCATION_PAYLOAD_BYTES: usize = 6 * MIB;
 pub const ASYNC_INVOCATION_PAYLOAD_BYTES: usize = MIB;
 /// MiB of memory of a function that is not on Managed Instances (Lambda quotas).
 pub const FUNCTION_MEMORY_MIB: RangeInclusive<i64> = 128..=10_240;
-/// Seconds that an invocation can run (Lambda quotas).
-pub const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<i64> = 1..=900;
+/// Seconds that an invocation can run, 30 minutes since 2026-11 (Lambda quotas).
+pub const FUNCTION_TIMEOUT_SECONDS: RangeInclusive<i64> = 1..=1_800;
 /// Bytes in a zip that is uploaded in the request (Lambda quotas).
 pub const FUNCTION_ZIP_BYTES: usize = 50 * MIB;
 /// Bytes in a function's code, unpacked (Lambda quotas).

@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 # Table, model, the service's row in docs/operations.md, the package in which its Java classes are, the error's code.
 SERVICES = [
     ("kinesis", "kinesis/2013-12-02", "Kinesis", "com.amazonaws.kinesis.v20131202", "ValidationException"),
+    ("lambda", "lambda/2015-03-31", "Lambda", "com.amazonaws.lambda", "ValidationException"),
     ("logs", "logs/2014-03-28", "CloudWatch Logs", "com.amazonaws.logs.v20140328", "InvalidParameterException"),
 ]
 
@@ -42,8 +43,26 @@ RECORDED_ORDER = {
     "IncreaseStreamRetentionPeriodInput": ["RetentionPeriodHours", "StreamName"],
     "DecreaseStreamRetentionPeriodInput": ["RetentionPeriodHours", "StreamName"],
     "ListShardsInput": ["ExclusiveStartShardId", "MaxResults", "NextToken", "StreamCreationTimestamp", "StreamName"],
+    # Lambda: answers recorded in 2025-11.
+    "EventSourcePosition": ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"],
     "ShardIteratorType": ["AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"],
 }
+
+# Constraints that Lambda's model states and its standard functions do not have.
+NOT_CHECKED = {
+    # The service rejects a runtime with a code and a list of its own (recorded).
+    "Runtime": ["enum"],
+}
+OTHER_LIMITS = {
+    # Those of the model are for Managed Instances. The timeout is 1,800 s since 2026-11, the others are in
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    "Timeout": {"max": 1800},
+    "MemorySize": {"max": 10240},
+    "EphemeralStorageSize": {"max": 10240},
+}
+
+# Lists and maps of whose elements AWS says that they must not be null (recorded; the model is silent).
+ELEMENTS_NOT_NULL = ["AdditionalVersionWeights", "ArchitecturesList", "EnvironmentVariables", "FunctionResponseTypeList", "LayerList", "Tags"]
 
 
 def in_recorded_order(shape_name, names):
@@ -56,19 +75,32 @@ def answered_operations(service):
     return re.search(rf"^\| {service} \| (.*) \|$", page, re.MULTILINE).group(1).split(", ")
 
 
-def table_shape(name, shape):
+def location(member):
+    """Where a REST request has a member that is not in its body."""
+    return {"uri": "path", "querystring": "query", "header": "header"}[member["location"]], member["locationName"]
+
+
+def table_shape(name, shape, service):
     """The part of a shape that requests are checked against, and the shapes it refers to."""
     table, refers = {"type": shape["type"]}, []
+    limits = OTHER_LIMITS.get(name, {}) if service == "lambda" else {}
     for constraint in ("min", "max", "pattern"):
         if constraint in shape:
-            table[constraint] = shape[constraint]
-    if "enum" in shape:
+            table[constraint] = limits.get(constraint, shape[constraint])
+    if "enum" in shape and not (service == "lambda" and "enum" in NOT_CHECKED.get(name, [])):
         table["enum"] = in_recorded_order(name, shape["enum"])
+    if service == "lambda" and name in ELEMENTS_NOT_NULL:
+        table["elements_not_null"] = True
+    if service == "lambda" and shape.get("sensitive") and shape["type"] == "map":
+        table["sensitive"] = True
     if shape["type"] == "structure":
-        members = shape["members"]
+        # A payload is a body of its own.
+        members = {member: it for member, it in shape["members"].items() if member != shape.get("payload")}
         table["members"] = [[member, members[member]["shape"]] for member in in_recorded_order(name, list(members))]
         if shape.get("required"):
             table["required"] = shape["required"]
+        if service == "lambda" and any("location" in member for member in members.values()):
+            table["locations"] = [[name, *location(it)] for name, it in members.items() if "location" in it]
         refers = [shape for _, shape in table["members"]]
     elif shape["type"] == "list":
         table["member"] = shape["member"]["shape"]
@@ -79,13 +111,13 @@ def table_shape(name, shape):
     return table, refers
 
 
-def table_of(model, operations):
+def table_of(model, operations, service):
     inputs = {name: model["operations"][name]["input"]["shape"] for name in operations if "input" in model["operations"][name]}
     shapes, waiting = {}, list(inputs.values())
     while waiting:
         name = waiting.pop()
         if name not in shapes:
-            shapes[name], refers = table_shape(name, model["shapes"][name])
+            shapes[name], refers = table_shape(name, model["shapes"][name], service)
             waiting.extend(refers)
     return inputs, dict(sorted(shapes.items()))
 
@@ -105,7 +137,7 @@ def main(botocore):
     for table, model, service, package, code in SERVICES:
         path = f"data/{model}/service-2.json.gz"
         with gzip.open(botocore / path) as file:
-            inputs, shapes = table_of(json.load(file), answered_operations(service))
+            inputs, shapes = table_of(json.load(file), answered_operations(service), table)
         (HERE / f"{table}.json").write_text(written(f"botocore {version}, {path}", package, code, inputs, shapes))
         print(f"{table}.json: {len(inputs)} operations, {len(shapes)} shapes")
 

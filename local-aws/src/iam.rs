@@ -22,7 +22,6 @@ use crate::error::AwsError;
 use crate::operation::{Operation, Parameters, QueryService, Service, ServiceName};
 use crate::store::{Keyspace, Store, StoreError};
 use instance_profiles::InstanceProfile;
-pub use model::is_tag_text;
 use roles::Role;
 pub use roles::unique_id;
 

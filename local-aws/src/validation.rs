@@ -7,6 +7,7 @@
 
 mod constraints;
 mod input;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -16,13 +17,15 @@ use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::error::AwsError;
 use constraints::Violations;
 pub use input::Input;
+pub use rest::Location;
 
 pub static KINESIS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/kinesis.json")));
+pub static LAMBDA: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/lambda.json")));
 pub static LOGS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/logs.json")));
 
 /// The inputs of one service's operations.
@@ -42,8 +45,8 @@ pub struct Model {
 struct Shape {
     r#type: Type,
     /// The least value of a number, or length of anything else.
-    min: Option<i64>,
-    max: Option<i64>,
+    min: Option<Number>,
+    max: Option<Number>,
     pattern: Option<Pattern>,
     #[serde(default)]
     r#enum: Vec<Box<str>>,
@@ -58,6 +61,15 @@ struct Shape {
     key: Option<Box<str>>,
     /// The shape of a map's values.
     value: Option<Box<str>>,
+    /// Whether AWS's message about an element of a list or map says that it must not be null.
+    #[serde(default)]
+    elements_not_null: bool,
+    /// Whether AWS's messages leave out the value.
+    #[serde(default)]
+    sensitive: bool,
+    /// The members of a REST request that are not in its body.
+    #[serde(default)]
+    locations: Vec<(Box<str>, Location, Box<str>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -80,7 +92,14 @@ enum Type {
 #[serde(from = "Box<str>")]
 struct Pattern {
     text: Box<str>,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<Compiled>>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    regex: Regex,
+    /// The texts that a lookahead at the beginning, `(?!…)`, excludes.
+    excluded: Option<Regex>,
 }
 
 impl From<Box<str>> for Pattern {
@@ -90,18 +109,30 @@ impl From<Box<str>> for Pattern {
 }
 
 impl Pattern {
-    /// Returns `true` for every text if the pattern uses syntax that only Java has. A test compiles all patterns.
+    /// Returns `true` for every text if the pattern uses syntax that only Java has. A test names those patterns.
     fn matches(&self, text: &str) -> bool {
-        self.regex().is_none_or(|regex| regex.is_match(text))
+        let is_match = |compiled: &Compiled| {
+            compiled.regex.is_match(text) && !compiled.excluded.as_ref().is_some_and(|excluded| excluded.is_match(text))
+        };
+        self.compiled().is_none_or(is_match)
     }
 
-    fn regex(&self) -> Option<&Regex> {
-        let compile = || {
-            // In Java `\d` is an ASCII digit.
-            let java = self.text.replace(r"\d", "[0-9]");
-            Regex::new(&format!(r"\A(?:{java})\z")).ok()
+    fn compiled(&self) -> Option<&Compiled> {
+        self.compiled.get_or_init(|| Compiled::new(&self.text)).as_ref()
+    }
+}
+
+impl Compiled {
+    fn new(pattern: &str) -> Option<Self> {
+        // In Java `\d` is an ASCII digit.
+        let java = pattern.replace(r"\d", "[0-9]");
+        let inner = java.strip_prefix("((?!").and_then(|inner| inner.strip_suffix(')'));
+        let (excluded, text) = match inner.or_else(|| java.strip_prefix("(?!")).and_then(|inner| inner.split_once(')'))
+        {
+            Some((excluded, text)) => (Some(Regex::new(&format!(r"\A(?:{excluded})")).ok()?), text),
+            None => (None, java.as_str()),
         };
-        self.compiled.get_or_init(compile).as_ref()
+        Some(Self { regex: Regex::new(&format!(r"\A(?:{text})\z")).ok()?, excluded })
     }
 }
 
@@ -126,6 +157,17 @@ impl Model {
         match Violations::of(self, shape, &value).message() {
             Some(message) => Err(AwsError::bad_request(self.error.to_string(), message)),
             None => Ok(value),
+        }
+    }
+
+    /// Checks a value against a shape, as the member at `path`.
+    ///
+    /// # Errors
+    /// One error with all violated constraints.
+    pub fn check(&self, shape: &str, path: &str, value: &Value) -> Result<(), AwsError> {
+        match Violations::of_value(self, shape, path, value).message() {
+            Some(message) => Err(AwsError::bad_request(self.error.to_string(), message)),
+            None => Ok(()),
         }
     }
 

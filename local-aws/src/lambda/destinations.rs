@@ -1,4 +1,4 @@
-//! Destinations: queues, topics and buckets, as folders of files. What AWS would send to one is a file here.
+//! Destinations: queues, topics and buckets. Each is a folder, and each document that AWS would send is a file in it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::validation::{Constraints, invalid_parameter};
+use super::errors::invalid_parameter;
 use crate::error::AwsError;
 use crate::private;
+use crate::validation::LAMBDA;
 
-/// From botocore's model; its first alternative, nothing at all, takes a destination away.
-const ARN_PATTERN: &str = r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)";
-const MAX_ARN_CHARS: usize = 350;
-
-/// Destinations as a request gives them.
+/// The member `DestinationConfig` of a request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DestinationConfig {
@@ -45,15 +42,9 @@ impl DestinationConfig {
 }
 
 /// # Errors
-/// `ValidationException` for what is no ARN, of the destination that `member` names.
+/// `ValidationException` for a text that is not an ARN, with the destination that `member` names.
 pub fn check_arn(arn: &str, member: &str) -> Result<(), AwsError> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let is_arn = matches!(parts[..], ["arn", partition, _, _, _, _] if partition.starts_with("aws"));
-    let member = format!("destinationConfig.{member}.destination");
-    let mut constraints = Constraints::default();
-    constraints.max_length(Some(arn), &member, MAX_ARN_CHARS);
-    constraints.pattern(arn.is_empty() || is_arn || arn.starts_with("kafka://"), arn, &member, ARN_PATTERN);
-    constraints.finish()
+    LAMBDA.check("DestinationArn", &format!("destinationConfig.{member}.destination"), &json!(arn))
 }
 
 /// A queue, a topic or a bucket.
@@ -101,10 +92,10 @@ impl Service {
 }
 
 impl Destination {
-    /// Reads a destination's ARN; none when it is empty.
+    /// Reads a destination's ARN; `None` for an empty one.
     ///
     /// # Errors
-    /// What is the ARN of something else than a queue, a topic or a bucket.
+    /// The ARN is not that of a queue, a topic or a bucket.
     pub fn read(arn: &str) -> Result<Option<Self>, AwsError> {
         if arn.is_empty() {
             return Ok(None);
@@ -126,34 +117,33 @@ impl Destination {
     }
 }
 
-/// What was delivered: a file, and what it says.
+/// A document that a destination has received.
 #[derive(Debug, Serialize, PartialEq)]
-pub struct Delivered {
+pub struct DeliveredDocument {
     service: String,
-    /// The queue's, topic's or bucket's.
+    /// The name of the queue, topic or bucket.
     name: String,
-    /// The object's key; of a message, the file's name.
+    /// The object's key, or the file name of a message.
     key: String,
     file: PathBuf,
     document: Value,
 }
 
-/// The destinations' folder; clones share it.
+/// The folder of all destinations. Clones share it.
 #[derive(Clone)]
 pub struct Destinations {
     folder: Option<PathBuf>,
-    /// Made with the first delivery when there is no folder.
+    /// Created with the first delivery if there is no folder.
     temporary: Arc<Mutex<Option<TempDir>>>,
 }
 
 impl Destinations {
-    /// Below `folder`; in a temporary folder of its own, which goes with the endpoint, if there is none.
+    /// Uses a folder below `folder`, or a temporary one that is deleted with the endpoint.
     pub fn new(folder: Option<&Path>) -> Self {
         Self { folder: folder.map(|folder| folder.join("destinations")), temporary: Arc::default() }
     }
 
-    /// Writes a document as a message of a queue or topic, or as a bucket's object of this key. A reader of the folder sees
-    /// all of it or nothing.
+    /// Writes a document as a message of a queue or topic, or as an object of a bucket. The file appears atomically.
     ///
     /// # Errors
     /// The file could not be written.
@@ -168,8 +158,8 @@ impl Destinations {
         Ok(())
     }
 
-    /// Delivers, off the threads that serve requests; that it could not be written is told, and stops nobody: AWS too goes on
-    /// when a destination cannot be reached. A bucket's object has a key below `folder`.
+    /// Delivers a document on a blocking thread. A failure is logged and has no other effect, as on AWS. The key of an object
+    /// starts with `folder`.
     pub async fn send(&self, destination: &Destination, folder: &str, document: String) {
         let (now, random) = (Timestamp::now(), Uuid::new_v4().to_string());
         let key = match destination.service {
@@ -179,15 +169,15 @@ impl Destinations {
         let (destinations, to) = (self.clone(), destination.clone());
         let written = tokio::task::spawn_blocking(move || destinations.deliver(&to, &key, &document)).await;
         if let Err(error) = written.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            tracing::error!(destination = destination.arn, %error, "the document for a destination was not written");
+            tracing::error!(destination = destination.arn, %error, "could not write the document for a destination");
         }
     }
 
-    /// Everything delivered, by service, name and key; a service's messages are named by their time.
+    /// All delivered documents, sorted by service, name and key. Messages have their time as the key.
     ///
     /// # Errors
     /// The folder could not be read.
-    pub fn list(&self) -> io::Result<Vec<Delivered>> {
+    pub fn list(&self) -> io::Result<Vec<DeliveredDocument>> {
         let mut found = Vec::new();
         let root = self.root()?;
         for service in [Service::Sqs, Service::Sns, Service::S3] {
@@ -200,7 +190,13 @@ impl Destinations {
                 for file in files {
                     let key = file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().into_owned();
                     let document = serde_json::from_slice(&std::fs::read(&file)?)?;
-                    found.push(Delivered { service: service.as_str().into(), name: name.clone(), key, file, document });
+                    found.push(DeliveredDocument {
+                        service: service.as_str().into(),
+                        name: name.clone(),
+                        key,
+                        file,
+                        document,
+                    });
                 }
             }
         }
@@ -225,7 +221,7 @@ fn object_key(folder: &str, now: Timestamp, random: &str) -> String {
     format!("{folder}/{}-{random}", now.strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S"))
 }
 
-/// Of a message's file: they are listed in the order they were written.
+/// The file name of a message. Messages sort by time.
 fn message_key(now: Timestamp, random: &str) -> String {
     format!("{}-{random}.json", now.strftime("%Y-%m-%dT%H.%M.%S.%6f"))
 }
@@ -276,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_and_no_name_leaves_the_folder() {
+    fn other_destinations_and_names_that_leave_the_folder_are_rejected() {
         assert_eq!(check_arn("queue", "onFailure").unwrap_err().code, "ValidationException");
         assert!(check_arn("", "onFailure").is_ok() && check_arn("arn:aws:s3:::b", "onFailure").is_ok());
         for arn in [
@@ -293,13 +289,13 @@ mod tests {
     }
 
     #[test]
-    fn an_objects_key_is_awss() {
+    fn the_key_of_an_object_has_awss_form() {
         let now = Timestamp::from_millisecond(1_573_691_886_021).unwrap();
         assert_eq!(object_key("aws/lambda/u/s", now, "r"), "aws/lambda/u/s/2019/11/14/2019-11-14T00.38.06-r");
     }
 
     #[test]
-    fn what_is_delivered_is_listed_and_kept_in_a_folder_of_ones_own() {
+    fn delivered_documents_are_listed_and_stay_in_the_given_folder() {
         let folder = tempfile::tempdir().unwrap();
         let queue = Destination::read("arn:aws:sqs:us-east-1:000000000000:q").unwrap().unwrap();
         let bucket = Destination::read("arn:aws:s3:::bucket").unwrap().unwrap();

@@ -22,17 +22,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::Response;
-use serde_json::{Value, json};
+use serde::Deserialize;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::destinations::Destinations;
-use super::functions::Functions;
-use super::names::Reference;
-use super::validation::{ARN, Constraints, conflict, invalid_parameter, not_found};
-use super::wire::{self, Query};
+use super::context::Context;
+use super::errors::{conflict, invalid_parameter, not_found};
+use super::names::{Reference, mapping_arn};
+use super::response::{PageInput, json, list};
+use super::tags;
 use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
-use crate::lambda::tags;
 use crate::store::Store;
 use mapping::{EventSource, Mapping, MappingState, PollerConfig};
 use persist::CheckpointStore;
@@ -43,6 +42,32 @@ use settings::{MappingInput, Settings, StartingPosition};
 /// The most mappings of one page. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
 const MAX_PAGE_MAPPINGS: usize = 100;
 
+/// The input of GetEventSourceMapping and DeleteEventSourceMapping.
+#[derive(Deserialize)]
+pub struct UuidInput {
+    #[serde(rename = "UUID")]
+    uuid: String,
+}
+
+/// The input of UpdateEventSourceMapping.
+#[derive(Deserialize)]
+pub struct UpdateInput {
+    #[serde(rename = "UUID")]
+    uuid: String,
+    #[serde(flatten)]
+    settings: MappingInput,
+}
+
+/// The input of ListEventSourceMappings.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListInput {
+    function_name: Option<String>,
+    event_source_arn: Option<String>,
+    #[serde(flatten)]
+    page: PageInput,
+}
+
 /// A handle on the event source mappings; clones share them.
 #[derive(Clone)]
 pub struct Mappings {
@@ -50,21 +75,19 @@ pub struct Mappings {
 }
 
 struct Shared {
-    functions: Functions,
+    functions: Context,
     kinesis: Kinesis,
-    destinations: Destinations,
     store: Store,
     mappings: Mutex<BTreeMap<String, Mapping>>,
 }
 
 impl Mappings {
-    pub fn new(functions: Functions, kinesis: Kinesis, destinations: Destinations, store: &Store) -> Self {
+    pub fn new(functions: Context, kinesis: Kinesis, store: &Store) -> Self {
         let (store, mappings) = (store.clone(), Mutex::default());
-        Self { shared: Arc::new(Shared { functions, kinesis, destinations, store, mappings }) }
+        Self { shared: Arc::new(Shared { functions, kinesis, store, mappings }) }
     }
 
-    pub async fn create(&self, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let input: MappingInput = wire::read(body)?;
+    pub async fn create(&self, input: MappingInput) -> Result<Response<Bytes>, AwsError> {
         let settings = Settings::default().with(&input)?;
         tags::check(&input.tags)?;
         let stream_arn = input.event_source_arn.clone().unwrap_or_default();
@@ -77,7 +100,7 @@ impl Mappings {
             // AWS's message is unverified.
             return Err(invalid_parameter(format!("Stream consumer not found: {stream_arn}")));
         }
-        let function_arn = reference.arn(self.shared.functions.config());
+        let function_arn = reference.arn(&self.shared.functions.config);
         let poller_config =
             PollerConfig { settings, is_enabled: input.enabled.unwrap_or(true), function: reference.qualified() };
         let uuid = uuid::Uuid::new_v4().to_string();
@@ -85,7 +108,7 @@ impl Mappings {
         let progress = Progress::new(&stream, positions, CheckpointStore::new(&self.shared.store, &uuid));
         let mut mapping = Mapping::new(uuid.clone(), function_arn, source, position, poller_config, progress);
         mapping.tags = input.tags;
-        let answer = mapping.to_json(self.shared.functions.config());
+        let answer = mapping.to_json(&self.shared.functions.config);
 
         let mut mappings = self.mappings();
         if let Some(existing) = duplicate_of(&mappings, &mapping.uuid, &mapping.function_arn, &mapping.source) {
@@ -95,41 +118,33 @@ impl Mappings {
         mapping.progress.persist_all();
         mapping.poller = Some(self.start(&mapping).abort_handle());
         mappings.insert(uuid, mapping);
-        Ok(wire::json(202, &answer))
+        Ok(json(202, &answer))
     }
 
-    pub fn get(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
-        let config = self.shared.functions.config();
-        self.with(uuid, |mapping| wire::json(200, &mapping.to_json(config)))
+    pub fn get(&self, input: UuidInput) -> Result<Response<Bytes>, AwsError> {
+        let config = &self.shared.functions.config;
+        self.with(&input.uuid, |mapping| json(200, &mapping.to_json(config)))
     }
 
-    pub fn list(&self, query: &Query) -> Result<Response<Bytes>, AwsError> {
-        let config = self.shared.functions.config();
-        let function = query.get("FunctionName").map(|name| Reference::read(name, None, config)).transpose()?;
+    pub fn list(&self, input: ListInput) -> Result<Response<Bytes>, AwsError> {
+        let config = &self.shared.functions.config;
+        let function = input.function_name.map(|name| Reference::read(&name, None, config)).transpose()?;
         let function = function.map(|reference| reference.arn(config));
-        let stream = query.get("EventSourceArn");
-        let mut constraints = Constraints::default();
-        constraints.text(stream, "eventSourceArn", 0..=10_000, &ARN);
-        constraints.finish()?;
+        let stream = input.event_source_arn;
         let is_wanted = |mapping: &Mapping| {
             function.as_ref().is_none_or(|arn| mapping.function_arn == *arn)
-                && stream.is_none_or(|arn| mapping.source.arn == arn)
+                && stream.as_ref().is_none_or(|arn| mapping.source.arn == *arn)
         };
         let mappings = self.mappings();
         let items = mappings.iter().filter(|(_, mapping)| is_wanted(mapping));
-        let (page, marker) =
-            wire::page(items.map(|(uuid, mapping)| (uuid.as_str(), mapping)), query, MAX_PAGE_MAPPINGS)?;
-        let page: Vec<Value> = page.into_iter().map(|mapping| mapping.to_json(config)).collect();
-        let mut answer = json!({ "EventSourceMappings": page });
-        if let Some(marker) = marker {
-            answer["NextMarker"] = json!(marker);
-        }
-        Ok(wire::json(200, &answer))
+        let shown = items.map(|(uuid, mapping)| (uuid.as_str(), mapping.to_json(config)));
+        list("EventSourceMappings", shown, &input.page, MAX_PAGE_MAPPINGS)
     }
 
-    pub fn update(&self, uuid: &str, body: &[u8]) -> Result<Response<Bytes>, AwsError> {
-        let input: MappingInput = wire::read(body)?;
-        let config = self.shared.functions.config();
+    pub fn update(&self, input: UpdateInput) -> Result<Response<Bytes>, AwsError> {
+        let UpdateInput { uuid, settings: input } = input;
+        let uuid = uuid.as_str();
+        let config = &self.shared.functions.config;
         let function = input.function_name.as_deref().map(|name| self.function(name)).transpose();
         let mut mappings = self.mappings();
         let mapping = mappings.get(uuid).ok_or_else(no_mapping)?;
@@ -156,12 +171,13 @@ impl Mappings {
         mapping.set_state(state);
         mapping.config.send_replace(poller_config);
         self.persist(mapping);
-        Ok(wire::json(202, &mapping.to_json(config)))
+        Ok(json(202, &mapping.to_json(config)))
     }
 
     /// Stops the pollers at once. An invocation that is under way continues to its end.
-    pub fn delete(&self, uuid: &str) -> Result<Response<Bytes>, AwsError> {
-        let config = self.shared.functions.config();
+    pub fn delete(&self, input: UuidInput) -> Result<Response<Bytes>, AwsError> {
+        let uuid = input.uuid.as_str();
+        let config = &self.shared.functions.config;
         self.with(uuid, |mapping| {
             must_not_be_changing(mapping, "delete")?;
             mapping.set_state(MappingState::Deleting);
@@ -172,10 +188,10 @@ impl Mappings {
                     poller.abort();
                 }
                 mappings.mappings().remove(&uuid);
-                mappings.shared.functions.metrics().forget_mapping(&uuid);
+                mappings.shared.functions.config.metrics.forget_mapping(&uuid);
                 CheckpointStore::new(&mappings.shared.store, &uuid).remove();
             });
-            Ok(wire::json(202, &mapping.to_json(config)))
+            Ok(json(202, &mapping.to_json(config)))
         })?
     }
 
@@ -186,7 +202,7 @@ impl Mappings {
     ) -> Result<T, AwsError> {
         let mut mappings = self.mappings();
         let mapping = mappings.get_mut(uuid).ok_or_else(|| {
-            let arn = super::names::mapping_arn(self.shared.functions.config(), uuid);
+            let arn = mapping_arn(&self.shared.functions.config, uuid);
             not_found(format!("Event source mapping not found: {arn}"))
         })?;
         let result = work(&mut mapping.tags);
@@ -212,7 +228,7 @@ impl Mappings {
 
     /// Resolves the name of a function that must exist.
     fn function(&self, name: &str) -> Result<Reference, AwsError> {
-        let reference = Reference::read(name, None, self.shared.functions.config())?;
+        let reference = Reference::read(name, None, &self.shared.functions.config)?;
         let found = self.shared.functions.with(&reference, |_| ());
         // Recorded: this operation has its own message for a function that does not exist.
         found.map_err(|_| invalid_parameter("Function does not exist"))?;
@@ -240,7 +256,7 @@ impl Mappings {
             source: mapping.source.clone(),
             functions: self.shared.functions.clone(),
             kinesis: self.shared.kinesis.clone(),
-            destinations: self.shared.destinations.clone(),
+            destinations: self.shared.functions.destinations.clone(),
             progress: Arc::clone(&mapping.progress),
         };
         // The task must not keep the mappings alive, because they hold its handle.

@@ -1,5 +1,5 @@
-//! Running functions: a process of the uploaded package behind the real Runtime API, its log stream, and the pool that
-//! keeps processes warm.
+//! Running functions: the processes of a package behind the real Runtime API, their log streams, and the pool that keeps
+//! them warm.
 
 mod callers;
 mod descriptors;
@@ -9,14 +9,18 @@ mod function_log;
 mod guardian;
 mod invocation;
 mod level;
+mod limits;
 mod lines;
+mod memory;
 mod platform_log;
 mod pool;
 mod process;
-mod resources;
+mod programs;
 mod runtime_api;
+mod spec;
 
 pub use invocation::{Call, Invoked};
 pub use platform_log::PlatformLog;
 pub use pool::Pool;
-pub use process::{Host, Spec};
+pub use process::Host;
+pub use spec::Spec;

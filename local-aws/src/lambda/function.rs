@@ -1,4 +1,8 @@
-//! One function as the API shows it: its settings, its code, and the state it is in.
+//! A function, or one of its versions: settings, code and state.
+
+mod alias;
+mod concurrency;
+mod event_invoke_config;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,44 +12,56 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::aliases::Alias;
 use super::code::Code;
-use super::concurrency::Concurrency;
-use super::event_invoke::EventInvokeConfig;
+use super::configuration::Settings;
+use super::errors::{conflict, outdated_revision};
 use super::execution::Pool;
-use super::local::Local;
+use super::local_source::LocalSource;
 use super::names::{LATEST, function_arn};
-use super::settings::Settings;
-use super::validation::conflict;
 use crate::config::Config;
 use crate::error::AwsError;
+pub use alias::Alias;
+pub use concurrency::{Concurrency, THROTTLED, is_throttled};
+pub use event_invoke_config::EventInvokeConfig;
 
-/// How long a function is Pending or its update InProgress: as on AWS a client sees it and waits, only not for long.
+/// The time that a function is Pending, or its update InProgress. Clients see these states and wait, as on AWS.
 pub const TRANSITION: Duration = Duration::from_millis(5);
 
 pub struct Function {
     pub name: String,
     /// `$LATEST`, or a number.
     pub version: String,
-    /// The highest number published; of `$LATEST` only, as are the aliases.
+    /// The highest published number. `$LATEST` alone has it, as it has the four members that follow.
     pub published: u64,
     /// The description that the function had when that version was published.
     pub published_description: String,
     pub aliases: BTreeMap<String, Alias>,
-    /// Of `$LATEST`, versions and aliases; in the function itself, as are the policies: lists of statements.
+    /// By qualifier, `$LATEST` included. Policies are lists of statements.
     pub event_invoke: BTreeMap<String, EventInvokeConfig>,
     pub policies: BTreeMap<String, Vec<Value>>,
     pub settings: Settings,
-    pub code: Arc<Code>,
-    /// Runs this code with these settings; an update replaces it.
-    pub pool: Arc<Pool>,
+    /// The code and its processes, or why there are none.
+    pub program: Result<Program, Broken>,
     pub concurrency: Concurrency,
     pub tags: BTreeMap<String, String>,
-    /// Where the code is read from again; none for what was uploaded.
-    pub local: Option<Local>,
+    /// The file or folder that the code is reloaded from; `None` for uploaded code.
+    pub local: Option<LocalSource>,
     pub revision: Uuid,
     pub last_modified: Timestamp,
     transition: Option<Transition>,
+}
+
+/// A function's code, and the processes that run it with the present settings. An update replaces both.
+#[derive(Clone)]
+pub struct Program {
+    pub code: Arc<Code>,
+    pub pool: Arc<Pool>,
+}
+
+/// A stored function whose code cannot be run: its state is `Failed` until its code is updated.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,41 +77,40 @@ enum TransitionKind {
 }
 
 impl Function {
-    pub fn new(name: String, settings: Settings, code: Arc<Code>, pool: Arc<Pool>, now: Instant) -> Self {
+    pub fn new(name: String, settings: Settings, program: Program, now: Instant) -> Self {
+        let until = now + TRANSITION;
+        let transition = Some(Transition { kind: TransitionKind::Create, until });
+        Self { transition, ..Self::stored(name, LATEST.to_owned(), settings, Ok(program)) }
+    }
+
+    /// A published version. `is_pending` if the function itself has just been created.
+    pub fn version(name: String, version: String, settings: Settings, program: Program, is_pending: bool) -> Self {
+        let mut published = Self { version, ..Self::new(name, settings, program, Instant::now()) };
+        if !is_pending {
+            published.transition = None;
+        }
+        published
+    }
+
+    /// A function from the store, in no transition.
+    pub fn stored(name: String, version: String, settings: Settings, program: Result<Program, Broken>) -> Self {
         Self {
             name,
-            version: LATEST.to_owned(),
+            version,
             published: 0,
             published_description: String::new(),
             aliases: BTreeMap::new(),
             event_invoke: BTreeMap::new(),
             policies: BTreeMap::new(),
             settings,
-            code,
-            pool,
+            program,
             concurrency: Concurrency::default(),
             tags: BTreeMap::new(),
             local: None,
             revision: Uuid::new_v4(),
             last_modified: Timestamp::now(),
-            transition: Some(Transition { kind: TransitionKind::Create, until: now + TRANSITION }),
+            transition: None,
         }
-    }
-
-    /// A published version; `is_new` with the function itself, which is not ready at once.
-    pub fn version(
-        name: String,
-        version: String,
-        settings: Settings,
-        code: Arc<Code>,
-        pool: Arc<Pool>,
-        is_new: bool,
-    ) -> Self {
-        let mut published = Self { version, ..Self::new(name, settings, code, pool, Instant::now()) };
-        if !is_new {
-            published.transition = None;
-        }
-        published
     }
 
     /// The name, with the number of a version.
@@ -106,30 +121,41 @@ impl Function {
         }
     }
 
-    /// What is told by the store: the function was made before, and is at rest.
-    pub fn restored(&mut self, revision: &str, last_modified_ms: i64) {
-        self.revision = revision.parse().unwrap_or(self.revision);
-        self.last_modified = Timestamp::from_millisecond(last_modified_ms).unwrap_or(self.last_modified);
-        self.transition = None;
-    }
-
-    /// Puts new code or settings in place of the present ones.
-    pub fn update(&mut self, settings: Settings, code: Arc<Code>, pool: Arc<Pool>, now: Instant) {
-        std::mem::replace(&mut self.pool, pool).retire();
+    /// Replaces the code or the settings.
+    pub fn update(&mut self, settings: Settings, program: Program, now: Instant) {
+        if let Ok(replaced) = std::mem::replace(&mut self.program, Ok(program)) {
+            replaced.pool.retire();
+        }
         self.settings = settings;
-        self.code = code;
         self.revision = Uuid::new_v4();
         self.last_modified = Timestamp::now();
         self.transition = Some(Transition { kind: TransitionKind::Update, until: now + TRANSITION });
     }
 
-    /// What belongs to a version or alias goes with it.
+    /// The code and its processes.
+    ///
+    /// # Errors
+    /// The stored code could not be read: AWS's code for a package that Lambda cannot unpack, and what to do.
+    pub fn program(&self) -> Result<&Program, AwsError> {
+        self.program.as_ref().map_err(|broken| {
+            let (name, reason) = (&self.name, &broken.reason);
+            AwsError::new(
+                502,
+                "InvalidZipFileException",
+                format!(
+                    "The code of the function {name} cannot be run: {reason}. Update the function's code, or delete it."
+                ),
+            )
+        })
+    }
+
+    /// Deletes what belongs to a deleted version or alias.
     pub fn forget_qualifier(&mut self, qualifier: &str) {
         self.event_invoke.remove(qualifier);
         self.policies.remove(qualifier);
     }
 
-    /// Ends a transition whose time has come. The revision changes with the state (recorded 2025-11).
+    /// Ends a transition whose time is over. The revision changes with the state (recorded 2025-11).
     pub fn settle(&mut self, now: Instant) {
         if self.transition.is_some_and(|transition| transition.until <= now) {
             self.transition = None;
@@ -137,7 +163,7 @@ impl Function {
         }
     }
 
-    /// When the function can be invoked; none when it can now. An update does not keep the function from running.
+    /// The time from which the function can be invoked; `None` if it can be invoked now, as during an update.
     pub fn invocable_at(&self) -> Option<Instant> {
         self.transition
             .filter(|transition| transition.kind == TransitionKind::Create)
@@ -145,11 +171,11 @@ impl Function {
     }
 
     /// # Errors
-    /// `ResourceConflictException` while the function is being made or changed; `PreconditionFailedException` for another
+    /// `ResourceConflictException` while the function is being created or updated; `PreconditionFailedException` for another
     /// revision than the one the client has seen.
     pub fn must_be_updatable(&self, config: &Config, revision: Option<&str>) -> Result<(), AwsError> {
         if revision.is_some_and(|revision| revision != self.revision.to_string()) {
-            return Err(other_revision());
+            return Err(outdated_revision("GetFunction/GetAlias"));
         }
         const NOT_NOW: &str = "The operation cannot be performed at this time.";
         match self.transition.map(|transition| transition.kind) {
@@ -179,7 +205,12 @@ impl Function {
                 "State": "Active", "LastUpdateStatus": "InProgress",
                 "LastUpdateStatusReason": REASON, "LastUpdateStatusReasonCode": "Creating",
             }),
-            None => json!({ "State": "Active", "LastUpdateStatus": "Successful" }),
+            None => match &self.program {
+                Ok(_) => json!({ "State": "Active", "LastUpdateStatus": "Successful" }),
+                Err(broken) => json!({
+                    "State": "Failed", "StateReason": broken.reason, "StateReasonCode": "InvalidZipFileException",
+                }),
+            },
         };
         if let Value::Object(state) = state {
             members.extend(state);
@@ -187,7 +218,7 @@ impl Function {
         Value::Object(members)
     }
 
-    /// As lists show it: without its state.
+    /// The members that lists show: all except the state.
     pub fn summary(&self, config: &Config, qualifier: Option<&str>) -> Map<String, Value> {
         let arn = function_arn(config, &self.name);
         let mut members = self.settings.to_json();
@@ -195,8 +226,8 @@ impl Function {
             [
                 ("FunctionName", json!(self.name)),
                 ("FunctionArn", json!(qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}")))),
-                ("CodeSize", json!(self.code.size)),
-                ("CodeSha256", json!(self.code.sha256)),
+                ("CodeSize", json!(self.program.as_ref().map_or(0, |program| program.code.size))),
+                ("CodeSha256", json!(self.program.as_ref().map_or("", |program| &program.code.sha256))),
                 ("Version", json!(self.version)),
                 ("LastModified", json!(self.last_modified.strftime("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string())),
                 ("RevisionId", json!(self.revision.to_string())),
@@ -205,14 +236,4 @@ impl Function {
         );
         members
     }
-}
-
-/// The client has seen another revision.
-pub fn other_revision() -> AwsError {
-    AwsError::new(
-        412,
-        "PreconditionFailedException",
-        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the \
-         latest Revision Id",
-    )
 }

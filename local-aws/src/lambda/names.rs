@@ -1,20 +1,18 @@
-//! Function names as clients write them: a name, a partial or a full ARN, each with a qualifier or without.
+//! References to functions: a name, a partial or a full ARN, each with or without a qualifier.
 
-use super::validation::{Constraints, invalid_parameter, not_found};
+use serde_json::json;
+
+use super::errors::{invalid_parameter, not_found};
 use crate::config::Config;
 use crate::error::AwsError;
 pub use crate::region::is_region;
+use crate::validation::LAMBDA;
 
 /// The version that can be changed.
 pub const LATEST: &str = "$LATEST";
 
 const NAME_MAX: usize = 64;
-// Lambda's own patterns, as its validation errors cite them (recorded answers of 2025-11).
-const REFERENCE_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
-const NEW_NAME_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?";
-const QUALIFIER_PATTERN: &str = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
-
-/// A function as a request names it.
+/// A reference to a function, or to one of its versions and aliases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
     pub name: String,
@@ -24,24 +22,16 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads what a request's path or body names, and the qualifier given beside it.
+    /// Reads a name or an ARN, and the qualifier that a request gives beside it.
     ///
     /// # Errors
-    /// `ValidationException` for what is no name; `InvalidParameterValueException` for two qualifiers;
+    /// `ValidationException` for a text of another form; `InvalidParameterValueException` for two qualifiers;
     /// `ResourceNotFoundException` for a function of another region, `AccessDeniedException` for one of another account.
     pub fn read(value: &str, qualifier: Option<&str>, config: &Config) -> Result<Self, AwsError> {
-        let mut constraints = Constraints::default();
-        constraints.max_length(qualifier, "qualifier", 128);
-        if let Some(qualifier) = qualifier {
-            let is_word = |c: char| c.is_ascii_alphanumeric() || "-_$".contains(c);
-            let matches = qualifier == "$LATEST.PUBLISHED" || qualifier.chars().all(is_word);
-            constraints.pattern(matches && !qualifier.is_empty(), qualifier, "qualifier", QUALIFIER_PATTERN);
-        }
-        constraints.max_length(Some(value), "functionName", 256);
-        let parsed = parse(value);
-        constraints.pattern(parsed.is_some(), value, "functionName", REFERENCE_PATTERN);
-        constraints.finish()?;
-        let Some(mut reference) = parsed else { return Err(not_found(value)) };
+        let Some(mut reference) = parse(value) else {
+            LAMBDA.check("NamespacedFunctionName", "functionName", &json!(value))?;
+            return Err(not_found(value));
+        };
         match (&reference.qualifier, qualifier) {
             (Some(derived), Some(given)) if derived != given => {
                 return Err(invalid_parameter(
@@ -51,33 +41,32 @@ impl Reference {
             (None, Some(given)) => reference.qualifier = Some(given.to_owned()),
             _ => {}
         }
-        reference.must_be_here(config)?;
+        reference.must_be_reachable(config)?;
         Ok(reference)
     }
 
-    /// The name of a function to be made.
+    /// Reads the name of a new function.
+    ///
+    /// # Errors
+    /// As [`Reference::read`]; a name of more than 64 characters.
     pub fn read_new(value: &str, config: &Config) -> Result<String, AwsError> {
-        let mut constraints = Constraints::default();
-        constraints.max_length(Some(value), "functionName", 140);
-        let parsed = parse(value).filter(|reference| !reference.name.contains('.'));
-        constraints.pattern(parsed.is_some(), value, "functionName", NEW_NAME_PATTERN);
-        constraints.finish()?;
-        let Some(reference) = parsed else { return Err(invalid_parameter(value)) };
+        LAMBDA.check("FunctionName", "functionName", &json!(value))?;
+        let Some(reference) = parse(value) else { return Err(invalid_parameter(value)) };
         if reference.name.len() > NAME_MAX {
-            // Recorded: this one length breaks with another error code.
+            // Recorded: this length has an error code of its own.
             return Err(invalid_parameter(format!(
                 "1 validation error detected: Value '{}' at 'functionName' failed to satisfy constraint: Member must have \
                  length less than or equal to {NAME_MAX}",
                 reference.name
             )));
         }
-        // Recorded: this one has no message.
+        // Recorded: this error has no message.
         let denied = |error: AwsError| if error.code == DENIED { denied("") } else { error };
-        reference.must_be_here(config).map_err(denied)?;
+        reference.must_be_reachable(config).map_err(denied)?;
         Ok(reference.name)
     }
 
-    fn must_be_here(&self, config: &Config) -> Result<(), AwsError> {
+    fn must_be_reachable(&self, config: &Config) -> Result<(), AwsError> {
         if let Some(region) = self.region.as_ref().filter(|region| **region != config.region) {
             return Err(not_found(format!(
                 "Functions from '{region}' are not reachable in this region ('{}')",
@@ -91,12 +80,12 @@ impl Reference {
         Ok(())
     }
 
-    /// The ARN as the request means it: with the qualifier if it gave one.
+    /// The ARN, with the qualifier if there is one.
     pub fn arn(&self, config: &Config) -> String {
         function_arn(config, &self.qualified())
     }
 
-    /// The name, with the qualifier if the request gave one.
+    /// The name, with the qualifier if there is one.
     pub fn qualified(&self) -> String {
         match &self.qualifier {
             Some(qualifier) => format!("{}:{qualifier}", self.name),
@@ -107,12 +96,12 @@ impl Reference {
 
 const DENIED: &str = "AccessDeniedException";
 
-/// The refusal of a function of another account: its ARN, until [`name_operation`] completes it.
+/// The error for a function of another account. Its message is the ARN until [`name_operation`] completes it.
 fn denied(arn: impl Into<String>) -> AwsError {
     AwsError::new(403, DENIED, arn)
 }
 
-/// Completes the message of a refused access with the operation that was refused.
+/// Completes the message of a denied access with the operation that was denied.
 pub fn name_operation(error: AwsError, operation: &str, config: &Config) -> AwsError {
     if error.code != DENIED || error.message.is_empty() {
         return error;
@@ -134,12 +123,12 @@ pub fn mapping_arn(config: &Config, uuid: &str) -> String {
     format!("arn:{}:lambda:{}:{}:event-source-mapping:{uuid}", partition(config), config.region, config.account_id)
 }
 
-/// Whether a qualifier is the number of a version.
+/// Whether a qualifier is a version number.
 pub fn is_number(qualifier: &str) -> bool {
     !qualifier.is_empty() && qualifier.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The ARN partition a region belongs to.
+/// The ARN partition of the region.
 pub fn partition(config: &Config) -> &'static str {
     match config.region.as_str() {
         region if region.starts_with("cn-") => "aws-cn",
@@ -148,7 +137,7 @@ pub fn partition(config: &Config) -> &'static str {
     }
 }
 
-/// Lambda's pattern, read by hand: each optional part is taken when it is there, which is what the greedy pattern does.
+/// Parses the model's pattern `NamespacedFunctionName`. Each optional part is read when it is there, as the greedy pattern does.
 fn parse(value: &str) -> Option<Reference> {
     let mut rest = value;
     if let Some(after) = rest.strip_prefix("arn:") {
@@ -156,8 +145,8 @@ fn parse(value: &str) -> Option<Reference> {
         let in_partition = partition.strip_prefix("aws")?.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
         rest = after.strip_prefix("lambda:").filter(|_| in_partition)?;
     }
-    let region = take_part(&mut rest, is_region);
-    let account = take_part(&mut rest, |part| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let region = read_part(&mut rest, is_region);
+    let account = read_part(&mut rest, |part| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit()));
     rest = rest.strip_prefix("function:").unwrap_or(rest);
     let (name, qualifier) = match rest.split_once(':') {
         Some((name, qualifier)) => (name, Some(qualifier)),
@@ -175,7 +164,7 @@ fn parse(value: &str) -> Option<Reference> {
     })
 }
 
-fn take_part(rest: &mut &str, is_part: impl Fn(&str) -> bool) -> Option<String> {
+fn read_part(rest: &mut &str, is_part: impl Fn(&str) -> bool) -> Option<String> {
     let (part, after) = rest.split_once(':')?;
     is_part(part).then(|| {
         *rest = after;
@@ -192,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_named_in_every_form_aws_takes() {
+    fn a_reference_has_every_form_that_aws_accepts() {
         for (value, qualifier) in [
             ("my-fn", None),
             ("my-fn:$LATEST", Some("$LATEST")),
@@ -209,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_breaks_the_pattern() {
+    fn a_text_of_another_form_violates_the_pattern() {
         for value in [
             "*",
             "my-function!",

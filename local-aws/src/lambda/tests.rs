@@ -12,6 +12,7 @@ mod filters;
 mod invocations;
 mod local;
 mod mappings;
+mod operations;
 mod outlive;
 mod parallel;
 mod resources;

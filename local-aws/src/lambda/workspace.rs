@@ -1,14 +1,15 @@
-//! Where functions are unpacked and run: a folder of the endpoint's own, and the processes below it.
+//! The folder in which functions are unpacked and run, with their processes.
 
-use std::path::PathBuf;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::code::Code;
+use super::code::{Code, Unpacked};
+use super::configuration::Settings;
+use super::errors::service_failure;
 use super::execution::{Host, PlatformLog, Pool, Spec};
-use super::functions::{Functions, blocking};
+use super::function::Program;
 use super::names::LATEST;
-use super::settings::Settings;
-use super::validation::service_failure;
 use crate::config::Config;
 use crate::error::AwsError;
 use crate::faults::Faults;
@@ -17,43 +18,53 @@ use crate::private;
 use crate::sts::Sts;
 
 pub struct Workspace {
+    config: Config,
     /// The host's guardian removes it.
     folder: PathBuf,
     host: Arc<Host>,
 }
 
 impl Workspace {
-    fn new(config: &Config, logs: &Logs, sts: &Sts, faults: &Faults) -> std::io::Result<Self> {
+    /// # Errors
+    /// The folder cannot be created, or there is no guardian.
+    pub fn new(config: &Config, logs: &Logs, sts: &Sts, faults: &Faults) -> io::Result<Self> {
         let folder = private::temporary_folder("local-aws-")?;
-        let host = Arc::new(Host::new(config.clone(), logs.clone(), sts.clone(), faults.clone(), folder.path())?);
-        Ok(Self { folder: folder.keep(), host })
+        let host = Host::new(config.clone(), logs.clone(), sts.clone(), faults.clone(), folder.path())?;
+        Ok(Self { config: config.clone(), folder: folder.keep(), host: Arc::new(host) })
     }
-}
 
-impl Functions {
-    /// How many processes run.
+    /// The number of running processes.
     pub fn processes(&self) -> usize {
-        self.workspace().as_ref().map_or(0, |workspace| workspace.host.processes())
+        self.host.processes()
     }
 
-    /// Ends every process; the guardian removes all code. Events under way are no failures: a store has them go on.
+    /// Ends every process. The guardian removes all code.
     pub async fn close(&self) {
-        let events = self.events().take();
-        if let Some(mut events) = events {
-            events.shutdown().await;
-        }
-        let workspace = self.workspace().take();
-        if let Some(workspace) = workspace {
-            workspace.host.close().await;
-        }
+        self.host.close().await;
     }
 
-    /// The processes of a function by its name, with the number of a version.
-    pub async fn pool(&self, key: &str, settings: &Settings, code: &Arc<Code>) -> Result<Arc<Pool>, AwsError> {
+    /// Checks and unpacks a zip that `read` returns, on a blocking thread.
+    ///
+    /// # Errors
+    /// The error of `read`; the reason why the package cannot be run.
+    pub async fn unpack(
+        &self,
+        name: &str,
+        settings: &Settings,
+        read: impl FnOnce() -> Result<Vec<u8>, AwsError> + Send + 'static,
+    ) -> Result<Unpacked, AwsError> {
+        let (root, settings) = (new_root(&self.folder, name), settings.clone());
+        blocking(move || Code::unpack(read()?, &settings, root)).await
+    }
+
+    /// Prepares the processes of a function or version. They start with the first invocation.
+    ///
+    /// # Errors
+    /// The runtime's interpreter is not on `PATH`.
+    pub async fn program(&self, key: &str, settings: &Settings, code: &Arc<Code>) -> Result<Program, AwsError> {
         let (name, version) = key.split_once(':').unwrap_or((key, LATEST));
         let runtime = settings.runtime.clone();
         let interpreter = blocking(move || runtime.interpreter()).await?;
-        let config = self.config();
         let spec = Spec {
             name: name.to_owned(),
             version: version.to_owned(),
@@ -63,30 +74,24 @@ impl Functions {
             platform_log: PlatformLog::new(
                 settings.logging.format.clone(),
                 settings.runtime.version(),
-                settings.runtime.version_arn(config),
+                settings.runtime.version_arn(&self.config),
                 version.to_owned(),
             ),
             _code: Arc::<Code>::clone(code),
         };
-        self.with_workspace(|workspace| Arc::new(Pool::new(Arc::clone(&workspace.host), Arc::new(spec))))
+        let pool = Arc::new(Pool::new(Arc::clone(&self.host), Arc::new(spec)));
+        Ok(Program { code: Arc::clone(code), pool })
     }
+}
 
-    pub fn workspace_folder(&self) -> Result<PathBuf, AwsError> {
-        self.with_workspace(|workspace| workspace.folder.clone())
-    }
+/// A new folder's path below `parent`.
+fn new_root(parent: &Path, function: &str) -> PathBuf {
+    parent.join(format!("{function}-{}", uuid::Uuid::new_v4().simple()))
+}
 
-    fn with_workspace<T>(&self, work: impl FnOnce(&Workspace) -> T) -> Result<T, AwsError> {
-        let mut workspace = self.workspace();
-        if let Some(workspace) = &*workspace {
-            return Ok(work(workspace));
-        }
-        let shared = &self.shared;
-        let made = Workspace::new(self.config(), &shared.logs, &shared.sts, &shared.faults);
-        let made = made.map_err(|error| service_failure("make a folder for functions", &error))?;
-        Ok(work(workspace.insert(made)))
-    }
-
-    fn workspace(&self) -> MutexGuard<'_, Option<Workspace>> {
-        self.shared.workspace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Runs work on files on a blocking thread.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AwsError> + Send + 'static,
+) -> Result<T, AwsError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(service_failure("finish the request", &error)))
 }

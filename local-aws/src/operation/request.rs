@@ -40,11 +40,6 @@ pub struct Caller {
 }
 
 impl Request {
-    /// A member of the path; empty if the route has fewer.
-    pub fn path(&self, index: usize) -> &str {
-        self.path.get(index).map_or("", String::as_str)
-    }
-
     #[cfg(test)]
     pub fn new(operation: &'static Metadata, request: http::Request<Bytes>) -> Self {
         let (parts, body) = request.into_parts();

@@ -48,7 +48,7 @@ impl Regions {
         let (kinesis, logs, scoped) = open_streams(&config, &name, &contents, &store, &budget, &faults)?;
         let lambda = Lambda::new(config.clone(), kinesis.clone(), logs.clone(), sts.clone(), &scoped);
         let default = restored(Region { kinesis, lambda, logs }).await?;
-        default.lambda.make_local(&functions).await?;
+        default.lambda.create_local_functions(&functions).await?;
         let opened = Mutex::new(BTreeMap::from([(name, default.clone())]));
         let is_serving = tokio::sync::Mutex::new(true);
         let shared = Shared { config, contents, store, budget, sts, faults, default, opened, is_serving };

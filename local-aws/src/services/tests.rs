@@ -65,7 +65,11 @@ async fn every_declared_operation_is_answered_by_its_service() {
 
 #[test]
 fn every_declared_operation_has_a_table_of_its_input() {
-    for (service, model) in [(ServiceName::Kinesis, &validation::KINESIS), (ServiceName::Logs, &validation::LOGS)] {
+    for (service, model) in [
+        (ServiceName::Kinesis, &validation::KINESIS),
+        (ServiceName::Lambda, &validation::LAMBDA),
+        (ServiceName::Logs, &validation::LOGS),
+    ] {
         for operation in names(service) {
             assert!(model.has_operation(operation), "run models/generate.py: {operation} is not in its table");
         }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{Model, Shape, Type};
 
@@ -23,6 +23,13 @@ impl<'a> Violations<'a> {
     pub(super) fn of(model: &'a Model, shape: &Shape, input: &Value) -> Self {
         let mut violations = Self { model, found: Vec::new() };
         violations.check_members(shape, input, "");
+        violations
+    }
+
+    /// Those of one value of a shape.
+    pub(super) fn of_value(model: &'a Model, shape: &str, path: &str, value: &Value) -> Self {
+        let mut violations = Self { model, found: Vec::new() };
+        violations.check_value(shape, model.shape(shape), value, path);
         violations
     }
 
@@ -74,7 +81,8 @@ impl<'a> Violations<'a> {
             }
         }
         if !item_shape.is_aggregate() && items.iter().any(|item| is_broken(item_shape, item)) {
-            let constraint = format!("Member must satisfy constraint: [{}]", all_of(item_shape));
+            let constraint =
+                format!("Member must satisfy constraint: [{}]", all_of(item_shape, list.elements_not_null));
             self.report(name, list, value, path, &constraint);
         }
     }
@@ -83,7 +91,7 @@ impl<'a> Violations<'a> {
         let (keys, values) = (self.named(map.key.as_deref()), self.named(map.value.as_deref()));
         let Some(entries) = value.as_object() else { return };
         if let Some((_, shape)) = keys.filter(|(_, shape)| entries.keys().any(|key| is_text_broken(shape, key))) {
-            let constraint = format!("Map keys must satisfy constraint: [{}]", all_of(shape));
+            let constraint = format!("Map keys must satisfy constraint: [{}]", all_of(shape, false));
             self.report(name, map, value, path, &constraint);
         }
         let Some((value_name, shape)) = values else { return };
@@ -92,7 +100,7 @@ impl<'a> Violations<'a> {
                 self.check_value(value_name, shape, entry, &format!("{path}.{key}.member"));
             }
         } else if entries.values().any(|entry| entry.is_null() || is_broken(shape, entry)) {
-            let constraint = format!("Map value must satisfy constraint: [{}]", all_of(shape));
+            let constraint = format!("Map value must satisfy constraint: [{}]", all_of(shape, map.elements_not_null));
             self.report(name, map, value, path, &constraint);
         }
     }
@@ -106,6 +114,10 @@ impl<'a> Violations<'a> {
     }
 
     fn report(&mut self, name: &str, shape: &Shape, value: &Value, path: &str, constraint: &str) {
+        if shape.sensitive {
+            self.found.push(format!("Value at '{path}' failed to satisfy constraint: {constraint}"));
+            return;
+        }
         let mut shown = String::new();
         self.show(name, shape, value, &mut shown);
         self.found.push(format!("Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}"));
@@ -156,16 +168,16 @@ impl<'a> Violations<'a> {
 fn broken(shape: &Shape, value: &Value) -> Vec<String> {
     let is_number = matches!(shape.r#type, Type::Integer | Type::Long | Type::Double);
     let size = if is_number { value.as_f64() } else { length(shape, value).map(|length| length as f64) };
-    let is_below = |min: &i64| size.is_some_and(|size| size < *min as f64);
-    let is_above = |max: &i64| size.is_some_and(|size| size > *max as f64);
+    let is_below = |min: &&Number| size.zip(min.as_f64()).is_some_and(|(size, min)| size < min);
+    let is_above = |max: &&Number| size.zip(max.as_f64()).is_some_and(|(size, max)| size > max);
     let text = value.as_str().filter(|_| shape.r#type == Type::String);
     let mismatch = shape.pattern.as_ref().filter(|pattern| text.is_some_and(|text| !pattern.matches(text)));
     let is_unlisted =
         !shape.r#enum.is_empty() && text.is_some_and(|text| !shape.r#enum.iter().any(|value| **value == *text));
     let broken = [
         mismatch.map(|pattern| must_match(&pattern.text)),
-        shape.min.filter(is_below).map(|min| at_least(shape, min)),
-        shape.max.filter(is_above).map(|max| at_most(shape, max)),
+        shape.min.as_ref().filter(is_below).map(|min| at_least(shape, min)),
+        shape.max.as_ref().filter(is_above).map(|max| at_most(shape, max)),
         is_unlisted.then(|| must_be_listed(shape)),
     ];
     broken.into_iter().flatten().collect()
@@ -180,23 +192,24 @@ fn is_text_broken(shape: &Shape, text: &str) -> bool {
 }
 
 /// Every constraint of a shape: elements of lists and maps are reported with all of theirs.
-fn all_of(shape: &Shape) -> String {
+fn all_of(shape: &Shape, is_not_null: bool) -> String {
     let constraints = [
-        shape.max.map(|max| at_most(shape, max)),
-        shape.min.map(|min| at_least(shape, min)),
+        shape.max.as_ref().map(|max| at_most(shape, max)),
+        shape.min.as_ref().map(|min| at_least(shape, min)),
         shape.pattern.as_ref().map(|pattern| must_match(&pattern.text)),
         (!shape.r#enum.is_empty()).then(|| must_be_listed(shape)),
+        is_not_null.then(|| "not be null".to_owned()),
     ];
     let constraints: Vec<_> =
         constraints.into_iter().flatten().map(|constraint| format!("Member must {constraint}")).collect();
     constraints.join(", ")
 }
 
-fn at_least(shape: &Shape, min: i64) -> String {
+fn at_least(shape: &Shape, min: &Number) -> String {
     format!("have {} greater than or equal to {min}", measured(shape))
 }
 
-fn at_most(shape: &Shape, max: i64) -> String {
+fn at_most(shape: &Shape, max: &Number) -> String {
     format!("have {} less than or equal to {max}", measured(shape))
 }
 

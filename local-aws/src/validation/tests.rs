@@ -1,5 +1,6 @@
 //! The sentences of AWS, as recorded answers have them, and the tables.
 
+use kinesis_event_logger_core::limits;
 use serde_json::json;
 
 use super::*;
@@ -12,11 +13,23 @@ fn refusal(operation: &str, input: Value) -> (String, String) {
 
 #[test]
 fn every_pattern_is_one_that_this_crate_reads() {
-    for model in [&KINESIS, &LOGS] {
+    // Of members that the endpoint does not read: the names of buckets, of collections of DocumentDB, and of function URLs.
+    let only_java_has = ["(?<!", "(?!(system", "((?!\\d+$)"];
+    for model in [&KINESIS, &LAMBDA, &LOGS] {
         for pattern in model.shapes.values().filter_map(|shape| shape.pattern.as_ref()) {
-            assert!(pattern.regex().is_some(), "{}", pattern.text);
+            let is_read = pattern.compiled().is_some();
+            assert_eq!(is_read, !only_java_has.iter().any(|syntax| pattern.text.contains(syntax)), "{}", pattern.text);
         }
     }
+}
+
+#[test]
+fn a_lookahead_at_the_beginning_excludes_texts() {
+    let alias = Pattern::from(Box::from("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"));
+    let matches = ["live", "1a", "a-1_", "2024", "", "a.b"].map(|text| alias.matches(text));
+    assert_eq!(matches, [true, true, true, false, false, false]);
+    let qualifier = Pattern::from(Box::from(r"((?!^\d+$)^[0-9a-zA-Z-_]+$)"));
+    assert_eq!(["live", "1", "$LATEST"].map(|text| qualifier.matches(text)), [true, false, false]);
 }
 
 #[test]
@@ -119,4 +132,22 @@ fn a_blob_is_measured_in_bytes() {
          constraint: Member must have length less than or equal to 10485760"
     );
     assert_eq!(KINESIS.read("PutRecord", input).unwrap_err().message, expected);
+}
+
+#[test]
+fn the_limits_of_the_model_are_those_of_core() {
+    let limits = [
+        ("Timeout", limits::FUNCTION_TIMEOUT_SECONDS),
+        ("MemorySize", limits::FUNCTION_MEMORY_MIB),
+        ("BatchSize", limits::MAPPING_BATCH_RECORDS),
+        ("MaximumBatchingWindowInSeconds", limits::MAPPING_BATCHING_WINDOW_SECONDS),
+        ("ParallelizationFactor", limits::MAPPING_PARALLELIZATION_FACTOR),
+        ("MaximumRetryAttemptsEventSourceMapping", limits::MAPPING_RETRY_ATTEMPTS),
+        ("TumblingWindowInSeconds", limits::MAPPING_TUMBLING_WINDOW_SECONDS),
+    ];
+    for (name, limit) in limits {
+        let shape = LAMBDA.shape(name);
+        let range = [&shape.min, &shape.max].map(|bound| bound.as_ref().and_then(Number::as_i64));
+        assert_eq!(range, [Some(*limit.start()), Some(*limit.end())], "{name}");
+    }
 }

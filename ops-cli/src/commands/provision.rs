@@ -43,7 +43,7 @@ pub struct Provision {
     /// Memory in MB, 128 to 10240 (default: 128)
     #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(limits::FUNCTION_MEMORY_MIB), help_heading = "Function")]
     pub memory: Option<i32>,
-    /// Time limit of an invocation in seconds, 1 to 900 (default: 30)
+    /// Time limit of an invocation in seconds, 1 to 1800 (default: 30)
     #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::FUNCTION_TIMEOUT_SECONDS), help_heading = "Function")]
     pub timeout: Option<i32>,
     /// Format of the log lines (default: json)

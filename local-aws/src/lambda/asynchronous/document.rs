@@ -1,4 +1,4 @@
-//! What the destination of an event gets.
+//! The document that a destination receives about an event.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>
 
 use bytes::Bytes;
@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Event;
+use super::event::Event;
 use crate::lambda::execution::Invoked;
 
-/// How an event ended.
+/// The end of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub enum Condition {
     Success,
@@ -48,7 +48,7 @@ struct ResponseContext<'a> {
     function_error: Option<&'static str>,
 }
 
-/// What a destination is told of an event, and of its last invocation if there was one.
+/// Writes the document about an event, and about its last invocation if there was one.
 pub fn document(event: &Event, function_arn: &str, condition: Condition, last: Option<&Invoked>) -> String {
     let document = Document {
         version: "1.0",
@@ -70,7 +70,7 @@ pub fn document(event: &Event, function_arn: &str, condition: Condition, last: O
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-/// As it was written; none of what is no JSON.
+/// The JSON text as it was written; `None` if it is not JSON.
 fn raw(json: &Bytes) -> Option<&RawValue> {
     serde_json::from_slice(json).ok()
 }

@@ -22,7 +22,8 @@ use crate::error::AwsError;
 use crate::kinesis::{ShardSequence, Stream};
 use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::{Call, Invoked};
-use crate::lambda::names::LATEST;
+use crate::lambda::invocation;
+use crate::lambda::names::{LATEST, Reference, function_arn};
 
 /// The values that all batches of a shard share.
 pub struct Context {
@@ -36,7 +37,7 @@ pub struct Context {
 impl Context {
     pub fn fields<'a>(&'a self, role_arn: &'a str) -> EventFields<'a> {
         EventFields {
-            region: &self.poller.functions.config().region,
+            region: &self.poller.functions.config.region,
             // Unverified: with a consumer, it is the consumer's ARN.
             event_source_arn: &self.poller.source.arn,
             shard_id: &self.shard_id,
@@ -46,12 +47,13 @@ impl Context {
     }
 
     fn backoff(&self) -> Backoff {
-        if self.poller.functions.config().fast_retries { Backoff::FAST } else { Backoff::AWS }
+        if self.poller.functions.config.fast_retries { Backoff::FAST } else { Backoff::AWS }
     }
 
     /// The ARN of the function's role. It is empty while the function does not exist.
     pub fn role(&self) -> String {
-        self.poller.functions.role(&self.config.function).unwrap_or_default()
+        let functions = &self.poller.functions;
+        functions.with_name(&self.config.function, |function| function.settings.role.clone()).unwrap_or_default()
     }
 }
 
@@ -222,20 +224,21 @@ impl Delivery {
         let records = self.records.get(range).unwrap_or_default();
         let Context { poller, shard_id, config, .. } = &*self.context;
         let functions = &poller.functions;
-        let role = functions.role(&config.function)?;
-        let fields = self.context.fields(&role);
+        let function = Reference::read(&config.function, None, &functions.config)?;
+        let target = invocation::resolve(functions, &function).await?;
+        let fields = self.context.fields(&target.role);
         let call = Call {
             payload: match &self.window {
                 Some(window) => fields.window_event(records, window, records.is_empty()),
                 None => fields.event(records),
             },
-            invoked_arn: functions.arn(&config.function),
+            invoked_arn: function_arn(&functions.config, &config.function),
             client_context: None,
         };
         if let Some(last) = records.last() {
-            functions.metrics().iterator_age(&poller.uuid, shard_id, now() - last.arrival_ms());
+            functions.config.metrics.iterator_age(&poller.uuid, shard_id, now() - last.arrival_ms());
         }
-        functions.invoke(&config.function, call, request_id.to_owned()).await
+        target.invoke(call, request_id.to_owned()).await
     }
 
     /// The outcome for these records, as the function reported it.
@@ -315,7 +318,7 @@ impl Delivery {
         let payload = is_object.then(|| self.context.fields(&self.context.role()).event(records));
         let batch = AbandonedBatch {
             request_id: self.last.as_ref().map_or(&random, |last| &last.request_id),
-            function_arn: &poller.functions.arn(&config.function),
+            function_arn: &function_arn(&poller.functions.config, &config.function),
             condition: abandoned.condition,
             invocations: abandoned.invocations,
             is_function_error: self.last.as_ref().is_some_and(|last| last.is_function_error),

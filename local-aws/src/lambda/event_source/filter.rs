@@ -8,13 +8,12 @@ use serde_json::{Map, Value, json};
 use super::event::{EventFields, seconds};
 use crate::error::AwsError;
 use crate::kinesis::RecordRef;
-use crate::lambda::validation::{Constraints, invalid_parameter};
+use crate::lambda::errors::invalid_parameter;
+use crate::validation::LAMBDA;
 use pattern::{InvalidPattern, Pattern};
 
 /// The most patterns a mapping can have (the quota's default).
 const MAX_FILTERS: usize = 5;
-/// The most characters a pattern can have, from botocore's model.
-const MAX_PATTERN_CHARS: usize = 4096;
 const DATA: &str = "data";
 /// The members of an event that patterns can name: its own, and those of `kinesis` beside them.
 const MEMBERS: [&str; 12] = [
@@ -56,12 +55,7 @@ impl Filters {
         let written: Option<Vec<String>> =
             filters.iter().map(|filter| Some(filter.get("Pattern")?.as_str()?.to_owned())).collect();
         let written = written.ok_or_else(invalid_definition)?;
-        let mut constraints = Constraints::default();
-        for (index, pattern) in written.iter().enumerate() {
-            let member = format!("filterCriteria.filters.{}.member.pattern", index + 1);
-            constraints.max_length(Some(pattern), &member, MAX_PATTERN_CHARS);
-        }
-        constraints.finish()?;
+        LAMBDA.check("FilterCriteria", "filterCriteria", criteria)?;
         if written.len() > MAX_FILTERS {
             // AWS's wording is unverified.
             return Err(invalid_parameter(format!(

@@ -12,8 +12,8 @@ use super::progress::Progress;
 use super::settings::{Settings, StartingPosition};
 use crate::config::Config;
 use crate::error::AwsError;
+use crate::lambda::errors::invalid_parameter;
 use crate::lambda::names::mapping_arn;
-use crate::lambda::validation::invalid_parameter;
 
 /// The states of a mapping. <https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

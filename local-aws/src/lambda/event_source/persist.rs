@@ -10,7 +10,7 @@ use super::mapping::{EventSource, Mapping, PollerConfig};
 use super::progress::{Progress, ShardProgress};
 use super::settings::{MappingInput, Settings, StartingPosition};
 use crate::error::AwsError;
-use crate::lambda::validation::service_failure;
+use crate::lambda::errors::service_failure;
 use crate::store::{Keyspace, Store, StoreError};
 
 #[derive(Serialize, Deserialize)]

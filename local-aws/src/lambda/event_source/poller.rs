@@ -13,8 +13,8 @@ use super::mapping::{EventSource, MappingState, PollerConfig};
 use super::progress::{Progress, ReadPosition};
 use super::shard::ShardReader;
 use crate::kinesis::{Cursor, Kinesis, Shard, Stream};
+use crate::lambda::context::Context as LambdaContext;
 use crate::lambda::destinations::Destinations;
-use crate::lambda::functions::Functions;
 
 /// The shortest time between two scans of the stream's shards. A busy stream changes with every put, its shards hardly ever. When
 /// a shard ends, they are scanned without delay.
@@ -24,7 +24,7 @@ const RESCAN: Duration = Duration::from_millis(50);
 pub struct Poller {
     pub uuid: String,
     pub source: EventSource,
-    pub functions: Functions,
+    pub functions: LambdaContext,
     pub kinesis: Kinesis,
     pub destinations: Destinations,
     pub progress: Arc<Progress>,

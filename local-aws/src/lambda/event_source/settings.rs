@@ -12,9 +12,10 @@ use super::batch::{Backoff, Policy};
 use super::filter::Filters;
 use crate::error::AwsError;
 use crate::kinesis::Start;
+use crate::lambda::configuration::is_set;
 use crate::lambda::destinations::{Destination, DestinationConfig, check_arn};
-use crate::lambda::settings_check::is_set;
-use crate::lambda::validation::{Constraints, invalid_parameter};
+use crate::lambda::errors::invalid_parameter;
+use crate::validation::LAMBDA;
 
 /// The members that CreateEventSourceMapping and UpdateEventSourceMapping share.
 #[derive(Debug, Default, Deserialize)]
@@ -187,9 +188,7 @@ impl StartingPosition {
                  not be null.",
             ));
         };
-        let mut constraints = Constraints::default();
-        constraints.one_of(Some(position), "startingPosition", &["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]);
-        constraints.finish()?;
+        LAMBDA.check("EventSourcePosition", "startingPosition", &json!(position))?;
         let start = match (position, &input.starting_position_timestamp) {
             ("AT_TIMESTAMP", Some(timestamp)) => {
                 let seconds = epoch_seconds(timestamp);
@@ -224,21 +223,7 @@ impl StartingPosition {
 }
 
 fn check(input: &MappingInput) -> Result<(), AwsError> {
-    let mut constraints = Constraints::default();
-    constraints.within(input.batch_size, "batchSize", limits::MAPPING_BATCH_RECORDS);
-    let window = input.maximum_batching_window_in_seconds;
-    constraints.within(window, "maximumBatchingWindowInSeconds", limits::MAPPING_BATCHING_WINDOW_SECONDS);
     let (least_age, most_age) = limits::MAPPING_RECORD_AGE_SECONDS.into_inner();
-    constraints.range(input.maximum_record_age_in_seconds, "maximumRecordAgeInSeconds", -1, most_age);
-    constraints.within(input.maximum_retry_attempts, "maximumRetryAttempts", limits::MAPPING_RETRY_ATTEMPTS);
-    let factor = input.parallelization_factor;
-    constraints.within(factor, "parallelizationFactor", limits::MAPPING_PARALLELIZATION_FACTOR);
-    let tumbling = input.tumbling_window_in_seconds;
-    constraints.within(tumbling, "tumblingWindowInSeconds", limits::MAPPING_TUMBLING_WINDOW_SECONDS);
-    if let Some(kinds) = &input.function_response_types {
-        constraints.list_of(kinds, "functionResponseTypes", 1, &["ReportBatchItemFailures"]);
-    }
-    constraints.finish()?;
     if input.maximum_record_age_in_seconds.is_some_and(|age| (0..least_age).contains(&age)) {
         // AWS's message is unverified.
         return Err(invalid_parameter(format!(
@@ -273,7 +258,10 @@ mod tests {
     }
 
     fn with(value: Value) -> Result<Settings, AwsError> {
-        Settings::default().with(&input(value))
+        let mut members = value.as_object().unwrap().clone();
+        members.insert("FunctionName".into(), json!("f"));
+        let read = LAMBDA.read("CreateEventSourceMapping", serde_json::from_value(members.into()).unwrap())?;
+        Settings::default().with(&input(read))
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The processes that may use a function's Runtime API: the function's own, and what they started.
+//! The processes that may use a function's Runtime API: the function's process and its descendants.
 //!
-//! The user of a connection comes from the kernel. Which process of that user it is, is read from `/proc`: first of all the
-//! function's own descriptors (50 µs), then, for a function that has a child call the API, those of every process in its
-//! process group or with its environment (8 ms where 240 processes run). A connection is checked once, when it is accepted.
+//! The kernel names the user of a connection. `/proc` tells which process of that user it is: first the descriptors of the
+//! function's process are searched (50 µs), then, for a function whose child calls the API, those of every process in its
+//! process group or with its environment (8 ms with 240 processes). A connection is checked once, when it is accepted.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::sync::SetOnce;
 
 use crate::peer::ClientSocket;
 
-/// A listener that hands out the connections of one function's processes, and closes all others.
+/// A listener that returns the connections of one function's processes, and closes all others.
 pub struct CallersOnly {
     pub listener: TcpListener,
     pub callers: std::sync::Arc<Callers>,
@@ -28,8 +28,8 @@ impl Listener for CallersOnly {
         loop {
             let (stream, address) = Listener::accept(&mut self.listener).await;
             if self.callers.include(&stream).await {
-                // Headers and body of an answer may leave in two writes: the second must not wait for the first's
-                // acknowledgement.
+                // The headers and the body of a response may be two writes. The second must not wait for the acknowledgement of
+                // the first.
                 stream.set_nodelay(true).ok();
                 return (stream, address);
             }
@@ -56,7 +56,7 @@ impl Callers {
         Self { function, log_stream, pid: SetOnce::new(), warned: std::sync::Once::new() }
     }
 
-    /// Admits the process and what it starts. Until then connections wait.
+    /// Admits the process and its descendants. Connections wait until then.
     pub fn admit(&self, pid: u32) {
         self.pid.set(pid).ok();
     }
@@ -76,21 +76,21 @@ impl Callers {
         is_included
     }
 
-    /// Says once what was refused: it may be tried thousands of times.
+    /// Logs the first rejection only: there may be thousands.
     fn warn(&self, who: &str) {
         self.warned.call_once(|| {
-            tracing::warn!(function = self.function, "connection to the Runtime API refused: it came from {who}");
+            tracing::warn!(function = self.function, "connection to the Runtime API rejected: it came from {who}");
         });
     }
 }
 
-/// Whether the process, one of its group or one with its environment holds a socket.
+/// Whether the process, a process of its group or one with its environment holds a socket.
 fn is_held(inode: u32, pid: u32, log_stream: &str) -> bool {
     let socket = format!("socket:[{inode}]");
     match holds(pid, &socket) {
         Ok(false) => {}
         Ok(true) => return true,
-        // A process that hides its descriptors also from its own user: that it is this user's must do.
+        // The process hides its descriptors from its own user, so the user has to suffice.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return true,
         Err(_) => {}
     }
@@ -106,7 +106,7 @@ fn holds(pid: u32, socket: &str) -> io::Result<bool> {
     Ok(descriptors.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == socket)))
 }
 
-/// The third number after the name, which may have parentheses and spaces in it: state, parent, group.
+/// The process group: the third field after the name, which may contain parentheses and spaces.
 fn group(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()

@@ -1,32 +1,30 @@
-//! The environment of a function's process: what Lambda sets, and nothing of this machine's.
+//! The environment variables of a function's process: those that Lambda sets, and none of this machine's.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-use super::process::Spec;
+use super::spec::Spec;
 use crate::credentials::Credentials;
-use crate::lambda::logging::Format;
-use crate::lambda::runtime::Kind;
+use crate::lambda::configuration::{Format, Language};
 
-/// What a process is given beside what its function is.
-pub struct Surroundings<'a> {
+/// The values of a process that do not come from its function.
+pub struct ProcessValues<'a> {
     pub region: &'a str,
     pub endpoint: SocketAddr,
     pub runtime_api: SocketAddr,
     pub runtime_dir: &'a Path,
     pub log_stream: &'a str,
-    /// The descriptor that takes log records.
+    /// The descriptor for log records.
     pub records: RawFd,
-    /// Those of the process alone.
+    /// The credentials of this process.
     pub credentials: &'a Credentials,
 }
 
-/// The variables of a process of `spec`. The function's own come last: they may replace those that Lambda lets them
-/// replace.
-pub fn variables(spec: &Spec, surroundings: &Surroundings<'_>) -> Vec<(String, String)> {
-    let Surroundings { region, endpoint, runtime_api, runtime_dir, log_stream, records, credentials } = *surroundings;
+/// The variables of a process. The function's own come last, since they may replace some of Lambda's.
+pub fn variables(spec: &Spec, values: &ProcessValues<'_>) -> Vec<(String, String)> {
+    let ProcessValues { region, endpoint, runtime_api, runtime_dir, log_stream, records, credentials } = *values;
     let settings = &spec.settings;
     let task = spec.folder.display().to_string();
     let mut variables: Vec<(&str, String)> = vec![
@@ -43,7 +41,7 @@ pub fn variables(spec: &Spec, surroundings: &Surroundings<'_>) -> Vec<(String, S
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
         ("AWS_ENDPOINT_URL", format!("http://{}", endpoint)),
-        // There is no host `stream-127.0.0.1`, to which StartLiveTail would be sent.
+        // StartLiveTail would be sent to the host `stream-127.0.0.1`, which does not exist.
         ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".into()),
         ("_HANDLER", settings.handler.clone()),
         ("LAMBDA_TASK_ROOT", task.clone()),
@@ -63,7 +61,7 @@ pub fn variables(spec: &Spec, surroundings: &Surroundings<'_>) -> Vec<(String, S
     if let Some(token) = &credentials.session_token {
         variables.push(("AWS_SESSION_TOKEN", token.clone()));
     }
-    if settings.runtime.kind != Kind::Provided {
+    if settings.runtime.language != Language::Provided {
         variables.push(("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", settings.runtime.id)));
     }
     let own = settings.environment.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));

@@ -1,12 +1,12 @@
-//! The channel on which a runtime hands over log records whole, apart from raw output. Pure.
+//! The channel through which a runtime sends log records, apart from raw output. Pure.
 //!
 //! A process finds its descriptor in `_LAMBDA_TELEMETRY_LOG_FD`. The format is the one that AWS's runtime clients write:
 //! a type (`0xa55a00` and a byte), the length, the time in microseconds (8 bytes), then the record; all big-endian.
 //! The type's lowest two bits say text (3) or JSON (2), the next three the level: 0 none, 1 TRACE to 6 FATAL.
 //! <https://github.com/aws/aws-lambda-python-runtime-interface-client> (`FramedTelemetryLogSink`)
 //!
-//! The type 1 is ours: our bootstraps send what the function prints through it, so that it keeps its place among the
-//! records. It is raw output all the same.
+//! The type 1 is ours: our runtimes send printed output through it, so that output and records keep their order. It is
+//! treated as raw output.
 
 use super::level::Level;
 use super::lines::{MAX_EVENT_BYTES, char_boundary};
@@ -15,16 +15,16 @@ const MAGIC: [u8; 3] = [0xa5, 0x5a, 0x00];
 const HEADER_BYTES: usize = 16;
 const RAW: u8 = 1;
 
-/// What a channel carries.
+/// A piece of a channel's content.
 #[derive(Debug, PartialEq)]
 pub enum Piece<'a> {
-    /// Output as it was printed, not a record.
+    /// Printed output.
     Raw(&'a [u8]),
-    /// One log event, with its newline; a record longer than an event is several.
+    /// One log event, with its newline. A record that is longer than an event becomes several.
     Record { level: Option<Level>, text: String },
 }
 
-/// Takes a stream of bytes apart into records.
+/// Splits a stream of bytes into records.
 #[derive(Default)]
 pub struct Frames {
     pending: Vec<u8>,
@@ -35,12 +35,12 @@ pub struct Frames {
 #[derive(Clone, Copy)]
 struct Open {
     kind: u8,
-    /// Bytes that have not been handed over.
+    /// Bytes that are still to come.
     left: usize,
 }
 
 impl Frames {
-    /// Takes the next bytes and hands over what they complete. Bytes outside of any frame are raw output.
+    /// Reads the next bytes and passes complete pieces to `each`. Bytes outside of a frame are raw output.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Piece<'_>)) {
         self.pending.extend_from_slice(bytes);
         let mut at = 0;
@@ -50,11 +50,11 @@ impl Frames {
         self.pending.drain(..at);
     }
 
-    /// Hands over what has come of a frame whose end will not: its writer was killed.
+    /// Passes an incomplete frame to `each`: its writer was killed.
     pub fn finish(&mut self, mut each: impl FnMut(Piece<'_>)) {
         let rest = std::mem::take(&mut self.pending);
         match self.open.take() {
-            // Frames of raw output are never held back.
+            // Raw output is never buffered.
             Some(Open { kind, .. }) if !rest.is_empty() => each(record(kind, &rest, true)),
             _ => each(Piece::Raw(&rest)),
         }
@@ -69,7 +69,7 @@ fn record(kind: u8, bytes: &[u8], is_end: bool) -> Piece<'static> {
     Piece::Record { level: Level::of_frame(kind >> 2), text }
 }
 
-/// Handles the beginning of `bytes` and returns how many those were; none when more bytes are needed.
+/// Reads one piece from the beginning of `bytes` and returns its length; `None` if more bytes are needed.
 fn step(open: &mut Option<Open>, bytes: &[u8], each: &mut impl FnMut(Piece<'_>)) -> Option<usize> {
     let Some(Open { kind, left }) = *open else { return begin(open, bytes, each) };
     let is_raw = kind & 0b11 == RAW;

@@ -1,4 +1,4 @@
-//! The log stream of one process: what it writes, between the lines that Lambda writes about it.
+//! The log stream of one process: its output, and the lines that Lambda writes about it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,24 +9,25 @@ use rustix::io::Errno;
 use tokio::net::unix::pipe;
 
 use super::frames::{Frames, Piece};
-use super::level::Least;
+use super::level::LevelFilter;
 use super::lines::Lines;
 use crate::logs::{InputEvent, Logs};
 
 /// Bytes of a log tail. <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 const TAIL_BYTES: usize = 4096;
-/// Asked of the kernel, so that a burst does not stop the function at every 64 KiB; the most it gives without privileges.
+/// The capacity of the pipes, so that a burst does not block the function at every 64 KiB. The kernel grants no more without
+/// privileges.
 const PIPE_BYTES: usize = 1024 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// One process's log stream. Its stdout and stderr are one pipe, so that their lines keep the order in which they were
-/// written. Records that a runtime hands over whole come through a pipe of their own, so that raw output never runs into
-/// them. Whoever appends drains both first, so that what was written before something happened stands before it.
+/// One process's log stream. Stdout and stderr are one pipe, so that their lines keep their order. The records of a runtime
+/// have a pipe of their own, so that raw output never runs into them. Both pipes are drained before a line of Lambda's is
+/// appended, so that earlier output precedes it.
 pub struct FunctionLog {
     logs: Logs,
     group: String,
     stream: String,
-    least: Least,
+    filter: LevelFilter,
     output: pipe::Receiver,
     records: pipe::Receiver,
     state: Mutex<State>,
@@ -36,13 +37,13 @@ struct State {
     lines: Lines,
     frames: Frames,
     chunk: Vec<u8>,
-    /// The end of what the running invocation has logged; none between invocations.
+    /// The end of the running invocation's log; `None` between invocations.
     tail: Option<Vec<u8>>,
-    /// Epoch milliseconds of the last event: a clock that steps back does not reorder lines.
-    last: i64,
+    /// The last event's time in epoch milliseconds, so that a clock that steps back does not reorder lines.
+    last_time: i64,
 }
 
-/// The reading ends of what a process writes.
+/// The reading ends of a process's pipes.
 pub struct Channels {
     /// Raw: stdout and stderr.
     pub output: OwnedFd,
@@ -51,11 +52,11 @@ pub struct Channels {
 }
 
 impl FunctionLog {
-    /// The log stream of what comes through `channels`, from the `least` level on.
+    /// Creates the log stream. Events that do not pass `filter` are dropped.
     ///
     /// # Errors
     /// A channel is not a pipe, or cannot be watched.
-    pub fn new(logs: Logs, group: String, stream: String, least: Least, channels: Channels) -> io::Result<Self> {
+    pub fn new(logs: Logs, group: String, stream: String, filter: LevelFilter, channels: Channels) -> io::Result<Self> {
         let open = |pipe: OwnedFd| {
             // A smaller pipe works as well, only slower.
             rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES).ok();
@@ -64,8 +65,8 @@ impl FunctionLog {
         let (output, records) = (open(channels.output)?, open(channels.records)?);
         logs.ensure_stream(&group, &stream);
         let chunk = vec![0; CHUNK_BYTES];
-        let state = State { lines: Lines::default(), frames: Frames::default(), chunk, tail: None, last: 0 };
-        Ok(Self { logs, group, stream, least, output, records, state: Mutex::new(state) })
+        let state = State { lines: Lines::default(), frames: Frames::default(), chunk, tail: None, last_time: 0 };
+        Ok(Self { logs, group, stream, filter, output, records, state: Mutex::new(state) })
     }
 
     pub fn stream(&self) -> &str {
@@ -82,31 +83,31 @@ impl FunctionLog {
             }
             let mut state = self.state();
             let state = &mut *state;
-            has_output &= self.read(state, &self.output, Self::take_output);
-            has_records &= self.read(state, &self.records, Self::take_records);
+            has_output &= self.read(state, &self.output, Self::append_output);
+            has_records &= self.read(state, &self.records, Self::append_records);
         }
     }
 
-    /// Reads once and hands the bytes to `take`. False when there will be no more.
-    fn read(&self, state: &mut State, pipe: &pipe::Receiver, take: fn(&Self, &mut State, usize)) -> bool {
+    /// Reads once and passes the bytes to `append`. Returns `false` at the end of the pipe.
+    fn read(&self, state: &mut State, pipe: &pipe::Receiver, append: fn(&Self, &mut State, usize)) -> bool {
         match pipe.try_read(&mut state.chunk) {
             Ok(0) => false,
             Ok(len) => {
-                take(self, state, len);
+                append(self, state, len);
                 true
             }
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         }
     }
 
-    /// Appends a line of Lambda's own, after all that the process has written so far.
+    /// Appends a line of Lambda's, after everything that the process has written until now.
     pub fn platform(&self, line: String) {
         let mut state = self.state();
         self.drain(&mut state);
         self.append(&mut state, vec![line + "\n"]);
     }
 
-    /// Begins an invocation's tail, with the line that marks it, if the format and level show one.
+    /// Starts an invocation's tail, with the invocation's first line if the format and level have one.
     pub fn begin(&self, line: Option<String>) {
         let mut state = self.state();
         self.drain(&mut state);
@@ -114,42 +115,41 @@ impl FunctionLog {
         self.append(&mut state, line.map(|line| line + "\n").into_iter().collect());
     }
 
-    /// Appends what the process has written before its end, lines and records that have only begun included.
+    /// Appends the rest of an ended process's output, incomplete lines and records included.
     pub fn settle(&self) {
         let mut state = self.state();
         self.drain(&mut state);
         let state = &mut *state;
         let mut events = Vec::new();
-        state.frames.finish(|piece| self.take_piece(&mut state.lines, piece, &mut events));
+        state.frames.finish(|piece| self.add_piece(&mut state.lines, piece, &mut events));
         state.lines.flush(|line| events.extend(self.shown(line)));
         self.append(state, events);
     }
 
-    /// Ends the invocation's tail: the last 4 KiB of what was logged since it began.
+    /// Ends the invocation's tail, and returns the last 4 KiB of its log.
     pub fn take_tail(&self) -> Vec<u8> {
         self.state().tail.take().unwrap_or_default()
     }
 
-    /// Appends all that was written before this call, a line that has only begun included.
+    /// Appends everything that was written before this call, an incomplete line included.
     fn drain(&self, state: &mut State) {
-        self.drain_pipe(state, &self.output, Self::take_output);
-        self.drain_pipe(state, &self.records, Self::take_records);
-        let mut begun = Vec::new();
-        state.lines.flush(|line| begun.extend(self.shown(line)));
-        self.append(state, begun);
+        self.drain_pipe(state, &self.output, Self::append_output);
+        self.drain_pipe(state, &self.records, Self::append_records);
+        let mut incomplete = Vec::new();
+        state.lines.flush(|line| incomplete.extend(self.shown(line)));
+        self.append(state, incomplete);
     }
 
-    /// What the reading task has not taken is in the pipe, and a pipe holds no more than its size, so a process that
-    /// never stops writing does not hold this up. The reads go past tokio, which may not have heard yet that there is
-    /// something to read.
-    fn drain_pipe(&self, state: &mut State, pipe: &pipe::Receiver, take: fn(&Self, &mut State, usize)) {
+    /// Reads at most the capacity of the pipe, so that a process that never stops writing does not block this. The reads bypass
+    /// tokio, which may not know yet that the pipe is readable.
+    fn drain_pipe(&self, state: &mut State, pipe: &pipe::Receiver, append: fn(&Self, &mut State, usize)) {
         let mut left = rustix::pipe::fcntl_getpipe_size(pipe).unwrap_or(PIPE_BYTES);
         while left > 0 {
             match rustix::io::read(pipe, &mut state.chunk[..]) {
                 Ok(0) => break,
                 Ok(len) => {
                     left = left.saturating_sub(len);
-                    take(self, state, len);
+                    append(self, state, len);
                 }
                 Err(Errno::INTR) => {}
                 Err(_) => break,
@@ -157,39 +157,39 @@ impl FunctionLog {
         }
     }
 
-    fn take_output(&self, state: &mut State, len: usize) {
+    fn append_output(&self, state: &mut State, len: usize) {
         let mut lines = Vec::new();
         state.lines.push(&state.chunk[..len], |line| lines.extend(self.shown(line)));
         self.append(state, lines);
     }
 
-    fn take_records(&self, state: &mut State, len: usize) {
+    fn append_records(&self, state: &mut State, len: usize) {
         let mut events = Vec::new();
-        state.frames.push(&state.chunk[..len], |piece| self.take_piece(&mut state.lines, piece, &mut events));
+        state.frames.push(&state.chunk[..len], |piece| self.add_piece(&mut state.lines, piece, &mut events));
         self.append(state, events);
     }
 
-    fn take_piece(&self, lines: &mut Lines, piece: Piece<'_>, events: &mut Vec<String>) {
+    fn add_piece(&self, lines: &mut Lines, piece: Piece<'_>, events: &mut Vec<String>) {
         match piece {
             Piece::Raw(bytes) => lines.push(bytes, |line| events.extend(self.shown(line))),
-            Piece::Record { level, text } if self.least.shows_record(level, &text) => events.push(text),
+            Piece::Record { level, text } if self.filter.passes_record(level, &text) => events.push(text),
             Piece::Record { .. } => {}
         }
     }
 
     fn shown(&self, line: String) -> Option<String> {
-        self.least.shows(&line).then_some(line)
+        self.filter.passes(&line).then_some(line)
     }
 
     fn append(&self, state: &mut State, lines: Vec<String>) {
         if lines.is_empty() {
             return;
         }
-        state.last = state.last.max(Timestamp::now().as_millisecond());
+        state.last_time = state.last_time.max(Timestamp::now().as_millisecond());
         if let Some(tail) = &mut state.tail {
             keep_last(tail, &lines);
         }
-        let event = |message| InputEvent { timestamp: state.last, message };
+        let event = |message| InputEvent { timestamp: state.last_time, message };
         self.logs.append(&self.group, &self.stream, lines.into_iter().map(event).collect());
     }
 

@@ -1,8 +1,8 @@
-//! The process that outlives the endpoint for a moment, so that nothing of a function outlives it for longer.
+//! A process that outlives the endpoint for a moment and ends everything that functions have started.
 //!
-//! A SIGKILL of the endpoint runs none of its code, and a child in a session of its own is in no group that could be
-//! killed. So `/bin/sh`, which a library finds on any Linux, waits for the end of a pipe whose other end the endpoint
-//! alone has, and finds the processes by what each inherits: the environment.
+//! After a SIGKILL the endpoint cannot run code, and a child in a session of its own is in no group that could be killed. So
+//! `/bin/sh`, which exists on any Linux, waits for the end of a pipe whose other end only the endpoint holds, and finds the
+//! processes by the environment that they inherit.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub struct Guardian(Mutex<Option<Running>>);
 
 struct Running {
     process: Child,
-    orders: File,
+    requests: File,
 }
 
 impl Guardian {
@@ -29,7 +29,7 @@ impl Guardian {
     /// There is no `/bin/sh`.
     pub fn start(folder: &Path) -> io::Result<Self> {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        // Should it ever lag so far behind that the pipe is full, the last sweep does for all.
+        // If the pipe is ever full, requests are dropped: the last sweep covers all processes.
         rustix::io::ioctl_fionbio(&write, true)?;
         let process = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "local-aws-guardian"])
@@ -38,25 +38,25 @@ impl Guardian {
             .stdin(read)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // What is sent to the terminal's group, and to the endpoint's, is not for it.
+            // Signals to the group of the terminal or of the endpoint must not reach it.
             .process_group(0)
             .spawn()?;
-        Ok(Self(Mutex::new(Some(Running { process, orders: File::from(write) }))))
+        Ok(Self(Mutex::new(Some(Running { process, requests: File::from(write) }))))
     }
 
-    /// Has what the process of this log stream started ended too, wherever it moved.
+    /// Ends everything that the process of this log stream has started, whatever its session or group.
     pub fn sweep(&self, log_stream: &str) {
         if let Some(running) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            running.orders.write_all(format!("{log_stream}\n").as_bytes()).ok();
+            running.requests.write_all(format!("{log_stream}\n").as_bytes()).ok();
         }
     }
 
-    /// Ends every process that is left. Blocks until that is done; the folder is removed afterwards.
+    /// Ends every remaining process. Blocks until that is done. The folder is removed afterwards.
     pub fn end(&self) {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { mut process, mut orders }) = running {
-            orders.write_all(b"end\n").ok();
-            drop(orders);
+        if let Some(Running { mut process, mut requests }) = running {
+            requests.write_all(b"end\n").ok();
+            drop(requests);
             process.wait().ok();
         }
     }

@@ -1,4 +1,4 @@
-//! One invocation on one process: initialization if it is the first, the wait for the answer, and the lines around it.
+//! One invocation on one process: the initialization if it is the first, the wait for the response, and Lambda's log lines.
 
 use std::time::{Duration, Instant};
 
@@ -9,24 +9,24 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::platform_log::{Report, Status};
-use super::process::{Process, exit_words};
+use super::process::{Process, exit_message};
 use super::runtime_api::{Answer, Delivery, MAX_RESPONSE_BYTES};
 
-/// What the initialization of a process may take beside the function's own timeout.
+/// The time limit of a process's initialization, in addition to the function's timeout.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What is asked of a function.
+/// A request to a function.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub payload: Bytes,
-    /// The function's ARN as the caller named it.
+    /// The function's ARN in the caller's form.
     pub invoked_arn: String,
-    /// JSON, as the Runtime API hands it on.
+    /// JSON.
     pub client_context: Option<String>,
 }
 
-/// What came of it.
+/// The result of an invocation.
 #[derive(Debug, Clone)]
 pub struct Invoked {
     pub payload: Bytes,
@@ -38,10 +38,10 @@ pub struct Invoked {
     pub log_tail: Vec<u8>,
 }
 
-/// How an invocation on a process went.
+/// The outcome of an invocation on a process.
 pub enum Run {
-    /// The process died before it took the invocation: another one can take it.
-    NotTaken,
+    /// The process ended before it received the invocation: another process can run it.
+    NotReceived,
     Done {
         invoked: Invoked,
         /// The process waits for its next invocation.
@@ -49,17 +49,17 @@ pub enum Run {
     },
 }
 
-/// The end of an invocation, as far as the function is concerned.
+/// The end of an invocation.
 struct End {
     payload: Bytes,
     is_error: bool,
     status: Status,
-    /// The line about a failure that the function cannot write itself.
+    /// Lambda's log line about a failure of the process.
     failure: Option<String>,
 }
 
 impl Process {
-    /// Runs one invocation; `is_cold` when it is the process's first.
+    /// Runs one invocation. `is_cold` if it is the process's first.
     pub async fn run(&self, call: &Call, request_id: &str, is_cold: bool) -> Run {
         tokio::select! {
             biased;
@@ -93,11 +93,11 @@ impl Process {
             self.kill();
             self.exited().await;
             end.get_or_insert_with(|| timed_out(request_id, limit));
-        } else if !self.is_running() && self.api.take_back().await {
+        } else if !self.is_running() && self.api.withdraw().await {
             if !is_cold {
-                return Run::NotTaken;
+                return Run::NotReceived;
             }
-            // A new process that dies at once would do so again: that is the invocation's end.
+            // Another new process would end at once too, so this fails the invocation.
             self.log.begin(self.spec.platform_log.start(Timestamp::now(), request_id));
         }
         let end = end.unwrap_or_else(|| timed_out(request_id, limit));
@@ -108,7 +108,7 @@ impl Process {
 
     /// Waits until the process asks for its first invocation.
     async fn initialize(&self, request_id: &str) -> Result<Duration, End> {
-        // On AWS the initialization begins again after its own limit, within the invocation.
+        // On AWS the initialization starts again after its own limit, within the invocation.
         let timeout = self.timeout();
         tokio::select! {
             () = self.api.waiting() => Ok(self.started.elapsed()),
@@ -118,7 +118,7 @@ impl Process {
                 self.exited().await;
                 Err(End { payload: error.body, is_error: true, status: Status::Error(error.kind), failure: None })
             }
-            status = self.exited() => Err(exited(request_id, &exit_words(status))),
+            status = self.exited() => Err(exited(request_id, &exit_message(status))),
             () = tokio::time::sleep(INIT_LIMIT + timeout) => {
                 self.max_memory_mb();
                 self.kill();
@@ -131,21 +131,21 @@ impl Process {
     async fn deliver(&self, call: &Call, request_id: &str) -> oneshot::Receiver<Answer> {
         let (sender, answer) = oneshot::channel();
         let (log, spec, id) = (self.log.clone(), self.spec.clone(), request_id.to_owned());
-        let on_taken = Box::new(move || log.begin(spec.platform_log.start(Timestamp::now(), &id)));
+        let on_received = Box::new(move || log.begin(spec.platform_log.start(Timestamp::now(), &id)));
         let headers = next_headers(call, request_id, self.spec.settings.timeout_seconds);
         let payload = call.payload.clone();
         self.api
-            .deliver(Delivery { request_id: request_id.to_owned(), headers, payload, on_taken, answer: sender })
+            .deliver(Delivery { request_id: request_id.to_owned(), headers, payload, on_received, answer: sender })
             .await;
         answer
     }
 
-    /// Waits for the answer, and then until the process asks for more: only then has it done with this invocation.
+    /// Waits for the response, and then until the process asks for another invocation: until then it may still work on this one.
     async fn complete(&self, mut answer: oneshot::Receiver<Answer>, request_id: &str, end: &mut Option<End>) {
         let status = tokio::select! {
             biased;
             Ok(answer) = &mut answer => {
-                *end = Some(answered(answer));
+                *end = Some(end_of(answer));
                 tokio::select! {
                     () = self.api.waiting() => {}
                     _ = self.exited() => {}
@@ -155,8 +155,8 @@ impl Process {
             status = self.exited() => status,
         };
         *end = Some(match answer.try_recv() {
-            Ok(answer) => answered(answer),
-            Err(_) => exited(request_id, &exit_words(status)),
+            Ok(answer) => end_of(answer),
+            Err(_) => exited(request_id, &exit_message(status)),
         });
     }
 
@@ -171,12 +171,12 @@ impl Process {
         self.conclude(request_id, end, duration.min(self.timeout()), None)
     }
 
-    /// What an invocation may take.
+    /// The time limit of an invocation.
     fn timeout(&self) -> Duration {
         Duration::from_secs(self.spec.settings.timeout_seconds.into())
     }
 
-    /// Writes the lines that end an invocation. What the process wrote before it answered stands before them.
+    /// Writes the log lines that end an invocation, after the process's own output.
     fn conclude(&self, request_id: &str, end: End, duration: Duration, init_duration: Option<Duration>) -> Invoked {
         let lines = &self.spec.platform_log;
         let now = Timestamp::now();
@@ -184,7 +184,7 @@ impl Process {
             duration,
             init_duration,
             memory_mb: self.spec.settings.memory_mb,
-            // What it was killed for taking, it did not have.
+            // A process that was killed for its memory used more than it had.
             max_memory_mb: self.max_memory_mb().min(self.spec.settings.memory_mb.into()),
             status: end.status,
         };
@@ -198,7 +198,7 @@ impl Process {
     }
 }
 
-fn answered(answer: Answer) -> End {
+fn end_of(answer: Answer) -> End {
     let (payload, is_error) = match answer {
         Answer::Response(payload) => (payload, false),
         Answer::Error(body) => (body, true),
@@ -208,15 +208,15 @@ fn answered(answer: Answer) -> End {
             (error_document("Function.ResponseSizeTooLarge", &message), true)
         }
     };
-    // An error of the handler is none of the runtime's: REPORT shows no status for it (recorded 2025-11).
+    // REPORT shows no status for an error of the handler (recorded 2025-11).
     End { payload, is_error, status: Status::Success, failure: None }
 }
 
-fn exited(request_id: &str, words: &str) -> End {
-    failed(request_id, "Runtime.ExitError", words)
+fn exited(request_id: &str, message: &str) -> End {
+    failed(request_id, "Runtime.ExitError", message)
 }
 
-/// A process that could not be started at all.
+/// The payload of an invocation whose process could not be started.
 pub fn not_started(request_id: &str, reason: &str) -> Bytes {
     failed(request_id, "Runtime.InvalidEntrypoint", reason).payload
 }
@@ -235,7 +235,7 @@ fn timed_out(request_id: &str, limit: Duration) -> End {
     let what = format!("Task timed out after {:.2} seconds", limit.as_secs_f64());
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
     End {
-        // Recorded 2025-11; before that AWS answered the log's line as errorMessage.
+        // Recorded 2025-11. Before that, AWS returned the log line as errorMessage.
         payload: error_document("Sandbox.Timedout", &format!("RequestId: {request_id} Error: {what}")),
         is_error: true,
         status: Status::Timeout,
@@ -261,7 +261,7 @@ fn next_headers(call: &Call, request_id: &str, timeout_seconds: u32) -> HeaderMa
         ("lambda-runtime-trace-id", Some(trace.as_str())),
         ("lambda-runtime-client-context", call.client_context.as_deref()),
     ] {
-        // A client context that cannot be a header's value is left out.
+        // A client context that is not valid as a header is left out.
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
             headers.insert(HeaderName::from_static(name), value);
         }

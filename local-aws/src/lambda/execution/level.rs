@@ -1,11 +1,11 @@
-//! Which of a function's log events its application log level lets pass, in the JSON format.
+//! Filters a function's log events by its application log level, in the JSON format.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::lambda::logging::Format;
+use crate::lambda::configuration::Format;
 
 /// From the most detail to the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// Understands the names that Lambda's runtimes write (Python's WARNING and CRITICAL, .NET's Information), and
+    /// Reads the names that Lambda's runtimes write (Python's WARNING and CRITICAL, .NET's Information), and
     /// those of common loggers and of syslog, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_uppercase().as_str() {
@@ -40,18 +40,18 @@ impl Level {
     }
 }
 
-/// The least level that is shown; none where everything is.
+/// The lowest level of log events that are stored; `None` stores all.
 #[derive(Debug, Clone, Copy)]
-pub struct Least(Option<Level>);
+pub struct LevelFilter(Option<Level>);
 
 #[derive(Deserialize)]
-struct Levelled {
+struct LineWithLevel {
     level: String,
     #[serde(alias = "time")]
     timestamp: Value,
 }
 
-impl Least {
+impl LevelFilter {
     /// Only events in the JSON format have levels.
     pub fn of(format: &Format) -> Self {
         match format {
@@ -60,23 +60,22 @@ impl Least {
         }
     }
 
-    /// Whether a line of raw output is shown: one that does not say its level, or not its time in RFC 3339, counts as
-    /// INFO.
-    pub fn shows(self, line: &str) -> bool {
-        self.0.is_none_or(|least| stated(line).unwrap_or(Level::Info) >= least)
+    /// Whether a line of raw output passes. A line without a level, or without its time in RFC 3339, counts as INFO.
+    pub fn passes(self, line: &str) -> bool {
+        self.0.is_none_or(|least| level_of(line).unwrap_or(Level::Info) >= least)
     }
 
-    /// Whether a record is shown that a runtime has handed over with this level; without one it is like raw output.
-    pub fn shows_record(self, level: Option<Level>, text: &str) -> bool {
+    /// Whether a record passes to which a runtime gave this level. Without a level, it is like raw output.
+    pub fn passes_record(self, level: Option<Level>, text: &str) -> bool {
         match (self.0, level) {
             (Some(least), Some(level)) => level >= least,
-            _ => self.shows(text),
+            _ => self.passes(text),
         }
     }
 }
 
-fn stated(line: &str) -> Option<Level> {
-    let Levelled { level, timestamp } = serde_json::from_str(line).ok()?;
+fn level_of(line: &str) -> Option<Level> {
+    let LineWithLevel { level, timestamp } = serde_json::from_str(line).ok()?;
     timestamp.as_str()?.parse::<Timestamp>().ok()?;
     Level::named(&level)
 }
@@ -85,17 +84,17 @@ fn stated(line: &str) -> Option<Level> {
 mod tests {
     use super::*;
 
-    fn least(level: &str) -> Least {
+    fn filter(level: &str) -> LevelFilter {
         let (application_level, system_level) = (level.to_owned(), "INFO".to_owned());
-        Least::of(&Format::Json { application_level, system_level })
+        LevelFilter::of(&Format::Json { application_level, system_level })
     }
 
     fn shows(level: &str, line: &str) -> bool {
-        least(level).shows(line)
+        filter(level).passes(line)
     }
 
     #[test]
-    fn a_line_says_its_level_or_counts_as_info() {
+    fn a_line_without_a_level_counts_as_info() {
         let debug = r#"{"level":"debug","msg":"m","timestamp":"2024-11-02T16:51:31.587199Z"}"#;
         assert_eq!(["TRACE", "DEBUG", "INFO"].map(|least| shows(least, debug)), [true, true, false]);
         let error = r#"{"time":"2024-11-02T16:51:31Z","level":"ERROR"}"#;
@@ -103,7 +102,7 @@ mod tests {
         for info in ["plain", "{}", r#"{"level":"ERROR"}"#, r#"{"level":"LOUD","timestamp":"2024-11-02T16:51:31Z"}"#] {
             assert_eq!(["INFO", "WARN"].map(|least| shows(least, info)), [true, false], "{info}");
         }
-        assert!(Least::of(&Format::Text).shows(debug));
+        assert!(LevelFilter::of(&Format::Text).passes(debug));
     }
 
     #[test]
@@ -128,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn a_records_level_counts_more_than_its_text() {
+    fn the_level_of_a_record_takes_precedence_over_its_text() {
         let error = r#"{"level":"ERROR","timestamp":"2024-11-02T16:51:31Z"}"#;
-        assert!(!least("WARN").shows_record(Some(Level::Info), error));
-        assert!(least("WARN").shows_record(Some(Level::Warn), "plain"));
-        assert!(least("WARN").shows_record(None, error) && !least("WARN").shows_record(None, "plain"));
-        assert!(Least::of(&Format::Text).shows_record(Some(Level::Trace), "plain"));
+        assert!(!filter("WARN").passes_record(Some(Level::Info), error));
+        assert!(filter("WARN").passes_record(Some(Level::Warn), "plain"));
+        assert!(filter("WARN").passes_record(None, error) && !filter("WARN").passes_record(None, "plain"));
+        assert!(LevelFilter::of(&Format::Text).passes_record(Some(Level::Trace), "plain"));
     }
 }

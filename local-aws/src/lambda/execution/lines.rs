@@ -1,54 +1,54 @@
-//! A process's output cut into log events. Pure.
+//! Splits a process's output into log events. Pure.
 
 use kinesis_event_logger_core::limits;
 
-/// Bytes of one event: CloudWatch Logs takes 1,048,576, and counts 26 of its own for each.
+/// Bytes of one event: CloudWatch Logs accepts 1,048,576, and adds 26 to each event.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 pub const MAX_EVENT_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - limits::PUT_LOG_EVENTS_OVERHEAD_BYTES;
 
-/// Cuts a stream of bytes into lines, each with its newline, as Lambda stores them.
+/// Splits a stream of bytes into lines, each with its newline, as Lambda stores them.
 #[derive(Default)]
 pub struct Lines {
-    /// The beginning of a line whose end has not come yet.
-    begun: Vec<u8>,
+    /// The beginning of an incomplete line.
+    incomplete: Vec<u8>,
 }
 
 impl Lines {
-    /// Takes the next bytes and hands over every line they complete. A line longer than an event is handed over in parts.
+    /// Reads the next bytes and passes every complete line to `line`. A line that is longer than an event is passed in parts.
     pub fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(String)) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             let (complete, rest) = bytes.split_at(end + 1);
             bytes = rest;
-            if self.begun.is_empty() && complete.len() <= MAX_EVENT_BYTES {
+            if self.incomplete.is_empty() && complete.len() <= MAX_EVENT_BYTES {
                 line(String::from_utf8_lossy(complete).into_owned());
                 continue;
             }
-            self.begun.extend_from_slice(complete);
+            self.incomplete.extend_from_slice(complete);
             self.split_long(&mut line);
             self.flush(&mut line);
         }
-        self.begun.extend_from_slice(bytes);
+        self.incomplete.extend_from_slice(bytes);
         self.split_long(&mut line);
     }
 
-    /// Hands over the line that has begun, if any.
+    /// Passes an incomplete line to `line`.
     pub fn flush(&mut self, mut line: impl FnMut(String)) {
-        if !self.begun.is_empty() {
-            line(String::from_utf8_lossy(&self.begun).into_owned());
-            self.begun.clear();
+        if !self.incomplete.is_empty() {
+            line(String::from_utf8_lossy(&self.incomplete).into_owned());
+            self.incomplete.clear();
         }
     }
 
     fn split_long(&mut self, line: &mut impl FnMut(String)) {
-        while self.begun.len() > MAX_EVENT_BYTES {
-            let end = char_boundary(&self.begun, MAX_EVENT_BYTES);
-            line(String::from_utf8_lossy(&self.begun[..end]).into_owned());
-            self.begun.drain(..end);
+        while self.incomplete.len() > MAX_EVENT_BYTES {
+            let end = char_boundary(&self.incomplete, MAX_EVENT_BYTES);
+            line(String::from_utf8_lossy(&self.incomplete[..end]).into_owned());
+            self.incomplete.drain(..end);
         }
     }
 }
 
-/// The last place at or before `at` that is not within a UTF-8 character.
+/// The last offset at or before `at` that is not within a UTF-8 character.
 pub fn char_boundary(bytes: &[u8], at: usize) -> usize {
     let is_continuation = |index: usize| bytes[index] & 0xC0 == 0x80;
     (at.saturating_sub(3)..=at).rev().find(|&index| !is_continuation(index)).unwrap_or(at)

@@ -1,7 +1,7 @@
-//! The lines that Lambda itself writes to a function's log, as text or as JSON. Pure.
+//! Lambda's own lines in a function's log, as text or as JSON. Pure.
 //!
 //! Text: recorded answers of 2025-11. JSON: the platform events of the telemetry API,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html>, and which level each is at,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html>, and their levels,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>.
 
 use std::time::Duration;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::lambda::logging::Format;
+use crate::lambda::configuration::Format;
 
-/// How an invocation ended.
+/// The status of an ended invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Status {
     Success,
     Timeout,
-    /// The runtime is gone, or could not start; the error's type, `Runtime.ExitError` for instance.
+    /// The runtime has ended or could not start. The error's type, for example `Runtime.ExitError`.
     Error(String),
 }
 
-/// What REPORT shows.
+/// The values of the REPORT line.
 #[derive(Debug, Clone)]
 pub struct Report {
     pub duration: Duration,
@@ -122,7 +122,7 @@ impl PlatformLog {
         )
     }
 
-    /// A text line about a failure; the JSON format has its words in other events.
+    /// The text line about a failure. In the JSON format, other events contain it.
     pub fn failure(&self, text: String) -> Option<String> {
         (self.format == Format::Text).then_some(text)
     }
@@ -204,7 +204,7 @@ fn json_ms(duration: Duration) -> Value {
     json!((duration.as_secs_f64() * 1_000_000.0).round() / 1000.0)
 }
 
-/// Every millisecond begun counts, and at least one.
+/// Rounds up to full milliseconds, at least one.
 fn billed_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
 }

@@ -1,4 +1,4 @@
-//! The processes of one function version: warm ones are used again, and as many run at once as are needed.
+//! The processes of one function version. Warm processes are reused, and new ones start when all are busy.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::invocation::{self, Call, Invoked, Run};
-use super::process::{Host, Process, Spec, StartError};
+use super::process::{Host, Process, StartError};
+use super::spec::Spec;
 
-/// Processes of one function at once. AWS starts up to 1,000 in an account; a machine of one's own is smaller, and an
-/// invocation over the limit waits instead of being throttled.
+/// Running processes of one function, at most. AWS starts up to 1,000 in an account. A developer's machine is smaller, so an
+/// invocation above this limit waits instead of being throttled.
 const MAX_PROCESSES: usize = 32;
 
 /// The processes of one function version.
@@ -44,7 +45,7 @@ impl Pool {
 
     async fn invoke_once(&self, call: &Call, request_id: &str) -> Invoked {
         loop {
-            let (process, is_cold) = match self.take_idle() {
+            let (process, is_cold) = match self.pop_idle() {
                 Some(process) => (process, false),
                 None => match Process::start(&self.host, &self.spec).await {
                     Ok(process) => (process, true),
@@ -52,7 +53,7 @@ impl Pool {
                 },
             };
             match self.run(&process, call, request_id, is_cold).await {
-                Run::NotTaken => {}
+                Run::NotReceived => {}
                 Run::Done { invoked, is_reusable } => {
                     if is_reusable {
                         self.put_back(process);
@@ -63,7 +64,7 @@ impl Pool {
         }
     }
 
-    /// Runs the invocation; where a fault asks for it, the process is killed meanwhile, as if it had crashed.
+    /// Runs the invocation. A configured fault kills the process meanwhile, as if it had crashed.
     async fn run(&self, process: &Process, call: &Call, request_id: &str, is_cold: bool) -> Run {
         let run = process.run(call, request_id, is_cold);
         let Some(after) = self.host.faults.of_invocation() else { return run.await };
@@ -77,15 +78,15 @@ impl Pool {
         }
     }
 
-    /// Ends the idle processes now and the busy ones as soon as they are done: the function has newer code or settings.
+    /// Ends the idle processes now and the busy ones after their invocation: the function has newer code or settings.
     pub fn retire(&self) {
         let mut idle = self.idle();
         idle.is_retired = true;
         idle.processes.clear();
     }
 
-    /// The one used last, since it is the warmest; what died meanwhile is dropped.
-    fn take_idle(&self) -> Option<Process> {
+    /// Removes the process that was used last, since it is the warmest, from the idle ones. Drops ended processes.
+    fn pop_idle(&self) -> Option<Process> {
         let mut idle = self.idle();
         idle.processes.retain(Process::is_running);
         idle.processes.pop()

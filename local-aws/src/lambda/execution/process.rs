@@ -1,7 +1,8 @@
-//! A function's process: started from its package with a clean environment, in a process group of its own, and ended
-//! with everything it started.
+//! A function's process. It starts from its package with a clean environment, in a process group of its own, and ends with
+//! everything that it started.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use command_fds::CommandFdExt;
 use jiff::Timestamp;
@@ -19,43 +20,32 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::descriptors;
-use super::environment::{self, Surroundings};
+use super::environment::{self, ProcessValues};
 use super::function_log::{Channels, FunctionLog};
 use super::guardian::Guardian;
-use super::level::Least;
-use super::platform_log::PlatformLog;
-use super::resources;
+use super::level::LevelFilter;
+use super::limits;
+use super::memory;
+use super::programs;
 use super::runtime_api::RuntimeApi;
+use super::spec::Spec;
 use crate::config::Config;
 use crate::faults::Faults;
-use crate::lambda::runtime::{Kind, NODE_PROGRAM, PYTHON_PROGRAM};
-use crate::lambda::settings::Settings;
+use crate::lambda::configuration::Language;
 use crate::logs::Logs;
 use crate::private;
 use crate::sts::{OpenSession, Sts};
 
-/// What every process of one function version is started from.
-pub struct Spec {
-    pub name: String,
-    /// `$LATEST`, or a number.
-    pub version: String,
-    pub settings: Settings,
-    /// The unpacked package.
-    pub folder: PathBuf,
-    /// The interpreter's path, for the runtimes that have one.
-    pub interpreter: Option<PathBuf>,
-    pub platform_log: PlatformLog,
-    /// Keeps the package unpacked as long as a process may use it.
-    pub _code: Arc<dyn Send + Sync>,
-}
+/// The longest pause between two measurements of a process's memory. The first pauses are shorter.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// What processes share, and the list of those that run.
+/// The state that all processes share, and the list of running processes.
 pub struct Host {
     pub config: Config,
     logs: Logs,
     sts: Sts,
     pub faults: Faults,
-    /// Holds our own bootstraps of the interpreted runtimes.
+    /// Contains our programs for the interpreted runtimes.
     runtime_dir: PathBuf,
     guardian: Guardian,
     running: Mutex<Running>,
@@ -68,7 +58,7 @@ struct Running {
     processes: HashMap<u64, Arc<Control>>,
 }
 
-/// A hold on a running process.
+/// Controls a running process.
 struct Control {
     kill: Notify,
     exit: watch::Sender<Option<ExitStatus>>,
@@ -82,25 +72,25 @@ pub struct Process {
     pub started: Instant,
     control: Arc<Control>,
     pub pid: u32,
-    max_memory_mb: AtomicU64,
+    max_memory_kib: AtomicU64,
 }
 
-/// A process that could not be started. Its log stream exists all the same, and is where the reason belongs.
+/// The failed start of a process. Its log stream exists, and gets the reason.
 pub struct StartError {
     pub log: Option<Arc<FunctionLog>>,
-    /// As AWS words it: `fork/exec /…/bootstrap: …`.
+    /// AWS's message: `fork/exec /…/bootstrap: …`.
     pub reason: String,
 }
 
 impl Host {
-    /// Keeps our own bootstraps below `folder`, which must exist.
+    /// Writes our programs below `folder`, which must exist.
     ///
     /// # Errors
     /// They cannot be written, or there is no guardian.
     pub fn new(config: Config, logs: Logs, sts: Sts, faults: Faults, folder: &Path) -> io::Result<Self> {
         let runtime_dir = folder.join("runtime");
         private::create_dir_all(&runtime_dir)?;
-        for (name, program) in NODE_PROGRAM.into_iter().chain(PYTHON_PROGRAM) {
+        for (name, program) in programs::NODE.into_iter().chain(programs::PYTHON) {
             private::write(&runtime_dir.join(name), program.as_bytes())?;
         }
         descriptors::close_in_children();
@@ -108,12 +98,12 @@ impl Host {
         Ok(Self { config, logs, sts, faults, runtime_dir, guardian, running: Mutex::default() })
     }
 
-    /// How many processes run.
+    /// The number of running processes.
     pub fn processes(&self) -> usize {
         self.running().processes.len()
     }
 
-    /// Kills every process with its group, and waits until they are gone. No process starts any more.
+    /// Kills every process with its group, and waits until they have ended. No process starts afterwards.
     pub async fn close(self: &Arc<Self>) {
         let processes: Vec<Arc<Control>> = {
             let mut running = self.running();
@@ -153,9 +143,9 @@ impl Process {
         let (output, output_writer) = io::pipe().map_err(failed)?;
         let (records, record_writer) = io::pipe().map_err(failed)?;
         let group = spec.settings.logging.group.clone();
-        let least = Least::of(&spec.settings.logging.format);
+        let filter = LevelFilter::of(&spec.settings.logging.format);
         let channels = Channels { output: OwnedFd::from(output), records: OwnedFd::from(records) };
-        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), least, channels);
+        let log = FunctionLog::new(host.logs.clone(), group, stream.clone(), filter, channels);
         let log = Arc::new(log.map_err(failed)?);
         if let Some(line) = spec.platform_log.init_start(Timestamp::now()) {
             log.platform(line);
@@ -163,7 +153,7 @@ impl Process {
         let session = host.sts.open_session(&spec.settings.role, &spec.name);
         let variables = environment::variables(
             spec,
-            &Surroundings {
+            &ProcessValues {
                 region: &host.config.region,
                 endpoint: host.config.address,
                 runtime_api: api.address,
@@ -192,19 +182,19 @@ impl Process {
             reason: format!("fork/exec {}: {error}", program[0].display()),
         })?;
         api.admit(pid);
-        let max_memory_mb = AtomicU64::new(0);
-        let process = Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_mb };
-        // So that there is something to report, however soon it ends.
+        let max_memory_kib = AtomicU64::new(0);
+        let process = Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_kib };
+        // Measured at once, so that there is a value even if it ends soon.
         process.max_memory_mb();
         Ok(process)
     }
 
-    /// Resolves once the process is gone, and with it everything it started.
+    /// Resolves when the process and everything that it started have ended.
     pub async fn exited(&self) -> ExitStatus {
         self.control.exited().await
     }
 
-    /// Asks the kernel: the process may have ended before anyone has taken notice. Its status is left where it is.
+    /// Asks the kernel, since the process may have ended unnoticed. Its exit status can still be waited for.
     pub fn is_running(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
@@ -212,18 +202,31 @@ impl Process {
             && pid.is_some_and(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
     }
 
-    /// Kills the process and its group; `exited` tells when that is done.
+    /// Kills the process and its group. [`Process::exited`] resolves when that is done.
     pub fn kill(&self) {
         self.control.kill.notify_one();
     }
 
-    /// The most memory the process has used, in MB: what was last seen, once it is gone.
+    /// The most memory that the process and its descendants have used, in MB. After their end, the last measured value.
     pub fn max_memory_mb(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        if let Some(kib) = peak_kib(&status) {
-            self.max_memory_mb.fetch_max(kib.div_ceil(1024), Ordering::Relaxed);
+        let measured = self.max_memory_kib.load(Ordering::Relaxed);
+        let kib = memory::used_kib(self.pid, measured).unwrap_or_default();
+        self.max_memory_kib.fetch_max(kib, Ordering::Relaxed).max(kib).div_ceil(1024)
+    }
+
+    /// Kills the process once it and its descendants use more memory than the function has. Ends with the invocation.
+    pub async fn watch_memory(&self) -> Infallible {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let (used, size) = (self.max_memory_mb(), self.spec.settings.memory_mb);
+            if used > u64::from(size) {
+                tracing::warn!(function = self.spec.name, pid = self.pid, "killed: it used {used} MB of its {size} MB");
+                self.kill();
+                return std::future::pending().await;
+            }
         }
-        self.max_memory_mb.load(Ordering::Relaxed)
     }
 }
 
@@ -234,7 +237,8 @@ impl Drop for Process {
 }
 
 impl Host {
-    /// Spawns and watches: the watching task alone kills, so that it never kills what took over the process's number.
+    /// Spawns a process and a task that watches it. That task alone kills the process, so that it never kills another process
+    /// with a reused number.
     fn spawn(
         self: &Arc<Self>,
         mut command: Command,
@@ -247,12 +251,12 @@ impl Host {
             return Err(io::Error::other("the endpoint is stopping"));
         }
         let child = command.spawn()?;
-        // The command holds the pipes' writing ends: the log ends only when no one has them.
+        // The command holds the writing ends of the pipes, and the log ends only when they are closed.
         drop(command);
         let pid = child.id().ok_or_else(|| io::Error::other("the process is gone already"))?;
         tracing::info!(function = spec.name, pid, "function process started");
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            resources::limit(pid);
+            limits::apply(pid);
         }
         let control = Arc::new(Control { kill: Notify::new(), exit: watch::channel(None).0 });
         running.last_id += 1;
@@ -264,10 +268,10 @@ impl Host {
         let pump = tokio::spawn(async move { pumped.pump().await });
         let (host, spec, log, watched) = (Arc::clone(self), Arc::clone(spec), Arc::clone(log), Arc::clone(&control));
         tokio::spawn(async move {
-            let (status, is_our_doing) = watch_over(child, pid, &watched.kill).await;
+            let (status, is_killed) = watch_over(child, pid, &watched.kill).await;
             drop(session);
-            // Why it is ended by us is told where that is decided, if it is worth telling.
-            let how = if is_our_doing { "stopped".to_owned() } else { end_words(status) };
+            // The code that decides to kill a process logs the reason.
+            let how = if is_killed { "stopped".to_owned() } else { exit_text(status) };
             tracing::info!(function = spec.name, pid, "function process ended: {how}");
             log.settle();
             host.guardian.sweep(log.stream());
@@ -280,7 +284,7 @@ impl Host {
     }
 }
 
-/// Waits for the end of a process, or ends it; either way nothing of its group is left. How it ended, and whether we ended it.
+/// Waits for the end of a process, or kills it, and then kills its group. Returns its status, and whether it was killed here.
 async fn watch_over(mut child: Child, pid: u32, kill: &Notify) -> (ExitStatus, bool) {
     let group = Group(i32::try_from(pid).ok().and_then(Pid::from_raw));
     tokio::select! {
@@ -295,13 +299,13 @@ async fn watch_over(mut child: Child, pid: u32, kill: &Notify) -> (ExitStatus, b
     }
 }
 
-/// A process group that ends with its owner, also when the task that watches it is dropped.
+/// Kills a process group when it is dropped, for example with the task that watches it.
 struct Group(Option<Pid>);
 
 impl Group {
     fn kill(&self) {
         if let Some(group) = self.0 {
-            // Already gone is as good.
+            // An error means that the group has ended.
             kill_process_group(group, Signal::KILL).ok();
         }
     }
@@ -315,53 +319,47 @@ impl Drop for Group {
 
 fn program(spec: &Spec, runtime_dir: &Path) -> Vec<PathBuf> {
     let memory_mb = spec.settings.memory_mb;
-    let options = match spec.settings.runtime.kind {
-        // As AWS's own bootstrap has V8 collect garbage before the memory is used up.
-        Kind::Node => vec![
+    let options = match spec.settings.runtime.language {
+        // As AWS's own bootstrap does, so that V8 collects garbage before the memory is used up.
+        Language::Node => vec![
             format!("--max-semi-space-size={}", memory_mb / 20),
             format!("--max-old-space-size={}", memory_mb / 10 * 9),
         ],
-        Kind::Provided | Kind::Python => Vec::new(),
+        Language::Provided | Language::Python => Vec::new(),
     };
-    let bootstrap = match spec.settings.runtime.kind {
-        Kind::Provided => spec.folder.join("bootstrap"),
-        Kind::Node => runtime_dir.join(NODE_PROGRAM[0].0),
-        Kind::Python => runtime_dir.join(PYTHON_PROGRAM[0].0),
+    let bootstrap = match spec.settings.runtime.language {
+        Language::Provided => spec.folder.join("bootstrap"),
+        Language::Node => runtime_dir.join(programs::NODE[0].0),
+        Language::Python => runtime_dir.join(programs::PYTHON[0].0),
     };
     spec.interpreter.iter().cloned().chain(options.into_iter().map(PathBuf::from)).chain([bootstrap]).collect()
 }
 
-/// `YYYY/MM/DD/[$LATEST]<32 hex>`; in a log group that functions may share, with the function's name.
+/// `YYYY/MM/DD/[$LATEST]<32 hex>`, with the function's name in a log group that functions may share.
 fn stream_name(spec: &Spec, now: Timestamp) -> String {
     let is_own_group = spec.settings.logging.group == format!("/aws/lambda/{}", spec.name);
     let function = if is_own_group { "" } else { &spec.name };
     format!("{}/{function}[{}]{}", now.strftime("%Y/%m/%d"), spec.version, Uuid::new_v4().simple())
 }
 
-/// `VmHWM` of `/proc/<pid>/status`: the peak of resident memory.
-fn peak_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
-}
-
-fn end_words(status: ExitStatus) -> String {
+fn exit_text(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
-        (None, signal) => signal_words(signal.unwrap_or_default()),
+        (None, signal) => signal_name(signal.unwrap_or_default()),
     }
 }
 
-/// How AWS words the end of a runtime.
-pub fn exit_words(status: ExitStatus) -> String {
+/// AWS's message about the end of a runtime.
+pub fn exit_message(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "Runtime exited without providing a reason".into(),
         (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-        (None, signal) => format!("Runtime exited with error: signal: {}", signal_words(signal.unwrap_or_default())),
+        (None, signal) => format!("Runtime exited with error: signal: {}", signal_name(signal.unwrap_or_default())),
     }
 }
 
-/// The names Go gives signals, since AWS's runtime interface is written in it.
-fn signal_words(signal: i32) -> String {
+/// Go's names of signals: AWS's runtime interface is written in Go.
+fn signal_name(signal: i32) -> String {
     let known = [
         (Signal::HUP, "hangup"),
         (Signal::INT, "interrupt"),
@@ -386,17 +384,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_process_is_worded_as_aws_words_it() {
-        let exited = |code: i32| exit_words(ExitStatus::from_raw(code << 8));
+    fn the_end_of_a_process_has_awss_message() {
+        let exited = |code: i32| exit_message(ExitStatus::from_raw(code << 8));
         assert_eq!(exited(0), "Runtime exited without providing a reason");
         assert_eq!(exited(127), "Runtime exited with error: exit status 127");
-        assert_eq!(exit_words(ExitStatus::from_raw(9)), "Runtime exited with error: signal: killed");
-        assert_eq!(exit_words(ExitStatus::from_raw(64)), "Runtime exited with error: signal: signal 64");
-    }
-
-    #[test]
-    fn peak_memory_is_read() {
-        assert_eq!(peak_kib("VmPeak:\t  9000 kB\nVmHWM:\t    5120 kB\nVmRSS:\t 1 kB\n"), Some(5120));
-        assert_eq!(peak_kib("Name:\tzombie\n"), None);
+        assert_eq!(exit_message(ExitStatus::from_raw(9)), "Runtime exited with error: signal: killed");
+        assert_eq!(exit_message(ExitStatus::from_raw(64)), "Runtime exited with error: signal: signal 64");
     }
 }

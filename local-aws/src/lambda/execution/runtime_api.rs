@@ -1,5 +1,4 @@
-//! The Runtime API of one process, on a loopback listener of its own: only that process's invocations pass through it, and
-//! only that process and what it started can connect.
+//! The Runtime API of one process, on a loopback listener of its own. Only that process and its descendants can connect.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,21 +28,21 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invoca
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-error-body");
 
-/// An invocation as `/next` hands it out.
+/// An invocation for `/next`.
 pub struct Delivery {
     pub request_id: String,
     pub headers: HeaderMap,
     pub payload: Bytes,
-    /// Runs when the process takes the invocation, before it has it.
-    pub on_taken: Box<dyn FnOnce() + Send>,
+    /// Runs when the process asks for the invocation, before it receives it.
+    pub on_received: Box<dyn FnOnce() + Send>,
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// How a function answered.
+/// A function's response.
 #[derive(Debug)]
 pub enum Answer {
     Response(Bytes),
-    /// The document of a handler's error.
+    /// The error document of a handler.
     Error(Bytes),
     ResponseTooLarge,
 }
@@ -61,19 +60,19 @@ struct Shared {
     queue: tokio::sync::Mutex<mpsc::Receiver<Delivery>>,
     /// Whether the process waits for an invocation.
     is_waiting: watch::Sender<bool>,
-    /// The error with which the process gave up its initialization.
+    /// The error that ended the process's initialization.
     init_error: watch::Sender<Option<InitError>>,
     current: Mutex<Option<Current>>,
 }
 
-/// A runtime's own report of why it could not start.
+/// A runtime's report of a failed initialization.
 #[derive(Debug, Clone)]
 pub struct InitError {
     pub kind: String,
     pub body: Bytes,
 }
 
-/// The invocation the process has taken and not answered.
+/// The invocation that the process has received and not answered.
 struct Current {
     request_id: String,
     invocation_id: String,
@@ -84,7 +83,7 @@ impl RuntimeApi {
     /// Listens on a free loopback port. Connections wait until a process is admitted.
     ///
     /// # Errors
-    /// No port can be had.
+    /// No port is free.
     pub async fn serve(function: &str, log_stream: &str) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -100,7 +99,7 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .layer(axum::middleware::from_fn(refuse_browsers))
+            .layer(axum::middleware::from_fn(reject_browsers))
             .with_state(Arc::clone(&shared));
         let callers = Arc::new(Callers::new(function, log_stream));
         let listener = CallersOnly { listener, callers: Arc::clone(&callers) };
@@ -110,17 +109,17 @@ impl RuntimeApi {
         Ok(Self { address, deliveries, shared, callers, server })
     }
 
-    /// Lets the process that was started for this API connect, and what it starts.
+    /// Lets the process for which this API was started connect, with its descendants.
     pub fn admit(&self, pid: u32) {
         self.callers.admit(pid);
     }
 
-    /// Resolves once the process asks for an invocation; at once if it does already.
+    /// Resolves when the process waits for an invocation.
     pub async fn waiting(&self) {
         self.shared.is_waiting.subscribe().wait_for(|is_waiting| *is_waiting).await.ok();
     }
 
-    /// Resolves when the process gives up its initialization.
+    /// Resolves when the process reports a failed initialization.
     pub async fn init_error(&self) -> InitError {
         let mut errors = self.shared.init_error.subscribe();
         let error = errors.wait_for(Option::is_some).await.ok().and_then(|error| (*error).clone());
@@ -135,8 +134,8 @@ impl RuntimeApi {
         self.deliveries.send(delivery).await.ok();
     }
 
-    /// Takes back an invocation that the process has not taken. False when it has.
-    pub async fn take_back(&self) -> bool {
+    /// Withdraws an invocation. Returns `false` if the process has received it.
+    pub async fn withdraw(&self) -> bool {
         self.shared.queue.lock().await.try_recv().is_ok()
     }
 }
@@ -152,7 +151,7 @@ impl Shared {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers the current invocation, if the request is for that one.
+    /// Answers the current invocation, if the request is for it.
     fn answer(&self, id: &str, headers: &HeaderMap, answer: Answer) -> Response {
         let mut current = self.current();
         let is_current = current.as_ref().is_some_and(|current| {
@@ -164,47 +163,47 @@ impl Shared {
                 current.answer.send(answer).ok();
                 accepted()
             }
-            None => refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
+            None => rejected(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
         }
     }
 }
 
-/// Bytes that are read of a request that is refused anyway.
-const REFUSED_BODY_BYTES: usize = 64 * 1024;
+/// Bytes of a rejected request's body that are read.
+const REJECTED_BODY_BYTES: usize = 64 * 1024;
 
-/// No runtime sends these headers, and no page in a browser can keep them from being sent: it must not answer for a
-/// function, or take its invocations.
-async fn refuse_browsers(request: Request, next: Next) -> Response {
+/// Rejects pages in a browser, which must not answer for a function or receive its invocations. A browser always sends one of
+/// these headers, and a runtime sends none.
+async fn reject_browsers(request: Request, next: Next) -> Response {
     let is_browser = ["origin", "sec-fetch-site"].iter().any(|name| request.headers().contains_key(*name));
     if !is_browser {
         return next.run(request).await;
     }
-    // Refused before its body has come, the client would find its connection closed at its next request.
-    to_bytes(request.into_body(), REFUSED_BODY_BYTES).await.ok();
-    refused(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser")
+    // If the body were not read, the client would find its connection closed at the next request.
+    to_bytes(request.into_body(), REJECTED_BODY_BYTES).await.ok();
+    rejected(StatusCode::FORBIDDEN, "Forbidden", "The Runtime API is not for pages in a browser")
 }
 
-/// How long an earlier `/next` may take to end. A process that has closed its connection may ask again before that is noticed.
+/// The wait for an earlier `/next` to end. A process that has closed its connection may ask again before that is noticed.
 const HANDOVER: Duration = Duration::from_millis(100);
 
-/// What AWS's runtime interface answers to a call that does not fit the process's state.
-fn out_of_turn() -> Response {
-    refused(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
+/// The answer of AWS's runtime interface to a call that does not fit the process's state.
+fn invalid_transition() -> Response {
+    rejected(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
-    let Ok(mut queue) = tokio::time::timeout(HANDOVER, shared.queue.lock()).await else { return out_of_turn() };
+    let Ok(mut queue) = tokio::time::timeout(HANDOVER, shared.queue.lock()).await else { return invalid_transition() };
     if shared.current().is_some() {
-        return out_of_turn();
+        return invalid_transition();
     }
     let delivery = {
         let _waiting = Waiting::of(&shared.is_waiting);
         queue.recv().await
     };
     let Some(delivery) = delivery else {
-        return refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The endpoint is stopping");
+        return rejected(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The endpoint is stopping");
     };
-    (delivery.on_taken)();
+    (delivery.on_received)();
     let invocation_id = uuid::Uuid::new_v4().to_string();
     let mut response = Response::new(Body::from(delivery.payload));
     *response.headers_mut() = delivery.headers;
@@ -216,7 +215,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     response
 }
 
-/// Says that the process waits, also until its connection ends while it does.
+/// Marks the process as waiting until this is dropped, for example because the connection ends.
 struct Waiting<'a>(&'a watch::Sender<bool>);
 
 impl<'a> Waiting<'a> {
@@ -243,16 +242,16 @@ async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, req
             shared.answer(&id, &parts.headers, answer)
         }
         Err(_) => {
-            // Refused before its body has come, the process would find its connection closed, and die of it.
+            // If the body were not read, the process would find its connection closed and end.
             while let Some(Ok(_)) = body.frame().await {}
             shared.answer(&id, &parts.headers, Answer::ResponseTooLarge);
             let message = format!("Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");
-            refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
+            rejected(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
         }
     }
 }
 
-/// The document of an error that struck after an answer's beginning was streamed.
+/// The document of an error after the beginning of a streamed response.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming>
 fn late_error(trailers: &HeaderMap) -> Option<Bytes> {
     let kind = trailers.get(&ERROR_TYPE)?.to_str().unwrap_or("Runtime.Unknown");
@@ -282,7 +281,7 @@ fn accepted() -> Response {
     document(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
 }
 
-fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
+fn rejected(status: StatusCode, kind: &str, message: &str) -> Response {
     document(status, &json!({ "errorMessage": message, "errorType": kind }))
 }
 

@@ -75,9 +75,38 @@ async fn a_member_that_is_null_is_unset() {
     let inner = json!({ "Environment": { "Variables": null }, "LoggingConfig": { "LogFormat": null }, "Role": null });
     let updated = bench.call("PUT", &format!("{FUNCTION}/configuration"), inner).await;
     assert_eq!(updated.status, 200, "{updated:?}");
-    for (entry, value) in [("Tags", json!({ "a": null })), ("Environment", json!({ "Variables": { "AB": null } }))] {
+    let of_tags = "Value '{a=null}' at 'tags' failed to satisfy constraint: Map value must satisfy constraint: [";
+    let of_variables =
+        "Value at 'environment.variables' failed to satisfy constraint: Map value must satisfy constraint: [";
+    for (entry, value, start) in
+        [("Tags", json!({ "a": null }), of_tags), ("Environment", json!({ "Variables": { "AB": null } }), of_variables)]
+    {
         let refused = bench.create("python3.12", "index.py", HANDLER, json!({ entry: value })).await;
-        assert_eq!((refused.status, refused.code()), (400, "InvalidRequestContentException"), "{entry}");
+        assert_eq!((refused.status, refused.code()), (400, "ValidationException"), "{entry}");
+        let message = refused.message().strip_prefix("1 validation error detected: ").unwrap();
+        assert!(message.starts_with(start) && message.ends_with("Member must not be null]"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_of_another_type_is_rejected_with_awss_sentence() {
+    let bench = Bench::new();
+    for (member, sentence) in [
+        (json!({ "Timeout": "3" }), "class java.lang.String can not be converted to an Integer"),
+        (json!({ "Handler": [] }), "Start of list found where not expected"),
+        (json!({ "Tags": "a" }), "Expected map or null"),
+        (
+            json!({ "Environment": { "Variables": { "AB": {} } } }),
+            "Start of structure or map found where not expected.",
+        ),
+        (
+            json!({ "Code": { "ZipFile": "a" } }),
+            "'a' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 1",
+        ),
+    ] {
+        let refused = bench.create("python3.12", "index.py", HANDLER, member).await;
+        assert_eq!((refused.status, refused.code()), (400, "SerializationException"), "{refused:?}");
+        assert_eq!(refused.message(), sentence);
     }
 }
 
@@ -160,7 +189,7 @@ async fn creations_are_refused_in_awss_words() {
         "1 validation error detected: Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must \
          have length less than or equal to 1"
     );
-    let (_, message) = refusal("python3.12", "a", "", json!({ "Code": { "S3Bucket": "b", "S3Key": "k" } })).await;
+    let (_, message) = refusal("python3.12", "a", "", json!({ "Code": { "S3Bucket": "bucket", "S3Key": "k" } })).await;
     assert!(message.starts_with("Error occurred while GetObject. S3 Error Code: NoSuchBucket."), "{message}");
     bench.create_python(HANDLER, json!({})).await;
     let again = bench.create("python3.12", "index.py", HANDLER, json!({})).await;

@@ -26,8 +26,14 @@ async fn concurrency_is_reserved_shown_and_given_back() {
     assert!(
         of_version.status == 400 && of_version.message().starts_with("This operation is permitted on Lambda functions")
     );
-    let unknown = bench.call("PUT", "/2017-10-31/functions/none/concurrency", json!({})).await;
+    let unknown = bench.call("PUT", "/2017-10-31/functions/none/concurrency", reserved.clone()).await;
     assert!(unknown.status == 404 && unknown.message().ends_with(":function:none:$LATEST"), "{}", unknown.message());
+    let missing = bench.call("PUT", PUT, json!({})).await;
+    assert_eq!(
+        missing.message(),
+        "1 validation error detected: Value null at 'reservedConcurrentExecutions' failed to satisfy constraint: Member must \
+         not be null"
+    );
     assert_eq!(bench.call("DELETE", PUT, Value::Null).await.status, 204);
     assert_eq!(bench.call("GET", GET, Value::Null).await.body, json!({}));
 }

@@ -57,6 +57,32 @@ async fn a_function_is_there_again_with_all_that_was_set() {
 }
 
 #[tokio::test]
+async fn a_function_whose_code_is_lost_fails_until_it_is_updated() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path()).await;
+    bench.create_python("def handler(event, context): return 1\n", json!({})).await;
+    let mut batch = bench.lambda.context.store.batch();
+    batch.remove(crate::store::Keyspace::Code, "f/zip");
+    batch.commit();
+
+    let bench = restarted(bench, dir.path()).await;
+    let shown = bench.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
+    let reason = "the data directory does not contain its code";
+    assert_eq!((&shown["State"], &shown["StateReason"]), (&json!("Failed"), &json!(reason)));
+    let failed = bench.invoke(json!({})).await;
+    assert_eq!((failed.status, failed.code()), (502, "InvalidZipFileException"), "{failed:?}");
+    assert_eq!(
+        failed.message(),
+        format!("The code of the function f cannot be run: {reason}. Update the function's code, or delete it.")
+    );
+    let zip =
+        base64_simd::STANDARD.encode_to_string(zip_of(&[("index.py", b"def handler(event, context): return 2\n")]));
+    let updated = bench.call("PUT", "/2015-03-31/functions/f/code", json!({ "ZipFile": zip })).await;
+    assert_eq!(updated.status, 200, "{updated:?}");
+    assert_eq!(bench.invoke(json!({})).await.body, 2);
+}
+
+#[tokio::test]
 async fn a_mapping_goes_on_behind_its_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
@@ -140,7 +166,7 @@ async fn an_event_goes_on_with_its_attempts() {
     let bench = restarted(bench, dir.path()).await;
     // The attempt that the endpoint's end cut short counts for nothing: two are left.
     eventually("the last attempt", async || (attempts(&bench) == 4).then_some(())).await;
-    let store = bench.lambda.functions.store().clone();
+    let store = bench.lambda.context.store.clone();
     let kept = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
     eventually("the event is done with", async || kept().is_empty().then_some(())).await;
     assert_eq!(attempts(&bench), 4);

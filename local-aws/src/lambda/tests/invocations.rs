@@ -31,6 +31,19 @@ async fn an_invocation_answers_and_logs() {
 }
 
 #[tokio::test]
+async fn a_payload_that_is_not_json_reaches_no_function() {
+    let bench = Bench::new();
+    bench.create_python(ECHO, json!({})).await;
+    for payload in [&b"\x99\xeb"[..], b"{\"a\":\"\xff\"}", b"nope", b"{} {}", b"{\"a\":1"] {
+        let refused = bench.request("POST", "/2015-03-31/functions/f/invocations", &[], payload.to_vec()).await;
+        assert_eq!((refused.status, refused.code()), (400, "InvalidRequestContentException"), "{payload:?}");
+        let start = "Could not parse request body into json: Could not parse payload into json: ";
+        assert!(refused.message().starts_with(start), "{}", refused.message());
+    }
+    assert_eq!(bench.printed(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_warm_process_is_used_again_and_an_update_retires_it() {
     let bench = Bench::new();
     bench.create_python(ECHO, json!({})).await;

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::mappings::PRINT;
 use super::*;
+use crate::lambda::hot_reload;
 
 fn print_as(version: &str) -> String {
     format!(
@@ -22,7 +23,7 @@ async fn a_program_is_a_function_and_saved_it_runs_with_the_next_invocation() {
     let program = folder.path().join("logger");
     write_program(&program, &print_as("one"));
     let bench = Bench::new();
-    bench.lambda.functions.make_local("f", &program).await.unwrap();
+    hot_reload::create_function(&bench.lambda.context, "f", &program).await.unwrap();
     assert_eq!(bench.invoke(json!({})).await.body, "one");
     let shown = bench.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
     assert_eq!((&shown["Runtime"], &shown["Handler"]), (&json!("provided.al2023"), &json!("bootstrap")));
@@ -44,7 +45,7 @@ async fn what_was_saved_and_is_invoked_by_an_alias_is_still_latest() {
     let program = folder.path().join("logger");
     write_program(&program, &print_as("one"));
     let bench = Bench::new();
-    bench.lambda.functions.make_local("f", &program).await.unwrap();
+    hot_reload::create_function(&bench.lambda.context, "f", &program).await.unwrap();
     let alias = json!({ "Name": "live", "FunctionVersion": "$LATEST" });
     let made = bench.call("POST", "/2015-03-31/functions/f/aliases", alias).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -59,7 +60,7 @@ async fn what_is_not_whole_never_runs() {
     let program = folder.path().join("bootstrap");
     write_program(&program, &print_as("whole"));
     let bench = Bench::new();
-    bench.lambda.functions.make_local("f", folder.path()).await.unwrap();
+    hot_reload::create_function(&bench.lambda.context, "f", folder.path()).await.unwrap();
     let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     std::fs::write(&program, &own[..own.len() / 2]).unwrap();
     assert_eq!(bench.invoke(json!({})).await.body, "whole");
@@ -75,7 +76,7 @@ async fn a_folder_is_a_function_and_a_mapping_runs_what_was_saved() {
     let file = folder.path().join("index.py");
     std::fs::write(&file, PRINT).unwrap();
     let bench = Bench::new();
-    bench.lambda.functions.make_local("f", folder.path()).await.unwrap();
+    hot_reload::create_function(&bench.lambda.context, "f", folder.path()).await.unwrap();
     bench.create_stream(1).await;
     bench.mapped(json!({})).await;
     bench.put("k", "first").await;
@@ -89,7 +90,8 @@ async fn a_folder_is_a_function_and_a_mapping_runs_what_was_saved() {
 async fn what_cannot_be_run_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new();
-    let refused = async |path: &Path| bench.lambda.functions.make_local("f", path).await.unwrap_err().message;
+    let refused =
+        async |path: &Path| hot_reload::create_function(&bench.lambda.context, "f", path).await.unwrap_err().message;
     assert!(refused(&folder.path().join("missing")).await.ends_with("missing: No such file or directory (os error 2)"));
     assert!(refused(folder.path()).await.contains("has none of: bootstrap"));
     let text = folder.path().join("text");

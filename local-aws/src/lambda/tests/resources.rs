@@ -25,6 +25,30 @@ async fn a_function_that_takes_more_memory_than_it_has_is_killed() {
 }
 
 #[tokio::test]
+async fn the_memory_of_child_processes_counts_and_shared_pages_count_once() {
+    let bench = Bench::new();
+    let source = "import os, subprocess, sys, time
+def handler(event, context):
+    if event == 'shared':
+        held = bytearray(100 << 20)
+        for page in range(0, len(held), 4096): held[page] = 1
+        if os.fork() == 0:
+            time.sleep(1000)
+        time.sleep(0.3)
+        return 'alive'
+    take = 'import time; held = bytearray(300 << 20)\\nfor page in range(0, len(held), 4096): held[page] = 1\\ntime.sleep(1000)'
+    subprocess.run([sys.executable, '-c', take])
+";
+    bench.create_python(source, json!({ "Timeout": 60, "MemorySize": 192 })).await;
+    let shared = bench.invoke(json!("shared")).await;
+    assert_eq!(shared.body, "alive", "{}", shared.log_tail());
+    assert!((100..192).contains(&max_memory_used(&shared)), "{}", shared.log_tail());
+    let killed = bench.invoke(json!("child")).await;
+    assert_eq!(killed.body["errorType"], "Runtime.ExitError", "{killed:?}");
+    assert_eq!(max_memory_used(&killed), 192);
+}
+
+#[tokio::test]
 async fn what_was_used_is_reported_also_of_what_died() {
     let bench = Bench::new();
     let source =

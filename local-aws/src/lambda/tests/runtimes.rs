@@ -48,6 +48,30 @@ async fn node_handlers_answer_in_every_way_they_can() {
 }
 
 #[tokio::test]
+async fn node_24_has_a_store_of_the_invocations_values() {
+    let source = "const store = globalThis.awslambda.InvokeStore;
+        const atInit = [store?.hasContext(), store?.getRequestId()];
+        const refusal = (work) => { try { work(); } catch (error) { return error.message; } };
+        exports.handler = async (event, context) => {
+            if (!store) return 'none';
+            const before = store.get('own');
+            store.set('own', event);
+            await new Promise(setImmediate);
+            return [atInit, before ?? null, store.get('own'), store.getRequestId() === context.awsRequestId,
+                refusal(() => store.set(Symbol.for('_AWS_LAMBDA_REQUEST_ID'), 'x'))];
+        };";
+    let bench = Bench::new();
+    let created = bench.create("nodejs24.x", "index.js", source, json!({})).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let refused = "Cannot modify protected Lambda context field: Symbol(_AWS_LAMBDA_REQUEST_ID)";
+    for event in [1, 2] {
+        let invoked = bench.invoke(json!(event)).await;
+        assert_eq!(invoked.body, json!([[false, "-"], null, event, true, refused]), "{:?}", bench.printed());
+    }
+    assert_eq!(node("index.js", source, json!({})).await.invoke(json!(1)).await.body, "none");
+}
+
+#[tokio::test]
 async fn node_console_lines_are_lambdas() {
     let source = "exports.handler = async () => { console.log('two\\nlines', { a: 1 }); console.error('bad %d', 7); console.warn('careful'); };";
     let bench = node("index.js", source, json!({})).await;

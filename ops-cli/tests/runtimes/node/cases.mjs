@@ -384,6 +384,21 @@ export async function case_globals() {
   ];
 }
 
+export async function case_invoke_store(event, context) {
+  const store = awslambda.InvokeStore;
+  if (!store) return typeof store;
+  const refused = await Promise.resolve()
+    .then(() => store.set(Symbol.for('_AWS_LAMBDA_X_RAY_TRACE_ID'), 'x'))
+    .catch(String);
+  const before = store.get('own');
+  store.set('own', 1);
+  return [
+    [before, store.get('own'), refused, store.hasContext(), typeof store.getXRayTraceId()],
+    store.getRequestId() === context.awsRequestId,
+    Reflect.ownKeys(store.getContext()).map(String).sort(),
+  ];
+}
+
 export async function case_work_left_over() {
   setTimeout(() => {}, 20);
   return 'at once';

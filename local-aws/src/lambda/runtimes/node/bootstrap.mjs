@@ -4,6 +4,7 @@
 // Node.js 24 on), which a test compares. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
 import http from 'node:http';
 import { isStreaming, load } from './handler.mjs';
+import { runInvocation } from './invoke_store.mjs';
 import { current, described, isModern, logError, runtimeError } from './log.mjs';
 
 const env = process.env;
@@ -261,10 +262,11 @@ async function main() {
     current.requestId = headers['lambda-runtime-aws-request-id'];
     current.tenantId = headers['lambda-runtime-aws-tenant-id'];
     delete env._X_AMZN_TRACE_ID;
-    if (headers['lambda-runtime-trace-id']) env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
+    const traceId = headers['lambda-runtime-trace-id'];
+    if (traceId) env._X_AMZN_TRACE_ID = traceId;
     const echo = { 'lambda-runtime-invocation-id': headers['lambda-runtime-invocation-id'] };
     report = [`/invocation/${current.requestId}/error`, echo];
-    await run(headers, body.toString('utf8'), echo);
+    await runInvocation(current.requestId, traceId, () => run(headers, body.toString('utf8'), echo));
   }
 }
 

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
+import { install as installInvokeStore } from './invoke_store.mjs';
 import { isModern, runtimeError } from './log.mjs';
 
 const env = process.env;
@@ -92,6 +93,7 @@ if (!['1', 'true'].includes(env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
     },
     HttpResponseStream,
   };
+  if (isModern) installInvokeStore();
 }
 
 export function isStreaming(handler) {

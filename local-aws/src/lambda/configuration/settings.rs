@@ -1,4 +1,4 @@
-//! A function's configuration: read from a request, checked, completed with the defaults, shown as AWS shows it.
+//! A function's settings: a request's members completed with the defaults, and the members of a `FunctionConfiguration`.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,27 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::environment;
 use super::logging::{Format, Logging, LoggingInput};
 use super::runtime::Runtime;
-use super::settings_check::check;
-use super::validation::invalid_parameter;
 use crate::error::AwsError;
+use crate::lambda::errors::invalid_parameter;
 
-/// The members that CreateFunction and UpdateFunctionConfiguration share.
+/// Settings that would change a function's behaviour and that the endpoint does not have: rejected rather than ignored.
+const NOT_SUPPORTED: [&str; 10] = [
+    "VpcConfig",
+    "DeadLetterConfig",
+    "Layers",
+    "FileSystemConfigs",
+    "ImageConfig",
+    "KMSKeyArn",
+    "CodeSigningConfigArn",
+    "CapacityProviderConfig",
+    "DurableConfig",
+    "TenancyConfig",
+];
+
+/// The members that CreateFunction and UpdateFunctionConfiguration share. The service model has checked them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Input {
@@ -29,7 +43,7 @@ pub struct Input {
     pub snap_start: Option<SnapStartInput>,
     pub logging_config: Option<LoggingInput>,
     pub revision_id: Option<String>,
-    /// Not this module's; named so that a zip of megabytes is skipped, not kept among the others.
+    /// Belongs to other modules. Named so that a zip of megabytes is skipped and not copied into `others`.
     #[serde(rename = "Code")]
     _code: Option<IgnoredAny>,
     #[serde(flatten)]
@@ -81,20 +95,17 @@ impl Settings {
     /// The settings of a new function.
     ///
     /// # Errors
-    /// As AWS words each broken constraint; what the endpoint does not carry out is refused by name.
+    /// AWS's message for settings that do not fit together; a setting that the endpoint does not support, by name.
     pub fn create(input: &Input, function: &str, architecture: Architecture) -> Result<Self, AwsError> {
         let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
             return Err(invalid_parameter(
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
         };
-        let Some(role) = &input.role else {
-            return Err(invalid_parameter("The role of the function must be given."));
-        };
         check(input)?;
         let new = Self {
             runtime: Runtime::parse(runtime)?,
-            role: role.clone(),
+            role: String::new(),
             handler: handler.clone(),
             description: String::new(),
             timeout_seconds: 3,
@@ -109,7 +120,10 @@ impl Settings {
         new.with(input)
     }
 
-    /// The settings after an update: what it does not name stays.
+    /// The settings after an update. Members that the request does not set keep their values.
+    ///
+    /// # Errors
+    /// As [`Settings::create`].
     pub fn update(&self, input: &Input) -> Result<Self, AwsError> {
         check(input)?;
         self.clone().with(input)
@@ -163,6 +177,28 @@ impl Settings {
     }
 }
 
+fn check(input: &Input) -> Result<(), AwsError> {
+    if let Some(variables) = input.environment.as_ref().and_then(|environment| environment.variables.as_ref()) {
+        environment::check(variables)?;
+    }
+    match NOT_SUPPORTED.iter().find(|name| input.others.get(**name).is_some_and(is_set)) {
+        Some(name) => Err(invalid_parameter(format!("The local endpoint does not support {name}."))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a request sets a member: clients send null, "" or an empty list for a member that they leave unset.
+pub fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(_) => true,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(is_set),
+        Value::Object(members) => members.values().any(is_set),
+    }
+}
+
 fn set<T: Clone>(member: &mut T, value: Option<&T>) {
     if let Some(value) = value {
         *member = value.clone();
@@ -172,6 +208,7 @@ fn set<T: Clone>(member: &mut T, value: Option<&T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::validation::LAMBDA;
 
     const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
@@ -180,9 +217,12 @@ mod tests {
     }
 
     fn create(more: Value) -> Result<Settings, AwsError> {
-        let mut members = json!({ "Runtime": "python3.12", "Handler": "index.handler", "Role": ROLE });
+        let mut members = json!({
+            "FunctionName": "f", "Code": {}, "Runtime": "python3.12", "Handler": "index.handler", "Role": ROLE,
+        });
         members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Settings::create(&input(members), "f", Architecture::X86_64)
+        let read = LAMBDA.read("CreateFunction", serde_json::from_value(members).unwrap())?;
+        Settings::create(&input(read), "f", Architecture::X86_64)
     }
 
     #[test]
@@ -201,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_keeps_what_it_does_not_name() {
+    fn an_update_keeps_the_settings_that_it_does_not_name() {
         let before = create(json!({ "Environment": { "Variables": { "AB": "1" } }, "MemorySize": 256 })).unwrap();
         let after = before.update(&input(json!({ "Timeout": 10, "Description": "changed" }))).unwrap();
         assert_eq!((after.timeout_seconds, after.memory_mb, after.description.as_str()), (10, 256, "changed"));
@@ -211,15 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn constraints_are_worded_as_aws_words_them() {
+    fn violated_constraints_have_awss_messages() {
         let error = create(json!({ "Role": "r1" })).unwrap_err();
         assert_eq!(error.code, "ValidationException");
         assert_eq!(
             error.message,
             r"1 validation error detected: Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
         );
-        let error = create(json!({ "Timeout": 901, "MemorySize": 1 })).unwrap_err();
-        assert!(error.message.starts_with("2 validation errors detected: Value '901' at 'timeout'"), "{error:?}");
+        let error = create(json!({ "Timeout": 1801, "MemorySize": 1 })).unwrap_err();
+        assert!(error.message.starts_with("2 validation errors detected: Value '1801' at 'timeout'"), "{error:?}");
         let big = "x".repeat(5000);
         let error = create(json!({ "Environment": { "Variables": { "LARGE_VAR": big } } })).unwrap_err();
         assert_eq!(
@@ -234,7 +274,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_carried_out_is_refused_only_when_it_is_set() {
+    fn a_timeout_is_30_minutes_at_most() {
+        assert_eq!(create(json!({ "Timeout": 1800 })).unwrap().timeout_seconds, 1800);
+    }
+
+    #[test]
+    fn an_empty_handler_and_a_storage_without_size_are_rejected() {
+        let error = create(json!({ "Handler": "", "EphemeralStorage": {} })).unwrap_err();
+        assert_eq!(
+            error.message,
+            r"2 validation errors detected: Value '' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+; Value null at 'ephemeralStorage.size' failed to satisfy constraint: Member must not be null"
+        );
+    }
+
+    #[test]
+    fn an_unsupported_setting_is_rejected_only_when_it_is_set() {
         let error = create(json!({ "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"] })).unwrap_err();
         assert_eq!(error.message, "The local endpoint does not support Layers.");
         let empty = json!({ "Layers": [], "VpcConfig": { "SubnetIds": [], "SecurityGroupIds": [] }, "KMSKeyArn": "" });

@@ -1,13 +1,13 @@
-//! Where a function logs to, in which format and at which levels.
+//! A function's logging: the log group, the format and the levels.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-logs.html>
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::validation::{Constraints, invalid_parameter};
 use crate::error::AwsError;
+use crate::lambda::errors::invalid_parameter;
 
-/// As a request says it.
+/// The member `LoggingConfig` of a request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LoggingInput {
@@ -17,7 +17,7 @@ pub struct LoggingInput {
     log_group: Option<String>,
 }
 
-/// Where a function logs to, and how.
+/// The log group and the format of a function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logging {
     pub format: Format,
@@ -31,7 +31,11 @@ pub enum Format {
 }
 
 impl Logging {
-    /// Levels exist in the JSON format only; there they default to INFO (recorded answers of 2025-11).
+    /// This configuration with the members that a request sets. Levels exist in the JSON format only, where they default to
+    /// INFO (recorded answers of 2025-11).
+    ///
+    /// # Errors
+    /// A level without the JSON format.
     pub fn with(&self, input: &LoggingInput) -> Result<Self, AwsError> {
         let is_json = match input.log_format.as_deref() {
             Some(format) => format == "JSON",
@@ -57,7 +61,7 @@ impl Logging {
         Ok(Self { format, group: input.log_group.clone().unwrap_or_else(|| self.group.clone()) })
     }
 
-    /// As a `FunctionConfiguration` shows it.
+    /// The member `LoggingConfig` of a `FunctionConfiguration`.
     pub fn to_json(&self) -> Value {
         match &self.format {
             Format::Text => json!({ "LogFormat": "Text", "LogGroup": self.group }),
@@ -71,21 +75,6 @@ impl Logging {
     }
 }
 
-/// The constraints on what a request says about it.
-pub fn check(logging: &LoggingInput, constraints: &mut Constraints) {
-    constraints.one_of(logging.log_format.as_deref(), "loggingConfig.logFormat", &["JSON", "Text"]);
-    let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-    constraints.one_of(logging.application_log_level.as_deref(), "loggingConfig.applicationLogLevel", &levels);
-    let levels = ["DEBUG", "INFO", "WARN"];
-    constraints.one_of(logging.system_log_level.as_deref(), "loggingConfig.systemLogLevel", &levels);
-    constraints.max_length(logging.log_group.as_deref(), "loggingConfig.logGroup", 512);
-    if let Some(group) = &logging.log_group {
-        let is_group_char = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
-        let matches = !group.is_empty() && group.chars().all(is_group_char);
-        constraints.pattern(matches, group, "loggingConfig.logGroup", r"[\.\-_/#A-Za-z0-9]+");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_go_with_the_json_format() {
+    fn levels_require_the_json_format() {
         let text = Logging { format: Format::Text, group: "/aws/lambda/f".into() };
         let json = with(&text, json!({ "LogFormat": "JSON" })).unwrap();
         let levels = |application: &str, system: &str| Format::Json {

@@ -1,4 +1,4 @@
-//! Runtimes: which there are, and the program that runs a function's code in each.
+//! Runtimes: their identifiers, which of them AWS still accepts, and their interpreters on this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,18 +6,10 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::names::partition;
-use super::validation::invalid_parameter;
 use crate::config::Config;
 use crate::error::AwsError;
-
-/// Our own programs that speak the Runtime API for a handler written in the language: the first file of each is run.
-pub const NODE_PROGRAM: [(&str, &str); 3] = [
-    ("bootstrap.mjs", include_str!("runtimes/node/bootstrap.mjs")),
-    ("handler.mjs", include_str!("runtimes/node/handler.mjs")),
-    ("log.mjs", include_str!("runtimes/node/log.mjs")),
-];
-pub const PYTHON_PROGRAM: [(&str, &str); 1] = [("bootstrap.py", include_str!("runtimes/python/bootstrap.py"))];
+use crate::lambda::errors::invalid_parameter;
+use crate::lambda::names::partition;
 
 /// The runtimes of the service model (botocore 1.44.8) for which the endpoint has a program.
 const RUNTIMES: [&str; 28] = [
@@ -51,7 +43,7 @@ const RUNTIMES: [&str; 28] = [
     "python2.7",
 ];
 
-/// The runtimes with which AWS creates no functions any more, as of 2026-11-28. The dates of the phase "block function
+/// The runtimes that AWS no longer accepts for new functions, as of 2026-11-28. The dates of the phase "block function
 /// create" are those of <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>, as `cfn-lint` 1.58.0 (of
 /// 2026-10-20) has them. Next are nodejs16.x, 18.x and 20.x, python3.8 to 3.10 and provided.al2, on 2027-02-01.
 const NO_LONGER_ACCEPTED: [&str; 20] = [
@@ -81,12 +73,12 @@ const NO_LONGER_ACCEPTED: [&str; 20] = [
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runtime {
     pub id: String,
-    pub kind: Kind,
+    pub language: Language,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The package brings its own `bootstrap`.
+pub enum Language {
+    /// Any: the package contains the program `bootstrap`.
     Provided,
     Node,
     Python,
@@ -98,13 +90,13 @@ impl Runtime {
     /// # Errors
     /// `InvalidParameterValueException` with AWS's message, and with the list of what the endpoint runs.
     pub fn parse(id: &str) -> Result<Self, AwsError> {
-        let kind = RUNTIMES.contains(&id).then(|| match id {
-            id if id.starts_with("nodejs") => Kind::Node,
-            id if id.starts_with("python") => Kind::Python,
-            _ => Kind::Provided,
+        let language = RUNTIMES.contains(&id).then(|| match id {
+            id if id.starts_with("nodejs") => Language::Node,
+            id if id.starts_with("python") => Language::Python,
+            _ => Language::Provided,
         });
-        match kind {
-            Some(kind) => Ok(Self { id: id.to_owned(), kind }),
+        match language {
+            Some(language) => Ok(Self { id: id.to_owned(), language }),
             None if NO_LONGER_ACCEPTED.contains(&id) => Err(no_longer_accepted(id)),
             None => {
                 let accepted = RUNTIMES.iter().filter(|id| !NO_LONGER_ACCEPTED.contains(id));
@@ -117,7 +109,7 @@ impl Runtime {
         }
     }
 
-    /// Rejects a runtime with which AWS neither creates a function nor lets one be changed to.
+    /// Rejects a runtime that AWS accepts neither for a new function nor for a change.
     ///
     /// # Errors
     /// `InvalidParameterValueException` with AWS's message (recorded 2026-01).
@@ -127,31 +119,31 @@ impl Runtime {
 
     /// As `INIT_START` shows it: `python3.12` → `python:3.12.v1`.
     pub fn version(&self) -> String {
-        let name = match self.kind {
-            Kind::Provided => self.id.replacen('.', ":", 1),
-            Kind::Node => format!("nodejs:{}", self.id.trim_start_matches("nodejs").trim_end_matches(".x")),
-            Kind::Python => format!("python:{}", self.id.trim_start_matches("python")),
+        let name = match self.language {
+            Language::Provided => self.id.replacen('.', ":", 1),
+            Language::Node => format!("nodejs:{}", self.id.trim_start_matches("nodejs").trim_end_matches(".x")),
+            Language::Python => format!("python:{}", self.id.trim_start_matches("python")),
         };
         name + ".v1"
     }
 
-    /// The ARN of the runtime's version: one that never changes, since the endpoint has one of each.
+    /// The ARN of the runtime's version. It never changes, since the endpoint has one version of each runtime.
     pub fn version_arn(&self, config: &Config) -> String {
         let hash: String = Sha256::digest(self.version()).iter().map(|byte| format!("{byte:02x}")).collect();
         format!("arn:{}:lambda:{}::runtime:{hash}", partition(config), config.region)
     }
 
-    /// The interpreter on this machine's `PATH`; none is needed for `provided.*`. May run a short-lived process.
+    /// The interpreter on this machine's `PATH`; `None` for `provided.*`. May run a short-lived process.
     ///
     /// # Errors
     /// The interpreter is not there.
     pub fn interpreter(&self) -> Result<Option<&'static Path>, AwsError> {
         static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
         static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-        let (name, found) = match self.kind {
-            Kind::Provided => return Ok(None),
-            Kind::Node => ("node", NODE.get_or_init(|| own_path("node", &["-p", "process.execPath"]))),
-            Kind::Python => {
+        let (name, found) = match self.language {
+            Language::Provided => return Ok(None),
+            Language::Node => ("node", NODE.get_or_init(|| own_path("node", &["-p", "process.execPath"]))),
+            Language::Python => {
                 ("python3", PYTHON.get_or_init(|| own_path("python3", &["-c", "import sys; print(sys.executable)"])))
             }
         };
@@ -169,8 +161,8 @@ fn no_longer_accepted(id: &str) -> AwsError {
     ))
 }
 
-/// Where a program itself says it is: what `PATH` finds may be a version manager's shim, which needs the environment
-/// that a function does not get.
+/// The path that a program itself reports. The file on `PATH` may be a version manager's shim, which needs an environment
+/// that functions do not have.
 fn own_path(program: &str, arguments: &[&str]) -> Option<PathBuf> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let path = PathBuf::from(std::str::from_utf8(&output.stdout).ok()?.trim());
@@ -206,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_aws_has_ended_is_rejected_in_its_words() {
+    fn a_runtime_that_aws_has_ended_is_rejected_with_its_message() {
         let message = |error: AwsError| (error.code, error.message);
         for id in ["nodejs14.x", "nodejs12.x", "python3.7", "python2.7", "provided", "go1.x", "java8", "ruby2.7"] {
             let (code, message) = message(Runtime::parse(id).and_then(|it| it.must_be_accepted()).unwrap_err());
@@ -224,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_is_none() {
+    fn a_missing_program_has_no_path() {
         assert_eq!(own_path("no-such-program-anywhere", &[]), None);
         assert_eq!(own_path("false", &[]), None);
     }

@@ -1,0 +1,10 @@
+//! A function's configuration: its settings, its environment, its logging and its runtime. Values only.
+
+mod environment;
+mod logging;
+mod runtime;
+mod settings;
+
+pub use logging::Format;
+pub use runtime::{Language, Runtime};
+pub use settings::{Input, Settings, is_set};
