@@ -53,7 +53,7 @@ impl Lambda {
 
     /// Lambda in another region. It shares the folder of destinations.
     pub fn in_region(&self, config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
-        Self::with_destinations(config, kinesis, logs, sts, self.context.destinations().clone(), store)
+        Self::with_destinations(config, kinesis, logs, sts, self.context.destinations.clone(), store)
     }
 
     fn with_destinations(

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::errors::{invalid_parameter, not_found};
 use crate::config::Config;
 use crate::error::AwsError;
-pub use crate::region::is_region;
+use crate::region::is_region;
 use crate::validation::LAMBDA;
 
 /// The version that can be changed.
