@@ -1,31 +1,71 @@
-//! Publishing: inputs (`source`, `encoding`) → records (`records`, `keys`, `compress`) → what may go where and when (`queue`, `lane`, `pack`, `pace`, `load`, `bucket`, `delays`: pure) → the
-//! stream (`send`) → receipts, dead letters and the sum of both (`ledger`).
+//! Publishes records. [`input`] reads them, [`scheduling`] decides what is sent where and when, [`sending`] sends it, and
+//! [`accounting`] counts every record and writes receipts and dead letters. [`run`] connects the four.
 
-pub mod answer;
-pub mod bucket;
-pub mod compress;
-pub mod dead_letters;
-pub mod delays;
-pub mod dry_run;
-pub mod encoding;
-pub mod histogram;
-pub mod keys;
-pub mod lane;
-pub mod ledger;
-pub mod load;
-pub mod memory;
-pub mod pace;
-pub mod pack;
-pub mod progress;
-pub mod queue;
-pub mod read_ahead;
-pub mod receipt_lines;
-pub mod receipts;
-pub mod record;
-pub mod records;
-pub mod request;
-pub mod send;
-pub mod shards;
-pub mod source;
-pub mod summary;
-pub mod turn;
+pub mod accounting;
+pub mod input;
+pub mod scheduling;
+pub mod sending;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use crate::signals::interrupted;
+use accounting::ledger::Ledger;
+use accounting::progress::Progress;
+use accounting::receipts::{Acknowledged, Receipts};
+use accounting::summary::Summary;
+use input::read_ahead;
+use input::reader::RecordReader;
+use input::record::Place;
+use input::replay::Replay;
+use scheduling::shards::ShardMap;
+use sending::run::{Run, SendOptions};
+
+/// The records to publish.
+pub struct Input {
+    pub records: RecordReader,
+    /// The names of the sources, for messages.
+    pub names: Arc<[String]>,
+    /// The records that an earlier run published.
+    pub skip: Acknowledged,
+    /// The pace at which to read the records, if not as fast as they are sent.
+    pub replay: Option<Replay>,
+}
+
+/// How to publish.
+pub struct Options {
+    pub send: SendOptions,
+    pub receipts: Receipts,
+    pub dead_letters: Option<PathBuf>,
+    pub progress: Progress,
+}
+
+/// What a run did.
+pub struct RunReport {
+    pub summary: Summary,
+    pub receipts: Receipts,
+    /// Why the run ended early, if it did.
+    pub error: Option<Error>,
+    /// Where an input error or an interrupt ended reading.
+    pub first_unread: Option<Place>,
+}
+
+/// Publishes all records of the input. The first interrupt ends reading, the second one abandons what is in flight.
+///
+/// # Errors
+/// The stream's shards could not be listed, or the dead letters not opened. An error that ends a run on its way is in the
+/// report.
+pub async fn run(aws: &Aws, stream: &str, input: Input, options: Options) -> Result<RunReport> {
+    let client = aws.kinesis();
+    let Options { send, receipts, dead_letters, mut progress } = options;
+    let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
+    let ledger = Ledger::new(receipts, dead_letters.as_deref(), input.names)?;
+    let mut run = Run::new(&client, stream, shards, send, ledger);
+    let driven =
+        run.drive(read_ahead::start(input.records, input.skip, input.replay), interrupted, &mut progress).await;
+    progress.finish();
+    driven?;
+    run.report()
+}

@@ -298,3 +298,27 @@ async fn a_hint_says_what_was_published() {
     let later = Run::with_stdin(&mut publish(), b"YQ==\n%\n");
     later.failed(2, "line 2 of stdin", "what came before it has been published");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_are_replayed_at_their_recorded_pace() {
+    let (endpoint, client) = endpoint(1).await;
+    let entry = |data: &str, arrival: &str| {
+        let data = base64_simd::STANDARD.encode_to_string(data);
+        format!("{{\"PartitionKey\":\"k\",\"Data\":\"{data}\",\"ApproximateArrivalTimestamp\":{arrival}}}\n")
+    };
+    let arrivals = ["1764324438.500", "1764324438.500", "\"2025-11-28T10:07:20.500Z\""];
+    let input = file("replay", arrivals.iter().map(|arrival| entry("x", arrival)).collect::<String>());
+    for (pace, least) in [("recorded", 2000), ("4x", 500)] {
+        let receipts = path(&format!("replay-{pace}"));
+        let publish = ["publish", "--entries", "--pace", pace, "--file", text(&input), "--receipts", text(&receipts)];
+        endpoint.run(publish).ok();
+        let times: Vec<_> = lines(&receipts).iter().map(|receipt| receipt["time"].as_i64().unwrap()).collect();
+        assert_eq!(times.len(), 3);
+        assert!(times[2] - times[0] >= least - 100, "{pace}: {times:?}");
+    }
+    let without = file("replay-without", "{\"PartitionKey\":\"k\",\"Data\":\"eA==\"}\n");
+    let publish = ["publish", "--entries", "--strict", "--pace", "2x", "--file", text(&without)];
+    endpoint.run(publish).failed(2, "has no ApproximateArrivalTimestamp, which --pace needs", "nothing of the input");
+    assert_eq!(endpoint.run(["publish", "--pace", "2x", "x"]).code, 2);
+    assert_eq!(on_stream(&client).await.len(), 6);
+}

@@ -20,14 +20,23 @@ use crate::provision::delete;
 use crate::provision::desired::Desired;
 use crate::provision::observed::observe;
 use crate::provision::plan::plan;
-use crate::publish::receipts::Receipt;
-use crate::publish::request;
+use crate::publish::accounting::progress::Progress;
+use crate::publish::accounting::receipts::Receipt;
+use crate::publish::accounting::receipts::{Acknowledged, Receipts};
+use crate::publish::input::keys::Keys;
+use crate::publish::input::reader::{Form, RecordReader};
+use crate::publish::input::source::Source;
+use crate::publish::scheduling::batch::Packing;
+use crate::publish::sending::run::SendOptions;
+use crate::publish::{self, RunReport};
 use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
 use crate::wait::{self, Poll};
+use kinesis_event_logger_core::limits;
 
 const MESSAGE: &str = "Hello, Lambda CLI World";
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(60);
 const LINE_DEADLINE: Duration = Duration::from_secs(30);
 
 const TASK: &str = "\
@@ -107,7 +116,7 @@ async fn run_path(global: &Global, zip: FunctionZip, clock: &mut StepClock) -> R
     apply(&aws, &desired, &plan(&desired, &observed)?).await?;
     clock.done("provision");
 
-    let receipt = request::put_one(&aws.kinesis(), desired.names.stream(), "demo", MESSAGE).await?;
+    let receipt = publish_message(&aws, desired.names.stream()).await?;
     clock.done("publish");
     let line = await_line(&aws, &desired, &receipt).await?;
     clock.done("record → log line");
@@ -115,6 +124,29 @@ async fn run_path(global: &Global, zip: FunctionZip, clock: &mut StepClock) -> R
     delete::delete_ours(&aws, &desired.names, &desired.location).await?;
     clock.done("tear down");
     Ok((line, receipt))
+}
+
+/// Publishes the message as one record.
+async fn publish_message(aws: &Aws, stream: &str) -> Result<Receipt> {
+    let source = Source::of_bytes("the message", MESSAGE.into());
+    let names = source.names.clone();
+    let records = RecordReader::of(source, Form::Whole, Keys::fixed("demo"), None, limits::RECORD_BYTES);
+    let input = publish::Input { records, names, skip: Acknowledged::default(), replay: None };
+    let send = SendOptions {
+        deadline: PUBLISH_DEADLINE,
+        packing: Packing::default(),
+        strict: true,
+        rate: None,
+        rate_bytes: None,
+    };
+    let receipts = Receipts::Kept(Vec::new());
+    let options = publish::Options { send, receipts, dead_letters: None, progress: Progress::silent() };
+    let RunReport { receipts, error, .. } = publish::run(aws, stream, input, options).await?;
+    match (receipts, error) {
+        (_, Some(error)) => Err(error),
+        (Receipts::Kept(mut receipts), None) if receipts.len() == 1 => Ok(receipts.remove(0)),
+        _ => Err(Error::failed("the record was not published")),
+    }
 }
 
 struct StepClock {

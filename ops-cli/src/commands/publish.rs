@@ -10,21 +10,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
 use crate::output::{Format, Output};
 use crate::progress::note_outcome;
-use crate::publish::compress::Compressor;
-use crate::publish::dry_run::plan;
-use crate::publish::keys::Keys;
-use crate::publish::ledger::Ledger;
-use crate::publish::pack::Packing;
-use crate::publish::progress::Progress;
-use crate::publish::read_ahead;
-use crate::publish::receipts::{Acknowledged, InOrder, Receipts};
-use crate::publish::record::Place;
-use crate::publish::records::{Form, Records};
-use crate::publish::send::{Options, Run};
-use crate::publish::shards::ShardMap;
-use crate::publish::source::Source;
-use crate::publish::summary::Summary;
-use crate::signals::interrupted;
+use crate::publish::accounting::progress::Progress;
+use crate::publish::accounting::receipts::{Acknowledged, InOrder, Receipts};
+use crate::publish::accounting::summary::Summary;
+use crate::publish::input::compress::Compressor;
+use crate::publish::input::keys::Keys;
+use crate::publish::input::reader::{Form, RecordReader};
+use crate::publish::input::record::Place;
+use crate::publish::input::replay::{self, Replay};
+use crate::publish::input::source::Source;
+use crate::publish::scheduling::batch::Packing;
+use crate::publish::scheduling::dry_run::plan;
+use crate::publish::scheduling::shards::ShardMap;
+use crate::publish::sending::run::SendOptions;
+use crate::publish::{self, RunReport};
 use crate::{stream, time, values};
 
 const TASK: &str = "\
@@ -99,6 +98,10 @@ pub struct Publish {
     /// Maximum number of bytes sent per second
     #[arg(long, value_name = "N", value_parser = values::positive, help_heading = "Sending")]
     pub rate_bytes: Option<f64>,
+    /// Replay entries at the speed at which they arrived on their stream (ApproximateArrivalTimestamp): `recorded`, or a
+    /// multiple such as 2x
+    #[arg(long, value_name = "PACE", requires = "entries", value_parser = replay::parse_speed, help_heading = "Sending")]
+    pub pace: Option<f64>,
     /// Seconds for which a record is retried. Waiting for a shard that is at its limit does not count, unless the shard accepts
     /// nothing for that time
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = time::seconds::<u64>(1..=86_400), help_heading = "Sending")]
@@ -140,20 +143,21 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     let source = Source::open(args)?;
     let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?.with_retry_deadline(Some(Duration::from_secs(args.deadline)));
-    let (client, stream_name) = (aws.kinesis(), names.stream());
+    let stream_name = names.stream();
     let max_bytes = stream::record_limit(&aws, stream_name).await?;
-    let shards = ShardMap::fetch(&client, stream_name, &aws.retry).await?;
 
     let input_names = source.names.clone();
     let has_file = args.receipts.is_some() || args.resume.is_some();
-    let mut progress = Progress::new(
+    let progress = Progress::new(
         args.quiet || args.data.is_some(),
         !has_file && !args.quiet,
         source.read_bytes.clone(),
         source.total_bytes,
     );
-    let records = Records::of(source, Form::of(args), keys, compressor, max_bytes);
+    let records =
+        RecordReader::of(source, Form::of(args), keys, compressor, max_bytes).with_arrivals(args.pace.is_some());
     if args.dry_run {
+        let shards = ShardMap::fetch(&aws.kinesis(), stream_name, &aws.retry).await?;
         return output.show(&plan(
             records,
             &input_names,
@@ -162,16 +166,14 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         ));
     }
     let resumed_to = skip.end();
-    let ledger = Ledger::new(receipts(args, output)?, args.dead_letter.as_deref(), input_names)?;
-    let mut run = Run::new(&client, stream_name, shards, options(args, max_bytes), ledger);
-    let driven = run.drive(read_ahead::start(records, skip), interrupted, &mut progress).await;
-    progress.finish();
-    driven?;
-    let error = run.take_error();
-    let took = run.elapsed();
-    let first_unread = run.ledger.first_unread;
-    let input_names = run.ledger.names().to_vec();
-    let (summary, _) = run.ledger.close(took)?;
+    let input = publish::Input { records, names: input_names.clone(), skip, replay: args.pace.map(Replay::at) };
+    let options = publish::Options {
+        send: send_options(args, max_bytes),
+        receipts: receipts(args, output)?,
+        dead_letters: args.dead_letter.clone(),
+        progress,
+    };
+    let RunReport { summary, error, first_unread, .. } = publish::run(&aws, stream_name, input, options).await?;
     if error.is_none() && summary.read + summary.skipped == 0 {
         return Err(Error::usage("the input has no records")
             .hint("give the data as an argument, or one record a line on stdin or in --file"));
@@ -228,8 +230,8 @@ fn receipts(args: &Publish, output: Output) -> Result<Receipts> {
     }
 }
 
-fn options(args: &Publish, max_bytes: usize) -> Options {
-    Options {
+fn send_options(args: &Publish, max_bytes: usize) -> SendOptions {
+    SendOptions {
         deadline: Duration::from_secs(args.deadline),
         packing: Packing::new(args.ordered, args.aggregate, max_bytes),
         // Without a file for them, going on would leave nothing of what could not be published. Entries are in a file that

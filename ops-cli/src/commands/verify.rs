@@ -12,16 +12,14 @@ use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Output, counted};
 use crate::progress::{ProgressStep, note};
-use crate::publish::keys::Keys;
-use crate::publish::ledger::Ledger;
-use crate::publish::pack::Packing;
-use crate::publish::progress::Progress;
-use crate::publish::read_ahead;
-use crate::publish::receipts::{self, Acknowledged, Receipt, Receipts};
-use crate::publish::records::{Form, Records};
-use crate::publish::send::{Options, Run};
-use crate::publish::shards::ShardMap;
-use crate::publish::source::Source;
+use crate::publish::accounting::progress::Progress;
+use crate::publish::accounting::receipts::{self, Acknowledged, Receipt, Receipts};
+use crate::publish::input::keys::Keys;
+use crate::publish::input::reader::{Form, RecordReader};
+use crate::publish::input::source::Source;
+use crate::publish::scheduling::batch::Packing;
+use crate::publish::sending::run::SendOptions;
+use crate::publish::{self, RunReport};
 use crate::signals::interrupted;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader, Swept};
@@ -101,7 +99,7 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     let aws = Aws::connect(global).await?;
     let published = match kept {
         Some(receipts) => PublishedRecords { receipts, not_published: 0, run_id: None, error: None },
-        None => publish(&aws.clone().with_retry_deadline(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
+        None => publish_marked(&aws.clone().with_retry_deadline(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
     };
     if published.receipts.is_empty() && published.not_published == 0 {
         return Err(published
@@ -164,15 +162,13 @@ async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<LogContents> {
 }
 
 /// Publishes marked records, and returns their receipts.
-async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<PublishedRecords> {
+async fn publish_marked(aws: &Aws, stream_name: &str, args: &Verify) -> Result<PublishedRecords> {
     let run_id = uuid::Uuid::new_v4().simple().to_string();
-    let client = aws.kinesis();
     let max_bytes = stream::record_limit(aws, stream_name).await?;
-    let shards = ShardMap::fetch(&client, stream_name, &aws.retry).await?;
     let source = Source::of_bytes("the marked records", marked(&run_id, args.count));
-    let ledger = Ledger::new(Receipts::Kept(Vec::new()), None, source.names.clone())?;
-    let records = Records::of(source, Form::Entries, Keys::random(), None, max_bytes);
-    let options = Options {
+    let names = source.names.clone();
+    let records = RecordReader::of(source, Form::Entries, Keys::random(), None, max_bytes);
+    let send = SendOptions {
         deadline: PUBLISH_DEADLINE,
         // Otherwise a rejected entry that is sent again would count as out of order.
         packing: Packing::new(true, args.aggregate, max_bytes),
@@ -181,12 +177,10 @@ async fn publish(aws: &Aws, stream_name: &str, args: &Verify) -> Result<Publishe
         rate_bytes: None,
     };
     let step = ProgressStep::begin(format!("publish {} marked records", args.count));
-    let mut progress = Progress::silent();
-    let mut run = Run::new(&client, stream_name, shards, options, ledger);
-    run.drive(read_ahead::start(records, Acknowledged::default()), interrupted, &mut progress).await?;
-    let error = run.take_error();
-    let took = run.elapsed();
-    let (summary, receipts) = run.ledger.close(took)?;
+    let input = publish::Input { records, names, skip: Acknowledged::default(), replay: None };
+    let receipts = Receipts::Kept(Vec::new());
+    let options = publish::Options { send, receipts, dead_letters: None, progress: Progress::silent() };
+    let RunReport { summary, receipts, error, .. } = publish::run(aws, stream_name, input, options).await?;
     if error.is_none() {
         step.done();
     }

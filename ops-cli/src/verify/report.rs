@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::line::LoggedRecord;
 use super::survey::LogContents;
 use crate::output::Render;
-use crate::publish::histogram::Histogram;
-use crate::publish::receipts::Receipt;
+use crate::publish::accounting::histogram::Histogram;
+use crate::publish::accounting::receipts::Receipt;
 
 /// The maximum number of missing records in a report, so that a log without new lines does not produce a million.
 const NAMED: usize = 1000;

@@ -14,6 +14,7 @@ use super::encoding::{advice, of_wide_ascii, of_wide_line, without_mark};
 use super::keys::{self, Keys};
 use super::memory;
 use super::record::{Key, Place, Record};
+use super::replay::Arrival;
 use super::source::{Inputs, Source};
 use crate::commands::publish::Publish;
 
@@ -86,6 +87,8 @@ struct Entry<'a> {
     #[serde(borrow)]
     data: Option<Text<'a>>,
     explicit_hash_key: Option<String>,
+    /// When it arrived on the stream it was read from.
+    approximate_arrival_timestamp: Option<Arrival>,
     /// Of a dead letter: its data is only the beginning of the record.
     #[serde(default, rename = "truncated")]
     is_truncated: bool,
@@ -96,7 +99,7 @@ struct Entry<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Records, one at a time.
-pub struct Records {
+pub struct RecordReader {
     inputs: Inputs,
     form: Form,
     keys: Keys,
@@ -106,9 +109,12 @@ pub struct Records {
     max_bytes: usize,
     offset: u64,
     line: u64,
+    /// The arrival of the last record, if its entry has it.
+    pub arrival: Option<Arrival>,
+    needs_arrival: bool,
 }
 
-impl Records {
+impl RecordReader {
     /// Those of a source. One has `max_bytes` at most, its key included.
     pub fn of(source: Source, form: Form, keys: Keys, compressor: Option<Compressor>, max_bytes: usize) -> Self {
         // What is too large may be small enough when it is compressed.
@@ -116,7 +122,23 @@ impl Records {
         let longest = form.longest(most_data);
         let is_argument = source.is_argument();
         let inputs = source.into_inputs(form != Form::Whole || is_argument);
-        Self { inputs, form, keys, compressor, longest, max_bytes, offset: 0, line: 0 }
+        Self {
+            inputs,
+            form,
+            keys,
+            compressor,
+            longest,
+            max_bytes,
+            offset: 0,
+            line: 0,
+            arrival: None,
+            needs_arrival: false,
+        }
+    }
+
+    /// Rejects entries without an arrival time.
+    pub fn with_arrivals(self, needs_arrival: bool) -> Self {
+        Self { needs_arrival, ..self }
     }
 
     /// Whether the next record may be a while in coming: what was read until now should not wait for it.
@@ -188,7 +210,13 @@ impl Records {
             let keys = self.known_keys();
             return Err(Rejected { is_cut, keys, ..Rejected::new(place, too_large(), data) });
         }
-        let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data) {
+        self.arrival = None;
+        let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data, &mut self.arrival) {
+            Ok((key, explicit_hash_key)) if self.needs_arrival && self.arrival.is_none() => {
+                let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
+                let reason = "has no ApproximateArrivalTimestamp, which --pace needs";
+                return Err(Rejected { keys, ..Rejected::new(place, reason, data) });
+            }
             Ok(keys) => keys,
             Err(Unsendable { reason, keys, is_cut }) => {
                 return Err(Rejected { keys, is_cut, ..Rejected::new(place, reason, data) });
@@ -259,7 +287,12 @@ impl<T: Into<String>> From<T> for Unsendable {
 }
 
 /// Leaves of what was read the record's data, in place: it may be large. Its partition key, and its explicit hash key.
-fn parse<'k>(form: Form, keys: &'k mut Keys, data: &mut Vec<u8>) -> Result<(Cow<'k, Key>, Option<u128>), Unsendable> {
+fn parse<'k>(
+    form: Form,
+    keys: &'k mut Keys,
+    data: &mut Vec<u8>,
+    arrival: &mut Option<Arrival>,
+) -> Result<(Cow<'k, Key>, Option<u128>), Unsendable> {
     let explicit_hash_key = keys.explicit_hash_key;
     match form {
         Form::Lines | Form::Whole => Ok((Cow::Borrowed(keys.of(data)?), explicit_hash_key)),
@@ -274,7 +307,7 @@ fn parse<'k>(form: Form, keys: &'k mut Keys, data: &mut Vec<u8>) -> Result<(Cow<
         }
         Form::Entries => {
             strip_mark(data);
-            let (key, explicit_hash_key) = parse_entry(data)?;
+            let (key, explicit_hash_key) = parse_entry(data, arrival)?;
             Ok((Cow::Owned(key.into()), explicit_hash_key))
         }
     }
@@ -306,12 +339,13 @@ fn not_an_entry(line: &[u8], error: &serde_json::Error) -> String {
 
 /// The keys of an entry, whose data is left in place. Of an entry that cannot be sent its data is left as well, if it can
 /// be read: it becomes a dead letter, which is an entry again.
-fn parse_entry(line: &mut Vec<u8>) -> Result<EntryKeys, Unsendable> {
+fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<EntryKeys, Unsendable> {
     if is_array(line) {
         return Err(format!("is a JSON array, {NOT_NDJSON}").into());
     }
     let entry: Entry = serde_json::from_slice(line).map_err(|error| not_an_entry(line, &error))?;
-    let Entry { partition_key, data, explicit_hash_key, is_truncated } = entry;
+    let Entry { partition_key, data, explicit_hash_key, approximate_arrival_timestamp, is_truncated } = entry;
+    *arrival = approximate_arrival_timestamp;
     let Text(data) = data.ok_or("has no Data")?;
     base64_simd::STANDARD.check(data.as_bytes()).map_err(|_| "has Data that is not valid base64")?;
     let within = match data {
@@ -349,7 +383,7 @@ fn decode(text: &mut Vec<u8>) {
     text.truncate(length);
 }
 
-impl Iterator for Records {
+impl Iterator for RecordReader {
     type Item = Result<Record, Rejected>;
 
     /// Line endings are not part of the data; empty lines are no records.

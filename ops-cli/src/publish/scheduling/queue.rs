@@ -12,17 +12,20 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::{AggregateBuilder, limits};
 
+use super::batch::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
 use super::bucket::Rate;
 use super::delays::Delays;
 use super::lane::{Lane, Verdict};
 use super::load::Verdicts;
-use super::pack::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
-use super::record::Record;
 use super::shards::ShardMap;
+use crate::publish::input::record::Record;
 
 /// Records held at most, sent ones that are not answered included.
 const MOST_RECORDS: usize = 20_000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The next request is prepared if an answer takes this long. Quicker ones leave no time for it.
+const WORTH_PREPARING: Duration = Duration::from_millis(10);
 
 /// What is to be done next.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct Queue {
     followers: Option<HashMap<Box<str>, VecDeque<Entry>>>,
     aggregate_bytes: Option<usize>,
     rate: Rate,
+    /// How long an answer takes, on average.
+    latency: Duration,
     /// The lane the next request begins with, so that none is always last.
     first_lane: usize,
     next_request: u64,
@@ -62,6 +67,7 @@ impl Queue {
             followers,
             aggregate_bytes: packing.aggregate_bytes,
             rate,
+            latency: Duration::ZERO,
             first_lane: 0,
             next_request: 0,
             ready: 0,
@@ -105,7 +111,7 @@ impl Queue {
 
     /// The lane whose next request may be prepared. One that must be paced has no use for it.
     fn lane_to_prepare(&self) -> Option<usize> {
-        if self.followers.is_some() || !self.rate.is_unlimited() {
+        if self.latency < WORTH_PREPARING || self.followers.is_some() || !self.rate.is_unlimited() {
             return None;
         }
         let may_prepare = |lane: &Lane| {
@@ -277,8 +283,9 @@ impl Queue {
         }
     }
 
-    /// A request is no longer under way: its shards may be sent the next.
-    pub fn answered(&mut self, request: u64) {
+    /// A request is no longer in flight: its shards may be sent the next. Its answer took so long.
+    pub fn answered(&mut self, request: u64, took: Duration) {
+        self.latency = (self.latency * 3 + took) / 4;
         for lane in &mut self.lanes {
             lane.under_way.retain(|id| *id != request);
         }

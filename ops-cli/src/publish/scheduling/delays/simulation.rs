@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use super::super::batch::{Packing, Request};
 use super::super::bucket::Rate;
 use super::super::lane::Verdict;
 use super::super::load::{Fate, Load};
-use super::super::pack::{Packing, Request};
 use super::super::queue::{Next, Queue};
-use super::super::record::{Place, Record};
 use super::super::shards::ShardMap;
 use super::*;
+use crate::publish::input::record::{Place, Record};
 
 const RECORDS: u64 = 5000;
 const LATENCY: Duration = Duration::from_millis(3);
@@ -89,7 +89,7 @@ fn answered(
     at: (Duration, Duration),
 ) {
     let (sent, now) = at;
-    queue.answered(request.id);
+    queue.answered(request.id, Duration::ZERO);
     if random.f64() < service.lost {
         for entry in request.entries {
             let mut entries = vec![entry];

@@ -56,6 +56,11 @@ impl Keys {
         Ok(Self { kind, key, explicit_hash_key })
     }
 
+    /// One key for all records.
+    pub fn fixed(key: &str) -> Self {
+        Self { kind: Kind::Text, key: key.into(), explicit_hash_key: None }
+    }
+
     /// A random key for each record.
     pub fn random() -> Self {
         Self { kind: random(1), key: "".into(), explicit_hash_key: None }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 /// The body of a successful answer.
 #[derive(Debug, Default)]
-pub struct Answer(Vec<u8>);
+pub struct Response(Vec<u8>);
 
 /// The outcome of one entry.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Entry<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Answer {
+impl Response {
     /// Whether the body says, where AWS says it, that every entry was accepted.
     pub fn accepts_all(&self) -> bool {
         self.0.starts_with(br#"{"FailedRecordCount":0,"#)
@@ -77,17 +77,17 @@ fn outcome(entry: Entry<'_>) -> Outcome<'_> {
 
 /// Replaces the SDK's deserialization of the answer, and keeps its body.
 #[derive(Debug, Default, Clone)]
-pub struct KeptAnswer(Arc<Mutex<Answer>>);
+pub struct KeptResponse(Arc<Mutex<Response>>);
 
-impl KeptAnswer {
-    pub fn take(&self) -> Answer {
+impl KeptResponse {
+    pub fn take(&self) -> Response {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Intercept for KeptAnswer {
+impl Intercept for KeptResponse {
     fn name(&self) -> &'static str {
-        "KeptAnswer"
+        "KeptResponse"
     }
 
     /// Errors stay the SDK's.
@@ -104,14 +104,14 @@ impl Intercept for KeptAnswer {
     }
 }
 
-impl DeserializeResponse for KeptAnswer {
+impl DeserializeResponse for KeptResponse {
     fn deserialize_nonstreaming_with_config(
         &self,
         response: &HttpResponse,
         _: &ConfigBag,
     ) -> Result<Output, OrchestratorError<Error>> {
         let body = response.body().bytes().unwrap_or_default().to_vec();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Answer(body);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Response(body);
         let nothing = PutRecordsOutput::builder().set_records(Some(Vec::new())).build();
         nothing.map(Output::erase).map_err(OrchestratorError::other)
     }
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn each_entry_has_an_outcome_of_its_own() {
-        let answer = Answer(
+        let answer = Response(
             br#"{"FailedRecordCount":2,"Records":[{"SequenceNumber":"1","ShardId":"s","more":{}},
             {"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"why"},
             {"ErrorCode":"InternalFailure","ErrorMessage":"\u0077hy","ShardId":null}],"EncryptionType":"NONE"}"#
@@ -135,14 +135,14 @@ mod tests {
         );
         assert!(matches!(&outcomes[1], Outcome::Throttled(_)));
         assert!(matches!(&outcomes[2], Outcome::Failed(reason) if reason == "InternalFailure: why"));
-        assert!(!answer.accepts_all() && Answer(br#"{"FailedRecordCount":0,"Records":[]}"#.to_vec()).accepts_all());
+        assert!(!answer.accepts_all() && Response(br#"{"FailedRecordCount":0,"Records":[]}"#.to_vec()).accepts_all());
         assert!(answer.outcomes(2).is_err(), "an answer for other records is no acknowledgement");
     }
 
     #[test]
     fn what_is_no_answer_acknowledges_nothing() {
         for body in ["", "{}", r#"{"Records":[{"ShardId":"s","SequenceNumber":"1"}"#] {
-            assert!(Answer(body.into()).outcomes(1).is_err(), "{body}");
+            assert!(Response(body.into()).outcomes(1).is_err(), "{body}");
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::batch::Entry;
 use super::load::{Fate, Load, Verdicts};
 use super::pace::Pace;
-use super::pack::Entry;
 
 /// The entries that wait for one shard, and its pace.
 #[derive(Debug)]

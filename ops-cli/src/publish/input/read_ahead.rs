@@ -1,11 +1,14 @@
 //! Reading in a thread of its own, a few chunks ahead: a read that blocks keeps nothing else waiting.
 
+use std::time::Instant;
+
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::receipts::Acknowledged;
+use super::reader::{RecordReader, Rejected};
 use super::record::Record;
-use super::records::{Records, Rejected};
+use super::replay::Replay;
+use crate::publish::accounting::receipts::Acknowledged;
 
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -21,20 +24,38 @@ pub struct Chunk {
 }
 
 /// Reads until the end, or until nobody takes what is read.
-pub fn start(records: Records, skip: Acknowledged) -> mpsc::Receiver<Chunk> {
+pub fn start(records: RecordReader, skip: Acknowledged, replay: Option<Replay>) -> mpsc::Receiver<Chunk> {
     let (chunks, taken) = mpsc::channel(AHEAD);
     let runtime = Handle::current();
     // Not a blocking task of the runtime: that would be waited for at the end, and stdin may never come.
-    std::thread::spawn(move || read(records, &skip, &chunks, &runtime));
+    std::thread::spawn(move || read(records, &skip, replay, &chunks, &runtime));
     taken
 }
 
-fn read(mut records: Records, skip: &Acknowledged, chunks: &mpsc::Sender<Chunk>, runtime: &Handle) {
+fn read(
+    mut records: RecordReader,
+    skip: &Acknowledged,
+    mut replay: Option<Replay>,
+    chunks: &mpsc::Sender<Chunk>,
+    runtime: &Handle,
+) {
     let mut chunk = Chunk::default();
     let mut bytes = 0;
     // A place for the chunk before there is one: a record may have 10 MiB.
     let Ok(mut place) = runtime.block_on(chunks.reserve()) else { return };
+    let begun = Instant::now();
     while let Some(item) = records.next() {
+        let is_skipped = item.as_ref().is_ok_and(|record| skip.holds(record.place.offset));
+        let arrival = records.arrival.filter(|_| !is_skipped);
+        let wait = replay.as_mut().zip(arrival).map(|(replay, arrival)| replay.wait(arrival, begun.elapsed()));
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            // What was read before is due already.
+            bytes = 0;
+            place.send(std::mem::take(&mut chunk));
+            let Ok(next) = runtime.block_on(chunks.reserve()) else { return };
+            place = next;
+            std::thread::sleep(wait);
+        }
         match item {
             Ok(record) if skip.holds(record.place.offset) => chunk.skipped += 1,
             Ok(record) => {

@@ -7,15 +7,13 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
-use aws_sdk_kinesis::primitives::Blob;
 use bytes::Bytes;
 
-use super::answer::{Answer, KeptAnswer};
-use super::memory;
-use super::pack::{AGGREGATE_KEY, Request};
-use super::receipts::Receipt;
+use super::response::{KeptResponse, Response};
 use super::turn::{HoldLastByte, TurnEnd};
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, chain};
+use crate::publish::input::memory;
+use crate::publish::scheduling::batch::{AGGREGATE_KEY, Request};
 use kinesis_event_logger_core::line::push_json_string;
 
 /// How long an answer may take.
@@ -47,9 +45,9 @@ pub async fn put(
     stream: &str,
     request: &mut Request,
     after: Option<TurnEnd>,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let body = Bytes::from(body(stream, request));
-    let kept = KeptAnswer::default();
+    let kept = KeptResponse::default();
     // The SDK would copy every record into its own types and those into JSON, and the answer back: both are written and
     // read here, once, and everything else (endpoint, signature, connection, errors) is the SDK's.
     let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
@@ -151,31 +149,14 @@ fn doing(stream: &str) -> String {
     format!("publish to the stream {stream}")
 }
 
-/// Puts one record, with the SDK's own retries.
-pub async fn put_one(client: &Client, stream: &str, partition_key: &str, data: &str) -> Result<Receipt> {
-    let request = client.put_record().stream_name(stream).partition_key(partition_key).data(Blob::new(data));
-    let retries = aws_sdk_kinesis::config::Config::builder().retry_config(RetryConfig::standard());
-    let put =
-        request.customize().config_override(retries).send().await.map_err(|error| Error::aws(doing(stream), error))?;
-    Ok(Receipt {
-        offset: 0,
-        shard_id: put.shard_id,
-        sequence_number: put.sequence_number,
-        sub_sequence_number: None,
-        attempts: 1,
-        may_repeat: false,
-        time: jiff::Timestamp::now().as_millisecond(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use kinesis_event_logger_core::decode::{Aggregate as Aggregated, AggregateBuilder};
     use serde_json::Value;
 
-    use super::super::pack::{Aggregate, Entry, Put};
-    use super::super::record::{Place, Record};
     use super::*;
+    use crate::publish::input::record::{Place, Record};
+    use crate::publish::scheduling::batch::{Aggregate, Entry, Put};
 
     #[test]
     fn the_body_is_the_request_in_json() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kinesis_event_logger_core::decode::{AggregateBuilder, AggregateError};
 use kinesis_event_logger_core::limits;
 
-use super::record::Record;
+use crate::publish::input::record::Record;
 
 /// A request of this size is sent without adding more: a larger one is not faster, and each occupies memory.
 pub const ENOUGH_BYTES: usize = 1024 * 1024;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::histogram::Histogram;
-use super::pack::Entry;
 use super::receipts::Receipts;
-use super::record::{Place, Record};
-use super::records::Rejected;
 use super::summary::Summary;
 use crate::error::{Error, Result};
+use crate::publish::input::reader::Rejected;
+use crate::publish::input::record::{Place, Record};
+use crate::publish::scheduling::batch::Entry;
 
 /// Counts and writes.
 pub struct Ledger {

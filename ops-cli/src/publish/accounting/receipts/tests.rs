@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::super::record::{Place, Record};
 use super::*;
+use crate::publish::input::record::{Place, Record};
 
 const AT: At<'_> = At { shard_id: "shardId-000000000000", sequence_number: "4959", time: 5 };
 

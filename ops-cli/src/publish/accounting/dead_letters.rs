@@ -7,12 +7,12 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use super::pack::Entry;
-use super::record::Place;
-use super::records::Rejected;
 use crate::error::{Error, Result};
 use crate::output::printable;
 use crate::progress::note;
+use crate::publish::input::reader::Rejected;
+use crate::publish::input::record::Place;
+use crate::publish::scheduling::batch::Entry;
 
 /// How many are named on stderr.
 const NAMED: u64 = 10;

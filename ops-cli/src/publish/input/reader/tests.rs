@@ -1,12 +1,12 @@
 use clap::Parser;
 use proptest::prelude::*;
 
-use super::super::dead_letters::DeadLetter;
 use super::super::encoding::MARK;
-use super::super::pack::Entry as Sent;
 use super::*;
 use crate::arguments::Cli;
 use crate::commands::Command;
+use crate::publish::accounting::dead_letters::DeadLetter;
+use crate::publish::scheduling::batch::Entry as Sent;
 
 fn args(more: &[&str]) -> Publish {
     match Cli::parse_from(["ops-cli", "publish"].iter().chain(more)).command {
@@ -20,7 +20,7 @@ fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, Reje
     let keys = Keys::new(&args).unwrap();
     let compressor = args.compress.map(|compression| Compressor::new(compression).unwrap());
     let source = Source::of_bytes("test", input.to_vec());
-    Records::of(source, Form::of(&args), keys, compressor, max_bytes).collect()
+    RecordReader::of(source, Form::of(&args), keys, compressor, max_bytes).collect()
 }
 
 fn data(input: &[u8], more: &[&str]) -> Vec<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! The run: several requests in flight. Failed entries alone are resent, until they are acknowledged or their deadline is over.
 
-mod answers;
+mod outcomes;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,18 +11,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::answer::Answer;
-use super::bucket::Rate;
-use super::ledger::Ledger;
-use super::pack::{Entry, Packing, Request};
-use super::progress::Progress;
-use super::queue::{Next, Queue};
-use super::read_ahead::Chunk;
-use super::record::Place;
-use super::request::{self, Failure};
-use super::shards::ShardMap;
+use super::put_records::{self, Failure};
+use super::response::Response;
 use super::turn::{Turn, TurnEnd};
 use crate::error::{Error, Result};
+use crate::publish::RunReport;
+use crate::publish::accounting::ledger::Ledger;
+use crate::publish::accounting::progress::Progress;
+use crate::publish::input::read_ahead::Chunk;
+use crate::publish::input::record::Place;
+use crate::publish::scheduling::batch::{Entry, Packing, Request};
+use crate::publish::scheduling::bucket::Rate;
+use crate::publish::scheduling::queue::{Next, Queue};
+use crate::publish::scheduling::shards::ShardMap;
 
 /// The most requests in flight, and the most bytes in them: the SDK's copies of a request are several times its size.
 const REQUESTS: usize = 8;
@@ -37,7 +38,7 @@ const INTERRUPTED: &str = "interrupted before it was acknowledged";
 
 /// How to send.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SendOptions {
     /// How long a record is retried; waiting for its shard's pace does not count.
     pub deadline: Duration,
     pub packing: Packing,
@@ -51,10 +52,10 @@ pub struct Options {
 pub struct Run {
     client: Client,
     stream: String,
-    options: Options,
+    options: SendOptions,
     begun: Instant,
     queue: Queue,
-    pub ledger: Ledger,
+    ledger: Ledger,
     requests: JoinSet<Answered>,
     /// The turns of the requests in flight.
     turns: HashMap<u64, TurnEnd>,
@@ -101,15 +102,15 @@ struct Answered {
     /// When it was sent as a whole.
     sent: Duration,
     took: Duration,
-    result: Result<Answer, Failure>,
+    result: Result<Response, Failure>,
 }
 
 impl Run {
-    pub fn new(client: &Client, stream: &str, shards: ShardMap, options: Options, ledger: Ledger) -> Self {
+    pub fn new(client: &Client, stream: &str, shards: ShardMap, options: SendOptions, ledger: Ledger) -> Self {
         let rate = Rate::new(options.rate, options.rate_bytes, Duration::ZERO);
         let now = Instant::now();
         Self {
-            client: request::client(client),
+            client: put_records::client(client),
             stream: stream.to_owned(),
             begun: now,
             queue: Queue::new(shards, options.packing, rate),
@@ -181,13 +182,11 @@ impl Run {
         }
     }
 
-    /// The error that ended the run, if any.
-    pub fn take_error(&mut self) -> Option<Error> {
-        self.error.take()
-    }
-
-    pub fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+    /// The report of a run that has ended.
+    pub fn report(self) -> Result<RunReport> {
+        let first_unread = self.ledger.first_unread;
+        let (summary, receipts) = self.ledger.close(self.begun.elapsed())?;
+        Ok(RunReport { summary, receipts, error: self.error, first_unread })
     }
 
     /// Sends all requests that may be sent. Returns the time until the next may be, if only time will permit it.
@@ -233,7 +232,7 @@ impl Run {
         self.requests.spawn(async move {
             let begun = Instant::now();
             let result = tokio::select! {
-                result = request::put(&client, &stream, &mut request, after.clone()) => result,
+                result = put_records::put(&client, &stream, &mut request, after.clone()) => result,
                 _ = leave.wait_for(|leave| *leave) => {
                     let is_sent = after.as_ref().is_none_or(|after| after.time().is_some());
                     Err(if is_sent {

@@ -9,10 +9,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::At;
-use super::pack::Entry;
-use super::receipt_lines::ReceiptLines;
+use super::receipt_file::ReceiptFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Render};
+use crate::publish::scheduling::batch::Entry;
 
 /// Where a record was put.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -62,7 +62,7 @@ impl Render for Receipt {
 pub enum Receipts {
     Nowhere,
     Stdout(InOrder),
-    File(ReceiptLines),
+    File(ReceiptFile),
     Kept(Vec<Receipt>),
 }
 
@@ -128,7 +128,7 @@ impl Receipts {
             file.set_len(whole).map_err(failed)?;
             file.seek(SeekFrom::Start(whole)).map_err(failed)?;
         }
-        Ok(Self::File(ReceiptLines::new(file, name)))
+        Ok(Self::File(ReceiptFile::new(file, name)))
     }
 
     /// A record is on its way; records come in the order of their offsets.

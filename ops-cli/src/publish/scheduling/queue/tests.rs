@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::super::delays::{Extent, after_failure};
 use super::super::load::{Fate, Load};
-use super::super::record::Place;
 use super::*;
+use crate::publish::input::record::Place;
 
 fn record(offset: u64, key: &str, size: usize) -> Record {
     let place = Place { offset, input: 0, line: offset + 1 };
@@ -22,7 +22,7 @@ fn packing(packing: Packing) -> Queue {
 fn sent(queue: &mut Queue, now: Duration) -> Vec<Entry> {
     match queue.next(now) {
         Next::Send(request) => {
-            queue.answered(request.id);
+            queue.answered(request.id, Duration::ZERO);
             request.entries
         }
         other => panic!("{other:?}"),
@@ -62,15 +62,17 @@ fn a_shard_has_one_request_in_flight_and_one_that_waits_for_it() {
         _ => None,
     };
     assert_eq!(next(&mut queue), Some((0, None, 500)));
+    assert_eq!(next(&mut queue), None, "nothing is known of the latency");
+    queue.latency = WORTH_PREPARING;
     assert_eq!(next(&mut queue), Some((1, Some(0), 500)));
     assert_eq!(next(&mut queue), None);
-    queue.answered(0);
+    queue.answered(0, WORTH_PREPARING);
     assert_eq!(next(&mut queue), None, "400 records are no full request");
     (0..100).for_each(|offset| queue.push(record(1400 + offset, "k", 10)));
     assert_eq!(next(&mut queue), Some((2, Some(1), 500)));
     queue.push(record(1500, "k", 10));
-    queue.answered(1);
-    queue.answered(2);
+    queue.answered(1, Duration::ZERO);
+    queue.answered(2, Duration::ZERO);
     assert_eq!(next(&mut queue), Some((3, None, 1)));
 }
 
@@ -200,7 +202,7 @@ proptest! {
                 }
                 Next::Send(request) => request,
             };
-            queue.answered(request.id);
+            queue.answered(request.id, Duration::ZERO);
             for put in &request.puts {
                 let mut entries: Vec<_> = request.entries.drain(..put.entries).collect();
                 turn += 1;

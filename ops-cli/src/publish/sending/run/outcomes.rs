@@ -5,16 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::super::answer::Outcome;
-use super::super::delays::{Extent, after_failure, after_refusal};
-use super::super::lane::Verdict;
-use super::super::ledger::At;
-use super::super::load::{Fate, Load};
-use super::super::pack::{Entry, Put, Request};
-use super::super::request::Failure;
-use super::super::shards::ShardMap;
+use super::super::put_records::Failure;
+use super::super::response::Outcome;
 use super::{Answered, Misplaced, RESHARD_EVERY, Run, State};
 use crate::error::{Error, Result};
+use crate::publish::accounting::ledger::At;
+use crate::publish::scheduling::batch::{Entry, Put, Request};
+use crate::publish::scheduling::delays::{Extent, after_failure, after_refusal};
+use crate::publish::scheduling::lane::Verdict;
+use crate::publish::scheduling::load::{Fate, Load};
+use crate::publish::scheduling::shards::ShardMap;
 use crate::retry::Retry;
 
 impl Run {
@@ -23,7 +23,7 @@ impl Run {
         let Answered { request, bytes, packed, sent, took, result } = answered;
         self.bytes_under_way -= bytes;
         self.turns.remove(&request.id);
-        self.queue.answered(request.id);
+        self.queue.answered(request.id, took);
         match result {
             Ok(answer) => {
                 // The next request goes out first: with one request in flight, settling would cost throughput.

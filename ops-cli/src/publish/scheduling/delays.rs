@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::pack::Entry;
+use super::batch::Entry;
 
 #[derive(Debug, Default)]
 pub struct Delays(BinaryHeap<Delayed>);
@@ -119,8 +119,8 @@ impl Ord for Delayed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Place, Record};
     use super::*;
+    use crate::publish::input::record::{Place, Record};
 
     /// The pauses after failures in a row, in milliseconds.
     fn pauses(extent: Extent, random: f64) -> impl Iterator<Item = u128> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::batch::{Packing, Request};
 use super::bucket::Rate;
-use super::pack::{Packing, Request};
 use super::queue::{Next, Queue};
-use super::records::Records;
 use super::shards::ShardMap;
 use crate::output::{Render, counted, printable};
+use crate::publish::input::reader::RecordReader;
 
 /// Input errors that are named: the memory of a dry run is bounded, too.
 const NAMED: u64 = 100;
@@ -62,7 +62,7 @@ impl Render for Plan {
 }
 
 /// Packs the input as sending it would, with every request acknowledged at once.
-pub fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packing) -> Plan {
+pub fn plan(records: RecordReader, names: &[String], shards: ShardMap, packing: Packing) -> Plan {
     let shard = |index| ShardPlan { shard_id: shards.id(index).to_owned(), records: 0, bytes: 0 };
     let mut plan = Plan {
         records: 0,
@@ -84,7 +84,7 @@ pub fn plan(records: Records, names: &[String], shards: ShardMap, packing: Packi
             (shard.records, shard.bytes) = (shard.records + 1, shard.bytes + bytes);
             (plan.records, plan.bytes) = (plan.records + 1, plan.bytes + bytes);
         }
-        queue.answered(id);
+        queue.answered(id, Duration::ZERO);
         queue.settle(&entries, Vec::new(), Duration::ZERO);
         true
     };

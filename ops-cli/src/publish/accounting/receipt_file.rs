@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::ledger::At;
-use super::pack::Entry;
+use crate::publish::scheduling::batch::Entry;
 use kinesis_event_logger_core::line::push_json_string;
 
 const ENOUGH_BYTES: usize = 64 * 1024;
 
-pub struct ReceiptLines {
+pub struct ReceiptFile {
     file: File,
     pub name: String,
     lines: Vec<u8>,
@@ -18,7 +18,7 @@ pub struct ReceiptLines {
     place: Vec<u8>,
 }
 
-impl ReceiptLines {
+impl ReceiptFile {
     pub fn new(file: File, name: String) -> Self {
         Self { file, name, lines: Vec::new(), place: Vec::new() }
     }
