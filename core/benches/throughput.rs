@@ -1,13 +1,13 @@
-//! How fast event bytes become lines on one core, in bytes of the event, base64 and all:
+//! Measures how fast one core turns events into lines, in bytes of the event:
 //! `cargo bench -p kinesis-event-logger-core --bench throughput`.
 //!
-//! The event is read from its bytes each time, which checks that it is UTF-8 and JSON.
+//! Each iteration parses the event from its bytes, including the validation of UTF-8 and JSON.
 //!
-//! What bounds it: JSON with many short members, reading every token of it to know that it can be embedded (about half of
-//! the time; walking the event takes a sixth). JSON that is one long text, base64, UTF-8 and memory. Aggregates, MD5: each
-//! step of it waits for the one before, so that one core does what `md5_of_the_aggregates` shows whatever else is done; it is
-//! checked because a record whose MD5 is wrong is no aggregate. No crate is faster at it: the chain of 64 dependent steps
-//! for 64 bytes is the algorithm's own, and vectors only help for several messages at once.
+//! The limiting factors: for JSON with many short members, validating every token before the data is embedded (about half of
+//! the time; parsing the event takes a sixth). For JSON with one long text, base64, UTF-8 and memory. For aggregates, MD5,
+//! which must match: each step depends on the one before, so that one core is not faster than `md5_of_the_aggregates`. No
+//! crate is faster, because the chain of 64 dependent steps for 64 bytes is part of the algorithm, and vector instructions
+//! help only for several messages at once.
 
 use std::convert::Infallible;
 
@@ -23,7 +23,7 @@ fn main() {
     divan::main();
 }
 
-/// A JSON record of 1 KiB as services write them: short strings, numbers, nesting, a longer text.
+/// A typical JSON record of 1 KiB: short strings, numbers, nesting, a longer text.
 fn json_record(number: usize) -> String {
     let mut record = format!(
         r#"{{"id":"018f4a2e-7c1b-7def-8abc-{number:012}","type":"order.created","time":"2026-11-23T16:56:00.123Z","version":3,"customer":{{"id":{number},"name":"Ada Lovelace","email":"ada@example.com","vip":true}},"items":["#
@@ -42,7 +42,7 @@ fn json_record(number: usize) -> String {
     record
 }
 
-/// A JSON record of 1 KiB that is one text and what is known about it.
+/// A JSON record of 1 KiB with one long text and a few short members.
 fn text_record(number: usize) -> String {
     let mut record = format!(r#"{{"id":{number},"level":"INFO","time":"2026-11-23T16:56:00.123Z","message":""#);
     let text = 1024 - record.len() - 2;
@@ -145,7 +145,7 @@ mod rules {
         redacted_lines(bencher, &event((0..RECORDS).map(text_record)), LineFormat::Json, NAMES);
     }
 
-    /// Escapes, letters of several scripts, URLs: what a search has to look at.
+    /// Escapes, letters of several scripts, URLs: text that does not take the fast path of the search.
     #[divan::bench]
     fn names_in_escapes(bencher: Bencher<'_, '_>) {
         let escaped = |number| {
@@ -162,7 +162,7 @@ mod rules {
     }
 }
 
-/// The parts of the first, to see what costs what.
+/// The parts of `json_to_json_lines`.
 mod parts {
     use super::*;
 
@@ -188,7 +188,7 @@ mod parts {
         });
     }
 
-    /// What checking an aggregate takes at the least: no line can be faster than this.
+    /// The lower bound for aggregates.
     #[divan::bench]
     fn md5_of_the_aggregates(bencher: Bencher<'_, '_>) {
         let data: Vec<u8> = (0..RECORDS).flat_map(|number| json_record(number).into_bytes()).collect();

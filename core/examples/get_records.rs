@@ -1,5 +1,4 @@
-//! A consumer that reads a shard by itself, without Lambda: what `GetRecords` answers, as plain values, becomes lines,
-//! and a checkpoint to go on from.
+//! A consumer that reads a shard without Lambda: turns the records of a `GetRecords` response into lines and a checkpoint.
 //!
 //! `cargo run -p kinesis-event-logger-core --example get_records`
 
@@ -9,7 +8,7 @@ use kinesis_event_logger_core::{
     AggregateBuilder, Decoder, LineFormat, LineOptions, LineWriter, Position, Redactor, SequenceNumber,
 };
 
-/// A record as an SDK gives it (Kinesis API, `Record`).
+/// A record as an SDK returns it (Kinesis API, `Record`).
 struct Fetched {
     sequence_number: String,
     partition_key: String,
@@ -17,7 +16,7 @@ struct Fetched {
     data: Vec<u8>,
 }
 
-/// Writes a line for every record in a page; gives the sequence number to go on from (`AFTER_SEQUENCE_NUMBER`).
+/// Writes the lines of a page. Returns the sequence number after which to continue (`AFTER_SEQUENCE_NUMBER`).
 fn log_page(
     page: &[Fetched],
     decoder: &mut Decoder,
@@ -40,11 +39,11 @@ fn log_page(
             output.write_all(&line)
         })?;
     }
-    // As numbers: "9" is before "10".
+    // Sequence numbers compare as numbers: "9" is less than "10".
     Ok(page.iter().filter_map(|fetched| fetched.sequence_number.parse().ok()).max())
 }
 
-/// What a shard might hold: a record of JSON, and an aggregate of two.
+/// A page with a JSON record and an aggregate of two records.
 fn page() -> Result<Vec<Fetched>, Box<dyn std::error::Error>> {
     let mut aggregate = AggregateBuilder::new(1024 * 1024);
     aggregate.add("customer-7", None, br#"{"event":"login","password":"hunter2"}"#)?;
@@ -63,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let writer = LineWriter::with_options(LineFormat::Json, "page-1", 1_545_084_651_000, &options);
     let mut stdout = io::stdout().lock();
     let checkpoint = log_page(&page()?, &mut Decoder::new(), &writer, &mut stdout)?;
-    writeln!(stdout, "go on after {}", checkpoint.map_or("the beginning".to_owned(), |number| number.to_string()))?;
+    writeln!(stdout, "continue after {}", checkpoint.map_or("the beginning".to_owned(), |number| number.to_string()))?;
     Ok(())
 }
 

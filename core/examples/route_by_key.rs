@@ -1,7 +1,7 @@
-//! A Lambda function that reads a Kinesis batch and hands its records on, each to the shard of another stream that its
-//! partition key belongs to: one aggregate a shard, ready for `PutRecords`.
+//! A Lambda function that forwards the records of a Kinesis batch to another stream: it builds one aggregate per shard, ready
+//! for `PutRecords`.
 //!
-//! The two halves of the other stream stand here as constants; `ListShards` gives the real ones.
+//! The two shards of the other stream are constants here. `ListShards` returns the real ones.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -16,7 +16,7 @@ const HALF: u128 = u128::MAX / 2;
 const SHARDS: [(&str, RangeInclusive<u128>); 2] =
     [("shardId-000000000000", 0..=HALF), ("shardId-000000000001", HALF + 1..=u128::MAX)];
 
-/// The records of a batch, aggregated for each shard that takes some.
+/// Aggregates the records of a batch by their shard.
 fn route(event: &RawValue) -> Result<BTreeMap<&'static str, AggregateBuilder>, Error> {
     let mut routed = BTreeMap::new();
     let mut decoder = Decoder::new();
@@ -30,13 +30,13 @@ fn add(routed: &mut BTreeMap<&'static str, AggregateBuilder>, record: &Record<'_
     let data = match record.data {
         Data::Payload(Payload::Json(text) | Payload::Text(text)) => text.as_bytes(),
         Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => bytes,
-        // There is nothing to hand on.
+        // There is no data to forward.
         Data::Undecodable(_) => return Ok(()),
     };
     let key = record.position.partition_key.unwrap_or_default();
     let Some(index) = shard_index(hash_key(key), &SHARDS, |(_, hash_keys)| hash_keys) else { return Ok(()) };
     let (shard, _) = SHARDS[index];
-    // As large as a batch of Lambda's can be. A real function would put a full aggregate and begin another.
+    // All records of a batch fit. A real function would put a full aggregate and start another.
     routed.entry(shard).or_insert_with(|| AggregateBuilder::new(6 * 1024 * 1024)).add(
         key,
         record.position.explicit_hash_key,

@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_walked_to_an_end(text in "\\PC{0,8}[\\[{\"\\\\,:\\]} a1é]{0,40}") {
+        fn walking_any_text_ends(text in "\\PC{0,8}[\\[{\"\\\\,:\\]} a1é]{0,40}") {
             let value = Value::new(&text);
             prop_assert!(value.elements().count() <= text.len());
             prop_assert!(value.members().count() <= text.len());

@@ -36,7 +36,7 @@ pub fn hash_key(partition_key: &str) -> u128 {
 
 /// The error for a text that is not a hash key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes a decimal number below 2^128, without sign or leading zeros")]
+#[error("a hash key is a decimal number below 2^128, without sign or leading zeros")]
 pub struct InvalidHashKey;
 
 /// Parses an explicit hash key, or an end of a shard's range.

@@ -1,7 +1,7 @@
-//! The line contract: golden files for every kind of record in both formats, and what holds for any record.
+//! Checks the lines: golden files for every kind of record in both formats, and properties of the line of any record.
 //!
-//! After an intended change, `UPDATE_GOLDEN=1 cargo test -p kinesis-event-logger-core --test lines` writes the files
-//! anew; read the difference.
+//! After an intended change, `UPDATE_GOLDEN=1 cargo test -p kinesis-event-logger-core --test lines` rewrites the files.
+//! Read the difference.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -45,7 +45,7 @@ fn assert_golden(name: &str, actual: &str) {
     assert_eq!(actual.lines().count(), golden.lines().count(), "{name}");
 }
 
-/// Lines in JSON format, each of which must be JSON.
+/// Lines in JSON format. Each is checked to be JSON.
 fn json_lines_of_the_golden_event(options: &LineOptions) -> String {
     let lines = lines_of_the_golden_event(LineFormat::Json, options);
     for line in lines.lines() {
@@ -55,17 +55,17 @@ fn json_lines_of_the_golden_event(options: &LineOptions) -> String {
 }
 
 #[test]
-fn text_lines_are_as_agreed() {
+fn text_lines_equal_the_golden_file() {
     assert_golden("lines.txt", &lines_of_the_golden_event(LineFormat::Text, &LineOptions::DEFAULT));
 }
 
 #[test]
-fn json_lines_are_as_agreed() {
+fn json_lines_equal_the_golden_file() {
     assert_golden("lines.jsonl", &json_lines_of_the_golden_event(&LineOptions::DEFAULT));
 }
 
 #[test]
-fn redacted_lines_are_as_agreed() {
+fn redacted_lines_equal_the_golden_file() {
     let options = LineOptions { redactor: Redactor::new(["password", "/id"]).unwrap(), ..LineOptions::DEFAULT };
     let json = json_lines_of_the_golden_event(&options);
     let text = lines_of_the_golden_event(LineFormat::Text, &options);
@@ -75,14 +75,14 @@ fn redacted_lines_are_as_agreed() {
 }
 
 #[test]
-fn cut_lines_are_as_agreed() {
+fn truncated_lines_equal_the_golden_file() {
     let options = LineOptions { max_data_bytes: 10, ..LineOptions::DEFAULT };
     assert_golden("cut.jsonl", &json_lines_of_the_golden_event(&options));
     assert_golden("cut.txt", &lines_of_the_golden_event(LineFormat::Text, &options));
 }
 
 #[test]
-fn lines_without_data_are_as_agreed() {
+fn lines_without_data_equal_the_golden_file() {
     let options = LineOptions { data: DataMode::Hash, ..LineOptions::DEFAULT };
     assert_golden("hash.jsonl", &json_lines_of_the_golden_event(&options));
     assert_golden("hash.txt", &lines_of_the_golden_event(LineFormat::Text, &options));
@@ -90,7 +90,7 @@ fn lines_without_data_are_as_agreed() {
     assert!(!none.contains("\"data\"") && !none.contains("sha256"));
 }
 
-/// What no line may hold, in the words of the contract: control characters, line separators, and what reorders text.
+/// Whether a line must not contain a character: a control character, a line separator, or one that reorders text.
 fn harmful(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -103,7 +103,7 @@ fn line(format: LineFormat, request_id: &str, record: &Record<'_>) -> String {
     line
 }
 
-/// Text in which what is harmful is common.
+/// Text with many harmful characters.
 fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -151,8 +151,8 @@ fn record<'a>((names, arrival_ms): &'a (Vec<Option<String>>, Option<i64>), data:
     Record { error: names[4].clone(), ..Record::new(position, data) }
 }
 
-/// What a line in JSON format says must be what the record says.
-fn assert_says(line: &Value, record: &Record<'_>) {
+/// Asserts that a JSON line has the values of its record.
+fn assert_equals(line: &Value, record: &Record<'_>) {
     let text = |key: &str| line.get(key).map(|value| value.as_str().unwrap());
     assert_eq!(text("stream"), record.position.stream);
     assert_eq!(text("shard"), record.position.shard_id);
@@ -175,8 +175,8 @@ fn assert_says(line: &Value, record: &Record<'_>) {
     }
 }
 
-/// One line, harmless; in JSON format it says what the record says.
-fn assert_contract(request_id: &str, record: &Record<'_>) {
+/// Asserts that a record becomes one harmless line, and that in JSON format the line has the record's values.
+fn assert_one_line(request_id: &str, record: &Record<'_>) {
     for format in [LineFormat::Text, LineFormat::Json] {
         let line = line(format, request_id, record);
         let inside = line.strip_suffix('\n').expect("a newline at the end");
@@ -184,7 +184,7 @@ fn assert_contract(request_id: &str, record: &Record<'_>) {
         if format == LineFormat::Json {
             let value: Value = serde_json::from_str(inside).unwrap();
             assert_eq!(value["requestId"], *request_id);
-            assert_says(&value, record);
+            assert_equals(&value, record);
         }
     }
 }
@@ -192,13 +192,13 @@ fn assert_contract(request_id: &str, record: &Record<'_>) {
 proptest! {
     #[test]
     fn any_bytes_become_one_harmless_line(names in names(), request_id in hostile(), bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        assert_contract(&request_id, &record(&names, Data::Payload(classify(&bytes))));
+        assert_one_line(&request_id, &record(&names, Data::Payload(classify(&bytes))));
     }
 
     #[test]
     fn any_text_becomes_one_harmless_line(names in names(), request_id in hostile(), text in hostile(), decodable: bool) {
         let data = if decodable { Data::Payload(classify(text.as_bytes())) } else { Data::Undecodable(&text) };
-        assert_contract(&request_id, &record(&names, data));
+        assert_one_line(&request_id, &record(&names, data));
     }
 
     #[test]
@@ -206,7 +206,7 @@ proptest! {
         let text = if pretty { format!("{value:#}\r\n") } else { value.to_string() };
         let payload = classify(text.as_bytes());
         prop_assert_eq!(payload, Payload::Json(&text));
-        assert_contract("r", &record(&names, Data::Payload(payload)));
+        assert_one_line("r", &record(&names, Data::Payload(payload)));
     }
 
     #[test]
@@ -221,7 +221,7 @@ proptest! {
     }
 
     #[test]
-    fn no_line_is_longer_than_its_parts_may_be(
+    fn the_length_of_a_line_is_limited(
         names in names(), long in prop::collection::vec(any::<char>(), 0..3000), max_data_bytes in 0_usize..2000, json: bool,
     ) {
         let long = String::from_iter(long);
@@ -243,7 +243,7 @@ proptest! {
     }
 
     #[test]
-    fn messages_are_one_harmless_line(message in hostile()) {
+    fn a_message_becomes_one_harmless_line(message in hostile()) {
         for format in [LineFormat::Text, LineFormat::Json] {
             let mut out = Vec::new();
             append_message(format, NOW_MS, Level::Error, &message, &mut out);

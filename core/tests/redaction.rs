@@ -1,4 +1,5 @@
-//! What a rule names is in no line, whatever it is nested in; and a record in which no rule names anything is shown whole.
+//! No line contains a value that a rule names, however it is nested, and a record in which no rule names anything is shown
+//! completely.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -34,7 +35,7 @@ fn utf16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(order).collect()
 }
 
-/// The middle of every base64 in which some bytes can be, wherever they begin.
+/// The middle part of the base64 of some bytes, for each alignment.
 fn in_base64(bytes: &[u8]) -> Vec<String> {
     (0..3)
         .map(|before| {
@@ -53,7 +54,7 @@ fn assert_hidden(line: &str) {
     }
 }
 
-/// The secret behind a key, as JSON or as text in other forms.
+/// A text with a key and the secret, as JSON or in another form.
 fn text_with(key: &str, form: usize) -> String {
     let object = json!({ key: SECRET }).to_string();
     let escape = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
@@ -70,7 +71,7 @@ fn text_with(key: &str, form: usize) -> String {
     }
 }
 
-/// The text in something that holds text. The last three make its JSON no longer begin where a pointer does.
+/// The text inside another text. After the last three, its JSON is no longer where a pointer begins.
 fn wrapped(text: &str, layer: usize) -> String {
     match layer % 12 {
         0 => json!({ "m": text }).to_string(),
@@ -89,7 +90,7 @@ fn wrapped(text: &str, layer: usize) -> String {
     }
 }
 
-/// The data of a record of the stream with the text in it.
+/// The data of a record that contains the text.
 fn outer(text: &str, form: usize) -> Vec<u8> {
     let gzip = |data: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -119,7 +120,7 @@ fn outer(text: &str, form: usize) -> Vec<u8> {
             encoder.map(1).unwrap().str("m").unwrap().bytes(&[b"\xff", text.as_bytes()].concat()).unwrap();
             encoder.into_writer()
         }
-        // Compressed data that was cut.
+        // Truncated compressed data.
         _ => {
             let mut data = gzip(text.as_bytes());
             data.truncate(data.len() - 3);
@@ -143,11 +144,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_a_rule_names_is_in_no_line(
+    fn no_line_contains_a_value_that_a_rule_names(
         (rule, key) in key(), form: usize, layers in prop::collection::vec(any::<usize>(), 0..5), outside: usize,
         is_pointer: bool, shown in 0..4_usize,
     ) {
-        // A pointer is exact.
+        // A pointer matches only the exact name.
         let (rule, key) = if is_pointer { (format!("/{rule}"), rule.to_owned()) } else { (rule.to_owned(), key) };
         let text = layers.iter().fold(text_with(&key, form), |text, &layer| wrapped(&text, layer));
         let options = LineOptions {
@@ -181,7 +182,7 @@ proptest! {
     }
 }
 
-/// The lines in both formats, of which each must hold `shown` and none of `hidden`.
+/// Asserts that a rule hides `hidden` on the lines of both formats.
 fn assert_lines(rule: &str, data: &str, hidden: &str) {
     for format in FORMATS {
         let whole = lines(format, data.as_bytes(), &LineOptions::DEFAULT);
@@ -202,7 +203,7 @@ const ENVELOPE: &str = r#"{"messageType":"DATA_MESSAGE","owner":"owner-1","logGr
     {"id":"id-1","timestamp":1545084650987,"message":"text-1"},{"id":"id-2","timestamp":1545084650987,"message":"{\"pin\":\"text-1\"}"}]}"#;
 
 #[test]
-fn fields_that_repeat_a_member_of_the_data_are_hidden_with_it() {
+fn a_field_that_repeats_a_hidden_member_is_hidden() {
     for (rules, hidden) in [
         (["tableName", "/tableName", "TABLENAME"], "orders-table"),
         (["eventName", "/eventName", "EventName"], "MODIFY"),
@@ -229,7 +230,7 @@ fn fields_that_repeat_a_member_of_the_data_are_hidden_with_it() {
 }
 
 #[test]
-fn pointers_lead_to_one_log_event_and_into_its_message() {
+fn pointers_name_one_log_event_and_values_in_its_message() {
     for format in FORMATS {
         let lines = |rule: &str| {
             let lines = lines(format, ENVELOPE.as_bytes(), &options(&[rule]));

@@ -1,4 +1,4 @@
-//! The lines of one batch while they are made: values in, bytes out.
+//! Formats the lines of one batch.
 
 use kinesis_event_logger_core::event::EventRecord;
 use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record};
@@ -6,41 +6,41 @@ use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record};
 use crate::metrics::Counts;
 use crate::settings::Settings;
 
-/// One record can hold millions: its lines are made in parts of about so many bytes.
+/// The size of the parts in which a record's lines are formatted. One record can contain millions of lines.
 const PART_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a batch works in, used again by the next.
+/// The buffers of a batch, which the next batch reuses.
 #[derive(Default)]
 pub struct Buffers {
     lines: Vec<u8>,
     decoder: Decoder,
-    /// Where in `lines` each record's last line ends.
+    /// The end of each record's last line in `lines`.
     ends: Vec<usize>,
 }
 
 impl Buffers {
-    /// How many bytes it holds on to, besides those of the decoder, which sees to that itself.
+    /// The allocated size in bytes, without the decoder's, which limits itself.
     pub fn capacity(&self) -> usize {
         self.lines.capacity() + self.ends.capacity() * size_of::<usize>()
     }
 }
 
-/// How far a record came.
+/// How much of a record [`Batch::append`] has formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appended {
-    Whole,
-    More,
+pub enum Progress {
+    Complete,
+    Partial,
 }
 
-/// One invocation's records on their way to lines.
+/// The records of one invocation, and the lines that are not written yet.
 pub struct Batch<'a> {
     settings: &'a Settings,
     writer: LineWriter<'a>,
     now_ms: i64,
     buffers: Buffers,
-    /// Records whose lines are written, before those of `buffers.ends`.
+    /// The number of records whose lines were written.
     logged: usize,
-    /// How many of the records inside the present one have their lines.
+    /// The number of lines of the current record that are formatted.
     resume_at: usize,
     pub counts: Counts,
 }
@@ -53,20 +53,20 @@ impl<'a> Batch<'a> {
         Self { settings, writer, now_ms, buffers, logged: 0, resume_at: 0, counts: Counts::default() }
     }
 
-    /// The lines that wait to be written.
+    /// The lines that are not written yet.
     pub fn lines(&self) -> &[u8] {
         &self.buffers.lines
     }
 
-    /// Makes the record's lines, as far as the settings want any. `More` when they are too many at once: then those
-    /// made are to be written, and the same record appended again.
-    pub fn append(&mut self, source: &EventRecord<'_>) -> Appended {
+    /// Formats the record's lines, as far as the settings ask for them. Returns `Partial` if there are too many for one
+    /// part: then the caller writes the lines and appends the same record again.
+    pub fn append(&mut self, event_record: &EventRecord<'_>) -> Progress {
         let mut decoder = std::mem::take(&mut self.buffers.decoder);
         let mut seen = 0;
-        let ended = decoder.decode(source, |record| {
+        let ended = decoder.decode(event_record, |record| {
             if seen >= self.resume_at {
                 if self.buffers.lines.len() >= PART_BYTES {
-                    return Err(Appended::More);
+                    return Err(Progress::Partial);
                 }
                 self.append_record(record);
             }
@@ -74,21 +74,21 @@ impl<'a> Batch<'a> {
             Ok(())
         });
         self.buffers.decoder = decoder;
-        if let Err(more) = ended {
+        if let Err(partial) = ended {
             self.resume_at = seen;
-            return more;
+            return partial;
         }
         self.resume_at = 0;
         self.counts.records += 1;
         self.buffers.ends.push(self.buffers.lines.len());
-        Appended::Whole
+        Progress::Complete
     }
 
     fn append_record(&mut self, record: &Record<'_>) {
         let counts = &mut self.counts;
         counts.decoded += 1;
         if let Some(arrival_ms) = record.position.arrival_ms {
-            counts.saw_lag(self.now_ms.saturating_sub(arrival_ms));
+            counts.add_lag(self.now_ms.saturating_sub(arrival_ms));
         }
         counts.sub_records += u64::from(record.position.sub_sequence_number.is_some());
         match record.data {
@@ -96,25 +96,25 @@ impl<'a> Batch<'a> {
             Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => counts.bytes += bytes.len() as u64,
             Data::Undecodable(_) => counts.undecodable += 1,
         }
-        // A stream that spreads its records itself may leave the key out: then each record is its own key.
+        // Records of a stream that distributes them itself may lack a key. Then the sequence number takes its place.
         let key = record.position.partition_key.or(record.position.sequence_number);
-        if key.is_some_and(|key| !self.settings.sample.takes(key)) {
+        if key.is_some_and(|key| !self.settings.sample.includes(key)) {
             counts.sampled_out += 1;
         } else if self.settings.writes(record.level()) {
-            let outcome = self.writer.append(record, &mut self.buffers.lines);
-            counts.redacted += u64::from(outcome.redacted > 0);
-            counts.truncated += u64::from(outcome.truncated);
+            let summary = self.writer.append(record, &mut self.buffers.lines);
+            counts.redacted += u64::from(summary.redacted > 0);
+            counts.truncated += u64::from(summary.truncated);
         }
     }
 
-    /// The first so many bytes of the lines are written; what is left of them is not going to be.
-    pub fn written(&mut self, bytes: usize) {
+    /// Notes that the first `bytes` of the lines were written, and discards the rest.
+    pub fn mark_written(&mut self, bytes: usize) {
         self.logged += self.buffers.ends.partition_point(|&end| end <= bytes);
         self.buffers.lines.clear();
         self.buffers.ends.clear();
     }
 
-    /// How many records, counted from the first, are done with.
+    /// The number of records, from the first on, whose lines were written.
     pub fn logged(&self) -> usize {
         self.logged
     }
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// A batch of one record for each key and data.
+    /// A batch with one record for each key and data.
     fn batch<'a>(settings: &'a Settings, records: &[(&str, &str)]) -> Batch<'a> {
         let records: Vec<String> = records
             .iter()
@@ -143,12 +143,15 @@ mod tests {
             .collect();
         let event = format!("{{\"Records\":[{}]}}", records.join(","));
         let mut batch = Batch::new(settings, "id", 1000, Buffers::default());
-        Event::parse(&event).unwrap().records().for_each(|source| assert_eq!(batch.append(&source), Appended::Whole));
+        Event::parse(&event)
+            .unwrap()
+            .records()
+            .for_each(|source| assert_eq!(batch.append(&source), Progress::Complete));
         batch
     }
 
     #[test]
-    fn each_record_is_a_line_and_counted() {
+    fn each_record_becomes_a_line_and_is_counted() {
         let settings = Settings::default();
         let batch = batch(&settings, &[("k", "YQ=="), ("k", "/w=="), ("k", "*")]);
         let lines = String::from_utf8(batch.lines().to_owned()).unwrap();
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_and_cut_is_counted() {
+    fn redacted_and_truncated_records_are_counted() {
         let redactor = Redactor::new(["password"]).unwrap();
         let lines = LineOptions { redactor, max_data_bytes: 30, ..LineOptions::DEFAULT };
         let settings = Settings { lines, ..Settings::default() };
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lines_of_the_set_level_are_made() {
+    fn only_lines_of_the_configured_level_are_formatted() {
         let lines = |level| {
             let settings = Settings { level, ..Settings::default() };
             batch(&settings, &[("k", "YQ=="), ("k", "*")]).lines().split_inclusive(|&byte| byte == b'\n').count()
@@ -182,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_logged_when_its_line_is_whole() {
+    fn a_record_counts_as_logged_when_all_of_its_line_is_written() {
         let settings = Settings::default();
         let logged = |bytes: fn(usize) -> usize| {
             let mut batch = batch(&settings, &[("k", "YQ=="), ("k", "YQ==")]);
-            batch.written(bytes(batch.lines().len()));
+            batch.mark_written(bytes(batch.lines().len()));
             batch.logged()
         };
         assert_eq!([logged(|_| 0), logged(|all| all / 2 - 1), logged(|all| all / 2)], [0, 0, 1]);
@@ -194,19 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn records_without_lines_are_done_with_once_those_before_them_are() {
+    fn a_record_without_lines_counts_as_logged_after_those_before_it() {
         let settings = Settings { level: Level::Warn, ..Settings::default() };
         let mut batch = batch(&settings, &[("k", "YQ=="), ("k", "*"), ("k", "YQ==")]);
         let mut before = Batch::new(&settings, "id", 0, Buffers::default());
         before.buffers.ends = batch.buffers.ends.clone();
-        before.written(0);
+        before.mark_written(0);
         assert_eq!(before.logged(), 1);
-        batch.written(batch.lines().len());
+        batch.mark_written(batch.lines().len());
         assert_eq!(batch.logged(), 3);
     }
 
     #[test]
-    fn a_record_of_very_many_is_made_in_parts_and_each_is_a_line_once() {
+    fn a_large_aggregate_is_formatted_in_parts_without_repeating_a_line() {
         let mut builder = AggregateBuilder::new(1024 * 1024);
         let count = 40_000;
         for number in 0..count {
@@ -218,15 +221,15 @@ mod tests {
         let settings = Settings::default();
         let mut batch = Batch::new(&settings, "id", 1000, Buffers::default());
         let mut parts = Vec::new();
-        while batch.append(&source) == Appended::More {
+        while batch.append(&source) == Progress::Partial {
             assert!(batch.lines().len() < PART_BYTES + 1000);
             parts.extend_from_slice(batch.lines());
-            batch.written(batch.lines().len());
+            batch.mark_written(batch.lines().len());
             assert_eq!(batch.logged(), 0);
         }
         assert!(!parts.is_empty());
         parts.extend_from_slice(batch.lines());
-        batch.written(batch.lines().len());
+        batch.mark_written(batch.lines().len());
         assert_eq!((batch.logged(), batch.counts.sub_records), (1, count));
         let lines = String::from_utf8(parts).unwrap();
         assert!((0..count).zip(lines.lines()).all(|(number, line)| line.ends_with(&format!("data=\"{number}\""))));
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_wholly_in_or_out() {
+    fn a_sample_includes_all_records_of_a_key_or_none() {
         let settings = Settings { sample: "0.5".parse().unwrap(), ..Settings::default() };
         let records: Vec<String> = (0..100).map(|key| (key % 10).to_string()).collect();
         let records: Vec<_> = records.iter().map(|key| (key.as_str(), "YQ==")).collect();

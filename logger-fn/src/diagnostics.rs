@@ -1,7 +1,7 @@
-//! What the program says about itself, through `tracing`, in the format and at the level of the record lines.
+//! Writes the program's own log events (`tracing`) in the format and at the level of the record lines.
 //!
-//! Not `lambda_runtime`'s own helper: that writes no timestamp, so that Lambda takes each of its JSON lines for INFO,
-//! and lets `RUST_LOG` override the level Lambda was set to.
+//! `lambda_runtime`'s own subscriber does not suit: its JSON lines have no timestamp, so that Lambda treats all of them as
+//! INFO, and `RUST_LOG` overrides the level that Lambda is configured with.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::clock;
 use crate::output::Output;
 use crate::settings::Settings;
 
-/// Writes each event as one line on stdout. Spans are not followed: each line stands for itself.
+/// Writes each event as one line on stdout. Spans are ignored.
 pub struct Diagnostics {
     pub settings: Arc<Settings>,
     pub output: Arc<Output>,
 }
 
-/// A line about the program, stamped with the present.
+/// Formats a line about the program, with the current time.
 pub fn line(format: LineFormat, level: Level, message: &str) -> Vec<u8> {
     let mut line = Vec::new();
     append_message(format, clock::now_ms(), level, message, &mut line);
@@ -30,7 +30,7 @@ pub fn line(format: LineFormat, level: Level, message: &str) -> Vec<u8> {
 
 impl Subscriber for Diagnostics {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Below INFO, lambda_runtime prints whole events: the records again, raw.
+        // Below INFO, lambda_runtime logs whole events, and so the raw records.
         *metadata.level() <= tracing::Level::INFO && self.settings.writes(level(metadata))
     }
 
@@ -63,7 +63,7 @@ fn level(metadata: &Metadata<'_>) -> Level {
     }
 }
 
-/// An event's message, then its other fields as `name=value`.
+/// An event's message, followed by its other fields as `name=value`.
 #[derive(Default)]
 struct Message {
     message: String,
@@ -82,7 +82,7 @@ impl Message {
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a String does not fail.
+        // Writing to a String never fails.
         let _ = match field.name() {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
@@ -94,10 +94,10 @@ impl Visit for Message {
 mod tests {
     use super::*;
 
-    /// What an event's fields are written as.
-    struct Written(std::sync::mpsc::Sender<String>);
+    /// A subscriber that sends the text of each event.
+    struct TextSender(std::sync::mpsc::Sender<String>);
 
-    impl Subscriber for Written {
+    impl Subscriber for TextSender {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
             true
         }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn fields_follow_the_message() {
         let (sender, written) = std::sync::mpsc::channel();
-        tracing::subscriber::with_default(Written(sender), || {
+        tracing::subscriber::with_default(TextSender(sender), || {
             tracing::warn!("plain {}", 1);
             tracing::warn!(status = 500, error = "gone", "failed");
             tracing::warn!(a = 1, b = ?Some(2));

@@ -1,4 +1,4 @@
-//! A Kinesis event in; its lines, and what Lambda is to send again, out.
+//! Handles one invocation: logs the records of an event, and answers which of them Lambda must send again.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,28 +11,28 @@ use lambda_runtime::Diagnostic;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::batch::{Appended, Batch, Buffers};
+use crate::batch::{Batch, Buffers, Progress};
 use crate::clock;
 use crate::diagnostics;
 use crate::metrics::{Metrics, Subject};
 use crate::output::{Output, WriteError};
 use crate::settings::Settings;
 
-/// Lines are handed over in pieces of about this many bytes, so that the next piece is made while Lambda reads the last.
+/// The size of the pieces in which lines are written. Lambda reads one piece while the next is formatted.
 const PIECE_BYTES: usize = 128 * 1024;
 
-/// How many records may pass without a look at the clock, where they make no lines.
-const RECORDS_A_LOOK: usize = 64;
+/// The number of records between checks of the deadline, if the records have no lines.
+const RECORDS_PER_DEADLINE_CHECK: usize = 64;
 
-/// Buffers larger than this are not kept for the next invocation.
-const KEPT_BYTES: usize = 2 * 1024 * 1024;
+/// Larger buffers are not reused by the next invocation.
+const MAX_REUSED_BYTES: usize = 2 * 1024 * 1024;
 
-/// Why an invocation fails as a whole, so that Lambda sends the batch again.
+/// The reason why an invocation fails as a whole. Lambda then sends the batch again.
 #[derive(Debug, Error)]
 pub enum HandlerError {
     #[error(transparent)]
     Event(#[from] EventError),
-    #[error("none of the {records} records is logged: {why}")]
+    #[error("none of the {records} records was logged: {why}")]
     Unlogged { records: usize, why: WriteError },
 }
 
@@ -42,14 +42,14 @@ pub struct Failure {
     pub error: HandlerError,
 }
 
-/// `lambda_runtime` logs a failed invocation by its `Debug` text, which is read by people here.
+/// `lambda_runtime` logs the `Debug` text of a failed invocation, so this text is written for people.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.request_id, self.error)
     }
 }
 
-/// What the invoker and an on-failure destination see.
+/// The error that the invoker and an on-failure destination receive.
 impl From<Failure> for Diagnostic {
     fn from(Failure { error, .. }: Failure) -> Self {
         let error_type = match error {
@@ -61,10 +61,11 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// The function between its invocations: what it was set to, where its lines go, and buffers that are used again.
+/// Handles invocations.
 pub struct Handler {
     settings: Arc<Settings>,
     output: Arc<Output>,
+    /// Buffers that no invocation uses at the moment.
     idle: Mutex<Vec<Buffers>>,
 }
 
@@ -73,14 +74,14 @@ impl Handler {
         Self { settings, output, idle: Mutex::default() }
     }
 
-    /// Logs every record of one event, which Lambda wants an answer to before `deadline_ms` (epoch milliseconds).
+    /// Logs every record of one event. Lambda needs the answer before `deadline_ms`, in epoch milliseconds.
     ///
-    /// When not all of them can be logged in time, the answer names the first that was not, and Lambda sends the batch
-    /// again from there. A record that cannot be decoded is a line like any other: to fail for it would only block its
-    /// shard, since trying again does not mend it.
+    /// If not all records can be logged in time, the answer names the first one that was not, and Lambda sends the batch
+    /// again from there. A record that cannot be decoded is logged like any other, because failing would block its shard
+    /// and a retry would not help.
     ///
     /// # Errors
-    /// When the event is not a Kinesis event, or none of its records was logged.
+    /// Returns an error if the event is not a Kinesis event, or if none of its records was logged.
     pub async fn handle(
         &self,
         request_id: &str,
@@ -95,32 +96,32 @@ impl Handler {
         let logged = self.log(&event, &mut batch, until).await;
         let response = match logged {
             Ok(()) => Ok(KinesisEventResponse::default()),
-            Err(why) => self.answer(&event, request_id, &mut batch, why),
+            Err(why) => self.partial_answer(&event, request_id, &mut batch, why),
         };
         self.report(&event, request_id, &batch, now_ms, until).await;
-        self.keep(batch.into_buffers());
+        self.reuse(batch.into_buffers());
         response
     }
 
     async fn log(&self, event: &Event<'_>, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
-        for (index, source) in event.records().enumerate() {
-            if index.is_multiple_of(RECORDS_A_LOOK) && Instant::now() >= until {
+        for (index, record) in event.records().enumerate() {
+            if index.is_multiple_of(RECORDS_PER_DEADLINE_CHECK) && Instant::now() >= until {
                 return Err(WriteError::Late);
             }
-            while batch.append(&source) == Appended::More {
-                self.hand_over(batch, until).await?;
+            while batch.append(&record) == Progress::Partial {
+                self.write_lines(batch, until).await?;
             }
             if batch.lines().len() >= PIECE_BYTES {
-                self.hand_over(batch, until).await?;
+                self.write_lines(batch, until).await?;
             }
         }
-        self.hand_over(batch, until).await
+        self.write_lines(batch, until).await
     }
 
-    /// Writes what has gathered.
-    async fn hand_over(&self, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
+    /// Writes the formatted lines.
+    async fn write_lines(&self, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
         if batch.lines().is_empty() {
-            batch.written(0);
+            batch.mark_written(0);
             return Ok(());
         }
         if Instant::now() >= until {
@@ -128,18 +129,18 @@ impl Handler {
         }
         match self.output.write(batch.lines(), until).await {
             Ok(()) => {
-                batch.written(batch.lines().len());
+                batch.mark_written(batch.lines().len());
                 Ok(())
             }
             Err(unwritten) => {
-                batch.written(unwritten.written);
+                batch.mark_written(unwritten.written);
                 Err(unwritten.why)
             }
         }
     }
 
-    /// The answer when the batch was not logged to its end.
-    fn answer(
+    /// Returns the answer for a batch that was not logged completely.
+    fn partial_answer(
         &self,
         event: &Event<'_>,
         request_id: &str,
@@ -148,12 +149,12 @@ impl Handler {
     ) -> Result<KinesisEventResponse, HandlerError> {
         let (records, logged) = (event.records().len(), batch.logged());
         batch.counts.failed = (records - logged) as u64;
-        // A record that Lambda cannot be told by its number is sent again with the one before it.
+        // The answer cannot name a record without a sequence number. It is sent again with the one before it.
         let number = event.records().take(logged + 1).filter_map(|record| record.sequence_number).last();
         match number.filter(|_| logged > 0) {
             Some(number) => {
                 tracing::warn!(
-                    "{request_id}: {logged} of {records} records are logged, the rest is to be sent again: {why}"
+                    "{request_id}: {logged} of {records} records are logged, Lambda will send the others again: {why}"
                 );
                 let mut response = KinesisEventResponse::default();
                 response.add_failure(number);
@@ -163,13 +164,13 @@ impl Handler {
         }
     }
 
-    /// Says in numbers what became of the batch. It comes after the records and is not worth failing them.
+    /// Writes the metrics of the batch. An error is ignored, because the records are logged already.
     async fn report(&self, event: &Event<'_>, request_id: &str, batch: &Batch<'_>, now_ms: i64, until: Instant) {
         let counts = &batch.counts;
         let first = event.records().next();
         let line = match self.settings.metrics {
             Metrics::Emf => {
-                // Asked for by a setting of its own, metrics are not a matter of level: the line has whichever is let through.
+                // Metrics have a setting of their own, so the line gets a level that Lambda does not filter out.
                 let level = (self.settings.format == LineFormat::Json).then(|| self.settings.level.max(Level::Info));
                 let subject = Subject {
                     level,
@@ -194,8 +195,8 @@ impl Handler {
         }
     }
 
-    fn keep(&self, buffers: Buffers) {
-        if buffers.capacity() <= KEPT_BYTES {
+    fn reuse(&self, buffers: Buffers) {
+        if buffers.capacity() <= MAX_REUSED_BYTES {
             self.idle().push(buffers);
         }
     }
@@ -205,8 +206,8 @@ impl Handler {
     }
 }
 
-/// How long lines may be written: until the margin before the deadline. A margin larger than half of what is left
-/// counts as that half, so that a batch always comes further.
+/// Returns the time for writing lines: until the margin before the deadline. The margin is at most half of the remaining
+/// time, so that every batch makes progress.
 fn time_to_write(now_ms: i64, deadline_ms: i64, margin_ms: u32) -> Duration {
     let left_ms = u64::try_from(deadline_ms.saturating_sub(now_ms)).unwrap_or(0);
     Duration::from_millis(left_ms - u64::from(margin_ms).min(left_ms / 2))
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_margin_is_kept_but_leaves_time_to_write() {
+    fn the_margin_is_at_most_half_of_the_remaining_time() {
         let time = |deadline_ms, margin_ms| time_to_write(1000, deadline_ms, margin_ms).as_millis();
         assert_eq!(time(4000, 500), 2500);
         assert_eq!(time(1400, 500), 200);

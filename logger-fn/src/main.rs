@@ -1,4 +1,4 @@
-//! The Lambda function: everything in a Kinesis event becomes one log line a record.
+//! The Lambda function: writes one log line for every record of a Kinesis event.
 
 mod batch;
 mod body;
@@ -29,21 +29,21 @@ use crate::output::Output;
 use crate::settings::{Settings, SettingsError};
 use crate::shutdown::InFlight;
 
-/// musl's own allocator maps each large block anew and takes a lock for every small one. This one keeps what it has.
+/// Replaces musl's allocator, which maps each large block anew and takes a lock for each small one.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
 
-/// How long the first and the last lines may wait for room.
-const A_MOMENT: Duration = Duration::from_millis(50);
+/// The time limit for writing the first and the last lines.
+const STARTUP_WRITE_TIMEOUT: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let settings = match Settings::read(|name| std::env::var_os(name)) {
         Ok(settings) => settings,
-        Err(error) => return refuse(&error),
+        Err(error) => return fail_initialization(&error),
     };
     #[cfg(target_env = "gnu")]
-    keep_memory();
+    reuse_memory();
     match executor(&settings).and_then(|executor| executor.block_on(run(Arc::new(settings)))) {
         Ok(code) => code,
         Err(error) => {
@@ -53,16 +53,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Has glibc keep what large events took for the next one, instead of giving it back and faulting it in again page by
-/// page, which costs as much as decoding. Freeing one large block, never touched, raises the size above which it gives
-/// blocks back, and with it the size of the rest at which it trims the heap (`M_MMAP_THRESHOLD` in mallopt(3)).
+/// Makes glibc reuse the memory of large events instead of returning it to the kernel, because page faults would cost as
+/// much as decoding. Freeing one large, untouched block raises the size above which glibc returns blocks, and with it the
+/// size at which it trims the heap (`M_MMAP_THRESHOLD` in mallopt(3)).
 #[cfg(target_env = "gnu")]
-fn keep_memory() {
+fn reuse_memory() {
     const LARGEST_BLOCK: usize = 24 * 1024 * 1024;
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST_BLOCK)));
 }
 
-/// One thread is fastest for one invocation at a time; Managed Instances run several on several processors.
+/// Creates the runtime. A single thread is fastest for one invocation at a time; Managed Instances run several on several
+/// processors.
 fn executor(settings: &Settings) -> io::Result<tokio::runtime::Runtime> {
     let mut builder = match settings.max_concurrency {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -78,15 +79,16 @@ async fn run(settings: Arc<Settings>) -> io::Result<ExitCode> {
     if !settings.writes(Level::Info) {
         let hidden =
             format!("AWS_LAMBDA_LOG_LEVEL is {}: the lines of records, at INFO, are not written", settings.level);
-        // Not as a notice: tokio does not know yet that stdout has room.
-        let _ =
-            output.write(&diagnostics::line(settings.format, Level::Warn, &hidden), Instant::now() + A_MOMENT).await;
+        // Not as a notice, because tokio does not know yet that stdout is writable.
+        let _ = output
+            .write(&diagnostics::line(settings.format, Level::Warn, &hidden), Instant::now() + STARTUP_WRITE_TIMEOUT)
+            .await;
     }
     let ended = serve(Arc::new(Handler::new(settings, output.clone()))).await;
     if let Err(error) = &ended {
         tracing::error!("the runtime ended: {error}");
     }
-    output.finish(Instant::now() + A_MOMENT).await;
+    output.finish(Instant::now() + STARTUP_WRITE_TIMEOUT).await;
     Ok(if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -94,10 +96,10 @@ async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
     let in_flight = InFlight::default();
     let begin = in_flight.clone();
     let bodies = Bodies::default();
-    let keep = bodies.clone();
+    let stored = bodies.clone();
     let service = service_fn(move |event: LambdaEvent<()>| {
         let handler = handler.clone();
-        let body = bodies.fetch(&event.context.request_id);
+        let body = bodies.take(&event.context.request_id);
         async move {
             let deadline_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
             let request_id = event.context.request_id;
@@ -105,8 +107,8 @@ async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
             answer.map_err(|error| Failure { request_id, error })
         }
     });
-    let keep = MapRequestLayer::new(move |invocation| keep.keep(invocation));
-    let runtime = Runtime::new(service).layer(keep).layer(MapFutureLayer::new(move |answered| {
+    let store_body = MapRequestLayer::new(move |invocation| stored.store(invocation));
+    let runtime = Runtime::new(service).layer(store_body).layer(MapFutureLayer::new(move |answered| {
         let invocation = begin.begin();
         async move {
             let result: Result<(), lambda_runtime::Error> = answered.await;
@@ -117,17 +119,17 @@ async fn serve(handler: Arc<Handler>) -> Result<(), lambda_runtime::Error> {
     shutdown::run_until_terminated(runtime.run_concurrent(), in_flight).await
 }
 
-/// Ends the start with the reason: on stdout for the log, to the Runtime API for the invoker.
-fn refuse(error: &SettingsError) -> ExitCode {
-    let say = |message: &str| {
-        // Nobody is left to tell when stdout is gone.
+/// Reports why the function cannot start: on stdout for the log, and to the Runtime API for the invoker.
+fn fail_initialization(error: &SettingsError) -> ExitCode {
+    let log = |message: &str| {
+        // If stdout is closed, the error cannot be reported anywhere.
         let _ = io::stdout().write_all(&diagnostics::line(error.format, Level::Error, message));
     };
-    say(&format!("cannot start: {error}"));
+    log(&format!("cannot start: {error}"));
     if let Ok(address) = std::env::var("AWS_LAMBDA_RUNTIME_API")
         && let Err(unreported) = init_error::report(&address, "InvalidSettings", &error.to_string())
     {
-        say(&format!("cannot report that to {address}: {unreported}"));
+        log(&format!("cannot report that to {address}: {unreported}"));
     }
     ExitCode::FAILURE
 }

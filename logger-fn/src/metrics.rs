@@ -1,4 +1,4 @@
-//! What became of one invocation's records, as numbers.
+//! Counts the records of one invocation.
 //!
 //! The embedded metric format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
@@ -8,81 +8,81 @@ use kinesis_event_logger_core::line::{Level, rfc3339};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-/// Where the metrics are in CloudWatch.
+/// The namespace of the metrics in CloudWatch.
 const NAMESPACE: &str = "KinesisEventLogger";
 
-/// Whether each invocation prints its numbers.
+/// Whether each invocation writes metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Metrics {
     #[default]
     Off,
-    /// As one line in the embedded metric format, of which CloudWatch makes metrics.
+    /// One line in the embedded metric format, from which CloudWatch creates metrics.
     Emf,
 }
 
-/// A text that names no kind of metrics.
+/// The error for a text that is not a metrics format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes emf or off")]
-pub struct UnknownMetrics;
+#[error("a metrics format is emf or off")]
+pub struct InvalidMetrics;
 
 impl FromStr for Metrics {
-    type Err = UnknownMetrics;
+    type Err = InvalidMetrics;
 
-    /// Case does not matter.
-    fn from_str(text: &str) -> Result<Self, UnknownMetrics> {
+    /// Parses `emf` or `off`, in any case.
+    fn from_str(text: &str) -> Result<Self, InvalidMetrics> {
         match text {
             _ if text.eq_ignore_ascii_case("emf") => Ok(Self::Emf),
             _ if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
-            _ => Err(UnknownMetrics),
+            _ => Err(InvalidMetrics),
         }
     }
 }
 
-/// The numbers of one invocation. All but `failed` count what was read, also when Lambda is to send it again.
+/// The counters of one invocation. All except `failed` count what was read, including records that Lambda sends again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records in the event that were read.
+    /// Records of the event that were read.
     pub records: u64,
-    /// Records of the event from the first that was not logged on: Lambda sends them again.
+    /// Records from the first one that was not logged on. Lambda sends them again.
     pub failed: u64,
-    /// Records after aggregates and envelopes are opened.
+    /// Records after unpacking aggregates and envelopes.
     pub decoded: u64,
     /// Records inside aggregates.
     pub sub_records: u64,
-    /// Bytes of data, decoded.
+    /// Bytes of decoded data.
     pub bytes: u64,
     pub undecodable: u64,
-    /// Lines with something hidden by `LOGGER_REDACT`.
+    /// Lines on which `LOGGER_REDACT` hides a value.
     pub redacted: u64,
-    /// Lines whose data was cut by `LOGGER_MAX_DATA_BYTES`.
+    /// Lines whose data `LOGGER_MAX_DATA_BYTES` truncates.
     pub truncated: u64,
-    /// Records without a line by `LOGGER_SAMPLE`.
+    /// Records that `LOGGER_SAMPLE` excludes.
     pub sampled_out: u64,
-    /// The longest that a record was under way, in milliseconds; `None` when no record says when it arrived.
+    /// The longest time from a record's arrival to its line, in milliseconds. `None` if no record has an arrival time.
     pub max_lag_ms: Option<i64>,
 }
 
-/// What the numbers are about.
+/// The invocation that the counters are about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     pub function: &'a str,
     pub request_id: &'a str,
-    /// Of the first record that names them: a batch is of one shard.
+    /// Stream and shard of the first record. All records of a batch are from one shard.
     pub stream: Option<&'a str>,
     pub shard: Option<&'a str>,
-    /// The level that the line says it has, if it says one: where logs are JSON, Lambda takes a line without level and
-    /// timestamp for INFO, and drops it when it is set to WARN or above
+    /// The level on the line, if it has one. With JSON logs, Lambda treats a line without level and timestamp as INFO, and
+    /// drops it if the configured level is WARN or above
     /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
     pub level: Option<Level>,
 }
 
 impl Counts {
-    pub fn saw_lag(&mut self, lag_ms: i64) {
+    pub fn add_lag(&mut self, lag_ms: i64) {
         self.max_lag_ms = self.max_lag_ms.max(Some(lag_ms));
     }
 
-    /// The line, with its end. The function's name is the one dimension; request, stream and shard can be searched for
-    /// without making a metric of their own each.
+    /// Formats the line. The function's name is the only dimension. Request, stream and shard can be searched for without
+    /// creating a metric each.
     pub fn emf(&self, subject: Subject<'_>, now_ms: i64) -> Vec<u8> {
         let counts = [
             ("Records", "Count", self.records),
@@ -125,10 +125,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_follows_the_specification() {
+    fn the_line_conforms_to_the_specification() {
         let mut counts = Counts { records: 3, bytes: 7, sampled_out: 1, ..Counts::default() };
-        counts.saw_lag(5);
-        counts.saw_lag(-2);
+        counts.add_lag(5);
+        counts.add_lag(-2);
         let subject = Subject {
             function: "logger",
             request_id: "r\n1",
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lag_that_nobody_knows_is_not_zero_and_a_level_is_where_lambda_looks() {
+    fn an_unknown_lag_is_omitted_and_the_level_is_the_field_that_lambda_reads() {
         let subject =
             Subject { function: "logger", request_id: "r", stream: None, shard: None, level: Some(Level::Warn) };
         let line: Value = serde_json::from_slice(&Counts::default().emf(subject, 0)).unwrap();

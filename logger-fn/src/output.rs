@@ -1,8 +1,8 @@
-//! The one writer: whole lines on stdout, whichever invocation they come from, and never past a deadline.
+//! Writes whole lines to stdout for all invocations, and stops before a deadline.
 //!
-//! Lambda reads stdout through a pipe. When it reads too slowly the pipe fills up, and a blocking write would hold the
-//! invocation beyond its deadline, with nobody told which lines made it. So the pipe is written without blocking, and
-//! whoever waits for room in it gives up in time.
+//! Lambda reads stdout through a pipe. If it reads too slowly, the pipe fills up, and a blocking write would delay the
+//! invocation beyond its deadline without a report of the lines that were written. So writes do not block, and an
+//! invocation stops waiting for the pipe in time.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,24 +15,24 @@ use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-/// What the program says about itself waits here, at most so many bytes, while stdout has no room.
-const NOTICES_BYTES: usize = 64 * 1024;
+/// The maximum size of the notices that are buffered while stdout is full.
+const MAX_NOTICES_BYTES: usize = 64 * 1024;
 
-/// What the pipe to Lambda is made to hold: room for the next lines while the last are read. With the 64 KiB that Linux gives, the
-/// function is interrupted for its reader every few writes, which costs a tenth of its time.
+/// The capacity of the pipe to Lambda. With Linux's default of 64 KiB, the function waits for its reader every few writes,
+/// which costs a tenth of its time.
 const PIPE_BYTES: usize = 256 * 1024;
 
-/// Why lines were not written.
+/// The reason why lines were not written.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// The time set for it is over.
-    #[error("stdout takes no more before the deadline")]
+    /// The time limit is reached.
+    #[error("stdout accepted no more data before the deadline")]
     Late,
     #[error("cannot write to stdout: {0}")]
     Io(#[from] io::Error),
 }
 
-/// How many of the bytes were written before that.
+/// An error, and the number of bytes that were written before it.
 #[derive(Debug)]
 pub struct Unwritten {
     pub written: usize,
@@ -47,31 +47,31 @@ pub struct Output {
 
 struct Sink {
     target: Target,
-    /// Whether the last thing written is a line without its end.
+    /// Whether the last line that was written is incomplete.
     torn: bool,
 }
 
 enum Target {
     Pipe(pipe::Sender),
-    /// A file or a terminal: a write to it does not wait for a reader.
+    /// A file or a terminal, to which writes do not wait for a reader.
     File(File),
 }
 
 impl Output {
-    /// Takes over this process's stdout. Needs a tokio runtime with I/O and time.
+    /// Opens the process's stdout. Needs a tokio runtime with I/O and time.
     ///
     /// # Errors
-    /// When stdout is closed.
+    /// Returns an error if stdout is closed.
     pub fn stdout() -> io::Result<Self> {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         if fcntl_getpipe_size(&stdout).is_ok_and(|bytes| bytes < PIPE_BYTES) {
-            // Where it is not allowed, the pipe stays as it is.
+            // If the larger capacity is not allowed, the pipe keeps its own.
             let _ = fcntl_setpipe_size(&stdout, PIPE_BYTES);
         }
         Self::new(stdout)
     }
 
-    /// Unbuffered, and unlike `io::Stdout` it reports every failed write.
+    /// Creates an unbuffered output. Unlike `io::Stdout`, it reports every failed write.
     fn new(stdout: OwnedFd) -> io::Result<Self> {
         let target = match pipe::Sender::from_owned_fd(stdout.try_clone()?) {
             Ok(pipe) => Target::Pipe(pipe),
@@ -80,10 +80,10 @@ impl Output {
         Ok(Self { sink: Mutex::new(Sink { target, torn: false }), notices: StdMutex::default() })
     }
 
-    /// Writes lines, each ended, with none of others between them, waiting for room until then.
+    /// Writes complete lines without lines of other invocations between them. Waits for the pipe until `until`.
     ///
     /// # Errors
-    /// [`Unwritten`], with how far it came: a line that was begun is not whole, and is ended before another begins.
+    /// Returns [`Unwritten`] with the number of bytes written. An incomplete line is ended before the next one begins.
     pub async fn write(&self, lines: &[u8], until: Instant) -> Result<(), Unwritten> {
         let Ok(mut sink) = timeout_at(until, self.sink.lock()).await else {
             return Err(Unwritten { written: 0, why: WriteError::Late });
@@ -97,7 +97,7 @@ impl Output {
         result
     }
 
-    /// Writes the notices for which there was no room.
+    /// Writes the buffered notices.
     async fn write_waiting(&self, sink: &mut Sink, until: Instant) -> Result<(), WriteError> {
         let mut waiting = std::mem::take(&mut *self.notices());
         let Err(unwritten) = sink.write(&waiting, until).await else { return Ok(()) };
@@ -107,25 +107,25 @@ impl Output {
         Err(unwritten.why)
     }
 
-    /// Writes one line about the program, at once or when there is room.
+    /// Writes one line about the program, or buffers it while the pipe is full.
     pub fn notice(&self, line: &[u8]) {
         let mut notices = self.notices();
-        if notices.len() + line.len() <= NOTICES_BYTES {
+        if notices.len() + line.len() <= MAX_NOTICES_BYTES {
             notices.extend_from_slice(line);
         }
         drop(notices);
         self.write_notices();
     }
 
-    /// Ends what is left: notices, and a torn line.
+    /// Writes the buffered notices and ends an incomplete line.
     pub async fn finish(&self, until: Instant) {
-        // Nobody is left to tell that it failed.
+        // The process ends, so an error cannot be reported.
         let _ = self.write(b"", until).await;
     }
 
     fn write_notices(&self) {
         while !self.notices().is_empty() {
-            // Whoever holds the sink comes here when it is done.
+            // The invocation that holds the sink writes the notices afterwards.
             let Ok(mut sink) = self.sink.try_lock() else { return };
             let mut notices = self.notices();
             let written = sink.try_write_lines(&notices);
@@ -155,14 +155,14 @@ impl Sink {
                 Ok(more) => written += more,
                 Err(why) => return Err(Unwritten { written, why }),
             }
-            // Kept true at every await: the invocation may be dropped there.
+            // The invocation may be dropped at any await, so this must be up to date there.
             self.torn = lines[written - 1] != b'\n';
         }
         Ok(())
     }
 
-    /// Writes the whole lines there is room for; how many bytes are done with. A line longer than the pipe takes at
-    /// once is torn: it is a notice, and waiting here would hold up a thread.
+    /// Writes as many whole lines as the pipe accepts, and returns the number of bytes that are finished. A line that is
+    /// longer than the pipe accepts at once stays incomplete: it is a notice, and waiting would block a thread.
     fn try_write_lines(&mut self, lines: &[u8]) -> usize {
         let mut done = 0;
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
@@ -173,7 +173,7 @@ impl Sink {
             match self.target.try_write(line) {
                 Ok(written) => self.torn = written < line.len(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return done,
-                // Nobody reads stdout any more; an invocation that cannot write fails by itself.
+                // Stdout is closed. An invocation that cannot write fails by itself.
                 Err(_) => {}
             }
             done += line.len();
@@ -183,7 +183,7 @@ impl Sink {
 }
 
 impl Target {
-    /// Writes some of the bytes, at least one.
+    /// Writes at least one of the bytes.
     async fn write(&mut self, bytes: &[u8], until: Instant) -> Result<usize, WriteError> {
         loop {
             match self.try_write(bytes) {
@@ -227,7 +227,7 @@ mod tests {
         (Output::new(writer.into()).unwrap(), reader)
     }
 
-    /// Ends the output, and gives all it wrote.
+    /// Closes the output and returns everything that it wrote.
     fn all(output: Output, mut reader: io::PipeReader) -> String {
         drop(output);
         let mut text = String::new();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_pipe_is_waited_for_no_longer_than_allowed_and_a_torn_line_is_ended() {
+    async fn a_write_to_a_full_pipe_times_out_and_the_incomplete_line_is_ended() {
         let (output, mut reader) = piped();
         let lines = ["x".repeat(100_000), "y".repeat(100_000)].join("\n") + "\n";
         let unwritten = output.write(lines.as_bytes(), soon()).await.unwrap_err();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_writer_gives_up_in_time_too() {
+    async fn waiting_for_another_writer_times_out() {
         let (output, _reader) = piped();
         let many = vec![b'\n'; 200_000];
         let (first, second) = tokio::join!(output.write(&many, soon()), output.write(b"b\n", soon()));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_notice_waits_for_room_and_is_not_lost() {
+    async fn a_notice_is_buffered_while_the_pipe_is_full() {
         let (output, mut reader) = piped();
         let unwritten = output.write(&vec![b'\n'; 200_000], soon()).await.unwrap_err();
         output.notice(b"notice\n");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_writes_what_is_left() {
+    async fn finish_writes_buffered_notices() {
         let (output, mut reader) = piped();
         let unwritten = output.write(&vec![b'x'; 200_000], soon()).await.unwrap_err();
         output.notice(b"notice\n");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_pipe_is_an_error_that_says_so() {
+    async fn a_write_to_a_closed_pipe_is_an_error() {
         let (output, reader) = piped();
         drop(reader);
         let unwritten = output.write(b"a\n", in_time()).await.unwrap_err();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_written_as_well() {
+    async fn lines_are_written_to_a_file() {
         let mut file = tempfile::tempfile().unwrap();
         let output = Output::new(file.try_clone().unwrap().into()).unwrap();
         output.write(b"a\nb\n", in_time()).await.unwrap();

@@ -1,7 +1,7 @@
-//! Environment variables, read once and validated.
+//! Reads and validates the environment variables.
 //!
 //! Lambda sets them: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>.
-//! `RUST_LOG` is not among them: a variable left over from a debugging session must not hide records.
+//! `RUST_LOG` is ignored, because a variable left over from a debugging session must not hide records.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -29,24 +29,24 @@ const SAMPLE: &str = "LOGGER_SAMPLE";
 /// The largest value of `LOGGER_MAX_DATA_BYTES`: the size of a log event, less 48,576 bytes for the fields before the data.
 const LARGEST_DATA_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - 48_576;
 
-/// What `lambda_runtime` panics without.
-const OF_THE_RUNTIME: [&str; 4] =
+/// The variables that `lambda_runtime` requires.
+const RUNTIME_VARIABLES: [&str; 4] =
     ["AWS_LAMBDA_RUNTIME_API", FUNCTION_NAME, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
 
-/// How the function was set.
+/// The function's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How lines are written.
+    /// The format of lines.
     pub format: LineFormat,
     /// The lowest level that is written.
     pub level: Level,
-    /// What of the data is on the lines.
+    /// How lines show data.
     pub lines: LineOptions,
-    /// What metrics carry as their dimension.
+    /// The dimension of the metrics.
     pub function_name: String,
-    /// How many invocations may run at once in this process.
+    /// The number of invocations that may run concurrently in this process.
     pub max_concurrency: u32,
-    /// How long before its deadline an invocation is answered, in milliseconds.
+    /// The time before its deadline at which an invocation is answered, in milliseconds.
     pub deadline_margin_ms: u32,
     pub metrics: Metrics,
     pub sample: Sample,
@@ -67,12 +67,12 @@ impl Default for Settings {
     }
 }
 
-/// Everything that is wrong with the environment, in one line.
+/// Every invalid variable, in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", wrong.join("; "))]
 pub struct SettingsError {
     wrong: Vec<String>,
-    /// How the error itself is to be written.
+    /// The format in which the error is logged.
     pub format: LineFormat,
 }
 
@@ -80,7 +80,7 @@ impl Settings {
     /// Reads the settings from variables that `get` looks up. An empty variable counts as unset.
     ///
     /// # Errors
-    /// [`SettingsError`], which names every variable that is wrong, its value and what it takes.
+    /// Returns a [`SettingsError`] that names every invalid variable, its value, and what is accepted.
     pub fn read(get: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
         let mut wrong = Vec::new();
         let defaults = Self::default();
@@ -93,15 +93,15 @@ impl Settings {
                 redactor: parse(&get, REDACT, Rules(defaults.lines.redactor), &mut wrong).0,
             },
             function_name: get(FUNCTION_NAME).unwrap_or_default().to_string_lossy().into_owned(),
-            max_concurrency: parse(&get, MAX_CONCURRENCY, Whole(defaults.max_concurrency), &mut wrong).0.max(1),
-            deadline_margin_ms: parse(&get, DEADLINE_MARGIN, Whole(defaults.deadline_margin_ms), &mut wrong).0,
+            max_concurrency: parse(&get, MAX_CONCURRENCY, WholeNumber(defaults.max_concurrency), &mut wrong).0.max(1),
+            deadline_margin_ms: parse(&get, DEADLINE_MARGIN, WholeNumber(defaults.deadline_margin_ms), &mut wrong).0,
             metrics: parse(&get, METRICS, defaults.metrics, &mut wrong),
             sample: parse(&get, SAMPLE, defaults.sample, &mut wrong),
         };
-        let missing: Vec<_> = OF_THE_RUNTIME.into_iter().filter(|name| get(name).is_none()).collect();
+        let missing: Vec<_> = RUNTIME_VARIABLES.into_iter().filter(|name| get(name).is_none()).collect();
         if !missing.is_empty() {
             wrong.push(format!(
-                "{} not set: this program is run by AWS Lambda, or by an endpoint that acts as it does",
+                "{} not set: this program runs in AWS Lambda, or in an endpoint that emulates it",
                 missing.join(", ")
             ));
         }
@@ -114,19 +114,19 @@ impl Settings {
     }
 }
 
-/// A number that says what it takes when it cannot be read.
+/// A whole number, whose error says what is accepted.
 #[derive(Clone, Copy)]
-struct Whole(u32);
+struct WholeNumber(u32);
 
-impl FromStr for Whole {
+impl FromStr for WholeNumber {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        text.trim().parse().map(Self).map_err(|_| "takes a whole number from 0 to 4294967295")
+        text.trim().parse().map(Self).map_err(|_| "the value must be a whole number from 0 to 4294967295")
     }
 }
 
-/// A number of bytes that a log event has room for.
+/// A number of bytes that fits into a log event.
 struct DataBytes(usize);
 
 impl FromStr for DataBytes {
@@ -134,23 +134,25 @@ impl FromStr for DataBytes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bytes = text.trim().parse().ok().filter(|&bytes| bytes <= LARGEST_DATA_BYTES);
-        bytes.map(Self).ok_or_else(|| format!("takes a whole number of bytes from 0 to {LARGEST_DATA_BYTES}"))
+        bytes
+            .map(Self)
+            .ok_or_else(|| format!("the value must be a whole number of bytes from 0 to {LARGEST_DATA_BYTES}"))
     }
 }
 
-/// Rules with commas between them, or as a JSON list of strings for names that hold a comma.
+/// Rules separated by commas, or as a JSON list of strings for names that contain a comma.
 struct Rules(Redactor);
 
 impl FromStr for Rules {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let takes = "takes JSON pointers and key names with commas between them, or as a JSON list of strings";
+        let expected = "rules are JSON pointers and key names, separated by commas or as a JSON list of strings";
         let rules: Vec<String> = match text.trim_start().starts_with('[') {
-            true => serde_json::from_str(text).map_err(|error| format!("{takes}: {error}"))?,
+            true => serde_json::from_str(text).map_err(|error| format!("{expected}: {error}"))?,
             false => text.split(',').map(|rule| rule.trim().to_owned()).collect(),
         };
-        Redactor::new(rules).map(Self).map_err(|error| format!("{takes}: {error}"))
+        Redactor::new(rules).map(Self).map_err(|error| format!("{expected}: {error}"))
     }
 }
 
@@ -161,8 +163,8 @@ fn parse<T: FromStr<Err: Display>>(
     wrong: &mut Vec<String>,
 ) -> T {
     let Some(value) = get(name).filter(|value| !value.is_empty()) else { return default };
-    value.to_string_lossy().parse().unwrap_or_else(|takes| {
-        wrong.push(format!("{name} is {value:?}: it {takes}"));
+    value.to_string_lossy().parse().unwrap_or_else(|error| {
+        wrong.push(format!("{name} is {value:?}: {error}"));
         default
     })
 }
@@ -179,7 +181,7 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
         let set = |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into());
-        let of_the_runtime = |name: &str| OF_THE_RUNTIME.contains(&name).then(|| "1".into());
+        let of_the_runtime = |name: &str| RUNTIME_VARIABLES.contains(&name).then(|| "1".into());
         Settings::read(|name| set(name).or_else(|| of_the_runtime(name))).map_err(|error| error.to_string())
     }
 
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn lambdas_own_values_are_read() {
+    fn the_values_that_lambda_sets_are_parsed() {
         let settings = read(&[(LOG_FORMAT, "JSON"), (LOG_LEVEL, "FATAL")]);
         assert_eq!(settings, Ok(Settings { format: LineFormat::Json, level: Level::Fatal, ..defaults() }));
         let settings = read(&[(LOG_FORMAT, "Text"), (LOG_LEVEL, "debug")]);
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_values_are_read() {
+    fn the_values_of_our_own_variables_are_parsed() {
         let settings = read(&[(METRICS, "EMF"), (SAMPLE, "0.25"), (DEADLINE_MARGIN, "50"), (MAX_CONCURRENCY, "16")]);
         let sample = "0.25".parse().unwrap();
         let expected =
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_of_the_data_is_shown_is_read() {
+    fn data_options_are_parsed() {
         let shown = |redact| read(&[(DATA, "Hash"), (MAX_DATA_BYTES, "0"), (REDACT, redact)]).unwrap().lines;
         let expected = |rules: &[&str]| LineOptions {
             data: DataMode::Hash,
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_value_is_named_with_what_it_takes() {
+    fn every_invalid_value_is_reported_with_what_is_accepted() {
         assert_eq!(
             read(&[
                 (LOG_FORMAT, "xml"),
@@ -235,32 +237,29 @@ mod tests {
                 (MAX_DATA_BYTES, "1000001"),
                 (REDACT, "/a~b")
             ]),
-            Err("AWS_LAMBDA_LOG_FORMAT is \"xml\": it takes Text or JSON; \
-                 AWS_LAMBDA_LOG_LEVEL is \"loud\": it takes TRACE, DEBUG, INFO, WARN, ERROR or FATAL; \
-                 LOGGER_DATA is \"some\": it takes full, hash or none; \
-                 LOGGER_MAX_DATA_BYTES is \"1000001\": it takes a whole number of bytes from 0 to 1000000; \
-                 LOGGER_REDACT is \"/a~b\": it takes JSON pointers and key names with commas between them, or as a JSON list \
+            Err("AWS_LAMBDA_LOG_FORMAT is \"xml\": a line format is Text or JSON; \
+                 AWS_LAMBDA_LOG_LEVEL is \"loud\": a level is TRACE, DEBUG, INFO, WARN, ERROR or FATAL; \
+                 LOGGER_DATA is \"some\": a data mode is full, hash or none; \
+                 LOGGER_MAX_DATA_BYTES is \"1000001\": the value must be a whole number of bytes from 0 to 1000000; \
+                 LOGGER_REDACT is \"/a~b\": rules are JSON pointers and key names, separated by commas or as a JSON list \
                  of strings: \"/a~b\" is not a JSON pointer: ~ must be followed by 0 or 1 (RFC 6901); \
-                 AWS_LAMBDA_MAX_CONCURRENCY is \"many\": it takes a whole number from 0 to 4294967295; \
-                 LOGGER_DEADLINE_MARGIN_MS is \"-1\": it takes a whole number from 0 to 4294967295; \
-                 LOGGER_METRICS is \"statsd\": it takes emf or off; \
-                 LOGGER_SAMPLE is \"2\": it takes a number from 0 to 1"
+                 AWS_LAMBDA_MAX_CONCURRENCY is \"many\": the value must be a whole number from 0 to 4294967295; \
+                 LOGGER_DEADLINE_MARGIN_MS is \"-1\": the value must be a whole number from 0 to 4294967295; \
+                 LOGGER_METRICS is \"statsd\": a metrics format is emf or off; \
+                 LOGGER_SAMPLE is \"2\": a share is a number from 0 to 1"
                 .to_owned())
         );
     }
 
     #[test]
-    fn outside_lambda_it_says_where_it_belongs() {
+    fn outside_lambda_the_error_says_where_the_program_runs() {
         let error = Settings::read(|_| None).unwrap_err().to_string();
         assert!(error.starts_with("AWS_LAMBDA_RUNTIME_API, AWS_LAMBDA_FUNCTION_NAME"), "{error}");
-        assert!(
-            error.ends_with("this program is run by AWS Lambda, or by an endpoint that acts as it does"),
-            "{error}"
-        );
+        assert!(error.ends_with("this program runs in AWS Lambda, or in an endpoint that emulates it"), "{error}");
     }
 
     #[test]
-    fn levels_below_the_set_one_are_not_written() {
+    fn levels_below_the_configured_one_are_not_written() {
         let settings = Settings { level: Level::Warn, ..Settings::default() };
         assert!(settings.writes(Level::Error) && settings.writes(Level::Warn) && !settings.writes(Level::Info));
     }

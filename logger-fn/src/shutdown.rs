@@ -1,8 +1,8 @@
-//! An orderly end: SIGTERM lets what is under way come to its end.
+//! Graceful shutdown: after SIGTERM, invocations in progress are finished.
 //!
-//! Lambda sends SIGTERM before SIGKILL to functions with an extension, and container hosts do so as a rule. This function
-//! registers no extension for it (`lambda_runtime`'s `graceful-shutdown` does, at the price of a request at every cold
-//! start): between invocations nothing is held back, so that an end without a signal loses nothing either.
+//! Lambda sends SIGTERM before SIGKILL to functions with an extension, and container hosts usually do so, too. This function
+//! does not register an extension (`lambda_runtime`'s `graceful-shutdown` does, with one more request at every cold start):
+//! it buffers nothing between invocations, so that a shutdown without a signal loses nothing.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown>
 
 use std::io;
@@ -12,14 +12,15 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Lambda kills 500 ms after SIGTERM where only internal extensions are registered, 2 s otherwise.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// The time limit for invocations in progress. Lambda kills the process 500 ms after SIGTERM if only internal extensions are
+/// registered, and after 2 s otherwise.
+const GRACE_PERIOD: Duration = Duration::from_millis(400);
 
-/// Counts invocations from their event to their answer.
+/// The number of invocations in progress.
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(watch::Sender<usize>);
 
-/// One invocation under way, until it is dropped.
+/// An invocation in progress, until it is dropped.
 pub struct Invocation(watch::Sender<usize>);
 
 impl InFlight {
@@ -29,7 +30,7 @@ impl InFlight {
     }
 
     async fn none_left(&self) {
-        // It fails only when no sender is left, and this is one.
+        // This fails only without a sender, and `self` is one.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }
@@ -40,10 +41,10 @@ impl Drop for Invocation {
     }
 }
 
-/// Runs until `work` ends, or until SIGTERM and then until nothing is in flight, but not for long.
+/// Runs until `work` ends, or after SIGTERM until no invocation is in progress, at most for the grace period.
 ///
 /// # Errors
-/// Those of `work`, and when the signal cannot be listened to.
+/// Returns the error of `work`, or an error if the signal handler cannot be installed.
 pub async fn run_until_terminated<E: From<io::Error>>(
     work: impl Future<Output = Result<(), E>>,
     in_flight: InFlight,
@@ -57,6 +58,6 @@ pub async fn run_until_terminated<E: From<io::Error>>(
     tokio::select! {
         ended = work => ended,
         () = in_flight.none_left() => Ok(()),
-        () = tokio::time::sleep(PATIENCE) => Ok(()),
+        () = tokio::time::sleep(GRACE_PERIOD) => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
-//! The function links no TLS, no AWS SDK and no C: it starts in milliseconds, and builds for any Lambda machine with
-//! Rust alone.
+//! The function links no TLS, no AWS SDK and no C code, so that it starts in milliseconds and builds for any Lambda
+//! architecture with Rust alone.
 
 use std::process::Command;
 
-/// The names of everything the function is built from over these kinds of edges (see `cargo tree --help`).
+/// The names of the function's dependencies over these kinds of edges (see `cargo tree --help`).
 fn dependencies(edges: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "-p", "logger-fn", "-e", edges, "--prefix", "none", "--format", "{p}", "--offline", "--locked"])
@@ -31,8 +31,8 @@ fn no_tls_and_no_aws_sdk_is_linked() {
 }
 
 #[test]
-fn no_c_is_compiled() {
-    // The kernel's numbers, written in Rust.
+fn no_c_code_is_compiled() {
+    // Constants of the kernel, written in Rust.
     const LINUX: &str = "linux-raw-sys";
     let banned = |name: &str| {
         ["cc", "cmake", "bindgen", "pkg-config", "vcpkg", "nasm-rs"].contains(&name)

@@ -1,4 +1,4 @@
-//! A corpus of hostile events through the built function: every record is logged, or reported.
+//! Sends a corpus of hostile events to the built function: every record is logged or reported.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::Function;
 
-/// A record around what stands in `kinesis`.
+/// A record with the given member `kinesis`.
 fn record(kinesis: &str) -> String {
     format!(
         r#"{{"kinesis":{{{kinesis}}},"eventSource":"aws:kinesis","eventID":"shardId-000000000000:1","eventSourceARN":"arn:aws:kinesis:us-east-2:123456789012:stream/s"}}"#
@@ -23,7 +23,7 @@ fn repeated(unit: &str, count: usize, end: &str) -> String {
     unit.repeat(count) + &end.repeat(count)
 }
 
-/// Records, each of which is to become one line.
+/// Records that become one line each.
 fn records() -> Vec<String> {
     let deep = repeated("[", 100_000, "]");
     let mut records: Vec<String> =
@@ -77,8 +77,8 @@ fn records() -> Vec<String> {
     records
 }
 
-/// Events that are no Kinesis events, each to be refused.
-fn refused() -> Vec<Vec<u8>> {
+/// Payloads that are not Kinesis events.
+fn invalid_events() -> Vec<Vec<u8>> {
     let texts = [
         "",
         "null",
@@ -102,12 +102,12 @@ fn refused() -> Vec<Vec<u8>> {
 }
 
 fn is_clean(line: &str) -> bool {
-    // What ends a line or moves a cursor somewhere: C0, C1, and Unicode's own line ends.
+    // Characters that end a line or move a cursor: C0, C1, and Unicode's line separators.
     !line.contains(|character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))
 }
 
 #[test]
-fn every_record_is_a_line() {
+fn every_record_becomes_a_line() {
     let records = records();
     let event = format!("{{\"Records\":[{}],\"Records\":[null]}}", records.join(","));
     let settings: [&[(&str, &str)]; 4] = [
@@ -137,9 +137,9 @@ fn every_record_is_a_line() {
 }
 
 #[test]
-fn what_is_no_kinesis_event_is_reported_and_the_next_is_served() {
+fn invalid_events_are_reported_and_the_next_one_is_served() {
     let mut function = Function::start(&[("AWS_LAMBDA_LOG_FORMAT", "JSON")]);
-    for event in refused() {
+    for event in invalid_events() {
         let about = String::from_utf8_lossy(&event[..event.len().min(60)]).into_owned();
         let answer = function.invoke("request-1", event);
         assert_eq!(answer.path, "/2018-06-01/runtime/invocation/request-1/error", "{about}");

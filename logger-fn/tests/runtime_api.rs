@@ -1,4 +1,4 @@
-//! The built function, run as Lambda runs it.
+//! Runs the built function as Lambda runs it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -30,12 +30,12 @@ fn event(records: impl IntoIterator<Item = Value>) -> String {
     json!({"Records": records.into_iter().collect::<Vec<_>>()}).to_string()
 }
 
-/// More than a pipe holds: 200 records of 4 KiB, the first with this sequence number.
+/// An event larger than a pipe's buffer: 200 records of 4 KiB. `first` is the first sequence number.
 fn large_event(first: u64) -> String {
     event((first..200).map(|number| record(number, &[b'x'; 4096])))
 }
 
-/// The sequence numbers of text lines, which are whole.
+/// The sequence numbers of complete text lines.
 fn sequence_numbers<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<u64> {
     let number = |line: &str| {
         assert!(line.ends_with('"') && line.matches(" seq=").count() == 1, "{line}");
@@ -44,7 +44,7 @@ fn sequence_numbers<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<u64> {
     lines.into_iter().map(number).collect()
 }
 
-/// The sequence number that the answer says to go on from.
+/// The sequence number from which Lambda must send the batch again.
 fn first_failed(answer: &Post) -> u64 {
     assert!(answer.path.ends_with("/response"), "{answer:?}");
     let body: Value = serde_json::from_str(&answer.body).unwrap();
@@ -58,7 +58,7 @@ fn json_line(function: &mut Function) -> Value {
 }
 
 #[test]
-fn text_lines_and_an_answer_that_says_all_is_well() {
+fn a_batch_becomes_text_lines_and_an_answer_without_failures() {
     let mut function = Function::start(&[]);
     let answer = function.invoke("request-1", event([record(1, b"Hello, Lambda CLI World"), record(2, b"{\"a\": 1}")]));
     assert_eq!(answer.path, "/2018-06-01/runtime/invocation/request-1/response");
@@ -77,7 +77,7 @@ fn text_lines_and_an_answer_that_says_all_is_well() {
 }
 
 #[test]
-fn the_records_of_a_pipe_are_logged_and_answered() {
+fn the_records_of_an_eventbridge_pipe_are_logged() {
     let piped = |number: u64, data: &[u8]| {
         let mut record = record(number, data);
         let Value::Object(mut kinesis) = record["kinesis"].take() else { panic!("no object") };
@@ -105,7 +105,7 @@ fn the_records_of_a_pipe_are_logged_and_answered() {
 }
 
 #[test]
-fn json_lines_carry_what_lambda_and_people_look_for() {
+fn json_lines_have_the_fields_that_lambda_and_people_read() {
     let mut function = Function::start(&[JSON, ("AWS_LAMBDA_LOG_LEVEL", "INFO"), ("RUST_LOG", "off")]);
     function.invoke("request-1", event([record(7, b"{\"price\": 1.50}")]));
     let line = function.line();
@@ -121,7 +121,7 @@ fn json_lines_carry_what_lambda_and_people_look_for() {
 }
 
 #[test]
-fn hostile_records_are_each_one_line_and_never_fail_the_batch() {
+fn each_hostile_record_becomes_one_line_and_never_fails_the_batch() {
     let hostile: &[&[u8]] = &[
         b"",
         b"\n",
@@ -148,7 +148,7 @@ fn hostile_records_are_each_one_line_and_never_fail_the_batch() {
 
     for format in ["Text", "JSON"] {
         let mut function = Function::start(&[("AWS_LAMBDA_LOG_FORMAT", format)]);
-        // The log is larger than a pipe holds: the answer comes only once it is read.
+        // The log is larger than a pipe's buffer, so the function answers only once it is read.
         function.send("request-1", event.as_str());
         let lines: Vec<String> = (0..count).map(|_| function.line()).collect();
         assert_eq!(function.post().body, r#"{"batchItemFailures":[]}"#);
@@ -165,7 +165,7 @@ fn hostile_records_are_each_one_line_and_never_fail_the_batch() {
 }
 
 #[test]
-fn what_is_no_kinesis_event_fails_by_name_and_the_next_event_is_served() {
+fn an_event_of_another_service_fails_with_its_name_and_the_next_event_is_served() {
     let mut function = Function::start(&[JSON]);
     let sqs = function.invoke("request-1", r#"{"Records":[{"eventSource":"aws:sqs","body":"x"}]}"#);
     assert_eq!(sqs.path, "/2018-06-01/runtime/invocation/request-1/error");
@@ -186,7 +186,7 @@ fn what_is_no_kinesis_event_fails_by_name_and_the_next_event_is_served() {
 }
 
 #[test]
-fn a_level_above_info_hides_records_and_says_so_once() {
+fn a_level_above_info_hides_records_and_is_reported_once() {
     let mut function = Function::start(&[JSON, ("AWS_LAMBDA_LOG_LEVEL", "WARN")]);
     for request in ["request-1", "request-2"] {
         function.invoke(request, event([record(1, b"x"), json!(null)]));
@@ -202,7 +202,7 @@ fn a_level_above_info_hides_records_and_says_so_once() {
 }
 
 #[test]
-fn the_lowest_level_does_not_print_events_again() {
+fn the_lowest_level_does_not_log_raw_events() {
     let mut function = Function::start(&[("AWS_LAMBDA_LOG_LEVEL", "TRACE")]);
     function.invoke("request-1", event([record(1, b"once")]));
     assert!(function.line().ends_with(r#"data="once""#));
@@ -210,12 +210,12 @@ fn the_lowest_level_does_not_print_events_again() {
 }
 
 #[test]
-fn settings_that_do_not_parse_end_the_start_with_each_named() {
+fn invalid_settings_fail_the_initialization_and_are_all_named() {
     let mut function = Function::start(&[JSON, ("AWS_LAMBDA_LOG_LEVEL", "loud")]);
     let post = function.post();
     assert_eq!(post.path, "/2018-06-01/runtime/init/error");
     assert_eq!(post.header("lambda-runtime-function-error-type"), Some("InvalidSettings"));
-    let reason = "AWS_LAMBDA_LOG_LEVEL is \"loud\": it takes TRACE, DEBUG, INFO, WARN, ERROR or FATAL";
+    let reason = "AWS_LAMBDA_LOG_LEVEL is \"loud\": a level is TRACE, DEBUG, INFO, WARN, ERROR or FATAL";
     let error: Value = serde_json::from_str(&post.body).unwrap();
     assert_eq!(error["errorMessage"], reason);
     let line = json_line(&mut function);
@@ -225,7 +225,7 @@ fn settings_that_do_not_parse_end_the_start_with_each_named() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_fails_the_batch_so_that_it_is_sent_again() {
+fn a_closed_log_fails_the_batch() {
     let mut function = Function::start(&[]);
     function.close_log();
     let answer = function.invoke("request-1", event([record(1, b"x")]));
@@ -235,10 +235,10 @@ fn a_log_that_cannot_be_written_fails_the_batch_so_that_it_is_sent_again() {
 }
 
 #[test]
-fn a_log_that_is_read_too_slowly_costs_no_record_and_doubles_none() {
+fn a_slow_log_reader_loses_and_repeats_no_record() {
     let mut function = Function::start(&[("LOGGER_DEADLINE_MARGIN_MS", "1000")]);
     function.send_with_time("request-1", large_event(0), Duration::from_secs(2));
-    // Nobody reads the log until the answer is there.
+    // The log is not read until the function has answered.
     let next = first_failed(&function.post());
     assert!(next > 0 && next < 200, "{next}");
     function.send("request-2", large_event(next));
@@ -246,7 +246,7 @@ fn a_log_that_is_read_too_slowly_costs_no_record_and_doubles_none() {
     let torn = function.line();
     let said = function.line();
     let why = format!(
-        "{next} of 200 records are logged, the rest is to be sent again: stdout takes no more before the deadline"
+        "{next} of 200 records are logged, Lambda will send the others again: stdout accepted no more data before the deadline"
     );
     assert!(said.contains(" WARN - message=") && said.contains(&why), "{said}");
     lines.extend((next..200).map(|_| function.line()));
@@ -257,20 +257,20 @@ fn a_log_that_is_read_too_slowly_costs_no_record_and_doubles_none() {
 }
 
 #[test]
-fn a_deadline_that_is_over_logs_nothing_and_fails_the_batch() {
+fn an_expired_deadline_logs_nothing_and_fails_the_batch() {
     let mut function = Function::start(&[]);
     function.send_with_time("request-1", large_event(0), Duration::ZERO);
     let answer = function.post();
     assert_eq!(answer.path, "/2018-06-01/runtime/invocation/request-1/error");
     let error: Value = serde_json::from_str(&answer.body).unwrap();
-    let message = "none of the 200 records is logged: stdout takes no more before the deadline";
+    let message = "none of the 200 records was logged: stdout accepted no more data before the deadline";
     assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("DeadlineNear"), &json!(message)));
     assert!(function.line().contains(message));
     assert_eq!(function.end(true).1, "");
 }
 
 #[test]
-fn a_log_that_breaks_off_is_answered_with_the_first_record_not_in_it() {
+fn after_an_interrupted_log_the_answer_names_the_first_record_not_in_it() {
     let mut function = Function::start(&[]);
     function.send("request-1", large_event(0));
     let lines: Vec<String> = (0..100).map(|_| function.line()).collect();
@@ -281,7 +281,7 @@ fn a_log_that_breaks_off_is_answered_with_the_first_record_not_in_it() {
 }
 
 #[test]
-fn a_record_without_a_number_is_sent_again_with_the_one_before_it() {
+fn a_record_without_a_sequence_number_is_sent_again_with_the_one_before_it() {
     let mut function = Function::start(&[("LOGGER_DEADLINE_MARGIN_MS", "1000")]);
     let numberless = json!({"kinesis": {"data": "x".repeat(2048)}});
     let records = std::iter::once(record(7, b"x")).chain(std::iter::repeat_n(numberless, 200));
@@ -291,13 +291,13 @@ fn a_record_without_a_number_is_sent_again_with_the_one_before_it() {
 }
 
 #[test]
-fn invocations_run_at_once_and_every_line_is_whole() {
+fn invocations_run_concurrently_and_every_line_is_whole() {
     let mut function = Function::start(&[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]);
     let requests = ["request-1", "request-2", "request-3", "request-4"];
     for request in requests {
         function.send(request, large_event(0));
     }
-    // The log is not read: were they run in turn, the second would not be taken before the first is answered.
+    // The log is not read. Without concurrency, the function would not accept the second event before it answers the first.
     let mut taken: Vec<_> = requests.iter().map(|_| function.taken()).collect();
     taken.sort();
     assert_eq!(taken, requests);
@@ -317,7 +317,7 @@ fn invocations_run_at_once_and_every_line_is_whole() {
 }
 
 #[test]
-fn asked_to_end_it_finishes_what_it_has_begun() {
+fn sigterm_finishes_the_invocation_in_progress() {
     for concurrency in ["1", "4"] {
         let mut function = Function::start(&[("AWS_LAMBDA_MAX_CONCURRENCY", concurrency)]);
         function.send("request-1", large_event(0));
@@ -332,7 +332,7 @@ fn asked_to_end_it_finishes_what_it_has_begun() {
 }
 
 #[test]
-fn metrics_are_one_line_an_invocation() {
+fn each_invocation_writes_one_line_of_metrics() {
     let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf")]);
     function.invoke("request-1", event([record(1, b"hello"), json!({"kinesis": {"data": "*"}})]));
     function.invoke("request-2", event([]));
@@ -354,7 +354,7 @@ fn metrics_are_one_line_an_invocation() {
 }
 
 #[test]
-fn metrics_are_let_through_whatever_the_level() {
+fn metrics_are_written_at_every_level() {
     let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf"), ("AWS_LAMBDA_LOG_LEVEL", "ERROR")]);
     function.invoke("request-1", event([record(1, b"hello")]));
     let metrics = loop {
@@ -370,7 +370,7 @@ fn metrics_are_let_through_whatever_the_level() {
 }
 
 #[test]
-fn what_must_not_be_shown_is_not() {
+fn redacted_values_are_not_logged() {
     let redact = ("LOGGER_REDACT", "password,/card/number");
     let mut function = Function::start(&[JSON, redact, ("LOGGER_MAX_DATA_BYTES", "100"), ("LOGGER_METRICS", "emf")]);
     let data: [&[u8]; 4] = [
@@ -403,8 +403,8 @@ fn what_must_not_be_shown_is_not() {
 }
 
 #[test]
-fn an_aggregate_is_a_line_for_each_record_in_it() {
-    // Made by AWS's own library: keys pk-a and pk-b, data hello and world.
+fn an_aggregate_becomes_one_line_per_record_in_it() {
+    // Built by AWS's own library: keys pk-a and pk-b, data hello and world.
     let aggregate = "84mawgoEcGstYQoEcGstYhoJCAAaBWhlbGxvGgkIARoFd29ybGRkyOI49Vm4v3rGmD9fHJq1";
     let mut function = Function::start(&[JSON, ("LOGGER_METRICS", "emf")]);
     let mut outer = record(7, b"");
@@ -420,7 +420,7 @@ fn an_aggregate_is_a_line_for_each_record_in_it() {
 }
 
 #[test]
-fn data_is_cut_to_what_was_set() {
+fn data_is_truncated_to_the_configured_size() {
     let mut function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", "10"), ("LOGGER_METRICS", "emf")]);
     function.invoke("request-1", event([record(1, "äöüäöü".as_bytes())]));
     let line = json_line(&mut function);
@@ -434,8 +434,8 @@ fn data_is_cut_to_what_was_set() {
 }
 
 #[test]
-fn no_line_is_longer_than_a_log_event() {
-    // Control characters take six bytes each on the line.
+fn no_line_exceeds_the_size_of_a_log_event() {
+    // Each control character has six bytes on the line.
     let data = [vec![0; 1024 * 1024], vec![b'x'; 4 * 1024 * 1024]];
     for max in ["", "1000000"] {
         let function = Function::start(&[JSON, ("LOGGER_MAX_DATA_BYTES", max)]);
@@ -449,7 +449,7 @@ fn no_line_is_longer_than_a_log_event() {
 }
 
 #[test]
-fn a_sample_leaves_out_whole_keys_and_says_so() {
+fn a_sample_excludes_whole_keys_and_reports_it() {
     let records: Vec<Value> = (0..100)
         .map(|number| {
             let mut record = record(number, b"x");
@@ -477,6 +477,6 @@ fn outside_lambda_it_says_where_it_belongs() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_bootstrap")).env_clear().output().unwrap();
     let log = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(log.contains("this program is run by AWS Lambda") && log.lines().count() == 1, "{log}");
+    assert!(log.contains("this program runs in AWS Lambda") && log.lines().count() == 1, "{log}");
     assert!(output.stderr.is_empty());
 }

@@ -1,5 +1,5 @@
 #![no_main]
-//! Any message with magic and a right MD5 around it. What reads as an aggregate is built again and read as the same.
+//! Parses any message between a magic number and its MD5. An aggregate that parses is built again and parses to the same.
 
 use kinesis_event_logger_core::decode::{AGGREGATE_MAGIC, Aggregate, AggregateBuilder};
 use libfuzzer_sys::fuzz_target;

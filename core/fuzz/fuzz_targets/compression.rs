@@ -1,5 +1,5 @@
 #![no_main]
-//! Any bytes behind each magic: opened within the limit, or an error.
+//! Decompresses any bytes after each magic number: within the limit, or an error.
 
 use kinesis_event_logger_core::decode::Compression;
 use libfuzzer_sys::fuzz_target;

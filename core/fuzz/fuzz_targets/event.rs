@@ -1,5 +1,6 @@
 #![no_main]
-//! Any bytes as an event: refused, or every element of `Records` decoded to at least one record, and read as it is alone.
+//! Parses any bytes as an event: an error, or every element of `Records` decodes to at least one record and parses to the
+//! same alone.
 
 use std::convert::Infallible;
 
@@ -10,16 +11,16 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(event) = Event::parse(bytes) else { return };
     let mut decoder = Decoder::with_max_decompressed_bytes(1 << 20);
-    for source in event.records() {
+    for record in event.records() {
         let mut records = 0;
-        let Ok(()) = decoder.decode(&source, |_| {
+        let Ok(()) = decoder.decode(&record, |_| {
             records += 1;
             Ok::<_, Infallible>(())
         });
         assert!(records > 0);
-        match Event::parse(&format!(r#"{{"Records":[{}]}}"#, source.raw)) {
-            Ok(alone) => assert_eq!(alone.records().next(), Some(source)),
-            Err(refusal) => assert!(matches!(refusal, EventError::OtherSource { .. }), "{refusal}"),
+        match Event::parse(&format!(r#"{{"Records":[{}]}}"#, record.raw)) {
+            Ok(alone) => assert_eq!(alone.records().next(), Some(record)),
+            Err(error) => assert!(matches!(error, EventError::OtherSource { .. }), "{error}"),
         }
     }
 });

@@ -1,6 +1,6 @@
 #![no_main]
-//! Any bytes as a record's data: a line each, harmless, in JSON format valid JSON, within its size; and what a rule
-//! names is not in it, also if it stands behind the data's own text.
+//! Writes any bytes as a record's data: each line is harmless, within its size, and in JSON format valid JSON. It does not
+//! contain a value that a rule names, also if the value is inside the data's own text.
 
 use std::convert::Infallible;
 

@@ -26,7 +26,7 @@ fn error(event: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn a_recorded_record_is_read_whole_and_borrowed() {
+fn a_recorded_record_is_parsed_and_borrowed() {
     let (record, problem) = records(RECORDED).remove(0);
     assert_eq!(problem, None);
     assert_eq!(record.stream.as_deref(), Some("lambda-stream"));
@@ -40,7 +40,7 @@ fn a_recorded_record_is_read_whole_and_borrowed() {
 }
 
 #[test]
-fn what_is_not_a_kinesis_event_is_named() {
+fn errors_describe_payloads_that_are_not_kinesis_events() {
     assert_eq!(error(b"{\"Records\":[\xff]}"), "the payload is not a Kinesis event: it is not UTF-8 at byte 12");
     assert_eq!(
         error("{\"a\":\n tru }"),
@@ -67,7 +67,7 @@ fn what_is_not_a_kinesis_event_is_named() {
 }
 
 #[test]
-fn events_of_other_services_are_refused_by_their_source() {
+fn events_of_other_services_are_rejected_by_their_source() {
     let sqs = r#"{"Records":[{"messageId":"1","body":"x","eventSource":"aws:sqs"}]}"#;
     assert_eq!(
         error(sqs),
@@ -95,7 +95,7 @@ fn empty_and_tumbling_window_events_are_kinesis_events() {
 }
 
 #[test]
-fn a_bad_record_never_costs_the_others() {
+fn an_invalid_record_does_not_affect_the_others() {
     let bad = ["null", "1", "12", "1e5", "\"\\ud800\"", "[]", "{}", "{\"kinesis\":{\"data\":{}}}"].join(",");
     let read = records(&format!("{bad},{RECORDED}"));
     let problems: Vec<_> = read.iter().map(|(_, problem)| problem.as_deref()).collect();
@@ -130,7 +130,7 @@ fn problems_name_the_field() {
 }
 
 #[test]
-fn what_can_be_read_is_read() {
+fn valid_fields_are_parsed_leniently() {
     let (record, problem) = records(
         r#"{"kinesis":{"data":1,"data":"aGk\/","partitionKey":7,"approximateArrivalTimestamp":"1.545084650987E9","encryptionType":"NEW"},
         "eventID":"shardId-1:2","eventSourceARN":"arn:aws:kinesis:us-east-2:1:stream\/s\/consumer\/c:1","future":[{}]}"#,
@@ -148,7 +148,7 @@ fn what_can_be_read_is_read() {
 }
 
 #[test]
-fn what_only_some_readers_take_costs_nothing() {
+fn json_that_some_parsers_reject_is_accepted() {
     let deep = "[".repeat(200_000) + &"]".repeat(200_000);
     let odd = format!(r#"{{"\ud800":{{"a":"\udc00"}},"n":1e999,"x":{deep},"kinesis":{{"y":{deep},"data":"YQ=="}}}}"#);
     let (record, problem) = records(&odd).remove(0);
@@ -158,7 +158,7 @@ fn what_only_some_readers_take_costs_nothing() {
 }
 
 #[test]
-fn of_duplicate_keys_one_counts_and_nothing_is_mixed() {
+fn one_of_duplicate_keys_counts() {
     let (record, _) =
         records(r#"{"kinesis":{"data":"YQ==","partitionKey":"a"},"eventID":"s:1","kinesis":{"data":"Yg=="}}"#)
             .remove(0);
@@ -173,7 +173,7 @@ fn of_duplicate_keys_one_counts_and_nothing_is_mixed() {
 }
 
 #[test]
-fn deep_and_wide_events_are_read() {
+fn deeply_nested_events_are_parsed() {
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let event = format!(r#"{{"future":{deep},"Records":[{deep},{RECORDED}]}}"#);
     let problems: Vec<_> = Event::parse(&event).unwrap().records().map(|record| record.problem.is_some()).collect();
@@ -196,12 +196,12 @@ proptest! {
     }
 
     #[test]
-    fn every_element_of_records_is_yielded(elements in prop::collection::vec("null|1|12|1e5|-1|\"x\"|\\[\\]|\\{\\}|\\{\"kinesis\":[1]\\}", 0..20)) {
+    fn every_element_of_records_is_returned(elements in prop::collection::vec("null|1|12|1e5|-1|\"x\"|\\[\\]|\\{\\}|\\{\"kinesis\":[1]\\}", 0..20)) {
         prop_assert_eq!(records(&elements.join(",")).len(), elements.len());
     }
 
     #[test]
-    fn an_event_is_json_as_serde_json_has_it(
+    fn parse_accepts_what_serde_json_accepts(
         records in prop::collection::vec(prop::collection::vec(any_member(), 0..4), 0..4),
         after in ",?[ \\]}]?(,\"Records\":1)?",
     ) {
@@ -221,7 +221,7 @@ proptest! {
 
     /// Records of a batch are read by the one before them.
     #[test]
-    fn a_record_among_like_ones_is_read_as_it_is_alone(
+    fn a_record_parsed_with_a_template_equals_the_record_alone(
         values in prop::collection::vec(prop::collection::vec("\"[ab:/]{0,9}\"|-?[019.e]{1,4}|\"\\\\?[nx\u{1}é]?\"|null|\"a|\\{\\}", 5), 1..6),
         closing in "\\}?,\"x\":\\[1\\]\\}?|\\}",
     ) {
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn of_a_record_the_last_member_of_a_name_counts(members in prop::collection::vec(any_member(), 0..5)) {
+    fn the_last_of_duplicate_members_counts(members in prop::collection::vec(any_member(), 0..5)) {
         let record = format!("{{{}}}", members.join(","));
         let Ok(event) = Event::parse(&format!(r#"{{"Records":[{record},{{"kinesis":1}}]}}"#)).map(|event| event.records().next().unwrap().problem.map(|problem| problem.to_string())) else { return Ok(()) };
         let kinesis = Value::new(&record).members().filter(|(key, _)| key == "kinesis").last();
@@ -267,7 +267,7 @@ const PIPED: &str = r#"{"kinesisSchemaVersion":"1.0","partitionKey":"1","sequenc
     "eventSourceARN":"arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"}"#;
 
 #[test]
-fn the_array_of_a_pipe_has_the_same_records() {
+fn an_eventbridge_pipes_array_has_the_same_records() {
     let second = PIPED.replace("4959", "4960").replace("SGVsbG8=", "YQ==");
     let array = format!("[{PIPED},{second}, null, {{\"data\":7,\"eventSource\":\"aws:kinesis\"}}]");
     let event = Event::parse(&array).unwrap();
@@ -280,7 +280,7 @@ fn the_array_of_a_pipe_has_the_same_records() {
 }
 
 #[test]
-fn an_array_of_another_service_or_of_none_is_refused() {
+fn an_array_of_another_service_is_rejected() {
     assert_eq!(error("[]"), "the payload is not a Kinesis event: it is an array, not an object");
     assert_eq!(error(r#"[{"data":"YQ=="}]"#), "the payload is not a Kinesis event: it is an array, not an object");
     assert_eq!(

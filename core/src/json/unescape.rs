@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn borrows_what_has_no_escape() {
+    fn text_without_escapes_is_borrowed() {
         assert!(matches!(unescape("plain é"), Cow::Borrowed("plain é")));
     }
 

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_almost_json_is_not() {
+    fn almost_json_is_not_a_container() {
         let almost = [
             "{",
             "[",
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_some_readers_cannot_read_is_not_json() {
+    fn json_that_some_parsers_reject_is_not_a_container() {
         let unreadable =
             [r#"["\ud800"]"#, r#"["\ud800\u0041"]"#, r#"["\udc00"]"#, r#"["\ud800\ud800"]"#, "[1e999]", "[-1e400]"];
         for text in unreadable {
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_ends_at_the_limit_and_never_overflows_the_stack() {
+    fn nesting_is_limited_and_never_overflows_the_stack() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(is_container(&nested(MAX_JSON_DEPTH as usize)));
         assert!(!is_container(&nested(MAX_JSON_DEPTH as usize + 1)));

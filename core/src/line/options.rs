@@ -19,7 +19,7 @@ pub enum LineFormat {
 
 /// The error for a text that is not a line format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes Text or JSON")]
+#[error("a line format is Text or JSON")]
 pub struct InvalidLineFormat;
 
 impl FromStr for LineFormat {
@@ -71,7 +71,7 @@ impl fmt::Display for Level {
 
 /// The error for a text that is not a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes TRACE, DEBUG, INFO, WARN, ERROR or FATAL")]
+#[error("a level is TRACE, DEBUG, INFO, WARN, ERROR or FATAL")]
 pub struct InvalidLevel;
 
 impl FromStr for Level {
@@ -97,7 +97,7 @@ pub enum DataMode {
 
 /// The error for a text that is not a data mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes full, hash or none")]
+#[error("a data mode is full, hash or none")]
 pub struct InvalidDataMode;
 
 impl FromStr for DataMode {

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_escape_is_resolved() {
+    fn all_kinds_of_escapes_are_resolved() {
         for escaped in [
             r"p\u0061ss",
             r"p\u{61}ss",
@@ -202,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_and_gets_shorter(text in "[\\\\%&#;ux{}0-9a-fdD8é\"n\r]{0,40}") {
+        fn unescaping_makes_any_text_shorter(text in "[\\\\%&#;ux{}0-9a-fdD8é\"n\r]{0,40}") {
             if let Some(shorter) = unescaped(&text) {
                 prop_assert!(shorter.chars().count() < text.chars().count());
             }

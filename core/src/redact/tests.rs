@@ -26,7 +26,7 @@ fn names_are_found_at_any_depth_and_in_any_form() {
 }
 
 #[test]
-fn pointers_name_one_place() {
+fn a_pointer_names_one_value() {
     let data = r#"{"a":{"b":1,"c":2},"a":{"b":3},"l":[{"b":4},{"b":5}],"x/y":6,"m~n":7,"":8,"b":9}"#;
     assert_eq!(
         after(&["/a/b", "/l/1/b", "/x~1y", "/m~0n", "/"], data),
@@ -40,7 +40,7 @@ fn pointers_name_one_place() {
 }
 
 #[test]
-fn images_are_redacted_as_the_items_they_are() {
+fn pointers_name_attributes_in_item_images() {
     let image =
         |x: &str| format!(r#"{{"card":{{"M":{{"number":{x},"kind":{{"S":"v"}}}}}},"list":{{"L":[{{"S":"a"}},{x}]}}}}"#);
     let change =
@@ -63,7 +63,7 @@ fn json_inside_strings_is_redacted_too() {
 }
 
 #[test]
-fn json_in_strings_in_strings_is_hidden_where_it_is_no_longer_read() {
+fn json_nested_too_deep_in_strings_is_hidden() {
     let nested = |levels: usize| {
         (0..levels).fold(r#"{"token":"s3cret"}"#.to_owned(), |inside, _| json!({"m": inside}).to_string())
     };
@@ -76,7 +76,7 @@ fn json_in_strings_in_strings_is_hidden_where_it_is_no_longer_read() {
 }
 
 #[test]
-fn json_in_a_string_that_not_every_reader_takes_is_hidden() {
+fn json_in_a_string_that_some_parsers_reject_is_hidden() {
     let deep = format!("{}{}", "[".repeat(101), "]".repeat(101));
     for odd in ["1e999", r#""\ud83d""#, &deep] {
         let data = json!({"m": format!(r#"{{"token":"s3cret","n":{odd}}}"#)}).to_string();
@@ -93,7 +93,7 @@ fn json_in_a_string_that_not_every_reader_takes_is_hidden() {
 }
 
 #[test]
-fn a_text_is_judged_alike_wherever_it_stands() {
+fn the_decision_about_a_text_does_not_depend_on_its_place() {
     for text in [
         r#"POST /login {"token":"s3cret"}"#,
         "token=s3cret",
@@ -117,7 +117,7 @@ fn a_text_is_judged_alike_wherever_it_stands() {
 }
 
 #[test]
-fn names_are_the_same_in_every_case_and_form() {
+fn names_match_in_any_case_and_unicode_form() {
     for (rule, key) in [
         ("пароль", "ПАРОЛЬ"),
         ("größe", "GRÖSSE"),
@@ -132,7 +132,7 @@ fn names_are_the_same_in_every_case_and_form() {
 }
 
 #[test]
-fn a_key_that_may_hold_a_name_is_hidden_with_its_value() {
+fn a_key_that_may_contain_a_name_is_hidden_with_its_value() {
     for key in ["user[token]", "token:", "'token'", "{token}", "<token>", "token=", "my token"] {
         let data = json!({"a": [{ key: {"x": ["s3cret"]} }]}).to_string();
         assert_eq!(after(&["token"], &data), r#"{"a":[{"[redacted]":"[redacted]"}]}"#, "{key}");
@@ -142,7 +142,7 @@ fn a_key_that_may_hold_a_name_is_hidden_with_its_value() {
 }
 
 #[test]
-fn pointers_lead_on_into_json_in_strings() {
+fn pointers_continue_in_json_in_strings() {
     let data = json!({"body": json!({"a": {"token": 1, "b": json!([7, 8]).to_string()}}).to_string()}).to_string();
     let expected = |a: Value| json!({"body": json!({ "a": a }).to_string()}).to_string();
     let whole = json!({"token": 1, "b": "[7,8]"});
@@ -153,7 +153,7 @@ fn pointers_lead_on_into_json_in_strings() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_shown() {
+fn data_that_cannot_be_checked_is_hidden() {
     assert_eq!(after(&["token"], "token=s3cret"), "all: not JSON");
     assert_eq!(after(&["token"], "{\"to\\u006ben\":\"s3cret\""), "all: not JSON");
     assert_eq!(after(&["token"], "Hello, world"), "Hello, world");
@@ -169,7 +169,7 @@ fn what_cannot_be_read_is_not_shown() {
 }
 
 #[test]
-fn rules_that_are_none_are_refused() {
+fn invalid_rules_are_rejected() {
     assert_eq!(Redactor::new(["a", ""]), Err(RuleError::Empty));
     for rule in ["/a~2", "/~"] {
         assert_eq!(Redactor::new([rule]), Err(PointerError::Tilde { text: rule.to_owned() }.into()));
@@ -226,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn what_remains_is_json_and_otherwise_the_same(value in with_secrets()) {
+    fn all_other_values_stay_the_same_json(value in with_secrets()) {
         prop_assume!(value.is_object() || value.is_array());
         let after = after(&["token"], &value.to_string());
         prop_assert_eq!(serde_json::from_str::<Value>(&after).unwrap(), replaced(value));

@@ -33,7 +33,7 @@ pub struct SequenceNumber {
 
 /// The error for a text that is not a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("takes a decimal number of at most 128 digits")]
+#[error("a sequence number is a decimal number of at most {MAX_DIGITS} digits")]
 pub struct InvalidSequenceNumber;
 
 /// The largest number of digits, more than twice that of Kinesis' numbers (Kinesis API, `0|([1-9]\d{0,128})`).

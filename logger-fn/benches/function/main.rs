@@ -1,5 +1,5 @@
-//! `cargo make bench-function`: the built function through the Runtime API, beside what else one could run. With the
-//! argument `logger-fn` beside the floor only.
+//! `cargo make bench-function`: measures the built function and alternatives through the Runtime API. With the argument
+//! `logger-fn`, it measures only the function and the floor.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 mod runtime_api;
@@ -15,7 +15,7 @@ use crate::runtime_api::Function;
 
 const RECORDS: usize = 1000;
 const DATA_BYTES: usize = 1024;
-/// Rounds that are not measured, and rounds of so many events of which the median counts.
+/// The number of events before the measurement, the number of rounds, whose median counts, and the number of events per round.
 const WARM_UP: usize = 30;
 const ROUNDS: usize = 7;
 const EVENTS: usize = 60;
@@ -27,7 +27,7 @@ const MUSL: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-musl" } else { "x86_64-unknown-linux-musl" };
 const GLIBC: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
-/// Links the C library in, which takes its static form (`libc.a`).
+/// Links the C library statically, which needs `libc.a`.
 const STATIC: &str = "-C target-feature=+crt-static";
 
 struct Row {
@@ -50,7 +50,7 @@ fn main() {
     let log_bytes = {
         let function = Function::start(lambda(&own)).unwrap();
         function.handle(&event, 1);
-        // The log is read by another thread: it is whole once it does not grow over many more events.
+        // Another thread reads the log. It is complete when it does not grow any more.
         function.handle(&event, 9);
         function.logged() / 10
     };
@@ -160,7 +160,7 @@ fn manifest_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Builds a package as it is built for Lambda; where its binary is, if that can be built here.
+/// Builds a package as for Lambda and returns the path of its binary, or `None` if it cannot be built here.
 fn build(package: &str, target: Option<&str>, flags: &str) -> Option<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args([
@@ -187,7 +187,7 @@ fn build(package: &str, target: Option<&str>, flags: &str) -> Option<PathBuf> {
     executables.last()
 }
 
-/// Builds the peers; the folder they are in.
+/// Builds the alternatives and returns their folder.
 fn build_peers() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
     let status = Command::new(env!("CARGO"))
@@ -204,13 +204,13 @@ fn is_installed(target: &str) -> bool {
     answer.is_ok_and(|answer| Path::new(String::from_utf8_lossy(&answer.stdout).trim()).is_dir())
 }
 
-/// Installs AWS's runtime client, if it is not there, which compiles libcurl and so takes minutes; its start script.
+/// Installs AWS's runtime client if it is missing, which compiles libcurl for minutes, and returns its start script.
 fn node() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
     let client = folder.join("node_modules/aws-lambda-ric");
     let built = client.join("rapid-client.node");
     if !built.is_file() {
-        // What an interrupted installation left, npm takes for whole.
+        // npm would treat an interrupted installation as complete.
         std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(&folder).unwrap();
         let arguments = ["install", "--no-audit", "--no-fund", "--prefix"];
@@ -232,7 +232,7 @@ fn node_command(client: &Path) -> Command {
     command
 }
 
-/// The size of the binary alone in a zip.
+/// Returns the size of a zip that contains only the binary.
 fn zip_mb(binary: &Path) -> f64 {
     let output = Command::new("gzip").args(["--best", "--stdout"]).arg(binary).output().unwrap();
     output.stdout.len() as f64 / 1e6

@@ -1,4 +1,4 @@
-//! The Runtime API at the speed of a socket, and what a process took for what it did.
+//! A fast Runtime API that measures time, memory and processor time of a function.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit of every wait.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A function as a process, the Runtime API it talks to, and the reader of its log.
+/// A function's process, its Runtime API, and the reader of its log.
 pub struct Function {
     child: Child,
     begun: Instant,
@@ -64,28 +64,28 @@ impl Function {
         Ok(Self { child, begun, events, asked, answered, logged })
     }
 
-    /// How long it took from its start until it asked for the first event.
+    /// Returns the time from the start to the request for the first event.
     pub fn time_to_next(&self) -> Duration {
-        self.asked.recv_timeout(PATIENCE).expect("the function asks for an event") - self.begun
+        self.asked.recv_timeout(TIMEOUT).expect("the function asks for an event") - self.begun
     }
 
-    /// Has it handle the event so many times, one after the other.
+    /// Sends the event `count` times, one after the other.
     pub fn handle(&self, event: &Arc<[u8]>, times: usize) {
         for _ in 0..times {
             self.events.send(event.clone()).expect("the Runtime API runs");
         }
         for _ in 0..times {
-            let path = self.answered.recv_timeout(PATIENCE).expect("the function answers");
+            let path = self.answered.recv_timeout(TIMEOUT).expect("the function answers");
             assert!(path.ends_with("/response"), "the function failed: {path}");
         }
     }
 
-    /// Bytes of its log so far.
+    /// Returns the current size of the log in bytes.
     pub fn logged(&self) -> u64 {
         self.logged.load(Ordering::Relaxed)
     }
 
-    /// Processor time of all its threads so far.
+    /// Returns the processor time that all threads have used.
     pub fn cpu(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the function runs");
         let of_task = |task: io::Result<std::fs::DirEntry>| -> Option<u64> {
@@ -95,7 +95,7 @@ impl Function {
         Duration::from_nanos(tasks.filter_map(of_task).sum())
     }
 
-    /// The most memory it was ever resident in, in MiB.
+    /// Returns the peak resident memory in MiB.
     pub fn peak_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the function runs");
         let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
@@ -137,7 +137,7 @@ impl RuntimeApi {
     }
 }
 
-/// Reads one request; its path.
+/// Reads one request and returns its path.
 fn request(reader: &mut impl BufRead) -> Option<String> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|&read| read > 0)?;

@@ -1,4 +1,4 @@
-//! The built function under a Runtime API that speaks as much HTTP as it needs.
+//! Runs the built function with a minimal Runtime API.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 #![allow(dead_code, reason = "each test file uses its part")]
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Far beyond what anything here takes: only a test that would hang meets it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit of every wait. Only a test that would hang reaches it.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the function posted.
+/// A request that the function posted.
 #[derive(Debug)]
 pub struct Post {
     pub path: String,
@@ -23,7 +23,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// The value of a header, by its name in lower case.
+    /// Returns the value of a header. Its name is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -32,12 +32,12 @@ impl Post {
     }
 }
 
-/// A running function, and the Runtime API it talks to.
+/// A running function and its Runtime API.
 pub struct Function {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
     events: Sender<Event>,
-    /// Request ids, as the function takes them.
+    /// The request ids of the events that the function accepted.
     taken: Receiver<String>,
     posts: Receiver<Post>,
 }
@@ -48,7 +48,7 @@ struct Event {
     body: Vec<u8>,
 }
 
-/// What serves the function's connections.
+/// Serves the function's connections.
 #[derive(Clone)]
 struct RuntimeApi {
     next: Arc<Mutex<Receiver<Event>>>,
@@ -57,7 +57,7 @@ struct RuntimeApi {
 }
 
 impl Function {
-    /// Starts the function with these variables besides those that Lambda always sets.
+    /// Starts the function with `variables` and the variables that Lambda always sets.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         let (events, next) = channel();
         let (took, taken) = channel();
@@ -81,38 +81,38 @@ impl Function {
         Self { child, stdout, events, taken, posts }
     }
 
-    /// Hands the function an event, and gives what it answers.
+    /// Sends the function an event and returns its answer.
     pub fn invoke(&self, request_id: &str, event: impl Into<Vec<u8>>) -> Post {
         self.send(request_id, event);
         self.post()
     }
 
-    /// Hands the function an event.
+    /// Sends the function an event.
     pub fn send(&self, request_id: &str, event: impl Into<Vec<u8>>) {
         self.send_with_time(request_id, event, Duration::from_secs(900));
     }
 
-    /// Hands the function an event that it is to answer within this time.
+    /// Sends the function an event with a deadline.
     pub fn send_with_time(&self, request_id: &str, event: impl Into<Vec<u8>>, time: Duration) {
         self.events.send(Event { request_id: request_id.to_owned(), time, body: event.into() }).unwrap();
     }
 
-    /// Waits until it has taken the next event; the request id of that.
+    /// Waits until the function accepts the next event, and returns its request id.
     pub fn taken(&self) -> String {
-        self.taken.recv_timeout(PATIENCE).expect("the function takes an event")
+        self.taken.recv_timeout(TIMEOUT).expect("the function takes an event")
     }
 
-    /// Asks the function to end.
+    /// Sends the function SIGTERM.
     pub fn terminate(&self) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    /// The next thing the function posts.
+    /// Returns the next request that the function posts.
     pub fn post(&self) -> Post {
-        self.posts.recv_timeout(PATIENCE).expect("an answer from the function")
+        self.posts.recv_timeout(TIMEOUT).expect("an answer from the function")
     }
 
-    /// The next line of its log.
+    /// Returns the next line of the log.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout().read_line(&mut line).unwrap();
@@ -121,7 +121,7 @@ impl Function {
         line
     }
 
-    /// Ends the function; gives how it ended and what it had logged besides the lines already read.
+    /// Ends the function. Returns its exit status and the part of its log that was not read.
     pub fn end(mut self, kill: bool) -> (ExitStatus, String) {
         if kill {
             self.child.kill().unwrap();
@@ -131,7 +131,7 @@ impl Function {
         (self.child.wait().unwrap(), log)
     }
 
-    /// Closes the reading end of its log.
+    /// Closes the reading end of the log.
     pub fn close_log(&mut self) {
         self.stdout = None;
     }
@@ -142,7 +142,7 @@ impl Function {
 }
 
 impl Drop for Function {
-    /// A test that fails leaves no process behind.
+    /// Kills the process if a test fails.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -165,7 +165,7 @@ impl RuntimeApi {
                 let _ = self.posted.send(request);
                 continue;
             }
-            // A test that is over has dropped the other end.
+            // The other end is dropped when the test has ended.
             let Ok(event) = self.next.lock().unwrap().recv() else { return Ok(()) };
             let id = &event.request_id;
             let deadline_ms = (SystemTime::now() + event.time).duration_since(UNIX_EPOCH).unwrap().as_millis();

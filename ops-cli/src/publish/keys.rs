@@ -51,7 +51,7 @@ impl Keys {
             (None, None) => random(if args.aggregate { AGGREGATED_RECORDS } else { 1 }),
         };
         let hash_key = args.hash_key.as_deref().map(parse_hash_key).transpose();
-        let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key {reason}")))?;
+        let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key: {reason}")))?;
         let key = args.key.as_deref().unwrap_or_default().into();
         Ok(Self { kind, key, explicit_hash_key })
     }

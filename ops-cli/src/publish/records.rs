@@ -340,7 +340,7 @@ fn entry_keys(partition_key: Option<String>, explicit_hash_key: Option<&str>) ->
     let partition_key = partition_key.ok_or("has no PartitionKey")?;
     keys::check(&partition_key).map_err(|reason| format!("has a PartitionKey that {reason}"))?;
     let hash_key = explicit_hash_key.map(parse_hash_key).transpose();
-    Ok((partition_key, hash_key.map_err(|reason| format!("has an ExplicitHashKey, which {reason}"))?))
+    Ok((partition_key, hash_key.map_err(|reason| format!("has an invalid ExplicitHashKey: {reason}"))?))
 }
 
 /// Decodes base64, which it is known to be.

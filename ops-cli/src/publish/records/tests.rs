@@ -67,7 +67,7 @@ fn entries_carry_their_keys() {
     let without = refused(br#"{"Data":""}"#, &["--entries"]);
     assert_eq!(without, "line 1 of test has no PartitionKey");
     let wrong = refused(br#"{"PartitionKey":"k","Data":"","ExplicitHashKey":"07"}"#, &["--entries"]);
-    assert!(wrong.contains("ExplicitHashKey, which takes a decimal number below 2^128"), "{wrong}");
+    assert!(wrong.contains("invalid ExplicitHashKey: a hash key is a decimal number below 2^128"), "{wrong}");
 }
 
 #[test]

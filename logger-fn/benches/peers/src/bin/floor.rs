@@ -1,4 +1,4 @@
-//! The least work there is: reads each event and writes as many bytes as the logger does (`FLOOR_BYTES`), without looking at either.
+//! The lower bound: reads each event and writes as many bytes as the logger (`FLOOR_BYTES`), without processing them.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -30,7 +30,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// The request id and the length of the body that follows.
+/// Returns the request id and the length of the body.
 fn head(api: &mut impl BufRead) -> io::Result<(String, usize)> {
     let (mut id, mut length) = (String::new(), 0);
     loop {

@@ -1,4 +1,4 @@
-//! The function that anyone would write.
+//! The straightforward function, for comparison.
 
 use aws_lambda_events::kinesis::KinesisEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
