@@ -7,15 +7,19 @@ use std::time::Duration;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 
+/// The account unless another is configured.
+pub const DEFAULT_ACCOUNT_ID: &str = "000000000000";
+
 /// In bytes: see [`Config::memory_limit`].
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
 /// Who and where the endpoint says it is.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The region in every ARN.
+    /// The region of requests that are not signed, and of [`Config::functions`].
     pub region: String,
-    /// The 12-digit account in every ARN.
+    /// The 12-digit account in every ARN. A data folder keeps the account that it was created with, and is not opened with
+    /// another one; the default stands for the folder's.
     pub account_id: String,
     /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
@@ -54,7 +58,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             region: "us-east-1".into(),
-            account_id: "000000000000".into(),
+            account_id: DEFAULT_ACCOUNT_ID.into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             credentials: Credentials::random(),
             verify_signatures: true,

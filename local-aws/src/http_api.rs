@@ -24,6 +24,7 @@ use crate::config::{Config, Limits};
 use crate::credentials::Credentials;
 use crate::error::{AwsError, Protocol};
 use crate::operation::{self, Metadata, ServiceName};
+use crate::region::is_region;
 use crate::services::{self, Services};
 use crate::signature::SignatureError;
 pub use body::MAX_BYTES_IN_FLIGHT as MAX_BODY_BYTES;
@@ -37,6 +38,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 #[derive(Debug, Clone)]
 pub struct Access {
     pub credentials: Credentials,
+    /// The region of requests that are not signed.
+    pub region: String,
     /// Whether requests of this user must be signed with them too.
     pub verify: bool,
     pub limits: Limits,
@@ -51,6 +54,7 @@ impl Access {
     pub fn new(config: &Config, bound: IpAddr) -> Self {
         Self {
             credentials: config.credentials.clone(),
+            region: config.region.clone(),
             verify: config.verify_signatures,
             limits: config.limits,
             bound,
@@ -93,7 +97,7 @@ async fn no_page() -> (StatusCode, &'static str) {
 }
 
 async fn destinations(State(api): State<Api>) -> Response<Body> {
-    let listed = api.services.lambda.delivered().await;
+    let listed = api.services.default_region().lambda.delivered().await;
     listed.unwrap_or_else(|error| error.to_rest_json()).map(Body::from)
 }
 
@@ -101,7 +105,7 @@ async fn destinations(State(api): State<Api>) -> Response<Body> {
 async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let resident = resident_bytes();
     let gauges = [
-        ("local_aws_function_processes", "Processes of functions that run.", api.services.lambda.processes() as f64),
+        ("local_aws_function_processes", "Processes of functions that run.", api.services.function_processes() as f64),
         ("process_resident_memory_bytes", "The endpoint's own memory, functions' not included.", resident),
     ];
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], api.services.metrics.render(&gauges))
@@ -169,6 +173,10 @@ async fn dispatch(
     };
     let found = find(&head, signed_for.as_deref(), &parts, &form)?;
     *operation = Some(found);
+    let region = head.claim.as_ref().map_or_else(|_| api.access.region.clone(), |claim| claim.region.clone());
+    if !found.service.is_global() && !is_region(&region) {
+        return Err(SignatureError::NotARegion(region).for_protocol(head.protocol));
+    }
     if let Some(error) = api.services.store.failure().filter(|_| !found.only_reads()) {
         // A change that cannot be persisted is not made in memory either.
         return Err(error.into());
@@ -182,6 +190,7 @@ async fn dispatch(
         path: head.path,
         form,
         body,
+        region,
         caller: session.map(|session| Arc::clone(&session.caller)),
     };
     let line = found.activity.map(|activity| activity.line(&request));

@@ -96,7 +96,7 @@ struct Shared {
 
 impl Kinesis {
     /// Streams in memory; [`Kinesis::restore`] reads those that are stored.
-    pub fn new(config: &Config, store: &Store, budget: &Budget) -> Self {
+    pub fn new(config: &Config, store: &Store, budget: &Budget, faults: &Faults) -> Self {
         let shared = Arc::new(Shared {
             region: config.region.clone(),
             account_id: config.account_id.clone(),
@@ -106,7 +106,7 @@ impl Kinesis {
             changes: Mutex::default(),
             subscriptions: Mutex::default(),
             dry_runs: DryRuns::default(),
-            faults: Faults::default(),
+            faults: faults.clone(),
             metrics: config.metrics.clone(),
             storage: Storage { store: store.clone(), budget: budget.clone() },
             has_limits: config.shard_limits,

@@ -48,6 +48,22 @@ pub use unanswered::not_answered;
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
         let destinations = Destinations::new(config.data_dir.as_deref());
+        Self::with_destinations(config, kinesis, logs, sts, destinations, store)
+    }
+
+    /// Lambda in another region. It shares the folder of destinations.
+    pub fn in_region(&self, config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
+        Self::with_destinations(config, kinesis, logs, sts, self.context.destinations.clone(), store)
+    }
+
+    fn with_destinations(
+        config: Config,
+        kinesis: Kinesis,
+        logs: Logs,
+        sts: Sts,
+        destinations: Destinations,
+        store: &Store,
+    ) -> Self {
         let context = Context::new(config, logs, sts, kinesis.faults(), destinations, store);
         let mappings = Mappings::new(context.clone(), kinesis, store);
         Self { context, mappings }

@@ -27,6 +27,7 @@ mod metrics;
 mod operation;
 mod peer;
 mod private;
+mod region;
 mod services;
 mod signature;
 mod store;
@@ -49,7 +50,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use config::{Config, DEFAULT_MEMORY_LIMIT, Limits};
+pub use config::{Config, DEFAULT_ACCOUNT_ID, DEFAULT_MEMORY_LIMIT, Limits};
 pub use credentials::Credentials;
 pub use logs::filter_pattern::{FilterPattern, PatternError};
 pub use metrics::Metrics;
@@ -98,7 +99,7 @@ impl Endpoint {
     /// Serves until `shutdown` resolves, then stops every function process and returns.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, api } = self;
-        let (lambda, limits) = (api.services.lambda.clone(), api.access.limits);
+        let (services, limits) = (api.services.clone(), api.access.limits);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let router = http_api::router(api);
         let server = http_api::serve(listener, router, limits, async {
@@ -108,7 +109,7 @@ impl Endpoint {
         tokio::join!(server, async {
             shutdown.await;
             stop.send(()).ok();
-            lambda.shutdown().await;
+            services.shutdown().await;
         });
     }
 }

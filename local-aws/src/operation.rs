@@ -106,13 +106,18 @@ impl ServiceName {
         }
     }
 
+    /// Whether the service's state is the same in every region.
+    pub const fn is_global(self) -> bool {
+        matches!(self, Self::Iam | Self::Sts)
+    }
+
     /// The error for an operation that the endpoint does not answer.
     pub fn unknown_operation(self, operation: &str) -> AwsError {
         let operation = match operation {
             "" => "a request without an operation".to_owned(),
             operation => format!("the {} operation {operation}", self.name()),
         };
-        let code = if matches!(self, Self::Iam | Self::Sts) { "InvalidAction" } else { UNKNOWN_OPERATION };
+        let code = if self.is_global() { "InvalidAction" } else { UNKNOWN_OPERATION };
         AwsError::bad_request(code, format!("The local endpoint does not answer {operation}."))
     }
 }

@@ -1,11 +1,14 @@
 //! The services of the endpoint, opened together, and the operations of them all.
 
+mod regions;
+#[cfg(test)]
+mod tests;
 use std::io;
 
 use axum::body::Body;
 use http::Response;
 
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_ACCOUNT_ID};
 use crate::error::AwsError;
 use crate::faults::Faults;
 use crate::iam::Iam;
@@ -14,15 +17,14 @@ use crate::lambda::Lambda;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::operation::{self, Metadata, Request, Service, ServiceName};
-use crate::store::{Budget, Store};
+use crate::store::{Contents, Store};
 use crate::sts::Sts;
+use regions::{Region, Regions};
 
 /// Handles on all services.
 #[derive(Clone)]
 pub struct Services {
-    pub kinesis: Kinesis,
-    pub lambda: Lambda,
-    pub logs: Logs,
+    regions: Regions,
     pub iam: Iam,
     pub sts: Sts,
     pub faults: Faults,
@@ -34,23 +36,18 @@ impl Services {
     /// Opens the data folder, if there is one, and the services with the state that it has.
     ///
     /// # Errors
-    /// The folder cannot be read, or a local function cannot be run.
+    /// The folder cannot be read or belongs to another account, or a local function cannot be run.
     pub async fn open(config: Config) -> io::Result<Self> {
         let store = Store::open_or_recover(config.data_dir.as_deref(), config.recover).map_err(io::Error::other)?;
-        let budget = Budget::new(config.memory_limit);
-        let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone());
-        let logs = logs.map_err(io::Error::other)?.counted_by(config.metrics.clone());
-        let kinesis = Kinesis::new(&config, &store, &budget);
-        kinesis.restore().await.map_err(io::Error::other)?;
-        let faults = kinesis.faults();
-        let iam = Iam::open(&config.account_id, store.clone()).map_err(io::Error::other)?;
+        let contents = store.contents(&config.region).map_err(io::Error::other)?;
+        let account_id = account_of(&config, &contents)?;
+        store.set_contents(&account_id, &contents.home);
+        let iam = Iam::open(&account_id, store.clone()).map_err(io::Error::other)?;
         let sts = Sts::new(iam.clone());
-        let metrics = config.metrics.clone();
-        let local_functions = config.functions.clone();
-        let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), sts.clone(), &store);
-        lambda.restore().await.map_err(io::Error::other)?;
-        lambda.create_local_functions(&local_functions).await?;
-        Ok(Self { kinesis, lambda, logs, iam, sts, faults, store, metrics })
+        let (faults, metrics) = (Faults::default(), config.metrics.clone());
+        let config = Config { account_id, ..config };
+        let regions = Regions::open(config, contents, store.clone(), sts.clone(), faults.clone()).await?;
+        Ok(Self { regions, iam, sts, faults, store, metrics })
     }
 
     /// Answers a request.
@@ -58,13 +55,50 @@ impl Services {
     /// # Errors
     /// As the operation models them.
     pub async fn answer(&self, request: Request) -> Result<Response<Body>, AwsError> {
-        match request.operation.service {
-            ServiceName::Kinesis => operation::answer(&self.kinesis, request).await,
-            ServiceName::Lambda => operation::answer(&self.lambda, request).await,
-            ServiceName::Logs => operation::answer(&self.logs, request).await,
-            ServiceName::Iam => operation::answer(&self.iam, request).await,
-            ServiceName::Sts => operation::answer(&self.sts, request).await,
+        let service = request.operation.service;
+        match service {
+            ServiceName::Iam => return operation::answer(&self.iam, request).await,
+            ServiceName::Sts => return operation::answer(&self.sts, request).await,
+            ServiceName::Kinesis | ServiceName::Lambda | ServiceName::Logs => {}
         }
+        let region = self.regions.get_or_open(&request.region).await?;
+        match service {
+            ServiceName::Kinesis => operation::answer(&region.kinesis, request).await,
+            ServiceName::Lambda => operation::answer(&region.lambda, request).await,
+            _ => operation::answer(&region.logs, request).await,
+        }
+    }
+
+    /// The services in the default region.
+    pub fn default_region(&self) -> Region {
+        self.regions.default_region()
+    }
+
+    /// How many processes of functions run.
+    pub fn function_processes(&self) -> usize {
+        self.regions.opened().iter().map(|region| region.lambda.processes()).sum()
+    }
+
+    /// Stops the pollers and every function process of every region.
+    pub async fn shutdown(&self) {
+        for region in self.regions.close().await {
+            region.lambda.shutdown().await;
+        }
+    }
+}
+
+/// The account of an endpoint: the one that the folder was written for, or else the configuration's.
+fn account_of(config: &Config, contents: &Contents) -> io::Result<String> {
+    let given = &config.account_id;
+    match &contents.account_id {
+        Some(stored) if stored == given || given == DEFAULT_ACCOUNT_ID => Ok(stored.clone()),
+        Some(stored) => {
+            let reason = format!(
+                "the data folder belongs to account {stored}, not {given}: leave the account out, or take another folder"
+            );
+            Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+        }
+        None => Ok(given.clone()),
     }
 }
 
@@ -97,6 +131,3 @@ pub fn find(service: ServiceName, name: &str) -> Result<&'static Metadata, AwsEr
 fn metadata<S: Service>() -> Vec<&'static Metadata> {
     S::operations().iter().map(|operation| &operation.metadata).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,6 +15,7 @@ mod commits;
 mod engine;
 pub mod folder;
 mod recover;
+mod regions;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -33,6 +34,8 @@ use crate::private;
 pub use budget::{Budget, Holder, Share};
 use check::Damage;
 use engine::Engine;
+pub use regions::Contents;
+use regions::Region;
 use writer::Writer;
 
 /// The most memory that the store uses: the engine's buffers and the write queue.
@@ -60,6 +63,8 @@ pub enum Keyspace {
     /// Settings of the account.
     Account = 15,
     InstanceProfiles = 16,
+    /// The account and the regions.
+    Endpoint = 17,
 }
 
 /// The data directory could not be opened, or failed later.
@@ -109,6 +114,8 @@ impl From<StoreError> for AwsError {
 #[derive(Clone, Default)]
 pub struct Store {
     open: Option<Arc<Open>>,
+    /// The region whose keys have a prefix; `None` for the home region and what all regions share.
+    region: Option<Arc<Region>>,
 }
 
 struct Open {
@@ -159,7 +166,7 @@ impl Store {
         private::with_private_files(|| {
             let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
             let writer = Writer::start(Arc::clone(&engine));
-            Ok(Self { open: Some(Arc::new(Open { writer, engine })) })
+            Ok(Self { open: Some(Arc::new(Open { writer, engine })), region: None })
         })
     }
 
@@ -220,9 +227,10 @@ impl Store {
     ) -> impl DoubleEndedIterator<Item = Result<(Bytes, Bytes), StoreError>> + use<> {
         let open = self.open.clone().inspect(|open| open.writer.wait());
         open.into_iter().flat_map({
-            let (from, to) = (from.to_owned(), to.to_owned());
+            let (from, to) = (self.key(keyspace, from), self.key(keyspace, to));
+            let prefix = self.key(keyspace, &[]).len();
             move |open| {
-                let entries = open.engine.range(keyspace, &from, &to);
+                let entries = open.engine.range(keyspace, from.clone()..to.clone(), prefix);
                 // A data directory that cannot be read is not written to either.
                 entries.inspect(move |entry| {
                     if let Err(error) = entry {
@@ -240,7 +248,7 @@ impl Store {
     pub fn all<T: DeserializeOwned>(&self, keyspace: Keyspace) -> Result<Vec<(Bytes, T)>, StoreError> {
         let entries = self.open.iter().flat_map(|open| {
             open.writer.wait();
-            open.engine.all(keyspace)
+            open.engine.all(keyspace, self.key(keyspace, &[]))
         });
         entries.map(|entry| entry.and_then(|(key, value)| Ok((key, serde_json::from_slice(&value)?)))).collect()
     }
@@ -250,7 +258,7 @@ impl Batch {
     /// Sets a key's value.
     pub fn put(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> &mut Self {
         if self.store.keeps() {
-            self.changes.puts.push((keyspace, engine::key(keyspace, key.as_ref()), value.into()));
+            self.changes.puts.push((keyspace, self.store.key(keyspace, key.as_ref()), value.into()));
         }
         self
     }
@@ -266,7 +274,7 @@ impl Batch {
 
     pub fn remove(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>) -> &mut Self {
         if self.store.keeps() {
-            self.changes.removals.push((keyspace, engine::key(keyspace, key.as_ref())));
+            self.changes.removals.push((keyspace, self.store.key(keyspace, key.as_ref())));
         }
         self
     }
@@ -274,15 +282,19 @@ impl Batch {
     /// Removes the entries of earlier batches from `from` to before `to`. The cost is proportional to the number of entries.
     pub fn remove_range(&mut self, keyspace: Keyspace, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> &mut Self {
         if self.store.keeps() {
-            let (from, to) = (engine::key(keyspace, from.as_ref()), engine::key(keyspace, to.as_ref()));
+            let (from, to) = (self.store.key(keyspace, from.as_ref()), self.store.key(keyspace, to.as_ref()));
             self.changes.removed_ranges.push((keyspace, from, to));
         }
         self
     }
 
     /// Appends the batch to the write queue. Returns at once unless the queue is full. Then it blocks until there is room.
-    pub fn commit(self) {
-        if let Some(open) = &self.store.open {
+    pub fn commit(mut self) {
+        let Store { open, region } = self.store.clone();
+        if let Some(region) = region.filter(|_| open.is_some() && !self.changes.puts.is_empty()) {
+            region.write(&mut self);
+        }
+        if let Some(open) = open {
             open.writer.commit(self.changes);
         }
     }

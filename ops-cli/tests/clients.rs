@@ -112,6 +112,16 @@ fn aws_kinesis_agg_puts_aggregates_and_reads_them_back() {
 }
 
 #[test]
+fn boto3_keeps_two_regions_apart() {
+    runs_in_python("regions.py", &[], "kept apart");
+}
+
+#[test]
+fn the_aws_cli_keeps_two_regions_apart() {
+    runs_in_python("regions.sh", &[], "kept apart");
+}
+
+#[test]
 fn boto3_subscribes_to_a_shard() {
     runs_in_python("subscribe.py", &[], "subscribed");
 }

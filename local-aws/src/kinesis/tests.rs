@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::Kinesis;
 use crate::encoding::Encoding;
+use crate::faults::Faults;
 use crate::store::{Budget, Store};
 use crate::{Config, DEFAULT_MEMORY_LIMIT};
 
@@ -33,7 +34,7 @@ impl Bench {
     }
 
     fn with(config: &Config, store: Store) -> Self {
-        let kinesis = Kinesis::new(config, &store, &Budget::new(DEFAULT_MEMORY_LIMIT));
+        let kinesis = Kinesis::new(config, &store, &Budget::new(DEFAULT_MEMORY_LIMIT), &Faults::default());
         Self { kinesis, store }
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::errors::{invalid_parameter, not_found};
 use crate::config::Config;
 use crate::error::AwsError;
+use crate::region::is_region;
 use crate::validation::LAMBDA;
 
 /// The version that can be changed.
@@ -169,25 +170,6 @@ fn read_part(rest: &mut &str, is_part: impl Fn(&str) -> bool) -> Option<String> 
         *rest = after;
         part.to_owned()
     })
-}
-
-/// `(eusc-)?[a-z]{2}((-gov)|(-iso[a-z]?))?-[a-z]+-\d`
-pub fn is_region(part: &str) -> bool {
-    let part = part.strip_prefix("eusc-").unwrap_or(part);
-    let words: Vec<&str> = part.split('-').collect();
-    let (area, middle, number) = match words[..] {
-        [area, middle, number] => (area, middle, number),
-        [area, group, middle, number] if group == "gov" || (group.starts_with("iso") && group.len() <= 4) => {
-            (area, middle, number)
-        }
-        _ => return false,
-    };
-    area.len() == 2
-        && area.bytes().all(|byte| byte.is_ascii_lowercase())
-        && !middle.is_empty()
-        && middle.bytes().all(|byte| byte.is_ascii_lowercase())
-        && number.len() == 1
-        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use super::Lambda;
 use super::unpack::tests::zip_of;
 use crate::config::Config;
+use crate::faults::Faults;
 use crate::iam::Iam;
 use crate::kinesis::Kinesis;
 use crate::logs::Logs;
@@ -88,7 +89,7 @@ impl Bench {
         let config = Config { address: ([127, 0, 0, 1], 4566).into(), fast_retries: true, ..config };
         let budget = Budget::new(config.memory_limit);
         let logs = Logs::open(&config.region, &config.account_id, store.clone(), budget.clone()).unwrap();
-        let kinesis = Kinesis::new(&config, store, &budget);
+        let kinesis = Kinesis::new(&config, store, &budget, &Faults::default());
         let sts = Sts::new(Iam::open(&config.account_id, store.clone()).unwrap());
         sts.iam().ensure_lambda_role("r").unwrap();
         let lambda = Lambda::new(config, kinesis.clone(), logs.clone(), sts, store);

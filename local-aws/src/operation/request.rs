@@ -24,6 +24,8 @@ pub struct Request {
     /// The parameters of the query protocol.
     pub form: BTreeMap<String, String>,
     pub body: Bytes,
+    /// The region that the request was signed for, or the default.
+    pub region: String,
     /// The sender, if it is not the account itself.
     pub caller: Option<Arc<Caller>>,
 }
@@ -51,6 +53,7 @@ impl Request {
             headers: parts.headers,
             form: BTreeMap::new(),
             body,
+            region: "us-east-1".into(),
             caller: None,
         }
     }

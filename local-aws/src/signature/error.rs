@@ -21,6 +21,8 @@ pub enum SignatureError {
     Terminator(String),
     #[error("Credential should be scoped to correct service: '{0}'. ")]
     OtherService(&'static str),
+    #[error("Credential should be scoped to a valid region, not '{0}'. ")]
+    NotARegion(String),
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
     #[error("The security token included in the request is invalid.")]

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -220,17 +221,18 @@ impl Engine {
         }
     }
 
-    /// The entries from `from` to before `to`.
-    pub fn range(&self, keyspace: Keyspace, from: &[u8], to: &[u8]) -> Entries {
-        self.entries(self.tree(keyspace).range(key(keyspace, from)..key(keyspace, to)))
+    /// The entries with these keys, which are returned without their first `prefix` bytes.
+    pub fn range(&self, keyspace: Keyspace, keys: Range<Bytes>, prefix: usize) -> Entries {
+        self.entries(self.tree(keyspace).range(keys), prefix)
     }
 
-    pub fn all(&self, keyspace: Keyspace) -> Entries {
-        self.entries(self.tree(keyspace).prefix([keyspace as u8]))
+    /// The entries whose keys begin with `prefix`.
+    pub fn all(&self, keyspace: Keyspace, prefix: Bytes) -> Entries {
+        self.entries(self.tree(keyspace).prefix(&prefix), prefix.len())
     }
 
-    fn entries(&self, entries: fjall::Iter) -> Entries {
-        Entries { dir: self.dir.clone(), entries }
+    fn entries(&self, entries: fjall::Iter, prefix: usize) -> Entries {
+        Entries { dir: self.dir.clone(), entries, prefix }
     }
 
     fn tree(&self, keyspace: Keyspace) -> &fjall::Keyspace {
@@ -340,12 +342,14 @@ fn probe(dir: &Path) -> io::Result<()> {
 pub struct Entries {
     dir: PathBuf,
     entries: fjall::Iter,
+    /// The length of the keys' prefix.
+    prefix: usize,
 }
 
 impl Entries {
     fn read(&self, entry: fjall::Guard) -> Result<(Bytes, Bytes), StoreError> {
         let (key, value) = entry.into_inner().map_err(|source| failure(&self.dir, source))?;
-        Ok((Bytes::from(key).slice(1..), value.into()))
+        Ok((Bytes::from(key).slice(self.prefix..), value.into()))
     }
 }
 

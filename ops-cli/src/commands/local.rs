@@ -87,6 +87,9 @@ pub struct Local {
         help_heading = "Credentials"
     )]
     pub session_token: Option<String>,
+    /// The account in ARNs: 12 digits. A data folder keeps the account that it was created with
+    #[arg(long, value_name = "ID", value_parser = account_id)]
+    pub account_id: Option<String>,
     /// Accept unsigned requests from every program that you run on this machine. Requests of other users must be signed,
     /// and requests of browsers are rejected
     #[arg(long, help_heading = "Credentials")]
@@ -161,6 +164,12 @@ on this machine. Requests of other users must be signed, and requests of browser
 const ALLOW_REMOTE: &str = "warning: --allow-remote: anyone who has these credentials and can connect to this machine can run code on it with your \
 permissions. The connection is not encrypted. Requests to /_local/* must be signed, except /_local/health";
 
+/// Reads an account.
+fn account_id(text: &str) -> std::result::Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("an account ID has 12 digits".to_owned()) }
+}
+
 pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
     show_events(args.verbose);
     if !args.bind.is_loopback() && !args.allow_remote {
@@ -186,6 +195,10 @@ pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
         any_runtime: args.any_runtime,
         fast_retries: args.fast_retries,
         ..endpoint::config(global)
+    };
+    let config = match &args.account_id {
+        Some(account_id) => local_aws::Config { account_id: account_id.clone(), ..config },
+        None => config,
     };
     let address = listener.local_addr()?;
     let exports = Exports {
