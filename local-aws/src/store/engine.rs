@@ -221,7 +221,7 @@ impl Engine {
         }
     }
 
-    /// The entries with these keys, which are returned without their prefix of so many bytes.
+    /// The entries with these keys, which are returned without their first `prefix` bytes.
     pub fn range(&self, keyspace: Keyspace, keys: Range<Bytes>, prefix: usize) -> Entries {
         self.entries(self.tree(keyspace).range(keys), prefix)
     }
