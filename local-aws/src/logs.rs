@@ -1,10 +1,12 @@
-//! CloudWatch Logs: groups, streams, events.
+//! CloudWatch Logs: groups, streams and events.
 //!
-//! Synchronous state behind [`Logs`], a handle that clones share. Nothing here knows HTTP: an operation's name and body
-//! come in, its answer goes out. Shapes and constraints are those of botocore's service model `logs` 2014-03-28; texts
-//! of errors are AWS's own where they are known.
+//! [`Logs`] is a handle on synchronous state. Each operation is a method on it in a file named for the operation or a close group of
+//! operations, and a line in `operations.rs`. Shapes and constraints are those of botocore's service model `logs` 2014-03-28. Error
+//! messages are AWS's own where they are known.
 
+mod deletion_protection;
 mod describe_streams;
+mod empty_lists;
 mod event;
 mod event_store;
 mod filter_events;
@@ -12,15 +14,16 @@ pub mod filter_pattern;
 mod get_events;
 mod groups;
 mod identifier;
-mod kept;
 mod kms;
 mod list_groups;
 mod live_tail;
-mod none;
 mod operations;
 mod page_token;
+mod persist;
 mod put_events;
+mod retention;
 mod state;
+mod stream_map;
 mod streams;
 mod tags;
 mod validation;
@@ -48,7 +51,7 @@ pub struct InputEvent {
     pub message: String,
 }
 
-/// A handle on the log groups; clones share them.
+/// A handle on the log groups. Clones share them.
 #[derive(Clone)]
 pub struct Logs {
     shared: Arc<Shared>,
@@ -67,20 +70,20 @@ struct Shared {
 }
 
 impl Logs {
-    /// With what the store keeps, on the system's clock; its events count against the budget while they are in memory.
+    /// Restores the groups from the store. Events in memory count against the budget.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The data directory cannot be read.
     pub fn open(region: &str, account_id: &str, store: Store, budget: Budget) -> Result<Self, StoreError> {
         Self::with_clock(region, account_id, store, budget, system_clock)
     }
 
-    /// The same, with its events counted here.
+    /// Counts events in these metrics.
     pub fn counted_by(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// As [`Logs::open`], on a clock that says epoch milliseconds.
+    /// As [`Logs::open`], with a clock that returns epoch milliseconds.
     pub fn with_clock(
         region: &str,
         account_id: &str,
@@ -103,28 +106,29 @@ impl Logs {
         crate::operation::tests::call_json(self, operation, body)
     }
 
-    /// Makes the stream, and its group, unless they exist: what Lambda does for a function's process.
+    /// Creates the stream and its group unless they exist, as Lambda does for a function's process.
     pub fn ensure_stream(&self, group: &str, stream: &str) {
         let mut state = self.write();
         let mut batch = self.batch();
-        self.stream_or_new(&mut state, group, stream, &mut batch);
+        self.group_with_stream(&mut state, group, stream, &mut batch);
         batch.commit();
     }
 
-    /// Appends a function's lines. Unlike PutLogEvents it takes any number and refuses none, in any order; a group or
-    /// stream deleted meanwhile comes back, as on Lambda. The next read sees them. They are committed to the store when
-    /// this returns: what is committed after it, a checkpoint say, survives only if they do.
+    /// Appends a function's lines. Unlike PutLogEvents, it accepts any number of them in any order. If the group or the stream was
+    /// deleted, it is created again, as on Lambda. The next read returns the lines. They are committed to the store when this
+    /// returns, so a checkpoint that is committed later is persisted only if they are.
     pub fn append(&self, group: &str, stream: &str, events: Vec<InputEvent>) {
         let now = self.now();
         self.count(group, &events);
         let mut state = self.write();
         let mut batch = self.batch();
-        let sequence = state.take_sequences(events.len());
-        let events =
-            self.stream_or_new(&mut state, group, stream, &mut batch).events.append(events, sequence, now, &mut batch);
+        let sequence = state.reserve_sequences(events.len());
+        let streams = &mut self.group_with_stream(&mut state, group, stream, &mut batch).streams;
+        let append = |stored: &mut event_store::EventStore| stored.append(events, sequence, now, &mut batch);
+        let events = streams.update(stream, append).unwrap_or_default();
         batch.commit();
         drop(state);
-        self.show(group, stream, &events);
+        self.publish(group, stream, &events);
         self.shared.budget.keep();
     }
 
@@ -132,7 +136,7 @@ impl Logs {
         self.metrics.log_events(group, events.len(), events.iter().map(|event| event.message.len()).sum());
     }
 
-    /// For the changes of one operation: committed while the state is locked, so that they are kept in their order.
+    /// A batch for the changes of one operation. It is committed while the state is locked, so that changes are persisted in order.
     fn batch(&self) -> Batch {
         self.shared.store.batch()
     }
@@ -141,8 +145,7 @@ impl Logs {
         (self.shared.clock)()
     }
 
-    // A panic while the lock was held leaves whole values behind: no method keeps a half-made change across a call that
-    // can panic. So a poisoned lock is not a reason to refuse every later request.
+    // No method leaves an incomplete change across a call that can panic. So the state behind a poisoned lock is consistent.
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,15 +160,15 @@ fn system_clock() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Reads an input that the model allows, into the type of its operation.
+/// Reads an operation's input and validates it against the model.
 fn read_input<I: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<I, AwsError> {
     let body = if body.is_empty() { b"{}" } else { body };
-    // AWS does not say what is wrong with a body that is not JSON.
+    // AWS's message for a body that is not JSON is empty.
     let unreadable = |error: serde_json::Error| {
         tracing::debug!(%error, "the body cannot be read");
         AwsError::serialization("")
     };
-    // It may have 10,000 events: it is read once, and checks them itself.
+    // The input can have 10,000 events. It is read once, and the operation validates it.
     if operation == "PutLogEvents"
         && let Ok(input) = serde_json::from_slice(body)
     {

@@ -154,9 +154,12 @@ pub struct Operation<S> {
 type Answer = Result<Response<Body>, AwsError>;
 type AnswerFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
+type SyncHandler<S> = dyn Fn(&S, &Request) -> Answer + Send + Sync;
+type AsyncHandler<S> = dyn Fn(S, Request) -> AnswerFuture + Send + Sync;
+
 enum Handler<S> {
-    Sync(Box<dyn Fn(&S, &Request) -> Answer + Send + Sync>),
-    Async(Box<dyn Fn(S, Request) -> AnswerFuture + Send + Sync>),
+    Sync(Box<SyncHandler<S>>),
+    Async(Box<AsyncHandler<S>>),
 }
 
 impl<S: Service> Operation<S> {

@@ -1,14 +1,13 @@
-//! What survives the process: ordered keys in keyspaces, written in atomic batches by one thread.
+//! Durable state: ordered keys in keyspaces, written in atomic batches by one thread.
 //!
-//! The state that services answer from is in memory; the store is told of each change, and read at the start and for what
-//! has left memory. [`Batch::commit`] hands a batch over and returns at once, so that it can be called under a lock;
-//! batches are written in the order in which they were committed, whole or not at all, those that wait together in one go.
-//! What a kill leaves is therefore always a beginning of that order: a checkpoint committed after a line is never there
-//! without the line. [`Store::flushed`] resolves once everything committed before it is with the operating system, which is
-//! what a kill of this process cannot take back; the endpoint awaits it before each answer.
+//! All state lives in memory. The store persists each change. It is read at the start, and for data that was evicted from memory.
+//! [`Batch::commit`] appends a batch to the write queue and returns at once, so that it can be called under a lock. The writer
+//! thread drains the queue with group commit and preserves the order. So after a crash the store holds a prefix of that order: a
+//! checkpoint is never persisted without a line that was committed before it. [`Store::flushed`] resolves once everything that was
+//! committed before it is in the page cache, which survives `kill -9`. The endpoint awaits it before each answer.
 //!
-//! Without a folder there is no store: [`Store::default`] takes every batch, keeps nothing, and is always flushed. No other
-//! module knows the engine, the crate `fjall`.
+//! Without a data directory, [`Store::default`] ignores batches and is always flushed. Only this module uses the engine, the crate
+//! `fjall`.
 
 mod budget;
 mod check;
@@ -39,10 +38,10 @@ pub use regions::Contents;
 use regions::Region;
 use writer::Writer;
 
-/// What the store holds in memory at most: the engine's buffers, and what waits to be written.
+/// The most memory that the store uses: the engine's buffers and the write queue.
 pub const MEMORY_BYTES: usize = engine::MEMORY_BYTES + writer::MAX_QUEUED_BYTES;
 
-/// What keys are kept apart by. The number stands before each key on disk: never give one a second meaning.
+/// A namespace of keys. Its number is the prefix of each key on disk, so a number is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Keyspace {
@@ -59,45 +58,45 @@ pub enum Keyspace {
     LogTotals = 12,
     /// The zips of functions.
     Code = 13,
-    /// `Event` invocations that are not done with.
+    /// `Event` invocations that are not finished.
     Events = 14,
-    /// What is set for the whole account.
+    /// Settings of the account.
     Account = 15,
     InstanceProfiles = 16,
     /// The account and the regions.
     Endpoint = 17,
 }
 
-/// Why a folder could not be opened, or what happened to it since.
+/// The data directory could not be opened, or failed later.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("{} holds {found:?} and no {}: it is no data folder of this endpoint, which makes its own in an empty or a new one", .dir.display(), folder::MARKER)]
+    #[error("{} contains {found:?} and no {}, so it is not a data directory: use an empty or a new one", .dir.display(), folder::MARKER)]
     NotOurs { dir: PathBuf, found: String },
-    #[error("{} is in data format {found}, and this version knows {expected} and older: open it with the version that wrote it, or take another folder", .dir.display())]
+    #[error("{} has data format {found}, and this version supports {expected} and older: open it with the version that wrote it, or use another data directory", .dir.display())]
     NewerFormat { dir: PathBuf, found: u32, expected: u32 },
-    #[error("the data folder {} is not safe from other users: {reason}", .dir.display())]
+    #[error("the data directory {} is accessible to other users: {reason}", .dir.display())]
     NotPrivate { dir: PathBuf, reason: String },
-    #[error("{} is not the endpoint's: {reason}; take another folder, or, if it is, add --recover", .0.display(), reason = .1)]
+    #[error("{} is not recognized as a data directory: {reason}; use another one, or add --recover if it is one", .0.display(), reason = .1)]
     BadMarker(PathBuf, String),
-    #[error("{} is in use by another endpoint: stop it, or take another folder", .0.display())]
+    #[error("{} is in use by another endpoint: stop it, or use another data directory", .0.display())]
     Locked(PathBuf),
-    #[error("the data folder {} failed: {source}", .dir.display())]
+    #[error("the data directory {} failed: {source}", .dir.display())]
     Io { dir: PathBuf, source: io::Error },
-    #[error("the data folder {} failed: {reason}; stop the endpoint and start it again, which checks every file", .dir.display())]
+    #[error("the data directory {} failed: {reason}; restart the endpoint, which checks every file", .dir.display())]
     Engine { dir: PathBuf, reason: &'static str },
-    #[error("the data folder {} is damaged, and nothing in it was changed: {}; --recover keeps a copy of it, drops what is damaged, and opens the rest", .dir.display(), damage_list(.damages))]
+    #[error("the data directory {} is damaged, and nothing in it was changed: {}; --recover makes a copy, drops what is damaged, and opens the rest", .dir.display(), damage_list(.damages))]
     Damaged { dir: PathBuf, damages: Vec<Damage> },
-    #[error("the data folder failed earlier, and nothing is kept any more, so that changes are rejected: {0}")]
+    #[error("the data directory failed earlier, so nothing is persisted any more and changes are rejected: {0}")]
     Failed(Arc<str>),
-    #[error("a value in the data folder could not be read: {0}")]
+    #[error("a value in the data directory is invalid: {0}")]
     Value(#[from] serde_json::Error),
-    #[error("an entry in the data folder is not the log event it should be")]
+    #[error("an entry in the data directory is not a valid log event")]
     NotAnEvent,
-    #[error("an entry in the data folder is not the records it should be")]
+    #[error("an entry in the data directory is not a valid chunk of records")]
     NotARecord,
 }
 
-/// The first three.
+/// Lists the first three damages.
 fn damage_list(damages: &[Damage]) -> String {
     let shown: Vec<String> = damages.iter().take(3).map(Damage::to_string).collect();
     let more = damages.len() - shown.len();
@@ -111,7 +110,7 @@ impl From<StoreError> for AwsError {
     }
 }
 
-/// A handle on the store; clones share it. The last one to go writes what waits and lets go of the folder.
+/// A handle on the store. Clones share it. Dropping the last one drains the write queue and releases the data directory.
 #[derive(Clone, Default)]
 pub struct Store {
     open: Option<Arc<Open>>,
@@ -120,24 +119,24 @@ pub struct Store {
 }
 
 struct Open {
-    // The writer first: it ends before the engine does.
+    // Fields are dropped in order: the writer ends before the engine.
     writer: Writer,
     engine: Arc<Engine>,
 }
 
-/// Does what reads the disk beside the threads that answer requests, all of which would wait for it.
+/// Runs work that reads the disk on a blocking thread, so that the threads that serve requests do not wait for it.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The endpoint stops, and this with it.
+            // The runtime is shutting down, and this task with it.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// Changes that are written together or not at all, in no order among themselves.
+/// Changes that are written atomically. They have no order among themselves.
 #[must_use = "a batch that is not committed changes nothing"]
 pub struct Batch {
     store: Store,
@@ -148,22 +147,22 @@ pub struct Batch {
 struct Changes {
     puts: Vec<(Keyspace, Bytes, Bytes)>,
     removals: Vec<(Keyspace, Bytes)>,
-    /// From a key up to and without another.
+    /// The first key of each range, and the key after its last.
     removed_ranges: Vec<(Keyspace, Bytes, Bytes)>,
 }
 
 impl Store {
-    /// Opens a folder, making it if needed; none: nothing is kept. Takes tens to hundreds of milliseconds, and blocks. With
-    /// `is_recovering`, a damaged folder is copied, and what is valid of it opened.
+    /// Opens a data directory and creates it if needed. Without one, nothing is persisted. Blocks for tens to hundreds of
+    /// milliseconds. With `is_recovering`, copies a damaged directory and opens what is valid in it.
     ///
     /// # Errors
-    /// The folder is not ours, of a newer format, in use, damaged, or cannot be read or written.
+    /// The directory is not a data directory, has a newer format, is in use or damaged, or cannot be read or written.
     pub fn open_or_recover(dir: Option<&Path>, is_recovering: bool) -> Result<Self, StoreError> {
         let Some(dir) = dir else { return Ok(Self::default()) };
         let counter = folder::prepare(dir, is_recovering)?;
         let tightened = private::tighten(dir);
         tightened.map_err(|error| StoreError::NotPrivate { dir: dir.to_owned(), reason: error.to_string() })?;
-        // The engine creates files on the threads that it and the writer start here.
+        // The engine creates files on threads that it and the writer start here.
         private::with_private_files(|| {
             let engine = Arc::new(Engine::open(dir, counter, is_recovering)?);
             let writer = Writer::start(Arc::clone(&engine));
@@ -193,7 +192,7 @@ impl Store {
         }
     }
 
-    /// Whether what is committed can be read back.
+    /// Whether there is a data directory.
     pub fn keeps(&self) -> bool {
         self.open.is_some()
     }
@@ -202,10 +201,10 @@ impl Store {
         Batch { store: self.clone(), changes: Changes::default() }
     }
 
-    /// Resolves once everything committed before this call survives a kill of the process.
+    /// Resolves once everything that was committed before this call survives a kill of the process.
     ///
     /// # Errors
-    /// Writing failed, now or earlier: nothing is kept from then on.
+    /// The data directory has failed. Nothing is persisted any more.
     pub async fn flushed(&self) -> Result<(), StoreError> {
         match &self.open {
             Some(open) => open.writer.flushed().await,
@@ -218,8 +217,8 @@ impl Store {
         self.open.as_ref()?.writer.failure()
     }
 
-    /// The entries from `from` up to and without `to`, in the order of their keys, from both ends; all that was committed
-    /// before this call is among them. Reads the disk, and waits for what is being written.
+    /// The entries from `from` to before `to`, in the order of their keys, from both ends. They include everything that was committed
+    /// before this call. Reads the disk, and waits until the write queue is drained.
     pub fn range(
         &self,
         keyspace: Keyspace,
@@ -232,7 +231,7 @@ impl Store {
             let prefix = self.key(keyspace, &[]).len();
             move |open| {
                 let entries = open.engine.range(keyspace, from.clone()..to.clone(), prefix);
-                // A folder that cannot be read is not written to either.
+                // A data directory that cannot be read is not written to either.
                 entries.inspect(move |entry| {
                     if let Err(error) = entry {
                         open.writer.fail(error);
@@ -242,10 +241,10 @@ impl Store {
         })
     }
 
-    /// Every entry of a keyspace, its value read from JSON.
+    /// Every entry of a keyspace, with its value read from JSON.
     ///
     /// # Errors
-    /// The folder cannot be read, or a value is not what it should be.
+    /// The data directory cannot be read, or a value is invalid.
     pub fn all<T: DeserializeOwned>(&self, keyspace: Keyspace) -> Result<Vec<(Bytes, T)>, StoreError> {
         let entries = self.open.iter().flat_map(|open| {
             open.writer.wait();
@@ -267,7 +266,7 @@ impl Batch {
     /// Sets a key's value to JSON.
     pub fn put_json<T: Serialize>(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: &T) -> &mut Self {
         if self.store.keeps() {
-            let json = serde_json::to_vec(value).expect("what the services keep has string keys and no failing parts");
+            let json = serde_json::to_vec(value).expect("stored values have string keys and serialize");
             self.put(keyspace, key, json);
         }
         self
@@ -280,7 +279,7 @@ impl Batch {
         self
     }
 
-    /// Removes what earlier batches left from `from` up to and without `to`. Costs what there is to remove.
+    /// Removes the entries of earlier batches from `from` to before `to`. The cost is proportional to the number of entries.
     pub fn remove_range(&mut self, keyspace: Keyspace, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> &mut Self {
         if self.store.keeps() {
             let (from, to) = (self.store.key(keyspace, from.as_ref()), self.store.key(keyspace, to.as_ref()));
@@ -289,8 +288,7 @@ impl Batch {
         self
     }
 
-    /// Hands the batch over to be written after all batches committed before it. Returns at once, unless so much waits
-    /// that the disk is behind: then it blocks until there is room.
+    /// Appends the batch to the write queue. Returns at once unless the queue is full. Then it blocks until there is room.
     pub fn commit(mut self) {
         let Store { open, region } = self.store.clone();
         if let Some(region) = region.filter(|_| open.is_some() && !self.changes.puts.is_empty()) {
@@ -304,7 +302,7 @@ impl Batch {
 
 impl Changes {
     fn bytes(&self) -> usize {
-        /// What an entry takes in the queue besides its key and value.
+        /// The bytes of an entry in the queue in addition to its key and value.
         const ENTRY_BYTES: usize = 80;
         let puts: usize = self.puts.iter().map(|(_, key, value)| key.len() + value.len() + ENTRY_BYTES).sum();
         puts + (self.removals.len() + self.removed_ranges.len()) * ENTRY_BYTES

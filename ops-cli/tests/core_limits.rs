@@ -1,4 +1,5 @@
 //! Every limit in `core/src/limits.rs` is used by some crate.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -91,7 +91,7 @@ async fn a_flipped_bit_is_reported_by_file_and_position_and_recovery_loses_one_r
         text.contains("damaged: store/0.jnl at byte ") && text.contains("which was acknowledged, is missing"),
         "{text}"
     );
-    let kept = text.lines().find_map(|line| line.split_once("as it was is in ")).unwrap().1;
+    let kept = text.lines().find_map(|line| line.split_once("a copy of the damaged directory is in ")).unwrap().1;
     assert_eq!(std::fs::read(Path::new(kept).join("store/0.jnl")).unwrap(), bytes);
     drop(endpoint);
     // Nothing is damaged any more.

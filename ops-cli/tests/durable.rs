@@ -55,7 +55,10 @@ async fn a_full_disk_is_reported_and_loses_no_acknowledged_record() {
         }
         assert!(acknowledged < 1000, "the limit does not hold");
     };
-    assert!(refusal.contains("nothing is kept any more") && refusal.contains("File too large (os error"), "{refusal}");
+    assert!(
+        refusal.contains("nothing is persisted any more") && refusal.contains("File too large (os error"),
+        "{refusal}"
+    );
     let (status, body) = endpoint.get("/_local/health");
     assert!(status == 503 && body.contains("File too large"), "{status} {body}");
     // What is in memory is still served. Changes are rejected before they are made.

@@ -325,7 +325,7 @@ fn a_rejected_data_folder_prints_no_exports() {
     let (data, foreign) = (data.to_str().unwrap(), folder.path().to_str().unwrap());
     let _endpoint = Endpoint::start_with(&["--data-dir", data]);
     let given = ["--access-key-id", "mine", "--secret-access-key", "secret"];
-    for (folder, why) in [(data, "in use by another endpoint"), (foreign, "no data folder of this endpoint")] {
+    for (folder, why) in [(data, "in use by another endpoint"), (foreign, "it is not a data directory")] {
         for credentials in [&given[..], &[]] {
             let run = Run::of(ops_cli().args(["local", "--port", "0", "--data-dir", folder]).args(credentials));
             assert!(run.code == 1 && run.stderr.contains(why), "{}", run.stderr);

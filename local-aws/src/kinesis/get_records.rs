@@ -44,7 +44,7 @@ pub(super) struct GetRecords {
     dry_run: bool,
 }
 
-/// How a place in a shard is named.
+/// How a position in a shard is named.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum PositionType {
@@ -71,7 +71,7 @@ pub(super) struct IteratorAnswer {
     shard_iterator: String,
 }
 
-/// What an answer says besides its records.
+/// The members of an answer besides its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PageAnswer {
@@ -189,7 +189,7 @@ impl Kinesis {
         }
     }
 
-    /// The counter in a sequence number that a client says is this shard's.
+    /// The counter in a sequence number that a client gives as this shard's.
     fn counter(&self, stream: &Stream, shard: &Shard, number: &str) -> Result<u64, AwsError> {
         if let Some(counter) = shard.sequence.counter(number) {
             return Ok(counter);
@@ -249,7 +249,7 @@ fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
     ))
 }
 
-/// How long ago the last record that was read arrived; nothing at the shard's tip.
+/// How long ago the last record that was read arrived, in milliseconds; 0 at the shard's tip.
 pub(super) fn millis_behind(items: &[Item], is_at_tip: bool, now: u64) -> u64 {
     match items.last() {
         Some(last) if !is_at_tip => now.saturating_sub(last.arrival).max(1),

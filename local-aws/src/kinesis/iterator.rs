@@ -1,11 +1,11 @@
-//! Shard iterators: a place in a shard, and when the iterator was made. Clients see a text without meaning.
+//! Shard iterators: a position in a shard, and when the iterator was created. Clients see a text without meaning.
 
-/// A place in a shard, for five minutes.
+/// A position in a shard, valid for five minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardIterator {
     /// Epoch milliseconds.
     pub created: u64,
-    /// The stream's, so that none leads into a stream that was made later under the name.
+    /// The stream's, so that no iterator reads a stream that was created later under the name.
     pub incarnation: u64,
     pub shard_index: u32,
     /// The counter of the next record to read.
@@ -26,8 +26,8 @@ impl ShardIterator {
         base64_simd::STANDARD.encode_to_string(bytes)
     }
 
-    /// Reads an iterator, which may stand in double quotes (recorded: AWS accepts what `aws --query` prints); none if it is
-    /// not one of ours.
+    /// Reads an iterator, which may stand in double quotes (recorded: AWS accepts what `aws --query` prints). Returns `None` for
+    /// any other text.
     pub fn decode(text: &str) -> Option<Self> {
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let bytes = base64_simd::STANDARD.decode_to_vec(text).ok()?;

@@ -1,4 +1,4 @@
-//! What a shard takes and gives in a second (`--limits`). Pure: the clock is passed in.
+//! What a shard accepts and returns in a second (`--limits`). Pure: the clock is passed in.
 //! <https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>
 
 use kinesis_event_logger_core::limits;
@@ -24,23 +24,23 @@ impl ShardLimits {
         }
     }
 
-    /// Whether the shard takes a record of so many bytes, which then counts.
+    /// Whether the shard accepts a record of so many bytes, which then counts.
     pub fn write(&mut self, bytes: usize, now: u64) -> bool {
-        let takes = self.written_bytes.has(bytes, now) && self.written_records.has(1, now);
-        if takes {
+        let is_accepted = self.written_bytes.has(bytes, now) && self.written_records.has(1, now);
+        if is_accepted {
             self.written_bytes.charge(bytes);
             self.written_records.charge(1);
         }
-        takes
+        is_accepted
     }
 
-    /// Whether the shard can be read, which then counts.
+    /// Whether the shard accepts a read, which then counts.
     pub fn read(&mut self, now: u64) -> bool {
         // A byte is enough: how many there will be is not known yet.
         self.read_bytes.has(1, now) && self.reads.take(1, now)
     }
 
-    /// Counts what a read gave.
+    /// Counts the bytes that a read returned.
     pub fn gave(&mut self, bytes: usize) {
         self.read_bytes.charge(bytes);
     }

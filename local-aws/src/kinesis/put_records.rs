@@ -90,7 +90,7 @@ enum EntryAnswer<'a> {
     Refused { error_code: &'static str, error_message: &'a str },
 }
 
-/// An entry that is checked, and what is known of it before it is placed.
+/// An entry that passed the checks, before it is placed.
 struct CheckedEntry<'a> {
     entry: &'a Entry<'a>,
     partition_key: &'a str,
@@ -334,13 +334,13 @@ fn read_request<'a, T: Deserialize<'a>>(
     })
 }
 
-/// The error of a put that failed. Puts are not checked against the model before, because that costs a copy: whatever breaks
-/// it fails, and only then is looked at again.
+/// The error of a put that failed. Puts are not checked against the model first, because that costs a copy: a request that
+/// violates it fails anyway, and only then is checked.
 fn modelled(operation: &str, encoding: Encoding, body: &[u8], error: AwsError) -> AwsError {
     read_input(operation, encoding, body).err().unwrap_or(error)
 }
 
-/// What the model does not allow: [`modelled`] says why.
+/// The error of a request that the model does not allow. [`modelled`] replaces it by the model's.
 fn not_modelled() -> AwsError {
     AwsError::bad_request("ValidationException", "the request is not what the service's model allows")
 }

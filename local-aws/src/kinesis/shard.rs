@@ -58,7 +58,7 @@ struct Records {
     next: u64,
     /// Epoch milliseconds after which it accepted no more.
     closed: Option<u64>,
-    /// The latest arrival: times never go back within a shard.
+    /// The latest arrival. Times never go back within a shard.
     arrival: u64,
 }
 

@@ -1,21 +1,24 @@
-//! DescribeLogStreams: by name, or by the time of the last event.
+//! DescribeLogStreams: lists streams by name or by the time of their last event.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::error::AwsError;
 
 use super::Logs;
 use super::page_token::{self, invalid_token};
 use super::put_events::upload_sequence_token;
-use super::state::{Group, Stream};
+use super::state::Group;
+use super::stream_map::{Stream, TimeKey};
 use super::validation::{Checks, invalid_parameter};
 
 const BY_NAME: &str = "LogStreamName";
 const BY_TIME: &str = "LastEventTime";
+
+/// The most streams of a page, and the default.
+const MAX_PAGE_STREAMS: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,18 +35,34 @@ pub(super) struct DescribeLogStreams {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogStreams {
-    log_streams: Vec<Value>,
+    log_streams: Vec<LogStream>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }
 
-/// What streams are ordered by: the last event's timestamp (none sorts first), then the name. By name, the time is none.
-type Key = (Option<i64>, Arc<str>);
+/// A stream's description. The members about events are absent until it has some (recorded).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogStream {
+    log_stream_name: String,
+    creation_time: i64,
+    arn: String,
+    /// "Starting on June 17, 2019, this parameter is no longer supported for log streams, and is always reported as zero".
+    stored_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_event_timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_event_timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_ingestion_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload_sequence_token: Option<String>,
+}
 
 impl Logs {
     pub(super) fn describe_log_streams(&self, input: DescribeLogStreams) -> Result<LogStreams, AwsError> {
         let mut checks = Checks::default();
-        let limit = checks.limit(input.limit, 50);
+        let limit = checks.limit(input.limit, MAX_PAGE_STREAMS);
         let order = input.order_by.as_deref().unwrap_or(BY_NAME);
         checks.one_of("orderBy", order, &[BY_NAME, BY_TIME]);
         if let Some(prefix) = &input.log_stream_name_prefix {
@@ -56,52 +75,91 @@ impl Logs {
         }
         let name = self.group_name(input.log_group_name, input.log_group_identifier)?;
         let after = input.next_token.as_deref().map(|token| read_token(token, by_time)).transpose()?;
-        let prefix = input.log_stream_name_prefix.unwrap_or_default();
+        let is_descending = input.descending.unwrap_or_default();
 
         let state = self.read();
         let group = state.group(&name)?;
-        // By name and upwards, a page touches only its own streams.
-        let is_in_place = !by_time && !input.descending.unwrap_or_default();
-        let (from, most) = match (is_in_place, &after) {
-            (true, Some((_, name))) => (name.as_ref().max(prefix.as_str()), limit + 2),
-            (true, None) => (prefix.as_str(), limit + 1),
-            (false, _) => (prefix.as_str(), usize::MAX),
-        };
-        let mut keys = keys(group, &prefix, from, most, by_time);
-        if input.descending.unwrap_or_default() {
-            keys.reverse();
-            keys.retain(|key| after.as_ref().is_none_or(|after| key < after));
+        // One more than the page, to know whether there is another page.
+        let count = limit + 1;
+        let mut keys = if by_time {
+            by_time_page(group, after, is_descending, count)
         } else {
-            keys.retain(|key| after.as_ref().is_none_or(|after| key > after));
-        }
-        let more = keys.len() > limit;
+            let prefix = input.log_stream_name_prefix.unwrap_or_default();
+            by_name_page(group, &prefix, after, is_descending, count)
+        };
+        let has_more = keys.len() > limit;
         keys.truncate(limit);
-        let next_token = keys.last().filter(|_| more).map(write_token);
+        let next_token = keys.last().filter(|_| has_more).map(write_token);
         let arn = self.group_arn(&name);
-        let log_streams = keys.iter().filter_map(|(_, name)| Some(describe(&arn, name, group.streams.get(name)?)));
-        Ok(LogStreams { log_streams: log_streams.collect(), next_token })
+        let described = |(_, name): &TimeKey| Some(LogStream::new(&arn, name, group.streams.get(name)?));
+        Ok(LogStreams { log_streams: keys.iter().filter_map(described).collect(), next_token })
     }
 }
 
-/// The keys of the first `most` streams from a name on that have this prefix, ascending.
-fn keys(group: &Group, prefix: &str, from: &str, most: usize, by_time: bool) -> Vec<Key> {
-    let streams = group.streams.range::<str, _>((Bound::Included(from), Bound::Unbounded));
-    let named = streams.take_while(|(name, _)| name.starts_with(prefix)).take(most);
-    let mut keys: Vec<Key> = named
-        .map(|(name, stream)| {
-            let last = stream.events.totals().span.map(|(_, last)| last.timestamp);
-            (last.filter(|_| by_time), Arc::clone(name))
-        })
-        .collect();
-    keys.sort();
-    keys
+/// The keys of a page by time, after the last key of the page before it.
+fn by_time_page(group: &Group, after: Option<TimeKey>, is_descending: bool, count: usize) -> Vec<TimeKey> {
+    let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+    if is_descending {
+        group.streams.range_by_time((Bound::Unbounded, after)).rev().take(count).cloned().collect()
+    } else {
+        group.streams.range_by_time((after, Bound::Unbounded)).take(count).cloned().collect()
+    }
 }
 
-fn write_token((time, name): &Key) -> String {
+/// The keys of a page by name, without times, after the last name of the page before it.
+fn by_name_page(
+    group: &Group,
+    prefix: &str,
+    after: Option<TimeKey>,
+    is_descending: bool,
+    count: usize,
+) -> Vec<TimeKey> {
+    let after = after.map(|(_, name)| name);
+    let (mut start, mut end) = (Bound::Included(prefix), Bound::Unbounded);
+    let prefix_end = prefix_end(prefix);
+    if let Some(prefix_end) = &prefix_end {
+        end = Bound::Excluded(prefix_end.as_str());
+    }
+    if let Some(after) = after.as_deref() {
+        // A token of another prefix can be beyond either end.
+        if is_descending && end_is_after(end, after) {
+            end = Bound::Excluded(after.max(prefix));
+        } else if !is_descending && after >= prefix {
+            if !end_is_after(end, after) {
+                return Vec::new();
+            }
+            start = Bound::Excluded(after);
+        }
+    }
+    let key = |(name, _): (&Arc<str>, &Stream)| (None, Arc::clone(name));
+    let streams = group.streams.range_by_name((start, end));
+    if is_descending { streams.rev().take(count).map(key).collect() } else { streams.take(count).map(key).collect() }
+}
+
+fn end_is_after(end: Bound<&str>, name: &str) -> bool {
+    match end {
+        Bound::Excluded(end) | Bound::Included(end) => name < end,
+        Bound::Unbounded => true,
+    }
+}
+
+/// The first text after all texts with this prefix. `None` if no text is.
+fn prefix_end(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+fn write_token((time, name): &TimeKey) -> String {
     page_token::encode(&[&time.map(|time| time.to_string()).unwrap_or_default(), name])
 }
 
-fn read_token(token: &str, by_time: bool) -> Result<Key, AwsError> {
+fn read_token(token: &str, by_time: bool) -> Result<TimeKey, AwsError> {
     let [time, name] = page_token::decode::<2>(token)?;
     let time = if time.is_empty() { None } else { Some(time.parse().map_err(|_| invalid_token())?) };
     if time.is_some() && !by_time {
@@ -110,23 +168,29 @@ fn read_token(token: &str, by_time: bool) -> Result<Key, AwsError> {
     Ok((time, name.into()))
 }
 
-/// A stream's size is always 0 ("Starting on June 17, 2019, this parameter is no longer supported for log streams, and
-/// is always reported as zero"); what speaks of events is there once it has some (recorded).
-fn describe(group_arn: &str, name: &str, stream: &Stream) -> Value {
-    let mut described = json!({
-        "logStreamName": name,
-        "creationTime": stream.created,
-        "arn": format!("{group_arn}:log-stream:{name}"),
-        "storedBytes": 0,
-    });
-    let totals = stream.events.totals();
-    if let Some((first, last)) = totals.span {
-        described["firstEventTimestamp"] = first.timestamp.into();
-        described["lastEventTimestamp"] = last.timestamp.into();
+impl LogStream {
+    fn new(group_arn: &str, name: &str, stream: &Stream) -> Self {
+        let totals = stream.events.totals();
+        Self {
+            log_stream_name: name.to_string(),
+            creation_time: stream.created,
+            arn: format!("{group_arn}:log-stream:{name}"),
+            stored_bytes: 0,
+            first_event_timestamp: totals.span.map(|(first, _)| first.timestamp),
+            last_event_timestamp: totals.span.map(|(_, last)| last.timestamp),
+            last_ingestion_time: totals.last_ingestion,
+            upload_sequence_token: totals.last_ingestion.map(upload_sequence_token),
+        }
     }
-    if let Some(ingestion) = totals.last_ingestion {
-        described["lastIngestionTime"] = ingestion.into();
-        described["uploadSequenceToken"] = upload_sequence_token(ingestion).into();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_with_a_prefix_is_before_its_end() {
+        let ends = ["a", "a\u{10ffff}", "\u{d7ff}", "", "\u{10ffff}"].map(prefix_end);
+        assert_eq!(ends, [Some("b".into()), Some("b".into()), Some("\u{e000}".into()), None, None]);
     }
-    described
 }

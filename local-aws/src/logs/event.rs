@@ -1,4 +1,4 @@
-//! One event: its place among all, its identifier, its form in the store.
+//! One event: its position among all events, its ID, and its form in the store.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::StoreError;
 
-/// An event's place among all events of the endpoint. No two events have the same.
+/// The position of an event among all events of the endpoint. It is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position {
     /// Epoch milliseconds.
     pub(super) timestamp: i64,
-    /// Numbers the events of all streams in the order of their arrival.
+    /// The number of the event among all streams, in order of arrival.
     pub(super) sequence: u64,
 }
 
 impl Position {
-    /// Before every event of this timestamp.
+    /// The position before every event of this timestamp.
     pub(super) fn at(timestamp: i64) -> Self {
         Self { timestamp, sequence: 0 }
     }
 
-    /// After every event.
+    /// The position after every event.
     pub(super) const END: Self = Self { timestamp: i64::MAX, sequence: u64::MAX };
 
-    /// Right after this one.
+    /// The position right after this one.
     pub(super) fn next(self) -> Self {
         Self { timestamp: self.timestamp, sequence: self.sequence + 1 }
     }
@@ -36,25 +36,25 @@ impl Position {
 #[derive(Debug, Clone)]
 pub(super) struct StoredEvent {
     pub(super) position: Position,
-    /// When it arrived, epoch milliseconds.
+    /// The arrival in epoch milliseconds.
     pub(super) ingested: i64,
     pub(super) message: Arc<str>,
 }
 
 impl StoredEvent {
-    /// What the event counts against the limits in bytes.
+    /// The bytes that count against AWS's limits.
     pub(super) fn size(&self) -> usize {
         self.message.len() + PUT_LOG_EVENTS_OVERHEAD_BYTES
     }
 
-    /// What the event takes in memory, about.
-    pub(super) fn held(&self) -> usize {
-        /// The reference counts before the message, and what an allocation takes on average besides.
+    /// The bytes that the event takes in memory, approximately.
+    pub(super) fn memory_bytes(&self) -> usize {
+        /// The message's reference counts and the average overhead of an allocation.
         const ALLOCATION: usize = 32;
         size_of::<Self>() + self.message.len() + ALLOCATION
     }
 
-    /// The event's value in the store: when it arrived, its message.
+    /// The event's value in the store: its arrival and its message.
     pub(super) fn to_bytes(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(8 + self.message.len());
         bytes.put_i64(self.ingested);
@@ -62,7 +62,10 @@ impl StoredEvent {
         bytes.into()
     }
 
-    /// Reads an event from its key and its value.
+    /// Reads an event from its key and value in the store.
+    ///
+    /// # Errors
+    /// They are not those of an event.
     pub(super) fn read(key: &[u8], value: &[u8]) -> Result<Self, StoreError> {
         let read = || {
             let (_, key) = key.split_first_chunk::<8>()?;
@@ -80,7 +83,7 @@ impl StoredEvent {
         read().ok_or(StoreError::NotAnEvent)
     }
 
-    /// 56 digits, as AWS's are; they sort as the events do.
+    /// The event's ID: 56 digits, as on AWS. IDs sort like their events.
     pub(super) fn id(&self) -> String {
         let Position { timestamp, sequence } = self.position;
         format!("3{timestamp:019}{sequence:020}{:016}", self.ingested)

@@ -1,7 +1,7 @@
-//! A stream's events, in the order they are read: by timestamp, then by arrival.
+//! The events of one stream, ordered by timestamp, then by arrival.
 //!
-//! The newest are in memory, all of them in the store: [`EventStore::floor`] is where memory begins. Without a folder the
-//! store has none, and what leaves memory is gone.
+//! With a data directory, the store has all events, and memory has those from [`EventStore::floor`] on. Without one, events that
+//! are evicted from memory are lost.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,42 +13,41 @@ use super::InputEvent;
 use super::event::{Position, StoredEvent};
 use crate::store::{Batch, Holder, Keyspace, Share, Store, StoreError};
 
-/// What is known of a stream's events without reading them.
+/// Totals of a stream's events, which are available without reading the events.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Totals {
     pub(super) bytes: usize,
-    /// When the last event arrived, epoch milliseconds.
+    /// The arrival of the last event in epoch milliseconds.
     pub(super) last_ingestion: Option<i64>,
-    /// The first and last event.
+    /// The positions of the first and the last event.
     pub(super) span: Option<(Position, Position)>,
-    /// After those of all events that ever were in the stream.
+    /// Greater than the sequence numbers of all events that the stream ever had.
     pub(super) next_sequence: u64,
 }
 
 /// The events of one stream.
 pub(super) struct EventStore {
-    /// What the keys of its events begin with.
+    /// The prefix of its events' keys in the store.
     id: u64,
     store: Store,
     /// Sorted by position.
     events: VecDeque<StoredEvent>,
-    /// With a store, memory has exactly the events from here on.
+    /// With a data directory, memory has exactly the events from this position on.
     floor: Position,
     totals: Totals,
     memory: Share,
-    /// What the share asks to let go.
-    _holder: Arc<dyn Holder>,
+    /// Evicts events when the memory budget is exceeded.
+    _evictor: Arc<dyn Holder>,
 }
 
-/// How far events may be past their retention before they are taken out of the store, in milliseconds: looking for them
-/// costs a read.
-const EXPIRY_GRAIN: i64 = 60 * 60 * 1000;
+/// How long events stay in the store after their retention, in milliseconds. Removing them requires a read.
+const EXPIRY_DELAY_MS: i64 = 60 * 60 * 1000;
 
 impl EventStore {
-    /// The events that the store has under `id`, none of them in memory yet.
-    pub(super) fn open(id: u64, store: Store, totals: Totals, memory: Share, holder: Arc<dyn Holder>) -> Self {
+    /// Opens the events with this ID in the store. None of them are in memory yet.
+    pub(super) fn open(id: u64, store: Store, totals: Totals, memory: Share, evictor: Arc<dyn Holder>) -> Self {
         let floor = totals.span.map_or(Position::at(0), |(_, last)| last.next());
-        Self { id, store, events: VecDeque::new(), floor, totals, memory, _holder: holder }
+        Self { id, store, events: VecDeque::new(), floor, totals, memory, _evictor: evictor }
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -59,7 +58,7 @@ impl EventStore {
         &self.totals
     }
 
-    /// Stores events in any order; they get `sequence` and the numbers after it. Returns them as they are stored.
+    /// Appends events, in any order, with sequence numbers from `sequence` on. Returns them as stored.
     pub(super) fn append(
         &mut self,
         events: Vec<InputEvent>,
@@ -70,7 +69,7 @@ impl EventStore {
         let mut arrived: Vec<StoredEvent> = (sequence..)
             .zip(events)
             .map(|(sequence, event)| StoredEvent {
-                // AWS has no times before 1970, and an event's identifier no room for them.
+                // AWS has no timestamps before 1970, and they do not fit into an event's ID.
                 position: Position { timestamp: event.timestamp.max(0), sequence },
                 ingested: now,
                 message: event.message.into(),
@@ -87,18 +86,18 @@ impl EventStore {
             batch.put(Keyspace::LogEvents, self.key(event.position), event.to_bytes());
         }
         batch.put_json(Keyspace::LogTotals, self.id.to_be_bytes(), &self.totals);
-        self.remember(arrived.clone());
+        self.insert(arrived.clone());
         arrived
     }
 
-    /// Puts sorted events where they belong in memory.
-    fn remember(&mut self, mut arrived: Vec<StoredEvent>) {
+    /// Inserts sorted events into memory.
+    fn insert(&mut self, mut arrived: Vec<StoredEvent>) {
         if self.store.keeps() {
             arrived.retain(|event| event.position >= self.floor);
         }
         let Some(first) = arrived.first() else { return };
-        self.memory.take(arrived.iter().map(StoredEvent::held).sum());
-        // Nearly always nothing stored is later than what arrives, and this sorts an empty tail into place.
+        self.memory.take(arrived.iter().map(StoredEvent::memory_bytes).sum());
+        // Events nearly always arrive in order. Then the tail is empty.
         let tail = self.events.split_off(self.index(first.position));
         if tail.is_empty() {
             self.events.extend(arrived);
@@ -107,7 +106,7 @@ impl EventStore {
         }
     }
 
-    /// The events from `start`, up to and without `end`, from both ends. Reads the store for what is not in memory.
+    /// The events from `start` to before `end`, from both ends. Reads those that are not in memory from the store.
     pub(super) fn range(
         &self,
         start: Position,
@@ -115,7 +114,7 @@ impl EventStore {
     ) -> impl DoubleEndedIterator<Item = Result<StoredEvent, StoreError>> + '_ {
         let first = self.index(start);
         let last = self.index(end).max(first);
-        // With nothing before the floor, or nothing asked for there, the disk is left alone.
+        // The disk is read only if the range has events below the floor.
         let is_stored = self.store.keeps() && self.totals.span.is_some_and(|(first, _)| first < self.floor.min(end));
         let stored = (is_stored && start < self.floor.min(end)).then(|| {
             let entries = self.store.range(Keyspace::LogEvents, &self.key(start), &self.key(end.min(self.floor)));
@@ -124,12 +123,11 @@ impl EventStore {
         stored.into_iter().flatten().chain(self.events.range(first..last).cloned().map(Ok))
     }
 
-    /// Lets go of what is older than `oldest`, in epoch milliseconds. In the store it may stay a while longer; readers
-    /// leave it out themselves.
+    /// Removes events older than `oldest`, in epoch milliseconds. They may stay in the store for longer. Readers skip them.
     pub(super) fn expire(&mut self, oldest: i64, batch: &mut Batch) -> Result<(), StoreError> {
         let Some((first, last)) = self.totals.span.filter(|(first, _)| first.timestamp < oldest) else { return Ok(()) };
         if self.store.keeps() {
-            if first.timestamp >= oldest.saturating_sub(EXPIRY_GRAIN) {
+            if first.timestamp >= oldest.saturating_sub(EXPIRY_DELAY_MS) {
                 return Ok(());
             }
             let expired = self.range(first, Position::at(oldest)).map(|event| event.map(|event| event.size()));
@@ -137,7 +135,7 @@ impl EventStore {
             batch.remove_range(Keyspace::LogEvents, self.key(first), self.key(Position::at(oldest)));
         }
         let expired = self.index(Position::at(oldest));
-        let held = self.events.drain(..expired).map(|event| (event.held(), event.size()));
+        let held = self.events.drain(..expired).map(|event| (event.memory_bytes(), event.size()));
         let (held, bytes) = held.fold((0, 0), |sum, event| (sum.0 + event.0, sum.1 + event.1));
         self.memory.give_back(held);
         if !self.store.keeps() {
@@ -149,13 +147,13 @@ impl EventStore {
         Ok(())
     }
 
-    /// Lets the oldest events leave memory, at least `bytes` of them. Returns how many bytes that were.
-    pub(super) fn let_go(&mut self, bytes: usize) -> usize {
-        let mut gone = 0;
-        while gone < bytes
+    /// Evicts the oldest events from memory, at least `bytes` if there are as many. Returns the evicted bytes.
+    pub(super) fn evict(&mut self, bytes: usize) -> usize {
+        let mut evicted = 0;
+        while evicted < bytes
             && let Some(event) = self.events.pop_front()
         {
-            gone += event.held();
+            evicted += event.memory_bytes();
             self.floor = event.position.next();
             if !self.store.keeps() {
                 self.totals.bytes -= event.size();
@@ -163,10 +161,10 @@ impl EventStore {
                     self.events.front().zip(self.events.back()).map(|(first, last)| (first.position, last.position));
             }
         }
-        gone
+        evicted
     }
 
-    /// Removes all of it from the store.
+    /// Removes all events from the store.
     pub(super) fn remove(&self, batch: &mut Batch) {
         batch.remove_range(Keyspace::LogEvents, self.id.to_be_bytes(), (self.id + 1).to_be_bytes());
         batch.remove(Keyspace::LogTotals, self.id.to_be_bytes());
@@ -189,7 +187,7 @@ impl EventStore {
     }
 }
 
-/// Two sorted runs as one.
+/// Merges two sorted sequences.
 fn merge(left: VecDeque<StoredEvent>, right: Vec<StoredEvent>) -> Vec<StoredEvent> {
     let mut merged = Vec::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
@@ -209,18 +207,18 @@ mod tests {
     use super::*;
     use crate::store::Budget;
 
-    struct Nobody;
+    struct NoEvictor;
 
-    impl Holder for Nobody {
+    impl Holder for NoEvictor {
         fn let_go(&self, _: usize) -> usize {
             0
         }
     }
 
     fn event_store(store: &Store, totals: Totals) -> EventStore {
-        let holder: Arc<dyn Holder> = Arc::new(Nobody);
-        let memory = Budget::new(usize::MAX).share(Arc::downgrade(&holder));
-        EventStore::open(7, store.clone(), totals, memory, holder)
+        let evictor: Arc<dyn Holder> = Arc::new(NoEvictor);
+        let memory = Budget::new(usize::MAX).share(Arc::downgrade(&evictor));
+        EventStore::open(7, store.clone(), totals, memory, evictor)
     }
 
     fn append(events: &mut EventStore, input: Vec<InputEvent>, sequence: u64, now: i64) {
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_have_56_digits_and_sort_as_the_events_do() {
+    fn ids_have_56_digits_and_sort_like_their_events() {
         let mut events = event_store(&Store::default(), Totals::default());
         let arrived = vec![input(1_700_000_000_000, "a"), input(1_700_000_000_000, "b"), input(999, "c")];
         append(&mut events, arrived, 7, 1_700_000_000_001);
@@ -254,16 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn expiry_lets_go_of_old_events_and_their_bytes() {
+    fn expiry_removes_old_events_and_their_bytes() {
         let dir = tempfile::tempdir().unwrap();
         for store in [Store::default(), Store::open(Some(dir.path())).unwrap()] {
-            let hour = EXPIRY_GRAIN;
+            let hour = EXPIRY_DELAY_MS;
             let mut events = event_store(&store, Totals::default());
             append(&mut events, (0..10).map(|n| input(n * hour, "12345")).collect(), 0, 10);
             assert_eq!(events.totals().bytes, 10 * 31);
-            // Let go of from memory, expired where they are: some here, some there.
+            // Some of the expired events are in memory, others only in the store.
             if store.keeps() {
-                events.let_go(500);
+                events.evict(500);
                 assert_eq!(events.totals().bytes, 10 * 31);
             }
             expire(&mut events, 8 * hour + 1);
@@ -277,14 +275,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn batches_in_any_order_are_read_in_order_from_memory_and_the_store(
+        fn events_that_arrive_in_any_order_are_read_in_order(
             batches in prop::collection::vec(prop::collection::vec(0i64..50, 0..10), 0..10),
             (from, to) in (0i64..50, 0i64..50),
-            let_go in prop::option::of(0usize..3000),
+            evict in prop::option::of(0usize..3000),
             reopen in any::<bool>(),
         ) {
             let dir = tempfile::tempdir().unwrap();
-            let store = match let_go {
+            let store = match evict {
                 Some(_) => Store::open(Some(dir.path())).unwrap(),
                 None => Store::default(),
             };
@@ -295,8 +293,8 @@ mod tests {
                 let first = expected.len() as u64;
                 expected.extend((first..).zip(&batch).map(|(sequence, &timestamp)| Position { timestamp, sequence }));
                 append(&mut events, batch.into_iter().map(|timestamp| input(timestamp, "x")).collect(), first, 1);
-                if let Some(bytes) = let_go && number == half {
-                    events.let_go(bytes);
+                if let Some(bytes) = evict && number == half {
+                    events.evict(bytes);
                     if reopen {
                         events = event_store(&store, *events.totals());
                     }

@@ -1,8 +1,8 @@
-//! FilterLogEvents: many streams as one, in the order of time.
+//! FilterLogEvents: searches the streams of a group in the order of time.
 //!
-//! The group's events have a total order (timestamp, then arrival), so a page's token needs only the place it stopped at.
-//! It also carries how many events there were when paging began: later ones are left out, so that paging ends however
-//! fast events arrive, and what was there then is returned whole and once, however many arrive in between.
+//! The group's events have a total order (timestamp, then arrival), so a page token needs only the position where the page ended.
+//! It also has the number of events that existed when paging began. Later events are left out. So paging ends however fast events
+//! arrive, and every event that existed is returned once.
 
 use std::collections::BinaryHeap;
 use std::ops::Bound;
@@ -18,12 +18,13 @@ use super::event::{Position, StoredEvent};
 use super::filter_pattern::FilterPattern;
 use super::get_events::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS};
 use super::page_token::{self, invalid_token};
-use super::state::{Group, State, Stream};
+use super::state::{Group, State};
+use super::stream_map::Stream;
 use super::validation::{Checks, invalid_parameter};
 
-/// Events looked at under one lock: writers wait for no more than that.
-const CHUNK: usize = 4096;
-/// What one request looks at, in bytes of events; with more to see, its page ends there, empty or not, as AWS's do.
+/// The most events that are read under one lock, for which writers wait.
+const CHUNK_EVENTS: usize = 4096;
+/// The most bytes of events that one request reads. Its page ends there, even without events, as on AWS.
 const MAX_SCANNED_BYTES: usize = 64 << 20;
 
 /// `interleaved` is taken and ignored: "all matched log events in the first page are interleaved" since 2019.
@@ -52,10 +53,10 @@ pub(super) struct FilteredLogEvents {
     next_token: Option<String>,
 }
 
-/// What is searched: all of it but the place.
+/// A validated request, without the position of its page.
 struct Query {
     group: String,
-    streams: Streams,
+    streams: SearchedStreams,
     start: i64,
     /// Included: "Events with a timestamp later than this time are not returned".
     end: i64,
@@ -63,19 +64,19 @@ struct Query {
     limit: usize,
 }
 
-enum Streams {
+enum SearchedStreams {
     Named(Vec<String>),
-    /// All of them, with an empty prefix.
+    /// An empty prefix selects all streams.
     Prefixed(String),
 }
 
-/// Where a page begins.
+/// The position where a page begins, and its direction.
 #[derive(Clone, Copy)]
-struct Place {
+struct PageStart {
     /// Reading forward, the position of the first event. Reading backward, the first position that is not read.
     position: Position,
     direction: Direction,
-    /// The sequence number of the first event that came after paging began.
+    /// The sequence number of the first event that arrived after paging began.
     ceiling: u64,
 }
 
@@ -90,8 +91,8 @@ enum Direction {
 /// 2024-01-01T00:00:00Z: `startFromHead` may be false from this start time on.
 const OLDEST_BACKWARD: i64 = 1_704_067_200_000;
 
-/// An event with the stream it is in.
-struct Found {
+/// An event and its stream.
+struct SearchedEvent {
     stream: Arc<str>,
     event: StoredEvent,
 }
@@ -101,35 +102,35 @@ impl Logs {
         let token = input.next_token.clone();
         let direction = direction(&input)?;
         let query = self.query(input)?;
-        let mut place = match token {
-            Some(token) => Place::parse(&token, &query.group)?,
+        let mut page_start = match token {
+            Some(token) => PageStart::parse(&token, &query.group)?,
             None => {
                 let position = match direction {
                     Direction::Forward => Position::at(query.start),
                     Direction::Backward => Position::END,
                 };
-                Place { position, direction, ceiling: self.read().next_sequence }
+                PageStart { position, direction, ceiling: self.read().next_sequence }
             }
         };
         let mut events = vec![];
         let (mut scanned, mut returned) = (0, 0);
         loop {
             let wanted = query.chunk_size(events.len());
-            let chunk = query.chunk(&self.read(), place, wanted, self.now())?;
+            let chunk = query.chunk(&self.read(), page_start, wanted, self.now())?;
             let last = chunk.len() < wanted;
             for found in chunk {
                 let size = found.event.size();
                 let matches = query.pattern.matches(&found.event.message);
                 let full = events.len() == query.limit || (returned > 0 && returned + size > MAX_PAGE_BYTES);
                 if (matches && full) || scanned > MAX_SCANNED_BYTES {
-                    return Ok(FilteredLogEvents::page(events, Some(place.to_token(&query.group))));
+                    return Ok(FilteredLogEvents::page(events, Some(page_start.to_token(&query.group))));
                 }
                 if matches {
                     events.push(describe(&found));
                     returned += size;
                 }
                 scanned += size;
-                place.position = match place.direction {
+                page_start.position = match page_start.direction {
                     Direction::Forward => found.event.position.next(),
                     Direction::Backward => found.event.position,
                 };
@@ -163,9 +164,9 @@ impl Logs {
             (Some(mut names), None) => {
                 names.sort();
                 names.dedup();
-                Streams::Named(names)
+                SearchedStreams::Named(names)
             }
-            (None, prefix) => Streams::Prefixed(prefix.unwrap_or_default()),
+            (None, prefix) => SearchedStreams::Prefixed(prefix.unwrap_or_default()),
         };
         Ok(Query {
             group: self.group_name(input.log_group_name, input.log_group_identifier)?,
@@ -185,33 +186,40 @@ impl FilteredLogEvents {
 }
 
 impl Query {
-    /// Where every event matches, no more is looked at than the page takes, and one to know whether there is another.
+    /// The number of events to read next. If every event matches, that is the rest of the page, and one to know whether there is
+    /// another page.
     fn chunk_size(&self, found: usize) -> usize {
-        if self.pattern.matches_everything() { (self.limit - found + 1).min(CHUNK) } else { CHUNK }
+        if self.pattern.matches_everything() { (self.limit - found + 1).min(CHUNK_EVENTS) } else { CHUNK_EVENTS }
     }
 
-    /// The first `count` events from a place on, merged from the streams; fewer only if there are no more.
-    fn chunk(&self, state: &State, place: Place, count: usize, now: i64) -> Result<Vec<Found>, AwsError> {
+    /// The first `count` events of the page, merged from the streams. Returns fewer only if there are no more.
+    fn chunk(
+        &self,
+        state: &State,
+        page_start: PageStart,
+        count: usize,
+        now: i64,
+    ) -> Result<Vec<SearchedEvent>, AwsError> {
         let group = state.group(&self.group)?;
         group.must_be_standard("FilterLogEvents", &self.group)?;
-        let mut start = Position::at(self.start.max(group.oldest_kept(now)));
+        let mut start = Position::at(self.start.max(group.oldest_retained(now)));
         let mut end = match self.end.checked_add(1) {
             Some(end) => Position::at(end),
             None => Position::END,
         };
-        match place.direction {
-            Direction::Forward => start = start.max(place.position),
-            Direction::Backward => end = end.min(place.position),
+        match page_start.direction {
+            Direction::Forward => start = start.max(page_start.position),
+            Direction::Backward => end = end.min(page_start.position),
         }
         let mut ranges = vec![];
         let mut heads = BinaryHeap::new();
         for (name, stream) in self.select(group)? {
-            let mut events = match place.direction {
+            let mut events = match page_start.direction {
                 Direction::Forward => Either::Forward(stream.events.range(start, end)),
                 Direction::Backward => Either::Backward(stream.events.range(start, end).rev()),
             };
             if let Some(first) = events.next().transpose()? {
-                heads.push(Head::new(first.position, place.direction, ranges.len()));
+                heads.push(Head::new(first.position, page_start.direction, ranges.len()));
                 ranges.push((name, first, events));
             }
         }
@@ -222,13 +230,13 @@ impl Query {
             let (name, head, events) = &mut ranges[index];
             let event = match events.next().transpose()? {
                 Some(next) => {
-                    heads.push(Head::new(next.position, place.direction, index));
+                    heads.push(Head::new(next.position, page_start.direction, index));
                     std::mem::replace(head, next)
                 }
                 None => head.clone(),
             };
-            if position.sequence < place.ceiling {
-                found.push(Found { stream: Arc::clone(name), event });
+            if position.sequence < page_start.ceiling {
+                found.push(SearchedEvent { stream: Arc::clone(name), event });
             }
         }
         Ok(found)
@@ -236,10 +244,9 @@ impl Query {
 
     fn select<'a>(&self, group: &'a Group) -> Result<Vec<(&'a Arc<str>, &'a Stream)>, AwsError> {
         match &self.streams {
-            Streams::Named(names) => names.iter().map(|name| group.stream_entry(name)).collect(),
-            Streams::Prefixed(prefix) => {
-                let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
-                let streams = group.streams.range::<str, _>(from);
+            SearchedStreams::Named(names) => names.iter().map(|name| group.stream_entry(name)).collect(),
+            SearchedStreams::Prefixed(prefix) => {
+                let streams = group.streams.range_by_name((Bound::Included(prefix), Bound::Unbounded));
                 Ok(streams.take_while(|(name, _)| name.starts_with(prefix)).collect())
             }
         }
@@ -290,7 +297,7 @@ fn direction(input: &FilterLogEvents) -> Result<Direction, AwsError> {
     Ok(Direction::Backward)
 }
 
-impl Place {
+impl PageStart {
     fn to_token(self, group: &str) -> String {
         let Position { timestamp, sequence } = self.position;
         let direction = if self.direction == Direction::Backward { "b" } else { "f" };
@@ -309,7 +316,7 @@ impl Place {
     }
 }
 
-fn describe(found: &Found) -> Value {
+fn describe(found: &SearchedEvent) -> Value {
     let event = &found.event;
     json!({
         "logStreamName": *found.stream,

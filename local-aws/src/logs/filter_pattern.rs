@@ -1,8 +1,8 @@
-//! CloudWatch Logs' filter patterns: what FilterLogEvents, live tail and metric filters select events with.
+//! Filter patterns, by which FilterLogEvents and StartLiveTail select events.
 //!
-//! Pure: a pattern and a message in, an answer out. The grammar is the one of "Filter pattern syntax for metric filters,
+//! Pure: a function of a pattern and a message. The grammar is the one of "Filter pattern syntax for metric filters,
 //! subscription filters, filter log events, and Live Tail" in the CloudWatch Logs user guide. What that page leaves open
-//! is decided where it comes up and marked "unverified".
+//! is marked "unverified" in the code.
 
 mod comparison;
 mod cursor;
@@ -22,10 +22,10 @@ use cursor::Cursor;
 
 /// A parsed filter pattern.
 #[derive(Debug, Clone)]
-pub struct FilterPattern(Kind);
+pub struct FilterPattern(PatternKind);
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum PatternKind {
     Everything,
     Terms(terms::Terms),
     Json(json::JsonPattern),
@@ -33,18 +33,18 @@ enum Kind {
 }
 
 impl FilterPattern {
-    /// Reads a pattern: `{…}` for JSON, `[…]` for space-delimited fields, terms otherwise; blank selects everything.
+    /// Parses a pattern: `{…}` for JSON, `[…]` for space-delimited fields, otherwise terms. A blank pattern selects everything.
     ///
     /// # Errors
-    /// [`PatternError`] with the place and what was expected there.
+    /// The pattern is invalid. The error has the position and the problem.
     pub fn parse(pattern: &str) -> Result<Self, PatternError> {
         let mut cursor = Cursor::new(pattern);
         cursor.skip_space();
         let kind = match cursor.peek() {
-            None => Kind::Everything,
-            Some('{') => Kind::Json(json::JsonPattern::parse(&mut cursor)?),
-            Some('[') => Kind::SpaceDelimited(space_delimited::SpaceDelimited::parse(&mut cursor)?),
-            Some(_) => Kind::Terms(terms::Terms::parse(&mut cursor)?),
+            None => PatternKind::Everything,
+            Some('{') => PatternKind::Json(json::JsonPattern::parse(&mut cursor)?),
+            Some('[') => PatternKind::SpaceDelimited(space_delimited::SpaceDelimited::parse(&mut cursor)?),
+            Some(_) => PatternKind::Terms(terms::Terms::parse(&mut cursor)?),
         };
         Ok(Self(kind))
     }
@@ -52,15 +52,15 @@ impl FilterPattern {
     /// Whether the pattern selects this message.
     pub fn matches(&self, message: &str) -> bool {
         match &self.0 {
-            Kind::Everything => true,
-            Kind::Terms(terms) => terms.matches(message),
-            Kind::Json(json) => json.matches(message),
-            Kind::SpaceDelimited(fields) => fields.matches(message),
+            PatternKind::Everything => true,
+            PatternKind::Terms(terms) => terms.matches(message),
+            PatternKind::Json(json) => json.matches(message),
+            PatternKind::SpaceDelimited(fields) => fields.matches(message),
         }
     }
 
-    /// Whether the pattern is blank, so that a reader need not look at messages at all.
+    /// Whether the pattern is blank, so that a reader need not match messages.
     pub fn matches_everything(&self) -> bool {
-        matches!(self.0, Kind::Everything)
+        matches!(self.0, PatternKind::Everything)
     }
 }

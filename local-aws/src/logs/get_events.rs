@@ -1,10 +1,9 @@
-//! GetLogEvents: one stream, forward and backward.
+//! GetLogEvents: reads one stream forward and backward.
 //!
-//! A token is a place between events with a direction: `f/…` reads what comes after it, `b/…` what comes before. A page
-//! that has nothing more gives back the token it was asked with, which is how readers know the end.
+//! A token is a position between events and a direction: `f/…` reads the events after it, `b/…` those before it. A page
+//! without more events returns the token of its request, by which readers detect the end.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::error::AwsError;
 use crate::store::StoreError;
@@ -14,7 +13,7 @@ use super::event::{Position, StoredEvent};
 use super::page_token::invalid_token;
 use super::validation::Checks;
 
-/// What a page holds at most, in events and bytes.
+/// The most events and bytes of a page.
 pub(super) const MAX_PAGE_EVENTS: usize = 10_000;
 pub(super) const MAX_PAGE_BYTES: usize = 1_048_576;
 
@@ -34,13 +33,21 @@ pub(super) struct GetLogEvents {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogEvents {
-    events: Vec<Value>,
+    events: Vec<OutputLogEvent>,
     next_forward_token: String,
     next_backward_token: String,
 }
 
-/// Where a page begins, and which way it goes from there.
-enum Place {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutputLogEvent {
+    timestamp: i64,
+    message: String,
+    ingestion_time: i64,
+}
+
+/// The position where a page begins, and its direction.
+enum PageStart {
     After(Position),
     Before(Position),
 }
@@ -54,25 +61,25 @@ impl Logs {
         checks.not_negative("endTime", input.end_time);
         checks.finish()?;
         let name = self.group_name(input.log_group_name, input.log_group_identifier)?;
-        let place = input.next_token.as_deref().map(Place::parse).transpose()?;
+        let token = input.next_token.as_deref().map(PageStart::parse).transpose()?;
 
         let now = self.now();
         let state = self.read();
         let group = state.group(&name)?;
         group.must_be_standard("GetLogEvents", &name)?;
         let store = &group.stream(&stream)?.events;
-        let start = Position::at(input.start_time.unwrap_or(0).max(group.oldest_kept(now)));
-        // Without what has its timestamp: "Events with a timestamp equal to or later than this time are not included".
+        let start = Position::at(input.start_time.unwrap_or(0).max(group.oldest_retained(now)));
+        // Exclusive: "Events with a timestamp equal to or later than this time are not included".
         let end = Position::at(input.end_time.unwrap_or(i64::MAX));
-        // With nothing yet to stand beside, both tokens stand at the start, so that what comes later is read forward.
-        let empty_at = place.as_ref().map_or(start, Place::position);
-        let place = place.unwrap_or(match input.start_from_head {
-            Some(true) => Place::After(start),
-            _ => Place::Before(end),
+        // Without events, both tokens are at the start, so that later events are read forward.
+        let empty_at = token.as_ref().map_or(start, PageStart::position);
+        let page_start = token.unwrap_or(match input.start_from_head {
+            Some(true) => PageStart::After(start),
+            _ => PageStart::Before(end),
         });
-        let page = match place {
-            Place::After(from) => page(store.range(from.max(start), end), limit)?,
-            Place::Before(to) => {
+        let page = match page_start {
+            PageStart::After(from) => page(store.range(from.max(start), end), limit)?,
+            PageStart::Before(to) => {
                 let mut page = page(store.range(start, to.min(end)).rev(), limit)?;
                 page.reverse();
                 page
@@ -81,21 +88,21 @@ impl Logs {
         let before = page.first().map_or(empty_at, |event| event.position);
         let after = page.last().map_or(empty_at, |event| event.position.next());
         Ok(LogEvents {
-            events: page.iter().map(describe).collect(),
-            next_forward_token: Place::After(after).to_token(),
-            next_backward_token: Place::Before(before).to_token(),
+            events: page.iter().map(OutputLogEvent::new).collect(),
+            next_forward_token: PageStart::After(after).to_token(),
+            next_backward_token: PageStart::Before(before).to_token(),
         })
     }
 }
 
-impl Place {
+impl PageStart {
     fn position(&self) -> Position {
         match self {
             Self::After(position) | Self::Before(position) => *position,
         }
     }
 
-    /// `f/<56 digits>/s`: the digits are a position's, in the form of an event's identifier.
+    /// `f/<56 digits>/s`. The digits are a position in the form of an event's ID.
     fn to_token(&self) -> String {
         let direction = if matches!(self, Self::After(_)) { 'f' } else { 'b' };
         let Position { timestamp, sequence } = self.position();
@@ -117,7 +124,7 @@ impl Place {
     }
 }
 
-/// As many events as a page takes.
+/// The events of one page.
 fn page(
     events: impl Iterator<Item = Result<StoredEvent, StoreError>>,
     limit: usize,
@@ -126,7 +133,7 @@ fn page(
     for event in events.take(limit) {
         let event = event?;
         bytes += event.size();
-        // A first event always fits: a function's line may be longer than a page.
+        // The first event always fits, because a function's line may be longer than a page.
         if !page.is_empty() && bytes > MAX_PAGE_BYTES {
             break;
         }
@@ -135,6 +142,8 @@ fn page(
     Ok(page)
 }
 
-fn describe(event: &StoredEvent) -> Value {
-    json!({ "timestamp": event.position.timestamp, "message": *event.message, "ingestionTime": event.ingested })
+impl OutputLogEvent {
+    fn new(event: &StoredEvent) -> Self {
+        Self { timestamp: event.position.timestamp, message: event.message.to_string(), ingestion_time: event.ingested }
+    }
 }

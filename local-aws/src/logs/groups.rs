@@ -1,15 +1,13 @@
-//! CreateLogGroup, DescribeLogGroups, DeleteLogGroup, retention and deletion protection.
+//! CreateLogGroup, DescribeLogGroups and DeleteLogGroup.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::error::AwsError;
 
-use super::kept::{forget_group, keep_group};
+use super::persist::{remove_group, store_group};
 use super::state::{DELIVERY, ESSENTIALS, Group, INFREQUENT_ACCESS, STANDARD};
 use super::validation::{Checks, invalid_parameter};
 use super::{Logs, page_token};
@@ -46,30 +44,36 @@ pub(super) struct DescribeLogGroups {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogGroups {
-    log_groups: Vec<Value>,
+    log_groups: Vec<LogGroup>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }
 
-/// The input of operations on a group that say nothing but its name.
+/// A group's description.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogGroup {
+    log_group_name: String,
+    creation_time: i64,
+    metric_filter_count: usize,
+    arn: String,
+    log_group_class: String,
+    log_group_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_protection_enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_in_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_key_id: Option<String>,
+}
+
+/// The input of operations that need only a group's name.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogGroupName {
     pub(super) log_group_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PutRetentionPolicy {
-    log_group_name: Option<String>,
-    retention_in_days: Option<i32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PutDeletionProtection {
-    log_group_identifier: Option<String>,
-    deletion_protection_enabled: Option<bool>,
 }
 
 impl Logs {
@@ -103,7 +107,7 @@ impl Logs {
             ..Group::new(now)
         };
         let mut batch = self.batch();
-        keep_group(&name, &group, &mut batch);
+        store_group(&name, &group, &mut batch);
         batch.commit();
         state.groups.insert(name, group);
         Ok(())
@@ -149,7 +153,7 @@ impl Logs {
             .filter(|(_, group)| input.log_group_class.as_ref().is_none_or(|class| is_of_class(group, class)))
             .peekable();
         let page: Vec<_> = wanted.by_ref().take(limit).collect();
-        // A pattern's groups are found by searching: what AWS found comes with a token, and the last page is empty (recorded).
+        // Recorded: with a pattern, every page that has groups has a token, and the last page is empty.
         let more = by_pattern || wanted.peek().is_some();
         Ok(LogGroups {
             next_token: page.last().filter(|_| more).map(|(name, _)| page_token::encode(&[name])),
@@ -157,89 +161,41 @@ impl Logs {
         })
     }
 
-    /// Found by pattern, a group comes without its size and protection (recorded).
-    fn describe_group(&self, name: &str, group: &Group, by_pattern: bool) -> Value {
+    /// Recorded: with a pattern, groups have no size and no deletion protection.
+    fn describe_group(&self, name: &str, group: &Group, by_pattern: bool) -> LogGroup {
         let arn = self.group_arn(name);
-        let mut described = json!({
-            "logGroupName": name,
-            "creationTime": group.created,
-            "metricFilterCount": 0,
-            "arn": format!("{arn}:*"),
-            "logGroupClass": group.class,
-            "logGroupArn": arn,
-        });
-        if !by_pattern {
-            let stored: usize = group.streams.values().map(|stream| stream.events.totals().bytes).sum();
-            described["storedBytes"] = stored.into();
-            described["deletionProtectionEnabled"] = group.deletion_protection.into();
+        let bytes = || group.streams.iter().map(|(_, stream)| stream.events.totals().bytes).sum();
+        LogGroup {
+            log_group_name: name.to_owned(),
+            creation_time: group.created,
+            metric_filter_count: 0,
+            arn: format!("{arn}:*"),
+            log_group_class: group.class.clone(),
+            log_group_arn: arn,
+            stored_bytes: (!by_pattern).then(bytes),
+            deletion_protection_enabled: (!by_pattern).then_some(group.deletion_protection),
+            retention_in_days: group.retention_in_days,
+            kms_key_id: group.kms_key_id.clone(),
         }
-        if let Some(days) = group.retention_in_days {
-            described["retentionInDays"] = days.into();
-        }
-        if let Some(key) = &group.kms_key_id {
-            described["kmsKeyId"] = key.as_str().into();
-        }
-        described
     }
 
     pub(super) fn delete_log_group(&self, input: LogGroupName) -> Result<(), AwsError> {
         let name = self.required_group_name(input.log_group_name)?;
         let mut state = self.write();
         if state.group(&name)?.deletion_protection {
-            // Unverified: AWS's text is not recorded.
+            // Unverified: AWS's message is not recorded.
             let text = "The specified log group has deletion protection enabled.";
             return Err(AwsError::bad_request("ValidationException", text));
         }
         if let Some(group) = state.groups.remove(&name) {
             let mut batch = self.batch();
-            forget_group(&name, &group, &mut batch);
+            remove_group(&name, &group, &mut batch);
             batch.commit();
         }
         Ok(())
     }
 
-    pub(super) fn put_retention_policy(&self, input: PutRetentionPolicy) -> Result<(), AwsError> {
-        let mut checks = Checks::default();
-        let name = checks.required_group_name(input.log_group_name);
-        let days = checks.required("retentionInDays", input.retention_in_days);
-        if input.retention_in_days.is_some() {
-            let allowed = LOG_RETENTION_DAYS.map(|days| days.to_string());
-            checks.one_of("retentionInDays", &days.to_string(), &allowed.each_ref().map(String::as_str));
-        }
-        checks.finish()?;
-        let now = self.now();
-        let mut state = self.write();
-        let group = state.group_mut(&name)?;
-        group.retention_in_days = Some(days);
-        let oldest = group.oldest_kept(now);
-        let mut batch = self.batch();
-        keep_group(&name, group, &mut batch);
-        let expired = group.streams.values_mut().try_for_each(|stream| stream.events.expire(oldest, &mut batch));
-        batch.commit();
-        Ok(expired?)
-    }
-
-    pub(super) fn delete_retention_policy(&self, input: LogGroupName) -> Result<(), AwsError> {
-        let name = self.required_group_name(input.log_group_name)?;
-        self.change_group(&name, |group| {
-            group.retention_in_days = None;
-            Ok(())
-        })
-    }
-
-    pub(super) fn put_deletion_protection(&self, input: PutDeletionProtection) -> Result<(), AwsError> {
-        let mut checks = Checks::default();
-        let enabled = checks.required("deletionProtectionEnabled", input.deletion_protection_enabled);
-        let identifier = checks.required("logGroupIdentifier", input.log_group_identifier);
-        checks.finish()?;
-        let name = self.group_name(None, Some(identifier))?;
-        self.change_group(&name, |group| {
-            group.deletion_protection = enabled;
-            Ok(())
-        })
-    }
-
-    /// The name in an input that must have it.
+    /// Validates a required group name.
     pub(super) fn required_group_name(&self, name: Option<String>) -> Result<String, AwsError> {
         let mut checks = Checks::default();
         let name = checks.required_group_name(name);

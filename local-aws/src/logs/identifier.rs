@@ -1,4 +1,4 @@
-//! Naming a group: by name, or by ARN.
+//! Reads the name or ARN by which a request names a group.
 
 use crate::error::AwsError;
 
@@ -16,7 +16,7 @@ impl Logs {
         format!("arn:aws:logs:{}:{}:log-group:", self.shared.region, self.shared.account_id)
     }
 
-    /// The name of the group an operation is about: its `logGroupName`, or its `logGroupIdentifier`, a name or ARN.
+    /// The name of the group that a request names with `logGroupName`, or with `logGroupIdentifier`, which is a name or an ARN.
     pub(super) fn group_name(&self, name: Option<String>, identifier: Option<String>) -> Result<String, AwsError> {
         let (member, name) = match (name, identifier) {
             (Some(_), Some(_)) => {
@@ -26,7 +26,7 @@ impl Logs {
             (Some(name), None) => ("logGroupName", name),
             (None, Some(identifier)) if identifier.starts_with("arn:") => return self.group_of_arn(&identifier),
             (None, Some(identifier)) => ("logGroupIdentifier", identifier),
-            // Unverified: AWS's text for neither is not recorded.
+            // Unverified: AWS's message for neither is not recorded.
             (None, None) => return Err(invalid_parameter("Either logGroupName or logGroupIdentifier must be given.")),
         };
         let mut checks = Checks::default();
@@ -35,10 +35,10 @@ impl Logs {
         Ok(name)
     }
 
-    /// The group's name in its ARN, with or without `:*` at the end.
+    /// The group's name in its ARN, which may end with `:*`.
     ///
     /// # Errors
-    /// ResourceNotFoundException for a group of another account or region; nothing of those is here.
+    /// The ARN is of another account or region, which has no groups here.
     pub(super) fn group_of_arn(&self, arn: &str) -> Result<String, AwsError> {
         let arn = arn.strip_suffix(":*").unwrap_or(arn);
         let name = arn.strip_prefix(self.group_arn_prefix().as_str()).ok_or_else(no_such_group)?;

@@ -1,4 +1,4 @@
-//! AssociateKmsKey and DisassociateKmsKey: a key is kept with its group, and not used.
+//! AssociateKmsKey and DisassociateKmsKey. The key is stored with its group and not used.
 
 use serde::Deserialize;
 
@@ -7,12 +7,12 @@ use crate::error::AwsError;
 use super::Logs;
 use super::validation::Checks;
 
-/// The input of both.
+/// The input of both operations.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KmsKey {
     log_group_name: Option<String>,
-    /// The group's ARN; or that of query results, of which there are none here.
+    /// The group's ARN. On AWS it can also name query results, which do not exist here.
     resource_identifier: Option<String>,
     kms_key_id: Option<String>,
 }

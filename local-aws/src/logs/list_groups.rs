@@ -1,4 +1,4 @@
-//! ListLogGroups: names and classes, by class and by a pattern of prefixes and parts of names.
+//! ListLogGroups: lists names and classes of groups, by class and by prefixes or parts of names.
 
 use std::ops::Bound;
 
@@ -10,9 +10,9 @@ use super::groups::CLASSES;
 use super::validation::Checks;
 use super::{Logs, page_token};
 
-/// A page's groups at most, and without a limit.
-const MAX_GROUPS: usize = 1000;
-const GROUPS: usize = 50;
+/// The most groups of a page, and the default.
+const MAX_PAGE_GROUPS: usize = 1000;
+const DEFAULT_PAGE_GROUPS: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,26 +25,26 @@ pub(super) struct ListLogGroups {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Summaries {
-    log_groups: Vec<Summary>,
+pub(super) struct LogGroupSummaries {
+    log_groups: Vec<LogGroupSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_token: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary {
+struct LogGroupSummary {
     log_group_name: String,
     log_group_arn: String,
     log_group_class: String,
 }
 
 impl Logs {
-    pub(super) fn list_log_groups(&self, input: ListLogGroups) -> Result<Summaries, AwsError> {
+    pub(super) fn list_log_groups(&self, input: ListLogGroups) -> Result<LogGroupSummaries, AwsError> {
         let mut checks = Checks::default();
         let limit = match input.limit {
-            Some(limit) => checks.limit(Some(limit), MAX_GROUPS),
-            None => GROUPS,
+            Some(limit) => checks.limit(Some(limit), MAX_PAGE_GROUPS),
+            None => DEFAULT_PAGE_GROUPS,
         };
         if let Some(class) = &input.log_group_class {
             checks.one_of("logGroupClass", class, &CLASSES);
@@ -60,24 +60,24 @@ impl Logs {
         let mut wanted = state
             .groups
             .range::<str, _>((start, Bound::Unbounded))
-            .filter(|(name, _)| pattern.as_ref().is_none_or(|pattern| matches(pattern, name)))
+            .filter(|(name, _)| pattern.as_ref().is_none_or(|pattern| name_matches(pattern, name)))
             .filter(|(_, group)| input.log_group_class.as_ref().is_none_or(|class| group.class == *class))
             .peekable();
         let page: Vec<_> = wanted.by_ref().take(limit).collect();
         let has_more = wanted.peek().is_some();
-        let summary = |(name, group): &(&String, &super::state::Group)| Summary {
+        let summary = |(name, group): &(&String, &super::state::Group)| LogGroupSummary {
             log_group_name: (*name).clone(),
             log_group_arn: self.group_arn(name),
             log_group_class: group.class.clone(),
         };
-        Ok(Summaries {
+        Ok(LogGroupSummaries {
             next_token: page.last().filter(|_| has_more).map(|(name, _)| page_token::encode(&[name])),
             log_groups: page.iter().map(summary).collect(),
         })
     }
 }
 
-/// The model's.
+/// The model's pattern.
 const PATTERN: &str = r"(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}";
 
 fn is_pattern(pattern: &str) -> bool {
@@ -91,7 +91,7 @@ fn is_pattern(pattern: &str) -> bool {
 
 /// "Use ^ to match log group names by prefix. For a substring match, specify the string to match. [...] To match multiple
 /// patterns, separate them with a | as in ^/aws/lambda|discover."
-fn matches(pattern: &str, name: &str) -> bool {
+fn name_matches(pattern: &str, name: &str) -> bool {
     pattern.split('|').any(|part| match part.strip_prefix('^') {
         Some(prefix) => name.starts_with(prefix),
         None => name.contains(part),

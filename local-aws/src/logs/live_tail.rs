@@ -1,4 +1,4 @@
-//! StartLiveTail: what arrives in some groups, each second, for as long as somebody listens.
+//! StartLiveTail: streams the events that arrive in some groups, once per second, while the client listens.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +20,13 @@ use super::event::StoredEvent;
 use super::filter_pattern::FilterPattern;
 use super::validation::{Checks, invalid_parameter};
 
-/// What an update has at most. What is here on sessions is from
+/// The most events of an update. The rules of sessions are from
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html>
-const UPDATE_EVENTS: usize = 500;
-/// What waits at most for a client that reads slowly; the oldest are dropped.
-const WAITING_UPDATES: usize = 10;
-const UPDATE_EVERY: Duration = Duration::from_secs(1);
-const SESSION: Duration = Duration::from_hours(3);
+const MAX_UPDATE_EVENTS: usize = 500;
+/// The most updates that wait for a slow client. The oldest are dropped.
+const MAX_WAITING_UPDATES: usize = 10;
+const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
+const SESSION_DURATION: Duration = Duration::from_hours(3);
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>
 const MAX_SESSIONS: usize = 15;
 
@@ -39,27 +39,27 @@ struct StartLiveTail {
     log_event_filter_pattern: Option<String>,
 }
 
-/// What one client follows.
+/// The session of one client.
 pub(super) struct Session {
-    /// Names of groups, with what events say of them.
+    /// Names of groups, with their identifiers in events.
     groups: BTreeMap<String, String>,
-    streams: Streams,
+    streams: FollowedStreams,
     pattern: FilterPattern,
-    second: Mutex<Second>,
+    sample: Mutex<Sample>,
 }
 
-enum Streams {
+enum FollowedStreams {
     All,
     Named(Vec<String>),
     Prefixed(Vec<String>),
 }
 
-/// What has arrived since the last update: all of it, or as much as an update has, chosen by chance.
+/// The events since the last update: all of them, or a random sample if there are too many for an update.
 #[derive(Default)]
-struct Second {
+struct Sample {
     matched: usize,
-    /// With the number of the event among those that matched.
-    kept: Vec<(usize, LiveEvent)>,
+    /// The sampled events, with their numbers among those that matched.
+    events: Vec<(usize, LiveEvent)>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -68,13 +68,13 @@ struct LiveEvent {
     log_stream_name: String,
     log_group_identifier: String,
     message: String,
-    /// Epoch milliseconds, as the next.
+    /// Epoch milliseconds, like `ingestion_time`.
     timestamp: i64,
     ingestion_time: i64,
 }
 
 impl Logs {
-    /// Begins a session: the frames of its event stream, for as long as they are received.
+    /// Starts a session. Returns the frames of its event stream. The session ends when the receiver is dropped.
     ///
     /// # Errors
     /// StartLiveTail's modelled errors.
@@ -92,7 +92,7 @@ impl Logs {
         let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|session| session.strong_count() > 0);
         if sessions.len() == MAX_SESSIONS {
-            // Unverified: AWS's text is not recorded.
+            // Unverified: AWS's message is not recorded.
             let text = format!("There are {MAX_SESSIONS} Live Tail sessions already.");
             return Err(AwsError::bad_request("LimitExceededException", text));
         }
@@ -118,78 +118,78 @@ impl Logs {
         checks.length("logEventFilterPattern", &pattern, 0, 1024);
         checks.finish()?;
         let streams = match (input.log_stream_names, input.log_stream_name_prefixes) {
-            // Unverified, as the next: AWS's text is not recorded.
+            // Unverified, like the next one: AWS's message is not recorded.
             (Some(_), Some(_)) => {
                 return Err(invalid_parameter("logStreamNames and logStreamNamePrefixes are mutually exclusive."));
             }
-            (Some(names), None) => Streams::Named(names),
-            (None, Some(prefixes)) => Streams::Prefixed(prefixes),
-            (None, None) => Streams::All,
+            (Some(names), None) => FollowedStreams::Named(names),
+            (None, Some(prefixes)) => FollowedStreams::Prefixed(prefixes),
+            (None, None) => FollowedStreams::All,
         };
-        if identifiers.len() > 1 && !matches!(streams, Streams::All) {
+        if identifiers.len() > 1 && !matches!(streams, FollowedStreams::All) {
             return Err(invalid_parameter("Log streams can be named only with a single log group."));
         }
         let groups = identifiers.iter().map(|identifier| self.tailed_group(identifier));
         let pattern = FilterPattern::parse(&pattern).map_err(|error| invalid_parameter(error.to_string()))?;
-        Ok(Session { groups: groups.collect::<Result<_, _>>()?, streams, pattern, second: Mutex::default() })
+        Ok(Session { groups: groups.collect::<Result<_, _>>()?, streams, pattern, sample: Mutex::default() })
     }
 
-    /// The name of a group that can be followed, and what its events call it.
+    /// The name of a group that can be followed, and its identifier in events.
     fn tailed_group(&self, identifier: &str) -> Result<(String, String), AwsError> {
         if !identifier.starts_with("arn:") || identifier.ends_with('*') {
-            // Unverified: AWS's text is not recorded.
+            // Unverified: AWS's message is not recorded.
             let text = format!("'{identifier}' is not the ARN of a log group, which does not end with an asterisk.");
             return Err(invalid_parameter(text));
         }
         let name = self.group_of_arn(identifier)?;
         self.read().group(&name)?.must_be_standard("StartLiveTail", &name)?;
-        let called = format!("{}:{name}", self.shared.account_id);
-        Ok((name, called))
+        let identifier_in_events = format!("{}:{name}", self.shared.account_id);
+        Ok((name, identifier_in_events))
     }
 
-    /// Shows events to the sessions that follow them.
-    pub(super) fn show(&self, group: &str, stream: &str, events: &[StoredEvent]) {
-        // Patterns are matched without the lock, which everybody who writes takes.
+    /// Passes new events to the sessions that follow them.
+    pub(super) fn publish(&self, group: &str, stream: &str, events: &[StoredEvent]) {
+        // Patterns are matched without the lock, because every write takes it.
         let following: Vec<Arc<Session>> = {
             let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.retain(|session| session.strong_count() > 0);
             sessions.iter().filter_map(std::sync::Weak::upgrade).collect()
         };
         for session in following {
-            session.see(group, stream, events);
+            session.receive(group, stream, events);
         }
     }
 }
 
 impl Session {
-    fn see(&self, group: &str, stream: &str, events: &[StoredEvent]) {
-        let Some(called) = self.groups.get(group) else { return };
+    fn receive(&self, group: &str, stream: &str, events: &[StoredEvent]) {
+        let Some(identifier) = self.groups.get(group) else { return };
         let is_followed = match &self.streams {
-            Streams::All => true,
-            Streams::Named(names) => names.iter().any(|name| name == stream),
-            Streams::Prefixed(prefixes) => prefixes.iter().any(|prefix| stream.starts_with(prefix)),
+            FollowedStreams::All => true,
+            FollowedStreams::Named(names) => names.iter().any(|name| name == stream),
+            FollowedStreams::Prefixed(prefixes) => prefixes.iter().any(|prefix| stream.starts_with(prefix)),
         };
         for event in events.iter().filter(|event| is_followed && self.pattern.matches(&event.message)) {
             let live = || LiveEvent {
                 log_stream_name: stream.to_owned(),
-                log_group_identifier: called.clone(),
+                log_group_identifier: identifier.clone(),
                 message: event.message.to_string(),
                 timestamp: event.position.timestamp,
                 ingestion_time: event.ingested,
             };
-            self.second().add(live, |most| fastrand::usize(..most));
+            self.sample().add(live, |end| fastrand::usize(..end));
         }
     }
 
-    /// Sends updates until nobody receives them, or the session is over.
+    /// Sends updates until the receiver is dropped or the session expires.
     async fn run(self: Arc<Self>, start: Value, store: Store, frames: mpsc::Sender<Bytes>) {
         for frame in [event_stream::initial_response(), event_stream::event("sessionStart", &start)] {
             if frames.send(frame).await.is_err() {
                 return;
             }
         }
-        let begun = Instant::now();
-        let mut ticks = interval_at(begun + UPDATE_EVERY, UPDATE_EVERY);
+        let started = Instant::now();
+        let mut ticks = interval_at(started + UPDATE_INTERVAL, UPDATE_INTERVAL);
         let mut waiting: VecDeque<Bytes> = VecDeque::new();
         let error = loop {
             tokio::select! {
@@ -198,15 +198,15 @@ impl Session {
                     permit.send(update);
                 }
                 _ = ticks.tick() => {
-                    let update = self.second().take();
-                    // What is shown is what a kill of this process cannot take back, unless the store has failed.
+                    let update = self.sample().take();
+                    // A kill of this process does not lose events that were sent, unless the store has failed.
                     store.flushed().await.ok();
                     waiting.push_back(event_stream::event("sessionUpdate", &update));
-                    if waiting.len() > WAITING_UPDATES {
+                    if waiting.len() > MAX_WAITING_UPDATES {
                         waiting.pop_front();
                     }
                 }
-                () = sleep_until(begun + SESSION) => {
+                () = sleep_until(started + SESSION_DURATION) => {
                     break event_stream::exception("SessionTimeoutException", "The session has lasted for three hours.");
                 }
                 () = frames.closed() => return,
@@ -215,31 +215,32 @@ impl Session {
         frames.send(error).await.ok();
     }
 
-    fn second(&self) -> MutexGuard<'_, Second> {
-        self.second.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sample(&self) -> MutexGuard<'_, Sample> {
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Second {
-    /// Keeps an event as likely as any other of this second. `random` gives a number below another.
+impl Sample {
+    /// Adds an event. Every event of the update is in the sample with the same probability. `random` returns a number below its
+    /// argument.
     fn add(&mut self, event: impl FnOnce() -> LiveEvent, random: impl FnOnce(usize) -> usize) {
         let number = self.matched;
         self.matched += 1;
-        if self.kept.len() < UPDATE_EVENTS {
-            self.kept.push((number, event()));
+        if self.events.len() < MAX_UPDATE_EVENTS {
+            self.events.push((number, event()));
             return;
         }
-        let place = random(self.matched);
-        if let Some(kept) = self.kept.get_mut(place) {
-            *kept = (number, event());
+        let index = random(self.matched);
+        if let Some(sampled) = self.events.get_mut(index) {
+            *sampled = (number, event());
         }
     }
 
-    /// The update, in the order of arrival; the next second begins.
+    /// Returns the update, in the order of arrival, and starts the next sample.
     fn take(&mut self) -> Value {
-        let Self { matched, mut kept } = std::mem::take(self);
-        kept.sort_by_key(|(number, _)| *number);
-        let events: Vec<LiveEvent> = kept.into_iter().map(|(_, event)| event).collect();
+        let Self { matched, mut events } = std::mem::take(self);
+        events.sort_by_key(|(number, _)| *number);
+        let events: Vec<LiveEvent> = events.into_iter().map(|(_, event)| event).collect();
         json!({ "sessionMetadata": { "sampled": matched > events.len() }, "sessionResults": events })
     }
 }
@@ -259,19 +260,19 @@ mod tests {
     }
 
     #[test]
-    fn a_second_with_too_many_events_is_sampled_in_order() {
-        let mut second = Second::default();
+    fn an_update_with_too_many_events_is_sampled_in_order() {
+        let mut sample = Sample::default();
         let mut random = fastrand::Rng::with_seed(7);
         for (matched, sampled) in [(500, false), (5000, true), (0, false)] {
-            (0..matched).for_each(|number| second.add(|| live(number), |most| random.usize(..most)));
-            let update = second.take();
+            (0..matched).for_each(|number| sample.add(|| live(number), |end| random.usize(..end)));
+            let update = sample.take();
             assert_eq!(update["sessionMetadata"]["sampled"], sampled);
             let results = update["sessionResults"].as_array().unwrap();
             let numbers = results.iter().map(|event| event["message"].as_str().unwrap().parse::<usize>().unwrap());
             let numbers: Vec<usize> = numbers.collect();
             assert_eq!(numbers.len(), matched.min(500));
             assert!(numbers.is_sorted_by(|a, b| a < b));
-            // From all of the second, not only its beginning or end.
+            // The sample covers the whole interval, not only its beginning or end.
             let late = numbers.iter().filter(|number| **number >= matched / 2).count();
             assert!(late >= numbers.len() * 2 / 5 && late <= numbers.len() * 3 / 5, "{late}");
         }

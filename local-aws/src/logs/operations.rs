@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{Logs, read_input};
 use crate::encoding::Encoding;
@@ -29,9 +28,7 @@ impl Service for Logs {
                 Operation::json("DescribeLogGroups", Logs::describe_log_groups),
                 Operation::json("DescribeLogStreams", Logs::describe_log_streams),
                 Operation::json("DescribeMetricFilters", Logs::describe_metric_filters),
-                Operation::json("DescribeResourcePolicies", |logs: &Logs, input: Value| {
-                    logs.describe_resource_policies(&input)
-                }),
+                Operation::json("DescribeResourcePolicies", Logs::describe_resource_policies),
                 Operation::json("DescribeSubscriptionFilters", Logs::describe_subscription_filters),
                 Operation::json("DisassociateKmsKey", Logs::disassociate_kms_key),
                 // Reads the disk, or millions of events.

@@ -1,4 +1,4 @@
-//! Tokens of pages: opaque to callers, and refused in AWS's words when they are not ours.
+//! Page tokens. They are opaque to clients. Other tokens are rejected with AWS's message.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
@@ -6,12 +6,12 @@ use crate::error::AwsError;
 
 use super::validation::invalid_parameter;
 
-/// A token that says `parts`.
+/// Writes a token with these parts.
 pub(super) fn encode(parts: &[&str]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(parts.join("\n"))
 }
 
-/// What [`encode`] was given, if it was exactly `N` parts.
+/// Reads the parts of a token that [`encode`] wrote with exactly `N` parts.
 pub(super) fn decode<const N: usize>(token: &str) -> Result<[String; N], AwsError> {
     let bytes = URL_SAFE_NO_PAD.decode_to_vec(token).map_err(|_| invalid_token())?;
     let text = String::from_utf8(bytes).map_err(|_| invalid_token())?;

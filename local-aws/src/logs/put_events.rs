@@ -1,16 +1,17 @@
-//! PutLogEvents, with its rules.
+//! PutLogEvents and its rules.
 
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AwsError;
+use crate::store::StoreError;
 
+use super::event_store::EventStore;
 use super::state::{Group, no_such_stream};
 use super::validation::{Checks, invalid_parameter};
 use super::{InputEvent, Logs};
 
-/// `sequenceToken` and `entity` are taken and ignored: the first is what the service does since 2023, the second is of use
-/// only to consoles.
+/// `sequenceToken` and `entity` are accepted and ignored. AWS ignores the token since 2023, and only consoles use the entity.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PutLogEvents {
@@ -30,13 +31,13 @@ struct LogEvent {
 pub(super) struct PutLogEventsOutput {
     next_sequence_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rejected_log_events_info: Option<Rejected>,
+    rejected_log_events_info: Option<RejectedLogEventsInfo>,
 }
 
-/// Which events of a batch were not stored. "End" indexes are exclusive.
+/// The events of a batch that were not stored. "End" indexes are exclusive.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Rejected {
+struct RejectedLogEventsInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     too_new_log_event_start_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,28 +59,30 @@ impl Logs {
         let group = state.group(&group_name)?;
         group.stream(&stream_name)?;
         check_batch(&events)?;
-        let (accepted, rejected) = sort_out(events, group, now);
+        let (accepted, rejected) = accept(events, group, now);
 
         self.count(&group_name, &accepted);
-        let sequence = state.take_sequences(accepted.len());
+        let sequence = state.reserve_sequences(accepted.len());
         let mut batch = self.batch();
         let group = state.group_mut(&group_name)?;
-        let oldest = group.oldest_kept(now);
-        let store = &mut group.streams.get_mut(stream_name.as_str()).ok_or_else(no_such_stream)?.events;
-        store.expire(oldest, &mut batch)?;
-        let events = store.append(accepted, sequence, now, &mut batch);
+        let oldest = group.oldest_retained(now);
+        let append = |events: &mut EventStore| {
+            events.expire(oldest, &mut batch)?;
+            Ok::<_, StoreError>(events.append(accepted, sequence, now, &mut batch))
+        };
+        let events = group.streams.update(&stream_name, append).ok_or_else(no_such_stream)??;
         batch.commit();
         drop(state);
-        self.show(&group_name, &stream_name, &events);
+        self.publish(&group_name, &stream_name, &events);
         self.shared.budget.keep();
         Ok(PutLogEventsOutput {
             next_sequence_token: upload_sequence_token(now),
-            rejected_log_events_info: (rejected != Rejected::default()).then_some(rejected),
+            rejected_log_events_info: (rejected != RejectedLogEventsInfo::default()).then_some(rejected),
         })
     }
 }
 
-/// A token as AWS still gives, though nothing asks for it any more.
+/// The sequence token that AWS still returns, although no operation requires one.
 pub(super) fn upload_sequence_token(last_ingestion: i64) -> String {
     format!("49{last_ingestion:054}")
 }
@@ -106,7 +109,7 @@ fn check_events(checks: &mut Checks, events: Option<Vec<LogEvent>>) -> Vec<Input
     checked.collect()
 }
 
-/// The rules for the batch as a whole.
+/// Checks the rules for the batch as a whole.
 fn check_batch(events: &[InputEvent]) -> Result<(), AwsError> {
     let bytes: usize = events.iter().map(|event| event.message.len() + limits::PUT_LOG_EVENTS_OVERHEAD_BYTES).sum();
     if bytes > limits::PUT_LOG_EVENTS_BYTES {
@@ -127,12 +130,12 @@ fn check_batch(events: &[InputEvent]) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// What of a chronological batch is stored, and what is too old or too new for it.
-fn sort_out(mut events: Vec<InputEvent>, group: &Group, now: i64) -> (Vec<InputEvent>, Rejected) {
+/// Divides a chronological batch into the events to store and the report on those that are too old or too new.
+fn accept(mut events: Vec<InputEvent>, group: &Group, now: i64) -> (Vec<InputEvent>, RejectedLogEventsInfo) {
     let older_than = |time: i64| events.partition_point(|event| event.timestamp < time);
-    let (too_old, expired) = (older_than(now - limits::PUT_LOG_EVENTS_AGE_MS), older_than(group.oldest_kept(now)));
+    let (too_old, expired) = (older_than(now - limits::PUT_LOG_EVENTS_AGE_MS), older_than(group.oldest_retained(now)));
     let too_new = older_than(now.saturating_add(limits::PUT_LOG_EVENTS_AHEAD_MS + 1));
-    let rejected = Rejected {
+    let rejected = RejectedLogEventsInfo {
         too_new_log_event_start_index: Some(too_new).filter(|&start| start < events.len()),
         too_old_log_event_end_index: Some(too_old).filter(|&end| end > 0),
         expired_log_event_end_index: Some(expired).filter(|&end| end > 0),

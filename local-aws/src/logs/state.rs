@@ -1,4 +1,4 @@
-//! The groups and their streams.
+//! The state of the service: groups and their streams.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AwsError;
 
-use super::event_store::EventStore;
+use super::stream_map::{Stream, StreamMap};
 
-/// The classes of groups.
+/// The log group classes.
 pub(super) const STANDARD: &str = "STANDARD";
 pub(super) const INFREQUENT_ACCESS: &str = "INFREQUENT_ACCESS";
 pub(super) const DELIVERY: &str = "DELIVERY";
@@ -17,13 +17,13 @@ pub(super) const ESSENTIALS: &str = "ESSENTIALS";
 
 const MILLISECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// Everything the service knows.
+/// All log groups.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) groups: BTreeMap<String, Group>,
-    /// The sequence number of the next event, whatever its group.
+    /// The sequence number of the next event of any group.
     pub(super) next_sequence: u64,
-    /// What the store knows the next stream by.
+    /// The ID of the next stream in the store.
     pub(super) next_stream: u64,
 }
 
@@ -37,13 +37,7 @@ pub(super) struct Group {
     pub(super) deletion_protection: bool,
     pub(super) tags: BTreeMap<String, String>,
     #[serde(skip)]
-    pub(super) streams: BTreeMap<Arc<str>, Stream>,
-}
-
-pub(super) struct Stream {
-    /// Epoch milliseconds.
-    pub(super) created: i64,
-    pub(super) events: EventStore,
+    pub(super) streams: StreamMap,
 }
 
 impl State {
@@ -55,8 +49,8 @@ impl State {
         self.groups.get_mut(name).ok_or_else(no_such_group)
     }
 
-    /// The first of `count` sequence numbers nobody else gets.
-    pub(super) fn take_sequences(&mut self, count: usize) -> u64 {
+    /// Reserves `count` sequence numbers. Returns the first one.
+    pub(super) fn reserve_sequences(&mut self, count: usize) -> u64 {
         let first = self.next_sequence;
         self.next_sequence += count as u64;
         first
@@ -72,7 +66,7 @@ impl Group {
             class: STANDARD.to_owned(),
             deletion_protection: false,
             tags: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            streams: StreamMap::default(),
         }
     }
 
@@ -82,11 +76,13 @@ impl Group {
 
     /// The stream with the shared copy of its name.
     pub(super) fn stream_entry(&self, name: &str) -> Result<(&Arc<str>, &Stream), AwsError> {
-        self.streams.get_key_value(name).ok_or_else(no_such_stream)
+        self.streams.get_entry(name).ok_or_else(no_such_stream)
     }
 
+    /// Rejects an operation on a group that is not of the class STANDARD.
+    ///
     /// # Errors
-    /// The group is of a class without this operation, in AWS's words as they were reported for FilterLogEvents:
+    /// The group's class does not have this operation. The message is AWS's, as reported for FilterLogEvents:
     /// <https://github.com/aws/karpenter-provider-aws/pull/9567>
     pub(super) fn must_be_standard(&self, operation: &str, name: &str) -> Result<(), AwsError> {
         if self.class == STANDARD {
@@ -99,9 +95,9 @@ impl Group {
         Err(AwsError::bad_request("InvalidOperationException", text))
     }
 
-    /// The oldest timestamp retention still keeps, in epoch milliseconds. Of the class DELIVERY it is a day's: "Log events in
-    /// log groups in the Delivery class are kept in CloudWatch Logs for only one day".
-    pub(super) fn oldest_kept(&self, now: i64) -> i64 {
+    /// The oldest timestamp within the retention, in epoch milliseconds. The class DELIVERY has one day: "Log events in log groups
+    /// in the Delivery class are kept in CloudWatch Logs for only one day".
+    pub(super) fn oldest_retained(&self, now: i64) -> i64 {
         let days = if self.class == DELIVERY { Some(1) } else { self.retention_in_days };
         match days {
             Some(days) => now - i64::from(days) * MILLISECONDS_PER_DAY,

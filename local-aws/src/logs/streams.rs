@@ -5,11 +5,11 @@ use serde::Deserialize;
 use crate::error::AwsError;
 
 use super::Logs;
-use super::kept::forget_stream;
+use super::persist::remove_stream;
 use super::state::no_such_stream;
 use super::validation::Checks;
 
-/// The input of both.
+/// The input of both operations.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogStreamName {
@@ -31,12 +31,12 @@ impl Logs {
     pub(super) fn create_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
         let (group, stream) = input.checked()?;
         let mut state = self.write();
-        if state.group(&group)?.streams.contains_key(stream.as_str()) {
+        if state.group(&group)?.streams.get(&stream).is_some() {
             let text = "The specified log stream already exists";
             return Err(AwsError::bad_request("ResourceAlreadyExistsException", text));
         }
         let mut batch = self.batch();
-        self.stream_or_new(&mut state, &group, &stream, &mut batch);
+        self.group_with_stream(&mut state, &group, &stream, &mut batch);
         batch.commit();
         Ok(())
     }
@@ -46,7 +46,7 @@ impl Logs {
         let mut state = self.write();
         let stream = state.group_mut(&group)?.streams.remove(name.as_str()).ok_or_else(no_such_stream)?;
         let mut batch = self.batch();
-        forget_stream(&group, &name, &stream, &mut batch);
+        remove_stream(&group, &name, &stream, &mut batch);
         batch.commit();
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Tags of groups, by ARN (TagResource and its family) and by name (the older TagLogGroup and its family).
+//! Tags of groups: by ARN (TagResource, UntagResource, ListTagsForResource) and by name (the older TagLogGroup, UntagLogGroup,
+//! ListTagsLogGroup).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::error::AwsError;
 use super::Logs;
 use super::validation::{Checks, invalid_parameter};
 
-/// The most tags a group may carry.
+/// The most tags of a group.
 const MAX_TAGS: usize = 50;
 
 #[derive(Deserialize)]
@@ -93,7 +94,7 @@ impl Logs {
         let arn = checks.required("resourceArn", arn);
         checks.finish()?;
         if !arn.starts_with("arn:") {
-            // Unverified: AWS's text is not recorded.
+            // Unverified: AWS's message is not recorded.
             return Err(invalid_parameter(format!("'{arn}' is not an ARN of a log group.")));
         }
         self.group_of_arn(&arn)

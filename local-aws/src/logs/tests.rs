@@ -1,9 +1,9 @@
-//! The operations as a client sees them: bodies in, answers out, on a clock the test sets.
+//! Tests of the operations: request bodies in, responses out, with a clock that the test sets.
 
+mod durable;
 mod events;
 mod filter;
 mod groups;
-mod kept;
 mod live_tail;
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Fixture {
         Self { logs: Logs::with_clock("eu-central-1", "111111111111", store, budget, now).unwrap(), clock }
     }
 
-    /// With group `g` and stream `s`.
+    /// Creates group `g` and stream `s`.
     fn with_stream() -> Self {
         let fixture = Self::new();
         fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
@@ -60,7 +60,7 @@ impl Fixture {
         }
     }
 
-    /// The code and text of a refusal.
+    /// The code and message of an expected error.
     fn refused(&self, operation: &str, input: Value) -> (String, String) {
         match self.call(operation, input) {
             Ok(output) => panic!("{operation} answered {output}"),
@@ -71,14 +71,14 @@ impl Fixture {
         }
     }
 
-    /// Puts events, of a timestamp and a message each, on stream `stream` of group `g`.
+    /// Puts events, each a timestamp and a message, on a stream of group `g`.
     fn put(&self, stream: &str, events: &[(i64, &str)]) -> Value {
         let events: Vec<Value> = events.iter().map(|(t, m)| json!({"timestamp": t, "message": m})).collect();
         self.ok("PutLogEvents", json!({"logGroupName": "g", "logStreamName": stream, "logEvents": events}))
     }
 }
 
-/// One member of each element.
+/// The value of a member in each element.
 fn each<'a>(list: &'a Value, member: &str) -> Vec<&'a str> {
     list.as_array().unwrap().iter().map(|element| element[member].as_str().unwrap()).collect()
 }

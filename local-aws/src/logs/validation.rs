@@ -1,4 +1,4 @@
-//! The model's constraints, and how AWS words what breaks them.
+//! The constraints of the service model, with AWS's messages for violations.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -6,10 +6,10 @@ use std::fmt::Display;
 use crate::error::AwsError;
 use crate::validation::Input;
 
-/// Collects what is wrong with an input, to refuse it once with all of it.
+/// Collects the violations of an input, so that one error reports them all.
 #[derive(Default)]
 pub(super) struct Checks {
-    /// An error with a text of its own, which comes before the collected ones.
+    /// An error with its own message, which takes precedence over the collected ones.
     special: Option<AwsError>,
     errors: Vec<String>,
 }
@@ -27,27 +27,27 @@ impl Checks {
         Err(invalid_parameter(format!("{count} validation {errors} detected: {}", self.errors.join("; "))))
     }
 
-    fn broken(&mut self, value: &dyn Display, member: &str, constraint: &str) {
+    fn violated(&mut self, value: &dyn Display, member: &str, constraint: &str) {
         self.errors.push(format!("Value {value} at '{member}' failed to satisfy constraint: {constraint}"));
     }
 
-    /// A member that must be there; its default if it is not, for [`Checks::finish`] to refuse.
+    /// A required member. If it is missing, notes the violation and returns the default.
     pub(super) fn required<T: Default>(&mut self, member: &str, value: Option<T>) -> T {
         value.unwrap_or_else(|| {
-            self.broken(&"null", member, "Member must not be null");
+            self.violated(&"null", member, "Member must not be null");
             T::default()
         })
     }
 
-    pub(super) fn length(&mut self, member: &str, value: &str, least: usize, most: usize) {
+    pub(super) fn length(&mut self, member: &str, value: &str, min: usize, max: usize) {
         let length = value.chars().count();
-        if length < least {
-            let constraint = format!("Member must have length greater than or equal to {least}");
-            self.broken(&format_args!("'{value}'"), member, &constraint);
+        if length < min {
+            let constraint = format!("Member must have length greater than or equal to {min}");
+            self.violated(&format_args!("'{value}'"), member, &constraint);
         }
-        if length > most {
-            let constraint = format!("Member must have length less than or equal to {most}");
-            self.broken(&format_args!("'{value}'"), member, &constraint);
+        if length > max {
+            let constraint = format!("Member must have length less than or equal to {max}");
+            self.violated(&format_args!("'{value}'"), member, &constraint);
         }
     }
 
@@ -58,48 +58,48 @@ impl Checks {
     pub(super) fn must_match(&mut self, member: &str, value: &str, pattern: &str, matches: bool) {
         if !matches {
             let constraint = format!("Member must satisfy regular expression pattern: {pattern}");
-            self.broken(&format_args!("'{value}'"), member, &constraint);
+            self.violated(&format_args!("'{value}'"), member, &constraint);
         }
     }
 
     pub(super) fn one_of(&mut self, member: &str, value: &str, allowed: &[&str]) {
         if !allowed.contains(&value) {
             let constraint = format!("Member must satisfy enum value set: [{}]", allowed.join(", "));
-            self.broken(&format_args!("'{value}'"), member, &constraint);
+            self.violated(&format_args!("'{value}'"), member, &constraint);
         }
     }
 
     pub(super) fn not_negative(&mut self, member: &str, value: Option<i64>) {
         if let Some(value) = value.filter(|&value| value < 0) {
-            self.broken(&format_args!("'{value}'"), member, "Member must have value greater than or equal to 0");
+            self.violated(&format_args!("'{value}'"), member, "Member must have value greater than or equal to 0");
         }
     }
 
-    /// A list's or map's length; the value itself is not repeated in the text, it may be 10,001 events.
-    pub(super) fn count(&mut self, member: &str, count: usize, least: usize, most: usize) {
+    /// Checks the length of a list or map. The message does not repeat the value, which may be 10,001 events.
+    pub(super) fn count(&mut self, member: &str, count: usize, min: usize, max: usize) {
         let value = format!("'[{count} members]'");
-        if count < least {
-            self.broken(&value, member, &format!("Member must have length greater than or equal to {least}"));
+        if count < min {
+            self.violated(&value, member, &format!("Member must have length greater than or equal to {min}"));
         }
-        if count > most {
-            self.broken(&value, member, &format!("Member must have length less than or equal to {most}"));
+        if count > max {
+            self.violated(&value, member, &format!("Member must have length less than or equal to {max}"));
         }
     }
 
-    /// A page's size: what was asked for, or the most there can be.
-    pub(super) fn limit(&mut self, value: Option<i64>, most: usize) -> usize {
-        let Some(limit) = value else { return most };
+    /// The size of a page: the requested limit, or the maximum.
+    pub(super) fn limit(&mut self, value: Option<i64>, max: usize) -> usize {
+        let Some(limit) = value else { return max };
         if limit < 1 {
-            self.broken(&format_args!("'{limit}'"), "limit", "Member must have value greater than or equal to 1");
+            self.violated(&format_args!("'{limit}'"), "limit", "Member must have value greater than or equal to 1");
         }
         match usize::try_from(limit) {
-            Ok(limit) if limit > most => {
-                let constraint = format!("Member must have value less than or equal to {most}");
-                self.broken(&format_args!("'{limit}'"), "limit", &constraint);
-                most
+            Ok(limit) if limit > max => {
+                let constraint = format!("Member must have value less than or equal to {max}");
+                self.violated(&format_args!("'{limit}'"), "limit", &constraint);
+                max
             }
             Ok(limit) => limit,
-            Err(_) => most,
+            Err(_) => max,
         }
     }
 
@@ -113,7 +113,7 @@ impl Checks {
         self.pattern(member, name, "[^:*]*", |c| c != ':' && c != '*');
     }
 
-    /// The `logGroupName` an input must have.
+    /// Checks a required `logGroupName`.
     pub(super) fn required_group_name(&mut self, name: Option<String>) -> String {
         if let Some(name) = &name {
             self.group_name("logGroupName", name);
@@ -121,7 +121,7 @@ impl Checks {
         self.required("logGroupName", name)
     }
 
-    /// The `logStreamName` an input must have.
+    /// Checks a required `logStreamName`.
     pub(super) fn required_stream_name(&mut self, name: Option<String>) -> String {
         if let Some(name) = &name {
             self.stream_name("logStreamName", name);
@@ -143,7 +143,7 @@ impl Checks {
         self.count("tags", tags.len(), 1, 50);
         for (key, value) in tags {
             if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-                // Unverified: AWS's text is not recorded.
+                // Unverified: AWS's message is not recorded.
                 let text = "aws: prefixed tag key names are not allowed for external use.";
                 self.special.get_or_insert_with(|| invalid_parameter(text));
             }
@@ -155,7 +155,7 @@ impl Checks {
     }
 }
 
-/// Checks what AWS checks before its model.
+/// Checks the rules that AWS checks before the model.
 pub(super) fn check_names(input: &Input) -> Result<(), AwsError> {
     let Input::Structure(members) = input else { return Ok(()) };
     let is_too_long = |(member, value): &(String, Input)| {
@@ -165,7 +165,7 @@ pub(super) fn check_names(input: &Input) -> Result<(), AwsError> {
     if members.iter().any(is_too_long) { Err(name_too_long()) } else { Ok(()) }
 }
 
-/// Too long a name has a text of its own (recorded).
+/// Recorded: a name that is too long has its own message.
 fn name_too_long() -> AwsError {
     invalid_parameter("Invalid LogGroup or LogStream, both must have length less than or equal to 512.")
 }

@@ -1,19 +1,19 @@
-//! How many bytes of records and log events stay in memory, the oldest leaving first, whoever holds them.
+//! Bounds the bytes of records and log events in memory. The oldest are evicted first, whichever shard or log stream owns them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Takings of one holder in a row count as one up to so many bytes, which bounds what the order itself takes.
-const MERGE_BYTES: usize = 64 << 10;
+/// Merges consecutive allocations by one owner up to this size, which bounds the queue.
+const MAX_MERGED_BYTES: usize = 64 << 10;
 
-/// Something whose oldest bytes can go: the records of a shard, the events of a log stream.
+/// An owner of memory: the records of a shard, or the events of a log stream.
 pub trait Holder: Send + Sync {
-    /// Lets go of its oldest, at least `bytes` of it if it has as much, whole items. Returns how many bytes that were.
-    /// Called with no lock of the budget held; must not call [`Share::give_back`] for them.
+    /// Evicts its oldest items, at least `bytes` if it has as many. Returns the evicted bytes. The budget calls this without a lock.
+    /// It must not call [`Share::give_back`] for the evicted bytes.
     fn let_go(&self, bytes: usize) -> usize;
 }
 
-/// A limit in bytes that holders share; clones are the same one.
+/// A limit in bytes that all owners share. Clones share it.
 #[derive(Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
@@ -27,17 +27,17 @@ struct Shared {
 #[derive(Default)]
 struct Ledger {
     held: usize,
-    /// What was taken, the oldest first. What was given back is still in it, and so is what is of a holder that is gone.
-    order: VecDeque<Taking>,
-    has_dropped: bool,
+    /// The allocations, the oldest first. Released allocations, and those of dropped owners, may still be in it.
+    queue: VecDeque<Allocation>,
+    has_evicted: bool,
 }
 
-struct Taking {
-    of: Arc<Account>,
+struct Allocation {
+    owner: Arc<Account>,
     bytes: usize,
 }
 
-/// What one holder has. Its numbers are changed under the ledger's lock only.
+/// The allocations of one owner. Its numbers change only under the ledger's lock.
 struct Account {
     holder: Weak<dyn Holder>,
     numbers: Mutex<Numbers>,
@@ -46,19 +46,19 @@ struct Account {
 #[derive(Default)]
 struct Numbers {
     held: usize,
-    /// What the holder let go of by itself, or more of than it was asked to: its oldest, still in the order.
+    /// Bytes that the owner released by itself, or evicted beyond a request. They are its oldest and still in the queue.
     ahead: usize,
     is_closed: bool,
 }
 
-/// A holder's part of the budget; given back whole when it is dropped.
+/// An owner's part of the budget. Dropping it releases all of its bytes.
 pub struct Share {
     shared: Arc<Shared>,
     account: Arc<Account>,
 }
 
 impl Budget {
-    /// At most `limit` bytes.
+    /// Creates a budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { shared: Arc::new(Shared { limit, ledger: Mutex::default() }) }
     }
@@ -68,29 +68,29 @@ impl Budget {
         Share { shared: Arc::clone(&self.shared), account }
     }
 
-    /// How many bytes are held.
+    /// The bytes in memory.
     #[cfg(test)]
     pub fn held(&self) -> usize {
         self.shared.ledger().held
     }
 
-    /// Has the oldest bytes let go of, until what is held is within the limit. Call it after [`Share::take`], with none of
-    /// the holder's locks held; it costs nothing while there is room.
+    /// Evicts the oldest bytes until the limit is met. Must be called after [`Share::take`], without any of the owner's locks. Costs
+    /// nothing while there is room.
     pub fn keep(&self) {
-        while let Some(Taking { of, bytes }) = self.shared.oldest_over() {
-            let Some(holder) = of.holder.upgrade() else { continue };
-            let gone = holder.let_go(bytes);
+        while let Some(Allocation { owner, bytes }) = self.shared.oldest_over_limit() {
+            let Some(holder) = owner.holder.upgrade() else { continue };
+            let evicted = holder.let_go(bytes);
             let mut ledger = self.shared.ledger();
-            let mut numbers = of.numbers();
-            let counted = gone.min(numbers.held);
+            let mut numbers = owner.numbers();
+            let counted = evicted.min(numbers.held);
             numbers.held -= counted;
-            numbers.ahead += gone.saturating_sub(bytes);
+            numbers.ahead += evicted.saturating_sub(bytes);
             ledger.held -= counted;
-            if gone > 0 && !ledger.has_dropped {
-                ledger.has_dropped = true;
+            if evicted > 0 && !ledger.has_evicted {
+                ledger.has_evicted = true;
                 let limit = self.shared.limit;
                 tracing::warn!(
-                    "{limit} bytes of records and log events are in memory (--memory-limit): the oldest leave it from now on"
+                    "records and log events have reached the memory limit of {limit} bytes (--memory-limit): the oldest are evicted from now on"
                 );
             }
         }
@@ -98,15 +98,15 @@ impl Budget {
 }
 
 impl Ledger {
-    /// Takes what is held no more off the front of the order, which would else grow for as long as there is room.
-    fn forget(&mut self) {
-        while let Some(front) = self.order.front_mut() {
-            let left = front.of.owed(front.bytes);
+    /// Removes released allocations from the front of the queue, which would otherwise grow while there is room.
+    fn remove_released(&mut self) {
+        while let Some(front) = self.queue.front_mut() {
+            let left = front.owner.remaining(front.bytes);
             if left > 0 {
                 front.bytes = left;
                 return;
             }
-            self.order.pop_front();
+            self.queue.pop_front();
         }
     }
 }
@@ -116,20 +116,20 @@ impl Shared {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The oldest taking that is still held, if too much is.
-    fn oldest_over(&self) -> Option<Taking> {
+    /// The oldest allocation, if the limit is exceeded.
+    fn oldest_over_limit(&self) -> Option<Allocation> {
         let mut ledger = self.ledger();
         if ledger.held <= self.limit {
             return None;
         }
-        ledger.forget();
-        ledger.order.pop_front()
+        ledger.remove_released();
+        ledger.queue.pop_front()
     }
 }
 
 impl Account {
-    /// What of a taking, the oldest, is still held.
-    fn owed(&self, bytes: usize) -> usize {
+    /// The bytes of the owner's oldest allocation that were not released.
+    fn remaining(&self, bytes: usize) -> usize {
         let mut numbers = self.numbers();
         let ahead = numbers.ahead.min(bytes);
         numbers.ahead -= ahead;
@@ -142,19 +142,21 @@ impl Account {
 }
 
 impl Share {
-    /// Counts `bytes` more, the newest of all. May be called under the holder's own lock.
+    /// Allocates `bytes`, the newest of all. May be called under the owner's lock.
     pub fn take(&self, bytes: usize) {
         let mut ledger = self.shared.ledger();
         ledger.held += bytes;
         self.account.numbers().held += bytes;
-        ledger.forget();
-        match ledger.order.back_mut() {
-            Some(last) if Arc::ptr_eq(&last.of, &self.account) && last.bytes < MERGE_BYTES => last.bytes += bytes,
-            _ => ledger.order.push_back(Taking { of: Arc::clone(&self.account), bytes }),
+        ledger.remove_released();
+        match ledger.queue.back_mut() {
+            Some(last) if Arc::ptr_eq(&last.owner, &self.account) && last.bytes < MAX_MERGED_BYTES => {
+                last.bytes += bytes
+            }
+            _ => ledger.queue.push_back(Allocation { owner: Arc::clone(&self.account), bytes }),
         }
     }
 
-    /// Counts `bytes` less: the holder let go of its oldest by itself. May be called under the holder's own lock.
+    /// Releases `bytes`, the owner's oldest. May be called under the owner's lock.
     pub fn give_back(&self, bytes: usize) {
         let mut ledger = self.shared.ledger();
         let mut numbers = self.account.numbers();
@@ -179,7 +181,7 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// Items of so many bytes each, the oldest first.
+    /// Items with their sizes in bytes, the oldest first.
     #[derive(Default)]
     struct Items(Mutex<VecDeque<usize>>);
 
@@ -197,13 +199,13 @@ mod tests {
     impl Holder for Items {
         fn let_go(&self, bytes: usize) -> usize {
             let mut items = self.0.lock().unwrap();
-            let mut gone = 0;
-            while gone < bytes
+            let mut evicted = 0;
+            while evicted < bytes
                 && let Some(item) = items.pop_front()
             {
-                gone += item;
+                evicted += item;
             }
-            gone
+            evicted
         }
     }
 
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_leave_first_whoever_holds_them() {
+    fn the_oldest_bytes_are_evicted_first_whoever_owns_them() {
         let budget = Budget::new(100);
         let (one, of_one) = holder(&budget);
         let (two, of_two) = holder(&budget);
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_back_is_not_asked_for_again() {
+    fn released_bytes_are_not_evicted() {
         let budget = Budget::new(100);
         let (one, of_one) = holder(&budget);
         let (two, of_two) = holder(&budget);
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_does_not_grow_with_what_is_gone() {
+    fn the_queue_does_not_grow_with_released_allocations() {
         let budget = Budget::new(1000);
         let (_one, of_one) = holder(&budget);
         let (_two, of_two) = holder(&budget);
@@ -263,6 +265,6 @@ mod tests {
                 share.give_back(100);
             }
         }
-        assert!(budget.shared.ledger().order.len() <= 4);
+        assert!(budget.shared.ledger().queue.len() <= 4);
     }
 }

@@ -1,8 +1,8 @@
-//! Checks a data folder before the engine opens it, and changes nothing.
+//! Checks a data directory before the engine opens it. Changes nothing.
 //!
-//! Each commit carries a number, and the number of the commit before it in each tree. What the tables and the journals
-//! contain must therefore be without a gap, and reach as far as the commit counter says. A journal may end in a torn write;
-//! everything else that is not as it was written is damage.
+//! Each commit has a number, and the number of the commit before it in each tree. So the commits in the tables and the journals must
+//! have no gap, and must reach the number in the commit counter. A journal may end in a torn write. Every other difference from what
+//! was written is damage.
 
 pub mod journal;
 pub mod tables;
@@ -19,15 +19,15 @@ use super::{StoreError, folder};
 use journal::Piece;
 use tables::existing;
 
-/// What the engine writes into `version`.
+/// The content of the engine's file `version`.
 pub const VERSION: &[u8] = b"FJL\x03";
-/// The engine's own tree, which names the others.
+/// The number of the engine's own tree, which lists the others.
 pub const META_TREE: usize = 0;
 
-/// Something that is not as it was written.
+/// A damaged file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Below the data folder.
+    /// The path below the data directory.
     pub file: PathBuf,
     pub position: Option<u64>,
     pub what: String,
@@ -43,38 +43,38 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What a folder contains.
+/// The result of a check.
 #[derive(Default)]
-pub struct Checked {
+pub struct CheckedDirectory {
     pub damages: Vec<Damage>,
-    /// Nothing was ever committed: the engine is created anew.
+    /// Whether nothing was ever committed. Then the engine is created.
     pub is_new: bool,
-    /// The last commit that is there, by tree.
+    /// The last existing commit of each tree.
     pub found: PerTree,
-    /// The journal that is written to, and where what is valid in it ends.
+    /// The newest journal, and the end of its valid writes.
     pub end: Option<(PathBuf, u64)>,
     pub torn: Option<Damage>,
-    /// Commits that had not reached the disk when the machine stopped.
+    /// The number of commits that were not synced when the machine stopped.
     pub unsynced: u64,
 }
 
-/// What is expected of the commit counter.
+/// Whether there must be a commit counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
     Required,
-    /// Required, and the data folder's own file is damaged.
+    /// Required, and the marker file is damaged.
     Unmarked,
-    /// Written by a version without one, or just recovered.
+    /// An earlier version wrote the directory, or it was just recovered.
     Absent,
 }
 
-/// Checks a folder. It must be locked: nobody writes to it meanwhile.
+/// Checks a data directory. The caller holds its lock.
 ///
 /// # Errors
 /// A file or folder cannot be read.
-pub fn check(dir: &Path, counter: Counter) -> Result<Checked, StoreError> {
+pub fn check(dir: &Path, counter: Counter) -> Result<CheckedDirectory, StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
-    let mut checked = Checked::default();
+    let mut checked = CheckedDirectory::default();
     let claim = match commits::read(dir) {
         _ if counter == Counter::Absent => None,
         Ok(claim) => Some(claim),
@@ -91,13 +91,13 @@ pub fn check(dir: &Path, counter: Counter) -> Result<Checked, StoreError> {
             checked.add(
                 commits::FILE,
                 None,
-                format!("the commit counter {state}: a journal that was cut could not be noticed"),
+                format!("the commit counter {state}, so a truncated journal could not be detected"),
             );
             None
         }
     };
     if counter == Counter::Unmarked {
-        checked.add(folder::MARKER, None, "does not say that the folder is a data folder".into());
+        checked.add(folder::MARKER, None, "does not identify a data directory".into());
     }
     let store = dir.join(FOLDER);
     if existing(fs::metadata(&store)).map_err(failed)?.is_none() {
@@ -118,7 +118,7 @@ pub fn check(dir: &Path, counter: Counter) -> Result<Checked, StoreError> {
     Ok(checked)
 }
 
-/// The journals of a folder and their numbers, the oldest first.
+/// The journals and their numbers, the oldest first.
 pub fn journals(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut journals = Vec::new();
     for entry in existing(fs::read_dir(dir.join(FOLDER)))?.into_iter().flatten() {
@@ -134,7 +134,7 @@ pub fn journals(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(journals)
 }
 
-/// Whether the engine was never written to. A kill may have interrupted its creation.
+/// Whether the engine has no data. A kill may have interrupted its creation.
 fn is_unused(dir: &Path) -> io::Result<bool> {
     for (_, path) in journals(dir)? {
         if journal::pieces(&fs::read(path)?).next().is_some() {
@@ -155,11 +155,11 @@ fn unreadable_table(error: &lsm_tree::Error) -> String {
         lsm_tree::Error::Io(source) => format!("a table cannot be read: {source}"),
         lsm_tree::Error::ChecksumMismatch { .. } => "a block of a table fails its checksum".to_owned(),
         lsm_tree::Error::Decompress(_) => "a block of a table cannot be decompressed".to_owned(),
-        _ => "a table is not laid out as the engine writes it".to_owned(),
+        _ => "a table has an invalid layout".to_owned(),
     }
 }
 
-impl Checked {
+impl CheckedDirectory {
     fn add(&mut self, file: &str, position: Option<usize>, what: String) {
         self.damages.push(Damage { file: file.into(), position: position.map(|position| position as u64), what });
     }
@@ -231,7 +231,7 @@ impl Checked {
         Ok(())
     }
 
-    /// Takes a write of a journal over; says which commits before it are missing.
+    /// Adds a write of a journal. Returns a message if commits before it are missing.
     fn follow(&mut self, batch: &journal::Batch<'_>) -> Option<String> {
         let marker = batch.marker()?;
         let is_missing = (0..TREES).any(|tree| marker.before[tree] > self.found[tree]);
@@ -245,7 +245,7 @@ impl Checked {
         missing
     }
 
-    /// Compares what was found with what the counter says.
+    /// Compares the existing commits with the counter.
     fn compare(&mut self, claim: commits::Claim) {
         let last = |commits: PerTree| commits.into_iter().max().unwrap_or(0);
         let required = claim.required();

@@ -1,12 +1,12 @@
-//! The commit counter: a small file beside the engine that says which commits the engine's files must contain.
+//! The commit counter: a small file that names the commits which the engine's files must contain.
 //!
-//! The engine cannot tell a journal that was cut at the end of a write from one that ends there. The counter can: it is
-//! written after each commit has been handed to the operating system and before the commit is acknowledged. So it never
-//! names a commit that the journal did not have, and every acknowledged commit is named.
+//! The engine cannot distinguish a journal that was truncated at the end of a write from one that ends there. The counter can: it is
+//! written after each commit was written to the page cache and before the commit is acknowledged. So it never names a commit that
+//! the journal did not have, and it names every acknowledged commit.
 //!
-//! After a power failure the counter may be ahead of the journal, because neither had reached the disk. The counter
-//! therefore also records which commits were synced, and the boot of the machine it was written in: within that boot all
-//! written commits must be there, in a later one the synced commits.
+//! After a power failure, the counter may be ahead of the journal, because neither was synced. The counter
+//! therefore also records the synced commits and the boot ID of the machine. After a restart within the same boot, all written
+//! commits must exist. After a later boot, the synced commits must.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::engine::TREES;
 
 pub const FILE: &str = "commits";
-/// Two slots are written in turn, each within a sector of its own: a torn write damages one of them.
+/// Two slots are written in turn, each in its own sector. A torn write damages only one of them.
 const SLOT_BYTES: usize = 512;
 const USED_BYTES: usize = 8 + 8 + 16 + 2 * TREES * 8;
 const MAGIC: [u8; 8] = *b"commits1";
@@ -26,7 +26,7 @@ const MAGIC: [u8; 8] = *b"commits1";
 /// The number of the last commit that wrote to each tree; 0 if none did.
 pub type PerTree = [u64; TREES];
 
-/// What the counter says.
+/// The contents of the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Claim {
     /// Counts the writes of the counter itself.
@@ -37,7 +37,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The commits that must be there.
+    /// The commits that must exist.
     pub fn required(&self) -> PerTree {
         if boot().is_some_and(|boot| boot == self.boot) { self.written } else { self.synced }
     }
@@ -68,7 +68,7 @@ impl Claim {
     }
 }
 
-/// Why the counter says nothing.
+/// The reason why the counter cannot be read.
 #[derive(Debug)]
 pub enum Unreadable {
     Missing,
@@ -76,7 +76,7 @@ pub enum Unreadable {
     Io(io::Error),
 }
 
-/// Reads the counter. A slot that fails its checksum is passed over if the other one is valid.
+/// Reads the counter. Ignores a slot that fails its checksum if the other one is valid.
 pub fn read(dir: &Path) -> Result<Claim, Unreadable> {
     let bytes = std::fs::read(dir.join(FILE)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unreadable::Missing,
@@ -93,7 +93,7 @@ pub struct Commits {
 }
 
 impl Commits {
-    /// Writes the counter anew: `found` is there and synced.
+    /// Writes a new counter. `found` are the existing commits, which are synced.
     pub fn create(dir: &Path, found: PerTree) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(FILE))?;
         let turn = read(dir).map_or(0, |claim| claim.turn);
@@ -106,7 +106,7 @@ impl Commits {
         Ok(commits)
     }
 
-    /// Records what has been handed to the operating system.
+    /// Records the commits that were written.
     pub fn write(&mut self, written: PerTree) -> io::Result<()> {
         self.claim.written = written;
         self.claim.turn += 1;
@@ -114,7 +114,7 @@ impl Commits {
         self.file.write_all_at(&self.claim.encode(), slot)
     }
 
-    /// Records that all that was written is on the disk.
+    /// Records that all written commits are synced.
     pub fn sync(&mut self) -> io::Result<()> {
         self.claim.synced = self.claim.written;
         self.write(self.claim.written)?;
@@ -122,13 +122,13 @@ impl Commits {
     }
 }
 
-/// Tells one run of the machine from the next; `None` where the system does not say.
+/// The boot ID of the machine. `None` if the system has none.
 fn boot() -> Option<[u8; 16]> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     uuid::Uuid::try_parse(id.trim()).ok().map(uuid::Uuid::into_bytes)
 }
 
-/// Replaces the counter by one that claims this.
+/// Replaces the counter.
 #[cfg(test)]
 pub fn write_claim(dir: &Path, boot: [u8; 16], written: PerTree, synced: PerTree) {
     std::fs::write(dir.join(FILE), Claim { turn: 1, boot, written, synced }.encode())

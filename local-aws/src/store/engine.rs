@@ -1,5 +1,5 @@
-//! The engine, `fjall`: log-structured merge trees with a journal in front. It opens a damaged journal as if it ended there,
-//! so the folder is checked before (`check`), and each commit carries a number.
+//! The engine, `fjall`: log-structured merge trees with a write-ahead journal. The engine opens a damaged journal as if it ended at the
+//! damage. So the directory is checked first (`check`), and each commit has a number.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,55 +15,55 @@ use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use lsm_tree::AbstractTree;
 
 use super::check::journal::Marker;
-use super::check::{self, Checked, Counter};
+use super::check::{self, CheckedDirectory, Counter};
 use super::commits::{Commits, PerTree};
 use super::{Changes, Keyspace, StoreError, folder, recover};
 
-/// The engine's folder in the data folder.
+/// The engine's folder in the data directory.
 pub const FOLDER: &str = "store";
-/// The trees, in the order of their numbers in the engine, which counts them from 1.
+/// The trees, in the order of their numbers in the engine, which start at 1.
 const NAMES: [&str; TREES] = ["state", "records", "events"];
 pub const TREES: usize = 3;
-/// The key of each commit's marker: below the numbers of all keyspaces.
+/// The key of a commit's marker. It sorts before the keys of all keyspaces.
 pub const MARKER_KEY: [u8; 1] = [0];
 
-/// Bounds what is read again at the start, and so how long that takes.
+/// Bounds the journals, which are replayed at the start.
 const JOURNAL_BYTES: u64 = 128 << 20;
 /// The size of a tree's memtable, unless one commit alone is larger.
 const MEMTABLE_BYTES: [u64; TREES] = [3 << 20, 12 << 20, 6 << 20];
-/// Memtables of a tree at most: the active one, one that is being written to a table, and one that is in a table and that the
-/// engine releases when the next one is rotated.
-const MEMTABLES: u64 = 3;
-/// Tables that are gathered before they are compacted. Every table begins with a commit's marker, so that all of them overlap
-/// and a compaction rewrites what it reads: the more tables, the less is rewritten.
+/// The most memtables of a tree: the active one, one that is being flushed, and one that was flushed and that the engine releases with
+/// the next rotation.
+const MAX_MEMTABLES: u64 = 3;
+/// The number of tables in level 0 that starts a compaction. Every table has a commit's marker as its first key, so all tables overlap
+/// and a compaction rewrites all of them. The more tables are gathered, the less is rewritten.
 const L0_TABLES: u8 = 8;
 const CACHE_BYTES: u64 = 8 << 20;
-/// What the engine holds in memory.
+/// The most memory that the engine uses.
 pub const MEMORY_BYTES: usize =
-    (MEMTABLES * (MEMTABLE_BYTES[0] + MEMTABLE_BYTES[1] + MEMTABLE_BYTES[2]) + CACHE_BYTES) as usize;
-/// What an entry of a memtable counts besides its key and its value, as the engine counts.
+    (MAX_MEMTABLES * (MEMTABLE_BYTES[0] + MEMTABLE_BYTES[1] + MEMTABLE_BYTES[2]) + CACHE_BYTES) as usize;
+/// The bytes that the engine counts for an entry of a memtable in addition to its key and value.
 const ENTRY_BYTES: u64 = size_of::<lsm_tree::InternalValue>() as u64;
-/// How often the writer checks whether a memtable has been written to its table.
+/// How often the writer checks whether a memtable was flushed.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
 
 pub struct Engine {
     dir: PathBuf,
     database: Database,
-    /// What is small and changes in place, and the two that only grow at their ends: a tree each.
+    /// One tree for small values that change in place, and one for each of the two keyspaces that only grow.
     trees: [fjall::Keyspace; TREES],
-    commits: Mutex<Counted>,
+    commits: Mutex<CommitCounter>,
     /// Held for as long as the engine is open.
     _lock: File,
 }
 
-/// The number of the last commit, and the file that says it.
-struct Counted {
+/// The number of the last commit, and the file that stores it.
+struct CommitCounter {
     last: u64,
     written: PerTree,
     file: Commits,
 }
 
-/// A key as it is on disk: after the number of its keyspace.
+/// A key on disk: the number of its keyspace, then the key.
 pub fn key(keyspace: Keyspace, key: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(1 + key.len());
     bytes.put_u8(keyspace as u8);
@@ -71,7 +71,7 @@ pub fn key(keyspace: Keyspace, key: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// The engine on its files, created if there are none.
+/// Opens the engine. Creates its files if there are none.
 pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]), StoreError> {
     let failed = |source| match source {
         fjall::Error::Locked => StoreError::Locked(dir.to_owned()),
@@ -84,7 +84,7 @@ pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]),
         .open()
         .map_err(failed)?;
     let tree = |index: usize| {
-        // `Engine::make_room` rotates memtables. The engine would do it when it comes to it, and lets them grow until then.
+        // `Engine::make_room` rotates memtables. The engine would let them grow until a worker has time to rotate them.
         let compaction = || Arc::new(Leveled::default().with_l0_threshold(L0_TABLES));
         let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX).compaction_strategy(compaction());
         database.keyspace(NAMES[index], options).map_err(failed)
@@ -94,7 +94,7 @@ pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]),
 }
 
 impl Engine {
-    /// Opens the folder if everything in it is as it was written; with `is_recovering`, what is valid of it.
+    /// Opens the data directory if it is undamaged. With `is_recovering`, opens what is valid in it.
     pub fn open(dir: &Path, counter: Counter, is_recovering: bool) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
         let mut checked = check::check(dir, counter)?;
@@ -113,21 +113,21 @@ impl Engine {
             folder::mark(dir).map_err(failed)?;
         }
         let last = checked.found.into_iter().max().unwrap_or(0);
-        let commits = Mutex::new(Counted { last, written: checked.found, file });
+        let commits = Mutex::new(CommitCounter { last, written: checked.found, file });
         let engine = Self { dir: dir.to_owned(), database, trees, commits, _lock: lock };
         for index in 0..TREES {
-            // The journals were read into memtables.
+            // The journals were replayed into memtables.
             engine.make_room(index, 0)?;
         }
         Ok(engine)
     }
 
-    /// Writes these together or not at all; they are with the operating system when this returns.
+    /// Writes the changes atomically. They are in the page cache when this returns.
     pub fn write(&self, group: Vec<Changes>) -> Result<(), StoreError> {
         let mut batch = self.batch();
         for changes in group {
             if !changes.removed_ranges.is_empty() {
-                // What is to be removed is looked up: all that comes before must be there.
+                // A range is removed by looking up its keys, so all earlier changes must be committed.
                 let before = std::mem::replace(&mut batch, self.batch());
                 self.commit(before)?;
             }
@@ -146,12 +146,12 @@ impl Engine {
         self.commit(batch)
     }
 
-    fn batch(&self) -> Numbered {
-        Numbered { batch: self.database.batch().durability(Some(PersistMode::Buffer)), bytes: [0; TREES] }
+    fn batch(&self) -> NumberedBatch {
+        NumberedBatch { batch: self.database.batch().durability(Some(PersistMode::Buffer)), bytes: [0; TREES] }
     }
 
-    /// Writes a batch with its number, then the counter: never the other way round.
-    fn commit(&self, Numbered { mut batch, bytes }: Numbered) -> Result<(), StoreError> {
+    /// Commits a batch with its number, then writes the counter. The order matters: the counter never names a missing commit.
+    fn commit(&self, NumberedBatch { mut batch, bytes }: NumberedBatch) -> Result<(), StoreError> {
         let touched = bytes.map(|bytes| bytes > 0);
         if !touched.contains(&true) {
             return Ok(());
@@ -174,8 +174,8 @@ impl Engine {
         commits.file.write(written).map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
     }
 
-    /// Rotates a tree's memtable if it has no room for so many bytes more, once the one before it is in a table. Whoever
-    /// commits waits meanwhile: the engine itself would let five memtables wait, each of any size.
+    /// Rotates a tree's memtable if it has no room for `bytes` more. Waits until the memtable before it was flushed: the engine itself
+    /// would let five memtables of any size wait.
     fn make_room(&self, index: usize, bytes: u64) -> Result<(), StoreError> {
         let tree = &self.trees[index];
         let memtable = tree.tree.active_memtable();
@@ -183,24 +183,24 @@ impl Engine {
             return Ok(());
         }
         while tree.tree.sealed_memtable_count() > 0 {
-            // Fails once a table could not be written: nobody writes this one then.
+            // Fails if a table could not be written. Then this one is not written either.
             self.database.persist(PersistMode::Buffer).map_err(|source| self.failed(source))?;
             thread::sleep(FLUSH_POLL);
         }
-        // This also releases the memtables that are in tables.
+        // This also releases the memtables that were flushed.
         tree.rotate_memtable().map_err(|source| self.failed(source))?;
         Ok(())
     }
 
-    /// Brings what was written to the disk itself, where a power failure does not take it.
+    /// Syncs everything that was written to the disk, where it survives a power failure.
     pub fn sync(&self) -> Result<(), StoreError> {
         self.database.persist(PersistMode::SyncData).map_err(|source| self.failed(source))?;
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         commits.file.sync().map_err(|source| StoreError::Io { dir: self.dir.clone(), source })
     }
 
-    /// For each tree: the bytes of its active memtable, how large one may be, how many are being written to tables, and how many
-    /// versions of the tree hold memtables.
+    /// For each tree: the bytes of its active memtable, the limit, the number of memtables that wait to be flushed, and the number of
+    /// versions of the tree that hold memtables.
     #[cfg(test)]
     pub fn memtables(&self) -> [(u64, u64, usize, usize); TREES] {
         std::array::from_fn(|index| {
@@ -210,7 +210,7 @@ impl Engine {
         })
     }
 
-    /// Brings everything from memory to table files, and waits until nothing is being rewritten.
+    /// Flushes all memtables to table files, and waits until no compaction runs.
     #[cfg(test)]
     pub fn flush_tables(&self) {
         for tree in &self.trees {
@@ -221,7 +221,7 @@ impl Engine {
         }
     }
 
-    /// The entries with these keys, which are returned without their prefix of so many bytes.
+    /// The entries with these keys, which are returned without their first `prefix` bytes.
     pub fn range(&self, keyspace: Keyspace, keys: Range<Bytes>, prefix: usize) -> Entries {
         self.entries(self.tree(keyspace).range(keys), prefix)
     }
@@ -244,14 +244,14 @@ impl Engine {
     }
 }
 
-/// A batch, and what it writes to each tree.
-struct Numbered {
+/// A batch, and the bytes that it adds to each tree.
+struct NumberedBatch {
     batch: fjall::OwnedWriteBatch,
-    /// For each tree, as its memtable counts them.
+    /// For each tree, as its memtable counts.
     bytes: [u64; TREES],
 }
 
-impl Numbered {
+impl NumberedBatch {
     fn put(&mut self, engine: &Engine, keyspace: Keyspace, key: Bytes, value: Bytes) {
         self.bytes[tree(keyspace)] += (key.len() + value.len()) as u64 + ENTRY_BYTES;
         self.batch.insert(engine.tree(keyspace), key, value);
@@ -264,7 +264,7 @@ impl Numbered {
     }
 }
 
-/// The tree that a keyspace is in.
+/// The index of a keyspace's tree.
 fn tree(keyspace: Keyspace) -> usize {
     match keyspace {
         Keyspace::Records => 1,
@@ -273,7 +273,7 @@ fn tree(keyspace: Keyspace) -> usize {
     }
 }
 
-/// Keeps other endpoints from the folder, and from reading it while it is checked.
+/// Locks the data directory, so that no other endpoint writes to it or reads it while it is checked.
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
     let folder = File::open(dir).map_err(failed)?;
@@ -284,20 +284,18 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Makes the files of a folder that was checked ready for the engine: cuts the torn end of the journal off.
-fn prepare(dir: &Path, checked: &Checked) -> io::Result<()> {
+/// Prepares the files of a checked directory for the engine: truncates a torn end of the journal.
+fn prepare(dir: &Path, checked: &CheckedDirectory) -> io::Result<()> {
     let store = dir.join(FOLDER);
     if checked.is_new && store.exists() {
         fs::remove_dir_all(&store)?;
     }
     if let Some(torn) = &checked.torn {
-        tracing::warn!(
-            "{torn}, as after a kill in the middle of a write that was never acknowledged: they were dropped"
-        );
+        tracing::warn!("{torn}, as after a kill during a write that was never acknowledged. They were dropped");
     }
     if checked.unsynced > 0 {
         let count = checked.unsynced;
-        tracing::warn!("the machine stopped before the last {count} commits had reached its disk: they are lost");
+        tracing::warn!("the machine stopped before the last {count} commits were synced. They are lost");
     }
     if let Some((journal, end)) = &checked.end {
         let journal = OpenOptions::new().write(true).open(journal)?;
@@ -310,7 +308,7 @@ fn prepare(dir: &Path, checked: &Checked) -> io::Result<()> {
     Ok(())
 }
 
-/// A full disk, a folder that is gone: in the system's own words.
+/// The error of the engine, with the operating system's message if there is one.
 fn failure(dir: &Path, source: fjall::Error) -> StoreError {
     use fjall::Error;
     let reason = match source {
@@ -333,14 +331,14 @@ fn failure(dir: &Path, source: fjall::Error) -> StoreError {
     StoreError::Engine { dir: dir.to_owned(), reason }
 }
 
-/// Tries to write to the folder. The engine does not say why its own writes failed.
+/// Tries to write to the data directory, because the engine does not report why its own writes failed.
 fn probe(dir: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(dir)?;
     file.write_all(&[1; 64 << 10])?;
     file.sync_all()
 }
 
-/// Keys, as their keyspace has them, and values.
+/// Keys without the number of their keyspace, and values.
 pub struct Entries {
     dir: PathBuf,
     entries: fjall::Iter,

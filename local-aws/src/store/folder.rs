@@ -1,4 +1,4 @@
-//! Whose folder it is: the marker with the format's version.
+//! The marker file, which identifies a data directory and its format.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,12 @@ use super::check::Counter;
 use super::{StoreError, commits, engine};
 use crate::private;
 
-/// The file that says that a folder is ours, and in which format.
+/// The marker file.
 pub const MARKER: &str = "local-aws.json";
 const UNFINISHED: &str = "local-aws.json.new";
-/// Counts up with every change that an older version would misread.
+/// The version of the format. It increases with every change that an older version would misread.
 const FORMAT: u32 = 2;
-/// Of a version that kept no commit counter.
+/// The format before there was a commit counter.
 const WITHOUT_COUNTER: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -23,10 +23,11 @@ struct Marker {
     format: u32,
 }
 
-/// Checks that the folder is this user's alone, ours, and of a format we know; creates it and marks it as ours where there is
-/// none, or nothing in it. With `is_recovering`, its marker may be damaged or missing. Returns what it must have.
+/// Checks that the directory belongs to this user only, is a data directory, and has a supported format. Creates and marks it if it
+/// does not exist or is empty. With `is_recovering`, the marker may be damaged or missing. Returns whether there must be a commit
+/// counter.
 pub fn prepare(dir: &Path, is_recovering: bool) -> Result<Counter, StoreError> {
-    match format(dir) {
+    match read_format(dir) {
         Ok(WITHOUT_COUNTER) => Ok(Counter::Absent),
         Ok(_) => Ok(Counter::Required),
         Err(StoreError::BadMarker(..)) if is_recovering && has_a_store(dir) => Ok(Counter::Unmarked),
@@ -34,12 +35,12 @@ pub fn prepare(dir: &Path, is_recovering: bool) -> Result<Counter, StoreError> {
     }
 }
 
-/// Whether the rest of a folder says that it is ours.
+/// Whether a directory without a valid marker has the other files of a data directory.
 fn has_a_store(dir: &Path) -> bool {
     dir.join(commits::FILE).exists() && dir.join(engine::FOLDER).exists()
 }
 
-fn format(dir: &Path) -> Result<u32, StoreError> {
+fn read_format(dir: &Path) -> Result<u32, StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
     private::create_dir_all(dir).map_err(failed)?;
     private::check(dir).map_err(|reason| StoreError::NotPrivate { dir: dir.to_owned(), reason })?;
@@ -69,12 +70,12 @@ fn check(dir: &Path, marker: &[u8]) -> Result<u32, StoreError> {
         return Err(StoreError::NewerFormat { dir: dir.to_owned(), found: format, expected: FORMAT });
     }
     if format == 0 {
-        return Err(StoreError::BadMarker(dir.to_owned(), format!("its {MARKER} names no format")));
+        return Err(StoreError::BadMarker(dir.to_owned(), format!("its {MARKER} does not name a format")));
     }
     Ok(format)
 }
 
-/// Whole or not at all: a kill in between leaves a folder that counts as empty.
+/// Writes the marker atomically. A directory with an incomplete marker counts as empty.
 pub fn mark(dir: &Path) -> io::Result<()> {
     let unfinished = dir.join(UNFINISHED);
     private::write(&unfinished, &serde_json::to_vec(&Marker { format: FORMAT })?)?;

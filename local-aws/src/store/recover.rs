@@ -1,4 +1,4 @@
-//! Opens what is valid of a damaged folder: keeps a copy, then drops what is damaged.
+//! Recovers a damaged data directory: makes a copy, then drops what is damaged.
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Write};
@@ -9,31 +9,31 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::check::journal::{self, Piece};
 use super::check::tables::{self, Manifest, TableEntry};
-use super::check::{self, Checked, META_TREE, VERSION};
+use super::check::{self, CheckedDirectory, META_TREE, VERSION};
 use super::engine::{self, FOLDER, TREES};
 use super::{StoreError, commits, folder};
 
-/// Repairs the files of a folder. Every commit that can be read stays, those after a damaged one included.
+/// Repairs the files of a data directory. Every readable commit remains, including those after a damaged one.
 ///
 /// # Errors
-/// The copy or the repaired files cannot be written. The folder can be recovered again.
-pub fn recover(dir: &Path, checked: &Checked) -> Result<(), StoreError> {
+/// The copy or the repaired files cannot be written. Then the directory can be recovered again.
+pub fn recover(dir: &Path, checked: &CheckedDirectory) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io { dir: dir.to_owned(), source };
-    let kept = keep(dir).map_err(failed)?;
-    tracing::warn!("recovering {}: a copy of it as it was is in {}", dir.display(), kept.display());
+    let copied = make_copy(dir).map_err(failed)?;
+    tracing::warn!("recovering {}: a copy of the damaged directory is in {}", dir.display(), copied.display());
     for damage in checked.damages.iter().chain(&checked.torn) {
         tracing::warn!("damaged: {damage}");
     }
-    // An empty engine has the files that every engine has.
+    // A new engine provides the files that every engine has.
     let template = tempfile::tempdir_in(dir).map_err(failed)?;
     drop(engine::open_database(template.path())?);
     repair(dir, template.path()).map_err(failed)?;
-    tracing::warn!("what is damaged was dropped; everything else is there");
+    tracing::warn!("damaged data was dropped; everything else was recovered");
     Ok(())
 }
 
-/// Copies what may be changed to a new folder.
-fn keep(dir: &Path) -> io::Result<PathBuf> {
+/// Copies the files that may be changed to a new folder.
+fn make_copy(dir: &Path) -> io::Result<PathBuf> {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S");
     let names = std::iter::once(format!("damaged-{now}")).chain((2..).map(|count| format!("damaged-{now}-{count}")));
     for kept in names.map(|name| dir.join(name)) {
@@ -92,7 +92,7 @@ fn repair(dir: &Path, template: &Path) -> io::Result<()> {
     File::open(&store)?.sync_all()
 }
 
-/// Writes a manifest without the damaged tables; of all readable table files if there is no manifest.
+/// Writes a manifest without the damaged tables. Without a manifest, it has all readable table files.
 fn rewrite_manifest(tree: &Path, fresh: &Path, old: Option<Manifest>, damaged: &[u64]) -> io::Result<()> {
     fs::create_dir_all(tree.join("tables"))?;
     let newest = fs::read_dir(tree)?
@@ -109,7 +109,7 @@ fn rewrite_manifest(tree: &Path, fresh: &Path, old: Option<Manifest>, damaged: &
         }
         None => {
             let mut levels = empty.levels.clone();
-            // The newest first, each a run of its own: they may overlap.
+            // The newest first. Each is its own run, because tables may overlap.
             levels[0] = tables::readable(tree)?.into_iter().rev().map(|table| vec![table]).collect();
             levels
         }
@@ -133,7 +133,7 @@ fn rewrite_manifest(tree: &Path, fresh: &Path, old: Option<Manifest>, damaged: &
     replace(&tree.join("current"), &current)
 }
 
-/// Leaves the valid writes. Their numbers go: with gaps between them they would say that something is missing.
+/// Writes a journal with the valid writes. Their commit numbers are removed, because gaps would count as damage.
 fn rewrite_journal(path: &Path) -> io::Result<()> {
     let (bytes, mut valid, mut last) = (fs::read(path)?, Vec::new(), None);
     for piece in journal::pieces(&bytes) {
@@ -147,7 +147,7 @@ fn rewrite_journal(path: &Path) -> io::Result<()> {
     replace(path, &valid)
 }
 
-/// Replaces a file whole or not at all.
+/// Replaces a file atomically.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     fs::write(&unfinished, bytes)?;

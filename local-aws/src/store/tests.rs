@@ -1,4 +1,4 @@
-//! The store on a folder of its own.
+//! Tests of the store with a data directory.
 
 mod damage;
 
@@ -35,7 +35,7 @@ fn open_error(dir: &Path) -> String {
 }
 
 #[test]
-fn what_was_committed_is_read_at_once_and_after_opening_again() {
+fn committed_entries_are_read_at_once_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     put(&store, 0..1000);
@@ -48,7 +48,7 @@ fn what_was_committed_is_read_at_once_and_after_opening_again() {
 }
 
 #[test]
-fn keyspaces_are_apart_and_values_are_json() {
+fn keyspaces_are_separate_and_values_are_json() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let mut batch = store.batch();
@@ -61,7 +61,7 @@ fn keyspaces_are_apart_and_values_are_json() {
 }
 
 #[test]
-fn a_range_is_removed_as_it_was_before_the_batch() {
+fn a_range_is_removed_before_the_puts_of_its_batch() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     put(&store, 0..100);
@@ -74,7 +74,7 @@ fn a_range_is_removed_as_it_was_before_the_batch() {
 }
 
 #[tokio::test]
-async fn without_a_folder_nothing_is_kept_and_nothing_waited_for() {
+async fn without_a_data_directory_nothing_is_persisted_and_flushing_does_not_wait() {
     let store = Store::open(None).unwrap();
     put(&store, 0..10);
     store.flushed().await.unwrap();
@@ -82,7 +82,7 @@ async fn without_a_folder_nothing_is_kept_and_nothing_waited_for() {
 }
 
 #[tokio::test]
-async fn many_callers_at_once_are_all_written_each_in_its_order() {
+async fn concurrent_commits_are_all_written_each_caller_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let callers = (0..8u64).map(|caller| {
@@ -129,7 +129,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn a_torn_last_write_is_dropped_whole_and_writing_goes_on() {
+async fn a_torn_last_write_is_dropped_whole_and_writing_continues() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     put(&store, 0..1);
@@ -138,7 +138,7 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_goes_on() {
     let counter = fs::read(dir.path().join(commits::FILE)).unwrap();
     put(&store, 1..2);
     store.flushed().await.unwrap();
-    // As a kill would leave it: copied while it is open.
+    // A copy while it is open is what a kill leaves.
     let files = tempfile::tempdir().unwrap();
     copy(dir.path(), files.path());
     let whole = fs::read(journal(files.path())).unwrap();
@@ -150,12 +150,12 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_goes_on() {
         let torn = tempfile::tempdir().unwrap();
         copy(files.path(), torn.path());
         fs::write(journal(torn.path()), &whole[..cut]).unwrap();
-        // It was acknowledged.
+        // The counter names it: it was acknowledged.
         let error = open_error(torn.path());
         assert!(error.contains("commit 2, which was acknowledged, is missing"), "cut at {cut}: {error}");
-        // Opening brings everything to the disk: once in a while is enough.
+        // Opening a directory syncs it, which is slow, so only some cuts are tried.
         if cut % 16 == 0 {
-            // It was not: the counter is written after it.
+            // With the counter of before, it was not acknowledged.
             fs::write(torn.path().join(commits::FILE), &counter).unwrap();
             let store = Store::open(Some(torn.path())).unwrap();
             assert_eq!((records(&store), checkpoint(&store)), (vec![0], Some(0)), "cut at {cut} of {before}..{end}");
@@ -168,7 +168,7 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_goes_on() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_read_reports_it_and_is_not_written_to() {
+async fn a_data_directory_that_cannot_be_read_reports_it_and_is_not_written_to() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     put(&store, 0..100);
@@ -185,7 +185,7 @@ async fn a_folder_that_cannot_be_read_reports_it_and_is_not_written_to() {
 }
 
 #[test]
-fn one_endpoint_at_a_time() {
+fn a_second_endpoint_on_a_data_directory_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     assert!(open_error(dir.path()).contains("is in use by another endpoint: stop it"));
@@ -194,7 +194,7 @@ fn one_endpoint_at_a_time() {
 }
 
 #[test]
-fn a_newer_format_and_a_folder_that_is_not_ours_are_refused_by_name() {
+fn a_newer_format_and_a_foreign_directory_are_rejected_by_name() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thesis.tex"), "x").unwrap();
     let error = open_error(dir.path());
@@ -203,14 +203,14 @@ fn a_newer_format_and_a_folder_that_is_not_ours_are_refused_by_name() {
     let marker = dir.path().join(folder::MARKER);
     fs::write(&marker, r#"{"format":3}"#).unwrap();
     let error = open_error(dir.path());
-    assert!(error.contains("data format 3, and this version knows 2"), "{error}");
+    assert!(error.contains("data format 3, and this version supports 2"), "{error}");
     fs::write(&marker, "{}").unwrap();
     let error = open_error(dir.path());
     assert!(error.contains("local-aws.json reads missing field `format`"), "{error}");
 }
 
 #[test]
-fn memtables_stay_small_however_fast_the_writes_are() {
+fn memtables_stay_within_their_limit_however_fast_the_writes_are() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let engine = &store.open.as_ref().unwrap().engine;
@@ -223,15 +223,15 @@ fn memtables_stay_small_however_fast_the_writes_are() {
         }
         batch.commit();
         for (largest, (active, limit, sealed, versions)) in largest.iter_mut().zip(engine.memtables()) {
-            // A commit's marker is not counted.
+            // The limit does not count a commit's marker.
             assert!(active <= limit + 1000, "{active} bytes in a memtable of {limit}");
             assert!(sealed <= 1, "{sealed} memtables wait");
-            // Two after each table, and one more while a compaction ends.
+            // There are two after each flush, and one more while a compaction ends.
             assert!(versions <= 4, "{versions} versions hold memtables");
             *largest = active.max(*largest);
         }
     }
-    // More was written than fits in one.
+    // More was written than one memtable holds.
     for (largest, (_, limit, ..)) in largest.into_iter().zip(engine.memtables()) {
         assert!(largest > limit / 2, "{largest}");
     }

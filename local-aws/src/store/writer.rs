@@ -1,4 +1,4 @@
-//! The one thread that writes, and the queue in front of it.
+//! The writer thread and the write queue.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use super::engine::Engine;
 use super::{Changes, StoreError};
 
-/// What waits at most before whoever commits more is held up.
+/// The most bytes in the queue. Commits beyond it wait.
 pub const MAX_QUEUED_BYTES: usize = 8 << 20;
-/// What is written in one go at most, unless one batch alone is larger.
+/// The most bytes of one write, unless one batch alone is larger.
 const MAX_GROUP_BYTES: usize = 4 << 20;
-/// How long what was written may be with the operating system only, at risk if the power fails.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// The time between two syncs. A power failure can lose what was written since the last one.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 pub struct Writer {
     shared: Arc<Shared>,
@@ -23,26 +23,26 @@ pub struct Writer {
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// There is something in the queue, or it is closed.
+    /// Notified when a batch is queued or the queue is closed.
     filled: Condvar,
-    /// Something was taken out and written.
+    /// Notified when batches were written.
     emptied: Condvar,
-    written: watch::Sender<Written>,
+    progress: watch::Sender<WriteProgress>,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Changes>,
     bytes: usize,
-    /// How many batches were committed, and how many of them are written.
+    /// The number of batches that were committed, and of those that were written.
     committed: u64,
     written: u64,
     is_closed: bool,
 }
 
-/// How many batches are written, and why there will be no more.
+/// The number of batches that were written, and the first failure, after which nothing more is written.
 #[derive(Default)]
-struct Written {
+struct WriteProgress {
     count: u64,
     failure: Option<Arc<str>>,
 }
@@ -53,7 +53,7 @@ impl Writer {
             queue: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
-            written: watch::channel(Written::default()).0,
+            progress: watch::channel(WriteProgress::default()).0,
         });
         let thread = std::thread::spawn({
             let shared = Arc::clone(&shared);
@@ -80,11 +80,11 @@ impl Writer {
 
     pub async fn flushed(&self) -> Result<(), StoreError> {
         let committed = self.shared.queue().committed;
-        let mut written = self.shared.written.subscribe();
-        let reached = written.wait_for(|written| written.count >= committed || written.failure.is_some()).await;
+        let mut progress = self.shared.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.count >= committed || progress.failure.is_some()).await;
         match reached {
-            Ok(written) => written.failure.clone().map_or(Ok(()), |failure| Err(StoreError::Failed(failure))),
-            Err(_) => Err(StoreError::Failed("the writer ended".into())),
+            Ok(progress) => progress.failure.clone().map_or(Ok(()), |failure| Err(StoreError::Failed(failure))),
+            Err(_) => Err(StoreError::Failed("the writer thread has ended".into())),
         }
     }
 
@@ -93,12 +93,12 @@ impl Writer {
         self.shared.failure().map(StoreError::Failed)
     }
 
-    /// Stops writing because the folder cannot be read.
+    /// Stops writing because the data directory cannot be read.
     pub fn fail(&self, error: &StoreError) {
         self.shared.failed(error);
     }
 
-    /// Blocks until what is committed is written, or cannot be.
+    /// Blocks until everything that was committed is written or the data directory has failed.
     pub fn wait(&self) {
         let mut queue = self.shared.queue();
         let committed = queue.committed;
@@ -115,7 +115,7 @@ impl Drop for Writer {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that writes the data folder panicked");
+            tracing::error!("the writer thread panicked");
         }
     }
 }
@@ -125,8 +125,9 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be written next; none once the queue is closed and empty. With `until`, an empty one at that time.
-    fn take(&self, until: Option<Instant>) -> Option<Vec<Changes>> {
+    /// Waits for batches and removes them from the queue. Returns `None` once the queue is closed and empty, and no batches at the
+    /// time `until`.
+    fn next_batches(&self, until: Option<Instant>) -> Option<Vec<Changes>> {
         let mut queue = self.queue();
         while queue.waiting.is_empty() && !queue.is_closed {
             queue = match until.map(|until| until.saturating_duration_since(Instant::now())) {
@@ -136,25 +137,25 @@ impl Shared {
             };
         }
         queue.bytes = 0;
-        let taken = std::mem::take(&mut queue.waiting);
-        (!taken.is_empty()).then_some(taken)
+        let batches = std::mem::take(&mut queue.waiting);
+        (!batches.is_empty()).then_some(batches)
     }
 
     fn wrote(&self, count: u64) {
         self.queue().written += count;
         self.emptied.notify_all();
-        self.written.send_modify(|written| written.count += count);
+        self.progress.send_modify(|progress| progress.count += count);
     }
 
     fn failure(&self) -> Option<Arc<str>> {
-        self.written.borrow().failure.clone()
+        self.progress.borrow().failure.clone()
     }
 
     /// Notes a failure. The first one is logged and reported from then on.
     fn failed(&self, error: &StoreError) {
-        let is_first = self.written.send_if_modified(|written| {
-            let is_first = written.failure.is_none();
-            written.failure.get_or_insert_with(|| error.to_string().into());
+        let is_first = self.progress.send_if_modified(|progress| {
+            let is_first = progress.failure.is_none();
+            progress.failure.get_or_insert_with(|| error.to_string().into());
             is_first
         });
         if is_first {
@@ -168,13 +169,13 @@ fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a,
 }
 
 fn run(shared: &Shared, engine: &Engine) {
-    // When what was written is brought to the disk; none when all of it is there.
+    // When to sync next. `None` if everything is synced.
     let mut sync_at: Option<Instant> = None;
-    while let Some(taken) = shared.take(sync_at) {
-        for group in groups(taken) {
+    while let Some(batches) = shared.next_batches(sync_at) {
+        for group in groups(batches) {
             let count = group.len() as u64;
             if shared.failure().is_none() {
-                sync_at.get_or_insert_with(|| Instant::now() + SYNC_EVERY);
+                sync_at.get_or_insert_with(|| Instant::now() + SYNC_INTERVAL);
                 engine.write(group).unwrap_or_else(|error| shared.failed(&error));
             }
             shared.wrote(count);
@@ -189,11 +190,11 @@ fn run(shared: &Shared, engine: &Engine) {
     }
 }
 
-/// Cuts what was taken into what is written in one go. A batch is never cut.
-fn groups(taken: Vec<Changes>) -> Vec<Vec<Changes>> {
+/// Divides batches into groups, each of which is one write. A batch is never divided.
+fn groups(batches: Vec<Changes>) -> Vec<Vec<Changes>> {
     let mut groups: Vec<Vec<Changes>> = Vec::new();
     let mut bytes = 0;
-    for changes in taken {
+    for changes in batches {
         let more = changes.bytes();
         match groups.last_mut() {
             Some(group) if bytes + more <= MAX_GROUP_BYTES => {

@@ -1,12 +1,12 @@
-//! Records that were put together on one shard, in one block of bytes: what is kept, in memory and in the store, and what is
-//! let go together. A record of it costs six bytes besides its key and its data.
+//! Records that were put together on one shard, in one block of bytes. The block is stored as it is, and evicted as a whole. A
+//! record costs six bytes besides its key and its data.
 
 use bytes::Bytes;
 
 /// Bytes of a record besides its key and its data: the lengths of both.
 pub const RECORD_OVERHEAD: usize = 6;
 
-/// What stands before the records: their number, their arrival, whether they are encrypted.
+/// The bytes before the records: their number, their arrival, whether they are encrypted.
 const HEADER: usize = 4 + 8 + 1;
 
 /// The records of one put on one shard, with consecutive counters and one time of arrival.
@@ -23,15 +23,15 @@ pub struct Chunk {
     block: Bytes,
 }
 
-/// A record as it lies in its chunk.
+/// A record in its chunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry<'a> {
-    /// Empty where the stream distributes records by itself and none was given.
+    /// Empty if the stream distributes records by itself and none was given.
     pub partition_key: &'a str,
     pub data: &'a [u8],
 }
 
-/// Records on their way into a chunk.
+/// Collects the records of a chunk.
 #[derive(Debug)]
 pub struct ChunkBuilder {
     count: u32,
@@ -46,7 +46,7 @@ impl ChunkBuilder {
         Self { count: 0, block }
     }
 
-    /// Adds a record; `write` appends its data, of `data_len` bytes, or tells why it cannot.
+    /// Adds a record. `write` appends its data, of `data_len` bytes, or returns why it cannot.
     pub fn push<E>(
         &mut self,
         partition_key: &str,
@@ -84,7 +84,7 @@ impl ChunkBuilder {
 }
 
 impl Chunk {
-    /// Reads a chunk from its block; none if that is too short.
+    /// Reads a chunk from its block. Returns `None` if the block is too short.
     pub fn read(first: u64, block: Bytes) -> Option<Self> {
         let (count, rest) = block.split_first_chunk::<4>()?;
         let (arrival, rest) = rest.split_first_chunk::<8>()?;
@@ -93,7 +93,7 @@ impl Chunk {
         Some(Self { first, count, arrival, is_encrypted, block })
     }
 
-    /// All of it but its first counter, as one block.
+    /// Everything except the first counter, as one block.
     pub fn block(&self) -> Bytes {
         self.block.clone()
     }
@@ -103,12 +103,12 @@ impl Chunk {
         self.first + u64::from(self.count)
     }
 
-    /// What it takes in memory.
+    /// Its size in memory.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.block.len()
     }
 
-    /// Its records from counter `from` on, each with its counter.
+    /// The records from counter `from` on, each with its counter.
     pub fn entries(&self, from: u64) -> impl Iterator<Item = (u64, Entry<'_>)> {
         let entries = Entries { records: self.block.get(HEADER..).unwrap_or_default() };
         let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
@@ -123,7 +123,7 @@ struct Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
-    /// What is not laid out as a record ends the records: a chunk comes from a file, too.
+    /// Ends at bytes that are not a record: a chunk also comes from a file.
     fn next(&mut self) -> Option<Entry<'a>> {
         let (key_len, rest) = self.records.split_first_chunk::<2>()?;
         let (data_len, rest) = rest.split_first_chunk::<4>()?;

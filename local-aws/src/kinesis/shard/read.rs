@@ -1,9 +1,9 @@
-//! One read of a shard: what is asked for, and the records that were there.
+//! One read of a shard: its limits, and the records that were found.
 
 use super::chunk::{Chunk, Entry};
 use super::sequence::{SequenceText, ShardSequence};
 
-/// Where a read begins, and how much it may take.
+/// Where a read begins, and how much it may return.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// A counter.
@@ -15,7 +15,7 @@ pub struct Span {
     pub cutoff: u64,
 }
 
-/// What was there to read.
+/// The result of a read.
 #[derive(Debug)]
 pub struct Read {
     pub(super) chunks: Vec<Chunk>,
@@ -25,7 +25,7 @@ pub struct Read {
     pub(super) is_closed: bool,
 }
 
-/// As many of these chunks, which follow each other, as a read takes.
+/// As many of these chunks, which follow each other, as a read returns.
 pub(super) fn wanted(span: Span, chunks: impl Iterator<Item = Chunk>) -> impl Iterator<Item = Chunk> {
     let (mut records, mut bytes) = (0, 0);
     chunks.take_while(move |chunk| {

@@ -1,5 +1,5 @@
-//! The sequence numbers of one shard, written quickly: a put makes one for each record. What they are made of is said in
-//! `core::sequence`, which reads them.
+//! The sequence numbers of one shard, written quickly: a put needs one for each record. `core::route` documents their parts and
+//! reads them.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ const DIGITS: usize = 56;
 /// What all sequence numbers of a shard have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardSequence {
-    /// When the shard was made, in epoch seconds: below 2^36.
+    /// When the shard was created, in epoch seconds: below 2^36.
     pub created_seconds: u64,
     /// The shard's index: the number in `shardId-000000000006`.
     pub index: u32,
@@ -40,7 +40,7 @@ impl ShardSequence {
         Self { created_seconds, ..self }
     }
 
-    /// The counter in a sequence number of this shard; none for another shard's.
+    /// The counter in a sequence number of this shard. Returns `None` for another shard's.
     pub fn counter(self, number: &str) -> Option<u64> {
         let parts = number.parse::<SequenceNumber>().ok()?.parts()?;
         let is_ours = parts.shard_index == self.index && parts.shard_created_seconds == self.created_seconds;

@@ -1,4 +1,4 @@
-//! Comparing a field with a text (with wildcards), a number or a regular expression.
+//! Compares a field with a text (with wildcards), a number or a regular expression.
 
 use std::cmp::Ordering;
 
@@ -57,7 +57,7 @@ enum Operand {
     Regex(Regex),
 }
 
-/// An operator and what is to its right.
+/// An operator and its right operand.
 #[derive(Debug, Clone)]
 pub(super) struct Comparison {
     operator: Operator,
@@ -77,8 +77,8 @@ impl Comparison {
         Ok(Self { operator, operand })
     }
 
-    /// Whether the comparison holds for a field's text. A text that is a number is compared with a number as one, be it
-    /// quoted in the event or not (unverified; account identifiers in CloudTrail's events are such strings).
+    /// Whether the comparison holds for a field's text. A text that is a number is compared with a number numerically, even if it is
+    /// a string in the event (unverified; account IDs in CloudTrail's events are such strings).
     pub(super) fn holds(&self, text: &str) -> bool {
         let equal = match &self.operand {
             Operand::Text(wildcard) => wildcard.matches(text),
@@ -113,7 +113,7 @@ impl Comparison {
     }
 }
 
-/// A string without quotes: the documentation's examples have letters, digits, `_ . * /` and a number's signs.
+/// Reads a string without quotes. The documentation's examples have letters, digits, `_ . * /` and signs of numbers.
 fn bare_text<'a>(cursor: &mut Cursor<'a>) -> &'a str {
     cursor.take_while(|c| c.is_alphanumeric() || "_.*/+-:".contains(c))
 }
@@ -121,7 +121,7 @@ fn bare_text<'a>(cursor: &mut Cursor<'a>) -> &'a str {
 /// A text in which an asterisk stands for any characters.
 #[derive(Debug, Clone)]
 struct Wildcard {
-    /// What stands between the asterisks; never empty.
+    /// The texts between the asterisks. There is at least one.
     pieces: Vec<String>,
 }
 
@@ -139,7 +139,7 @@ impl Wildcard {
     }
 }
 
-/// A number, exactly if it is an integer.
+/// A number. Integers are exact.
 #[derive(Debug, Clone, Copy)]
 struct Number {
     integer: Option<i128>,
@@ -147,7 +147,7 @@ struct Number {
 }
 
 impl Number {
-    /// An integer or decimal with an optional sign and exponent; not `inf`, `nan` or `0x`.
+    /// Parses an integer or decimal with an optional sign and exponent. Rejects `inf`, `nan` and `0x`.
     fn parse(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {

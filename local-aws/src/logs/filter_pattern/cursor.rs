@@ -1,4 +1,4 @@
-//! Reading a pattern from left to right.
+//! Reads a pattern from left to right.
 
 use regex::Regex;
 
@@ -8,7 +8,7 @@ use super::limited_regex;
 /// The service's quota on regular expressions in one pattern.
 const MAX_REGEXES: usize = 2;
 
-/// A place in a pattern.
+/// A position in a pattern.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
@@ -70,7 +70,7 @@ impl<'a> Cursor<'a> {
         Err(PatternError { position: self.text[..self.at].chars().count() + 1, problem })
     }
 
-    /// Refuses what comes next, in AWS's words if it is a character, as something missing if it is the end.
+    /// The error for the next character, with AWS's message, or for a missing token at the end.
     pub(super) fn unexpected<T>(&self, expected: &'static str) -> Result<T, PatternError> {
         match self.peek() {
             Some(found) if !found.is_alphanumeric() => self.fail(Problem::InvalidCharacter(found.to_string())),
@@ -78,8 +78,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A string in double quotes, cut at its asterisks: `"a*b"` is `["a", "b"]`. `\"`, `\\` and (unverified) `\*` stand
-    /// for the character itself; another backslash is a backslash.
+    /// Reads a string in double quotes and splits it at its asterisks: `"a*b"` is `["a", "b"]`. `\"`, `\\` and (unverified) `\*`
+    /// stand for the character itself. Any other backslash is a backslash.
     pub(super) fn quoted(&mut self) -> Result<Vec<String>, PatternError> {
         let start = self.at;
         self.bump();
@@ -104,11 +104,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A regular expression between percent signs.
+    /// Reads a regular expression between percent signs.
     pub(super) fn regex(&mut self) -> Result<Regex, PatternError> {
         self.regexes += 1;
         if self.regexes > MAX_REGEXES {
-            return self.fail(Problem::Refused("a pattern holds at most 2 regular expressions"));
+            return self.fail(Problem::Rejected("a pattern can have at most 2 regular expressions"));
         }
         let body = &self.rest()[1..];
         let Some(length) = body.find('%') else {

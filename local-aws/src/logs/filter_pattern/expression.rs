@@ -1,9 +1,9 @@
-//! Conditions joined by `&&`, `||` and parentheses; `()` binds more than `&&`, and `&&` more than `||`.
+//! Conditions joined by `&&`, `||` and parentheses. Parentheses bind more than `&&`, and `&&` binds more than `||`.
 
 use super::cursor::Cursor;
 use super::error::{PatternError, Problem};
 
-/// Parentheses within parentheses. Reading, testing and dropping an expression recurse this deep and no deeper.
+/// The deepest nesting of parentheses. It bounds the recursion when an expression is parsed, tested and dropped.
 const MAX_NESTING: usize = 100;
 
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl<C> Expression<C> {
         }
     }
 
-    /// How many conditions `test` accepts.
+    /// The number of conditions that `test` accepts.
     pub(super) fn count(&self, test: &dyn Fn(&C) -> bool) -> usize {
         match self {
             Self::Condition(condition) => usize::from(test(condition)),
@@ -59,7 +59,7 @@ impl<C> Expression<C> {
         cursor.skip_space();
         let part = if cursor.peek() == Some('(') {
             if depth == MAX_NESTING {
-                return cursor.fail(Problem::Refused("parentheses are nested too deeply"));
+                return cursor.fail(Problem::Rejected("parentheses are nested too deeply"));
             }
             cursor.bump();
             let inner = Self::any(cursor, depth + 1, condition)?;

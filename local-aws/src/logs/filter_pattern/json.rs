@@ -45,17 +45,17 @@ impl JsonPattern {
             return cursor.unexpected("nothing after the closing brace");
         }
         if expression.count(&|condition| condition.selector.has_wildcard()) > MAX_WILDCARD_SELECTORS {
-            return cursor.fail(Problem::Refused("a pattern holds at most 3 property selectors with a wildcard"));
+            return cursor.fail(Problem::Rejected("a pattern can have at most 3 property selectors with a wildcard"));
         }
         Ok(Self { expression })
     }
 
-    /// A message that is not a JSON object or array is never selected, `NOT EXISTS` included.
+    /// Whether the pattern selects the message. It never selects a message that is not a JSON object or array, even with `NOT EXISTS`.
     pub(super) fn matches(&self, message: &str) -> bool {
         if !message.trim_start().starts_with(['{', '[']) {
             return false;
         }
-        // serde_json gives up on nesting deeper than 128, so that walking the value cannot exhaust the stack either.
+        // serde_json rejects nesting deeper than 128, so that recursion over the value cannot exhaust the stack.
         let Ok(root) = serde_json::from_str::<Value>(message) else { return false };
         self.expression.is_true(&|condition| condition.holds(&root))
     }
@@ -72,7 +72,7 @@ impl Condition {
         Ok(Self { selector, predicate })
     }
 
-    /// With a wildcard, one value that fits is enough.
+    /// Whether the condition holds. With a wildcard, one matching value is enough.
     fn holds(&self, root: &Value) -> bool {
         match &self.predicate {
             Predicate::Compare(comparison) => self.selector.any(root, &|value| compare(comparison, value)),
@@ -95,7 +95,7 @@ impl Predicate {
         }
         if cursor.eat_word("EXISTS") {
             // "The variables IS NOT and EXISTS currently aren't supported."
-            return cursor.fail(Problem::Refused("EXISTS is not supported by the service: write = * instead"));
+            return cursor.fail(Problem::Rejected("EXISTS is not supported by the service: write = * instead"));
         }
         if !cursor.eat_word("IS") {
             return cursor.unexpected("an operator, IS or NOT EXISTS");
@@ -109,7 +109,7 @@ impl Predicate {
     }
 }
 
-/// Only strings and numbers are compared: for anything else, absent properties included, both `=` and `!=` are false
+/// Compares strings and numbers. For any other value, and for absent properties, both `=` and `!=` are false
 /// ("If a property selector points to an array or object, the filter pattern won't match"; unverified for `true`,
 /// `false` and `null`).
 fn compare(comparison: &Comparison, value: &Value) -> bool {

@@ -1,7 +1,7 @@
-//! The regular expressions a filter pattern may hold: a small language of its own, without groups and ASCII only.
+//! Regular expressions of filter patterns: a small language without groups, ASCII only.
 //!
-//! It is read here and written anew for the `regex` crate, because the two differ: `\d` is `[0-9]` alone, a class has no
-//! set operations, and `{,n}` may leave its minimum out.
+//! They are translated for the `regex` crate, because the two languages differ: `\d` is `[0-9]` alone, a class has no
+//! set operations, and `{,n}` has no minimum.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -10,10 +10,10 @@ use regex::{Regex, RegexBuilder};
 
 use super::error::Problem;
 
-/// Bounds what `a{1000}{1000}` may cost, in bytes of the compiled program.
+/// The largest compiled program, in bytes. It bounds the cost of `a{1000}{1000}`.
 const SIZE_LIMIT: usize = 1 << 20;
 
-/// Compiles what stood between the percent signs.
+/// Compiles the text between the percent signs.
 pub(super) fn compile(source: &str) -> Result<Regex, Problem> {
     if source.is_empty() {
         return Err(Problem::Expected("a regular expression between the % signs"));
@@ -35,7 +35,8 @@ pub(super) fn compile(source: &str) -> Result<Regex, Problem> {
         .map_err(|error| Problem::Regex(error.to_string().lines().last().unwrap_or_default().to_owned()))
 }
 
-/// A character for itself: letters, digits, the listed symbols, and the blank that the documentation's own example has.
+/// Translates a character that stands for itself: letters, digits, the listed symbols, and the blank of the documentation's
+/// example.
 fn literal(character: char) -> Result<String, Problem> {
     if character.is_ascii_alphanumeric() || " :_#=@/;,-".contains(character) {
         Ok(regex::escape(character.encode_utf8(&mut [0; 4])))
@@ -44,7 +45,7 @@ fn literal(character: char) -> Result<String, Problem> {
     }
 }
 
-/// What follows a backslash, as a class or a character.
+/// Translates the class or character after a backslash.
 fn escape(characters: &mut Peekable<Chars<'_>>) -> Result<String, Problem> {
     let class = match characters.next() {
         Some('d') => "[0-9]",
@@ -62,7 +63,7 @@ fn escape(characters: &mut Peekable<Chars<'_>>) -> Result<String, Problem> {
     Ok(class.to_owned())
 }
 
-/// `hh` of `\xhh`: the way to write a character that is not among the supported ones.
+/// Translates the `hh` of `\xhh`, which stands for any ASCII character.
 fn hexadecimal(characters: &mut Peekable<Chars<'_>>) -> Result<String, Problem> {
     let digits: String = characters.by_ref().take(2).collect();
     match u8::from_str_radix(&digits, 16) {
@@ -71,7 +72,8 @@ fn hexadecimal(characters: &mut Peekable<Chars<'_>>) -> Result<String, Problem> 
     }
 }
 
-/// A class, after its opening bracket. Everything but `^` at the start, `-` of a range and `\` stands for itself.
+/// Translates a class, after its opening bracket. Every character stands for itself, except `^` at the start, `-` in a range and
+/// `\`.
 fn class(characters: &mut Peekable<Chars<'_>>, translated: &mut String) -> Result<(), Problem> {
     translated.push('[');
     if characters.next_if_eq(&'^').is_some() {
@@ -110,7 +112,8 @@ fn class_member(character: char, characters: &mut Peekable<Chars<'_>>) -> Result
     }
 }
 
-/// `{m}`, `{m,}`, `{,n}` or `{m,n}`, after its opening brace; blanks beside the numbers are the documentation's.
+/// Translates `{m}`, `{m,}`, `{,n}` or `{m,n}`, after its opening brace. The documentation's examples have blanks beside the
+/// numbers.
 fn repetition(characters: &mut Peekable<Chars<'_>>, translated: &mut String) -> Result<(), Problem> {
     const EXPECTED: Problem = Problem::Expected("{m}, {m,}, {,n} or {m,n} of at most 3 digits each");
     let mut body = String::new();
@@ -121,18 +124,18 @@ fn repetition(characters: &mut Peekable<Chars<'_>>, translated: &mut String) -> 
             None => return Err(EXPECTED),
         }
     }
-    let (least, most) = match body.split_once(',') {
-        Some((least, most)) => (least.trim(), Some(most.trim())),
+    let (min, max) = match body.split_once(',') {
+        Some((min, max)) => (min.trim(), Some(max.trim())),
         None => (body.trim(), None),
     };
     let number = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
-    if !number(least) || !most.is_none_or(number) || (least.is_empty() && most.is_none_or(str::is_empty)) {
+    if !number(min) || !max.is_none_or(number) || (min.is_empty() && max.is_none_or(str::is_empty)) {
         return Err(EXPECTED);
     }
-    let least = if least.is_empty() { "0" } else { least };
-    match most {
-        None => translated.push_str(&format!("{{{least}}}")),
-        Some(most) => translated.push_str(&format!("{{{least},{most}}}")),
+    let min = if min.is_empty() { "0" } else { min };
+    match max {
+        None => translated.push_str(&format!("{{{min}}}")),
+        Some(max) => translated.push_str(&format!("{{{min},{max}}}")),
     }
     Ok(())
 }

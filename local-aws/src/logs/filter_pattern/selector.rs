@@ -6,17 +6,17 @@ use super::cursor::Cursor;
 use super::error::{PatternError, Problem};
 
 #[derive(Debug, Clone)]
-enum Step {
+enum SelectorStep {
     Key(String),
     Index(usize),
     AnyKey,
     AnyIndex,
 }
 
-/// The way from the root of a message to its values.
+/// A path from the root of a message to some of its values.
 #[derive(Debug, Clone)]
 pub(super) struct Selector {
-    steps: Vec<Step>,
+    steps: Vec<SelectorStep>,
 }
 
 impl Selector {
@@ -35,32 +35,36 @@ impl Selector {
                 _ if selector.steps.is_empty() => return cursor.unexpected("a property after $"),
                 _ => return Ok(selector),
             };
-            if matches!(step, Step::AnyKey | Step::AnyIndex) && selector.has_wildcard() {
-                return cursor.fail(Problem::Refused("a property selector holds at most one wildcard"));
+            if matches!(step, SelectorStep::AnyKey | SelectorStep::AnyIndex) && selector.has_wildcard() {
+                return cursor.fail(Problem::Rejected("a property selector can have at most one wildcard"));
             }
             selector.steps.push(step);
         }
     }
 
     pub(super) fn has_wildcard(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::AnyKey | Step::AnyIndex))
+        self.steps.iter().any(|step| matches!(step, SelectorStep::AnyKey | SelectorStep::AnyIndex))
     }
 
-    /// Whether `test` accepts any of the values selected. Recurses once at most: a selector has at most one wildcard.
+    /// Whether `test` accepts any of the selected values. Recurses at most once, because a selector has at most one wildcard.
     pub(super) fn any(&self, root: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
         select(&self.steps, root, test)
     }
 }
 
-fn select(steps: &[Step], root: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
+fn select(steps: &[SelectorStep], root: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
     let mut value = root;
     for (at, step) in steps.iter().enumerate() {
         let rest = &steps[at + 1..];
         let next = match (step, value) {
-            (Step::Key(key), Value::Object(members)) => members.get(key),
-            (Step::Index(index), Value::Array(elements)) => elements.get(*index),
-            (Step::AnyKey, Value::Object(members)) => return members.values().any(|value| select(rest, value, test)),
-            (Step::AnyIndex, Value::Array(elements)) => return elements.iter().any(|value| select(rest, value, test)),
+            (SelectorStep::Key(key), Value::Object(members)) => members.get(key),
+            (SelectorStep::Index(index), Value::Array(elements)) => elements.get(*index),
+            (SelectorStep::AnyKey, Value::Object(members)) => {
+                return members.values().any(|value| select(rest, value, test));
+            }
+            (SelectorStep::AnyIndex, Value::Array(elements)) => {
+                return elements.iter().any(|value| select(rest, value, test));
+            }
             _ => None,
         };
         match next {
@@ -71,31 +75,31 @@ fn select(steps: &[Step], root: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
     test(value)
 }
 
-/// What follows a full stop.
-fn key_step(cursor: &mut Cursor<'_>) -> Result<Step, PatternError> {
+/// Reads the step after a full stop.
+fn key_step(cursor: &mut Cursor<'_>) -> Result<SelectorStep, PatternError> {
     match cursor.peek() {
         Some('*') => {
             cursor.bump();
-            Ok(Step::AnyKey)
+            Ok(SelectorStep::AnyKey)
         }
         Some('[') => match bracket_step(cursor)? {
-            key @ Step::Key(_) => Ok(key),
+            key @ SelectorStep::Key(_) => Ok(key),
             _ => cursor.fail(Problem::Expected("a quoted key between the brackets after a full stop")),
         },
         _ => match cursor.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-') {
             "" => cursor.unexpected("a property name"),
-            key => Ok(Step::Key(key.to_owned())),
+            key => Ok(SelectorStep::Key(key.to_owned())),
         },
     }
 }
 
-/// `[0]`, `[*]` or `['key']`.
-fn bracket_step(cursor: &mut Cursor<'_>) -> Result<Step, PatternError> {
+/// Reads `[0]`, `[*]` or `['key']`.
+fn bracket_step(cursor: &mut Cursor<'_>) -> Result<SelectorStep, PatternError> {
     cursor.bump();
     let step = match cursor.peek() {
         Some('*') => {
             cursor.bump();
-            Step::AnyIndex
+            SelectorStep::AnyIndex
         }
         Some(quote @ ('\'' | '"')) => {
             cursor.bump();
@@ -103,10 +107,10 @@ fn bracket_step(cursor: &mut Cursor<'_>) -> Result<Step, PatternError> {
             if cursor.bump().is_none() {
                 return cursor.fail(Problem::Expected("the closing quote of this key"));
             }
-            Step::Key(key)
+            SelectorStep::Key(key)
         }
         _ => match cursor.take_while(|c| c.is_ascii_digit()).parse() {
-            Ok(index) => Step::Index(index),
+            Ok(index) => SelectorStep::Index(index),
             Err(_) => return cursor.unexpected("an index, * or a quoted key"),
         },
     };

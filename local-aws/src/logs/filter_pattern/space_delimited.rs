@@ -5,7 +5,7 @@ use super::cursor::Cursor;
 use super::error::{PatternError, Problem};
 use super::expression::Expression;
 
-/// The fields of a pattern, left and right of its ellipsis.
+/// The fields of a pattern, before and after its ellipsis.
 #[derive(Debug, Clone)]
 pub(super) struct SpaceDelimited {
     first: Vec<Field>,
@@ -36,7 +36,7 @@ impl SpaceDelimited {
         Ok(pattern)
     }
 
-    /// The fields and the closing bracket.
+    /// Parses the fields and the closing bracket.
     fn parse_fields(&mut self, cursor: &mut Cursor<'_>) -> Result<(), PatternError> {
         loop {
             cursor.skip_space();
@@ -54,7 +54,7 @@ impl SpaceDelimited {
     fn parse_field(&mut self, cursor: &mut Cursor<'_>) -> Result<(), PatternError> {
         if cursor.eat("...") {
             if self.last.is_some() {
-                return cursor.fail(Problem::Refused("a pattern holds at most one ellipsis"));
+                return cursor.fail(Problem::Rejected("a pattern can have at most one ellipsis"));
             }
             self.last = Some(vec![]);
             return Ok(());
@@ -63,14 +63,14 @@ impl SpaceDelimited {
         let field = Field::parse(cursor)?;
         let mut known = self.first.iter().chain(self.last.iter().flatten());
         if field.name.is_some() && known.any(|other| other.name == field.name) {
-            return start.fail(Problem::Refused("two fields have the same name"));
+            return start.fail(Problem::Rejected("two fields have the same name"));
         }
         self.last.as_mut().unwrap_or(&mut self.first).push(field);
         Ok(())
     }
 
-    /// Without an ellipsis the last field takes the rest of the line: the documentation's `[w1=ERROR, w2]` selects lines
-    /// of any length whose first word is ERROR. `[]` selects every line.
+    /// Whether the pattern selects the message. Without an ellipsis, the last field has the rest of the line: the documentation's
+    /// `[w1=ERROR, w2]` selects lines of any length whose first word is ERROR. `[]` selects every line.
     pub(super) fn matches(&self, message: &str) -> bool {
         let words = words(message);
         let Some(last) = &self.last else { return self.matches_whole(message, &words) };
@@ -90,7 +90,7 @@ impl SpaceDelimited {
 }
 
 impl Field {
-    /// A name, conditions on it, or nothing: a field that is there whatever it is.
+    /// Parses a field: a name, conditions on it, or nothing, which accepts any word.
     fn parse(cursor: &mut Cursor<'_>) -> Result<Self, PatternError> {
         if matches!(cursor.peek(), Some(',' | ']')) {
             return Ok(Self::default());
@@ -106,7 +106,7 @@ impl Field {
         let condition = Expression::parse(cursor, &|cursor| {
             let start = cursor.clone();
             if field_name(cursor)? != name {
-                return start.fail(Problem::Refused("the conditions of one field name different fields"));
+                return start.fail(Problem::Rejected("the conditions of one field name different fields"));
             }
             cursor.skip_space();
             Comparison::parse(cursor)
@@ -122,7 +122,7 @@ impl Field {
     }
 }
 
-/// Letters, digits, `_` and `-`, not beginning with a digit (unverified: the documentation shows names, no rule).
+/// Reads a field name: letters, digits, `_` and `-`, but no digit at the start (unverified: the documentation has examples only).
 fn field_name(cursor: &mut Cursor<'_>) -> Result<String, PatternError> {
     let name = cursor.clone().take_while(|c| c.is_alphanumeric() || c == '_' || c == '-');
     if name.is_empty() || name.starts_with(|c: char| c.is_numeric()) {
@@ -139,19 +139,18 @@ fn all_accept<'a>(fields: &[Field], words: impl Iterator<Item = &'a str>) -> boo
 /// A field of a message.
 #[derive(Debug, PartialEq, Eq)]
 struct Word<'a> {
-    /// Where it begins in the message, its bracket or quote included.
+    /// The offset in the message, including a bracket or quote.
     start: usize,
-    /// What it says, without bracket or quotes.
+    /// The text without brackets or quotes.
     text: &'a str,
 }
 
-/// Cuts a message at blanks; what stands between brackets or double quotes is one field. Runs of blanks and tabs part
-/// fields as one blank does (unverified), and an opening bracket or quote that is never closed is a character like others.
+/// Splits a message at blanks. A text in brackets or double quotes is one field. Several blanks and tabs separate fields like one
+/// blank (unverified). An opening bracket or quote that is never closed is an ordinary character.
 fn words(message: &str) -> Vec<Word<'_>> {
     let mut words = vec![];
     let mut start = 0;
-    // A search that failed once fails for the rest of the message too: without remembering, `[ [ [ …` would take
-    // quadratic time.
+    // A search that failed once fails for the rest of the message too. Without these flags, `[ [ [ …` would take quadratic time.
     let (mut brackets, mut quotes) = (true, true);
     while let Some(next) = message[start..].find(|c: char| !c.is_whitespace()) {
         start += next;
@@ -174,7 +173,7 @@ fn words(message: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// What is between the first character of `rest` and `close`; clears `possible` if there is no `close`.
+/// The text between the first character of `rest` and `close`. Clears `possible` if there is no `close`.
 fn enclosed<'a>(rest: &'a str, close: char, possible: &mut bool) -> Option<&'a str> {
     let end = rest[1..].find(close);
     *possible = end.is_some();
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_and_quotes_hold_a_field_together() {
+    fn a_text_in_brackets_or_quotes_is_one_field() {
         assert_eq!(
             texts(r#"127.0.0.1 - frank [10/Oct/2000:13:25:15 -0700] "GET / HTTP/1.0" 200"#),
             ["127.0.0.1", "-", "frank", "10/Oct/2000:13:25:15 -0700", "GET / HTTP/1.0", "200"]
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn unclosed_brackets_and_quotes_are_characters() {
+    fn unclosed_brackets_and_quotes_are_ordinary_characters() {
         assert_eq!(texts(r#"a "b [c d"#), ["a", "\"b", "[c", "d"]);
         assert_eq!(texts("  a \t b  "), ["a", "b"]);
         assert_eq!(texts("\"\" [] x"), ["", "", "x"]);

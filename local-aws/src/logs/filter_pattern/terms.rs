@@ -5,18 +5,18 @@ use regex::Regex;
 use super::cursor::Cursor;
 use super::error::{PatternError, Problem};
 
-/// The terms of a pattern, by what they ask for.
+/// The terms of a pattern.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Terms {
     required: Vec<Term>,
-    /// Any of them; ignored where there are terms of another kind, as the documentation says.
+    /// One of them must match. They are ignored if there are terms of another kind, as documented.
     optional: Vec<Term>,
     excluded: Vec<Term>,
 }
 
 #[derive(Debug, Clone)]
 enum Term {
-    /// Anywhere in the message, inside a word too, case-sensitive.
+    /// Matches anywhere in the message, also inside a word. Case-sensitive.
     Text(String),
     Regex(Regex),
 }

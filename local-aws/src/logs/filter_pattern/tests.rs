@@ -1,4 +1,4 @@
-//! The examples of the user guide with the answers it gives, the quotas, the refusals, and hostile input.
+//! The examples of the user guide, the quotas, the errors, and hostile input.
 
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn selected(pattern: &str, messages: &[&str]) -> Vec<bool> {
     messages.iter().map(|message| matches(pattern, message)).collect()
 }
 
-fn refusal(pattern: &str) -> String {
+fn error(pattern: &str) -> String {
     match FilterPattern::parse(pattern) {
         Ok(parsed) => panic!("{pattern} was read as {parsed:?}"),
         Err(error) => error.to_string(),
@@ -31,7 +31,7 @@ const ERRORS: [&str; 4] = [
 ];
 
 #[test]
-fn terms_must_all_be_there() {
+fn every_term_must_be_in_the_message() {
     assert_eq!(selected("ERROR", &ERRORS), [true; 4]);
     assert_eq!(selected("ERROR ARGUMENTS", &ERRORS), [false, false, true, true]);
     assert_eq!(selected("error", &ERRORS), [false; 4]);
@@ -42,7 +42,7 @@ fn terms_must_all_be_there() {
 }
 
 #[test]
-fn optional_terms_ask_for_any_unless_there_are_others() {
+fn any_optional_term_selects_unless_there_are_other_terms() {
     assert_eq!(selected("?ERROR ?ARGUMENTS", &ERRORS), [true; 4]);
     assert_eq!(selected("?401 ?ARGUMENTS", &ERRORS), [false, true, true, true]);
     let messages = ["[INFO] REQUEST FAILED", "[ERROR] 400 BAD REQUEST", "[ERROR] MISSING ARGUMENTS"];
@@ -51,7 +51,7 @@ fn optional_terms_ask_for_any_unless_there_are_others() {
 }
 
 #[test]
-fn excluded_terms_and_phrases() {
+fn excluded_terms_and_phrases_reject_a_message() {
     assert_eq!(selected("ERROR -ARGUMENTS", &ERRORS), [true, true, false, false]);
     assert_eq!(selected("-ARGUMENTS", &ERRORS), [true, true, false, false]);
     assert_eq!(selected("\"[ERROR 4\" -\"BAD REQUEST\"", &ERRORS), [false, true, true, true]);
@@ -60,7 +60,7 @@ fn excluded_terms_and_phrases() {
 }
 
 #[test]
-fn regular_expressions_as_documented() {
+fn regular_expressions_follow_the_documentation() {
     let cases = [
         ("%AUTHORIZED%", "[ERROR 401] UNAUTHORIZED REQUEST", true),
         ("%^[hc]at%", "hat trick", true),
@@ -96,7 +96,7 @@ fn regular_expressions_as_documented() {
 }
 
 #[test]
-fn regular_expressions_refused() {
+fn invalid_regular_expressions_are_rejected() {
     for bad in [
         "%something!%",
         "%(ab)+%",
@@ -118,7 +118,7 @@ fn regular_expressions_refused() {
         "%a% %b% %c%",
         "{ $.v = %a% || $.v = %b% || $.v = %c% }",
     ] {
-        refusal(bad);
+        error(bad);
     }
     assert!(matches("%a% %b%", "b a"), "two are within the quota");
 }
@@ -128,7 +128,7 @@ const TRAIL: &str = r#"{"eventType": "UpdateTrail", "sourceIPAddress": "111.111.
     "status": 404, "account": "123456789012", "n": 1000, "big": 9007199254740993, "nested": {"deep": "x"}}"#;
 
 #[test]
-fn json_conditions() {
+fn json_conditions_follow_the_documentation() {
     let cases = [
         (r#"{ $.eventType = "UpdateTrail" }"#, true),
         ("{ $.eventType = UpdateTrail }", true),
@@ -201,7 +201,7 @@ fn json_compounds_bind_parentheses_then_and_then_or() {
 }
 
 #[test]
-fn json_patterns_want_json_messages() {
+fn json_patterns_select_only_json_messages() {
     for message in ["not json", "\"text\"", "12", "", "{broken", r#"INFO {"a": 1}"#] {
         assert!(!matches("{ $.a NOT EXISTS }", message), "{message}");
     }
@@ -213,7 +213,7 @@ fn json_patterns_want_json_messages() {
 const APACHE: &str = r#"127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534"#;
 
 #[test]
-fn space_delimited_fields() {
+fn space_delimited_fields_follow_the_documentation() {
     let cases = [
         (r"[ip=%127\.0\.0\.[1-9]%, user, username, timestamp, request =*.html*, status_code = 4*, bytes]", true),
         ("[..., request =*.html*, status_code = 4*, bytes]", true),
@@ -241,7 +241,7 @@ fn space_delimited_fields() {
 }
 
 #[test]
-fn the_first_words_of_a_line() {
+fn without_an_ellipsis_the_last_field_has_the_rest_of_the_line() {
     let lines = [
         "ERROR 09/25/2014 12:00:02 Failed to process request",
         "WARNING 09/25/2014 Invalid request",
@@ -260,7 +260,7 @@ fn the_first_words_of_a_line() {
 }
 
 #[test]
-fn patterns_that_are_refused() {
+fn invalid_patterns_are_rejected() {
     for bad in [
         "\"ERROR",
         "?",
@@ -313,17 +313,17 @@ fn patterns_that_are_refused() {
         "[(a)]",
         "[a=\"x]",
     ] {
-        refusal(bad);
+        error(bad);
     }
 }
 
 #[test]
-fn errors_say_what_and_where() {
-    assert!(refusal("a:b").starts_with("Invalid character(s) in term ':'"));
-    assert!(refusal("a:b").ends_with("(at character 2 of the filter pattern)"));
-    assert!(refusal("{ $.a = 1").starts_with("If a filter pattern starts with '{' it must end with '}'"));
-    assert!(refusal("%(a)%").starts_with("Invalid character(s) in regular expression '(': letters"));
-    assert!(refusal("[a, b").starts_with("If a filter pattern starts with '[' it must end with ']'"));
+fn an_error_names_the_problem_and_its_position() {
+    assert!(error("a:b").starts_with("Invalid character(s) in term ':'"));
+    assert!(error("a:b").ends_with("(at character 2 of the filter pattern)"));
+    assert!(error("{ $.a = 1").starts_with("If a filter pattern starts with '{' it must end with '}'"));
+    assert!(error("%(a)%").starts_with("Invalid character(s) in regular expression '(': letters"));
+    assert!(error("[a, b").starts_with("If a filter pattern starts with '[' it must end with ']'"));
     let error = FilterPattern::parse("{ $.é = 1 && 3 }").unwrap_err();
     assert_eq!(error.position, 14);
 }
@@ -332,12 +332,12 @@ fn errors_say_what_and_where() {
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{{ {}$.a = 1{} }}", "(".repeat(depth), ")".repeat(depth));
     assert!(matches(&nested(100), r#"{"a": 1}"#));
-    assert!(refusal(&nested(1_000_000)).contains("nested too deeply"));
+    assert!(error(&nested(1_000_000)).contains("nested too deeply"));
     let chain = format!("{{ $.a = 1{} }}", " && $.a = 1".repeat(100_000));
     assert!(matches(&chain, r#"{"a": 1}"#));
 }
 
-/// Texts made of the grammar's own pieces: they reach further into the parser than arbitrary ones.
+/// Texts made of the grammar's own tokens. They reach further into the parser than arbitrary texts.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "{",
@@ -398,7 +398,7 @@ proptest! {
     }
 
     #[test]
-    fn every_json_and_space_delimited_wrapping_of_anything_is_answered(inner in pieces()) {
+    fn any_text_in_braces_or_brackets_is_parsed_or_rejected(inner in pieces()) {
         for pattern in [format!("{{ {inner} }}"), format!("[{inner}]"), format!("{{ $.a = 1 && {inner} }}"), format!("[..., a=1 || {inner}]")] {
             if let Ok(parsed) = FilterPattern::parse(&pattern) {
                 parsed.matches(TRAIL);
@@ -408,7 +408,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quoted_phrase_selects_exactly_what_contains_it(phrase in "[a-zA-Z0-9 \\[\\]:/{}%$-]{1,12}", before in ".{0,8}", after in ".{0,8}") {
+    fn a_quoted_phrase_selects_exactly_the_messages_that_contain_it(phrase in "[a-zA-Z0-9 \\[\\]:/{}%$-]{1,12}", before in ".{0,8}", after in ".{0,8}") {
         prop_assume!(!phrase.trim().is_empty());
         let pattern = format!("\"{phrase}\"");
         let message = format!("{before}{phrase}{after}");

@@ -14,7 +14,7 @@ fn messages(page: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn batches_that_break_a_rule_are_refused_whole() {
+fn a_batch_that_violates_a_rule_is_rejected_whole() {
     let fixture = Fixture::with_stream();
     let put = |events: Value| {
         fixture.refused("PutLogEvents", json!({"logGroupName": "g", "logStreamName": "s", "logEvents": events}))
@@ -68,7 +68,7 @@ fn batches_that_break_a_rule_are_refused_whole() {
 }
 
 #[test]
-fn the_largest_batches_are_taken() {
+fn the_largest_batches_are_accepted() {
     let fixture = Fixture::with_stream();
     fixture.put("s", &[(NOW, &"x".repeat(1_048_576 - 26))]);
     fixture.put("s", &vec![(NOW, "m"); 10_000]);
@@ -77,7 +77,7 @@ fn the_largest_batches_are_taken() {
 }
 
 #[test]
-fn events_too_old_or_too_new_are_left_out_and_named() {
+fn events_that_are_too_old_or_too_new_are_rejected_and_reported() {
     let fixture = Fixture::with_stream();
     let output = fixture.put("s", &[(NOW - 14 * DAY - 2, "a"), (NOW - 14 * DAY - 1, "b"), (NOW - 14 * DAY, "kept 1")]);
     assert_eq!(output["rejectedLogEventsInfo"], json!({"tooOldLogEventEndIndex": 2}));
@@ -143,7 +143,7 @@ fn pages_go_both_ways_and_end_where_the_token_repeats() {
 }
 
 #[test]
-fn a_reader_of_an_empty_stream_sees_what_arrives() {
+fn a_reader_of_an_empty_stream_gets_later_events() {
     let fixture = Fixture::with_stream();
     let empty = get(&fixture, json!({}));
     let token = &empty["nextForwardToken"];
@@ -156,7 +156,7 @@ fn a_reader_of_an_empty_stream_sees_what_arrives() {
 }
 
 #[test]
-fn times_include_the_start_and_not_the_end() {
+fn a_time_range_includes_its_start_and_not_its_end() {
     let fixture = Fixture::with_stream();
     fixture.put("s", &[(NOW, "0"), (NOW + 1, "1"), (NOW + 2, "2")]);
     assert_eq!(messages(&get(&fixture, json!({"startTime": NOW, "endTime": NOW + 2}))), ["0", "1"]);
@@ -179,7 +179,7 @@ fn a_page_holds_a_mebibyte() {
 }
 
 #[test]
-fn bad_tokens_and_limits_are_refused() {
+fn invalid_tokens_and_limits_are_rejected() {
     let fixture = Fixture::with_stream();
     let refused = |member: &str, value: Value| {
         fixture.refused("GetLogEvents", json!({"logGroupName": "g", "logStreamName": "s", member: value})).1
@@ -199,7 +199,7 @@ fn bad_tokens_and_limits_are_refused() {
 }
 
 #[test]
-fn lines_of_functions_are_read_at_once_in_any_number_and_order() {
+fn lines_of_functions_are_readable_at_once_in_any_number_and_order() {
     let fixture = Fixture::new();
     let lines = (0..20_000).map(|n| InputEvent { timestamp: NOW + n, message: format!("line {n}") }).collect();
     fixture.logs.append("g", "s", lines);

@@ -6,7 +6,7 @@ use std::thread;
 use super::*;
 use crate::logs::InputEvent;
 
-/// Every event of every page, and how many pages there were; `between` runs after each.
+/// Returns the events of all pages and the number of pages. Calls `between` after each page.
 fn pages(fixture: &Fixture, input: Value, mut between: impl FnMut()) -> (Vec<Value>, usize) {
     let (mut events, mut input, mut count) = (vec![], input, 0);
     loop {
@@ -31,7 +31,7 @@ fn lines(range: std::ops::Range<i64>, text: &str) -> Vec<InputEvent> {
     range.map(|n| InputEvent { timestamp: NOW + n, message: format!("{text} {n}") }).collect()
 }
 
-/// Streams a1, a2 and b, with events in turn.
+/// Creates the streams a1, a2 and b, with events in turn.
 fn three_streams() -> Fixture {
     let fixture = Fixture::new();
     for n in 0..9 {
@@ -65,7 +65,7 @@ fn streams_are_interleaved_by_time() {
 }
 
 #[test]
-fn a_token_is_given_only_where_there_is_more() {
+fn a_page_has_a_token_only_if_there_is_another() {
     let fixture = three_streams();
     assert_eq!(pages(&fixture, json!({"logGroupName": "g", "limit": 3}), || ()).1, 3);
     assert_eq!(pages(&fixture, json!({"logGroupName": "g", "limit": 3, "filterPattern": "line"}), || ()).1, 3);
@@ -80,7 +80,7 @@ fn a_token_is_given_only_where_there_is_more() {
 }
 
 #[test]
-fn what_was_there_when_paging_began_is_returned_once_whatever_arrives_between() {
+fn paging_returns_the_events_that_existed_at_its_beginning_once() {
     let fixture = three_streams();
     let mut arrived = 0;
     let (events, _) = pages(&fixture, json!({"logGroupName": "g", "limit": 2}), || {
@@ -97,7 +97,7 @@ fn what_was_there_when_paging_began_is_returned_once_whatever_arrives_between() 
 }
 
 #[test]
-fn paging_is_whole_while_other_threads_write() {
+fn paging_skips_nothing_while_other_threads_write() {
     let fixture = Fixture::new();
     fixture.logs.append("g", "base", lines(0..5000, "base"));
     thread::scope(|scope| {
@@ -120,7 +120,7 @@ fn paging_is_whole_while_other_threads_write() {
 }
 
 #[test]
-fn a_long_search_gives_a_page_without_events_and_goes_on() {
+fn a_long_search_returns_an_empty_page_and_continues() {
     let fixture = Fixture::new();
     let mut many: Vec<InputEvent> =
         (0..80).map(|n| InputEvent { timestamp: NOW + n, message: "x".repeat(1 << 20) }).collect();
@@ -132,7 +132,7 @@ fn a_long_search_gives_a_page_without_events_and_goes_on() {
 }
 
 #[test]
-fn bad_requests_are_refused() {
+fn invalid_requests_are_rejected() {
     let fixture = three_streams();
     let refused =
         |member: &str, value: Value| fixture.refused("FilterLogEvents", json!({"logGroupName": "g", member: value}));

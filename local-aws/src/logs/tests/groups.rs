@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_new_group_is_described_as_aws_does() {
+fn a_new_group_is_described_as_on_aws() {
     let fixture = Fixture::new();
     assert_eq!(fixture.ok("CreateLogGroup", json!({"logGroupName": "g", "kmsKeyId": "arn:k"})), json!({}));
     let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:g";
@@ -19,7 +19,7 @@ fn a_new_group_is_described_as_aws_does() {
 }
 
 #[test]
-fn groups_are_refused_in_the_words_of_aws() {
+fn invalid_groups_are_rejected_with_awss_messages() {
     let fixture = Fixture::new();
     fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
     let exists = ("ResourceAlreadyExistsException".to_owned(), "The specified log group already exists".to_owned());
@@ -109,7 +109,7 @@ fn groups_are_described_in_pages() {
 }
 
 #[test]
-fn deleted_groups_are_gone_with_their_streams() {
+fn a_deleted_group_has_no_streams_when_it_is_created_again() {
     let fixture = Fixture::with_stream();
     fixture.ok("DeleteLogGroup", json!({"logGroupName": "g"}));
     let gone = ("ResourceNotFoundException".to_owned(), "The specified log group does not exist.".to_owned());
@@ -123,7 +123,7 @@ fn deleted_groups_are_gone_with_their_streams() {
 }
 
 #[test]
-fn retention_takes_only_what_aws_takes() {
+fn retention_accepts_only_awss_values() {
     let fixture = Fixture::with_stream();
     let (code, text) = fixture.refused("PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 2}));
     assert_eq!(code, "InvalidParameterException");
@@ -135,7 +135,7 @@ fn retention_takes_only_what_aws_takes() {
 }
 
 #[test]
-fn streams_are_made_described_and_deleted() {
+fn streams_are_created_described_and_deleted() {
     let fixture = Fixture::with_stream();
     let arn = "arn:aws:logs:eu-central-1:111111111111:log-group:g";
     let described =
@@ -294,7 +294,7 @@ fn groups_by_pattern_end_with_an_empty_page() {
 }
 
 #[test]
-fn what_tools_look_for_beside_a_group_is_empty_or_kept() {
+fn features_that_groups_do_not_have_are_listed_as_empty() {
     let fixture = Fixture::with_stream();
     let group = json!({"logGroupName": "g"});
     assert_eq!(fixture.ok("DescribeMetricFilters", group.clone()), json!({"metricFilters": []}));
@@ -309,4 +309,37 @@ fn what_tools_look_for_beside_a_group_is_empty_or_kept() {
     assert_eq!(key(), "arn:k");
     fixture.ok("DisassociateKmsKey", group);
     assert_eq!(key(), Value::Null);
+}
+
+/// DescribeLogStreams keeps an order by time beside the order by name.
+#[test]
+fn the_order_by_last_event_follows_puts_expiry_eviction_and_deletion() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let fixture = Fixture::on(Store::default(), 20_000);
+    fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
+    fixture.ok("PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 1}));
+    for step in 0..400 {
+        let stream = format!("s{}", random.u8(0..12));
+        fixture.logs.ensure_stream("g", &stream);
+        match random.u8(0..10) {
+            0 => drop(fixture.ok("DeleteLogStream", json!({"logGroupName": "g", "logStreamName": stream}))),
+            1 => fixture.advance(DAY / 4),
+            2 => drop(fixture.ok("PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 1}))),
+            _ => {
+                let now = fixture.clock.load(Ordering::SeqCst);
+                fixture.put(&stream, &[(now - random.i64(0..DAY / 2), &"x".repeat(random.usize(1..400)))]);
+            }
+        }
+        let described = |input: Value| {
+            let streams = fixture.ok("DescribeLogStreams", input)["logStreams"].take();
+            let key = |stream: &Value| {
+                (stream["lastEventTimestamp"].as_i64(), stream["logStreamName"].as_str().unwrap().to_owned())
+            };
+            streams.as_array().unwrap().iter().map(key).collect::<Vec<_>>()
+        };
+        let mut expected = described(json!({"logGroupName": "g"}));
+        expected.sort();
+        let by_time = json!({"logGroupName": "g", "orderBy": "LastEventTime"});
+        assert_eq!(described(by_time), expected, "after step {step}");
+    }
 }

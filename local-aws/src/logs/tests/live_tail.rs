@@ -17,7 +17,7 @@ fn refused(fixture: &Fixture, input: Value) -> (String, String) {
     (error.code.into_owned(), error.message)
 }
 
-/// What kind of frame it is, and its payload.
+/// The frame's event type and payload.
 async fn next(frames: &mut Receiver<Bytes>) -> (String, Value) {
     let message = read_message_from(frames.recv().await.unwrap()).unwrap();
     let header = |name: &str| {
@@ -35,7 +35,7 @@ async fn update(frames: &mut Receiver<Bytes>) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_shows_what_arrives_each_second_for_three_hours() {
+async fn a_session_sends_new_events_each_second_for_three_hours() {
     let fixture = Fixture::with_stream();
     fixture.put("s", &[(NOW, "before")]);
     let mut frames = start(&fixture, json!({"logGroupIdentifiers": [format!("{ARN}g")]}));
@@ -66,7 +66,7 @@ async fn a_session_shows_what_arrives_each_second_for_three_hours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_follows_the_streams_and_the_pattern_it_was_asked_for() {
+async fn a_session_follows_the_requested_streams_and_pattern() {
     let fixture = Fixture::with_stream();
     let cases = [
         (json!({"logStreamNames": ["a"]}), vec!["ERROR 1", "2"]),
@@ -106,7 +106,7 @@ async fn a_client_that_reads_slowly_loses_the_oldest_updates() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_followed_is_refused() {
+async fn invalid_sessions_are_rejected() {
     let fixture = Fixture::with_stream();
     let arn = |name: &str| json!([format!("{ARN}{name}")]);
     fixture.ok("CreateLogGroup", json!({"logGroupName": "rare", "logGroupClass": "INFREQUENT_ACCESS"}));
@@ -134,7 +134,7 @@ async fn what_cannot_be_followed_is_refused() {
 }
 
 #[test]
-fn events_of_other_classes_are_not_read_one_by_one() {
+fn groups_of_other_classes_reject_reads_of_events() {
     let fixture = Fixture::new();
     for class in ["INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"] {
         fixture.ok("CreateLogGroup", json!({"logGroupName": class, "logGroupClass": class}));

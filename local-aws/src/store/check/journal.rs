@@ -1,5 +1,5 @@
-//! Reads the engine's journals without changing them. The format is that of fjall 3.1 (`journal/entry.rs`): a start with the
-//! number of items and the engine's sequence number, the items, and an end with their checksum.
+//! Reads the engine's journals without changing them. The format is that of fjall 3.1 (`journal/entry.rs`): a start with the number of
+//! items and the engine's sequence number, then the items, then an end with their checksum.
 
 use std::ops::Range;
 
@@ -14,13 +14,13 @@ const END: u8 = 3;
 const TRAILER: [u8; 4] = *b"FJL\x03";
 const START_BYTES: usize = 1 + 4 + 8;
 
-/// What each commit says of itself, in each tree that it writes to.
+/// The marker of a commit. Each tree that the commit writes to has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
     pub number: u64,
-    /// At most the engine's sequence number of the commit.
+    /// A lower bound of the commit's sequence number in the engine.
     pub floor: u64,
-    /// The commits before this one.
+    /// The commits before this one, by tree.
     pub before: PerTree,
 }
 
@@ -40,18 +40,18 @@ impl Marker {
 
 /// A whole write of the engine.
 pub struct Batch<'a> {
-    /// In the file.
+    /// The byte range in the file.
     pub span: Range<usize>,
     pub seqno: u64,
     pub items: Vec<Item<'a>>,
 }
 
 pub struct Item<'a> {
-    /// From 0; `None` for a keyspace of the engine that is none of our trees.
+    /// The index of the tree, from 0. `None` for a keyspace of the engine that is not one of our trees.
     pub tree: Option<usize>,
     pub key: &'a [u8],
     pub value: &'a [u8],
-    /// As it is in the file.
+    /// The encoded item.
     pub bytes: &'a [u8],
 }
 
@@ -62,7 +62,7 @@ impl Item<'_> {
 }
 
 impl Batch<'_> {
-    /// `None` for a commit of an older version of this endpoint, which had no numbers.
+    /// The commit's marker. `None` for a commit of an earlier version, which had no numbers.
     pub fn marker(&self) -> Option<Marker> {
         self.items.iter().find(|item| item.is_marker()).and_then(|item| Marker::decode(item.value))
     }
@@ -71,13 +71,13 @@ impl Batch<'_> {
 /// A part of a journal.
 pub enum Piece<'a> {
     Batch(Batch<'a>),
-    /// Not a write; a valid write follows it.
+    /// Not a valid write. A valid write follows it.
     Damaged(Range<usize>),
-    /// Not a write, and nothing valid follows it: what a kill in the middle of a write leaves, for instance.
+    /// Not a valid write, and no valid write follows it, for example after a kill during a write.
     Torn(Range<usize>),
 }
 
-/// The parts of a journal in their order, without the zeros at its end.
+/// The pieces of a journal in order, without the zeros at its end.
 pub fn pieces(bytes: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     let bytes = without_zeros(bytes);
     let (mut at, mut found) = (0, None);
@@ -96,7 +96,7 @@ pub fn pieces(bytes: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// The engine makes a journal as long as it may become, filled with zeros. No write ends with one.
+/// A journal without its zeros. The engine preallocates a journal, filled with zeros. No write ends with a zero.
 pub fn without_zeros(bytes: &[u8]) -> &[u8] {
     static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut end = bytes.len();
@@ -128,8 +128,8 @@ fn batch_at(bytes: &[u8], begin: usize) -> Option<Batch<'_>> {
     }
     let is_whole = count > 0 && reader.array()? == TRAILER;
     let batch = Batch { span: begin..reader.at, seqno, items };
-    // The start is not under the engine's checksum: the marker bounds the sequence number. The engine counts on by a few
-    // for work of its own.
+    // The engine's checksum does not cover the start, so the marker bounds the sequence number. The engine uses a few numbers for its
+    // own work.
     let is_expected = batch.marker().is_none_or(|marker| (marker.floor..marker.floor + 1024).contains(&seqno));
     (is_whole && is_expected).then_some(batch)
 }
@@ -141,16 +141,16 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let taken = self.bytes.get(self.at..)?.get(..count)?;
+        let bytes = self.bytes.get(self.at..)?.get(..count)?;
         self.at += count;
-        Some(taken)
+        Some(bytes)
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.first_chunk().copied()
     }
 
-    /// A removal has no value. Nothing is compressed, and the engine's other kinds of entries are not used.
+    /// Reads an item. A removal has no value. Items are never compressed, and other kinds of entries are not used.
     fn item(&mut self) -> Option<Item<'a>> {
         let begin = self.at;
         let [tag, kind, compression] = self.array()?;
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A write without the markers in it; `None` if there is nothing else.
+/// A write without its markers. `None` if nothing else is in it.
 pub fn without_marker(batch: &Batch<'_>) -> Option<Vec<u8>> {
     let items: Vec<_> = batch.items.iter().filter(|item| !item.is_marker()).map(|item| item.bytes).collect();
     let count = u32::try_from(items.len()).ok().filter(|count| *count > 0)?;

@@ -1,5 +1,5 @@
-//! Checks a tree's files without changing them. `current` names the manifest, `vN`, and has its checksum; the manifest names
-//! the tables and has theirs. So every byte that the engine will use is under a checksum (lsm-tree 3.1).
+//! Checks a tree's files without changing them. `current` names the manifest, `vN`, and has its checksum. The manifest names the
+//! tables and has their checksums. So a checksum covers every byte that the engine uses (lsm-tree 3.1).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,14 +13,14 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 use super::journal::Marker;
 use crate::store::engine::MARKER_KEY;
 
-/// What is wrong with a file of a tree.
+/// A flaw of a file of a tree.
 pub struct Flaw {
-    /// Below the tree's folder.
+    /// The path below the tree's folder.
     pub file: String,
     pub what: String,
 }
 
-/// The tables of a tree as its manifest has them: levels of runs of tables.
+/// The manifest of a tree: levels of runs of tables.
 pub struct Manifest {
     pub version: u64,
     pub levels: Vec<Vec<Vec<TableEntry>>>,
@@ -36,7 +36,7 @@ pub struct TableEntry {
 /// Reads the manifest of a tree.
 ///
 /// # Errors
-/// A file is missing or is not as it was written.
+/// A file cannot be read.
 pub fn manifest(tree: &Path) -> io::Result<Result<Manifest, Flaw>> {
     let flaw = |file: &str, what: &str| Ok(Err(Flaw { file: file.to_owned(), what: what.to_owned() }));
     let Some(current) = existing(fs::read(tree.join("current")))? else { return flaw("current", "is missing") };
@@ -149,7 +149,7 @@ pub fn checksum(path: &Path) -> io::Result<u128> {
     }
 }
 
-/// The number of the last commit in the tables; 0 if none of them has one. Their checksums were verified.
+/// The number of the last commit in the tables, or 0 if there is none. The checksums must have been verified.
 pub fn last_commit(tree: &Path, manifest: &Manifest) -> Result<u64, lsm_tree::Error> {
     let cache = Arc::new(Cache::with_capacity_bytes(0));
     let mut last = 0;
@@ -168,7 +168,7 @@ fn open_table(path: &Path, table: &TableEntry, cache: &Arc<Cache>) -> Result<Tab
     Table::recover(path.to_owned(), checksum, table.global_seqno, 0, Arc::clone(cache), Some(files), false, false)
 }
 
-/// The table files of a tree that can be read from their first block to their last, whatever the manifest says.
+/// The table files of a tree that can be read completely, whether or not the manifest names them.
 pub fn readable(tree: &Path) -> io::Result<Vec<TableEntry>> {
     let (cache, mut ids) = (Arc::new(Cache::with_capacity_bytes(0)), BTreeSet::new());
     for entry in existing(fs::read_dir(tree.join("tables")))?.into_iter().flatten() {
@@ -178,7 +178,7 @@ pub fn readable(tree: &Path) -> io::Result<Vec<TableEntry>> {
     for id in ids {
         let path = tree.join("tables").join(id.to_string());
         let table = TableEntry { id, checksum: checksum(&path)?, global_seqno: 0 };
-        // The engine panics at some damaged files.
+        // The engine panics on some damaged files.
         let is_readable = std::panic::catch_unwind(|| {
             open_table(&path, &table, &cache).is_ok_and(|table| table.iter().all(|item| item.is_ok()))
         });
@@ -189,7 +189,7 @@ pub fn readable(tree: &Path) -> io::Result<Vec<TableEntry>> {
     Ok(tables)
 }
 
-/// `None` for a file that is not there.
+/// Returns `None` if the file does not exist.
 pub fn existing<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),

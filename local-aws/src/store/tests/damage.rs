@@ -1,5 +1,5 @@
-//! Damage at random in every file of a data folder, as a kill left it. After each, all that was acknowledged is there, or the
-//! folder is refused and left as it is. A refused folder can be recovered; then nothing is there that was never written.
+//! Random damage in every file of a data directory, as a kill left it. After it, everything that was acknowledged exists, or the
+//! directory is rejected and stays unchanged. A rejected directory can be recovered. Then it has nothing that was never written.
 //!
 //! `DAMAGE_SEED` repeats a run, `DAMAGE_CASES` makes it longer.
 
@@ -27,14 +27,14 @@ fn contents(store: &Store) -> Result<Contents, StoreError> {
     Ok(contents)
 }
 
-/// Commits at random to all trees; all that was ever put is in `written`.
+/// Commits random changes to all trees. Adds everything that was put to `written`.
 fn load(store: &Store, commits: usize, random: &mut fastrand::Rng, written: &mut BTreeSet<(Entry, Vec<u8>)>) {
     for _ in 0..commits {
         let (mut batch, mut used) = (store.batch(), BTreeSet::new());
         for _ in 0..random.usize(1..4) {
             let keyspace = *random.choice(&KEYSPACES).unwrap();
             let key = random.u64(0..60).to_be_bytes().to_vec();
-            // A put and a removal of one key in one batch have no order.
+            // A put and a removal of the same key in one batch have no order.
             if !used.insert((keyspace as u8, key.clone())) {
                 continue;
             }
@@ -48,12 +48,12 @@ fn load(store: &Store, commits: usize, random: &mut fastrand::Rng, written: &mut
             }
         }
         batch.commit();
-        // Each commit is a write of its own.
+        // Each commit is its own write.
         store.open.as_ref().unwrap().writer.wait();
     }
 }
 
-/// A folder as a kill leaves it, with tables, a sealed journal and one that is written to.
+/// A data directory as a kill leaves it, with tables, a sealed journal and an active one.
 struct Base {
     dir: tempfile::TempDir,
     acknowledged: Contents,
@@ -150,7 +150,7 @@ struct Counts {
 }
 
 #[test]
-fn damage_in_any_file_is_harmless_or_refused_and_a_refused_folder_is_left_as_it_is() {
+fn damage_in_any_file_is_harmless_or_rejected_and_a_rejected_directory_stays_unchanged() {
     let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let (seed, cases) = (setting("DAMAGE_SEED").unwrap_or(7), setting("DAMAGE_CASES").unwrap_or(120));
     let mut random = fastrand::Rng::with_seed(seed);
@@ -217,7 +217,7 @@ fn refusal(dir: &Path) -> String {
 }
 
 #[test]
-fn a_journal_that_was_cut_emptied_or_deleted_is_refused_with_its_position() {
+fn a_truncated_emptied_or_deleted_journal_is_rejected_with_its_position() {
     let base = Base::new(&mut fastrand::Rng::with_seed(1));
     let journals = check::journals(base.dir.path()).unwrap();
     for (number, path) in journals {
@@ -238,7 +238,7 @@ fn a_journal_that_was_cut_emptied_or_deleted_is_refused_with_its_position() {
 }
 
 #[test]
-fn a_folder_below_that_is_missing_is_refused_and_recovered() {
+fn a_missing_subfolder_is_rejected_and_recovered() {
     let base = Base::new(&mut fastrand::Rng::with_seed(6));
     for missing in ["store", "store/keyspaces", "store/keyspaces/0", "store/keyspaces/3", "store/keyspaces/1/tables"] {
         let dir = base.copied();
@@ -254,7 +254,7 @@ fn a_folder_below_that_is_missing_is_refused_and_recovered() {
 }
 
 #[test]
-fn a_flipped_bit_in_the_middle_costs_one_commit_when_it_is_recovered() {
+fn recovering_from_a_flipped_bit_loses_one_commit() {
     let base = Base::new(&mut fastrand::Rng::with_seed(2));
     let dir = base.copied();
     let path = journal_path(dir.path());
@@ -280,7 +280,7 @@ fn a_flipped_bit_in_the_middle_costs_one_commit_when_it_is_recovered() {
 }
 
 #[test]
-fn a_power_failure_may_cost_what_was_not_synced_and_nothing_else() {
+fn a_power_failure_loses_only_commits_that_were_not_synced() {
     let base = Base::new(&mut fastrand::Rng::with_seed(3));
     let dir = base.copied();
     let path = journal_path(dir.path());
@@ -303,7 +303,7 @@ fn a_power_failure_may_cost_what_was_not_synced_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_of_the_first_format_is_opened_and_counted_from_then_on() {
+fn a_directory_of_the_first_format_is_opened_and_gets_a_counter() {
     let base = Base::new(&mut fastrand::Rng::with_seed(4));
     let dir = base.copied();
     fs::remove_file(dir.path().join(commits::FILE)).unwrap();

@@ -1,4 +1,4 @@
-//! What outlives the process, and what leaves memory.
+//! Restarts and eviction from memory.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ fn open(dir: &Path, memory_limit: usize) -> Fixture {
     Fixture::on(Store::open(Some(dir)).unwrap(), memory_limit)
 }
 
-/// Everything a client can see.
+/// Everything that a client can read.
 fn everything(fixture: &Fixture) -> Vec<Value> {
     let groups = fixture.ok("DescribeLogGroups", json!({}));
     let mut seen = vec![groups.clone()];
@@ -26,7 +26,7 @@ fn everything(fixture: &Fixture) -> Vec<Value> {
 }
 
 #[test]
-fn everything_is_there_when_the_folder_is_opened_again() {
+fn a_restart_restores_groups_streams_tags_and_events() {
     let dir = tempfile::tempdir().unwrap();
     let fixture = open(dir.path(), usize::MAX);
     for name in ["g", "h", "gone"] {
@@ -53,14 +53,14 @@ fn everything_is_there_when_the_folder_is_opened_again() {
 
     let fixture = open(dir.path(), usize::MAX);
     assert_eq!(everything(&fixture), seen);
-    // What was deleted does not come back with what is made under its name.
+    // A new stream does not have the events of a deleted stream of the same name.
     fixture.ok("CreateLogStream", json!({"logGroupName": "g", "logStreamName": "gone"}));
     let again = fixture.ok("GetLogEvents", json!({"logGroupName": "g", "logStreamName": "gone"}));
     assert_eq!(again["events"], json!([]));
 }
 
 #[test]
-fn events_of_before_and_after_a_restart_are_one_stream() {
+fn a_stream_continues_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let fixture = open(dir.path(), usize::MAX);
     fixture.ok("CreateLogGroup", json!({"logGroupName": "g"}));
@@ -76,13 +76,13 @@ fn events_of_before_and_after_a_restart_are_one_stream() {
     let mut ids = each(&all["events"], "eventId");
     ids.dedup();
     assert_eq!(ids.len(), 4);
-    // A page's token of before goes on where it was, without what came since.
+    // A page token of before the restart continues without later events.
     let next = fixture.ok("FilterLogEvents", json!({"logGroupName": "g", "nextToken": page["nextToken"]}));
     assert_eq!(each(&next["events"], "message"), ["3"]);
 }
 
 #[test]
-fn what_leaves_memory_is_read_from_the_folder_or_gone_without_one() {
+fn evicted_events_are_read_from_the_data_directory_or_lost_without_one() {
     let line = "x".repeat(1000);
     let events: Vec<(i64, String)> = (0..200).map(|n| (NOW + n, format!("{n} {line}"))).collect();
     let dir = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn what_leaves_memory_is_read_from_the_folder_or_gone_without_one() {
         }
         let all = fixture.ok("FilterLogEvents", json!({"logGroupName": "g"}));
         let found = each(&all["events"], "message");
-        assert!((expected..=expected + 8).contains(&found.len()), "about what fits: {}", found.len());
+        assert!((expected..=expected + 8).contains(&found.len()), "the number is about what fits: {}", found.len());
         assert!(found.iter().rev().zip(events.iter().rev()).all(|(found, (_, put))| found == put), "the newest");
         let groups = fixture.ok("DescribeLogGroups", json!({}));
         let stored: usize = found.iter().map(|message| message.len() + 26).sum();
@@ -106,7 +106,7 @@ fn what_leaves_memory_is_read_from_the_folder_or_gone_without_one() {
 }
 
 #[test]
-fn events_in_memory_are_served_after_the_folder_has_failed() {
+fn events_in_memory_are_served_after_the_data_directory_has_failed() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let fixture = Fixture::on(store.clone(), 5_000);
