@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | [`Operation::json`], [`Operation::json_async`] | JSON 1.1, CBOR | `fn(&S, Input) -> Result<Output, AwsError>`, `async fn(S, Input)` |
 //! | [`Operation::query`] | query (IAM, STS) | `fn(&S, &Parameters) -> Result<Xml or (), AwsError>` |
-//! | [`Operation::rest`], [`Operation::rest_async`] | REST-JSON | as `new`, with a method and a path template |
+//! | [`Operation::rest`], [`Operation::rest_async`] | REST-JSON | as `new`, with a route: `GET /path/{Member}` |
 //! | [`Operation::new`], [`Operation::new_async`] | any | `fn(&S, &Request)`, `async fn(S, Request)`, which return a response |
 //!
 //! ```ignore
@@ -56,7 +56,7 @@ mod xml;
 use std::pin::Pin;
 
 use axum::body::Body;
-use http::{Method, Response};
+use http::Response;
 
 use crate::error::AwsError;
 use crate::store;
@@ -185,28 +185,27 @@ impl<S: Service> Operation<S> {
         Self { metadata: Metadata::new(S::NAME, name), handler: Handler::Async(Box::new(handler)) }
     }
 
-    /// An operation of REST-JSON. `{…}` in the path template stands for a member: see [`Request::path`].
+    /// An operation of REST-JSON. The route is a method and a path template, in which `{…}` stands for a member: see
+    /// [`Request::path`].
     pub fn rest<B: Into<Body>>(
-        method: Method,
-        template: &'static str,
         name: &'static str,
+        route: &'static str,
         handler: impl Fn(&S, &Request) -> Result<Response<B>, AwsError> + Send + Sync + 'static,
     ) -> Self {
-        Self::new(name, handler).at(method, template)
+        Self::new(name, handler).at(route)
     }
 
     /// An operation of REST-JSON that waits.
     pub fn rest_async<B: Into<Body>, F: Future<Output = Result<Response<B>, AwsError>> + Send + 'static>(
-        method: Method,
-        template: &'static str,
         name: &'static str,
+        route: &'static str,
         handler: impl Fn(S, Request) -> F + Send + Sync + 'static,
     ) -> Self {
-        Self::new_async(name, handler).at(method, template)
+        Self::new_async(name, handler).at(route)
     }
 
-    fn at(mut self, method: Method, template: &'static str) -> Self {
-        self.metadata.route = Some(Route { method, template });
+    fn at(mut self, route: &'static str) -> Self {
+        self.metadata.route = Some(Route(route));
         self
     }
 

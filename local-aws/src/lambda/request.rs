@@ -44,7 +44,7 @@ fn read_with<I: DeserializeOwned>(request: &Request, operation: &str, body: Inpu
 }
 
 fn path_member(request: &Request, name: &str) -> Option<String> {
-    let template = request.operation.route.as_ref()?.template;
+    let template = request.operation.route?.template();
     let mut names = template.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     request.path.get(names.position(|member| member == name)?).cloned()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use http::Method;
 use http::{HeaderValue, Request as HttpRequest, Response, header};
 use serde_json::{Value, json};
 
