@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn none_and_all_are_exact() {
+    fn shares_of_zero_and_one_are_exact() {
         for key in ["", "a", "\u{2028}", "key-1"] {
             assert!(!sample("0").includes(key) && sample("1").includes(key) && sample(" 1.0").includes(key));
         }

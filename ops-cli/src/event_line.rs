@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_when_and_what_and_carries_nobodys_escapes() {
+    fn a_line_contains_time_and_event_and_escapes_control_characters() {
         let mut parts = Parts::default();
         for (name, value) in [("message", "batch failed"), ("function", "orders"), ("error", "a\u{1b}[31m\nb")] {
             parts.add(name, value);

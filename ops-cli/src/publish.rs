@@ -30,7 +30,7 @@ pub struct Input {
     pub names: Arc<[String]>,
     /// The records that an earlier run published.
     pub skip: Acknowledged,
-    /// The pace at which to read the records, if not as fast as they are sent.
+    /// The pace at which to read the records; `None` reads them as fast as they are sent.
     pub replay: Option<Replay>,
 }
 
@@ -42,21 +42,21 @@ pub struct Options {
     pub progress: Progress,
 }
 
-/// What a run did.
+/// The report of a run.
 pub struct RunReport {
     pub summary: Summary,
     pub receipts: Receipts,
     /// Why the run ended early, if it did.
     pub error: Option<Error>,
-    /// Where an input error or an interrupt ended reading.
+    /// The position at which an input error or an interrupt stopped reading.
     pub first_unread: Option<Place>,
 }
 
-/// Publishes all records of the input. The first interrupt ends reading, the second one abandons what is in flight.
+/// Publishes all records of the input. The first interrupt stops reading; the second one abandons the requests in flight.
 ///
 /// # Errors
-/// The stream's shards could not be listed, or the dead letters not opened. An error that ends a run on its way is in the
-/// report.
+/// The stream's shards could not be listed, or the dead-letter file not opened. An error during the run is in the report
+/// instead.
 pub async fn run(aws: &Aws, stream: &str, input: Input, options: Options) -> Result<RunReport> {
     let client = aws.kinesis();
     let Options { send, receipts, dead_letters, mut progress } = options;

@@ -1,8 +1,8 @@
-//! Reading log groups: what is read (`sweep`, `last`, `invocation`, `live`), which of it is new (`follow`), in which order
-//! it is shown (`reorder`), and how it looks (`view`). `session` runs it all.
+//! Reads log groups: which events are read (`sweep`, `last`, `invocation`, `live`), which of them are new (`follow`), in
+//! which order they are shown (`reorder`), and how they look (`view`). `session` runs it all.
 //!
-//! Pure, over values, with the clock passed in: everything but `catalog`, `invocation`, `last`, `live`, `renewal`,
-//! `session`, `sink` and `sweep`.
+//! All modules are pure, with the clock passed in, except `catalog`, `invocation`, `last`, `live`, `renewal`, `session`,
+//! `sink` and `sweep`.
 
 mod catalog;
 mod digest_set;

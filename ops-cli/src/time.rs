@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_with_a_zone_is_taken_as_it_is() {
+    fn a_time_with_a_zone_is_that_instant() {
         for text in [
             "2026-11-20T10:00:00Z",
             "2026-11-20t10:00:00z",
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_rejected() {
         let wrong = [
             "",
             " ",
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_option_takes_a_duration_or_seconds() {
+    fn a_duration_option_accepts_a_duration_or_seconds() {
         for (text, seconds) in [
             ("60s", 60),
             ("5m", 300),
@@ -419,7 +419,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_of_such_characters_panics(text in "[-+0-9TtZz:. adghmnorsuwy,]{0,20}") {
+        fn no_text_of_digits_and_units_panics(text in "[-+0-9TtZz:. adghmnorsuwy,]{0,20}") {
             let _ = (instant("--since", &text, &now()), duration("--timeout", &text));
         }
     }

@@ -205,7 +205,7 @@ fn an_empty_stdin_is_rejected() {
     endpoint.provision(&[]);
     for input in ["", "\n\n"] {
         let run = Run::with_stdin(&mut endpoint.ops(["publish"]), input.as_bytes());
-        run.failed(2, "the input has no records", "one record a line");
+        run.failed(2, "the input has no records", "one record per line");
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 use common::{Run, ops_cli};
 
 #[test]
-fn the_demo_prints_the_line_and_deletes_everything() {
+fn the_demo_prints_the_line_and_deletes_its_resources() {
     let run = Run::of(ops_cli().args(["--output", "json", "demo"])).ok();
     let outcome = run.json().remove(0);
     let line: serde_json::Value = serde_json::from_str(outcome["line"].as_str().unwrap()).unwrap();

@@ -29,7 +29,7 @@ async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_bad_day_aggregates_lose_nothing_and_hold_records_of_one_shard() {
+async fn on_a_bad_day_no_aggregate_is_lost_or_spans_shards() {
     // Aggregates would be done before the stream is resharded.
     let rate = (records_of_the_bad_day() / 5).to_string();
     bad_day("bad-day-aggregates", &["--aggregate", "--rate", &rate]).await;
@@ -147,7 +147,7 @@ async fn interrupted_and_resumed(signal: &str, how: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_up_is_dead_lettered_and_can_be_sent_again() {
+async fn abandoned_records_are_dead_lettered_and_can_be_resent() {
     let (endpoint, client) = endpoint(1).await;
     fault(&endpoint, "failedEntries", json!({ "probability": 1.0 }));
     let input = file("given-up", "one\ntwo\n");
@@ -164,7 +164,7 @@ async fn what_is_given_up_is_dead_lettered_and_can_be_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_input_is_aggregated_and_not_held_back() {
+async fn slow_input_is_aggregated_and_not_delayed() {
     let (endpoint, client) = endpoint(1).await;
     let receipts = path("slow");
     let mut publish = endpoint.ops(["publish", "--aggregate", "--quiet", "--receipts", text(&receipts)]);
@@ -186,7 +186,7 @@ async fn receipts_of_another_run_are_not_overwritten() {
     let (endpoint, _client) = endpoint(1).await;
     let receipts = path("twice");
     endpoint.run(["publish", "x", "--receipts", text(&receipts)]).ok();
-    endpoint.run(["publish", "x", "--receipts", text(&receipts)]).failed(2, "holds receipts already", "--resume");
+    endpoint.run(["publish", "x", "--receipts", text(&receipts)]).failed(2, "already contains receipts", "--resume");
     let run = Run::with_stdin(&mut endpoint.ops(["publish", "--quiet", "--file", "-"]), b"a\nb\n").ok();
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
 }
@@ -197,7 +197,7 @@ fn send(process: &Child, signal: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_interrupts_twice_waits_for_no_answer_and_still_gets_the_sum() {
+async fn second_interrupt_aborts_and_prints_the_summary() {
     let (endpoint, _client) = endpoint(1).await;
     fault(&endpoint, "latency", json!({ "milliseconds": 20_000 }));
     let (input, dead) = (file("twice-interrupted", numbered(3000, 7)), path("twice-interrupted-dead"));
@@ -216,16 +216,16 @@ async fn who_interrupts_twice_waits_for_no_answer_and_still_gets_the_sum() {
     let letters = lines(&dead);
     assert!(!letters.is_empty() && letters.len().is_multiple_of(500), "{}", letters.len());
     assert!(letters.iter().all(|letter| letter["mayBePut"] == true), "{}", letters[0]);
-    assert!(stderr.contains("but for the dead-lettered"), "{stderr}");
+    assert!(stderr.contains("except for dead letters"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_down_ends_the_run_with_its_sum() {
+async fn a_failed_write_of_receipts_or_dead_letters_ends_the_run_with_its_summary() {
     let (endpoint, client) = endpoint(1).await;
     let input = file("full", numbered(5000, 7));
     let run = endpoint.run(["publish", "--file", text(&input), "--receipts", "/dev/full"]);
     let run = run.failed(1, "could not write /dev/full: No space left on device", "--resume /dev/full");
-    assert!(run.stderr.contains("acknowledged last has no receipt"), "{}", run.stderr);
+    assert!(run.stderr.contains("acknowledged last have no receipt"), "{}", run.stderr);
     let put = on_stream(&client).await.len();
     assert!(
         run.stderr.contains(&format!("{put} records read = {put} acknowledged + 0 dead-lettered")),
@@ -240,7 +240,7 @@ async fn what_cannot_be_written_down_ends_the_run_with_its_sum() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_failure_after_a_long_silence_is_not_the_end() {
+async fn one_failure_after_a_long_silence_does_not_end_the_run() {
     let (endpoint, client) = endpoint(1).await;
     let mut publish = endpoint.ops(["publish", "--quiet", "--deadline", "1"]);
     let mut publish = publish.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -258,12 +258,12 @@ async fn one_failure_after_a_long_silence_is_not_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_input_that_ends_before_its_receipts_is_another() {
+async fn an_input_that_ends_before_its_receipts_is_rejected() {
     let (endpoint, _client) = endpoint(1).await;
     let (input, receipts) = (file("longer", numbered(10, 2)), path("longer-receipts"));
     endpoint.run(["publish", "--file", text(&input), "--receipts", text(&receipts)]).ok();
     endpoint.run(["publish", "--file", text(&input), "--resume", text(&receipts)]).ok();
     let other = file("shorter", numbered(9, 2));
     let run = endpoint.run(["publish", "--file", text(&other), "--resume", text(&receipts)]);
-    run.failed(2, "of an input of 10 records at least, and this one has 9", "the same input");
+    run.failed(2, "for an input of at least 10 records, and this one has 9", "the same input");
 }

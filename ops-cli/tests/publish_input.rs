@@ -36,7 +36,7 @@ async fn input_errors_go_to_the_dead_letters_or_stop_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_requests_and_shards_and_sends_nothing() {
+async fn a_dry_run_reports_requests_and_shards_and_sends_nothing() {
     let (endpoint, client) = endpoint(2).await;
     let input = file("dry", numbered(1200, 1200));
     let run = endpoint.run(["--output", "json", "publish", "--dry-run", "--file", text(&input), "--key-field", "/k"]);
@@ -113,7 +113,7 @@ fn check_resident(endpoint: &Endpoint, form: &[&str], input: &Path, code: i32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_may_be_more_files_than_may_be_open() {
+async fn more_files_are_published_than_can_be_open() {
     let (endpoint, client) = endpoint(1).await;
     let files: Vec<_> = (0..100).map(|n| file(&format!("many-{n}"), format!("{n}\n"))).collect();
     let few = ["-c", "ulimit -n 40; exec \"$@\"", "sh", OPS_CLI, "--local", "--endpoint-url", &endpoint.url];
@@ -126,23 +126,23 @@ async fn there_may_be_more_files_than_may_be_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_is_not_written_to() {
+async fn an_input_file_is_rejected_as_an_output() {
     let (endpoint, _client) = endpoint(1).await;
     let input = file("read-and-written", "%\n");
     let link = path("read-and-written-link");
     std::os::unix::fs::symlink(&input, &link).unwrap();
     let publish = ["publish", "--base64", "--file", text(&input)];
     for twice in [["--dead-letter", text(&link)], ["--receipts", text(&input)]] {
-        endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
+        endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a separate file");
     }
     let both = path("both");
     let other_name = both.parent().unwrap().join("../scratch").join(both.file_name().unwrap());
     let twice = ["--receipts", text(&both), "--dead-letter", text(&other_name)];
-    endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a file each");
+    endpoint.run(publish.iter().chain(&twice)).failed(2, "is given twice", "a separate file");
     let mut from_stdin = endpoint.ops(["publish", "--base64", "--dead-letter", text(&input)]);
     from_stdin.stdin(std::fs::File::open(&input).unwrap());
-    Run::of(&mut from_stdin).failed(2, "is given twice", "a file each");
-    endpoint.run(["publish", "x", "--receipts", "-"]).failed(2, "`-` is none", "go to stdout");
+    Run::of(&mut from_stdin).failed(2, "is given twice", "a separate file");
+    endpoint.run(["publish", "x", "--receipts", "-"]).failed(2, "`-` is not supported", "go to stdout");
     let nowhere = ["--receipts", "/dev/null", "--dead-letter", "/dev/null"];
     endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 records were not published", "/dev/null");
 }
@@ -153,7 +153,7 @@ fn marked(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_byte_order_mark_is_no_data_and_other_encodings_are_named() {
+async fn a_byte_order_mark_is_not_data_and_other_encodings_are_named() {
     let (endpoint, client) = endpoint(1).await;
     let entry = "{\"PartitionKey\":\"k\",\"Data\":\"ZW50cnk=\"}\n";
     for (name, form, content) in [
@@ -179,13 +179,13 @@ async fn a_byte_order_mark_is_no_data_and_other_encodings_are_named() {
     let input = file("utf-16", &utf_16);
     for form in [&[][..], &["--key-field", "/id"], &["--base64"], &["--entries"]] {
         let run = endpoint.run(["publish", "--file", text(&input), "--strict"].iter().chain(form));
-        run.failed(2, "it is UTF-16, and text is read as UTF-8", "nothing of the input was published");
+        run.failed(2, "it is UTF-16, but text is read as UTF-8", "no record of the input was published");
     }
     for (name, to_bytes) in [("le", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("be", u16::to_be_bytes)] {
         let text_in_utf_16: Vec<u8> = "grüße 1\ngrüße 2\n".encode_utf16().flat_map(to_bytes).collect();
         let input = file(&format!("utf-16-{name}"), &text_in_utf_16);
         let run = endpoint.run(["publish", "--file", text(&input)]);
-        run.failed(2, "it is UTF-16, and text is read as UTF-8", "nothing of the input was published");
+        run.failed(2, "it is UTF-16, but text is read as UTF-8", "no record of the input was published");
     }
     assert_eq!(on_stream(&client).await.len(), 8);
 }
@@ -219,7 +219,7 @@ async fn entries_in_another_form_than_ndjson_are_named_in_one_error() {
     ] {
         let input = file("no-object", content);
         let run = endpoint.run(["publish", "--entries", "--strict", "--file", text(&input)]);
-        run.failed(2, reason, "nothing of the input was published");
+        run.failed(2, reason, "no record of the input was published");
     }
     assert_eq!(on_stream(&client).await.len(), 0);
 }
@@ -236,7 +236,7 @@ async fn a_number_as_key_keeps_its_digits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_sent_again_but_for_those_that_cannot_be() {
+async fn dead_letters_are_resent_except_those_that_cannot_be_sent() {
     let (endpoint, client) = endpoint(1).await;
     let long = "x".repeat(1_100_000);
     let (input, dead) = (file("again", format!("{long}\none\n{long}\ntwo\n")), path("again-dead"));
@@ -272,7 +272,7 @@ async fn dead_letters_are_sent_again_but_for_those_that_cannot_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_something_else_is_not_written_to() {
+async fn a_file_with_other_content_is_not_written_to() {
     let (endpoint, client) = endpoint(1).await;
     for content in ["no newline", "two\nlines", "lines\n", "{\"offset\":1,\"value\":2}"] {
         let other = file("something-else", content);
@@ -286,17 +286,17 @@ async fn a_file_of_something_else_is_not_written_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hint_says_what_was_published() {
+async fn a_hint_describes_what_was_published() {
     let (endpoint, _client) = endpoint(1).await;
     let publish = || endpoint.ops(["publish", "--base64", "--quiet"]);
     let first = Run::with_stdin(&mut publish(), b"%\nYQ==\n").failed(
         2,
         "line 1 of stdin",
-        "nothing of the input was published",
+        "no record of the input was published",
     );
     assert!(!first.stderr.contains("what came before"), "{}", first.stderr);
     let later = Run::with_stdin(&mut publish(), b"YQ==\n%\n");
-    later.failed(2, "line 2 of stdin", "what came before it has been published");
+    later.failed(2, "line 2 of stdin", "everything before it was published");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,7 +318,7 @@ async fn entries_are_replayed_at_their_recorded_pace() {
     }
     let without = file("replay-without", "{\"PartitionKey\":\"k\",\"Data\":\"eA==\"}\n");
     let publish = ["publish", "--entries", "--strict", "--pace", "2x", "--file", text(&without)];
-    endpoint.run(publish).failed(2, "has no ApproximateArrivalTimestamp, which --pace needs", "nothing of the input");
+    endpoint.run(publish).failed(2, "has no ApproximateArrivalTimestamp, which --pace needs", "no record of the input");
     assert_eq!(endpoint.run(["publish", "--pace", "2x", "x"]).code, 2);
     assert_eq!(on_stream(&client).await.len(), 6);
 }

@@ -79,7 +79,7 @@ fn rate(summary: &Value) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_at_random_hardly_slow_a_run() {
+async fn random_refusals_hardly_slow_a_run() {
     for (probability, least) in [(0.01, 8000.0), (0.1, 4000.0), (0.3, 2000.0)] {
         let (endpoint, _client) = endpoint(1).await;
         fault(&endpoint, "throttledEntries", json!({ "probability": probability }));
@@ -113,7 +113,7 @@ async fn no_record_is_abandoned_because_of_our_own_pace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_its_shard_never_accepts_is_abandoned_at_the_deadline() {
+async fn a_record_that_its_shard_never_accepts_is_abandoned_at_the_deadline() {
     let (endpoint, _client) = endpoint(1).await;
     fault(&endpoint, "throttledEntries", json!({ "probability": 1.0 }));
     let (input, dead) = (file("never", "one\ntwo\n"), path("never-dead"));

@@ -47,7 +47,7 @@ fn throttle(endpoint: &Endpoint, operation: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_follows_through_throttling_and_shows_what_it_missed_once() {
+async fn tail_follows_through_throttling_and_shows_missed_events_once() {
     let endpoint = Endpoint::start();
     let logs = log_group(&endpoint).await;
     let tail = Running::start(&mut endpoint.ops(["tail", "--follow"]));
@@ -96,7 +96,7 @@ fn free_port() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_breaks_off_is_asked_for_again() {
+async fn a_truncated_answer_is_requested_again() {
     let endpoint = Endpoint::start();
     let logs = log_group(&endpoint).await;
     put(&logs, &["one", "two", "three"]).await;
@@ -123,7 +123,7 @@ async fn a_permanent_error_ends_a_follower_at_once() {
 }
 
 #[test]
-fn verify_goes_on_through_an_outage_and_always_reports() {
+fn verify_continues_through_an_outage_and_always_reports() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
     throttle(&endpoint, "FilterLogEvents");
@@ -201,7 +201,7 @@ async fn events_without_ids_are_all_shown_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_waits_for_a_group_and_follows_it_when_it_is_made_again() {
+async fn tail_waits_for_a_group_and_follows_it_when_it_is_created_again() {
     let endpoint = Endpoint::start();
     endpoint.run(["tail"]).failed(1, "there is no log group /aws/lambda/test-dev", "--follow");
     let tail = Running::start(&mut endpoint.ops(["tail", "--follow"]));
@@ -220,7 +220,7 @@ async fn tail_waits_for_a_group_and_follows_it_when_it_is_made_again() {
 
 /// Follows without a reader of its output: there is no further event that a write could fail with.
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_ends_when_nobody_reads_it_any_more() {
+async fn tail_ends_when_its_pipe_is_closed() {
     let endpoint = Endpoint::start();
     let logs = log_group(&endpoint).await;
     put(&logs, &["the only one"]).await;
@@ -274,7 +274,7 @@ fn a_step_that_the_service_ignores_is_named() {
 
 /// One emulator answers the deletion of a mapping that is gone with an empty state, for ever.
 #[test]
-fn a_mapping_with_an_empty_state_is_gone_when_it_is_not_listed() {
+fn a_mapping_with_an_empty_state_is_deleted_when_it_is_not_listed() {
     let endpoint = Endpoint::start();
     let mut deleted = false;
     let proxy = Proxy::start(&endpoint, move |request| {
@@ -313,7 +313,7 @@ async fn verify_says_that_the_lines_of_another_function_do_not_look_like_ours() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn since_takes_the_times_that_are_printed_and_says_what_it_understood() {
+async fn since_accepts_printed_times_and_reports_the_instant() {
     let endpoint = Endpoint::start();
     let logs = log_group(&endpoint).await;
     let minutes_ago = |minutes| Timestamp::now() - jiff::SignedDuration::from_mins(minutes);

@@ -64,17 +64,17 @@ fn compare(runtime: &str, client: Option<&Path>) {
 }
 
 #[test]
-fn python_functions_answer_and_log_as_on_awss_client() {
+fn python_functions_answer_and_log_as_with_the_client_of_aws() {
     compare("python", python());
 }
 
 #[test]
-fn functions_up_to_node_22_answer_and_log_as_on_awss_client() {
+fn functions_up_to_node_22_answer_and_log_as_with_the_client_of_aws() {
     compare("node20", node());
 }
 
 #[test]
-fn functions_of_node_24_answer_and_log_as_on_awss_client() {
+fn functions_of_node_24_answer_and_log_as_with_the_client_of_aws() {
     compare("node24", node());
 }
 

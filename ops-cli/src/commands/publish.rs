@@ -176,22 +176,22 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     let RunReport { summary, error, first_unread, .. } = publish::run(&aws, stream_name, input, options).await?;
     if error.is_none() && summary.read + summary.skipped == 0 {
         return Err(Error::usage("the input has no records")
-            .hint("give the data as an argument, or one record a line on stdin or in --file"));
+            .hint("give the data as an argument, or one record per line on stdin or in --file"));
     }
     show(args, output, &summary, has_file)?;
     if error.is_none() && resumed_to > summary.read + summary.skipped {
         return Err(Error::usage(format!(
-            "the receipts are of an input of {resumed_to} records at least, and this one has {}",
+            "the receipts are for an input of at least {resumed_to} records, and this one has {}",
             summary.read + summary.skipped
         ))
-        .hint("--resume goes on with the same input, from its beginning"));
+        .hint("--resume continues with the same input, from its beginning"));
     }
     ended(args, error, &summary, first_unread, &input_names)
 }
 
 const STDIN: &str = "/dev/stdin";
 
-/// What is written is neither read nor written twice: dead letters that are read as input have no end.
+/// Rejects a file that is both read and written, or written twice. Reading its own dead letters, a run would never end.
 fn check_files(args: &Publish) -> Result<()> {
     let is_stdin = |path: &Path| path == Path::new("-");
     let reads_stdin = args.data.is_none() && args.file.is_empty();
@@ -199,20 +199,20 @@ fn check_files(args: &Publish) -> Result<()> {
     let mut taken: Vec<_> = files.chain(reads_stdin.then_some(Path::new(STDIN))).filter_map(regular).collect();
     for path in [&args.receipts, &args.resume, &args.dead_letter].into_iter().flatten() {
         if is_stdin(path) {
-            return Err(Error::usage("receipts and dead letters go to files, and `-` is none")
+            return Err(Error::usage("--receipts and --dead-letter need a file path; `-` is not supported")
                 .hint("receipts go to stdout without --receipts; /dev/stdout and /dev/stderr are files"));
         }
         let Some(file) = regular(path) else { continue };
         if taken.contains(&file) {
             return Err(Error::usage(format!("{} is given twice, and would be written to", path.display()))
-                .hint("input, receipts and dead letters are a file each"));
+                .hint("use a separate file for each of input, receipts and dead letters"));
         }
         taken.push(file);
     }
     Ok(())
 }
 
-/// The file that a path leads to, or will; none for a terminal, a pipe and the like.
+/// Returns the regular file at a path, existing or to be created; `None` for a terminal, a pipe or another special file.
 fn regular(path: &Path) -> Option<PathBuf> {
     if let Ok(real) = path.canonicalize() {
         return real.is_file().then_some(real);
@@ -234,15 +234,15 @@ fn send_options(args: &Publish, max_bytes: usize) -> SendOptions {
     SendOptions {
         deadline: Duration::from_secs(args.deadline),
         packing: Packing::new(args.ordered, args.aggregate, max_bytes),
-        // Without a file for them, going on would leave nothing of what could not be published. Entries are in a file that
-        // has them still, and dead letters that cannot be sent must not hold back the others.
+        // Without a dead-letter file, continuing would lose the records that fail. Entries are exempt: their file still has
+        // them, and a dead letter that cannot be sent must not hold back the others.
         strict: args.strict || (args.dead_letter.is_none() && !args.entries),
         rate: args.rate,
         rate_bytes: args.rate_bytes,
     }
 }
 
-/// The summary: data on stdout where the receipts are not, a notice on stderr else. One record needs none.
+/// Prints the summary to stdout, or to stderr if stdout has the receipts. A single record has no summary.
 fn show(args: &Publish, output: Output, summary: &Summary, has_file: bool) -> Result<()> {
     let is_one = args.data.is_some() && summary.dead_lettered == 0;
     if args.quiet || (is_one && !has_file) {
@@ -283,7 +283,7 @@ enum Done {
     All(DeadLettered),
 }
 
-/// Some of what was read was given up.
+/// Whether records were abandoned.
 type DeadLettered = bool;
 
 impl Done {
@@ -297,13 +297,13 @@ impl Done {
     }
 
     fn text(&self, kind: &ErrorKind, names: &[String]) -> String {
-        let but = |has_dead| if has_dead { ", but for the dead-lettered" } else { "" };
+        let but = |has_dead| if has_dead { ", except for dead letters" } else { "" };
         match self {
-            Self::Nothing => "nothing of the input was published".to_owned(),
+            Self::Nothing => "no record of the input was published".to_owned(),
             Self::Before(_, dead) if *kind == ErrorKind::Usage => {
-                format!("what came before it has been published{}", but(*dead))
+                format!("everything before it was published{}", but(*dead))
             }
-            // Shards differ in speed: others may be ahead.
+            // Shards differ in speed, so later records may already be published.
             Self::Before(place, _) if place.offset == 0 => "only some of the input was published".to_owned(),
             Self::Before(place, dead) => {
                 let (offset, place, but) = (place.offset, place.of(names), but(*dead));
@@ -313,15 +313,15 @@ impl Done {
         }
     }
 
-    /// How a later run continues, if there is something to continue.
+    /// Describes how a later run continues, if anything is left to publish.
     fn way_on(&self, args: &Publish, kind: &ErrorKind) -> Option<String> {
         let Self::Before(..) = self else { return None };
         let file = args.receipts.as_ref().or(args.resume.as_ref()).map(|file| file.display());
         match (kind, file) {
-            (ErrorKind::Usage, Some(file)) => Some(format!("then go on with --resume {file}")),
+            (ErrorKind::Usage, Some(file)) => Some(format!("then continue with --resume {file}")),
             (ErrorKind::Usage, None) => None,
-            (_, Some(file)) => Some(format!("go on with the same input and --resume {file}")),
-            (_, None) => Some("with --receipts FILE a later run could go on with --resume".to_owned()),
+            (_, Some(file)) => Some(format!("continue with the same input and --resume {file}")),
+            (_, None) => Some("with --receipts FILE, a later run could continue with --resume".to_owned()),
         }
     }
 }
@@ -329,13 +329,13 @@ impl Done {
 fn not_published(args: &Publish, summary: &Summary) -> Error {
     let what = format!("{} of {} records were not published", summary.dead_lettered, summary.read);
     Error::failed(what).hint(match &args.dead_letter {
-        Some(path) => format!("{} has each of them, and why", path.display()),
+        Some(path) => format!("{} contains each of them with the reason", path.display()),
         None if args.entries => {
-            "the input still has them: give --dead-letter FILE to keep those and the reasons in a file of their own"
-                .into()
+            "the input still contains them; --dead-letter FILE stores them with the reasons in a separate file".into()
         }
         None => {
-            "give --dead-letter FILE to keep them; more shards take more, and --deadline sets how long to try".into()
+            "--dead-letter FILE stores them; more shards accept more, and --deadline sets how long a record is retried"
+                .into()
         }
     })
 }

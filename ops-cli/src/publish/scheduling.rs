@@ -1,4 +1,4 @@
-//! Decides what is sent where and when. Pure, except for [`shards`], which lists the stream's shards.
+//! Decides which records are sent where and when. Pure, except for [`shards`], which lists the stream's shards.
 
 pub mod batch;
 pub mod bucket;

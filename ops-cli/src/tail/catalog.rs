@@ -1,28 +1,27 @@
-//! The log groups of the account: which of them match, and what they are called in ARNs.
+//! Lists the account's log groups.
 
 use super::groups::{GroupPattern, similar};
 use crate::aws::Aws;
 use crate::error::Result;
 
-/// Pages of 50 log groups that are read to suggest a name.
+/// The number of pages of 50 log groups that are read to suggest a name.
 const PAGES_FOR_SUGGESTIONS: usize = 20;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogGroup {
     pub name: String,
-    /// Without `:*` at its end.
+    /// The ARN without `:*` at its end.
     pub arn: String,
 }
 
-/// The log groups that match a pattern.
+/// Lists the log groups that match a pattern.
 pub async fn matching(aws: &Aws, pattern: &GroupPattern) -> Result<Vec<LogGroup>> {
     let mut found = list(aws, pattern.prefix(), usize::MAX).await?;
     found.retain(|group| pattern.matches(&group.name));
     Ok(found)
 }
 
-/// Names like that of a log group that does not exist, in half a sentence for a hint. Listing may not be allowed: then
-/// nothing is suggested.
+/// Suggests similar names for a log group that does not exist. Returns `None` if none is similar or listing is not allowed.
 pub async fn suggestion(aws: &Aws, wanted: &str) -> Option<String> {
     let groups = list(aws, "", PAGES_FOR_SUGGESTIONS).await.ok()?;
     let names: Vec<_> = groups.into_iter().map(|group| group.name).collect();

@@ -3,7 +3,7 @@
 //! `HashSet<u128>` needs up to 34 bytes per digest, and twice its size while it grows. This table grows by a quarter, one
 //! shard at a time, and stores nothing but the digests.
 
-/// Each shard grows alone, so that the copy of a growing table is a small part of the whole.
+/// Each shard grows separately, so that the copy of a growing table is a small part of the whole.
 const SHARDS: usize = 32;
 const SMALLEST: usize = 16;
 
@@ -55,7 +55,7 @@ impl Shard {
         is_new
     }
 
-    /// The slot that holds the digest, or the empty slot where it belongs.
+    /// Returns the slot of the digest, or the empty slot to insert it into.
     fn slot(&self, digest: u128) -> usize {
         let high = digest >> 64;
         let mut slot = ((high * self.slots.len() as u128) >> 64) as usize;
@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_a_hash_set_holds(seed: u64, count in 0_usize..2000, distinct in 1_usize..1500) {
+        fn a_digest_set_agrees_with_a_hash_set(seed: u64, count in 0_usize..2000, distinct in 1_usize..1500) {
             let mut random = fastrand::Rng::with_seed(seed);
             let digests: Vec<u128> = (0..distinct).map(|_| random.u128(..)).collect();
             let (mut set, mut expected) = (DigestSet::default(), HashSet::new());

@@ -9,12 +9,12 @@ use super::identity::Identified;
 #[derive(Debug, Clone, Serialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Epoch milliseconds.
+    /// In epoch milliseconds.
     pub timestamp: i64,
     pub ingestion_time: i64,
     pub log_group: Arc<str>,
     pub log_stream: String,
-    /// Missing where the service gives none.
+    /// Missing if the service returns none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
     /// Whether a line that is more than a second newer was shown before.
@@ -39,7 +39,7 @@ impl Event {
         text.strip_suffix('\r').unwrap_or(text)
     }
 
-    /// Bytes that the event holds in memory, roughly.
+    /// The approximate memory of the event in bytes.
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.message.len() + self.log_stream.len() + self.event_id.as_ref().map_or(0, String::len)
     }

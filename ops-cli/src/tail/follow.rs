@@ -1,42 +1,41 @@
-//! Which events of a sweep are new. Pure: the clock is passed in.
+//! Decides which events of a sweep are new. Pure: the clock is passed in.
 //!
-//! Events become readable late and out of order, and no API lists them by the time at which they became readable: a reader
-//! that resumes from the newest timestamp loses the late ones. So each sweep goes back a little, and at intervals by the
-//! whole overlap, and events that were shown before are dropped by their identity.
+//! Events become readable late and out of order, and no API lists them by the time at which they became readable. A reader
+//! that resumes from the newest timestamp loses the late ones. Each sweep therefore goes back a little, and at intervals by
+//! the whole overlap. Events that were shown before are recognized by their identity and dropped.
 
 use super::identity::{Identified, IdentifyBy, Pass};
 use super::remembered::Remembered;
 
 /// How far an ordinary sweep goes back before the newest event.
 const SHORT_OVERLAP_MS: i64 = 15_000;
-/// How late an event can be and still be shown, unless the caller chooses.
+/// The default of how late an event can be and still be shown.
 pub const DEFAULT_OVERLAP_MS: i64 = 300_000;
-/// Time between deep sweeps.
+/// The interval between deep sweeps.
 const DEEP_EVERY_MS: i64 = 20_000;
-/// A deep sweep takes at most one part in so many of the time, however long it lasts.
+/// Deep sweeps take at most one part in this many of the time, however long they last.
 const DEEP_SHARE: i64 = 8;
 
-/// How far a sweep goes back at most, however long ago the last event was, and beyond the overlap: without it, following
-/// a filter that nothing matches would read everything since the start again each time. Large enough that a clock that is
-/// some minutes ahead of the service's hides nothing.
+/// The farthest that a sweep goes back beyond the overlap. Without this limit, a filter that nothing matches would read
+/// everything since the start in each sweep. It is large enough for a clock that is some minutes ahead of the service's.
 const FURTHEST_BACK_MS: i64 = 1_500_000;
 
-/// What has been shown, and where the next sweep begins.
+/// The events shown so far, and the start of the next sweep.
 #[derive(Debug)]
 pub struct Follower {
-    /// Nothing before this is shown.
+    /// No event before this time is shown.
     since: i64,
     overlap: i64,
     identify_by: IdentifyBy,
     newest: i64,
-    /// When the last deep sweep began, and how long it took.
+    /// The start of the last deep sweep, and its duration.
     last_deep: i64,
     deep_took: i64,
-    /// When the sweep before began; `None` before the first, which reads everything asked for.
+    /// The start of the previous sweep; `None` before the first, which reads the whole requested range.
     last_sweep: Option<i64>,
-    /// The sweep that has not read its last page.
+    /// The sweep that has not read its last page yet.
     unfinished: Option<Sweep>,
-    /// The events shown, for as long as a sweep may meet them again.
+    /// The events shown, for as long as a sweep may return them again.
     shown: Remembered,
     pass: Pass,
 }
@@ -65,7 +64,7 @@ impl Follower {
         }
     }
 
-    /// The same, for events that are up to `overlap` milliseconds late.
+    /// Follows events that are up to `overlap` milliseconds late.
     #[must_use]
     pub fn with_overlap(self, overlap: i64) -> Self {
         Self { overlap, ..self }
@@ -76,19 +75,20 @@ impl Follower {
         Self { identify_by, ..self }
     }
 
-    /// The same, where everything up to `now` was read another way: the first sweep goes back no further than others.
+    /// Notes that all events up to `now` were read another way, so that the first sweep goes back no further than others.
     #[must_use]
     pub fn resuming_at(self, now: i64) -> Self {
         Self { last_sweep: Some(now), newest: now, ..self }
     }
 
-    /// Whether no sweep has read its last page: the next reads everything asked for.
+    /// Whether no sweep has read its last page, so that the next one reads the whole requested range.
     pub fn is_at_its_first_sweep(&self) -> bool {
         self.last_sweep.is_none() || self.unfinished.is_some()
     }
 
-    /// Where the sweep that starts now begins, in epoch milliseconds. A sweep that broke off is begun again where it began,
-    /// or where the remembered events begin if that is later. The service sorts events by time, so the older ones were read.
+    /// Returns the start of the sweep that begins now, in epoch milliseconds. An interrupted sweep restarts where it began,
+    /// or where the remembered events begin if that is later. The service sorts events by time, so that the older ones were
+    /// read.
     pub fn begin_sweep(&mut self, now: i64) -> i64 {
         self.pass = Pass::default();
         if let Some(sweep) = &mut self.unfinished {
@@ -96,9 +96,9 @@ impl Follower {
             return sweep.start.max(self.shown.complete_since());
         }
         let is_deep = now - self.last_deep >= self.deep_every();
-        // Events may be dated ahead of the clock: those must not move the window past the ones that are not.
+        // Events may be dated ahead of the clock. They must not move the window past the others.
         let newest = self.newest.min(now);
-        // An event that arrived just after the last deep sweep is older by the time until this one.
+        // An event that arrived just after the last deep sweep is older by the time that has passed since then.
         let deep = newest - self.overlap - (now - self.last_deep).max(self.deep_every());
         let furthest_back =
             self.last_sweep.replace(now).map_or(self.since, |last| last - self.overlap - FURTHEST_BACK_MS);
@@ -113,7 +113,7 @@ impl Follower {
         start
     }
 
-    /// Records at `now` that the sweep has read its last page.
+    /// Marks the sweep as complete at `now`.
     pub fn end_sweep(&mut self, now: i64) {
         if let Some(sweep) = self.unfinished.take().filter(|sweep| sweep.is_deep) {
             self.deep_took = now - sweep.began;
@@ -124,13 +124,13 @@ impl Follower {
         DEEP_EVERY_MS.min(self.overlap.max(1000)).max(self.deep_took * DEEP_SHARE)
     }
 
-    /// Whether the event of this sweep is to be shown: once, and not if it is older than what was asked for.
+    /// Whether an event of this sweep is shown: once, and only if it is in the requested range.
     pub fn is_new(&mut self, event: Identified<'_>) -> bool {
         let identity = self.pass.identity(event, self.identify_by);
         self.is_unseen(identity, event.timestamp)
     }
 
-    /// As [`Self::is_new`], for an event of another pass over the same log group: a Live Tail session.
+    /// Does the same as [`Self::is_new`] for an event of another pass over the same log group: a Live Tail session.
     pub fn is_new_in(&mut self, pass: &mut Pass, event: Identified<'_>) -> bool {
         let identity = pass.identity(event, self.identify_by);
         self.is_unseen(identity, event.timestamp)
@@ -158,7 +158,7 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000_000;
 
-    /// A sweep that reads to its end.
+    /// Runs a sweep to its end.
     fn sweep(follower: &mut Follower, now: i64) -> i64 {
         let start = follower.begin_sweep(now);
         follower.end_sweep(now);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_sweep_goes_back_further_but_not_before_what_was_asked_for() {
+    fn a_deep_sweep_goes_back_further_but_not_before_the_requested_start() {
         let mut follower = Follower::new(NOW - 60_000);
         shows(&mut follower, "a", NOW);
         assert_eq!(sweep(&mut follower, NOW + DEEP_EVERY_MS), NOW - 60_000);
@@ -240,7 +240,7 @@ mod tests {
         assert!(!shows(&mut follower, "of the first page", NOW));
         assert!(shows(&mut follower, "of the second page", NOW - 80_000_000));
         follower.end_sweep(NOW + 600_000);
-        // The last deep sweep began at NOW, so another is due: late events of the whole overlap are found.
+        // The last deep sweep began at NOW, so that another is due and finds late events of the whole overlap.
         assert!(follower.begin_sweep(NOW + 600_100) <= NOW - DEFAULT_OVERLAP_MS);
     }
 
@@ -263,7 +263,7 @@ mod tests {
         let mut follower = Follower::new(NOW).identifying_by(IdentifyBy::Content);
         let event = |event_id| Identified { event_id, log_stream: "s", timestamp: NOW + 5, message: "same" };
         let (mut live, mut shown) = (Pass::default(), 0);
-        // Two were there when the session began, and the session sees two more.
+        // Two existed when the session began, and the session receives two more.
         for polled in [vec!["1", "2"], vec!["1", "2", "3", "4"]] {
             follower.begin_sweep(NOW + 10);
             shown += polled.iter().filter(|id| follower.is_new(event(Some(id)))).count();
@@ -273,18 +273,18 @@ mod tests {
         assert_eq!(shown, 4);
     }
 
-    /// One log event: its log stream, its time, its text, and when it becomes readable.
+    /// One log event: its log stream, its time, its text, and the time at which it becomes readable.
     type Event = (u8, i64, u8, i64);
 
-    /// What a follower shows of the events, sweep by sweep. Sweeps are `step` apart; each returns what is readable from
-    /// where it begins, and those in `broken` break off after half of it.
+    /// Returns the events that a follower shows. Sweeps are `step` apart. Each returns the readable events from its start,
+    /// and those in `broken` are interrupted after half of them.
     fn follow(events: &[Event], has_ids: bool, step: i64, broken: &[bool]) -> HashMap<(u8, i64, u8), usize> {
         let mut follower = Follower::new(NOW);
         let mut shown = HashMap::new();
         let last = events.iter().map(|event| event.3).max().unwrap_or(NOW);
         let mut now = NOW;
         let mut sweeps = 0;
-        // Long enough for a sweep that is whole, and deep, after the last event became readable.
+        // Long enough for a complete deep sweep after the last event became readable.
         while now <= last + 2 * DEEP_EVERY_MS + step {
             let start = follower.begin_sweep(now);
             let mut page: Vec<_> = events.iter().enumerate().collect();
@@ -315,8 +315,8 @@ mod tests {
     }
 
     proptest! {
-        /// With IDs and without, whatever arrives late and whichever sweeps break off: every event is shown, identical ones as
-        /// often as there are, and none twice.
+        /// With and without IDs, late events and interrupted sweeps: every event is shown once, and identical ones as often
+        /// as they exist.
         #[test]
         fn every_event_is_shown_once(
             events in prop::collection::vec((0_u8..2, 0_i64..120_000, 0_u8..3, 0_i64..290_000), 0..60),

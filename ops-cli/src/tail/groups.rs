@@ -1,6 +1,6 @@
-//! Names of log groups: globs, and names that are similar to one that does not exist. Pure.
+//! Matches the names of log groups: globs, and names that are similar to one that does not exist. Pure.
 
-/// A log group that the command line names, perhaps with `*` and `?`.
+/// A log group named on the command line, which may contain `*` and `?`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupPattern(pub String);
 
@@ -9,16 +9,16 @@ impl GroupPattern {
         self.0.contains(['*', '?'])
     }
 
-    /// What every name that matches begins with.
+    /// The prefix that all matching names share.
     pub fn prefix(&self) -> &str {
         self.0.split(['*', '?']).next().unwrap_or_default()
     }
 
-    /// `*` matches any characters, `/` included; `?` matches one.
+    /// Whether a name matches. `*` matches any characters, including `/`; `?` matches one.
     pub fn matches(&self, name: &str) -> bool {
         let (pattern, name): (Vec<char>, Vec<char>) = (self.0.chars().collect(), name.chars().collect());
         let (mut p, mut n) = (0, 0);
-        // Where the last star was, and up to where it matches at present.
+        // The position after the last star, and the end of its present match.
         let mut star = None;
         while n < name.len() {
             match pattern.get(p) {
@@ -40,7 +40,7 @@ impl GroupPattern {
     }
 }
 
-/// The names most similar to `wanted`, the most similar first: at most three.
+/// Returns the names most similar to `wanted`, the most similar first, and at most three.
 pub fn similar<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_lowercase();
     let (wanted_last, wanted) = (last(wanted), wanted.to_lowercase());
@@ -58,7 +58,7 @@ pub fn similar<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
     ranked.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// The edit distance: characters inserted, removed or replaced.
+/// The edit distance: the number of characters inserted, removed or replaced.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

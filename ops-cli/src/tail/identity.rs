@@ -1,23 +1,23 @@
-//! What tells an event from all others, in 128 bits.
+//! Identifies an event in 128 bits.
 
 use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
-/// Distinct contents that one pass remembers. The oldest are forgotten first, which a pass in the order of time does not
-/// meet again.
+/// The number of distinct contents that one pass remembers. The oldest are forgotten first, because a pass in the order of
+/// time does not return to them.
 const MOST_CONTENTS: usize = 65_536;
 
-/// How events are identified.
+/// The basis of an event's identity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum IdentifyBy {
-    /// By the event ID, or by content if the service gives none.
+    /// The event ID, or the content if the service returns no ID.
     EventId,
-    /// By content always: polled events have an ID, and the same events in a Live Tail session have none.
+    /// Always the content. Polled events have an ID, and the same events in a Live Tail session have none.
     Content,
 }
 
-/// An event as far as its identity goes.
+/// The parts of an event that identify it.
 #[derive(Debug, Clone, Copy)]
 pub struct Identified<'a> {
     pub event_id: Option<&'a str>,
@@ -26,20 +26,20 @@ pub struct Identified<'a> {
     pub message: &'a str,
 }
 
-/// One pass over events: a sweep, or a Live Tail session. It counts events of the same content, because the only
-/// difference between identical lines is how many there are.
+/// One pass over events: a sweep, or a Live Tail session. It counts events of the same content, because only their number
+/// distinguishes identical lines.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// By timestamp: the contents met, and how often.
+    /// The contents of each timestamp, and their counts.
     met: BTreeMap<i64, HashMap<u128, u32>>,
     contents: usize,
 }
 
 impl Pass {
-    /// The identity of the next event of this pass.
+    /// Returns the identity of the next event of this pass.
     pub fn identity(&mut self, event: Identified<'_>, by: IdentifyBy) -> u128 {
         match event.event_id {
-            // 0 and 1 keep the two kinds of identity apart.
+            // The prefixes 0 and 1 separate the two kinds of identity.
             Some(id) if by == IdentifyBy::EventId && !id.is_empty() => digest(&[b"\0", id.as_bytes()]),
             _ => {
                 let timestamp = event.timestamp.to_le_bytes();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_an_event_makes_another_identity() {
+    fn every_part_of_an_event_changes_its_identity() {
         let one = of(None, "a", 1, "bc");
         assert_eq!(one, of(Some(""), "a", 1, "bc"));
         for other in

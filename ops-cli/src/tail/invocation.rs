@@ -1,4 +1,5 @@
-//! One invocation as a whole: every line of its log stream from its first to its last, also lines that do not name it.
+//! Reads all lines of one invocation: every line of its log stream from its first to its last, including lines that do not
+//! name it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use super::follow::Follower;
 use super::sweep::{Query, Reader, Swept};
 use crate::error::Result;
 
-/// Where an invocation is in a log stream: the lines that name it.
+/// The position of an invocation in a log stream: the lines that name it.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
     first: i64,
@@ -15,7 +16,7 @@ struct Extent {
     lines: usize,
 }
 
-/// Hands the events of an invocation to `show`, page by page. Returns how many there were.
+/// Passes the events of an invocation to `show`, page by page. Returns their number.
 pub async fn read(
     reader: &Reader,
     request_id: &str,
@@ -50,7 +51,7 @@ pub async fn read(
     Ok((swept, shown))
 }
 
-/// The part of a log stream that belongs to an invocation. Pure.
+/// Selects the part of a log stream that belongs to an invocation. Pure.
 #[derive(Debug)]
 struct Part<'a> {
     request_id: &'a str,
@@ -63,7 +64,7 @@ impl<'a> Part<'a> {
         Self { request_id, lines_to_come: lines, has_begun: false }
     }
 
-    /// Whether the next line of the stream belongs to the invocation: it names it, or is between lines that do.
+    /// Whether the next line of the stream belongs to the invocation: it names the invocation, or is between lines that do.
     fn includes(&mut self, message: &str) -> bool {
         if message.contains(self.request_id) {
             self.has_begun = true;
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invocation_has_the_lines_between_those_that_name_it() {
+    fn an_invocation_includes_the_lines_between_those_that_name_it() {
         let mut part = Part::new("B", 4);
         let stream = [
             ("REPORT RequestId: A\tDuration", false),

@@ -1,5 +1,5 @@
-//! The last events of a log group: FilterLogEvents with `startFromHead=false`, or where that is refused or ignored,
-//! windows that grow until they hold enough.
+//! Reads the last events of a log group with `startFromHead=false` of FilterLogEvents. If the service rejects or ignores
+//! that, growing windows are read until they contain enough.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::event::Event;
 use super::sweep::{Range, Reader};
 use super::tokens::Tokens;
 
-/// 2024-01-01. The service reads backwards only from a start at this time or later.
+/// 2024-01-01. The service reads backwards only from a start time at or after this.
 const OLDEST_BACKWARDS: i64 = 1_704_067_200_000;
 const FIRST_WINDOW_MS: i64 = 60_000;
 const WINDOW_GROWTH: i64 = 8;
@@ -19,7 +19,7 @@ const AHEAD_MS: i64 = 7_200_000;
 
 type Refusal = SdkError<FilterLogEventsError>;
 
-/// Which events are wanted: the last `count` that `selects` accepts.
+/// The query for the last `count` events that `selects` accepts.
 pub struct Last<'a> {
     pub count: usize,
     pub since: i64,
@@ -28,13 +28,13 @@ pub struct Last<'a> {
 }
 
 impl Last<'_> {
-    /// The events, in the order of time.
+    /// Reads the events, in the order of time.
     pub async fn read(&mut self, reader: &Reader) -> Result<VecDeque<Event>, Refusal> {
         if self.count == 0 {
             return Ok(VecDeque::new());
         }
         match self.backwards(reader).await {
-            // Fewer may be for want of those before 2024.
+            // If there are fewer, older ones may be from before 2024.
             Ok(Some(events)) if events.len() == self.count || !self.wants_older() => Ok(events),
             Ok(_) => self.windows(reader).await,
             Err(error) if is_unsupported(&error) => self.windows(reader).await,
@@ -42,12 +42,12 @@ impl Last<'_> {
         }
     }
 
-    /// Whether events that cannot be read backwards were asked for by a time of their own.
+    /// Whether the request names a start before the time from which the service reads backwards.
     fn wants_older(&self) -> bool {
         self.since > 0 && self.since < OLDEST_BACKWARDS
     }
 
-    /// `None` if the service ignores the direction and begins with the oldest events.
+    /// Reads backwards. Returns `None` if the service ignores the direction and begins with the oldest events.
     async fn backwards(&mut self, reader: &Reader) -> Result<Option<VecDeque<Event>>, Refusal> {
         let limit = i32::try_from(self.count.min(10_000)).unwrap_or(10_000);
         let range = Range { start: self.since.max(OLDEST_BACKWARDS), end: None, backwards: Some(limit) };
@@ -59,7 +59,7 @@ impl Last<'_> {
             let mut events: Vec<Event> = reader.events(page.events.unwrap_or_default()).collect();
             let times: Vec<i64> = events.iter().map(|event| event.timestamp).collect();
             direction.page(&times);
-            // Newest first, whichever order the page has.
+            // Newest first, whatever the order of the page.
             if times.first() < times.last() {
                 events.reverse();
             }
@@ -72,7 +72,7 @@ impl Last<'_> {
                 _ => {}
             }
         }
-        // A stable sort of the reversed order keeps events of one millisecond in the order in which they were written.
+        // A stable sort of the reversed order preserves the order in which events of one millisecond were written.
         let mut found: Vec<Event> = found.into_iter().rev().collect();
         found.sort_by_key(|event| event.timestamp);
         let surplus = found.len().saturating_sub(self.count);
@@ -116,11 +116,11 @@ enum Order {
     OldestFirst,
 }
 
-/// Finds out in which order a service returns pages, and perhaps events within pages.
+/// Detects the order in which a service returns pages, and events within pages.
 #[derive(Debug, Default)]
 struct Direction {
     known: Option<Order>,
-    /// The oldest and the newest time of the page before.
+    /// The oldest and the newest time of the previous page.
     before: Option<(i64, i64)>,
 }
 
@@ -128,7 +128,7 @@ impl Direction {
     fn page(&mut self, times: &[i64]) {
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return };
         let (oldest, newest) = (first.min(last), first.max(last));
-        // Within a page, only descending times prove something: pages from the newest on may be ascending inside.
+        // Within a page, only descending times are conclusive: pages from the newest on may be ascending inside.
         if first > last {
             self.known = Some(Order::NewestFirst);
         }
@@ -143,7 +143,7 @@ impl Direction {
     }
 }
 
-/// Whether a service does not know `startFromHead`, or does not accept it.
+/// Whether the error means that the service does not support `startFromHead`.
 fn is_unsupported(error: &Refusal) -> bool {
     let codes =
         ["InvalidParameterException", "ValidationException", "SerializationException", "InvalidOperationException"];
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_pages_is_found_out() {
+    fn the_order_of_pages_is_detected() {
         use Order::{NewestFirst, OldestFirst};
         for (pages, expected) in [
             (&[&[3, 2, 1][..]][..], Some(NewestFirst)),

@@ -1,8 +1,8 @@
-//! Live Tail sessions: events as they arrive, each second. A session is renewed before its three hours end, and begun
-//! again when it breaks off.
+//! Live Tail sessions, which report events every second as they arrive. A session is renewed before its three hours end, and
+//! restarted when it breaks off.
 //!
-//! A session loses events while it is down and samples them above 500 per second, so it only ever adds speed: `session`
-//! polls as well, and reads again whenever a session begins.
+//! A session loses events while it is down and samples them above 500 per second, so that it only adds speed. `session`
+//! polls as well, and reads again whenever a Live Tail session begins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,31 +24,31 @@ use super::sweep::Query;
 use crate::aws::Aws;
 use crate::error::cause;
 
-/// Log groups that one session can have.
+/// The most log groups of one session.
 pub const MOST_GROUPS: usize = 10;
 /// A session lasts three hours.
 const RENEWED_AFTER: Duration = Duration::from_secs(3 * 3600 - 300);
-/// Updates that wait while pages are read. Polling finds the events of those that are dropped.
+/// The most updates that wait while pages are read. Polling finds the events of dropped updates.
 const WAITING_UPDATES: usize = 64;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What a session reports.
+/// An update from a session.
 #[derive(Debug)]
 pub enum Update {
-    /// A session began: the first, or one after another.
+    /// A session began: the first one, or a later one.
     Began,
     Events {
         events: Vec<Event>,
         is_sampled: bool,
     },
-    /// The session broke off, and will begin again.
+    /// The session broke off and will be restarted.
     Broke(String),
     /// The service refuses sessions.
     Refused(String),
 }
 
-/// Sessions on some log groups, until dropped.
+/// Sessions on some log groups, which end when this is dropped.
 pub struct Live {
     updates: mpsc::Receiver<Update>,
     task: tokio::task::JoinHandle<()>,
@@ -73,7 +73,7 @@ impl Live {
         Self { updates, task: tokio::spawn(sessions.run()) }
     }
 
-    /// The next update; waits for ever when there will be none.
+    /// Returns the next update. Never resolves if there will be none.
     pub async fn next(&mut self) -> Update {
         match self.updates.recv().await {
             Some(update) => update,
@@ -90,7 +90,7 @@ struct Sessions {
     sender: mpsc::Sender<Update>,
 }
 
-/// How a session ended.
+/// The end of a session.
 enum End {
     Renew,
     Broke(String),
@@ -150,7 +150,7 @@ impl Sessions {
         })
     }
 
-    /// Passes the events of a session on until it ends.
+    /// Forwards the events of a session until it ends.
     async fn forward(&self, session: StartLiveTailOutput) -> End {
         let mut stream = session.response_stream;
         let renewal = tokio::time::sleep(RENEWED_AFTER);
@@ -167,7 +167,7 @@ impl Sessions {
                     let events = update.session_results.unwrap_or_default();
                     let events: Vec<Event> = events.into_iter().filter_map(|event| self.event(event)).collect();
                     if !events.is_empty() {
-                        // A full channel drops the update: polling finds its events.
+                        // If the channel is full, the update is dropped. Polling finds its events.
                         self.sender.try_send(Update::Events { events, is_sampled }).ok();
                     }
                 }
@@ -179,7 +179,7 @@ impl Sessions {
     }
 
     fn event(&self, event: LiveTailSessionLogEvent) -> Option<Event> {
-        // "123456789012:/aws/lambda/orders"
+        // For example "123456789012:/aws/lambda/orders".
         let identifier = event.log_group_identifier.unwrap_or_default();
         let name = identifier.rsplit(':').next().unwrap_or_default();
         let group = self.groups.iter().find(|group| group.name == name)?;
@@ -200,7 +200,7 @@ struct Refusal {
     is_permanent: bool,
 }
 
-/// Takes the prefix that the SDK puts before the host name away: an endpoint of one's own has no such host.
+/// Removes the prefix that the SDK adds to the host name, because a custom endpoint has no such host.
 #[derive(Debug)]
 struct NoHostPrefix;
 

@@ -1,4 +1,4 @@
-//! Which messages are shown, by the patterns of the command line. Pure.
+//! Selects messages by the patterns of the command line. Pure.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::error::{Error, Result};
 
-/// The regular expressions that select messages, and those whose matches stand out.
+/// The regular expressions that select messages, and those whose matches are highlighted.
 #[derive(Debug, Clone, Default)]
 pub struct Matching {
     grep: Vec<Regex>,
@@ -15,8 +15,10 @@ pub struct Matching {
 }
 
 impl Matching {
+    /// Compiles the expressions.
+    ///
     /// # Errors
-    /// An expression that cannot be read, with its option.
+    /// An invalid expression, with its option.
     pub fn new(grep: &[String], exclude: &[String], highlight: &[String]) -> Result<Self> {
         Ok(Self {
             grep: regexes("--grep", grep)?,
@@ -31,7 +33,7 @@ impl Matching {
             && !self.exclude.iter().any(|exclude| exclude.is_match(message))
     }
 
-    /// The parts of a line that stand out: what `--grep` and `--highlight` match.
+    /// Returns the ranges of a line to highlight: the matches of `--grep` and `--highlight`.
     pub fn highlights(&self, line: &str) -> Vec<Range<usize>> {
         let patterns = self.grep.iter().chain(&self.highlight);
         let mut found: Vec<_> = patterns.flat_map(|regex| regex.find_iter(line).map(|found| found.range())).collect();
@@ -45,11 +47,13 @@ fn regexes(option: &str, texts: &[String]) -> Result<Vec<Regex>> {
     texts.iter().map(|text| regex(option, text)).collect()
 }
 
+/// Compiles an expression.
+///
 /// # Errors
-/// An expression that cannot be read.
+/// An invalid expression.
 pub fn regex(option: &str, text: &str) -> Result<Regex> {
     Regex::new(text).map_err(|error| {
-        // The crate draws the expression with a caret, in several lines. The last one is the reason.
+        // The crate prints the expression with a caret on several lines. The last line is the reason.
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         Error::usage(format!("{option} {text} is not a regular expression: {reason}"))
@@ -57,7 +61,8 @@ pub fn regex(option: &str, text: &str) -> Result<Regex> {
     })
 }
 
-/// One CloudWatch Logs filter pattern that selects what all of `patterns` select. The service accepts a single one.
+/// Combines filter patterns into one that selects the events that all of them select, because the service accepts a single
+/// one.
 ///
 /// # Errors
 /// Patterns that cannot be combined.
@@ -97,19 +102,19 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_expression_is_refused_with_its_reason() {
+    fn an_invalid_expression_is_rejected_with_its_reason() {
         let error = Matching::new(&owned(&["a("]), &[], &[]).unwrap_err();
         assert_eq!(error.message, "--grep a( is not a regular expression: unclosed group");
     }
 
     #[test]
-    fn matches_of_grep_and_highlight_stand_out() {
+    fn matches_of_grep_and_highlight_are_highlighted() {
         let matching = Matching::new(&owned(&["b"]), &[], &owned(&["a", "x*"])).unwrap();
         assert_eq!(matching.highlights("cab"), [1..2, 2..3]);
     }
 
     #[test]
-    fn filters_are_combined_where_that_is_possible() {
+    fn filters_are_combined_if_possible() {
         let combined = |patterns: &[&str]| combined_filter(&owned(patterns)).map_err(|error| error.message);
         assert_eq!(combined(&[]), Ok(None));
         assert_eq!(combined(&["?a ?b"]), Ok(Some("?a ?b".into())));

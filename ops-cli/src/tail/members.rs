@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
-/// Names and values. Text that is not an object has none.
+/// Returns names and values. Text that is not an object has none.
 pub fn members(json: &str) -> Vec<(String, &RawValue)> {
     serde_json::from_str::<Members<'_>>(json).map(|members| members.0).unwrap_or_default()
 }

@@ -1,14 +1,15 @@
 //! The request budget that all log groups share. Pure: the clock is passed in.
 //!
-//! FilterLogEvents allows 5 or 10 requests a second per account and region. Reading what is there runs as fast as the
-//! service answers. Once the service throttles, requests keep a distance, which grows with each refusal and shrinks again.
+//! FilterLogEvents allows 5 or 10 requests per second, account and region. Reading existing events runs as fast as the
+//! service answers. Once the service throttles, requests are spaced by a gap, which grows with each throttled request and
+//! shrinks with each answer.
 
 use std::time::Duration;
 
 const SHORTEST_GAP: Duration = Duration::from_millis(100);
 const LONGEST_GAP: Duration = Duration::from_secs(5);
 
-/// Pauses between rounds over all groups: short after something came, longer while nothing does.
+/// The pauses between rounds over all groups: short after an event, longer while there are none.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 const QUIET_PAUSE: Duration = Duration::from_millis(500);
 /// Each group adds this to the pause, so that many groups send no more requests per second than one does.
@@ -21,7 +22,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// How long the request that is sent now has to wait.
+    /// Returns the time that the next request has to wait.
     pub fn turn(&mut self, now: Duration) -> Duration {
         let at = self.next.max(now);
         self.next = at + self.gap;
@@ -33,7 +34,7 @@ impl Pace {
         self.next = self.next.max(now + self.gap);
     }
 
-    /// Records an answer. The gap shrinks by a tenth, and ends below its shortest.
+    /// Notes an answer. The gap shrinks by a tenth, and ends below its shortest.
     pub fn answered(&mut self) {
         self.gap = self.gap * 9 / 10;
         if self.gap < SHORTEST_GAP / 2 {
@@ -42,7 +43,7 @@ impl Pace {
     }
 }
 
-/// The pause after a round over so many groups.
+/// Returns the pause after a round over this many groups.
 pub fn pause(is_quiet: bool, groups: usize) -> Duration {
     let pause = if is_quiet { QUIET_PAUSE } else { BUSY_PAUSE };
     pause.max(PAUSE_PER_GROUP * u32::try_from(groups).unwrap_or(u32::MAX))

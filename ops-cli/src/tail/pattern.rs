@@ -1,8 +1,8 @@
-//! What is wrong with a filter pattern that the service rejected, and where. Pure.
+//! Explains why the service rejected a filter pattern. Pure.
 
 use local_aws::FilterPattern;
 
-/// Names the column, if our own parser of the same grammar rejects the pattern too.
+/// Names the column of the error, if our own parser of the same grammar rejects the pattern too.
 pub fn hint(pattern: &str) -> String {
     let Err(error) = FilterPattern::parse(pattern) else {
         return format!(

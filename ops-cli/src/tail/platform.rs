@@ -1,30 +1,30 @@
-//! The lines that Lambda itself writes to a function's log, in text and in JSON. Pure.
+//! Parses the lines that Lambda itself writes to a function's log, in text and in JSON. Pure.
 
 use serde::Deserialize;
 
 /// A line of the platform.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Platform {
-    /// An invocation, an extension or the runtime began or ended: nothing to look at.
+    /// The start or the end of an invocation, an extension or the runtime, which needs no attention.
     Routine,
-    /// The one-line account of an invocation.
+    /// The report of an invocation.
     Report(Report),
     /// A timeout, or a process that was killed or exited.
     Fault,
 }
 
-/// What a REPORT line says.
+/// The values of a REPORT line.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
-    /// Milliseconds, as the next two.
+    /// In milliseconds, like the next two.
     pub duration: f64,
     pub billed: f64,
-    /// Of a cold start.
+    /// The duration of a cold start.
     pub init: Option<f64>,
-    /// Megabytes, as the next.
+    /// In megabytes, like the next.
     pub memory: u64,
     pub used: u64,
-    /// `timeout` or `error` where the invocation did not succeed.
+    /// `timeout` or `error` if the invocation did not succeed.
     pub status: Option<String>,
     pub error_type: Option<String>,
 }
@@ -36,7 +36,7 @@ impl Report {
 }
 
 impl Platform {
-    /// `None` if the platform did not write the message.
+    /// Parses a message. Returns `None` if the platform did not write it.
     pub fn parse(message: &str) -> Option<Self> {
         let first = message.as_bytes().first()?;
         match first {
@@ -58,7 +58,7 @@ impl Platform {
     }
 }
 
-/// `2026-11-28T21:27:03.123Z 8476…-…9f Task timed out after 3.00 seconds`
+/// Recognizes `2026-11-28T21:27:03.123Z 8476…-…9f Task timed out after 3.00 seconds`.
 fn is_timeout(message: &str) -> bool {
     let mut words = message.splitn(3, ' ');
     words.nth(2).is_some_and(|rest| rest.starts_with("Task timed out after "))
@@ -91,7 +91,7 @@ struct Line<'a> {
     record: RecordOrText,
 }
 
-/// The record of a fault is a text.
+/// The record of a fault is a string.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum RecordOrText {
@@ -126,7 +126,7 @@ struct Metrics {
 }
 
 fn json(message: &str) -> Option<Platform> {
-    // Most messages are not the platform's, and need not be parsed to see that.
+    // Most messages are not the platform's. This check avoids parsing them.
     if !message.contains("\"platform.") {
         return None;
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_the_platform_are_told_from_those_of_the_function() {
+    fn lines_of_the_platform_are_distinguished_from_those_of_the_function() {
         use Platform::{Fault, Routine};
         for (message, expected) in [
             ("START RequestId: 1 Version: $LATEST\n", Some(Routine)),

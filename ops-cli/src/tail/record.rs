@@ -1,11 +1,11 @@
-//! What a message says, for people: its level, its key, and the rest. Pure.
+//! Splits a message into its level, its key and the rest, for display. Pure.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// How grave a message is.
+/// The severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Debug,
@@ -14,16 +14,16 @@ pub enum Level {
     Error,
 }
 
-/// A message in parts.
+/// The parts of a message.
 #[derive(Debug, PartialEq)]
 pub struct Record<'a> {
     pub level: Level,
     /// The partition key of a record that this project's function logged.
     pub key: Option<Cow<'a, str>>,
-    /// What could not be decoded, as the function says.
+    /// The function's message about a record that could not be decoded.
     pub error: Option<Cow<'a, str>>,
     pub body: Body<'a>,
-    /// From the arrival of the record in Kinesis until the function logged it.
+    /// The time from the record's arrival in Kinesis until the function logged it.
     pub lag_ms: Option<f64>,
     pub is_ours: bool,
 }
@@ -33,11 +33,11 @@ pub enum Body<'a> {
     /// JSON as it was written.
     Json(&'a str),
     Text(Cow<'a, str>),
-    /// The message of a structured line, and the line.
+    /// The message of a structured line, and the whole line.
     Both(Cow<'a, str>, &'a str),
 }
 
-/// The members that matter of a line in JSON.
+/// The members of a JSON line that the views use.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Line<'a> {
@@ -87,7 +87,7 @@ fn json(message: &str) -> Option<Record<'_>> {
     })
 }
 
-/// The text of a JSON string; `None` for other values.
+/// Decodes a JSON string. Returns `None` for other values.
 fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(value.get()).ok().map(|Text(text)| text)
 }
@@ -95,7 +95,7 @@ fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// `TIME LEVEL REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=… data=…`
+/// Parses `TIME LEVEL REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=… data=…`.
 fn ours_as_text(message: &str) -> Option<Record<'_>> {
     let (head, rest) = message.split_once(" stream=")?;
     if !rest.contains(" seq=") {
@@ -115,7 +115,7 @@ fn ours_as_text(message: &str) -> Option<Record<'_>> {
     Some(Record { level, key, error, body, lag_ms: lag, is_ours: true })
 }
 
-/// The JSON string at the beginning of a text.
+/// Decodes the JSON string at the beginning of a text.
 fn quoted(text: &str) -> Option<Cow<'_, str>> {
     if !text.starts_with('"') {
         return None;
@@ -132,7 +132,7 @@ fn plain(message: &str) -> Record<'_> {
     Record { level, key: None, error: None, body: Body::Text(text.into()), lag_ms: None, is_ours: false }
 }
 
-/// Level and text of the lines that AWS's runtimes write: Node.js has `TIME\tREQUEST-ID\tLEVEL\ttext`, and Python has
+/// Parses level and text of the lines that AWS's runtimes write: Node.js has `TIME\tREQUEST-ID\tLEVEL\ttext`, and Python has
 /// `[LEVEL]\tTIME\tREQUEST-ID\ttext`.
 fn of_runtime(message: &str) -> Option<(Level, &str)> {
     let mut parts = message.splitn(4, '\t');
@@ -154,7 +154,7 @@ fn level(name: &str) -> Level {
     }
 }
 
-/// The level that a text names near its beginning, in capitals.
+/// Finds the level that a text names near its beginning, in capitals.
 fn level_in(message: &str) -> Level {
     if message.starts_with("Traceback (most recent call last)") || message.contains("' panicked at ") {
         return Level::Error;
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_ours_is_read_from_json_and_from_text() {
+    fn our_lines_are_parsed_from_json_and_text() {
         let json = r#"{"timestamp":"2026-11-28T10:00:00.000Z","level":"INFO","v":1,"requestId":"r","stream":"s",
             "shard":"shardId-0","sequenceNumber":"495","partitionKey":"user \"1\"","lagMs":7,"type":"json","data":{"b":1,"a":[2]}}"#;
         let text = r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=shardId-0 seq=495 key="user \"1\"" arrival=2026 lagMs=7 data={"b":1,"a":[2]}"#;
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_could_not_be_decoded_says_so() {
+    fn an_undecodable_record_is_parsed_with_its_error() {
         let line = r#"{"level":"WARN","v":1,"sequenceNumber":"4","partitionKey":"k","type":"undecodable","error":"bad base64","data":"a\tb"}"#;
         let record = Record::parse(line);
         assert_eq!((record.level, record.error.as_deref()), (Level::Warn, Some("bad base64")));

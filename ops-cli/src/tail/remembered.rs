@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 
 use super::digest_set::DigestSet;
 
-/// Identities of one generation. A generation ends at the next new timestamp.
+/// The most identities of one generation. A generation ends at the next new timestamp.
 const GENERATION: usize = 100_000;
-/// Identities in all. Above this limit, the generations with the oldest events are forgotten.
+/// The most identities in total. Above this limit, the generations with the oldest events are forgotten.
 const MOST: usize = 1_000_000;
 
 /// Identities by the time of their events, in generations that are forgotten as a whole.
 #[derive(Debug)]
 pub struct Remembered {
-    /// Each with the first timestamp it covers. The first generation covers all earlier timestamps too.
+    /// The generations, each with the first timestamp it covers. The first one also covers all earlier timestamps.
     generations: VecDeque<(i64, DigestSet)>,
     len: usize,
     newest: i64,
@@ -27,12 +27,12 @@ impl Default for Remembered {
 }
 
 impl Remembered {
-    /// From this timestamp on, every identity that was added is remembered.
+    /// Returns the timestamp from which on every added identity is remembered.
     pub fn complete_since(&self) -> i64 {
         self.complete_since
     }
 
-    /// Adds an identity. Returns whether it is new, as every identity is whose time is forgotten.
+    /// Adds an identity. Returns whether it is new. An identity is always new if its time is forgotten.
     pub fn insert(&mut self, timestamp: i64, identity: u128) -> bool {
         if timestamp < self.complete_since {
             return true;

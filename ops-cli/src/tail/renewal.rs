@@ -1,10 +1,10 @@
-//! How expired credentials are renewed, in a command for the person at the terminal.
+//! Explains to the user how to renew expired credentials.
 
 use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::global::Global;
 
-/// What renews the credentials of this configuration.
+/// Names the command that renews the credentials of this configuration.
 pub async fn advice(global: &Global) -> String {
     let name = global.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok()).filter(|name| !name.is_empty());
     let is_in_environment = std::env::var_os("AWS_ACCESS_KEY_ID").is_some();

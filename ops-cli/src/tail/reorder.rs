@@ -1,17 +1,17 @@
-//! Puts the events of several log streams in the order of time. Pure: the clock is passed in.
+//! Sorts the events of several log streams by time. Pure: the clock is passed in.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
 use super::event::Event;
 
-/// Bytes of events that wait at most. Above it, the oldest event is released.
+/// The most bytes of waiting events. Above this limit, the oldest event is released.
 const MOST_BYTES: usize = 8 << 20;
-/// Streams remembered at most.
+/// The most streams that are remembered.
 const MOST_STREAMS: usize = 4096;
 /// A stream without an event for this long no longer counts.
 const STREAM_IS_QUIET_MS: i64 = 60_000;
-/// An event that is older than a line already shown by more than this is late.
+/// An event is late if a line that was already shown is newer by more than this.
 const LATE_MS: i64 = 1000;
 
 /// Events that wait for older ones of other streams.
@@ -21,7 +21,7 @@ pub struct Reorder {
     waiting: BinaryHeap<Reverse<Waiting>>,
     bytes: usize,
     arrived: u64,
-    /// When each stream last had an event. Events of a single stream arrive in order, so nothing waits for them.
+    /// The time of each stream's last event. Events of a single stream arrive in order, so that they do not wait.
     streams: HashMap<String, i64>,
     newest_released: i64,
 }
@@ -60,7 +60,7 @@ impl Reorder {
         self.waiting.push(Reverse(Waiting { event, ordinal: self.arrived, arrived: now }));
     }
 
-    /// The next event that need not wait any longer. Events after `read_until` wait in any case, because older ones of
+    /// Returns the next event that need not wait any longer. Events after `read_until` always wait, because older ones of
     /// another log group may not have been read.
     pub fn pop(&mut self, now: i64, read_until: i64) -> Option<Event> {
         let hold = if self.has_several_streams(now) { self.hold_ms } else { 0 };
@@ -70,7 +70,7 @@ impl Reorder {
         if is_due || self.bytes > MOST_BYTES { self.release() } else { None }
     }
 
-    /// The next event, whether or not it has waited: nothing else will arrive.
+    /// Returns the next event even if it has not waited, because no other event will arrive.
     pub fn release(&mut self) -> Option<Event> {
         let Reverse(Waiting { mut event, .. }) = self.waiting.pop()?;
         self.bytes -= event.size();
@@ -91,7 +91,7 @@ impl Reorder {
     }
 }
 
-/// By time, then by arrival.
+/// Sorts by time, then by arrival.
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.event.timestamp, self.ordinal).cmp(&(other.event.timestamp, other.ordinal))
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passes_the_time_up_to_which_all_groups_are_read() {
+    fn events_after_the_time_up_to_which_all_groups_are_read_wait() {
         let mut reorder = Reorder::new(0);
         reorder.push(event("a", 20), 1000);
         assert_eq!(reorder.pop(1000, 19), None);

@@ -1,4 +1,4 @@
-//! Where events end up: selected, counted, rendered and written.
+//! Selects, counts, renders and writes events.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::view::{Pretty, View};
 use crate::error::{Error, Result};
 use crate::output;
 
-/// Rendered bytes that are written at once.
+/// The number of rendered bytes that are written at once.
 const CHUNK: usize = 64 * 1024;
 
 pub struct Sink {
@@ -44,7 +44,7 @@ impl Sink {
         }
     }
 
-    /// Whether an event that was read is to be shown. Counts it for the statistics in any case.
+    /// Whether an event is shown. Counts it for the statistics in any case.
     pub fn selects(&mut self, event: &Event) -> bool {
         self.count(event);
         self.matches(event)
@@ -82,7 +82,7 @@ impl Sink {
         Ok(self.progress.saw(event.text(), is_visible, self.elapsed()))
     }
 
-    /// Writes what was rendered.
+    /// Writes the rendered lines.
     pub fn flush(&mut self) -> Result<()> {
         if self.rendered.is_empty() {
             return Ok(());
@@ -112,7 +112,7 @@ impl Sink {
         self.stats.as_ref().map(Stats::summary)
     }
 
-    /// What was shown, in a line.
+    /// Summarizes what was shown, in one line.
     pub fn line(&self) -> String {
         let events = output::counted(self.shown, "event");
         let late = if self.late > 0 { format!(", {} of them late", self.late) } else { String::new() };

@@ -8,7 +8,7 @@ use super::platform::{Platform, Report};
 use super::record::{Level, Record};
 use crate::output::{Render, counted};
 
-/// Counts what log lines say about invocations and records.
+/// Collects figures about invocations and records from log lines.
 #[derive(Debug, Default)]
 pub struct Stats {
     events: u64,
@@ -126,7 +126,7 @@ fn quantiles(p50: Option<f64>, p99: Option<f64>) -> String {
     format!("p50 {}, p99 {}", shown(p50), shown(p99))
 }
 
-/// Values by their logarithm: quantiles within one percent, in bounded memory.
+/// A histogram on a logarithmic scale: quantiles within one percent, in bounded memory.
 #[derive(Debug, Default)]
 struct Histogram {
     counts: std::collections::BTreeMap<i32, u64>,

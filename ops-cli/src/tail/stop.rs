@@ -1,4 +1,4 @@
-//! When a run ends by itself. Pure: the clock is passed in.
+//! Decides when a run ends by itself. Pure: the clock is passed in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use regex::Regex;
 
 use crate::error::{Error, Result};
 
-/// The conditions of the command line.
+/// The conditions of the command line under which a run ends.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     pub count: Option<u64>,
@@ -17,7 +17,7 @@ pub struct Stop {
     pub timeout: Option<Duration>,
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug)]
 pub struct Progress {
     stop: Stop,
@@ -26,22 +26,22 @@ pub struct Progress {
     deadline: Deadline,
 }
 
-/// When a run ends for lack of events. Clones share what was shown last.
+/// The time at which a run ends without further events. Clones share the time of the last event shown.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     idle: Option<Duration>,
     timeout: Option<Duration>,
-    /// When the last event was shown: milliseconds since the run began.
+    /// The time at which the last event was shown, in milliseconds since the run began.
     last_shown: Arc<AtomicU64>,
 }
 
-/// What is left of a run if nothing else is shown.
+/// The time left of a run if no other event is shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TimeLeft {
     Forever,
-    /// Until the idle time is over.
+    /// The time until the idle time is over.
     Idle(Duration),
-    /// Until the timeout.
+    /// The time until the timeout.
     Timeout(Duration),
 }
 
@@ -69,7 +69,7 @@ impl Progress {
         Self { stop, shown: 0, has_matched: false, deadline }
     }
 
-    /// Records a message that was selected, and whether the view shows it. Returns whether it was the last.
+    /// Notes a message that was selected, and whether the view shows it. Returns whether it was the last.
     pub fn saw(&mut self, message: &str, is_shown: bool, now: Duration) -> bool {
         if is_shown {
             self.shown += 1;
@@ -79,17 +79,17 @@ impl Progress {
         self.is_complete()
     }
 
-    /// Whether everything that the run waits for was shown.
+    /// Whether all events that the run waits for were shown.
     pub fn is_complete(&self) -> bool {
         self.has_matched || self.stop.count.is_some_and(|count| self.shown >= count)
     }
 
-    /// When the run ends. It is shared with this progress.
+    /// Returns the time at which the run ends. It is updated with this progress.
     pub fn deadline(&self) -> Deadline {
         self.deadline.clone()
     }
 
-    /// The outcome of a run that ended because nothing else was to come, or because its time was over.
+    /// Returns the result of a run that ended because no more events will arrive, or because its time is over.
     pub fn outcome(&self) -> Result<()> {
         if self.is_complete() {
             return Ok(());

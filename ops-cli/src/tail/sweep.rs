@@ -1,4 +1,4 @@
-//! One sweep over a log group: all pages of FilterLogEvents from a time on.
+//! Runs one sweep over a log group: all pages of FilterLogEvents from a start time on.
 //!
 //! The next page is requested as soon as its token is known, so that the service works while events are shown.
 
@@ -21,32 +21,32 @@ use crate::error::{Error, Result, is_missing};
 use crate::progress::note;
 use crate::retry::Retry;
 
-/// How often a sweep begins again because its token was refused.
+/// The number of times a sweep restarts because its token was rejected.
 const RESTARTS: u32 = 3;
-/// After so many pages in a row without an event, a person hears of it.
+/// After this many consecutive pages without an event, a notice is printed.
 const QUIET_PAGES: u32 = 200;
-/// After so many pages in a row without an event, a follower that has read everything once begins a new sweep.
+/// After this many consecutive pages without an event, a follower that has completed a sweep starts a new one.
 const MOST_QUIET_PAGES: u32 = 1000;
 
-/// What is read of a log group.
+/// The selection of events in a log group.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     pub filter: Option<String>,
     pub stream_prefix: Option<String>,
-    /// The names of the log streams, if not all are read.
+    /// The names of the log streams; `None` reads all of them.
     pub streams: Option<Vec<String>>,
-    /// Epoch milliseconds; events of this time are included.
+    /// In epoch milliseconds, inclusive.
     pub end: Option<i64>,
 }
 
-/// The request budget that readers share.
+/// The request budget that all readers share.
 #[derive(Clone)]
 pub struct Budget {
     began: Instant,
     pace: Arc<Mutex<Pace>>,
 }
 
-/// A log group, read through a query. Cheap to clone.
+/// A log group and a query on it. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
     client: Client,
@@ -56,32 +56,32 @@ pub struct Reader {
     query: Arc<Query>,
 }
 
-/// How a sweep ended.
+/// The way a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Swept {
     /// All pages were read.
     Whole,
-    /// There is no such log group: not yet, or no longer.
+    /// The log group does not exist.
     NoGroup,
 }
 
-/// What the next page of a sweep is.
+/// The next step of a sweep.
 #[derive(Debug)]
 pub enum Step {
-    /// The events that are new.
+    /// The new events of a page.
     Page(Vec<Event>),
     Ended(Swept),
-    /// The service does not accept the credentials any more. A person can renew them.
+    /// The service no longer accepts the credentials. The user can renew them.
     Expired(Error),
 }
 
-/// What is read, apart from the reader's query.
+/// The range of a request, in addition to the reader's query.
 #[derive(Debug, Clone, Default)]
 pub struct Range {
     pub start: i64,
-    /// Earlier than the query's end, if given.
+    /// An end before the query's end.
     pub end: Option<i64>,
-    /// Newest first, with so many events per page.
+    /// Newest first, with this many events per page.
     pub backwards: Option<i32>,
 }
 
@@ -122,7 +122,7 @@ impl Reader {
         Self { client: aws.logs(), retry: aws.retry.clone(), budget, log_group: log_group.into(), query }
     }
 
-    /// The same reader with another query.
+    /// Returns the same reader with another query.
     pub fn with_query(&self, query: Query) -> Self {
         Self { query: Arc::new(query), ..self.clone() }
     }
@@ -135,7 +135,7 @@ impl Reader {
         &self.log_group
     }
 
-    /// Hands every event that is new to `follower` to `show`, page by page.
+    /// Passes every event that is new to `follower` to `show`, page by page.
     pub async fn sweep(
         &self,
         follower: &mut Follower,
@@ -153,7 +153,7 @@ impl Reader {
         }
     }
 
-    /// One page, requested again while its errors are transient.
+    /// Requests one page, and retries transient errors.
     pub async fn page(
         &self,
         range: &Range,
@@ -182,7 +182,7 @@ impl Reader {
             .await
     }
 
-    /// The events of a page.
+    /// Converts the events of a page.
     pub fn events(&self, page: Vec<FilteredLogEvent>) -> impl Iterator<Item = Event> {
         page.into_iter().map(|event| Event {
             timestamp: event.timestamp.unwrap_or_default(),
@@ -209,7 +209,7 @@ impl Reader {
     }
 }
 
-/// A sweep under way.
+/// A sweep in progress.
 pub struct Sweep {
     reader: Reader,
     range: Range,
@@ -219,11 +219,11 @@ pub struct Sweep {
     restarts: u32,
     quiet_pages: u32,
     is_first: bool,
-    /// Every event before this time was read, in epoch milliseconds.
+    /// The time before which every event was read, in epoch milliseconds.
     reached: i64,
 }
 
-/// A request that is abandoned with its sweep.
+/// A request that is aborted when the sweep is dropped.
 struct Pending(JoinHandle<Result<FilterLogEventsOutput, SdkError<FilterLogEventsError>>>);
 
 impl Drop for Pending {
@@ -261,7 +261,7 @@ impl Sweep {
         self.page = Some(Pending(tokio::spawn(async move { reader.page(&range, token).await })));
     }
 
-    /// The next page, and what of it is new to the follower.
+    /// Reads the next page, and returns the events of it that are new to the follower.
     pub async fn next(&mut self, follower: &mut Follower) -> Result<Step> {
         let Some(pending) = &mut self.page else { return Ok(Step::Ended(Swept::Whole)) };
         let answer = (&mut pending.0).await;
@@ -271,7 +271,7 @@ impl Sweep {
         };
         let events = page.events.unwrap_or_default();
         self.quiet_pages = if events.is_empty() { self.quiet_pages + 1 } else { 0 };
-        // A page may be empty and still not be the last.
+        // An empty page is not necessarily the last.
         let token = page.next_token.filter(|token| self.is_token_to_follow(token));
         let has_ended = token.is_none();
         self.page = None;
@@ -309,7 +309,7 @@ impl Sweep {
         if error.code().is_some_and(is_expiry) {
             return Ok(Step::Expired(self.reader.failed(error)));
         }
-        // Tokens expire, which an outage can take long enough for.
+        // Tokens expire, for example during a long outage.
         if self.tokens.are_used() && is_invalid(&error) && self.restarts < RESTARTS {
             self.range.start = follower.begin_sweep(self.now);
             self.restarts += 1;
@@ -321,7 +321,7 @@ impl Sweep {
     }
 }
 
-/// Whether an error says that the credentials were valid once.
+/// Whether the error code says that the credentials have expired.
 pub fn is_expiry(code: &str) -> bool {
     ["ExpiredToken", "ExpiredTokenException", "RequestExpired"].contains(&code)
 }

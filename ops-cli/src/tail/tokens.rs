@@ -1,6 +1,6 @@
-//! Page tokens that repeat. Pure.
+//! Detects page tokens that repeat. Pure.
 
-/// Finds a chain of tokens that never ends because it has a cycle, with one token of memory (Brent's algorithm).
+/// Detects a cycle in a chain of tokens with one token of memory (Brent's algorithm).
 #[derive(Debug, Default)]
 pub struct Tokens {
     anchor: Option<String>,
@@ -8,7 +8,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Whether a token was met before. A cycle is found within three times its length and its distance from the start.
+    /// Whether the chain has a cycle. It is found within three times its length and its distance from the start.
     pub fn has_cycle(&mut self, token: &str) -> bool {
         if self.anchor.as_deref() == Some(token) {
             return true;
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cycle_of_any_length_is_found() {
+    fn a_cycle_of_any_length_is_detected() {
         for (before, length) in [(0_usize, 1_usize), (0, 2), (5, 3), (100, 17)] {
             let mut tokens = Tokens::default();
             let chain = (0..before).chain((0..length).cycle().map(|n| n + before));

@@ -1,4 +1,4 @@
-//! How events look: for eyes (`pretty`), as they are, as JSON, or as chosen fields. Pure: events in, bytes out.
+//! Renders events: for people (`pretty`), as they are, as JSON, or as chosen fields. Pure: events in, bytes out.
 
 mod fields;
 mod json_style;
@@ -16,11 +16,11 @@ use crate::output::{printable, printable_json};
 pub use fields::{Fields, Template};
 pub use pretty::Pretty;
 
-/// One way to show events.
+/// A way to render events.
 #[derive(Debug)]
 pub enum View {
     Pretty(Box<Pretty>),
-    /// The message alone. On a terminal it is escaped; elsewhere its bytes are untouched.
+    /// The message alone. On a terminal it is escaped. Otherwise its bytes are not changed.
     Raw {
         is_terminal: bool,
     },
@@ -38,7 +38,7 @@ pub enum View {
 }
 
 impl View {
-    /// Appends the lines that show the event. What others wrote is escaped, but for a raw view that is not on a terminal.
+    /// Appends the lines that show the event. Text from others is escaped, except in a raw view that is not on a terminal.
     pub fn render(&mut self, event: &Event, to: &mut Vec<u8>) {
         match self {
             Self::Pretty(pretty) => pretty.render(event, to),
@@ -66,13 +66,13 @@ impl View {
         }
     }
 
-    /// Whether lines hold styles of ours, which a terminal or nothing understands.
+    /// Whether lines contain our styles, which only a terminal understands.
     pub fn is_styled(&self) -> bool {
         matches!(self, Self::Pretty(_))
     }
 }
 
-/// A time with milliseconds and the offset of its zone.
+/// Formats a time with milliseconds and the offset of its zone.
 fn full_time(timestamp: i64, zone: &TimeZone) -> String {
     let at = Timestamp::from_millisecond(timestamp).unwrap_or_default();
     at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()

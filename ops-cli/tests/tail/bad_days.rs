@@ -106,7 +106,7 @@ async fn empty_pages_with_tokens_are_not_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_of_tokens_that_repeats_ends() {
+async fn a_sweep_ends_when_its_tokens_repeat() {
     let fixture = Fixture::new().await;
     let proxy = Proxy::start(&fixture.endpoint, |request| match request.operation.as_str() {
         "FilterLogEvents" => Answer::Reply(200, r#"{"events":[],"nextToken":"again and again"}"#),
@@ -167,7 +167,7 @@ async fn expired_credentials_are_reported_with_the_command_and_the_run_resumes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pattern_that_is_rejected_is_shown_with_its_column() {
+async fn a_rejected_pattern_is_printed_with_its_column() {
     let fixture = Fixture::new().await;
     let run = fixture.endpoint.run(["tail", "--filter", "{ $.a = }"]);
     run.failed(1, "InvalidParameterException", "column 9 of the pattern, at `}`");

@@ -7,7 +7,7 @@ use super::common::running::Running;
 use super::{Fixture, ago};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_live_session_joins_the_backfill_and_shows_identical_lines_all() {
+async fn a_live_session_joins_the_backfill_and_shows_all_identical_lines() {
     let fixture = Fixture::new().await;
     let time = ago(0);
     fixture.put_at(time, &["same", "same"]).await;
@@ -25,7 +25,7 @@ async fn a_live_session_joins_the_backfill_and_shows_identical_lines_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sampling_is_reported_and_polling_shows_what_was_left_out() {
+async fn sampling_is_reported_and_polling_shows_the_omitted_events() {
     let fixture = Fixture::new().await;
     let tail = Running::start(&mut fixture.endpoint.ops(["tail", "--live"]));
     fixture.put(&["before"]).await;
@@ -54,7 +54,7 @@ async fn a_refused_session_falls_back_to_polling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_breaks_off_begins_again_and_nothing_is_lost() {
+async fn an_interrupted_session_restarts_without_losing_events() {
     let mut fixture = Fixture::new().await;
     let folder = super::common::scratch("tail-live");
     let port = (20_000..32_000).map(|_| fastrand::u16(20_000..32_000));

@@ -6,7 +6,7 @@ use crate::common::proxy::{Answer, Proxy};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn groups_match_globs_and_come_out_in_the_order_of_time() {
+async fn groups_match_globs_and_their_events_are_in_the_order_of_time() {
     let fixture = Fixture::with_groups(&["/app/orders-a", "/app/orders-b", "/app/users"]).await;
     for (n, group) in ["/app/orders-b", "/app/users", "/app/orders-a", "/app/orders-b"].iter().enumerate() {
         fixture.put_to(group, STREAM, ago(10 - n as i64), &[&format!("line {n}")]).await;
@@ -80,7 +80,7 @@ async fn the_last_lines_are_read_at_once_and_the_next_ones_follow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_lines_are_found_where_reading_backwards_is_refused_or_ignored() {
+async fn the_last_lines_are_found_if_reading_backwards_is_rejected_or_ignored() {
     let fixture = Fixture::new().await;
     for n in 0..5 {
         fixture.put_at(ago(20_000 - n), &[&format!("line {n}")]).await;

@@ -27,7 +27,7 @@ async fn fixture() -> Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_shows_lines_for_eyes_cut_to_its_width() {
+async fn a_terminal_shows_pretty_lines_cut_to_its_width() {
     let fixture = fixture().await;
     for columns in [40, 80, 140] {
         let shown = in_a_terminal(&fixture, columns, "", false);
@@ -43,7 +43,7 @@ async fn a_terminal_shows_lines_for_eyes_cut_to_its_width() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_does_not_drive_the_terminal_in_any_view() {
+async fn no_message_controls_the_terminal_in_any_view() {
     let fixture = fixture().await;
     for arguments in ["", "--wide", "--view raw", "--view json", "--fields message", "--template '{message}'"] {
         let shown = in_a_terminal(&fixture, 80, arguments, true);

@@ -1,4 +1,4 @@
-//! Abandoned records, and why they were abandoned: in a file, or where there is none the first few by name on stderr.
+//! Records abandoned records and the reasons: in a file or, without one, the first few by name on stderr.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -14,10 +14,10 @@ use crate::publish::input::reader::Rejected;
 use crate::publish::input::record::Place;
 use crate::publish::scheduling::batch::Entry;
 
-/// How many are named on stderr.
+/// The number of dead letters that are named on stderr.
 const NAMED: u64 = 10;
 
-/// An abandoned record. With its first members it is an entry again: `publish --entries` sends it.
+/// An abandoned record. Its first members form an entry, so that `publish --entries` can send it again.
 #[derive(Serialize)]
 pub struct DeadLetter<'a> {
     #[serde(rename = "PartitionKey", skip_serializing_if = "Option::is_none")]
@@ -30,17 +30,17 @@ pub struct DeadLetter<'a> {
     input: &'a str,
     line: u64,
     reason: &'a str,
-    /// `Data` is only the beginning: `publish --entries` does not send it.
+    /// `Data` is truncated, so that `publish --entries` does not send it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
     attempts: u32,
-    /// It may be on the stream all the same.
+    /// A request that contained it was not answered, so that the stream may have it already.
     #[serde(rename = "mayBePut", skip_serializing_if = "std::ops::Not::not")]
     may_be_put: bool,
 }
 
 impl<'a> DeadLetter<'a> {
-    /// What was sent, or was to be.
+    /// The dead letter of an entry that was sent or queued.
     pub fn of_entry(entry: &'a Entry, names: &'a [String], reason: &'a str) -> Self {
         let record = &entry.record;
         Self {
@@ -52,7 +52,7 @@ impl<'a> DeadLetter<'a> {
         }
     }
 
-    /// What is no record.
+    /// The dead letter of input that could not become a record.
     pub fn of_rejected(rejected: &'a Rejected, names: &'a [String]) -> Self {
         let keys = rejected.keys.as_deref();
         Self {
@@ -85,12 +85,12 @@ impl<'a> DeadLetter<'a> {
     }
 }
 
-/// Data that is written as base64, piece by piece: it may be large.
+/// Data that is serialized as base64 in chunks, because it may be large.
 struct Base64<'a>(&'a [u8]);
 
 impl fmt::Display for Base64<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Pieces of a multiple of three bytes are base64 together, too.
+        // The base64 of chunks whose length is a multiple of three is the base64 of the whole.
         let mut pieces = self.0.chunks(3 * 1024);
         pieces.try_for_each(|piece| f.write_str(&base64_simd::STANDARD.encode_to_string(piece)))
     }
@@ -102,19 +102,19 @@ impl Serialize for Base64<'_> {
     }
 }
 
-/// Where they go.
+/// The destination of dead letters.
 pub struct DeadLetters {
     file: Option<(File, String)>,
     named: u64,
 }
 
 impl DeadLetters {
-    /// A file is appended to: dead letters of an earlier run are somebody's records.
+    /// Opens the destination. A file is appended to, because it may hold the dead letters of an earlier run.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         Ok(Self { file: path.map(open).transpose()?, named: 0 })
     }
 
-    /// Adds one. After an error there is no file any more: this one and the next are named.
+    /// Adds a dead letter. After a write error the file is closed, and this and later dead letters are named on stderr.
     pub fn add(&mut self, letter: &DeadLetter<'_>) -> Result<()> {
         let Some((file, name)) = &mut self.file else {
             self.named += 1;
@@ -125,10 +125,10 @@ impl DeadLetters {
         };
         let mut to = BufWriter::new(file);
         let written = serde_json::to_writer(&mut to, letter).map_err(io::Error::from);
-        // Each letter is written at once: what is not in the file is known.
+        // Each letter is flushed, so that an error is reported for the letter that is not in the file.
         let written = written.and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush());
         let Err(error) = written else { return Ok(()) };
-        // What could not be written is not tried again.
+        // Dropping the writer would retry the write.
         drop(to.into_parts());
         let error = Error::failed(format!("could not write {name}: {error}"));
         self.file = None;
@@ -137,7 +137,7 @@ impl DeadLetters {
     }
 }
 
-/// Opens a file of dead letters, or a new one. One that holds something else is left as it is.
+/// Opens or creates a file of dead letters. A file with other content is not changed.
 fn open(path: &Path) -> Result<(File, String)> {
     const BEGINNINGS: [&[u8]; 2] = [b"{\"PartitionKey\":", b"{\"Data\":"];
     let name = path.display().to_string();
@@ -149,13 +149,13 @@ fn open(path: &Path) -> Result<(File, String)> {
         Read::by_ref(&mut existing).take(32).read_to_end(&mut head).map_err(failed)?;
         if !head.is_empty() {
             if !BEGINNINGS.iter().any(|beginning| head.starts_with(&beginning[..beginning.len().min(head.len())])) {
-                return Err(Error::usage(format!("{name} is not a file of dead letters, and is left as it is"))
-                    .hint("name another file: --dead-letter appends to the dead letters of earlier runs"));
+                return Err(Error::usage(format!("{name} is not a file of dead letters and was not changed"))
+                    .hint("use another file: --dead-letter appends to the dead letters of earlier runs"));
             }
             let mut last = [0];
             existing.seek(SeekFrom::End(-1)).and_then(|_| existing.read_exact(&mut last)).map_err(failed)?;
             if last != *b"\n" {
-                // The writer of the last line was killed: the next letter begins a line of its own.
+                // The last line was cut by a kill: the next letter begins on a new line.
                 file.write_all(b"\n").map_err(failed)?;
             }
         }
@@ -168,7 +168,7 @@ mod tests {
     use super::{Base64, open};
 
     #[test]
-    fn a_file_that_holds_something_else_is_left_as_it_is() {
+    fn a_file_with_other_content_is_not_changed() {
         let dir = tempfile::tempdir().unwrap();
         for content in ["hello", "{\"offset\":0}\n", "\n", "{", "{\"Data\":\"\"}\n", "{\"PartitionKey\":\"k\",\"Da"] {
             let path = dir.path().join("file");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_base64_are_the_base64_of_the_whole() {
+    fn base64_of_chunks_equals_the_base64_of_the_whole() {
         for length in [0, 1, 3, 3071, 3072, 3073, 10_000] {
             let data: Vec<u8> = (0..length).map(|n| n as u8).collect();
             assert_eq!(Base64(&data).to_string(), base64_simd::STANDARD.encode_to_string(&data));

@@ -1,4 +1,4 @@
-//! Durations, counted in classes 5 % apart: any number of them in 3 KB.
+//! A histogram of any number of durations in 3 KB, in classes that are 5 % apart.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Histogram {
         self.longest
     }
 
-    /// The duration that this share of all does not exceed, 5 % too high at most; zero if there are none.
+    /// Returns the quantile of the durations, at most 5 % too high; zero if there are none.
     pub fn at(&self, share: f64) -> Duration {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
         let mut seen = 0;
@@ -49,7 +49,7 @@ impl Histogram {
         Duration::from_secs_f64(GROWTH.powi(class as i32 + 1) / 1e6)
     }
 
-    /// At most `rows` rows that cover all durations evenly on a logarithmic scale: up to which duration, how many.
+    /// Returns at most `rows` rows, evenly spaced on a logarithmic scale: the upper bound and the count of each.
     pub fn rows(&self, rows: usize) -> Vec<(Duration, u64)> {
         let Some(first) = self.classes.iter().position(|count| *count > 0) else { return Vec::new() };
         let last = self.classes.iter().rposition(|count| *count > 0).unwrap_or(first);
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_told_within_five_percent() {
+    fn quantiles_are_at_most_five_percent_too_high() {
         let mut histogram = Histogram::default();
         for milliseconds in 1..=1000 {
             histogram.add(Duration::from_millis(milliseconds));

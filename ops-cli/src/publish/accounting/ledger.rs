@@ -1,4 +1,4 @@
-//! The accounting: every record that was read is acknowledged or dead-lettered, and both are written down.
+//! The accounting: every record that was read becomes a receipt or a dead letter.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,44 +14,44 @@ use crate::publish::input::reader::Rejected;
 use crate::publish::input::record::{Place, Record};
 use crate::publish::scheduling::batch::Entry;
 
-/// Counts and writes.
+/// Counts records, and writes their receipts and dead letters.
 pub struct Ledger {
     pub tally: Tally,
     receipts: Receipts,
     dead_letters: DeadLetters,
     names: Arc<[String]>,
-    /// What could not be written first; nothing more is then.
+    /// The first write error. Nothing is written after it.
     failure: Option<Error>,
-    /// The first record that was read and taken back, or never read: where to go on.
+    /// The position of the first record that was not read or was taken back, where a later run resumes.
     pub first_unread: Option<Place>,
 }
 
-/// Where and when something was put.
+/// The put that stored entries: when and with which sequence number.
 #[derive(Debug)]
 pub struct At<'a> {
     pub shard_id: &'a str,
     pub sequence_number: &'a str,
-    /// Epoch milliseconds.
+    /// In epoch milliseconds.
     pub time: i64,
 }
 
-/// What happened.
+/// The counters of a run.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub read: u64,
     pub skipped: u64,
     pub acknowledged: u64,
     pub dead_lettered: u64,
-    /// Data and keys of the acknowledged.
+    /// Bytes of data and keys of the acknowledged records.
     pub bytes: u64,
     pub requests: u64,
-    /// Entries of PutRecords: records, or aggregates of them.
+    /// Entries of PutRecords: records or aggregates.
     pub puts: u64,
-    /// Requests that failed as a whole, or were not answered.
+    /// Requests that failed as a whole or were not answered.
     pub failed_requests: u64,
-    /// Records that were refused for their shard's limit.
+    /// Records that were throttled by their shard's limit.
     pub throttled: u64,
-    /// Records that were sent beyond the first time each.
+    /// Resends, counted once per record and attempt after the first.
     pub sent_again: u64,
     /// Acknowledged records that may be on the stream twice.
     pub may_repeat: u64,
@@ -70,7 +70,7 @@ impl Ledger {
         self.receipts.expect(place.offset);
     }
 
-    /// The entries are on the stream, put as one; with each which one it is of the aggregate, if it is one.
+    /// Counts the entries of one put as acknowledged. Each comes with its index in the aggregate, if it is in one.
     pub fn acknowledged<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)> + Clone, at: &At<'_>) {
         let tally = &mut self.tally;
         let before = tally.acknowledged;
@@ -90,13 +90,13 @@ impl Ledger {
         self.receipts_are(written);
     }
 
-    /// A record that was read is given up.
+    /// Counts a record as abandoned.
     pub fn dead(&mut self, entry: &Entry, reason: &str) {
         let names = Arc::clone(&self.names);
         self.dead_letter(entry.record.place, &DeadLetter::of_entry(entry, &names, reason));
     }
 
-    /// What was read is no record.
+    /// Counts input that could not become a record.
     pub fn rejected(&mut self, rejected: &Rejected) {
         self.read(rejected.place);
         let names = Arc::clone(&self.names);
@@ -114,17 +114,17 @@ impl Ledger {
     fn receipts_are(&mut self, written: Result<()>) {
         if let Err(error) = written {
             self.receipts = Receipts::Nowhere;
-            let message = format!("{}; what was acknowledged last has no receipt", error.message);
+            let message = format!("{}; the records acknowledged last have no receipt", error.message);
             self.failure.get_or_insert(Error { message, ..error });
         }
     }
 
-    /// Why something could not be written, once.
+    /// Takes the first write error.
     pub fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }
 
-    /// Records that were read are taken back: they count as not read.
+    /// Counts records that were taken back from the queue as not read.
     pub fn unread(&mut self, records: &[Record]) {
         self.tally.read -= records.len() as u64;
         for record in records {
@@ -133,7 +133,7 @@ impl Ledger {
         }
     }
 
-    /// Nothing from here on was read.
+    /// Notes that nothing from this position on was read.
     pub fn stopped_at(&mut self, place: Place) {
         self.first_unread = Some(self.first_unread.map_or(place, |first| first.min(place)));
     }
@@ -151,13 +151,13 @@ impl Ledger {
         self.receipts_are(written);
     }
 
-    /// Ends the run: the sum is right.
+    /// Ends the run. Returns an error if a record is unaccounted for.
     pub fn close(self, took: Duration) -> Result<(Summary, Receipts)> {
         let tally = self.tally;
         let settled = tally.acknowledged + tally.dead_lettered;
         if tally.read != settled {
             return Err(Error::failed(format!(
-                "{} records were read, but {} acknowledged and {} dead-lettered: this is a fault of ops-cli",
+                "{} records were read, but {} acknowledged and {} dead-lettered: this is a bug in ops-cli",
                 tally.read, tally.acknowledged, tally.dead_lettered
             )));
         }

@@ -1,4 +1,4 @@
-//! Progress of a run on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing if asked for nothing.
+//! Progress of a run on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing with `--quiet`.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::ledger::Tally;
 use crate::progress::note;
 
-/// Time between lines where there is no terminal.
+/// The interval between lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 pub struct Progress {
     kind: Kind,
     read_bytes: Arc<AtomicU64>,
     total_bytes: Option<u64>,
-    /// Time and count of the last display.
+    /// The time and the count of the last display.
     last: (Duration, u64),
 }
 
@@ -28,10 +28,10 @@ enum Kind {
 }
 
 impl Progress {
-    /// Time between displays.
+    /// The interval between displays.
     pub const TICK: Duration = Duration::from_millis(200);
 
-    /// `has_stdout`: receipts go to stdout, and on a terminal they are progress enough.
+    /// With `has_stdout`, receipts go to stdout. On a terminal they show the progress by themselves.
     pub fn new(is_quiet: bool, has_stdout: bool, read_bytes: Arc<AtomicU64>, total_bytes: Option<u64>) -> Self {
         let kind = if is_quiet || (has_stdout && std::io::stdout().is_terminal()) {
             Kind::Silent
@@ -64,7 +64,7 @@ impl Progress {
                 _ => text,
             }),
             Kind::Bar(bar) => {
-                // Each is drawn: the other way round the new place would be shown with the old numbers.
+                // Each setter redraws the bar. In the other order, the new position would be shown with the old numbers.
                 bar.set_message(text);
                 bar.set_position(done);
             }
@@ -89,7 +89,7 @@ fn bar(total_bytes: Option<u64>) -> ProgressBar {
     bar.with_style(style).with_message(line(&Tally::default(), 0.0))
 }
 
-/// The bytes of input that are done with: what was read is a good deal ahead of it where shards refuse.
+/// The bytes of input whose records are settled. Reading is far ahead of that if shards refuse records.
 fn done(read_bytes: u64, tally: &Tally) -> u64 {
     let settled = tally.acknowledged + tally.dead_lettered + tally.skipped;
     let read = (tally.read + tally.skipped).max(1);
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_names_trouble_only_where_there_is_some() {
+    fn a_line_reports_errors_only_if_there_are_any() {
         let tally = Tally { acknowledged: 1500, ..Tally::default() };
         assert_eq!(line(&tally, 500.0), "1500 acknowledged, 500/s");
         assert_eq!(done(1000, &Tally { read: 2000, ..tally }), 750);

@@ -1,5 +1,5 @@
-//! Receipts as lines of a file. Written by hand, because there is one for every record: what an aggregate's receipts share
-//! is made once.
+//! Writes receipts as lines of a file. Serialized by hand, because there is one for every record: the part that the receipts
+//! of one put share is formatted once.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ pub struct ReceiptFile {
     file: File,
     pub name: String,
     lines: Vec<u8>,
-    /// Of one put: what its receipts share.
+    /// The part that all receipts of one put share.
     place: Vec<u8>,
 }
 
@@ -23,7 +23,7 @@ impl ReceiptFile {
         Self { file, name, lines: Vec::new(), place: Vec::new() }
     }
 
-    /// Adds a receipt for each entry of one put; with each which one of the aggregate it is, if it is one.
+    /// Adds a receipt for each entry of one put. Each comes with its index in the aggregate, if it is in one.
     pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> io::Result<()> {
         self.place.clear();
         self.place.extend_from_slice(b",\"shardId\":");

@@ -1,5 +1,5 @@
-//! Receipts: where each record was put. To stdout in the order of the input, or to a file as they come, from which a
-//! later run learns what it need not send again.
+//! Receipts: where each record was put. They go to stdout in the order of the input, or to a file as they arrive. A later
+//! run reads the file and skips the records in it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions};
@@ -14,20 +14,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Render};
 use crate::publish::scheduling::batch::Entry;
 
-/// Where a record was put.
+/// The location of a record on the stream.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
-    /// Which record of the input, counted from 0.
+    /// The index of the record in the input, from 0.
     pub offset: u64,
     pub shard_id: String,
     pub sequence_number: String,
-    /// Which record of the aggregate that was put with this sequence number, counted from 0.
+    /// The index of the record in the aggregate with this sequence number, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_sequence_number: Option<u64>,
     /// The number of attempts.
     pub attempts: u32,
-    /// An attempt before was not answered: the record may be on the stream twice.
+    /// An earlier attempt was not answered, so that the stream may have the record twice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_repeat: bool,
     /// The time of the acknowledgement, in epoch milliseconds.
@@ -58,7 +58,7 @@ impl Render for Receipt {
     }
 }
 
-/// Where receipts go.
+/// The destination of receipts.
 pub enum Receipts {
     Nowhere,
     Stdout(InOrder),
@@ -66,7 +66,7 @@ pub enum Receipts {
     Kept(Vec<Receipt>),
 }
 
-/// Receipts that wait for those before them.
+/// Receipts on stdout, each of which waits for those of earlier records.
 pub struct InOrder {
     output: Output,
     slots: VecDeque<(u64, Slot)>,
@@ -105,7 +105,7 @@ impl InOrder {
 }
 
 impl Receipts {
-    /// A file: a new one, or one that is continued.
+    /// Opens a file: a new one, or an existing one with `go_on`.
     pub fn to_file(path: &Path, go_on: bool) -> Result<Self> {
         let name = path.display().to_string();
         let failed = |error: io::Error| Error::usage(format!("could not write {name}: {error}"));
@@ -119,10 +119,10 @@ impl Receipts {
             .map_err(failed)?;
         if file.metadata().map_err(failed)?.is_file() {
             if !go_on && file.metadata().map_err(failed)?.len() > 0 {
-                // Of a file of something else the error says so.
+                // Reports a file with other content as such.
                 read(path, |_| {})?;
-                return Err(Error::usage(format!("{name} holds receipts already"))
-                    .hint(format!("go on there with --resume {name}, or name another file")));
+                return Err(Error::usage(format!("{name} already contains receipts"))
+                    .hint(format!("continue with --resume {name}, or use another file")));
             }
             let whole = whole_lines(&mut file).map_err(failed)?;
             file.set_len(whole).map_err(failed)?;
@@ -131,20 +131,20 @@ impl Receipts {
         Ok(Self::File(ReceiptFile::new(file, name)))
     }
 
-    /// A record is on its way; records come in the order of their offsets.
+    /// Expects a receipt for a record. Records come in the order of their offsets.
     pub fn expect(&mut self, offset: u64) {
         if let Self::Stdout(in_order) = self {
             in_order.slots.push_back((offset, Slot::Expected));
         }
     }
 
-    /// Whether receipts wait for an earlier one in such number that no more should be sent.
+    /// Whether so many receipts wait for an earlier one that no more records should be sent.
     pub fn is_full(&self) -> bool {
         const MOST: usize = 40_000;
         matches!(self, Self::Stdout(in_order) if in_order.slots.len() >= MOST)
     }
 
-    /// A receipt for each entry of one put; with each which one of the aggregate it is, if it is one.
+    /// Adds a receipt for each entry of one put. Each comes with its index in the aggregate, if it is in one.
     pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> Result<()> {
         match self {
             Self::Nowhere => {}
@@ -166,13 +166,13 @@ impl Receipts {
         }
     }
 
-    /// Writes what can be written now.
+    /// Writes the receipts that no longer wait.
     pub fn flush(&mut self) -> Result<()> {
         match self {
             Self::Nowhere | Self::Kept(_) => Ok(()),
             Self::File(lines) => lines.flush().map_err(|error| unwritten(&lines.name, &error)),
             Self::Stdout(in_order) => match in_order.flush() {
-                // Nobody reads on: that is no reason not to publish on.
+                // The reader closed the pipe, which does not stop publishing.
                 Err(error) if error.kind == ErrorKind::ClosedPipe => {
                     *self = Self::Nowhere;
                     Ok(())
@@ -187,10 +187,10 @@ fn unwritten(name: &str, error: &io::Error) -> Error {
     Error::failed(format!("could not write {name}: {error}"))
 }
 
-/// The length of a file without a last line that was cut when its writer was killed.
+/// Returns the length of a file without its last line, if a kill cut that.
 ///
 /// # Errors
-/// The last line is cut, and does not begin like a receipt: nothing of somebody else's file is cut off.
+/// The last line is cut and does not begin like a receipt. Nothing is cut off from a file with other content.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let mut whole = 0;
     let mut reader = BufReader::new(&*file);
@@ -205,10 +205,10 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
 
 const NOT_A_RECEIPT: &str = "its last line has no end, and is not the beginning of a receipt";
 
-/// Whether a byte is one of a value.
+/// Whether a byte may be part of a value.
 type Is = fn(u8) -> bool;
 
-/// Whether these bytes are the beginning of a receipt, as it is written.
+/// Whether the bytes are the beginning of a receipt as [`ReceiptFile`] writes it.
 fn is_beginning(line: &[u8]) -> bool {
     const PARTS: [(&[u8], Is); 4] = [
         (b"{\"offset\":", |byte| byte.is_ascii_digit()),
@@ -231,7 +231,7 @@ fn is_beginning(line: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Calls `take` with each receipt of a file; a last line that was cut is none.
+/// Calls `take` with each receipt of a file. A last line that was cut is ignored.
 pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
     let name = path.display();
     let unreadable = |error: io::Error| {
@@ -239,7 +239,7 @@ pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
     };
     let not_a_receipt = |number: u64, reason: &dyn std::fmt::Display| {
         Error::usage(format!("line {number} of {name} is not a receipt: {reason}"))
-            .hint("name the file that --receipts wrote; this one is left as it is")
+            .hint("use the file that --receipts wrote; this one was not changed")
     };
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();
@@ -259,7 +259,7 @@ pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
     Ok(())
 }
 
-/// The records that are acknowledged: all before an offset, and some after it.
+/// The offsets of the acknowledged records: all before one offset, and some after it.
 #[derive(Debug, Default, PartialEq)]
 pub struct Acknowledged {
     all_before: u64,
@@ -277,13 +277,13 @@ impl Acknowledged {
         if offset >= self.all_before {
             self.more.insert(offset);
         }
-        // Sent records are close together, so little is ever held here.
+        // Records are acknowledged nearly in order, so that the set stays small.
         while self.more.remove(&self.all_before) {
             self.all_before += 1;
         }
     }
 
-    /// The offset after the last.
+    /// The offset after the last acknowledged record.
     pub fn end(&self) -> u64 {
         self.more.last().map_or(self.all_before, |last| last + 1)
     }

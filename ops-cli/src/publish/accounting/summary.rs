@@ -1,4 +1,4 @@
-//! How a run went.
+//! The summary of a run.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,21 +9,21 @@ use super::ledger::Tally;
 use crate::output::{Render, counted};
 use crate::progress::seconds;
 
-/// How a run went, for people and programs.
+/// The summary of a run, for people and programs.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub read: u64,
-    /// Acknowledged in an earlier run, and not sent again.
+    /// Acknowledged in an earlier run and not sent again.
     pub skipped: u64,
     pub acknowledged: u64,
     pub dead_lettered: u64,
     pub bytes: u64,
     pub requests: u64,
-    /// Entries of all requests: one for each record, fewer with aggregates.
+    /// Entries of all requests: one for each record, or fewer with aggregates.
     pub entries: u64,
     pub failed_requests: u64,
-    /// Records sent beyond the first time each.
+    /// Resends, counted once per record and attempt after the first.
     pub retried_records: u64,
     pub throttled_records: u64,
     pub may_repeat: u64,
@@ -85,7 +85,7 @@ impl Render for Summary {
         if self.retried_records > 0 || *failed_requests > 0 {
             writeln!(
                 to,
-                "{} sent again ({} throttled), {} failed; {} may be on the stream twice",
+                "{} resent ({} throttled), {} failed; {} may be on the stream twice",
                 counted(self.retried_records, "record"),
                 self.throttled_records,
                 counted(*failed_requests, "request"),

@@ -1,4 +1,4 @@
-//! Compressing each record's data, with one encoder for all of them: making one costs more than a small record.
+//! Compresses each record's data with one encoder, because creating an encoder costs more than compressing a small record.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use super::memory;
 use crate::commands::publish as cli;
 
-/// The largest window that gzip knows, as a power of two.
+/// The largest window of gzip, as a power of two.
 const GZIP_WINDOW_BITS: u8 = 15;
 
 pub struct Compressor {
@@ -29,7 +29,7 @@ impl Compressor {
         Ok(Self { encoder, buffer: Vec::new() })
     }
 
-    /// One whole gzip member or zstd frame.
+    /// Compresses the data to one gzip member or zstd frame.
     pub fn compress(&mut self, data: &[u8]) -> io::Result<Vec<u8>> {
         let most = zstd::zstd_safe::compress_bound(data.len());
         if self.buffer.capacity() < most {
@@ -62,7 +62,7 @@ mod tests {
     use super::{Compressor, cli};
 
     #[test]
-    fn what_is_compressed_the_function_opens() {
+    fn the_logger_decompresses_compressed_data() {
         for compression in [cli::Compression::Gzip, cli::Compression::Zstd] {
             let mut compressor = Compressor::new(compression).unwrap();
             let random: Vec<u8> = (0..100_000).map(|_| fastrand::u8(..)).collect();

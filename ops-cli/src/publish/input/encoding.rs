@@ -1,24 +1,24 @@
-//! The encoding that an input begins with. Pure.
+//! Detects the encoding of an input. Pure.
 
 /// The UTF-8 byte order mark.
 pub const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Byte order marks that begin text of other encodings, the longer of two with one beginning first.
+/// The byte order marks of other encodings. Of two with the same beginning, the longer one comes first.
 const OTHERS: [(&[u8], &str); 4] =
     [(b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
 
-/// The beginning of an input.
+/// The encoding that the first bytes of an input indicate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Beginning {
-    /// Text in UTF-8, or bytes that say nothing of an encoding.
+    /// UTF-8 text without a mark, or bytes in no encoding.
     Plain,
     /// A UTF-8 byte order mark.
     Mark,
-    /// Text in another encoding, by its name.
+    /// Text in another encoding, with its name.
     Other(&'static str),
 }
 
-/// What these first bytes say; `None` if more of them are needed, which there are unless it `is_end`.
+/// Detects the encoding from the first bytes. Returns `None` if it needs more of them, which it never does at the end.
 pub fn beginning(bytes: &[u8], is_end: bool) -> Option<Beginning> {
     if bytes.starts_with(MARK) {
         return Some(Beginning::Mark);
@@ -31,13 +31,13 @@ pub fn beginning(bytes: &[u8], is_end: bool) -> Option<Beginning> {
     Some(other.map_or(Beginning::Plain, |(_, name)| Beginning::Other(name)))
 }
 
-/// Text without a byte order mark before it.
+/// Strips a byte order mark.
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// The name of the encoding if ASCII text was written in units of two or four bytes, without a mark: such text is no JSON
-/// and no base64.
+/// Returns the name of the encoding if the text is ASCII in units of two or four bytes without a mark. Such text is neither
+/// JSON nor base64.
 pub fn of_wide_ascii(text: &[u8]) -> Option<&'static str> {
     let is_ascii = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     match text {
@@ -48,8 +48,8 @@ pub fn of_wide_ascii(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The name of the encoding if the first line of an input was written in units of two or four bytes, without a mark: up to
-/// four units, two at least, have a byte that is not NUL in the same place and NUL in the others. No UTF-8 text looks so.
+/// Returns the name of the encoding if the first line of an input has units of two or four bytes without a mark. In the
+/// first two to four units, the byte at one position is not NUL and all others are. UTF-8 text does not look like that.
 pub fn of_wide_line(line: &[u8]) -> Option<&'static str> {
     const UNITS: usize = 4;
     let is_wide = |size: usize, place: usize| {
@@ -62,9 +62,9 @@ pub fn of_wide_line(line: &[u8]) -> Option<&'static str> {
     (is_wide(2, 0) || is_wide(2, 1)).then_some("UTF-16")
 }
 
-/// What to do about an input in another encoding.
+/// Advises what to do about an input in another encoding.
 pub fn advice(name: &str) -> String {
-    format!("it is {name}, and text is read as UTF-8: convert it first, as with `iconv -f {name} -t UTF-8`")
+    format!("it is {name}, but text is read as UTF-8: convert it first, for example with `iconv -f {name} -t UTF-8`")
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_tells_the_encoding() {
+    fn a_byte_order_mark_determines_the_encoding() {
         assert_eq!(beginning(b"\xef\xbb\xbf{", false), Some(Beginning::Mark));
         assert_eq!(beginning(b"\xff\xfea\0", false), Some(Beginning::Other("UTF-16")));
         assert_eq!(beginning(b"\xff\xfe", true), Some(Beginning::Other("UTF-16")));
@@ -91,9 +91,9 @@ mod tests {
     }
 
     proptest! {
-        /// However few bytes come at a time, the result is that of all of them.
+        /// The result does not depend on how few bytes arrive at a time.
         #[test]
-        fn bytes_that_come_one_by_one_tell_the_same(
+        fn bytes_that_arrive_one_by_one_give_the_same_encoding(
             mark in prop::sample::select(vec![&b""[..], MARK, b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"]),
             rest in prop::collection::vec(any::<u8>(), 0..6),
         ) {
@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn a_first_line_in_wide_units_is_named() {
+    fn a_first_line_in_wide_units_is_recognized() {
         let le = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
         let be = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
         let utf_32 = |text: &str| text.chars().flat_map(|char| u32::from(char).to_le_bytes()).collect::<Vec<_>>();
         for text in ["hi", "grüße", "{\"a\":\"€\"}", "2026-11-28 a longer line"] {
-            // A line ends at the byte of the line feed, which in UTF-16 has one more before or after it.
+            // A line ends at the byte of the line feed, which in UTF-16 has another byte before or after it.
             assert_eq!(of_wide_line(&le(text)), Some("UTF-16"), "{text}");
             assert_eq!(of_wide_line(&[be(text), vec![0]].concat()), Some("UTF-16"), "{text}");
             assert_eq!(of_wide_line(&utf_32(text)), Some("UTF-32"), "{text}");
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_ascii_is_told_from_json() {
+    fn wide_ascii_is_distinguished_from_json() {
         for (text, name) in [
             (&b"{\0\"\0"[..], Some("UTF-16")),
             (b"\0{\0\"", Some("UTF-16")),

@@ -8,29 +8,29 @@ use kinesis_event_logger_core::limits;
 use kinesis_event_logger_core::pointer::Pointer;
 use kinesis_event_logger_core::route::{hash_key, parse_hash_key};
 
-/// Records that share a random key with `--aggregate`: each aggregate tells its keys, and an aggregate has a few hundred
-/// records, so that a key for each would cost much and spread them no better.
+/// Records that share a random key with `--aggregate`. An aggregate contains each of its keys, so that one key per record
+/// would cost much and spread the records no better.
 const AGGREGATED_RECORDS: u32 = 50;
 
-/// Where partition keys come from, and the hash key that overrules them.
+/// The source of partition keys, and the hash key that overrides them.
 #[derive(Debug)]
 pub struct Keys {
     kind: Kind,
-    /// The last one.
+    /// The last key.
     key: Key,
     pub explicit_hash_key: Option<u128>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// A new one for each so many records, which spreads them over the shards.
+    /// A new key after this many records, which spreads them over the shards.
     Random {
         every: u32,
         left: u32,
         generator: fastrand::Rng,
     },
     Text,
-    /// A JSON pointer (RFC 6901) into each record.
+    /// The value at a JSON pointer (RFC 6901) in each record.
     Field {
         text: String,
         pointer: Pointer,
@@ -56,22 +56,25 @@ impl Keys {
         Ok(Self { kind, key, explicit_hash_key })
     }
 
-    /// One key for all records.
+    /// Uses one key for all records.
     pub fn fixed(key: &str) -> Self {
         Self { kind: Kind::Text, key: key.into(), explicit_hash_key: None }
     }
 
-    /// A random key for each record.
+    /// Uses a random key for each record.
     pub fn random() -> Self {
         Self { kind: random(1), key: "".into(), explicit_hash_key: None }
     }
 
-    /// The key of a record whose data is not known as a whole; `None` if the data decides.
+    /// Returns the key of a record whose data was not read completely; `None` if the key depends on the data.
     pub fn without_data(&mut self) -> Option<&Key> {
         if matches!(self.kind, Kind::Field { .. }) { None } else { self.of(b"").ok() }
     }
 
-    /// The key of a record with this data; or what is wrong with it.
+    /// Returns the key of a record with this data.
+    ///
+    /// # Errors
+    /// The reason why the data has no valid key.
     pub fn of(&mut self, data: &[u8]) -> Result<&Key, String> {
         match &mut self.kind {
             Kind::Random { left, .. } if *left > 0 => *left -= 1,
@@ -110,14 +113,14 @@ fn field(data: &[u8], name: &str, pointer: &Pointer) -> Result<String, String> {
         Some(other) if other.starts_with(['{', '[', 'n']) => {
             return Err(format!("has no text or number in {name}"));
         }
-        // A number is not computed with: its digits are the key, as they are written.
+        // The digits of a number are the key as they are written. Parsing could round it.
         Some(literal) => literal.to_owned(),
     };
     check(&key).map_err(|reason| format!("has in {name} a key that {reason}"))?;
     Ok(key)
 }
 
-/// Whether a text can be a partition key; or why not.
+/// Checks that a text can be a partition key.
 pub fn check(key: &str) -> Result<(), String> {
     let chars = key.chars().count();
     if limits::PARTITION_KEY_CHARS.contains(&chars) {
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_characters_and_not_too_many() {
+    fn keys_that_are_empty_or_too_long_are_rejected() {
         assert!(check(&"é".repeat(256)).is_ok());
         assert!(check(&"é".repeat(257)).is_err());
         assert!(check("").is_err());
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_text_or_a_number() {
+    fn a_key_field_must_be_text_or_a_number() {
         let of = |data: &str| field(data.as_bytes(), "/user/id", &"/user/id".parse().unwrap());
         assert_eq!(of(r#"{"user":{"id":"u-1"}}"#).unwrap(), "u-1");
         assert_eq!(of(r#"{"user":{"id":42}}"#).unwrap(), "42");

@@ -1,32 +1,32 @@
-//! Memory for large records, which is given back when they are done with.
+//! Memory for large records that returns to the operating system when it is freed.
 //!
-//! glibc maps a large block by itself and unmaps it when it is freed; but each such block that is freed raises the size from
-//! which it does so, up to 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`), and what is smaller stays with the thread that had it: a few
-//! records of 10 MiB then take 140 MiB. Blocks beyond that size are always mapped; of what is not written to only the
-//! addresses are used.
+//! glibc maps a large block separately and unmaps it when it is freed. Each such block raises the size from which glibc does
+//! so, up to 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`). Smaller blocks stay with the thread that freed them, so that a few
+//! records of 10 MiB can occupy 140 MiB. Blocks above the highest threshold are always mapped, and pages that are not
+//! written to occupy no memory.
 
 use super::record::Record;
 
 const ALWAYS_MAPPED_BYTES: usize = 33 * 1024 * 1024;
-/// What has fewer bytes is worth no mapping.
+/// Smaller data is not worth a mapping.
 const LARGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// For data that may become large.
+/// Allocates a buffer for data that may become large.
 pub fn large() -> Vec<u8> {
     Vec::with_capacity(ALWAYS_MAPPED_BYTES)
 }
 
-/// For so many bytes.
+/// Allocates a buffer for this many bytes.
 pub fn for_bytes(bytes: usize) -> Vec<u8> {
     if bytes < LARGE_BYTES { Vec::with_capacity(bytes) } else { Vec::with_capacity(bytes.max(ALWAYS_MAPPED_BYTES)) }
 }
 
-/// In a block of its size, with room for a key, if it did not become large.
+/// Moves data that did not become large to a block of its size, with room for a key.
 pub fn fitting(mut data: Vec<u8>) -> Vec<u8> {
     fitting_of(&mut data)
 }
 
-/// The same of a buffer that is to be used again: it is given away only if what is in it is large.
+/// Does the same for a buffer that is reused: the buffer itself is moved out only if its data is large.
 pub fn fitting_of(buffer: &mut Vec<u8>) -> Vec<u8> {
     if buffer.len() >= LARGE_BYTES {
         return std::mem::take(buffer);

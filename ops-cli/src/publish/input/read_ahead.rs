@@ -1,4 +1,4 @@
-//! Reading in a thread of its own, a few chunks ahead: a read that blocks keeps nothing else waiting.
+//! Reads in a thread of its own, a few chunks ahead, so that a read that blocks delays nothing else.
 
 use std::time::Instant;
 
@@ -12,22 +12,22 @@ use crate::publish::accounting::receipts::Acknowledged;
 
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Chunks that wait to be taken, or are being read.
+/// Chunks that wait for the run or are being read.
 const AHEAD: usize = 1;
 
-/// What was read since the chunk before.
+/// The records that were read since the previous chunk.
 #[derive(Default)]
 pub struct Chunk {
     pub items: Vec<Result<Record, Rejected>>,
-    /// Records that were acknowledged in an earlier run.
+    /// Records that an earlier run published.
     pub skipped: u64,
 }
 
-/// Reads until the end, or until nobody takes what is read.
+/// Reads until the end of the input, or until the receiver is dropped.
 pub fn start(records: RecordReader, skip: Acknowledged, replay: Option<Replay>) -> mpsc::Receiver<Chunk> {
     let (chunks, taken) = mpsc::channel(AHEAD);
     let runtime = Handle::current();
-    // Not a blocking task of the runtime: that would be waited for at the end, and stdin may never come.
+    // Not `spawn_blocking`: the runtime would wait for that task at the end, and a read of stdin may never return.
     std::thread::spawn(move || read(records, &skip, replay, &chunks, &runtime));
     taken
 }
@@ -41,7 +41,7 @@ fn read(
 ) {
     let mut chunk = Chunk::default();
     let mut bytes = 0;
-    // A place for the chunk before there is one: a record may have 10 MiB.
+    // Reserves capacity before reading the chunk, which bounds memory: a record may have 10 MiB.
     let Ok(mut place) = runtime.block_on(chunks.reserve()) else { return };
     let begun = Instant::now();
     while let Some(item) = records.next() {
@@ -49,7 +49,7 @@ fn read(
         let arrival = records.arrival.filter(|_| !is_skipped);
         let wait = replay.as_mut().zip(arrival).map(|(replay, arrival)| replay.wait(arrival, begun.elapsed()));
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            // What was read before is due already.
+            // Earlier records are already due, so that they are sent without waiting for this one.
             bytes = 0;
             place.send(std::mem::take(&mut chunk));
             let Ok(next) = runtime.block_on(chunks.reserve()) else { return };

@@ -1,4 +1,4 @@
-//! Records as they are read: lines, base64 lines, entries of PutRecords, or whole inputs.
+//! Reads records: lines, base64 lines, entries of PutRecords, or whole inputs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,22 +18,22 @@ use super::replay::Arrival;
 use super::source::{Inputs, Source};
 use crate::commands::publish::Publish;
 
-/// A record's data in an entry is base64, and its keys may be written in escapes of 6 bytes.
+/// The room for keys and JSON around an entry's data. Keys may be written in escapes of 6 bytes per character.
 const ENTRY_OVERHEAD_BYTES: usize = 4096;
 
-/// What could not become a record.
+/// Input that could not become a record.
 #[derive(Debug)]
 pub struct Rejected {
     pub place: Place,
-    /// Completes the sentence that begins with the place.
+    /// The reason, which completes the sentence that begins with the position.
     pub reason: String,
-    /// The input as it stood there, as far as it was read; of an entry its data, if that could be read.
+    /// The input as far as it was read; of an entry its data, if that could be decoded.
     pub data: Vec<u8>,
-    /// `data` is only the beginning.
+    /// `data` is truncated.
     pub is_cut: bool,
-    /// The input is of another form than the options say: reading on is of no use.
+    /// The input has another form than the options say, so that reading more of it is useless.
     pub is_other_form: bool,
-    /// The partition key and the explicit hash key that it would be published with, where they are known.
+    /// The partition key and the explicit hash key, if they could be determined.
     pub keys: Option<Box<EntryKeys>>,
 }
 
@@ -46,16 +46,16 @@ impl Rejected {
     }
 }
 
-/// What the input is made of.
+/// The form of the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
-    /// A record a line.
+    /// One record per line.
     Lines,
-    /// A record an input.
+    /// One record per input.
     Whole,
-    /// A record a line, as base64.
+    /// One record per line, in base64.
     Base64,
-    /// A record a line, as an entry of PutRecords: its key, and its data as base64.
+    /// One record per line, as an entry of PutRecords: its key, and its data in base64.
     Entries,
 }
 
@@ -69,7 +69,7 @@ impl Form {
         }
     }
 
-    /// The bytes of input that one record can take.
+    /// The most bytes of input that one record can have.
     fn longest(self, max_bytes: usize) -> usize {
         match self {
             Self::Lines | Self::Whole => max_bytes,
@@ -79,7 +79,7 @@ impl Form {
     }
 }
 
-/// A line of `--entries`; a line of the dead letters is one as well.
+/// A line of `--entries`. Dead letters have the same form.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {
@@ -87,37 +87,37 @@ struct Entry<'a> {
     #[serde(borrow)]
     data: Option<Text<'a>>,
     explicit_hash_key: Option<String>,
-    /// When it arrived on the stream it was read from.
+    /// The time at which the record arrived on the stream it was read from.
     approximate_arrival_timestamp: Option<Arrival>,
-    /// Of a dead letter: its data is only the beginning of the record.
+    /// In a dead letter: the data is truncated.
     #[serde(default, rename = "truncated")]
     is_truncated: bool,
 }
 
-/// Borrowed where it has no escapes: it may be large.
+/// Text that is borrowed if it has no escapes, because it may be large.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Records, one at a time.
+/// An iterator over the records of the inputs.
 pub struct RecordReader {
     inputs: Inputs,
     form: Form,
     keys: Keys,
     compressor: Option<Compressor>,
-    /// Bytes of input that one record can take.
+    /// The most bytes of input that one record can have.
     longest: usize,
     max_bytes: usize,
     offset: u64,
     line: u64,
-    /// The arrival of the last record, if its entry has it.
+    /// The arrival time of the last record, if its entry has one.
     pub arrival: Option<Arrival>,
     needs_arrival: bool,
 }
 
 impl RecordReader {
-    /// Those of a source. One has `max_bytes` at most, its key included.
+    /// Reads the records of a source. A record has at most `max_bytes`, including its key.
     pub fn of(source: Source, form: Form, keys: Keys, compressor: Option<Compressor>, max_bytes: usize) -> Self {
-        // What is too large may be small enough when it is compressed.
+        // Data over the limit may be within it after compression.
         let most_data = if compressor.is_some() { limits::RECORD_BYTES_HIGHEST } else { max_bytes };
         let longest = form.longest(most_data);
         let is_argument = source.is_argument();
@@ -141,7 +141,7 @@ impl RecordReader {
         Self { needs_arrival, ..self }
     }
 
-    /// Whether the next record may be a while in coming: what was read until now should not wait for it.
+    /// Whether reading the next record may block. Records that were read before should not wait for it.
     pub fn may_block(&self) -> bool {
         memchr(b'\n', self.inputs.buffered()).is_none()
     }
@@ -150,7 +150,7 @@ impl RecordReader {
         Place { offset: self.offset, input: self.inputs.number(), line: self.line }
     }
 
-    /// The raw bytes of the input's next record, no more of them than a record may have.
+    /// Reads the raw bytes of the next record, up to the size limit of a record.
     fn next_raw(&mut self) -> io::Result<Next> {
         let longest = self.longest;
         let Some(input) = self.inputs.current()? else { return Ok(Next::End) };
@@ -175,7 +175,7 @@ impl RecordReader {
             return Ok(Next::Raw(Raw { data, is_too_long: false, is_cut: false }));
         }
         let mut data = memory::large();
-        // No further than a record may be long: input without line ends does not fill the memory.
+        // Limits the line's length: input without line ends must not fill the memory.
         if input.take(longest as u64 + 2).read_until(b'\n', &mut data)? == 0 {
             return Ok(Next::EndOfInput);
         }
@@ -201,11 +201,11 @@ impl RecordReader {
         self.offset += 1;
         let Raw { mut data, is_too_long, is_cut } = raw;
         if self.form == Form::Entries && place.line == 1 && is_array(&data) {
-            let reason = format!("begins a JSON array, {NOT_NDJSON} (`jq -c '.[]'` writes an array so)");
+            let reason = format!("begins a JSON array, {NOT_NDJSON} (`jq -c '.[]'` converts an array)");
             return Err(Rejected { is_other_form: true, ..Rejected::new(place, reason, Vec::new()) });
         }
         let max_bytes = self.max_bytes;
-        let too_large = || format!("is too large: a record has {max_bytes} bytes at most, its key included");
+        let too_large = || format!("is too large: a record has at most {max_bytes} bytes, including its key");
         if is_too_long {
             let keys = self.known_keys();
             return Err(Rejected { is_cut, keys, ..Rejected::new(place, too_large(), data) });
@@ -236,19 +236,20 @@ impl RecordReader {
         Ok(Record::new(place, compressed.unwrap_or(data), &key, explicit_hash_key))
     }
 
-    /// The encoding of an input of lines whose first line is this one, if it is not UTF-8 and its units are wider.
+    /// Returns the encoding if the input's first line has wider units than UTF-8.
     fn wide_encoding(&self, line: &[u8]) -> Option<&'static str> {
         of_wide_line(line).filter(|_| self.form == Form::Lines && self.line == 1)
     }
 
-    /// What takes the place of an input that cannot be read.
+    /// Ends an input that cannot be read, and returns the error in place of its next record.
     fn unreadable(&mut self, reason: &dyn fmt::Display) -> Result<Record, Rejected> {
         let rejected = Rejected::new(self.place(), format!("could not be read: {reason}"), Vec::new());
         self.offset += 1;
         Err(rejected)
     }
 
-    /// The keys of a record that was not read as a whole. What is read is not its data where it is encoded.
+    /// The keys of a record that was not read completely. Encoded input is not the record's data, so that no key can be
+    /// derived from it.
     fn known_keys(&mut self) -> Option<Box<EntryKeys>> {
         if !matches!(self.form, Form::Lines | Form::Whole) {
             return None;
@@ -258,22 +259,22 @@ impl RecordReader {
     }
 }
 
-/// What comes next in the input.
+/// The next item of the input.
 enum Next {
     Raw(Raw),
     EndOfInput,
     End,
 }
 
-/// The bytes of a record as they are in the input.
+/// The bytes of a record as in the input.
 struct Raw {
     data: Vec<u8>,
     is_too_long: bool,
-    /// There were more bytes than these.
+    /// The record had more bytes than these.
     is_cut: bool,
 }
 
-/// Why something that was read is no record.
+/// The reason why input cannot become a record.
 struct Unsendable {
     reason: String,
     keys: Option<Box<EntryKeys>>,
@@ -286,7 +287,8 @@ impl<T: Into<String>> From<T> for Unsendable {
     }
 }
 
-/// Leaves of what was read the record's data, in place: it may be large. Its partition key, and its explicit hash key.
+/// Parses the input in place, because it may be large: `line` then holds the record's data. Returns its partition key and
+/// its explicit hash key.
 fn parse<'k>(
     form: Form,
     keys: &'k mut Keys,
@@ -313,7 +315,7 @@ fn parse<'k>(
     }
 }
 
-/// Files that were joined have marks within, where neither base64 nor JSON has any.
+/// Strips a byte order mark. Concatenated files have some within them, and neither base64 nor JSON contains any.
 fn strip_mark(line: &mut Vec<u8>) {
     let mark = line.len() - without_mark(line).len();
     line.drain(..mark);
@@ -326,7 +328,7 @@ fn is_array(line: &[u8]) -> bool {
     without_mark(line).trim_ascii_start().first() == Some(&b'[')
 }
 
-/// Why a line is not an entry.
+/// Explains why a line is not an entry.
 fn not_an_entry(line: &[u8], error: &serde_json::Error) -> String {
     let first = line.trim_ascii_start().first();
     match of_wide_ascii(line) {
@@ -337,8 +339,8 @@ fn not_an_entry(line: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// The keys of an entry, whose data is left in place. Of an entry that cannot be sent its data is left as well, if it can
-/// be read: it becomes a dead letter, which is an entry again.
+/// Parses an entry and leaves its data in place. On error the data remains if it could be decoded, so that the dead letter
+/// is an entry again.
 fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<EntryKeys, Unsendable> {
     if is_array(line) {
         return Err(format!("is a JSON array, {NOT_NDJSON}").into());
@@ -363,7 +365,7 @@ fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<Entr
     match (entry_keys(partition_key, explicit_hash_key.as_deref()), is_truncated) {
         (Ok(keys), false) => Ok(keys),
         (keys, true) => {
-            let reason = "holds only the beginning of its record: publish the record from where it came from".into();
+            let reason = "contains only the beginning of its record: publish the record from its source".into();
             Err(Unsendable { reason, keys: keys.ok().map(Box::new), is_cut: true })
         }
         (Err(reason), false) => Err(reason.into()),
@@ -377,7 +379,7 @@ fn entry_keys(partition_key: Option<String>, explicit_hash_key: Option<&str>) ->
     Ok((partition_key, hash_key.map_err(|reason| format!("has an invalid ExplicitHashKey: {reason}"))?))
 }
 
-/// Decodes base64, which it is known to be.
+/// Decodes text that was checked to be base64.
 fn decode(text: &mut Vec<u8>) {
     let length = base64_simd::STANDARD.decode_inplace(text).expect("it was checked to be base64").len();
     text.truncate(length);
@@ -386,7 +388,7 @@ fn decode(text: &mut Vec<u8>) {
 impl Iterator for RecordReader {
     type Item = Result<Record, Rejected>;
 
-    /// Line endings are not part of the data; empty lines are no records.
+    /// Line endings are not part of the data. Empty lines are skipped.
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let ended = match self.next_raw() {

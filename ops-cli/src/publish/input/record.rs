@@ -1,4 +1,4 @@
-//! One record to put, and where in the input it stood.
+//! One record to put, and its position in the input.
 
 use kinesis_event_logger_core::route::hash_key;
 
@@ -6,15 +6,15 @@ use kinesis_event_logger_core::route::hash_key;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     pub place: Place,
-    /// The data, then the partition key: one block, for there is one of every record.
+    /// The data followed by the partition key: one allocation per record.
     bytes: Vec<u8>,
     key_bytes: u16,
     has_explicit_hash_key: bool,
-    /// The number that decides the shard: the explicit hash key, or that of the partition key.
+    /// The number that determines the shard: the explicit hash key, or the hash of the partition key.
     pub hash_key: u128,
 }
 
-/// A partition key: hashed once for all records that have it.
+/// A partition key, hashed once for all records that have it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     pub text: String,
@@ -33,19 +33,19 @@ impl From<&str> for Key {
     }
 }
 
-/// Where in the input something stands.
+/// A position in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// Counts the records of all inputs, from 0; those with errors too.
+    /// The index among the records of all inputs, from 0. Rejected ones count.
     pub offset: u64,
-    /// Which input, counted from 0.
+    /// The index of the input, from 0.
     pub input: usize,
-    /// Its line, counted from 1; 0 where the input is not read by lines.
+    /// The line, from 1; 0 if the input is not read by lines.
     pub line: u64,
 }
 
 impl Place {
-    /// In words, given the inputs' names: `line 2 of stdin`.
+    /// Describes the position, given the names of the inputs: `line 2 of stdin`.
     pub fn of(&self, names: &[String]) -> String {
         let name = names.get(self.input).map_or("the input", String::as_str);
         if self.line > 0 { format!("line {} of {name}", self.line) } else { name.to_owned() }
@@ -53,7 +53,7 @@ impl Place {
 }
 
 impl Record {
-    /// Room that data should have left, so that a usual key is put behind it without moving it.
+    /// The spare capacity that data should have, so that appending a usual key does not reallocate.
     pub const ROOM_FOR_KEY: usize = 32;
 
     pub fn new(place: Place, mut data: Vec<u8>, key: &Key, explicit_hash_key: Option<u128>) -> Self {
@@ -61,7 +61,7 @@ impl Record {
         Self {
             place,
             bytes: data,
-            // It has at most 256 characters.
+            // A key has at most 256 characters.
             key_bytes: key.text.len() as u16,
             has_explicit_hash_key: explicit_hash_key.is_some(),
             hash_key: explicit_hash_key.unwrap_or(key.hash_key),
@@ -84,7 +84,7 @@ impl Record {
         self.has_explicit_hash_key.then_some(self.hash_key)
     }
 
-    /// What Kinesis counts: data and key, in bytes.
+    /// The size that Kinesis counts: the bytes of data and key.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_key_is_the_md5_of_the_partition_key_or_what_is_given() {
+    fn the_hash_key_is_the_explicit_one_or_the_md5_of_the_partition_key() {
         let place = Place { offset: 0, input: 0, line: 1 };
         let record = |explicit_hash_key| Record::new(place, vec![1, 2], &"a".into(), explicit_hash_key);
         assert_eq!(record(None).hash_key, 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// When a record arrived on its stream: epoch seconds with a fraction, or ISO 8601 text, as AWS's tools print it.
+/// The time at which a record arrived on its stream: epoch seconds with a fraction, or ISO 8601 text, as AWS's tools print
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "WrittenArrival")]
 pub struct Arrival {
@@ -32,21 +33,22 @@ impl TryFrom<WrittenArrival> for Arrival {
     }
 }
 
-/// How fast to replay, and what was replayed first.
+/// The speed of a replay, and its start.
 #[derive(Debug, Clone, Copy)]
 pub struct Replay {
     speed: f64,
-    /// The first record's arrival, and when it was replayed.
+    /// The first record's arrival, and the time at which it was replayed.
     first: Option<(f64, Duration)>,
 }
 
 impl Replay {
-    /// A multiple of the recorded speed.
+    /// Replays at a multiple of the recorded speed.
     pub fn at(speed: f64) -> Self {
         Self { speed, first: None }
     }
 
-    /// The time until a record with this arrival is due. One that arrived before the records before it is due at once.
+    /// Returns the time until a record with this arrival is due. A record that arrived before its predecessors is due at
+    /// once.
     pub fn wait(&mut self, arrival: Arrival, now: Duration) -> Duration {
         let arrival = arrival.seconds;
         let (first, begun) = *self.first.get_or_insert((arrival, now));
@@ -55,7 +57,7 @@ impl Replay {
     }
 }
 
-/// Reads `recorded`, or a multiple of the recorded speed, such as `2x`.
+/// Parses `recorded`, or a multiple of the recorded speed such as `2x`.
 pub fn parse_speed(text: &str) -> Result<f64, String> {
     if text == "recorded" {
         return Ok(1.0);
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrival_is_a_number_or_a_text() {
+    fn an_arrival_time_is_parsed_from_a_number_or_text() {
         let read = |text: &str| serde_json::from_str::<Arrival>(text).map(|arrival| arrival.seconds).ok();
         assert_eq!(read("1764324438.567"), Some(1_764_324_438.567));
         assert_eq!(read("1764324438"), Some(1_764_324_438.0));
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_speed_is_recorded_or_a_multiple() {
+    fn parse_speed_accepts_recorded_and_multiples() {
         assert_eq!((parse_speed("recorded"), parse_speed("2x"), parse_speed("0.5x")), (Ok(1.0), Ok(2.0), Ok(0.5)));
         for wrong in ["", "x", "2", "0x", "-1x", "infx", "fast"] {
             assert!(parse_speed(wrong).is_err(), "{wrong}");

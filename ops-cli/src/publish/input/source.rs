@@ -1,4 +1,4 @@
-//! Where records come from: the argument, or files and stdin, one after the other.
+//! Opens the inputs: the argument, or files and stdin, one after the other.
 
 use std::fmt;
 use std::fs::File;
@@ -17,20 +17,21 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub struct Source {
     inputs: Vec<Input>,
     pub names: Arc<[String]>,
-    /// Bytes in all, if that is known before they are read.
+    /// The bytes of all inputs, if their sizes are known in advance.
     pub total_bytes: Option<u64>,
-    /// Bytes read so far.
+    /// The bytes read so far.
     pub read_bytes: Arc<AtomicU64>,
     is_argument: bool,
 }
 
-/// An input whose turn has not come. Files are not kept open until then: there may be more of them than may be open at once.
+/// An input that is not open yet. Files are opened one at a time, because there may be more of them than the limit of open
+/// files.
 type Input = Box<dyn FnOnce() -> io::Result<Reader> + Send>;
 
 type Reader = Box<dyn Read + Send>;
 
 impl Source {
-    /// Opens every input once, so that what cannot be read is known before anything is sent.
+    /// Opens every input once, so that one that cannot be read is reported before anything is sent.
     pub fn open(args: &Publish) -> Result<Self> {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let mut source = Self {
@@ -57,7 +58,7 @@ impl Source {
         Ok(source)
     }
 
-    /// Input that is already in memory.
+    /// Creates an input from bytes in memory.
     pub fn of_bytes(name: &str, data: Vec<u8>) -> Self {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let names = [name.to_owned()].into();
@@ -86,13 +87,13 @@ impl Source {
         self.inputs.push(input);
     }
 
-    /// Whether it is the command line's argument, which is text.
+    /// Whether the input is the command line's argument, which is text.
     pub fn is_argument(&self) -> bool {
         self.is_argument
     }
 
-    /// All of them, in order. Of text a byte order mark is skipped, and text that is not UTF-8 is refused by name; else
-    /// they are bytes as they are.
+    /// Returns the inputs in order. Of text, a byte order mark is skipped, and another encoding than UTF-8 is rejected by
+    /// name. Other input is read as bytes.
     pub fn into_inputs(self, is_text: bool) -> Inputs {
         Inputs { waiting: self.inputs.into_iter(), current: None, number: 0, read_bytes: self.read_bytes, is_text }
     }
@@ -108,7 +109,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The one to read from; none after the last.
+    /// Returns the current input; `None` after the last.
     pub fn current(&mut self) -> io::Result<Option<&mut BufReader<Counted>>> {
         if self.current.is_none()
             && let Some(open) = self.waiting.next()
@@ -123,25 +124,25 @@ impl Inputs {
         Ok(self.current.as_mut())
     }
 
-    /// What is read of the one to read from, and not taken yet.
+    /// The bytes of the current input that are buffered and not yet consumed.
     pub fn buffered(&self) -> &[u8] {
         self.current.as_ref().map_or(&[], BufReader::buffer)
     }
 
-    /// The next one's turn.
+    /// Moves on to the next input.
     pub fn advance(&mut self) {
         self.current = None;
         self.number += 1;
     }
 
-    /// Which one it is, counted from 0.
+    /// The index of the current input, from 0.
     pub fn number(&self) -> usize {
         self.number
     }
 }
 
-/// The text that a reader gives, without a byte order mark. No more is read before that than is needed to know it: a slow
-/// input holds back nothing.
+/// Skips a byte order mark and rejects other encodings. Reads only as many bytes as that needs, so that a slow input delays
+/// nothing.
 fn text(mut reader: Reader) -> io::Result<Reader> {
     let mut head = Vec::new();
     let mut is_end = false;
@@ -165,7 +166,7 @@ fn text(mut reader: Reader) -> io::Result<Reader> {
     Ok(Box::new(Cursor::new(head).chain(reader)))
 }
 
-/// Counts what is read.
+/// A reader that counts the bytes it reads.
 pub struct Counted {
     reader: Reader,
     bytes: Arc<AtomicU64>,
@@ -179,7 +180,7 @@ impl Read for Counted {
     }
 }
 
-/// Opens a file, and finds its length if it has one; a folder opens too, and would fail only when it is read.
+/// Opens a file, and finds its length if it has one. A folder is rejected here: it can be opened, and only reading it fails.
 fn open(path: &Path) -> io::Result<(Input, Option<u64>)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -190,7 +191,7 @@ fn open(path: &Path) -> io::Result<(Input, Option<u64>)> {
         let path = path.to_owned();
         return Ok((Box::new(|| Ok(Box::new(File::open(path)?))), Some(metadata.len())));
     }
-    // A pipe, say, that has a beginning only once.
+    // A pipe, for example, cannot be opened a second time.
     Ok((Box::new(|| Ok(Box::new(file))), None))
 }
 

@@ -7,27 +7,27 @@ use kinesis_event_logger_core::limits;
 
 use crate::publish::input::record::Record;
 
-/// A request of this size is sent without adding more: a larger one is not faster, and each occupies memory.
+/// A request of this size is sent without adding more. A larger one is not faster and occupies more memory.
 pub const ENOUGH_BYTES: usize = 1024 * 1024;
 
-/// Bytes of an aggregate, the KPL's default (`AggregationMaxSize`): two payload units of 25 KiB. One refusal resends few
-/// records.
+/// The size of an aggregate, the KPL's default (`AggregationMaxSize`): two payload units of 25 KiB. A refused aggregate
+/// resends few records.
 pub const AGGREGATE_BYTES: usize = 51_200;
 /// The partition key of all aggregates, as in AWS's own aggregators. One key for all keeps the order of the records inside
 /// when a mapping processes several batches of a shard in parallel, because those are divided by partition key.
 pub const AGGREGATE_KEY: &str = "a";
 
-/// How records become puts.
+/// How records are packed into puts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Packing {
     /// Keep each key's order.
     pub ordered: bool,
-    /// Bytes of an aggregate; `None` if each record is a put of its own.
+    /// The size of an aggregate; `None` if each record is a put of its own.
     pub aggregate_bytes: Option<usize>,
 }
 
 impl Packing {
-    /// How records become puts on a stream whose records have `max_bytes` at most.
+    /// Returns the packing for a stream whose records have at most `max_bytes`.
     pub fn new(ordered: bool, aggregate: bool, max_bytes: usize) -> Self {
         let aggregate_bytes = max_bytes.min(AGGREGATE_BYTES) - AGGREGATE_KEY.len();
         Self { ordered, aggregate_bytes: aggregate.then_some(aggregate_bytes) }
@@ -38,14 +38,14 @@ impl Packing {
 #[derive(Debug)]
 pub struct Entry {
     pub record: Record,
-    /// How often it was sent.
+    /// The number of times it was sent.
     pub attempts: u32,
     pub first_sent: Duration,
-    /// How often it failed, other than for its shard's limit, when its shard accepted no others.
+    /// Failures other than throttling while its shard accepted no other entries.
     pub failures: u32,
-    /// How often it failed while its shard accepted others.
+    /// Failures while its shard accepted others.
     pub failures_alone: u32,
-    /// The time of these attempts and of the pauses after them. Waiting for the shard's pace does not count.
+    /// The time of these attempts and of the pauses after them, without the time spent waiting for the shard's pace.
     pub tried: Duration,
     /// A request that contained it was not answered, so that the stream may have it already.
     pub may_be_put: bool,
@@ -78,9 +78,9 @@ impl Entry {
 #[derive(Debug, Default)]
 pub struct Request {
     pub id: u64,
-    /// The request in flight that must be answered before this one may be executed.
+    /// The request in flight that must be answered before this one is executed.
     pub after: Option<u64>,
-    /// In the order of the puts.
+    /// The entries, in the order of the puts.
     pub entries: Vec<Entry>,
     pub puts: Vec<Put>,
 }
@@ -98,11 +98,11 @@ pub struct Put {
 #[derive(Debug)]
 pub struct Aggregate {
     pub builder: AggregateBuilder,
-    /// A hash key of the one shard that its records belong to.
+    /// A hash key of the shard that its records belong to.
     pub hash_key: u128,
 }
 
-/// How full one request is.
+/// The size of one request so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Room {
     records: usize,
@@ -110,7 +110,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Adds a record of so many bytes, its key included, unless that exceeds a limit of PutRecords.
+    /// Adds a record of this size, including its key. Returns false if it exceeds a limit of PutRecords.
     pub fn take(&mut self, bytes: usize) -> bool {
         let fits = self.fits(bytes);
         if fits {
@@ -120,7 +120,7 @@ impl Room {
         fits
     }
 
-    /// Whether a record of so many bytes exceeds no limit.
+    /// Whether a record of this size exceeds no limit.
     pub fn fits(&self, bytes: usize) -> bool {
         self.records < limits::PUT_RECORDS_RECORDS && self.bytes.saturating_add(bytes) <= limits::PUT_RECORDS_BYTES
     }
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// Packs as full as the limits allow.
+    /// Packs requests as full as the limits allow.
     fn pack(sizes: &[usize]) -> Vec<Vec<usize>> {
         let (mut requests, mut room) = (Vec::new(), Room::default());
         for size in sizes {
@@ -157,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_500_records() {
+    fn a_request_holds_at_most_500_records() {
         let lengths: Vec<_> = pack(&[10; 1001]).iter().map(Vec::len).collect();
         assert_eq!(lengths, [500, 500, 1]);
     }
 
     #[test]
-    fn a_request_has_its_bytes_exactly_and_not_one_more() {
+    fn a_request_holds_exactly_its_limit_of_bytes() {
         let half = limits::PUT_RECORDS_BYTES / 2;
         assert_eq!(pack(&[half, half]), [vec![half, half]]);
         assert_eq!(pack(&[half, half, 1]), [vec![half, half], vec![1]]);
@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_no_limit_passed_and_no_request_could_have_taken_the_next(
+        fn packing_is_complete_within_the_limits_and_as_full_as_possible(
             sizes in prop::collection::vec(prop_oneof![1_usize..100, 1_usize..=limits::RECORD_BYTES_HIGHEST], 0..2000),
         ) {
             let requests = pack(&sizes);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// How long the user's allowance gathers while nothing is sent.
+/// The time over which the user's allowance accumulates while nothing is sent.
 const BURST: Duration = Duration::from_millis(250);
-/// An empty bucket releases nothing for this long, so that a request carries more than one record.
+/// An empty bucket releases nothing for this long, so that a request contains more than one record.
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// A token bucket that may be overdrawn by its last withdrawal, so that it need not hold the largest record.
@@ -18,7 +18,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// At most the tokens of `burst` can be taken at once.
+    /// Creates a bucket that holds the tokens of `burst` at most.
     pub fn new(per_second: f64, burst: Duration, now: Duration) -> Self {
         Self { per_second, burst, tokens: 1.0, is_gathering: false, at: now }
     }
@@ -27,7 +27,7 @@ impl Bucket {
         self.per_second
     }
 
-    /// Tokens gathered at a higher rate are dropped: they would be spent at that rate.
+    /// Sets the rate. Tokens that were gathered at a higher rate are dropped, because they would be spent at that rate.
     pub fn set_rate(&mut self, per_second: f64, now: Duration) {
         self.refill(now);
         if per_second < self.per_second {
@@ -38,7 +38,7 @@ impl Bucket {
 
     fn refill(&mut self, now: Duration) {
         let elapsed = now.saturating_sub(self.at).as_secs_f64();
-        // No time at all gives nothing, whatever the rate: it may be infinite.
+        // The rate may be infinite, and zero seconds must add nothing.
         if elapsed == 0.0 {
             return;
         }
@@ -51,7 +51,7 @@ impl Bucket {
         self.tokens -= tokens;
     }
 
-    /// The time until tokens may be taken; zero if they may be taken now.
+    /// Returns the time until tokens may be taken; zero if they may be taken now.
     pub fn wait(&mut self, now: Duration) -> Duration {
         self.refill(now);
         if self.tokens < 1.0 - 1e-6 {
@@ -59,7 +59,7 @@ impl Bucket {
         }
         let enough = if self.is_gathering { (self.per_second * GATHERING.as_secs_f64()).max(1.0) } else { 1.0 };
         let lacking = enough - self.tokens;
-        // Rounding must not ask for one more wait of no time at all.
+        // A rounding error must not cause another wait of zero seconds.
         if lacking > 1e-6 {
             return Duration::from_secs_f64(lacking / self.per_second + 1e-6);
         }
@@ -68,7 +68,7 @@ impl Bucket {
     }
 }
 
-/// The user's limits: records and bytes a second.
+/// The user's limits: records and bytes per second.
 #[derive(Debug, Clone)]
 pub struct Rate {
     records: Option<Bucket>,
@@ -76,7 +76,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Limits either, both or neither.
+    /// Limits either, both or neither of them.
     pub fn new(records: Option<f64>, bytes: Option<f64>, now: Duration) -> Self {
         let bucket = |rate| Bucket::new(rate, BURST, now);
         Self { records: records.map(bucket), bytes: bytes.map(bucket) }
@@ -86,7 +86,7 @@ impl Rate {
         self.records.is_none() && self.bytes.is_none()
     }
 
-    /// The time until the next record may be sent.
+    /// Returns the time until the next record may be sent.
     pub fn wait(&mut self, now: Duration) -> Duration {
         let of = |bucket: &mut Option<Bucket>| bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));
         of(&mut self.records).max(of(&mut self.bytes))
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_kept() {
+    fn a_bucket_releases_tokens_at_its_rate() {
         for rate in [1.0, 7.0, 100.0, 5000.0] {
             let mut limit = Rate::new(Some(rate), None, Duration::ZERO);
             let mut now = Duration::ZERO;

@@ -9,7 +9,7 @@ use super::batch::Entry;
 #[derive(Debug, Default)]
 pub struct Delays(BinaryHeap<Delayed>);
 
-/// The next due is the greatest.
+/// Ordered so that the earliest due is the greatest, for a max-heap.
 #[derive(Debug)]
 struct Delayed {
     due: Reverse<Duration>,
@@ -27,7 +27,7 @@ impl Delays {
         self.0.pop().map(|next| next.entry)
     }
 
-    /// The time until the first pause is over; `None` if no entry pauses.
+    /// Returns the time until the first pause is over; `None` if no entry pauses.
     pub fn wait(&self, now: Duration) -> Option<Duration> {
         self.0.peek().map(|next| next.due.0.saturating_sub(now))
     }
@@ -37,19 +37,19 @@ impl Delays {
     }
 }
 
-/// What failed together.
+/// The entries that failed together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Extent {
-    /// An entry whose shard accepts others: no load, and no outage, explains its failure.
+    /// An entry whose shard accepts others, so that neither load nor an outage explains its failure.
     Entry,
     /// All entries of a shard.
     Shard,
-    /// The request.
+    /// All entries of a request.
     Request,
 }
 
 impl Extent {
-    /// The extent of an entry's failure.
+    /// Returns the extent of an entry's failure.
     pub const fn of_entry(is_accepting: bool) -> Self {
         if is_accepting { Self::Entry } else { Self::Shard }
     }
@@ -62,7 +62,7 @@ impl Extent {
     }
 }
 
-/// So many times, an entry that fails alone is resent with its shard's next request. After that it pauses.
+/// An entry that fails alone is resent this many times with its shard's next request. After that it pauses.
 const SENT_AT_ONCE: u32 = 32;
 
 /// Counts a failure of the entries of a put, and returns the pause before they are resent (`random` is 0 to 1).
@@ -83,16 +83,16 @@ pub fn after_failure(entries: &mut [Entry], extent: Extent, random: f64) -> Dura
     }
 }
 
-/// The pause after a failure: doubling from 10 ms to the longest, anywhere in its upper half (`random` is 0 to 1), so that
-/// entries that failed together are not resent together.
+/// Returns the pause after a failure. It doubles from 10 ms to `longest` and is drawn from its upper half (`random` is 0 to
+/// 1), so that entries that failed together are not resent together.
 fn backoff(failures: u32, longest: Duration, random: f64) -> Duration {
     const FIRST: f64 = 0.01;
     let most = (FIRST * f64::from(1_u32 << failures.saturating_sub(1).min(16))).min(longest.as_secs_f64());
     Duration::from_secs_f64(most * (0.5 + random / 2.0))
 }
 
-/// The pause after a refusal for the shard's limit. It is short: the shard's pace decides how much is sent. There is none
-/// if the shard accepts others.
+/// Returns the pause after throttling. It is short, because the shard's pace decides how much is sent, and zero if the shard
+/// accepts others.
 pub fn after_refusal(is_accepting: bool, random: f64) -> Duration {
     if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::publish::input::record::{Place, Record};
 
-    /// The pauses after failures in a row, in milliseconds.
+    /// The pauses after consecutive failures, in milliseconds.
     fn pauses(extent: Extent, random: f64) -> impl Iterator<Item = u128> {
         let record = Record::new(Place { offset: 0, input: 0, line: 1 }, Vec::new(), &"k".into(), None);
         let mut entries = [Entry::of(record)];

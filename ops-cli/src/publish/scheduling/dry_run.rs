@@ -1,4 +1,4 @@
-//! What a run would send: the input is packed as sending it would, with every request acknowledged at once.
+//! Packs the input as for sending, with every request acknowledged at once, and reports the result.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,20 +12,20 @@ use super::shards::ShardMap;
 use crate::output::{Render, counted, printable};
 use crate::publish::input::reader::RecordReader;
 
-/// Input errors that are named: the memory of a dry run is bounded, too.
+/// The number of input errors that are named, which bounds the memory of a dry run.
 const NAMED: u64 = 100;
 
-/// What would be sent.
+/// The requests that would be sent.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     records: u64,
     bytes: u64,
     requests: u64,
-    /// Of all requests: one for each record, fewer with aggregates.
+    /// Entries of all requests: one for each record, or fewer with aggregates.
     entries: u64,
     input_error_count: u64,
-    /// The first of them.
+    /// The first input errors.
     input_errors: Vec<String>,
     shards: Vec<ShardPlan>,
 }
@@ -61,7 +61,7 @@ impl Render for Plan {
     }
 }
 
-/// Packs the input as sending it would, with every request acknowledged at once.
+/// Packs the input as for sending, with every request acknowledged at once.
 pub fn plan(records: RecordReader, names: &[String], shards: ShardMap, packing: Packing) -> Plan {
     let shard = |index| ShardPlan { shard_id: shards.id(index).to_owned(), records: 0, bytes: 0 };
     let mut plan = Plan {

@@ -13,13 +13,13 @@ pub struct Lane {
     pub ready: VecDeque<Entry>,
     pub ready_bytes: usize,
     pub pace: Pace,
-    /// The requests in flight that contain records of this shard.
+    /// The requests in flight with records of this shard.
     pub under_way: Vec<u64>,
-    /// When the first record was sent that the shard refused since it last accepted one.
+    /// The time at which the first record was sent that the shard refused since it last accepted one.
     pub refusing_since: Option<Duration>,
     /// The verdicts on the request that was answered last.
     last: Verdicts,
-    /// Entries in a row that were not accepted.
+    /// The number of consecutive entries that were not accepted.
     unaccepted: u32,
 }
 
@@ -53,13 +53,13 @@ impl Lane {
         Some(entry)
     }
 
-    /// Whether the shard accepts entries besides those that it did not: such an entry needs no pause.
+    /// Whether the shard accepts entries besides those that it refused. A refused entry then needs no pause.
     pub fn is_accepting(&self) -> bool {
         const FEW: u32 = 8;
         self.unaccepted < FEW || (self.last.accepted.records > 0 && self.last.are_scattered())
     }
 
-    /// The shard answered for its entries of a request that was sent at `sent`.
+    /// Adds the shard's verdicts on its entries of a request that was sent at `sent`.
     pub fn judged(&mut self, verdicts: Verdicts, sent: Duration, now: Duration) {
         self.last = verdicts;
         if verdicts.accepted.records > 0 {

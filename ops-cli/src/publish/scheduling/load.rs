@@ -4,11 +4,11 @@ use std::ops::AddAssign;
 
 use kinesis_event_logger_core::limits;
 
-/// The load that a shard accepts in a second, as documented: so many records, or the equivalent in bytes.
+/// The load per second that a shard accepts, as documented: a number of records, or the equivalent in bytes.
 pub const DOCUMENTED: f64 = limits::SHARD_WRITE_RECORDS_PER_SECOND as f64;
 
-/// Records, and their weight: 1 for a small record, for a large one its share of the bytes that a shard accepts. One number
-/// serves both limits, whichever is reached first.
+/// A number of records and their weight: 1 for a small record, and for a large one its share of the bytes that a shard
+/// accepts. The weight serves both limits, whichever is reached first.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Load {
     pub records: u32,
@@ -16,24 +16,24 @@ pub struct Load {
 }
 
 impl Load {
-    /// The load of one record of so many bytes, its key included.
+    /// The load of one record of this size, including its key.
     pub fn of(bytes: usize) -> Self {
         let of_bytes = bytes as f64 * DOCUMENTED / limits::SHARD_WRITE_BYTES_PER_SECOND as f64;
         Self { records: 1, amount: of_bytes.max(1.0) }
     }
 }
 
-/// What a shard did with an entry.
+/// The result of one entry on its shard.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fate {
     Accepted,
-    /// Refused for the shard's limit.
+    /// Throttled by the shard's limit.
     Refused,
     /// Failed for another reason, which says nothing about the shard's load.
     Failed,
 }
 
-/// What a shard did with the entries of a request, in their order, or of several requests.
+/// A shard's results for the entries of one or several requests, in order.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Verdicts {
     pub accepted: Load,
@@ -62,18 +62,18 @@ impl Verdicts {
         }
     }
 
-    /// How many were accepted or refused.
+    /// The number of entries that were accepted or throttled.
     pub fn judged(&self) -> u32 {
         self.accepted.records + self.refused.records
     }
 
-    /// The refused part of the judged load, 0 to 1.
+    /// The throttled part of the judged load, 0 to 1.
     pub fn refused_share(&self) -> f64 {
         self.refused.amount / (self.accepted.amount + self.refused.amount).max(f64::MIN_POSITIVE)
     }
 
-    /// Whether accepted entries followed most of the refused ones. A shard that has reached its limit refuses all that
-    /// follows in the request.
+    /// Whether accepted entries followed most of the throttled ones. A shard at its limit throttles all later entries of the
+    /// request.
     pub fn are_scattered(&self) -> bool {
         const LAST: f64 = 0.5;
         self.refused_last <= self.refused.amount * LAST
@@ -81,7 +81,7 @@ impl Verdicts {
 }
 
 impl AddAssign for Verdicts {
-    /// Adds another request.
+    /// Adds the verdicts on another request.
     fn add_assign(&mut self, more: Self) {
         self.accepted += more.accepted;
         self.refused += more.refused;

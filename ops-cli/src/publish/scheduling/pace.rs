@@ -1,13 +1,13 @@
-//! How fast to send to one shard. Pure: the clock is passed in, as the time since the run began.
+//! Decides how fast to send to one shard. Pure: the clock is passed in, as the time since the run began.
 //!
-//! A refused entry says that the shard's limit was exceeded, but not by whom. Only an experiment shows that: send less, and
-//! see whether the share of refused entries falls. The first guess needs none: a shard that has reached its limit refuses
-//! all that follows in the request, so that refusals with accepted entries between them are not caused by our load.
+//! A refused entry shows that the shard's limit was exceeded, but not by whom. Only an experiment shows that: send less, and
+//! see whether the share of refused entries falls. The first guess needs no experiment: a shard at its limit refuses all
+//! later entries of the request, so that refusals with accepted entries between them are not caused by our load.
 //!
-//! The load that is accepted when refusals begin says more. A limit accepts the same load each time. Beside a competitor it
-//! is a different one each time, because a request finds what the competitor left.
+//! The load that is accepted when refusals begin shows more. A limit accepts the same load each time. Beside a competitor
+//! the load differs each time, because a request finds what the competitor left.
 //!
-//! [`Mode`] lists what follows from the refusals.
+//! [`Mode`] lists the reactions to refusals.
 
 mod epoch;
 mod knee;
@@ -21,13 +21,14 @@ use epoch::Epoch;
 use knee::Knee;
 use mode::Mode;
 
-/// The lowest rate: what is refused entirely is still tried.
+/// The lowest rate, at which a shard that refuses everything is still tested.
 const LOWEST: f64 = DOCUMENTED / 20.0;
-/// A large record at a low rate holds back the next for this long at most.
+/// A large record at a low rate delays the next one by at most this long.
 const LONGEST_WAIT_SECONDS: f64 = 10.0;
-/// How long a rate gathers while nothing is sent: an answer's time at least, as a shard has one request in flight.
+/// The time over which a rate accumulates while nothing is sent. It covers the latency of a request, because a shard has one
+/// in flight.
 const BURST: Duration = Duration::from_secs(1);
-/// Without a request for this long, an epoch starts over.
+/// An epoch starts over after this long without a request.
 const IDLE: Duration = Duration::from_millis(100);
 
 /// One shard's pace.
@@ -47,7 +48,7 @@ impl Pace {
         Self { mode: Mode::Free, bucket, epoch: Epoch::default(), knee: Knee::default(), was_held_back: false }
     }
 
-    /// The time until the next record may go to this shard.
+    /// Returns the time until the next record may go to this shard.
     pub fn wait(&mut self, now: Duration) -> Duration {
         if self.is_unlimited() {
             return Duration::ZERO;
@@ -57,7 +58,7 @@ impl Pace {
         wait
     }
 
-    /// Counts a record, or several in an aggregate, that goes to this shard.
+    /// Counts a record, or the records of an aggregate, that goes to this shard.
     pub fn take(&mut self, bytes: usize, now: Duration) {
         let load = Load::of(bytes).amount;
         let is_idle = !self.was_held_back && now.saturating_sub(self.epoch.last) > IDLE;
@@ -72,7 +73,7 @@ impl Pace {
         self.bucket.per_second().is_infinite()
     }
 
-    /// Learns from the shard's answer for the entries of a request that was sent at `sent`.
+    /// Adjusts the rate to the shard's answer for the entries of a request that was sent at `sent`.
     pub fn answered(&mut self, verdicts: Verdicts, sent: Duration, now: Duration) {
         if !self.epoch.answered(verdicts, sent, now) {
             return;

@@ -1,11 +1,13 @@
-//! What waits to be sent, and what goes into the next request. Pure: the clock is passed in, as the time since the run
-//! began.
+//! Holds the entries that wait to be sent, and packs them into requests. Pure: the clock is passed in, as the time since the
+//! run began.
 //!
-//! Each shard has a lane of its own: one that refuses holds back nothing but itself. A shard executes one request at a time,
-//! so that its records arrive in the order of the input as long as nothing fails. The next request is prepared while the one
-//! before it is in flight, if it is full and nothing holds it back. With `ordered` a key has one put
-//! under way at most instead, because PutRecords may accept a later entry and refuse an earlier one; the key's others wait.
-//! An aggregate is accepted or refused whole, so that of one key it can hold as many as fit.
+//! Each shard has its own lane, so that a shard that refuses entries delays no other. A shard executes one request at a
+//! time, so that its records arrive in the order of the input as long as nothing fails. The next request is prepared while
+//! the one before it is in flight, if it is full and nothing delays it.
+//!
+//! With `ordered` a key has at most one put in flight instead, because PutRecords may accept a later entry and refuse an
+//! earlier one. The key's other entries wait. An aggregate is accepted or refused as a whole, so that it can hold as many
+//! records of one key as fit.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -20,18 +22,18 @@ use super::load::Verdicts;
 use super::shards::ShardMap;
 use crate::publish::input::record::Record;
 
-/// Records held at most, sent ones that are not answered included.
+/// The most records held, including those in flight.
 const MOST_RECORDS: usize = 20_000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// The next request is prepared if an answer takes this long. Quicker ones leave no time for it.
+/// The next request is prepared if an answer takes at least this long. Faster answers leave no time for it.
 const WORTH_PREPARING: Duration = Duration::from_millis(10);
 
-/// What is to be done next.
+/// The next action of the sender.
 #[derive(Debug)]
 pub enum Next {
     Send(Request),
-    /// Nothing may be sent for so long.
+    /// Nothing may be sent for this long.
     Wait(Duration),
     /// Nothing is waiting.
     Nothing,
@@ -42,13 +44,13 @@ pub struct Queue {
     shards: ShardMap,
     lanes: Vec<Lane>,
     delays: Delays,
-    /// With `ordered`: of each key with a put under way, the records that come after it.
+    /// With `ordered`: the records that follow the put in flight of each key.
     followers: Option<HashMap<Box<str>, VecDeque<Entry>>>,
     aggregate_bytes: Option<usize>,
     rate: Rate,
-    /// How long an answer takes, on average.
+    /// The mean latency of a request.
     latency: Duration,
-    /// The lane the next request begins with, so that none is always last.
+    /// The lane that the next request begins with, which rotates so that none is always last.
     first_lane: usize,
     next_request: u64,
     ready: usize,
@@ -80,22 +82,22 @@ impl Queue {
         &self.shards
     }
 
-    /// Whether more may be read: what is held is bounded.
+    /// Whether more may be read. This bounds the memory.
     pub fn has_room(&self) -> bool {
         self.held < MOST_RECORDS && self.held_bytes < MOST_BYTES
     }
 
-    /// Records held: waiting, or sent and not settled.
+    /// The number of records that are waiting or in flight.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Whether anything waits only to be taken.
+    /// Whether an entry can be sent at once.
     pub fn has_ready(&self) -> bool {
         self.ready > 0
     }
 
-    /// Whether a request would be full, or as good as.
+    /// Whether a request would be full, or nearly.
     pub fn has_a_full_request(&self) -> bool {
         let (mut records, mut bytes) = (0, 0);
         for lane in self.lanes.iter().filter(|lane| self.may_send(lane)) {
@@ -109,7 +111,7 @@ impl Queue {
         bytes >= ENOUGH_BYTES || (self.aggregate_bytes.is_none() && records >= limits::PUT_RECORDS_RECORDS)
     }
 
-    /// The lane whose next request may be prepared. One that must be paced has no use for it.
+    /// Returns the lane whose next request may be prepared. A lane that is paced does not need it.
     fn lane_to_prepare(&self) -> Option<usize> {
         if self.latency < WORTH_PREPARING || self.followers.is_some() || !self.rate.is_unlimited() {
             return None;
@@ -121,7 +123,7 @@ impl Queue {
         lanes.max_by_key(|index| self.lanes[*index].ready_bytes)
     }
 
-    /// With `ordered` the followers keep the order.
+    /// With `ordered`, the followers preserve the order instead.
     fn may_send(&self, lane: &Lane) -> bool {
         self.followers.is_some() || lane.under_way.is_empty()
     }
@@ -142,11 +144,11 @@ impl Queue {
     fn make_ready(&mut self, entry: Entry) {
         self.ready += 1;
         let lane = &mut self.lanes[self.shards.index_of(entry.record.hash_key)];
-        // What was refused goes before what was never sent.
+        // Refused entries go before those that were never sent.
         if entry.attempts > 0 { lane.push_front(entry) } else { lane.push_back(entry) }
     }
 
-    /// The next request, if one may be sent now.
+    /// Returns the next request, if one may be sent now.
     pub fn next(&mut self, now: Duration) -> Next {
         while let Some(entry) = self.delays.take_due(now) {
             self.make_ready(entry);
@@ -162,7 +164,7 @@ impl Queue {
             }
             let wait = self.fill(&mut request, &mut room, index, now);
             shortest = shortest.into_iter().chain(wait).min();
-            // A request for few shards leaves the others free for the next.
+            // A request for few shards leaves the others free for the next one.
             if is_busy && room.is_half() {
                 break;
             }
@@ -207,7 +209,7 @@ impl Queue {
         held_back
     }
 
-    /// Moves what makes one put from the lane into the request; its bytes, or `None` if there is no room for it.
+    /// Moves the entries of one put from the lane into the request. Returns its size, or `None` if it does not fit.
     fn take_put(&mut self, index: usize, now: Duration, room: &Room, request: &mut Request) -> Option<usize> {
         if let Some(max_bytes) = self.aggregate_bytes
             && let Some(bytes) = self.take_aggregate(index, max_bytes, now, request)
@@ -223,7 +225,7 @@ impl Queue {
         Some(bytes)
     }
 
-    /// `None`, and nothing moved, if the next record is too large for an aggregate.
+    /// Returns `None` and moves nothing if the next record is too large for an aggregate.
     fn take_aggregate(
         &mut self,
         index: usize,
@@ -241,7 +243,7 @@ impl Queue {
             self.take_followers(index, now, &mut builder, &mut request.entries);
         }
         let entries = request.entries.len() - first;
-        // One alone is put as it is (AWS's aggregators do so too).
+        // A single record is put as it is, as by AWS's own aggregators.
         let (bytes, aggregate) = match entries {
             0 => return None,
             1 => (request.entries[first].record.size(), None),
@@ -261,7 +263,7 @@ impl Queue {
         Some(entry)
     }
 
-    /// With `ordered`: what comes after the last entry within its key, as far as it is for the same shard.
+    /// With `ordered`: takes the records of the key that follow the last entry, as long as they are for the same shard.
     fn take_followers(
         &mut self,
         index: usize,
@@ -283,7 +285,7 @@ impl Queue {
         }
     }
 
-    /// A request is no longer in flight: its shards may be sent the next. Its answer took so long.
+    /// Marks a request as answered after `took`. Its shards may be sent the next one.
     pub fn answered(&mut self, request: u64, took: Duration) {
         self.latency = (self.latency * 3 + took) / 4;
         for lane in &mut self.lanes {
@@ -291,12 +293,12 @@ impl Queue {
         }
     }
 
-    /// The shards judged the puts of a request that was sent at `sent`.
+    /// Adds the shards' verdicts on the puts of a request that was sent at `sent`.
     pub fn judged(&mut self, verdicts: impl Iterator<Item = Verdict>, sent: Duration, now: Duration) {
         let mut of_lane: Option<(usize, Verdicts)> = None;
         for Verdict { hash_key, load, fate } in verdicts {
             let index = self.shards.index_of(hash_key);
-            // A request holds the puts of a shard one after the other.
+            // The puts of a shard are consecutive in a request.
             let (_, verdicts) = match &mut of_lane {
                 Some(sums) if sums.0 == index => sums,
                 _ => {
@@ -320,14 +322,13 @@ impl Queue {
         self.lanes[self.shards.index_of(entry.record.hash_key)].is_accepting()
     }
 
-    /// Since when the record's shard has refused whatever it was sent, this record included.
+    /// Returns the time since which the record's shard has refused every entry, including this record.
     pub fn refused_since(&self, entry: &Entry) -> Option<Duration> {
         let lane = &self.lanes[self.shards.index_of(entry.record.hash_key)];
         lane.refusing_since.map(|since| since.max(entry.first_sent))
     }
 
-    /// What became of a put: nothing more will be done for `done`, which is put or given up; the others are to be sent
-    /// again, not before `due`.
+    /// Settles a put: `done` are acknowledged or abandoned, and `again` are resent, but not before `due`.
     pub fn settle(&mut self, done: &[Entry], mut again: Vec<Entry>, due: Duration) {
         for entry in done {
             self.held -= 1;
@@ -350,7 +351,7 @@ impl Queue {
                 }
             }
         }
-        // The first of each key goes on; its others follow it, as when they were read.
+        // The first entry of each key is queued. The others follow it, as when they were read.
         while let Some(entry) = again.pop() {
             let waiting = followers.get_mut(entry.record.partition_key());
             match waiting.filter(|_| again.last().is_some_and(|before| before.has_key_of(&entry))) {
@@ -361,7 +362,7 @@ impl Queue {
         freed.into_iter().for_each(|entry| self.make_ready(entry));
     }
 
-    /// The stream has other shards now. Shards that stay keep their pace.
+    /// Replaces the map of shards. Shards that stay keep their pace.
     pub fn reshard(&mut self, shards: ShardMap) {
         if shards == self.shards {
             return;
@@ -377,7 +378,7 @@ impl Queue {
                 None => of_closed.extend(lane.under_way),
             }
         }
-        // What is under way to a closed shard may be for any of the new ones.
+        // Entries in flight to a closed shard may belong to any of the new ones.
         let is_new = |index: &usize| (0..old.len()).all(|before| old.id(before) != self.shards.id(*index));
         (0..lanes.len()).filter(is_new).for_each(|index| lanes[index].under_way.clone_from(&of_closed));
         self.lanes = lanes;
@@ -387,7 +388,7 @@ impl Queue {
         }
     }
 
-    /// Takes back every record that was never sent.
+    /// Takes every record that was never sent.
     pub fn take_unsent(&mut self) -> Vec<Record> {
         let mut unsent = Vec::new();
         let mut keep_sent = |entry: Entry| {
@@ -410,7 +411,7 @@ impl Queue {
         unsent
     }
 
-    /// Takes every record that is not in a request: the run gives up.
+    /// Takes every record that is not in flight, because the run is abandoned.
     pub fn take_all(&mut self) -> Vec<Entry> {
         let mut all: Vec<Entry> = self.take_unsent().into_iter().map(Entry::of).collect();
         let unsent = all.len();

@@ -1,4 +1,4 @@
-//! Which shard a record goes to, so that each can be sent to at its own pace.
+//! Maps records to shards, so that each shard has its own pace.
 
 use std::ops::RangeInclusive;
 
@@ -12,13 +12,13 @@ use crate::retry::Retry;
 /// The shards of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardMap {
-    /// The open ones, which between them cover every hash key, in the order of these.
+    /// The open shards, sorted by hash keys. Together they cover every hash key.
     open: Vec<HashKeys>,
-    /// Those that are closed: an answer may come after the map that tells that its shard is.
+    /// The closed shards: an answer may arrive after the map that lists its shard as closed.
     closed: Vec<HashKeys>,
 }
 
-/// The hash keys that a shard takes.
+/// The range of hash keys of a shard.
 #[derive(Debug, Clone, PartialEq)]
 struct HashKeys {
     id: String,
@@ -26,7 +26,7 @@ struct HashKeys {
 }
 
 impl ShardMap {
-    /// Asks Kinesis.
+    /// Lists the stream's shards.
     pub async fn fetch(client: &Client, stream: &str, retry: &Retry) -> Result<Self> {
         let mut shards = Vec::new();
         let mut request = client.list_shards().stream_name(stream);
@@ -36,7 +36,7 @@ impl ShardMap {
             let page = page.map_err(|error| Error::aws(doing, error))?;
             shards.extend(page.shards.unwrap_or_default());
             match page.next_token {
-                // A request with a token names no stream.
+                // A request with a token must not name the stream.
                 Some(token) => request = client.list_shards().next_token(token),
                 None => break,
             }
@@ -63,7 +63,7 @@ impl ShardMap {
         Self { open, closed: closed.into_iter().filter_map(hash_keys).collect() }
     }
 
-    /// Shards of equal size, for tests.
+    /// Creates shards of equal size.
     #[cfg(test)]
     pub fn even(count: u32) -> Self {
         let size = u128::MAX / u128::from(count);
@@ -78,7 +78,7 @@ impl ShardMap {
         Self { open: (0..count).map(shard).collect(), closed: Vec::new() }
     }
 
-    /// How many are open.
+    /// The number of open shards.
     pub fn len(&self) -> usize {
         self.open.len()
     }
@@ -87,13 +87,12 @@ impl ShardMap {
         &self.open[index].id
     }
 
-    /// The first hash key that the shard takes.
+    /// The first hash key of the shard.
     pub fn first_hash_key(&self, index: usize) -> u128 {
         *self.open[index].range.start()
     }
 
-    /// Whether the shard of this id takes all these hash keys, or took them while it was open; `None` if there is no such
-    /// shard.
+    /// Whether the shard with this id has, or had while it was open, all these hash keys; `None` if it is not found.
     pub fn takes(&self, id: &str, hash_keys: impl Iterator<Item = u128> + Clone) -> Option<bool> {
         let likely = hash_keys.clone().next().and_then(|key| self.open.get(self.index_of(key)));
         let mut all = likely.into_iter().chain(&self.open).chain(&self.closed);
@@ -101,10 +100,10 @@ impl ShardMap {
         Some({ hash_keys }.all(|key| shard.range.contains(&key)))
     }
 
-    /// The shard that takes this hash key.
+    /// Returns the shard of this hash key.
     pub fn index_of(&self, hash_key: u128) -> usize {
-        // While a stream is being resharded a key may for a moment belong to no open shard: any will do until the map is
-        // read again.
+        // During resharding, a key may belong to no open shard for a moment. Any shard will do until the map is fetched
+        // again.
         shard_index(hash_key, &self.open, |shard| &shard.range).unwrap_or(0)
     }
 }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_that_was_closed_meanwhile_took_what_was_its_own() {
+    fn a_closed_shard_is_found_with_its_hash_keys() {
         let half = u128::MAX / 2;
         let shard = |id: &str, first: u128, last: u128, end: Option<&str>| {
             let keys = HashKeyRange::builder().starting_hash_key(first.to_string()).ending_hash_key(last.to_string());

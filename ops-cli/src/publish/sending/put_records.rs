@@ -1,4 +1,4 @@
-//! One PutRecords request, and how it may fail as a whole.
+//! Sends one PutRecords request, and classifies its failure as a whole.
 
 use std::time::Duration;
 
@@ -16,30 +16,31 @@ use crate::publish::input::memory;
 use crate::publish::scheduling::batch::{AGGREGATE_KEY, Request};
 use kinesis_event_logger_core::line::push_json_string;
 
-/// How long an answer may take.
+/// The timeout of an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why a request has no answer for its entries.
+/// The reason why a request has no results for its entries.
 #[derive(Debug)]
 pub enum Failure {
-    /// The next attempt may succeed. `may_be_put`: this one may have been executed.
+    /// The next attempt may succeed. With `may_be_put`, this one may have been executed.
     Passing { reason: String, may_be_put: bool },
-    /// Abandoned before it was complete: it was not executed.
+    /// The request was abandoned before it was complete, so that it was not executed.
     NotSent,
-    /// Refused as a whole for the stream's limits.
+    /// The whole request was throttled by the stream's limits.
     Throttled(String),
     /// No attempt will succeed.
     Lasting(Error),
 }
 
-/// A client without retries: only `send` knows which entries need one.
+/// Returns a client that does not retry, because only the run knows which entries need a retry.
 pub fn client(client: &Client) -> Client {
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
     let config = client.config().to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
     Client::from_conf(config.build())
 }
 
-/// Sends the request, its last byte `after` the turn of another one. The answer contains the outcome of each put.
+/// Sends the request, whose last byte waits for the turn of the request before it. The answer contains the result of each
+/// put.
 pub async fn put(
     client: &Client,
     stream: &str,
@@ -48,8 +49,8 @@ pub async fn put(
 ) -> Result<Response, Failure> {
     let body = Bytes::from(body(stream, request));
     let kept = KeptResponse::default();
-    // The SDK would copy every record into its own types and those into JSON, and the answer back: both are written and
-    // read here, once, and everything else (endpoint, signature, connection, errors) is the SDK's.
+    // The SDK would copy every record into its own types, those into JSON, and the same for the answer. Here both are
+    // written and parsed once. The SDK does the rest: endpoint, signature, connection and errors.
     let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
     let mut sent = sent.interceptor(kept.clone()).mutate_request(move |request| {
         request.headers_mut().insert("content-length", body.len().to_string());
@@ -69,7 +70,7 @@ pub async fn put(
     Ok(kept.take())
 }
 
-/// Ends when the time for an answer is over.
+/// Resolves when the time for an answer is over.
 async fn no_answer(after: Option<TurnEnd>) {
     if let Some(after) = after {
         after.wait().await;
@@ -77,9 +78,10 @@ async fn no_answer(after: Option<TurnEnd>) {
     tokio::time::sleep(ANSWER_DEADLINE).await;
 }
 
-/// The request in JSON (Kinesis API, `PutRecords`). Takes the aggregates; the entries stay, to be sent again if need be.
+/// Serializes the request as JSON (Kinesis API, `PutRecords`). Takes the aggregates out of it. The entries stay for a
+/// resend.
 fn body(stream: &str, request: &mut Request) -> Vec<u8> {
-    // Base64 makes four bytes of three; names and quotes are about 100 bytes.
+    // Base64 turns three bytes into four. Names and quotes are about 100 bytes.
     let bytes: usize = request.entries.iter().map(|entry| entry.record.size()).sum();
     let mut body = memory::for_bytes(bytes / 3 * 4 + 128 * (request.puts.len() + 1));
     body.extend_from_slice(b"{\"StreamName\":");
@@ -116,7 +118,7 @@ fn push_entry(body: &mut Vec<u8>, data: &[u8], partition_key: &str, explicit_has
     body.push(b'}');
 }
 
-/// `is_sent`: the request was complete, so that it may have been executed.
+/// Classifies an error. With `is_sent` the request was complete, so that it may have been executed.
 fn failure(stream: &str, error: SdkError<PutRecordsError>, is_sent: bool) -> Failure {
     const THROTTLING: [&str; 4] = [
         "ProvisionedThroughputExceededException",

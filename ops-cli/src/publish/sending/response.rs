@@ -1,4 +1,4 @@
-//! The answer of PutRecords for each entry, parsed in place: the SDK would allocate a string for each member of each record.
+//! The results of PutRecords, parsed in place. The SDK would allocate a string for each member of each record.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,14 +16,14 @@ use serde::Deserialize;
 #[derive(Debug, Default)]
 pub struct Response(Vec<u8>);
 
-/// The outcome of one entry.
+/// The result of one entry.
 #[derive(Debug)]
 pub enum Outcome<'a> {
     Put {
         shard_id: Cow<'a, str>,
         sequence_number: Cow<'a, str>,
     },
-    /// Its shard has reached its limit.
+    /// Throttled by its shard's limit.
     Throttled(String),
     Failed(String),
 }
@@ -45,17 +45,20 @@ struct Entry<'a> {
     error_message: Option<String>,
 }
 
-/// Borrowed where it has no escapes.
+/// Text that is borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Response {
-    /// Whether the body says, where AWS says it, that every entry was accepted.
+    /// Whether the body says in AWS's usual position that every entry was accepted.
     pub fn accepts_all(&self) -> bool {
         self.0.starts_with(br#"{"FailedRecordCount":0,"#)
     }
 
-    /// Returns an outcome for each of so many entries, or why the body does not answer them.
+    /// Returns the result of each of `sent` entries.
+    ///
+    /// # Errors
+    /// The reason why the body does not contain them.
     pub fn outcomes(&self, sent: usize) -> Result<Vec<Outcome<'_>>, String> {
         let body: Body =
             serde_json::from_slice(&self.0).map_err(|error| format!("the answer is unreadable: {error}"))?;
@@ -75,7 +78,7 @@ fn outcome(entry: Entry<'_>) -> Outcome<'_> {
     if code == "ProvisionedThroughputExceededException" { Outcome::Throttled(reason) } else { Outcome::Failed(reason) }
 }
 
-/// Replaces the SDK's deserialization of the answer, and keeps its body.
+/// Replaces the SDK's deserialization of the answer, and stores its body.
 #[derive(Debug, Default, Clone)]
 pub struct KeptResponse(Arc<Mutex<Response>>);
 
@@ -90,7 +93,7 @@ impl Intercept for KeptResponse {
         "KeptResponse"
     }
 
-    /// Errors stay the SDK's.
+    /// Leaves errors to the SDK.
     fn modify_before_deserialization(
         &self,
         context: &mut BeforeDeserializationInterceptorContextMut<'_>,
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_entry_has_an_outcome_of_its_own() {
+    fn each_entry_has_its_own_outcome() {
         let answer = Response(
             br#"{"FailedRecordCount":2,"Records":[{"SequenceNumber":"1","ShardId":"s","more":{}},
             {"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"why"},
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_acknowledges_nothing() {
+    fn an_invalid_answer_acknowledges_nothing() {
         for body in ["", "{}", r#"{"Records":[{"ShardId":"s","SequenceNumber":"1"}"#] {
             assert!(Response(body.into()).outcomes(1).is_err(), "{body}");
         }

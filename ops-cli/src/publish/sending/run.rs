@@ -1,4 +1,4 @@
-//! The run: several requests in flight. Failed entries alone are resent, until they are acknowledged or their deadline is over.
+//! Runs several requests in flight. Only failed entries are resent, until they are acknowledged or their deadline is over.
 
 mod outcomes;
 
@@ -25,21 +25,21 @@ use crate::publish::scheduling::bucket::Rate;
 use crate::publish::scheduling::queue::{Next, Queue};
 use crate::publish::scheduling::shards::ShardMap;
 
-/// The most requests in flight, and the most bytes in them: the SDK's copies of a request are several times its size.
+/// The most requests in flight, and the most bytes in them. The SDK's copies of a request are several times its size.
 const REQUESTS: usize = 8;
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
-/// How long records wait for others to share an aggregate with, if the input is slow.
+/// The time that records wait for others to share an aggregate with, if the input is slow.
 const LINGER: Duration = Duration::from_millis(100);
-/// The stream's shards are listed at most this often.
+/// The minimum interval between listings of the stream's shards.
 const RESHARD_EVERY: Duration = Duration::from_secs(1);
 
-/// Why a record is abandoned when the user interrupts a second time.
+/// The reason for abandoning a record after a second interrupt.
 const INTERRUPTED: &str = "interrupted before it was acknowledged";
 
-/// How to send.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct SendOptions {
-    /// How long a record is retried; waiting for its shard's pace does not count.
+    /// The time for which a record is retried, without the time spent waiting for its shard's pace.
     pub deadline: Duration,
     pub packing: Packing,
     /// Stop at the first input error.
@@ -48,7 +48,7 @@ pub struct SendOptions {
     pub rate_bytes: Option<f64>,
 }
 
-/// One run.
+/// The state of one run.
 pub struct Run {
     client: Client,
     stream: String,
@@ -60,21 +60,21 @@ pub struct Run {
     /// The turns of the requests in flight.
     turns: HashMap<u64, TurnEnd>,
     bytes_under_way: usize,
-    /// Since when something is ready to be sent.
+    /// The time since which records are ready to be sent.
     ready_since: Duration,
-    /// Aggregates on a shard that the map does not have.
+    /// Aggregates on a shard that is not in the map.
     misplaced: Vec<Misplaced>,
     /// `Some` while the stream's shards are being listed.
     resharding: Option<JoinHandle<Result<ShardMap>>>,
     resharded: Instant,
-    /// When the first of the requests was sent that failed since anything was acknowledged.
+    /// The time at which the first request was sent that failed since the last acknowledgement.
     failing_since: Option<Duration>,
     next_place: Place,
     state: State,
     is_interrupted: bool,
     /// Whether requests in flight are abandoned.
     leave: watch::Sender<bool>,
-    /// Why it ends early, if it does.
+    /// The error that ends the run early.
     error: Option<Error>,
 }
 
@@ -87,7 +87,7 @@ enum State {
     GivenUp,
 }
 
-/// Records that were acknowledged together by a shard that may not be the shard of each of them.
+/// Records of an aggregate that was acknowledged by a shard that may not be the shard of all of them.
 struct Misplaced {
     entries: Vec<Entry>,
     shard_id: String,
@@ -97,9 +97,9 @@ struct Misplaced {
 struct Answered {
     request: Request,
     bytes: usize,
-    /// When its entries were taken from the queue.
+    /// The time at which its entries were taken from the queue.
     packed: Duration,
-    /// When it was sent as a whole.
+    /// The time at which its last byte was sent.
     sent: Duration,
     took: Duration,
     result: Result<Response, Failure>,
@@ -132,7 +132,7 @@ impl Run {
         }
     }
 
-    /// Sends all chunks, or until `stop` resolves: the first time it stops reading, the second time it abandons the rest.
+    /// Sends all chunks. When `stop` resolves the first time, reading stops. The second time, the rest is abandoned.
     pub async fn drive<S: Future<Output = ()>>(
         &mut self,
         mut chunks: mpsc::Receiver<Chunk>,
@@ -174,7 +174,7 @@ impl Run {
         Ok(())
     }
 
-    /// Stops reading if a receipt or dead letter could not be written: nothing is sent without one.
+    /// Stops reading if a receipt or dead letter could not be written, because nothing is sent without one.
     fn stop_at_failure(&mut self) {
         if let Some(error) = self.ledger.take_failure() {
             self.stop_reading();
@@ -182,14 +182,14 @@ impl Run {
         }
     }
 
-    /// The report of a run that has ended.
+    /// Returns the report of a run that has ended.
     pub fn report(self) -> Result<RunReport> {
         let first_unread = self.ledger.first_unread;
         let (summary, receipts) = self.ledger.close(self.begun.elapsed())?;
         Ok(RunReport { summary, receipts, error: self.error, first_unread })
     }
 
-    /// Sends all requests that may be sent. Returns the time until the next may be, if only time will permit it.
+    /// Sends all requests that may be sent now. Returns the time until the next one, if only time is lacking.
     fn send_what_may_be_sent(&mut self) -> Option<Duration> {
         if self.state == State::GivenUp {
             return None;
@@ -202,7 +202,7 @@ impl Run {
                 if is_aggregating && self.queue.has_ready() && !lingers.is_zero() {
                     return Some(lingers);
                 }
-                // A request that is not full goes at once when nothing is under way, and else waits for company.
+                // A request that is not full is sent at once if none is in flight. Otherwise it waits for more records.
                 if !is_aggregating && !self.requests.is_empty() {
                     return None;
                 }

@@ -1,5 +1,6 @@
-//! Turns of requests to one shard. The next request is written, signed and uploaded while the one before it is in flight, but
-//! for the last byte of its body. A service executes no request that is incomplete, so the order of the two is certain.
+//! Turns of requests to one shard. The next request is written, signed and uploaded, except for the last byte of its body,
+//! while the one before it is in flight. A service executes no request that is incomplete, so that the order of the two is
+//! certain.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -31,18 +32,18 @@ impl Drop for Turn {
     }
 }
 
-/// The end of a turn, for the request that comes after it.
+/// The end of a turn, which the next request waits for.
 #[derive(Debug, Clone)]
 pub struct TurnEnd(watch::Receiver<Option<Instant>>);
 
 impl TurnEnd {
-    /// When the turn ended, if it did.
+    /// The time at which the turn ended, if it did.
     pub fn time(&self) -> Option<Instant> {
         *self.0.borrow()
     }
 
     pub async fn wait(mut self) {
-        // An error means that the turn was dropped, and so ended.
+        // An error means that the turn was dropped, which ended it.
         self.0.wait_for(Option::is_some).await.ok();
     }
 }
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_last_byte_follows_the_end_of_the_turn() {
+    async fn the_last_byte_is_sent_after_the_end_of_the_turn() {
         let (turn, end) = Turn::new();
         let mut body = HeldBody::new(Bytes::from_static(b"abc"), end.clone());
         assert_eq!(body.size_hint().exact(), Some(3));

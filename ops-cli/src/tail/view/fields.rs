@@ -26,7 +26,7 @@ enum Kind {
     Key,
     Level,
     Data,
-    /// Names of members and positions in arrays, from the message on.
+    /// A path of member names and array indices, from the message on.
     Path(Vec<String>),
 }
 
@@ -51,7 +51,7 @@ impl Field {
         Ok(Self { name: name.to_owned(), kind })
     }
 
-    /// The value as text; `None` if the event has none.
+    /// Returns the value as text; `None` if the event has none.
     fn value(&self, event: &Event, zone: &TimeZone) -> Option<String> {
         let message = event.text();
         Some(match &self.kind {
@@ -71,10 +71,10 @@ impl Field {
     }
 }
 
-/// The value at a path into a line, or into the data of a line in text.
+/// Returns the value at a path into a line, or into the data of a text line.
 fn of_path(message: &str, path: &[String]) -> Option<String> {
     let (root, path) = match Record::parse(message).body {
-        // A line in text has its data as JSON, and nothing around it.
+        // A text line has JSON only as its data.
         Body::Json(data) if !message.starts_with('{') && path[0] == "data" => (data.to_owned(), &path[1..]),
         _ => (message.to_owned(), path),
     };
@@ -96,13 +96,15 @@ fn member(json: &str, step: &str) -> Option<String> {
 pub struct Fields(Vec<Field>);
 
 impl Fields {
+    /// Parses the names.
+    ///
     /// # Errors
-    /// A name that no field can have.
+    /// A name that is not a field.
     pub fn parse(names: &[String]) -> Result<Self> {
         names.iter().map(|name| Field::parse(name)).collect::<Result<_>>().map(Self)
     }
 
-    /// The values with tabs between them, and `-` for a missing one. A tab or a line break in a value is escaped.
+    /// Returns the values separated by tabs, with `-` for a missing one. A tab or a line break in a value is escaped.
     pub fn line(&self, event: &Event, zone: &TimeZone) -> String {
         let values = self.0.iter().map(|field| match field.value(event, zone) {
             Some(value) => value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r"),
@@ -111,7 +113,7 @@ impl Fields {
         values.collect::<Vec<_>>().join("\t")
     }
 
-    /// The values as an object of strings, without the missing ones.
+    /// Returns the values as an object of strings, without the missing ones.
     pub fn json(&self, event: &Event, zone: &TimeZone) -> String {
         let members = self.0.iter().filter_map(|field| {
             let value = field.value(event, zone)?;
@@ -132,10 +134,10 @@ enum Part {
 }
 
 impl Template {
-    /// Reads `{time} {data.user.id}`. `{{` and `}}` are braces, `\t` and `\n` a tab and a line break.
+    /// Parses `{time} {data.user.id}`. `{{` and `}}` are braces, `\t` and `\n` a tab and a line break.
     ///
     /// # Errors
-    /// A brace without its counterpart, or a name that no field can have.
+    /// A brace without its counterpart, or a name that is not a field.
     pub fn parse(template: &str) -> Result<Self> {
         let wrong = |what: &str| {
             Error::usage(format!("--template {template}: {what}"))
@@ -171,7 +173,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The line of an event. A missing field is `-`.
+    /// Returns the line of an event. A missing field is `-`.
     pub fn line(&self, event: &Event, zone: &TimeZone) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Text(text) => text.clone(),

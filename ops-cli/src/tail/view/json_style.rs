@@ -1,4 +1,4 @@
-//! Colours for JSON that is known to be valid.
+//! Colours valid JSON.
 
 use anstyle::{AnsiColor, Style};
 
@@ -24,7 +24,7 @@ pub fn push(json: &str, to: &mut Spans) {
     }
 }
 
-/// Where the token ends that begins at `start`.
+/// Returns the end of the token that begins at `start`.
 fn token_end(bytes: &[u8], start: usize) -> usize {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.') || *byte >= 0x80;
     match bytes[start] {
@@ -70,7 +70,7 @@ mod tests {
         }
 
         #[test]
-        fn coloured_json_means_the_same(strings in prop::collection::vec(("\\PC{0,8}", "\\PC{0,8}"), 0..5)) {
+        fn coloured_json_has_the_same_value(strings in prop::collection::vec(("\\PC{0,8}", "\\PC{0,8}"), 0..5)) {
             let value: std::collections::BTreeMap<_, _> = strings.into_iter().collect();
             let mut spans = Spans::default();
             push(&serde_json::to_string_pretty(&value).unwrap(), &mut spans);

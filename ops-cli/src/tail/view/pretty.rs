@@ -1,4 +1,5 @@
-//! The view for eyes: `time  key  data` for our lines, one dim line for each invocation, and colours for what stands out.
+//! The view for people: `time  key  data` for our lines, one dim line for each invocation, and colours for warnings and
+//! errors.
 
 use anstyle::{AnsiColor, Style};
 use jiff::civil::Date;
@@ -16,7 +17,7 @@ use crate::tail::record::{Body, Level, Record};
 
 /// Terminals narrower than this show times without milliseconds.
 const NARROW: usize = 60;
-/// Columns of a partition key, and of the name of a log group.
+/// The columns of a partition key, and of the name of a log group.
 const WIDEST_KEY: usize = 24;
 const WIDEST_LABEL: usize = 16;
 
@@ -33,7 +34,7 @@ pub struct Pretty {
     has_labels: bool,
     key_width: usize,
     label_width: usize,
-    /// The day of the last line, at first of the time when the run began.
+    /// The day of the last line. It starts as the day on which the run began.
     day: Date,
 }
 
@@ -43,7 +44,7 @@ impl Pretty {
         Self { zone, matching, columns: None, has_labels: false, key_width: 0, label_width: 0, day }
     }
 
-    /// Lines are cut to so many columns; `None` lets the terminal wrap them.
+    /// Cuts lines to this many columns; `None` lets the terminal wrap them.
     pub fn set_columns(&mut self, columns: Option<usize>) {
         self.columns = columns;
     }
@@ -52,7 +53,7 @@ impl Pretty {
         self.has_labels = has_labels;
     }
 
-    /// Whether the view leaves a message out: lines of the platform that say nothing but that something began or ended.
+    /// Whether the view omits a message: lines of the platform that report only a start or an end.
     pub fn hides(message: &str) -> bool {
         Platform::parse(message) == Some(Platform::Routine)
     }
@@ -81,7 +82,7 @@ impl Pretty {
         self.write(&line, to);
     }
 
-    /// Time, the mark of a late event, and the log group.
+    /// The time, the mark of a late event, and the log group.
     fn head(&mut self, event: &Event, at: &ZonedDateTime) -> Spans {
         let format = if self.columns.is_some_and(|columns| columns < NARROW) { "%H:%M:%S" } else { "%H:%M:%S%.3f" };
         let mut line = Spans::default();
@@ -100,7 +101,7 @@ impl Pretty {
         line
     }
 
-    /// A line of a function: its level, the partition key of our lines, and what it says.
+    /// Renders a line of a function: its level, the partition key of our lines, and its text.
     fn message(&mut self, message: &str, mut line: Spans, mut indent: usize, to: &mut Vec<u8>) {
         let record = Record::parse(message);
         if let Some(key) = &record.key {
@@ -135,7 +136,7 @@ impl Pretty {
         self.write(&line, to);
     }
 
-    /// A text, whose further lines are indented below its first.
+    /// Renders a text, whose further lines are indented below its first.
     fn lines(&self, text: &str, style: Style, mut line: Spans, indent: usize, to: &mut Vec<u8>) {
         for (n, part) in text.trim_end().split('\n').enumerate() {
             if n > 0 {
@@ -152,7 +153,7 @@ impl Pretty {
     }
 }
 
-/// Members that the line shows elsewhere, or that repeat what every line has.
+/// Members that are shown elsewhere in the line, or that all lines share.
 const SHOWN_ELSEWHERE: [&str; 9] =
     ["level", "message", "msg", "time", "timestamp", "@timestamp", "ts", "requestId", "AWSRequestId"];
 
@@ -189,7 +190,7 @@ fn one_line(text: &str) -> &str {
     text.trim_end().lines().next().unwrap_or_default()
 }
 
-/// What happened, without the time and the request that a fault of the platform begins with.
+/// Strips the time and the request ID from the beginning of a platform fault.
 fn fault(text: &str) -> &str {
     let line = one_line(text);
     let beginnings = ["Task timed out after ", "Error: "];
@@ -218,7 +219,7 @@ fn error_style() -> Style {
     AnsiColor::Red.on_default().bold()
 }
 
-/// The same colour for a group each time.
+/// Returns the colour of a group, which is always the same.
 fn label_style(group: &str) -> Style {
     const COLOURS: [AnsiColor; 5] =
         [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Green, AnsiColor::Yellow, AnsiColor::Blue];

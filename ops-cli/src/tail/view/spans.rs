@@ -1,4 +1,4 @@
-//! A line as styled pieces, before it is cut to the width of the terminal.
+//! A line as styled text, which can be cut to the width of the terminal.
 
 use std::ops::Range;
 
@@ -11,14 +11,14 @@ use crate::output::printable;
 #[derive(Debug, Default)]
 pub struct Spans {
     pub text: String,
-    /// Each with the end of its text.
+    /// Each style with the end of its text.
     styles: Vec<(usize, Style)>,
 }
 
 impl Spans {
-    /// Appends text that others wrote.
+    /// Appends text from others, and escapes it.
     pub fn push(&mut self, style: Style, text: &str) {
-        // A tab moves the cursor, by a distance that depends on where it is.
+        // A tab moves the cursor by a distance that depends on its column.
         let text = printable(text);
         if text.contains('\t') {
             self.push_escaped(style, &text.replace('\t', "  "));
@@ -27,7 +27,7 @@ impl Spans {
         }
     }
 
-    /// Appends text that needs no escaping, or is escaped already.
+    /// Appends text that needs no escaping or is already escaped.
     pub fn push_escaped(&mut self, style: Style, text: &str) {
         self.text.push_str(text);
         match self.styles.last_mut() {
@@ -40,7 +40,7 @@ impl Spans {
         width(&self.text)
     }
 
-    /// Writes the line, with `…` for what is wider than `width`. `highlights` are ranges of the text that stand out.
+    /// Writes the line, cut to `width` with `…`. `highlights` are ranges of the text.
     pub fn write(&self, width: Option<usize>, highlights: &[Range<usize>], to: &mut Vec<u8>) {
         let (end, is_cut) = match width {
             Some(width) if self.width() > width => (prefix(&self.text, width.saturating_sub(1)).len(), true),
@@ -68,7 +68,7 @@ impl Spans {
     }
 }
 
-/// Up to where a piece of text is highlighted or not, and which of it.
+/// Returns the end of the longest piece that is either highlighted or not, and which of the two it is.
 fn piece(start: usize, end: usize, highlights: &[Range<usize>]) -> (bool, usize) {
     match highlights.iter().find(|range| range.end > start) {
         Some(range) if range.start <= start => (true, range.end.min(end)),
@@ -81,12 +81,12 @@ fn highlighted(style: Style) -> Style {
     style.fg_color(Some(AnsiColor::Black.into())).bg_color(Some(AnsiColor::Yellow.into()))
 }
 
-/// Columns of a text on a terminal.
+/// The columns of a text on a terminal.
 pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(|c| c.width().unwrap_or(0)).sum() }
 }
 
-/// As much of a text as fits into so many columns.
+/// Returns the longest prefix of a text that fits into this many columns.
 pub fn prefix(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
@@ -98,7 +98,7 @@ pub fn prefix(text: &str, columns: usize) -> &str {
     text
 }
 
-/// A text of exactly so many columns: padded, or cut with `…`.
+/// Returns a text of exactly this many columns: padded, or cut with `…`.
 pub fn fit(text: &str, columns: usize) -> String {
     let used = width(text);
     if used <= columns {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_text_moves_the_cursor() {
+    fn no_text_moves_the_cursor() {
         let mut spans = Spans::default();
         spans.push(Style::new(), "a\tb\rc\u{1b}[2J\u{202e}");
         assert_eq!(written(&spans, None, &[]), "a  b\\rc\\u{1b}[2J\\u{202e}\n");

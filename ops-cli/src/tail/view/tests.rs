@@ -1,4 +1,4 @@
-//! What each view shows, compared with the files in `golden`. `UPDATE_GOLDEN=1` writes them anew: look at the difference.
+//! Compares each view with the files in `golden`. `UPDATE_GOLDEN=1` rewrites them; review the difference.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn ours(key: &str, rest: &str) -> String {
     )
 }
 
-/// A few minutes in the life of a function.
+/// A few minutes of a function's log.
 fn session() -> Vec<Event> {
     let report = |more: &str| {
         format!(
@@ -114,12 +114,12 @@ fn the_pretty_view_wraps_lines_if_it_is_wide() {
 }
 
 #[test]
-fn the_pretty_view_has_colours() {
+fn the_pretty_view_is_coloured() {
     assert_golden("pretty-styles.txt", &pretty(&session(), Some(100), false).replace('\u{1b}', "␛"));
 }
 
 #[test]
-fn lines_of_several_groups_name_theirs() {
+fn lines_of_several_groups_name_their_group() {
     let mut events: Vec<_> = session().into_iter().skip(3).take(2).collect();
     events[1].log_group = "/aws/lambda/a-log-group-with-a-long-name".into();
     assert_golden("pretty-groups.txt", &unstyled(&pretty(&events, Some(80), true)));
@@ -161,7 +161,7 @@ fn a_raw_view_in_a_pipe_leaves_the_bytes_untouched() {
 }
 
 #[test]
-fn fields_and_templates_reach_into_lines() {
+fn fields_and_templates_select_values_in_json_lines() {
     let zone = TimeZone::fixed(jiff::tz::offset(2));
     let shown = event(7, &ours("user \\\"1\\\"", r#""type":"json","data":{"user":{"id":"u\t1"},"items":[{"n":5}]}"#));
     let names = ["time", "key", "level", "data.user.id", "data.items.0.n", "sequenceNumber", "nowhere", "group"];
@@ -180,7 +180,7 @@ fn fields_and_templates_reach_into_lines() {
 }
 
 #[test]
-fn fields_reach_into_lines_in_text() {
+fn fields_select_values_in_text_lines() {
     let text =
         r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=0 seq=4 key="k" arrival=a lagMs=7 data={"user":{"id":9}}"#;
     let fields = Fields::parse(&["key".to_owned(), "data.user.id".to_owned(), "data".to_owned()]).unwrap();
@@ -189,7 +189,7 @@ fn fields_reach_into_lines_in_text() {
 }
 
 #[test]
-fn wrong_templates_and_fields_are_refused() {
+fn invalid_templates_and_fields_are_rejected() {
     for template in ["{time", "time}", "{}", "{a..b}"] {
         assert!(Template::parse(template).is_err(), "{template}");
     }

@@ -35,7 +35,7 @@ fn path(name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_receipt_that_was_cut_is_written_over_and_its_record_sent_again() {
+fn a_truncated_receipt_is_overwritten_and_its_record_is_resent() {
     let path = path("cut");
     std::fs::remove_file(&path).ok();
     let mut receipts = Receipts::to_file(&path, false).unwrap();
@@ -62,7 +62,7 @@ fn a_receipt_that_was_cut_is_written_over_and_its_record_sent_again() {
 }
 
 #[test]
-fn every_beginning_of_a_receipt_is_one_and_nothing_else_is() {
+fn only_prefixes_of_receipts_are_recognized_as_such() {
     let mut sent = entry(12);
     sent.may_be_put = true;
     let receipt = serde_json::to_vec(&Receipt::of((Some(3), &sent), &AT)).unwrap();
@@ -74,9 +74,9 @@ fn every_beginning_of_a_receipt_is_one_and_nothing_else_is() {
 }
 
 proptest! {
-    /// No file is changed that is not a receipts file, whatever is in it and wherever it is cut.
+    /// Checks files with any content, cut anywhere.
     #[test]
-    fn a_file_of_something_else_is_refused_and_left_as_it_is(
+    fn a_file_with_other_content_is_rejected_and_not_changed(
         content in prop_oneof!["[^{]{1,40}", "\\{\"n\":[0-9]{1,9}\\}\n?", "([ -~]{0,20}\n){0,3}[a-z]{1,9}"],
         receipts in 0_u64..3,
         go_on: bool,
@@ -99,7 +99,7 @@ proptest! {
 }
 
 #[test]
-fn on_stdout_a_receipt_waits_for_those_before_it() {
+fn on_stdout_a_receipt_waits_for_earlier_ones() {
     let mut in_order = InOrder::new(Output { format: crate::output::Format::Json });
     for offset in [3, 4, 9] {
         in_order.slots.push_back((offset, Slot::Expected));

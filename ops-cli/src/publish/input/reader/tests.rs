@@ -33,14 +33,14 @@ fn refused(input: &[u8], more: &[&str]) -> String {
 }
 
 #[test]
-fn one_record_a_line_without_its_end() {
+fn each_line_becomes_a_record_without_its_line_ending() {
     assert_eq!(data(b"a\nb\r\n\nc", &[]), [b"a", b"b", b"c"]);
     assert_eq!(data(b"a\rb\n", &[]), [b"a\rb"]);
     assert!(data(b"\n\n", &[]).is_empty());
 }
 
 #[test]
-fn what_is_too_large_may_be_small_enough_compressed() {
+fn data_over_the_limit_is_accepted_if_it_is_within_it_compressed() {
     let line = b"x".repeat(1000);
     assert!(refused(&line, &[]).contains("100 bytes at most"));
     assert!(data(&line, &["--compress", "zstd"])[0].len() < 100);
@@ -50,14 +50,14 @@ fn what_is_too_large_may_be_small_enough_compressed() {
 }
 
 #[test]
-fn a_whole_input_and_base64_lines() {
+fn whole_inputs_and_base64_lines_become_records() {
     assert_eq!(data(b"a\nb\n", &["--whole"]), [b"a\nb\n"]);
     assert_eq!(data(b"SGVsbG8=\n/w==\n", &["--base64"]), [&b"Hello"[..], b"\xff"]);
     assert_eq!(refused(b"SGVsbG8=\n%%%\n", &["--base64"]), "line 2 of test is not valid base64");
 }
 
 #[test]
-fn entries_carry_their_keys() {
+fn entries_are_read_with_their_keys() {
     let line = br#"{"PartitionKey":"k","Data":"SGVsbG8=","ExplicitHashKey":"7","more":1}"#;
     let escaped = br#"{"PartitionKey":"k","Data":"\/w=="}"#;
     assert_eq!(data(escaped, &["--entries"]), [b"\xff"]);
@@ -71,15 +71,15 @@ fn entries_carry_their_keys() {
 }
 
 #[test]
-fn a_line_over_the_limit_is_named_and_the_next_one_read() {
-    // 99 bytes and a key of one are 100.
+fn a_line_over_the_limit_is_rejected_and_the_next_one_is_read() {
+    // 99 bytes and a key of one byte are 100.
     let lines: Vec<Vec<u8>> = [99, 100, 102, 103, 5000, 1].map(|length| vec![b'x'; length]).into();
     let read = all(&lines.join(&b'\n'), &["--key", "k"], 100);
     let lengths: Vec<_> = read.iter().map(|read| read.as_ref().map(|record| record.data().len()).ok()).collect();
     assert_eq!(lengths, [Some(99), None, None, None, None, Some(1)]);
     let rejected = read[2].as_ref().unwrap_err();
     assert_eq!((rejected.place.offset, rejected.place.line), (2, 3));
-    assert!(rejected.reason.starts_with("is too large: a record has 100 bytes"));
+    assert!(rejected.reason.starts_with("is too large: a record has at most 100 bytes"));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_key_of_many_bytes_counts_in_bytes() {
 }
 
 #[test]
-fn a_missing_field_is_named_with_its_line() {
+fn a_missing_field_is_reported_with_its_line() {
     let input = b"{\"id\":1}\n{}\n";
     assert_eq!(refused(input, &["--key-field", "/id"]), "line 2 of test has no field /id");
 }
@@ -103,13 +103,13 @@ fn the_mark_at_the_start_of_text_is_not_data() {
     let entry = b"{\"PartitionKey\":\"k\",\"Data\":\"SGVsbG8=\"}\n";
     assert_eq!(data(&[marked(entry), marked(entry)].concat(), &["--entries"]), [b"Hello", b"Hello"]);
     assert!(data(MARK, &[]).is_empty() && data(&marked(b"\n"), &[]).is_empty());
-    // Within text, and in an input that is one record, the bytes are the data.
+    // Within text, and in an input that is one record, the bytes of a mark are data.
     assert_eq!(data(&[b"a\n", MARK, b"b"].concat(), &[]), [b"a".to_vec(), marked(b"b")]);
     assert_eq!(data(&marked(b"a"), &["--whole"]), [marked(b"a")]);
 }
 
 #[test]
-fn text_in_another_encoding_is_refused_by_name() {
+fn text_in_another_encoding_is_rejected_by_name() {
     let utf_16 =
         |mark: &[u8]| [mark, &"{\"id\":1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat();
     for form in [&[][..], &["--key-field", "/id"], &["--base64"], &["--entries"]] {
@@ -125,7 +125,7 @@ fn text_in_another_encoding_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_too_long_carries_the_key_that_is_known() {
+fn a_rejected_record_contains_its_key_if_that_could_be_determined() {
     let rejected = |input: &[u8], more: &[&str]| all(input, more, 100).remove(0).unwrap_err();
     let line = b"x".repeat(103);
     let keys = |rejected: Rejected| rejected.keys.map(|keys| keys.0);
@@ -135,21 +135,21 @@ fn what_is_too_long_carries_the_key_that_is_known() {
     assert_eq!(keys(rejected(&line, &["--key-field", "/id"])), None);
     let long_field = format!("{{\"id\":\"i\",\"x\":\"{}\"}}", "x".repeat(83));
     assert_eq!(keys(rejected(long_field.as_bytes(), &["--key-field", "/id"])).as_deref(), Some("i"));
-    // Only what is cut says so.
+    // Only truncated data is marked as such.
     assert!(!rejected(&b"x".repeat(101), &["--key", "k"]).is_cut);
     assert!(rejected(&line, &["--key", "k"]).is_cut);
 }
 
-/// The dead letter of what a run did not send, as a line.
+/// Returns the dead letter of rejected input as a line.
 fn letter(rejected: &Rejected) -> Vec<u8> {
     let names = ["test".to_owned()];
     [serde_json::to_vec(&DeadLetter::of_rejected(rejected, &names)).unwrap(), b"\n".to_vec()].concat()
 }
 
 proptest! {
-    /// The dead letter of a record is the entry of that record, whatever its key and data.
+    /// Checks any key and data.
     #[test]
-    fn a_dead_letter_of_a_record_is_its_entry(
+    fn a_dead_letter_is_the_entry_of_its_record(
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         key in "\\PC{1,20}",
         hash_key in prop::option::of(any::<u128>()),
@@ -163,10 +163,10 @@ proptest! {
         prop_assert_eq!((again.explicit_hash_key(), again.hash_key), (hash_key, sent.record.hash_key));
     }
 
-    /// Whatever the input, in every form: a dead letter that is sent again is a record with the input's bytes, or is set
-    /// aside as the same dead letter.
+    /// Checks every form with any input: the dead letter, read again, is a record with the input's bytes or the same dead
+    /// letter.
     #[test]
-    fn a_dead_letter_sent_again_is_the_record_or_the_same_letter(
+    fn a_dead_letter_read_again_becomes_the_record_or_the_same_letter(
         lines in prop::collection::vec(prop_oneof![
             "[ -~]{0,120}",
             "[A-Za-z0-9+/]{0,30}={0,2}",
@@ -180,7 +180,7 @@ proptest! {
     ) {
         for (line, read) in lines.iter().filter(|line| !line.is_empty()).zip(all(lines.join("\n").as_bytes(), form, 40)) {
             let Err(rejected) = read else { continue };
-            // A larger limit, under which the first reason may be gone.
+            // Under a larger limit, the first reason may no longer apply.
             match all(&letter(&rejected), &["--entries"], 1000).remove(0) {
                 Ok(record) => {
                     prop_assert!(!rejected.is_cut);

@@ -1,4 +1,4 @@
-//! Sending again what failed, on a virtual clock: a queue against a service that fails at random.
+//! Simulates resends on a virtual clock: a queue against a service that fails at random.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::publish::input::record::{Place, Record};
 const RECORDS: u64 = 5000;
 const LATENCY: Duration = Duration::from_millis(3);
 
-/// What a service does at random: shares of entries, and of requests whose answer is lost.
+/// A service that fails at random: the shares of entries that fail, and of requests whose answer is lost.
 #[derive(Clone, Copy)]
 struct Service {
     failed: f64,
@@ -31,7 +31,7 @@ impl Service {
         }
     }
 
-    /// How long a loop takes that resends at once whatever was not acknowledged, in requests of 500.
+    /// The time that a loop takes that resends failed entries at once, in requests of 500.
     fn loop_takes(self, seed: u64) -> Duration {
         let mut random = fastrand::Rng::with_seed(seed);
         let (mut left, mut took) = (RECORDS, Duration::ZERO);
@@ -45,7 +45,7 @@ impl Service {
     }
 }
 
-/// How long a run takes.
+/// The time that a run takes.
 fn takes(service: Service, shards: u32, ordered: bool, seed: u64) -> Duration {
     let mut random = fastrand::Rng::with_seed(seed);
     let packing = Packing { ordered, aggregate_bytes: None };

@@ -1,22 +1,22 @@
-//! What was sent to a shard and answered since the last decision about its pace. Pure.
+//! The requests and answers of a shard since the last decision about its pace. Pure.
 
 use std::time::Duration;
 
 use super::super::load::Verdicts;
 use super::mode::{TOLERATED, TOLERATED_IN_FREE, TOLERATED_ONCE};
 
-/// An epoch lasts this long at least, one at a low rate longer.
+/// The minimum duration of an epoch in seconds. At a low rate it is longer.
 const SHORTEST: f64 = 0.15;
 const SHORTEST_TEST: f64 = 0.3;
 /// Seconds after which few entries are enough.
 const LONG: f64 = 1.0;
 /// Seconds after which any entry is enough.
 const LONGEST: f64 = 5.0;
-/// So many accepted entries tell the chance of an entry to within a seventh.
+/// This many accepted entries determine an entry's chance to within a seventh.
 const ENOUGH_ACCEPTED: u32 = 50;
-/// So many entries are enough if the shard refuses nearly all of them.
+/// This many entries are enough if the shard refuses nearly all of them.
 const ENOUGH_JUDGED: u32 = 500;
-/// Where less than this part of the rate was used, nothing is learned from its success.
+/// The part of the rate that must be used for its success to count.
 const USED: f64 = 0.8;
 
 #[derive(Debug, Clone, Default)]
@@ -34,22 +34,22 @@ pub(super) struct Epoch {
 /// The findings of an epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Findings {
-    /// 0 to 1.
+    /// The refused share, 0 to 1.
     pub(super) refused: f64,
     pub(super) are_scattered: bool,
     /// More than one request had refused entries.
     is_repeated: bool,
-    /// Load a second that was sent.
+    /// The load per second that was sent.
     pub(super) offered: f64,
-    /// Load a second that was accepted, or would have been if every entry had been judged.
+    /// The load per second that was accepted, or would have been if every entry had been judged.
     pub(super) accepted: f64,
-    /// As much was sent as the rate allowed.
+    /// The load that was sent reached the rate.
     pub(super) is_used: bool,
     pub(super) seconds: f64,
 }
 
 impl Findings {
-    /// Whether entries were refused in a number that calls for action.
+    /// Whether so many entries were refused that the pace must change.
     pub(super) fn is_refusing(&self) -> bool {
         self.refused > if self.is_repeated { TOLERATED } else { TOLERATED_ONCE }
     }
@@ -61,7 +61,7 @@ impl Findings {
 }
 
 impl Epoch {
-    /// An epoch that follows a decision.
+    /// Starts an epoch after a decision.
     pub(super) fn after(now: Duration) -> Self {
         Self { last: now, ..Self::default() }
     }
@@ -91,7 +91,7 @@ impl Epoch {
         self.verdicts.refused_share()
     }
 
-    /// The findings once there is enough to judge by.
+    /// Returns the findings once there are enough entries to judge by.
     pub(super) fn findings(&self, rate: f64, is_test: bool, now: Duration) -> Option<Findings> {
         let elapsed = now.saturating_sub(self.begun?).as_secs_f64();
         let (judged, accepted) = (self.verdicts.judged(), self.verdicts.accepted.records);
@@ -115,7 +115,7 @@ impl Epoch {
         })
     }
 
-    /// Whether there are refusals that need no epoch: a request or two over the limit of a shard that had been idle.
+    /// Whether the refusals need no epoch: they are from one or two requests over the limit of a shard that had been idle.
     pub(super) fn is_plain(&self) -> bool {
         let verdicts = &self.verdicts;
         verdicts.judged() >= 200 && verdicts.refused_share() > 2.0 * TOLERATED_IN_FREE && !verdicts.are_scattered()

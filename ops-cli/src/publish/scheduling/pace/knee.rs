@@ -2,7 +2,7 @@
 
 use super::DOCUMENTED;
 
-/// The logarithm of two loads' ratio at which they are different.
+/// Two loads are different if the logarithm of their ratio exceeds this.
 const DIFFERENT: f64 = 0.35;
 
 /// The accepted load at the last refusals, and how much it differed from the one before.
@@ -14,7 +14,8 @@ pub(super) struct Knee {
 }
 
 impl Knee {
-    /// Adds the load that was accepted a second. More than a shard's documented limit comes from what it had saved.
+    /// Adds the load that was accepted per second. It is capped at the documented limit, because more comes from the shard's
+    /// burst capacity.
     pub(super) fn add(&mut self, accepted: f64) {
         let accepted = accepted.clamp(1.0, DOCUMENTED);
         let difference = self.last.map_or(0.0, |last| (accepted / last).ln().abs());
@@ -22,7 +23,7 @@ impl Knee {
         self.last = Some(accepted);
     }
 
-    /// Whether the last load differed from the one before: the limit has changed, or there is a competitor.
+    /// Whether the last load differed from the one before. Then the limit changed, or there is a competitor.
     pub(super) fn has_moved(&self) -> bool {
         self.differences[0] > DIFFERENT
     }

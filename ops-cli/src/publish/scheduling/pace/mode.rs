@@ -1,4 +1,4 @@
-//! What the refusals of a shard call for: a state machine over the findings of each epoch. Pure.
+//! The reaction to a shard's refusals: a state machine over the findings of each epoch. Pure.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::super::load::DOCUMENTED;
 use super::epoch::Findings;
 use super::knee::Knee;
 
-/// A share of refused entries that calls for no action.
+/// A refused share that needs no reaction.
 pub(super) const TOLERATED: f64 = 0.03;
 /// The same in an epoch whose refused entries were in one request: another producer's burst may have preceded it.
 pub(super) const TOLERATED_ONCE: f64 = 0.2;
-/// The same while nothing is known about the shard, where a mistake costs most.
+/// The same while the cause of refusals is not known, where a mistake costs most.
 pub(super) const TOLERATED_IN_FREE: f64 = 0.05;
 /// A test succeeds if it lowers the refused share to this part of what it was, and below `TOLERATED`.
 const CLEARED: f64 = 0.25;
@@ -29,7 +29,7 @@ const FIRST_GROWTH: f64 = 0.04;
 const ACCELERATION: f64 = 3.0;
 const FASTEST_GROWTH: f64 = 5.0;
 const RECOVERY_GROWTH: f64 = 2.0;
-/// A longer epoch counts as one of so many seconds: its growth is not tried in steps.
+/// A longer epoch counts as this many seconds, because its growth is not tested in steps.
 const LONGEST_STEP_SECONDS: f64 = 0.4;
 /// `Contended`: the refused share beside a competitor at a low rate, as long as no test has found it.
 const ASSUMED_BASELINE: f64 = 0.1;
@@ -38,11 +38,11 @@ const WORTH_IT: f64 = 0.7;
 /// The same while the rate is unlimited.
 const UNLIMITED_WORTH_IT: f64 = 0.5;
 const CONTENDED_DECREASE: f64 = 0.8;
-/// `Contended`: the growth of the rate in each epoch, until refusals rise and from then on.
+/// `Contended`: the growth of the rate in each epoch, before and after refusals rise.
 const UNAFFECTED: f64 = 0.9;
 const FAST_RISE: f64 = 2.0;
 const SLOW_RISE: f64 = 1.2;
-/// With a larger share than this refused, the shard accepts nothing: sending more is of no use.
+/// With a larger refused share than this, the shard accepts nothing, and sending more is useless.
 const HOPELESS: f64 = 0.999;
 const HOPELESS_DECREASE: f64 = 0.3;
 /// The time until the first test, if the refusals were scattered.
@@ -54,16 +54,17 @@ const LAST_RETEST: Duration = Duration::from_secs(20);
 pub(super) enum Mode {
     /// Few refusals, or none. The rate is unlimited.
     Free,
-    /// Many refusals of unknown cause. The rate is halved, to see whether it matters at all.
+    /// Many refusals of unknown cause. The rate is halved to see whether it matters.
     Checking(Test),
     /// Many refusals of unknown cause. The rate is lowered step by step, for one epoch each.
     Testing(Test),
-    /// The refusals ended when less was sent: our own load causes them. The rate is just above what the shard accepts.
+    /// The refusals ended when less was sent, so that our own load causes them. The rate is just above the load that the
+    /// shard accepts.
     Limited { growth: f64 },
     /// The refusals did not end: others write to the shard, or it refuses at random. The rate is raised as long as that is
-    /// worth it, and unlimited if the refusals were scattered from the start.
+    /// worth it. It is unlimited if the refusals were scattered from the start.
     Contended {
-        /// The share that the test found refused.
+        /// The refused share that the test found.
         baseline: f64,
         retest: Duration,
         interval: Duration,
@@ -80,7 +81,7 @@ pub(super) struct Test {
     resume: Resume,
 }
 
-/// What to return to if the rate turns out not to matter.
+/// The mode to return to if the rate turns out not to matter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Resume {
     rate: f64,
@@ -100,18 +101,18 @@ impl Mode {
     }
 }
 
-/// The first test, at the documented rate.
+/// Starts the first test, at the documented rate.
 pub(super) fn first_test(refused: f64) -> (Mode, f64) {
     test(DOCUMENTED, refused)
 }
 
-/// A test that begins at a rate.
+/// Starts a test at a rate.
 fn test(rate: f64, refused: f64) -> (Mode, f64) {
     let resume = Resume { rate, interval: FIRST_RETEST };
     (Mode::Testing(Test { step: 1, refused, accepted: rate, resume }), rate)
 }
 
-/// A check of whether the rate matters.
+/// Starts a check whether the rate matters.
 fn check(rate: f64, findings: Findings, interval: Duration) -> (Mode, f64) {
     let Findings { refused, offered, accepted, .. } = findings;
     let resume = Resume { rate, interval: (interval * 2).min(LAST_RETEST) };
@@ -119,7 +120,7 @@ fn check(rate: f64, findings: Findings, interval: Duration) -> (Mode, f64) {
     (Mode::Checking(Test { step: 0, refused, accepted, resume }), offered * CHECK)
 }
 
-/// The next mode and rate.
+/// Returns the next mode and rate.
 pub(super) fn decide(mode: &Mode, rate: f64, findings: Findings, knee: &Knee, now: Duration) -> (Mode, f64) {
     let Findings { refused, accepted, .. } = findings;
     match mode {
@@ -127,7 +128,7 @@ pub(super) fn decide(mode: &Mode, rate: f64, findings: Findings, knee: &Knee, no
         Mode::Free if refused <= HOPELESS && findings.are_scattered => {
             (Mode::Contended { baseline: refused, retest: now + FIRST_CHECK, interval: FIRST_RETEST }, rate)
         }
-        // What was accepted after a pause says nothing about the shard's rate.
+        // The load that was accepted after a pause does not show the shard's rate.
         Mode::Free => test(accepted.min(DOCUMENTED), refused),
         Mode::Checking(of) => checked(of, findings, now),
         Mode::Testing(of) => tested(of, rate, findings, knee, now),
@@ -156,7 +157,7 @@ pub(super) fn decide(mode: &Mode, rate: f64, findings: Findings, knee: &Knee, no
 
 fn grown(growth: f64, rate: f64, seconds: f64) -> (Mode, f64) {
     let seconds = seconds.min(LONGEST_STEP_SECONDS);
-    // A small rate grows by a larger part, so that producers on one shard come to equal rates.
+    // A small rate grows by a larger part, so that producers on one shard converge to equal rates.
     let part = growth * seconds * (DOCUMENTED / rate).clamp(0.5, 2.0);
     let growth = (growth * (1.0 + ACCELERATION * seconds)).min(FASTEST_GROWTH);
     (Mode::Limited { growth }, rate * (1.0 + part.min(1.0)))
@@ -215,7 +216,7 @@ fn tested(of: &Test, rate: f64, findings: Findings, knee: &Knee, now: Duration) 
     let Findings { refused, accepted, .. } = findings;
     if of.is_cleared(refused) {
         let growth = if knee.has_moved() { RECOVERY_GROWTH } else { FIRST_GROWTH };
-        // The first step sends what was accepted, the others less.
+        // The first step sends the load that was accepted, later steps send less.
         return (Mode::Limited { growth }, if of.step == 1 { rate } else { rate / TEST });
     }
     let is_unchanged = of.step > 1 && (refused >= of.refused * UNCHANGED || of.step == TEST_STEPS);

@@ -1,4 +1,4 @@
-//! The pace against simulated shards, on a virtual clock. Each test states the throughput that it demands.
+//! The pace against simulated shards, on a virtual clock. Each test states the throughput that it requires.
 
 mod simulation;
 
@@ -8,12 +8,12 @@ use super::super::load::Fate;
 use super::*;
 use simulation::{World, loops_rate, simulate};
 
-/// The mean throughput of one producer in several runs, from a second on.
+/// The mean throughput of one producer in several runs, from this second on.
 fn mean(world: &World, from: usize) -> f64 {
     (1..=4).map(|seed| simulate(world, seed)[0].reached(from, 60).accepted_per_second).sum::<f64>() / 4.0
 }
 
-/// A shard of 1,000 records/s with a competitor that sends so many records every so many milliseconds.
+/// A shard of 1,000 records/s with a competitor that sends `records` every `every` milliseconds.
 fn competed((records, every): (u32, u64), latency: u64, jitter: f64) -> World {
     let competitor = Some((records, Duration::from_millis(every)));
     World { competitor, jitter, latency: Duration::from_millis(latency), ..World::limited(1000.0) }
@@ -39,7 +39,7 @@ fn random_refusals_leave_nine_tenths_of_what_a_loop_without_pacing_reaches() {
 }
 
 #[test]
-fn a_hard_limit_is_held_at_98_percent_with_less_than_5_percent_refused() {
+fn the_pace_reaches_98_percent_of_a_hard_limit_with_less_than_5_percent_refused() {
     for limit in [300.0, 1000.0, 5000.0] {
         for latency in [1, 5, 20, 50] {
             let world = World { latency: Duration::from_millis(latency), ..World::limited(limit) };
@@ -52,7 +52,7 @@ fn a_hard_limit_is_held_at_98_percent_with_less_than_5_percent_refused() {
 }
 
 #[test]
-fn a_hard_limit_that_refuses_any_entries_is_held_after_four_seconds() {
+fn a_hard_limit_that_refuses_arbitrary_entries_is_reached_within_four_seconds() {
     for limit in [300.0, 1000.0, 5000.0] {
         for latency in [1, 5, 20, 50] {
             let latency = Duration::from_millis(latency);
@@ -67,7 +67,7 @@ fn a_hard_limit_that_refuses_any_entries_is_held_after_four_seconds() {
 }
 
 #[test]
-fn a_limit_in_bytes_is_held_like_one_in_records() {
+fn a_limit_in_bytes_is_reached_like_one_in_records() {
     let world = World { bytes: 5000, ..World::limited(DOCUMENTED) };
     let later = simulate(&world, 1)[0].reached(3, 60);
     let attainable = DOCUMENTED / Load::of(5000).amount;
@@ -75,7 +75,7 @@ fn a_limit_in_bytes_is_held_like_one_in_records() {
 }
 
 #[test]
-fn beside_a_producer_that_offers_one_and_a_half_times_the_limit_a_third_of_the_shard_is_ours() {
+fn a_run_gets_a_third_of_a_shard_beside_a_producer_that_offers_one_and_a_half_times_the_limit() {
     for (records, every) in [(15, 10), (75, 50), (150, 100), (500, 333)] {
         let competitor = Some((records, Duration::from_millis(every)));
         let producer = &simulate(&World { competitor, ..World::limited(1000.0) }, 1)[0];
@@ -85,9 +85,9 @@ fn beside_a_producer_that_offers_one_and_a_half_times_the_limit_a_third_of_the_s
 }
 
 /// With a request every 20 ms and a competitor that empties the bucket every 10 ms, a request finds room for 5 records on
-/// average: 250 a second are the bound, and the best constant rate reaches 240. At 50 ms the bound is 100.
+/// average. The bound is 250 records/s, of which the best constant rate reaches 240. At 50 ms the bound is 100.
 #[test]
-fn beside_a_competitor_most_of_the_bound_of_one_request_in_flight_is_reached() {
+fn a_run_reaches_most_of_the_bound_of_one_request_in_flight_beside_a_competitor() {
     for (latency, competitor, exact, varying) in [
         (20, (15, 10), 190.0, 190.0),
         (20, (75, 50), 650.0, 600.0),
@@ -106,7 +106,7 @@ fn beside_a_competitor_most_of_the_bound_of_one_request_in_flight_is_reached() {
 }
 
 #[test]
-fn what_another_producer_leaves_of_a_shard_is_used() {
+fn the_pace_uses_the_capacity_that_another_producer_leaves() {
     for latency in [5, 20, 50] {
         for (competitor, left) in [((60, 100), 400.0), ((30, 50), 400.0), ((6, 10), 400.0), ((9, 10), 100.0)] {
             for jitter in [0.0, 0.4] {
@@ -118,7 +118,7 @@ fn what_another_producer_leaves_of_a_shard_is_used() {
 }
 
 #[test]
-fn two_of_us_share_a_shard_and_lose_nothing_of_it() {
+fn two_runs_share_a_shard_without_losing_throughput() {
     for seed in 0..3 {
         let producers = simulate(&World { producers: 2, ..World::limited(1000.0) }, seed);
         let rates = [0, 1].map(|n: usize| producers[n].reached(10, 60).accepted_per_second);
@@ -141,7 +141,7 @@ fn a_changed_limit_is_reached_within_four_seconds() {
 }
 
 #[test]
-fn a_shard_that_refused_everything_is_used_again_within_five_seconds() {
+fn a_shard_that_refused_everything_is_at_full_speed_within_five_seconds() {
     let limits = vec![(0, 1000.0), (10, 0.0), (40, 1000.0)];
     let producer = &simulate(&World { limits, ..World::new() }, 1)[0];
     let (refusing, later) = (producer.reached(15, 40), producer.reached(45, 60));
@@ -151,7 +151,7 @@ fn a_shard_that_refused_everything_is_used_again_within_five_seconds() {
 }
 
 #[test]
-fn lost_answers_and_late_ones_cost_no_more_than_themselves() {
+fn lost_and_late_answers_do_not_lower_the_pace() {
     for latency in [5, 50, 200] {
         let world = World { lost: 0.05, latency: Duration::from_millis(latency), ..World::limited(1000.0) };
         let later = simulate(&world, 1)[0].reached(3, 60);
@@ -165,9 +165,9 @@ fn lost_answers_and_late_ones_cost_no_more_than_themselves() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
-    /// Limits, random refusals, latency and sizes in any combination.
+    /// Combines limits, random refusals, latency and sizes at random.
     #[test]
-    fn whatever_the_shard_does_two_thirds_of_what_it_accepts_are_reached(
+    fn the_pace_reaches_two_thirds_of_what_any_shard_accepts(
         limit in prop_oneof![100.0_f64..3000.0, Just(f64::INFINITY)],
         random in prop_oneof![Just(0.0), 0.001_f64..0.6],
         latency in 1_u64..120,
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn no_wait_is_forever_and_every_wait_ends(sizes in prop::collection::vec(1_usize..1_100_000, 1..50)) {
+    fn every_wait_is_finite_and_ends(sizes in prop::collection::vec(1_usize..1_100_000, 1..50)) {
         let mut pace = Pace::new();
         pace.take(10, Duration::ZERO);
         let mut verdicts = Verdicts::default();

@@ -18,7 +18,7 @@ fn packing(packing: Packing) -> Queue {
     Queue::new(ShardMap::even(4), packing, Rate::new(None, None, Duration::ZERO))
 }
 
-/// The entries of the next request, which is answered at once.
+/// Returns the entries of the next request, which is answered at once.
 fn sent(queue: &mut Queue, now: Duration) -> Vec<Entry> {
     match queue.next(now) {
         Next::Send(request) => {
@@ -29,7 +29,7 @@ fn sent(queue: &mut Queue, now: Duration) -> Vec<Entry> {
     }
 }
 
-/// Refuses enough of the record's shard for its pace to be lowered.
+/// Refuses so many of the record's shard that its pace is lowered.
 fn refuse(queue: &mut Queue, record: &Record) {
     let load = Load { records: 500, amount: 500.0 };
     queue.lanes[queue.shards.index_of(record.hash_key)].pace.take(10, Duration::ZERO);
@@ -50,7 +50,7 @@ fn a_request_mixes_shards_and_has_500_records() {
 }
 
 #[test]
-fn a_shard_has_one_request_in_flight_and_one_that_waits_for_it() {
+fn a_shard_has_one_request_in_flight_and_one_prepared() {
     let mut queue = Queue::new(
         ShardMap::even(1),
         Packing { ordered: false, aggregate_bytes: None },
@@ -77,7 +77,7 @@ fn a_shard_has_one_request_in_flight_and_one_that_waits_for_it() {
 }
 
 #[test]
-fn a_shard_that_refuses_holds_back_itself_alone() {
+fn a_shard_that_refuses_entries_delays_no_other_shard() {
     let mut queue = queue(false);
     let refused = record(0, "a", 10);
     refuse(&mut queue, &refused);
@@ -95,7 +95,7 @@ fn a_shard_that_refuses_holds_back_itself_alone() {
 }
 
 #[test]
-fn what_is_refused_waits_and_goes_first() {
+fn a_refused_entry_pauses_and_is_sent_first() {
     let mut queue = queue(false);
     queue.push(record(0, "k", 10));
     let entry = sent(&mut queue, Duration::ZERO).remove(0);
@@ -110,7 +110,7 @@ fn what_is_refused_waits_and_goes_first() {
 }
 
 #[test]
-fn a_split_shard_is_sent_to_as_its_children() {
+fn entries_of_a_split_shard_are_sent_to_its_children() {
     let mut queue = queue(false);
     for offset in 0..100 {
         queue.push(record(offset, &format!("k{offset}"), 10));
@@ -120,7 +120,7 @@ fn a_split_shard_is_sent_to_as_its_children() {
 }
 
 #[test]
-fn an_interrupt_takes_back_what_was_never_sent() {
+fn an_interrupt_takes_back_records_that_were_never_sent() {
     let mut queue = queue(true);
     for offset in 0..10 {
         queue.push(record(offset, "one", 10));
@@ -133,7 +133,7 @@ fn an_interrupt_takes_back_what_was_never_sent() {
 }
 
 #[test]
-fn an_aggregate_is_for_one_shard_and_one_record_alone_is_none() {
+fn an_aggregate_is_for_one_shard_and_has_at_least_two_records() {
     let mut queue = packing(Packing { ordered: false, aggregate_bytes: Some(1000) });
     for offset in 0..200 {
         queue.push(record(offset, &format!("k{offset}"), 50));
@@ -160,7 +160,7 @@ fn an_aggregate_is_for_one_shard_and_one_record_alone_is_none() {
 }
 
 #[test]
-fn a_key_has_one_aggregate_under_way_with_as_many_as_fit() {
+fn a_key_has_one_aggregate_in_flight_with_as_many_records_as_fit() {
     let mut queue = packing(Packing { ordered: true, aggregate_bytes: Some(1000) });
     for offset in 0..20 {
         queue.push(record(offset, "one", 100));
@@ -169,7 +169,7 @@ fn a_key_has_one_aggregate_under_way_with_as_many_as_fit() {
     let mut first = sent(&mut queue, Duration::ZERO);
     assert_eq!(offsets(&first), (0..9).collect::<Vec<_>>());
     assert!(matches!(queue.next(Duration::ZERO), Next::Nothing));
-    // The first two are given up, the others sent again: they go before what was never sent.
+    // The first two are abandoned. The others are resent, before entries that were never sent.
     let again = first.split_off(2);
     queue.settle(&first, again, Duration::from_millis(50));
     let second = sent(&mut queue, Duration::from_millis(50));
@@ -180,9 +180,9 @@ fn a_key_has_one_aggregate_under_way_with_as_many_as_fit() {
 }
 
 proptest! {
-    /// Whatever fails, each record is settled once, and the records of a key one after the other.
+    /// Whatever fails, each record is settled once, and the records of a key in order.
     #[test]
-    fn nothing_is_lost_and_a_key_keeps_its_order(
+    fn no_entry_is_lost_and_each_key_keeps_its_order(
         keys in prop::collection::vec((0_u8..6, 1_usize..200), 1..300),
         fates in prop::collection::vec(0_u8..5, 50),
         ordered in any::<bool>(),
@@ -213,7 +213,7 @@ proptest! {
                         refuse(&mut queue, &entries[0].record);
                         (0, now)
                     }
-                    // Some are given up, or were put on the shard they are for.
+                    // Some are abandoned, or were put on their shard.
                     2 => (entries.len() / 2, now),
                     _ => (entries.len(), now),
                 };

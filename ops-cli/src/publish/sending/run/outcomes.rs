@@ -26,7 +26,7 @@ impl Run {
         self.queue.answered(request.id, took);
         match result {
             Ok(answer) => {
-                // The next request goes out first: with one request in flight, settling would cost throughput.
+                // The next request is sent first: with one request in flight, settling would cost throughput.
                 if answer.accepts_all() && self.queue.has_a_full_request() {
                     self.send_what_may_be_sent();
                 }
@@ -94,8 +94,8 @@ impl Run {
         }
     }
 
-    /// Whether the shard that accepted these entries together is the shard of each of them. A single record is at home
-    /// anywhere; if its shard is unexpected, the map is out of date.
+    /// Whether the shard that accepted these entries together is the shard of each of them. A single record is correct on
+    /// any shard. If its shard is unexpected, the map is out of date.
     fn is_at_home(&mut self, entries: &[Entry], shard_id: &str) -> bool {
         let takes = self.queue.shards().takes(shard_id, entries.iter().map(|entry| entry.record.hash_key));
         if takes != Some(true) {
@@ -111,8 +111,8 @@ impl Run {
         self.queue.settle(entries, Vec::new(), Duration::ZERO);
     }
 
-    /// Aggregates that were put on one shard with records of another in them, as a split does: consumers drop those (as
-    /// the KCL does) or take them, so that they are sent again, and may repeat.
+    /// Resends the records of aggregates that a reshard put on the shard of another record. Consumers such as the KCL drop
+    /// those records, others accept them, so that they may repeat.
     fn replace_misplaced(&mut self) {
         let (now, time) = (self.begun.elapsed(), Timestamp::now().as_millisecond());
         for Misplaced { entries, shard_id, sequence_number } in std::mem::take(&mut self.misplaced) {
@@ -163,7 +163,7 @@ impl Run {
         self.stop_if_nothing_succeeds(sent, now, &reason);
     }
 
-    /// Takes back the entries of a request that was abandoned before it was complete.
+    /// Returns the entries of a request that was abandoned before it was complete to the queue.
     fn take_back(&mut self, entries: Vec<Entry>) {
         self.queue.settle(&entries, Vec::new(), Duration::ZERO);
         let (unsent, sent_before): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.attempts == 1);
@@ -173,10 +173,10 @@ impl Run {
         }
     }
 
-    /// A request that was sent at `sent` acknowledged nothing. Ends the run if none has for as long as a record is tried.
+    /// Ends the run if no request was acknowledged for as long as a record is retried. The request sent at `sent` was not.
     fn stop_if_nothing_succeeds(&mut self, sent: Duration, now: Duration, reason: &str) {
         if self.queue.held() == 0 {
-            // What comes later is judged by itself.
+            // The next request is judged on its own.
             self.failing_since = None;
             return;
         }
@@ -189,8 +189,8 @@ impl Run {
         }
     }
 
-    /// Resends the entries of a put after a pause, except for those whose deadline would be over by then. They were sent at
-    /// `sent`.
+    /// Resends the entries of a put that was sent at `sent` after a pause. Entries whose deadline would be over by the end
+    /// of the pause are abandoned.
     fn again(&mut self, mut entries: Vec<Entry>, reason: &str, extent: Extent, sent: Duration, now: Duration) {
         let pause = after_failure(&mut entries, extent, fastrand::f64());
         for entry in &mut entries {
@@ -200,8 +200,8 @@ impl Run {
         self.retry(entries, reason, now + pause, |entry| entry.tried <= deadline);
     }
 
-    /// Resends entries that a shard refused for its limit. The pace decides when. No record is abandoned because of our
-    /// pace: its deadline counts only while the shard accepts nothing.
+    /// Resends entries that a shard throttled. The pace decides when. No record is abandoned because of our pace: its
+    /// deadline counts only while the shard accepts nothing.
     fn throttled(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) {
         self.ledger.tally.throttled += entries.len() as u64;
         let Some(first) = entries.first() else { return };
@@ -222,7 +222,7 @@ impl Run {
         self.queue.settle(&dead, again, due);
     }
 
-    /// A record went to another shard than the map has: the stream was resharded.
+    /// Fetches the map of shards again, because a record went to another shard than the map has.
     pub(super) fn ask_for_shards(&mut self) {
         if self.resharding.is_none() && self.resharded.elapsed() > RESHARD_EVERY {
             let (client, stream) = (self.client.clone(), self.stream.clone());
@@ -234,7 +234,7 @@ impl Run {
     pub(super) fn reshard(&mut self, shards: Option<Result<ShardMap>>) {
         self.resharding = None;
         self.resharded = Instant::now();
-        // A map that is out of date costs pacing, not records: it is asked for again when the next record shows it.
+        // An outdated map costs pacing, not records. It is fetched again when the next record shows that.
         if let Some(Ok(shards)) = shards {
             self.queue.reshard(shards);
         }
@@ -242,7 +242,7 @@ impl Run {
     }
 }
 
-/// The verdicts on a request's puts.
+/// Pairs the fates of a request's puts with their shards and loads.
 fn verdicts(request: &Request, fates: impl Iterator<Item = Fate>) -> impl Iterator<Item = Verdict> {
     let mut entries = request.entries.iter();
     request.puts.iter().zip(fates).filter_map(move |(Put { entries: count, bytes, .. }, fate)| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::super::load::{Fate, Load, Verdicts};
 use super::super::Pace;
 
-/// A shard as Kinesis limits it: a bucket that holds one second.
+/// A shard with the limits of Kinesis: a bucket that holds one second.
 struct Shard {
     limit: f64,
     tokens: f64,
@@ -28,14 +28,14 @@ impl Shard {
     }
 }
 
-/// What a run meets.
+/// The shard, the network and the competitor of a run.
 #[derive(Clone)]
 pub struct World {
-    /// Load a second that the shard accepts, from these times (in seconds) on.
+    /// The load per second that the shard accepts, from each of these times (in seconds) on.
     pub limits: Vec<(u64, f64)>,
     /// The share of entries that are refused at random.
     pub random: f64,
-    /// A shard at its limit refuses any of a request's entries instead of the last.
+    /// A shard at its limit refuses any of a request's entries instead of the last ones.
     pub is_scattered: bool,
     /// The share of requests whose answer is lost.
     pub lost: f64,
@@ -76,7 +76,7 @@ impl World {
     }
 }
 
-/// An answer that is under way.
+/// An answer on its way to the producer.
 struct Answer {
     sent: Duration,
     due: Duration,
@@ -84,7 +84,7 @@ struct Answer {
     is_lost: bool,
 }
 
-/// A producer: one request under way, of 500 records at most, built at 30,000 records a second.
+/// A producer with one request in flight, of at most 500 records, built at 30,000 records/s.
 pub struct Producer {
     pace: Pace,
     under_way: Option<Answer>,
@@ -133,7 +133,7 @@ impl Producer {
     }
 }
 
-/// What a producer reached, from one second to another.
+/// The results of a producer in a range of seconds.
 #[derive(Debug)]
 pub struct Reached {
     pub accepted_per_second: f64,
@@ -175,7 +175,7 @@ pub fn simulate(world: &World, seed: u64) -> Vec<Producer> {
     producers
 }
 
-/// What a loop that sends the next request after each answer, whatever is refused, would have accepted.
+/// The load that a loop without pacing would have accepted, which sends the next request after each answer.
 pub fn loops_rate(world: &World) -> f64 {
     500.0 / (world.latency.as_secs_f64() + 500.0 / BUILT_PER_SECOND) * (1.0 - world.random)
 }
