@@ -5,7 +5,6 @@
 //! `sink` and `sweep`.
 
 mod catalog;
-mod digest_set;
 mod event;
 pub mod follow;
 mod groups;

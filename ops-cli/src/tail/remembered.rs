@@ -1,8 +1,6 @@
 //! The identities of recent events, in bounded memory.
 
-use std::collections::VecDeque;
-
-use super::digest_set::DigestSet;
+use std::collections::{HashSet, VecDeque};
 
 /// The most identities of one generation. A generation ends at the next new timestamp.
 const GENERATION: usize = 100_000;
@@ -13,7 +11,7 @@ const MOST: usize = 1_000_000;
 #[derive(Debug)]
 pub struct Remembered {
     /// The generations, each with the first timestamp it covers. The first one also covers all earlier timestamps.
-    generations: VecDeque<(i64, DigestSet)>,
+    generations: VecDeque<(i64, HashSet<u128>)>,
     len: usize,
     newest: i64,
     complete_since: i64,
@@ -21,7 +19,7 @@ pub struct Remembered {
 
 impl Default for Remembered {
     fn default() -> Self {
-        let generations = VecDeque::from([(i64::MIN, DigestSet::default())]);
+        let generations = VecDeque::from([(i64::MIN, HashSet::default())]);
         Self { generations, len: 0, newest: i64::MIN, complete_since: i64::MIN }
     }
 }
@@ -39,7 +37,7 @@ impl Remembered {
         }
         let is_full = self.generations.back().is_some_and(|(_, last)| last.len() >= GENERATION);
         if is_full && timestamp > self.newest {
-            self.generations.push_back((timestamp, DigestSet::default()));
+            self.generations.push_back((timestamp, HashSet::default()));
         }
         self.newest = self.newest.max(timestamp);
         let mut latest_first = self.generations.iter_mut().rev();

@@ -1,6 +1,8 @@
 //! One run of `tail`: rounds over all log groups, and the events of a Live Tail session in between.
 
 mod groups;
+mod last_events;
+mod live_tail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +15,16 @@ use super::event::Event;
 use super::follow::Follower;
 use super::groups::GroupPattern;
 use super::identity::IdentifyBy;
-use super::last::Last;
-use super::live::{Live, MOST_GROUPS, Update};
 use super::reorder::Reorder;
 use super::sink::Sink;
-use super::sweep::{Budget, Query, Step, Sweep, Swept, is_expiry};
+use super::sweep::{Budget, Query, Step, Sweep, Swept};
 use super::{invocation, pace, renewal};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::progress::note;
 use groups::{Group, Presence};
+use live_tail::LiveTail;
 
 /// How often log groups are listed again, for those that appeared.
 const LISTED_EVERY: Duration = Duration::from_secs(5);
@@ -59,10 +60,7 @@ pub struct Session<'a> {
     budget: Budget,
     groups: Vec<Group>,
     listed: Option<Instant>,
-    live: Option<Live>,
-    has_live_session: bool,
-    live_is_refused: bool,
-    is_sampling: bool,
+    live: LiveTail,
     reorder: Reorder,
     sink: Sink,
     is_complete: bool,
@@ -85,10 +83,7 @@ impl<'a> Session<'a> {
             budget: Budget::default(),
             groups: Vec::new(),
             listed: None,
-            live: None,
-            has_live_session: false,
-            live_is_refused: false,
-            is_sampling: false,
+            live: LiveTail::new(options.is_live),
             reorder: Reorder::new(options.reorder_ms),
             sink,
             is_complete: false,
@@ -112,9 +107,7 @@ impl<'a> Session<'a> {
         if let Some(request_id) = self.options.request_id.clone() {
             return self.show_invocation(&request_id).await;
         }
-        if self.options.is_live {
-            self.begin_live().await?;
-        }
+        self.begin_live().await?;
         if let Some(count) = self.options.last {
             self.show_last(count).await?;
         }
@@ -132,7 +125,7 @@ impl<'a> Session<'a> {
             if !self.options.follows || self.is_over() {
                 break;
             }
-            let pause = match self.has_live_session {
+            let pause = match self.live.is_connected() {
                 true => POLLED_BESIDE_LIVE,
                 false => pace::pause(is_quiet, self.groups.len()),
             };
@@ -246,90 +239,12 @@ impl<'a> Session<'a> {
         let ends = Instant::now() + pause;
         while !self.is_complete {
             let wakes = if self.reorder.is_empty() { ends } else { ends.min(Instant::now() + RELEASED_EVERY) };
-            let update = match &mut self.live {
-                Some(live) => tokio::time::timeout_at(wakes, live.next()).await.ok(),
-                None => {
-                    tokio::time::sleep_until(wakes).await;
-                    None
-                }
-            };
-            let polls_now = match update {
-                Some(update) => self.live_update(update),
-                None => false,
-            };
+            let update = tokio::time::timeout_at(wakes, self.live.next()).await;
+            let polls_now = update.is_ok_and(|update| self.live_update(update));
             self.release(i64::MAX)?;
             if polls_now || Instant::now() >= ends {
                 break;
             }
-        }
-        Ok(())
-    }
-
-    /// Takes an update of the Live Tail session. Returns whether the next round is due at once.
-    fn live_update(&mut self, update: Update) -> bool {
-        match update {
-            Update::Began => {
-                self.has_live_session = true;
-                self.groups.iter_mut().for_each(|group| group.live = Default::default());
-                true
-            }
-            Update::Events { events, is_sampled } => {
-                if is_sampled && !std::mem::replace(&mut self.is_sampling, is_sampled) {
-                    note("Live Tail samples: more than 500 events a second match; polling shows the others");
-                }
-                self.is_sampling = is_sampled;
-                // A line that was polled before may also be another, identical one: only polling can tell.
-                let mut has_repeated = false;
-                let mut new = Vec::new();
-                let end = self.options.query.end.unwrap_or(i64::MAX);
-                for event in events.into_iter().filter(|event| event.timestamp <= end) {
-                    let Some(group) = self.groups.iter_mut().find(|group| *group.name == *event.log_group) else {
-                        continue;
-                    };
-                    if group.follower.is_new_in(&mut group.live, event.identified()) {
-                        new.push(event);
-                    } else {
-                        has_repeated = true;
-                    }
-                }
-                self.take(new);
-                is_sampled || has_repeated
-            }
-            Update::Broke(cause) => {
-                self.has_live_session = false;
-                note(&format!("the Live Tail session broke off: {cause}; polling until it is back"));
-                true
-            }
-            Update::Refused(cause) => {
-                note(&format!("Live Tail is refused: {cause}; polling instead"));
-                self.live = None;
-                self.has_live_session = false;
-                self.live_is_refused = true;
-                true
-            }
-        }
-    }
-
-    async fn begin_live(&mut self) -> Result<()> {
-        if self.live_is_refused {
-            return Ok(());
-        }
-        self.live = None;
-        self.has_live_session = false;
-        if self.groups.len() > MOST_GROUPS {
-            note(&format!(
-                "a Live Tail session has at most {MOST_GROUPS} log groups, not {}; polling",
-                self.groups.len()
-            ));
-            return Ok(());
-        }
-        let mut found = Vec::new();
-        for group in &self.groups {
-            let pattern = GroupPattern(group.name.to_string());
-            found.extend(catalog::matching(&self.aws, &pattern).await?.into_iter().filter(|it| it.name == *group.name));
-        }
-        if !found.is_empty() {
-            self.live = Some(Live::begin(&self.aws, found, Arc::clone(&self.query)));
         }
         Ok(())
     }
@@ -357,53 +272,6 @@ impl<'a> Session<'a> {
         self.finish()
     }
 
-    /// Shows the last events of all groups, and lets the followers begin after them.
-    async fn show_last(&mut self, count: usize) -> Result<()> {
-        let mut found: Vec<Event> = Vec::new();
-        for index in 0..self.groups.len() {
-            loop {
-                let reader = self.groups[index].reader.clone();
-                let sink = &self.sink;
-                let mut selects = |event: &Event| sink.matches(event);
-                let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
-                match last.read(&reader).await {
-                    Ok(events) => found.extend(events),
-                    Err(error) if crate::error::is_missing(&error) => self.ended(index, Swept::NoGroup).await?,
-                    Err(error)
-                        if aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata::code(&error).is_some_and(is_expiry) =>
-                    {
-                        self.renew(reader.failed(error)).await?;
-                        continue;
-                    }
-                    Err(error) => return Err(reader.failed(error)),
-                }
-                break;
-            }
-        }
-        found.sort_by_key(|event| event.timestamp);
-        let surplus = found.len().saturating_sub(count);
-        let shown = found.split_off(surplus);
-        let since = match (shown.first(), shown.last()) {
-            _ if shown.len() < count => self.options.since,
-            // There may be more of the first one's millisecond that were not asked for.
-            (Some(first), Some(last)) if first.timestamp < last.timestamp => first.timestamp + 1,
-            (Some(first), _) => first.timestamp,
-            (None, _) => now(),
-        };
-        for group in &mut self.groups {
-            group.follower = follower(&self.options, since).resuming_at(now());
-            for event in shown.iter().filter(|event| *event.log_group == *group.name) {
-                group.follower.is_new(event.identified());
-            }
-        }
-        self.sink.fit(self.groups.len());
-        for event in shown {
-            self.sink.count(&event);
-            self.is_complete |= self.sink.show(&event)?;
-        }
-        self.sink.flush()
-    }
-
     /// Announces once that the credentials have expired, and looks for new ones.
     async fn renew(&mut self, error: Error) -> Result<()> {
         let advice = renewal::advice(self.global).await;
@@ -421,9 +289,7 @@ impl<'a> Session<'a> {
             for group in &mut self.groups {
                 group.reader = groups::reader(&self.aws, &group.name, &self.query, &self.budget);
             }
-            if self.options.is_live {
-                self.begin_live().await.ok();
-            }
+            self.begin_live().await.ok();
         }
         Ok(())
     }

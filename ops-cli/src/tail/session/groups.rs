@@ -52,7 +52,7 @@ impl Session<'_> {
                 }
             }
         }
-        if added > 0 && !is_first && self.options.is_live {
+        if added > 0 && !is_first {
             self.begin_live().await?;
         }
         Ok(())

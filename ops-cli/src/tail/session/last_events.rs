@@ -1,0 +1,56 @@
+//! `tail -n`: the last events of all groups at once.
+
+use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
+
+use super::{Session, follower, now};
+use crate::error::{Result, is_missing};
+use crate::tail::event::Event;
+use crate::tail::last::Last;
+use crate::tail::sweep::{Swept, is_expiry};
+
+impl Session<'_> {
+    /// Shows the last events of all groups, and lets the followers begin after them.
+    pub(super) async fn show_last(&mut self, count: usize) -> Result<()> {
+        let mut found: Vec<Event> = Vec::new();
+        for index in 0..self.groups.len() {
+            loop {
+                let reader = self.groups[index].reader.clone();
+                let sink = &self.sink;
+                let mut selects = |event: &Event| sink.matches(event);
+                let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
+                match last.read(&reader).await {
+                    Ok(events) => found.extend(events),
+                    Err(error) if is_missing(&error) => self.ended(index, Swept::NoGroup).await?,
+                    Err(error) if error.code().is_some_and(is_expiry) => {
+                        self.renew(reader.failed(error)).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(reader.failed(error)),
+                }
+                break;
+            }
+        }
+        found.sort_by_key(|event| event.timestamp);
+        let surplus = found.len().saturating_sub(count);
+        let shown = found.split_off(surplus);
+        let since = match (shown.first(), shown.last()) {
+            _ if shown.len() < count => self.options.since,
+            // There may be more of the first one's millisecond that were not asked for.
+            (Some(first), Some(last)) if first.timestamp < last.timestamp => first.timestamp + 1,
+            (Some(first), _) => first.timestamp,
+            (None, _) => now(),
+        };
+        for group in &mut self.groups {
+            group.follower = follower(&self.options, since).resuming_at(now());
+            for event in shown.iter().filter(|event| *event.log_group == *group.name) {
+                group.follower.is_new(event.identified());
+            }
+        }
+        self.sink.fit(self.groups.len());
+        for event in shown {
+            self.sink.count(&event);
+            self.is_complete |= self.sink.show(&event)?;
+        }
+        self.sink.flush()
+    }
+}
