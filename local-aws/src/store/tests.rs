@@ -2,8 +2,10 @@
 
 mod damage;
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fs, io};
 
 use super::check::journal::without_zeros;
 use super::{Keyspace, Store, StoreError, commits, folder};
@@ -112,20 +114,54 @@ fn journal(dir: &Path) -> PathBuf {
     journals.max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap()
 }
 
+/// Copies a directory as a kill would leave it. The engine merges tables in the background and deletes what it merged, so the
+/// copy is made again until no file changed while it was made.
 pub fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    let copied_unchanged = || -> io::Result<bool> {
+        let before = listing(from)?;
+        copy_tree(from, to)?;
+        Ok(listing(from)? == before)
+    };
+    loop {
+        match copied_unchanged() {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}"),
+        }
+        fs::remove_dir_all(to).unwrap();
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
         } else {
             // A journal is mostly zeros, which are not copied.
-            let (bytes, length) = (fs::read(entry.path()).unwrap(), entry.metadata().unwrap().len());
-            fs::write(&target, without_zeros(&bytes)).unwrap();
-            fs::OpenOptions::new().write(true).open(target).unwrap().set_len(length).unwrap();
+            let (bytes, length) = (fs::read(entry.path())?, entry.metadata()?.len());
+            fs::write(&target, without_zeros(&bytes))?;
+            fs::OpenOptions::new().write(true).open(target)?.set_len(length)?;
         }
     }
+    Ok(())
+}
+
+/// Each file's path, length and time of its last change.
+fn listing(dir: &Path) -> io::Result<BTreeMap<PathBuf, (u64, SystemTime)>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            files.extend(listing(&entry.path())?);
+        } else {
+            files.insert(entry.path(), (metadata.len(), metadata.modified()?));
+        }
+    }
+    Ok(files)
 }
 
 #[tokio::test]
