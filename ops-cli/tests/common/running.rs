@@ -1,4 +1,4 @@
-//! A command that runs while the test looks at what it prints.
+//! A command whose output the test reads while it runs.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::io::{BufRead, BufReader, Read};
@@ -14,7 +14,7 @@ pub struct Running {
     pub stderr: Printed,
 }
 
-/// The lines that were printed so far.
+/// The lines printed so far.
 pub struct Printed {
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
@@ -33,7 +33,7 @@ impl Running {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
     }
 
-    /// Waits until the command ends by itself; its exit code.
+    /// Waits until the command ends by itself, and returns its exit code.
     #[track_caller]
     pub fn ended(&mut self) -> i32 {
         let status = eventually("the command to end", || self.child.try_wait().unwrap());
@@ -72,7 +72,7 @@ impl Printed {
         self.lines.lock().unwrap().clone()
     }
 
-    /// How many lines have the text.
+    /// The number of lines that contain the text.
     pub fn count(&self, text: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }
