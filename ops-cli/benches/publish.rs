@@ -49,8 +49,8 @@ async fn main() {
     );
     println!("|---|---|---|---|---|---|");
     let mut fastest = None;
-    let row = |what: &str, of: Option<f64>, measured: Measured| {
-        let Measured { rate, client_us, endpoint_us, peak_mib } = measured;
+    let row = |what: &str, of: Option<f64>, measured: Measurement| {
+        let Measurement { rate, client_us, endpoint_us, peak_mib } = measured;
         let times = of.map_or("–".to_owned(), |fastest| format!("{:.1} ×", fastest / rate));
         let digits = if rate < 100.0 { 2 } else { 0 };
         println!("| {what} | {rate:.digits$} | {times} | {client_us:.2} | {endpoint_us:.2} | {peak_mib:.1} |");
@@ -104,7 +104,7 @@ fn input(name: &str, lines: u64) -> PathBuf {
     path
 }
 
-struct Measured {
+struct Measurement {
     /// Records per second.
     rate: f64,
     client_us: f64,
@@ -113,7 +113,7 @@ struct Measured {
 }
 
 /// Runs the commands one after the other on a new stream.
-async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Command], records: u64) -> Measured {
+async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Command], records: u64) -> Measurement {
     create_stream(client).await;
     let cpu_before = (cpu("self", 15), cpu(&endpoint.pid().to_string(), 13));
     let begun = Instant::now();
@@ -130,7 +130,7 @@ async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Comm
     let took = begun.elapsed().as_secs_f64();
     let cpu_after = (cpu("self", 15), cpu(&endpoint.pid().to_string(), 13));
     client.delete_stream().stream_name(STREAM).send().await.unwrap();
-    Measured {
+    Measurement {
         rate: records as f64 / took,
         client_us: (cpu_after.0 - cpu_before.0) * 1e6 / records as f64,
         endpoint_us: (cpu_after.1 - cpu_before.1) * 1e6 / records as f64,

@@ -20,7 +20,7 @@ async fn a_hundred_kills_lose_no_acknowledged_record() {
     println!("DURABLE_SEED={seed} DURABLE_KILLS={kills}");
     let mut random = fastrand::Rng::with_seed(seed);
     // Little data stays in memory, so that most is read from the data directory.
-    let mut endpoint = load::Restarted::start("1MiB");
+    let mut endpoint = load::RestartableEndpoint::start("1MiB");
     let acknowledged = load::run(&mut endpoint, 200, Duration::ZERO, async |endpoint, config| {
         load::kill(endpoint, config, kills, &mut random).await;
     });

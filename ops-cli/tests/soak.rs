@@ -32,14 +32,14 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut endpoint = load::Restarted::start("1MiB");
+        let mut endpoint = load::RestartableEndpoint::start("1MiB");
         load::run(&mut endpoint, 200, Duration::ZERO, async |endpoint, config| {
             load::kill(endpoint, config, kills, &mut random).await;
         })
         .await;
         let time = Duration::from_secs_f64(minutes * 60.0 / MEMORY_LIMITS_MIB.len() as f64);
         for limit in MEMORY_LIMITS_MIB {
-            let mut endpoint = load::Restarted::start(&format!("{limit}MiB"));
+            let mut endpoint = load::RestartableEndpoint::start(&format!("{limit}MiB"));
             let idle = resident(&endpoint, "VmRSS:");
             let mut memory = Memory::default();
             load::run(&mut endpoint, BYTES, REST, async |endpoint, config| {
@@ -83,7 +83,7 @@ impl Memory {
 }
 
 /// Reads, and puts large requests of records and log events in turn, until the time is over.
-async fn watch(endpoint: &load::Restarted, config: &aws_config::SdkConfig, time: Duration) -> Memory {
+async fn watch(endpoint: &load::RestartableEndpoint, config: &aws_config::SdkConfig, time: Duration) -> Memory {
     let kinesis = aws_sdk_kinesis::Client::new(config);
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     kinesis.create_stream().stream_name(BULK).shard_count(1).send().await.unwrap();
@@ -129,7 +129,7 @@ async fn put_many_events(logs: aws_sdk_cloudwatchlogs::Client, stream: usize) ->
     put.set_log_events(Some(vec![event; EVENTS])).send().await.map_or(0, |_| (EVENTS * BYTES) as u64)
 }
 
-fn resident(endpoint: &load::Restarted, name: &str) -> u64 {
+fn resident(endpoint: &load::RestartableEndpoint, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.endpoint.pid())).unwrap();
     let value = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
     value.unwrap().parse::<u64>().unwrap() * 1024

@@ -10,12 +10,12 @@ use super::eventually;
 
 pub struct Running {
     child: Child,
-    pub stdout: Printed,
-    pub stderr: Printed,
+    pub stdout: PrintedLines,
+    pub stderr: PrintedLines,
 }
 
 /// The lines printed so far.
-pub struct Printed {
+pub struct PrintedLines {
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -23,8 +23,8 @@ pub struct Printed {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = Printed::of(child.stdout.take().unwrap());
-        let stderr = Printed::of(child.stderr.take().unwrap());
+        let stdout = PrintedLines::of(child.stdout.take().unwrap());
+        let stderr = PrintedLines::of(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
@@ -52,7 +52,7 @@ impl Drop for Running {
     }
 }
 
-impl Printed {
+impl PrintedLines {
     fn of(from: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);

@@ -25,7 +25,7 @@ pub const STREAM: &str = "test-dev";
 pub const FUNCTION_GROUP: &str = "/aws/lambda/test-dev";
 
 /// An endpoint on a data directory, which has the same address after every restart.
-pub struct Restarted {
+pub struct RestartableEndpoint {
     pub dir: tempfile::TempDir,
     port: String,
     credentials: local_aws::Credentials,
@@ -33,7 +33,7 @@ pub struct Restarted {
     pub endpoint: Endpoint,
 }
 
-impl Restarted {
+impl RestartableEndpoint {
     pub fn start(memory_limit: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let credentials = local_aws::Credentials {
@@ -349,10 +349,10 @@ pub async fn prepare(config: &aws_config::SdkConfig) {
 /// Puts records, log events and tags of a role during `work`. Then checks that everything acknowledged is stored, once and
 /// in order, and that each record has a line. Prints figures. Returns the smallest number of acknowledged puts of a kind.
 pub async fn run(
-    endpoint: &mut Restarted,
+    endpoint: &mut RestartableEndpoint,
     bytes: usize,
     rest: Duration,
-    work: impl AsyncFnOnce(&mut Restarted, &aws_config::SdkConfig),
+    work: impl AsyncFnOnce(&mut RestartableEndpoint, &aws_config::SdkConfig),
 ) -> u64 {
     let config = endpoint.endpoint.sdk_config().await;
     let config = config.into_builder().retry_config(aws_config::retry::RetryConfig::disabled()).build();
@@ -399,7 +399,12 @@ pub async fn run(
 }
 
 /// Kills the endpoint at random moments.
-pub async fn kill(endpoint: &mut Restarted, config: &aws_config::SdkConfig, kills: u64, random: &mut fastrand::Rng) {
+pub async fn kill(
+    endpoint: &mut RestartableEndpoint,
+    config: &aws_config::SdkConfig,
+    kills: u64,
+    random: &mut fastrand::Rng,
+) {
     for _ in 0..kills {
         // Some kills hit the start, most hit normal operation.
         if random.u8(0..5) > 0 {

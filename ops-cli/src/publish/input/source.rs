@@ -102,7 +102,7 @@ impl Source {
 /// The inputs, one at a time.
 pub struct Inputs {
     waiting: std::vec::IntoIter<Input>,
-    current: Option<BufReader<Counted>>,
+    current: Option<BufReader<CountingReader>>,
     number: usize,
     read_bytes: Arc<AtomicU64>,
     is_text: bool,
@@ -110,7 +110,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Returns the current input; `None` after the last.
-    pub fn current(&mut self) -> io::Result<Option<&mut BufReader<Counted>>> {
+    pub fn current(&mut self) -> io::Result<Option<&mut BufReader<CountingReader>>> {
         if self.current.is_none()
             && let Some(open) = self.waiting.next()
         {
@@ -118,7 +118,7 @@ impl Inputs {
             if self.is_text {
                 reader = text(reader)?;
             }
-            let counted = Counted { reader, bytes: Arc::clone(&self.read_bytes) };
+            let counted = CountingReader { reader, bytes: Arc::clone(&self.read_bytes) };
             self.current = Some(BufReader::with_capacity(BUFFER_BYTES, counted));
         }
         Ok(self.current.as_mut())
@@ -167,12 +167,12 @@ fn text(mut reader: Reader) -> io::Result<Reader> {
 }
 
 /// A reader that counts the bytes it reads.
-pub struct Counted {
+pub struct CountingReader {
     reader: Reader,
     bytes: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.bytes.fetch_add(read as u64, Ordering::Relaxed);

@@ -15,7 +15,7 @@ fn args(more: &[&str]) -> Publish {
     }
 }
 
-fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, Rejected>> {
+fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, RejectedInput>> {
     let args = args(more);
     let keys = Keys::new(&args).unwrap();
     let compressor = args.compress.map(|compression| Compressor::new(compression).unwrap());
@@ -128,7 +128,7 @@ fn text_in_another_encoding_is_rejected_by_name() {
 fn a_rejected_record_contains_its_key_if_that_could_be_determined() {
     let rejected = |input: &[u8], more: &[&str]| all(input, more, 100).remove(0).unwrap_err();
     let line = b"x".repeat(103);
-    let keys = |rejected: Rejected| rejected.keys.map(|keys| keys.0);
+    let keys = |rejected: RejectedInput| rejected.keys.map(|keys| keys.0);
     assert_eq!(keys(rejected(&line, &["--key", "k"])).as_deref(), Some("k"));
     assert_eq!(rejected(&line, &["--key", "k", "--hash-key", "7"]).keys, Some(Box::new(("k".into(), Some(7)))));
     assert_eq!(keys(rejected(&line, &[])).map(|key| key.len()), Some(16));
@@ -141,7 +141,7 @@ fn a_rejected_record_contains_its_key_if_that_could_be_determined() {
 }
 
 /// Returns the dead letter of rejected input as a line.
-fn letter(rejected: &Rejected) -> Vec<u8> {
+fn letter(rejected: &RejectedInput) -> Vec<u8> {
     let names = ["test".to_owned()];
     [serde_json::to_vec(&DeadLetter::of_rejected(rejected, &names)).unwrap(), b"\n".to_vec()].concat()
 }
@@ -154,7 +154,7 @@ proptest! {
         key in "\\PC{1,20}",
         hash_key in prop::option::of(any::<u128>()),
     ) {
-        let place = Place { offset: 3, input: 0, line: 4 };
+        let place = InputPosition { offset: 3, input: 0, line: 4 };
         let sent = Sent::of(Record::new(place, bytes.clone(), &key.as_str().into(), hash_key));
         let names = ["test".to_owned()];
         let line = serde_json::to_vec(&DeadLetter::of_entry(&sent, &names, "why\n")).unwrap();
