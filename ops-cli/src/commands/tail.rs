@@ -38,7 +38,7 @@ command line is wrong; 130 interrupted.";
 #[derive(Args, Debug, Clone)]
 #[command(after_help = TAIL)]
 pub struct Tail {
-    /// Log group, instead of the function's. `*` and `?` match any characters. Can be repeated
+    /// Log group, instead of the function's. `*` matches any characters, `?` matches one. Can be repeated
     #[arg(long, value_name = "NAME", help_heading = "What to read")]
     pub group: Vec<String>,
     /// Only log streams whose names begin with this prefix

@@ -16,7 +16,6 @@ use super::memory;
 use super::record::{InputPosition, Key, Record};
 use super::replay::Arrival;
 use super::source::{Inputs, Source};
-use crate::commands::publish::Publish;
 
 /// The room for keys and JSON around an entry's data. Keys may be written in escapes of 6 bytes per character.
 const ENTRY_OVERHEAD_BYTES: usize = 4096;
@@ -60,15 +59,6 @@ pub enum Form {
 }
 
 impl Form {
-    pub fn of(args: &Publish) -> Self {
-        match args {
-            _ if args.data.is_some() || args.whole => Self::Whole,
-            _ if args.base64 => Self::Base64,
-            _ if args.entries => Self::Entries,
-            _ => Self::Lines,
-        }
-    }
-
     /// The most bytes of input that one record can have.
     fn longest(self, max_bytes: usize) -> usize {
         match self {

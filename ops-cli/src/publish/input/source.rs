@@ -3,12 +3,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::encoding::{Beginning, MARK, advice, beginning};
-use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -32,24 +31,24 @@ type Reader = Box<dyn Read + Send>;
 
 impl Source {
     /// Opens every input once, so that one that cannot be read is reported before anything is sent.
-    pub fn open(args: &Publish) -> Result<Self> {
+    pub fn open(argument: Option<&str>, files: &[PathBuf]) -> Result<Self> {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let mut source = Self {
             inputs: Vec::new(),
             names: Arc::new([]),
             total_bytes: Some(0),
             read_bytes,
-            is_argument: args.data.is_some(),
+            is_argument: argument.is_some(),
         };
         let mut names = Vec::new();
         let stdin = [Path::new("-").to_owned()];
-        match &args.data {
+        match argument {
             Some(data) => {
                 names.push("the argument".to_owned());
-                source.add_bytes(data.clone().into_bytes());
+                source.add_bytes(data.as_bytes().to_vec());
             }
             None => {
-                for path in if args.file.is_empty() { &stdin[..] } else { &args.file } {
+                for path in if files.is_empty() { &stdin[..] } else { files } {
                     names.push(source.add_path(path)?);
                 }
             }

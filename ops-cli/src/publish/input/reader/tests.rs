@@ -5,6 +5,7 @@ use super::super::encoding::MARK;
 use super::*;
 use crate::arguments::Cli;
 use crate::commands::Command;
+use crate::commands::publish::Publish;
 use crate::publish::accounting::dead_letters::DeadLetter;
 use crate::publish::scheduling::batch::Entry as Sent;
 
@@ -17,10 +18,10 @@ fn args(more: &[&str]) -> Publish {
 
 fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, RejectedInput>> {
     let args = args(more);
-    let keys = Keys::new(&args).unwrap();
+    let keys = Keys::new(args.key_options()).unwrap();
     let compressor = args.compress.map(|compression| Compressor::new(compression).unwrap());
     let source = Source::of_bytes("test", input.to_vec());
-    RecordReader::of(source, Form::of(&args), keys, compressor, max_bytes).collect()
+    RecordReader::of(source, args.form(), keys, compressor, max_bytes).collect()
 }
 
 fn data(input: &[u8], more: &[&str]) -> Vec<Vec<u8>> {
