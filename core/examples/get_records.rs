@@ -9,7 +9,7 @@ use kinesis_event_logger_core::{
 };
 
 /// A record as an SDK returns it (Kinesis API, `Record`).
-struct Fetched {
+struct FetchedRecord {
     sequence_number: String,
     partition_key: String,
     approximate_arrival_ms: i64,
@@ -18,7 +18,7 @@ struct Fetched {
 
 /// Writes the lines of a page. Returns the sequence number after which to continue (`AFTER_SEQUENCE_NUMBER`).
 fn log_page(
-    page: &[Fetched],
+    page: &[FetchedRecord],
     decoder: &mut Decoder,
     writer: &LineWriter<'_>,
     mut output: impl Write,
@@ -44,11 +44,11 @@ fn log_page(
 }
 
 /// A page with a JSON record and an aggregate of two records.
-fn page() -> Result<Vec<Fetched>, Box<dyn std::error::Error>> {
+fn page() -> Result<Vec<FetchedRecord>, Box<dyn std::error::Error>> {
     let mut aggregate = AggregateBuilder::new(1024 * 1024);
     aggregate.add("customer-7", None, br#"{"event":"login","password":"hunter2"}"#)?;
     aggregate.add("customer-8", None, b"logout")?;
-    let fetched = |sequence_number: &str, partition_key: &str, data: &[u8]| Fetched {
+    let fetched = |sequence_number: &str, partition_key: &str, data: &[u8]| FetchedRecord {
         sequence_number: sequence_number.to_owned(),
         partition_key: partition_key.to_owned(),
         approximate_arrival_ms: 1_545_084_650_987,

@@ -98,7 +98,7 @@ pub enum Redacted {
         /// The number of values.
         count: usize,
     },
-    /// Nothing of the data can be shown, because the rules could not be applied or name all of it.
+    /// No part of the data can be shown, because the rules could not be applied or name all of it.
     Whole {
         /// The reason.
         reason: &'static str,

@@ -34,7 +34,7 @@ pub enum WriteError {
 
 /// An error, and the number of bytes that were written before it.
 #[derive(Debug)]
-pub struct Unwritten {
+pub struct PartialWriteError {
     pub written: usize,
     pub why: WriteError,
 }
@@ -83,14 +83,14 @@ impl Output {
     /// Writes complete lines without lines of other invocations between them. Waits for the pipe until `until`.
     ///
     /// # Errors
-    /// Returns [`Unwritten`] with the number of bytes written. An incomplete line is ended before the next one begins.
-    pub async fn write(&self, lines: &[u8], until: Instant) -> Result<(), Unwritten> {
+    /// Returns [`PartialWriteError`] with the number of bytes written. An incomplete line is ended before the next one begins.
+    pub async fn write(&self, lines: &[u8], until: Instant) -> Result<(), PartialWriteError> {
         let Ok(mut sink) = timeout_at(until, self.sink.lock()).await else {
-            return Err(Unwritten { written: 0, why: WriteError::Late });
+            return Err(PartialWriteError { written: 0, why: WriteError::Late });
         };
         let result = match self.write_waiting(&mut sink, until).await {
             Ok(()) => sink.write(lines, until).await,
-            Err(why) => Err(Unwritten { written: 0, why }),
+            Err(why) => Err(PartialWriteError { written: 0, why }),
         };
         drop(sink);
         self.write_notices();
@@ -142,18 +142,18 @@ impl Output {
 }
 
 impl Sink {
-    async fn write(&mut self, lines: &[u8], until: Instant) -> Result<(), Unwritten> {
+    async fn write(&mut self, lines: &[u8], until: Instant) -> Result<(), PartialWriteError> {
         while self.torn {
             match self.target.write(b"\n", until).await {
                 Ok(written) => self.torn = written == 0,
-                Err(why) => return Err(Unwritten { written: 0, why }),
+                Err(why) => return Err(PartialWriteError { written: 0, why }),
             }
         }
         let mut written = 0;
         while written < lines.len() {
             match self.target.write(&lines[written..], until).await {
                 Ok(more) => written += more,
-                Err(why) => return Err(Unwritten { written, why }),
+                Err(why) => return Err(PartialWriteError { written, why }),
             }
             // The invocation may be dropped at any await, so this must be up to date there.
             self.torn = lines[written - 1] != b'\n';

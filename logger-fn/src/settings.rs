@@ -40,7 +40,7 @@ pub struct Settings {
     pub format: LineFormat,
     /// The lowest level that is written.
     pub level: Level,
-    /// How lines show data.
+    /// The options of lines.
     pub lines: LineOptions,
     /// The dimension of the metrics.
     pub function_name: String,

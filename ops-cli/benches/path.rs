@@ -1,4 +1,4 @@
-//! `cargo make bench`: the speed and size of the path on this machine, as the table in the README.
+//! `cargo make bench`: the speed and size of the path on this machine, as the table in docs/benchmarks.md.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 mod support;
@@ -42,7 +42,7 @@ fn demos(runs: usize) -> Vec<f64> {
     (0..runs).map(|_| demo()).collect()
 }
 
-/// Milliseconds from spawn to the first answer, and MiB resident after it.
+/// Returns the milliseconds from the start to the first answer, and the resident MiB after it.
 fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
     let run = |_| {
         let begun = Instant::now();
@@ -59,7 +59,7 @@ fn endpoint_start(runs: usize) -> (Vec<f64>, Vec<f64>) {
     (0..runs).map(run).unzip()
 }
 
-/// Milliseconds from the begin of a PutRecord until FilterLogEvents finds its line, one record at a time.
+/// Returns the milliseconds from the start of a PutRecord until FilterLogEvents returns its line, one record at a time.
 async fn put_to_line(zip: &Path, records: usize) -> Vec<f64> {
     let endpoint = Endpoint::start();
     let outcome = endpoint.run(["--output", "json", "provision", "--zip", zip.to_str().unwrap()]).ok().json().remove(0);
@@ -79,7 +79,7 @@ async fn put_to_line(zip: &Path, records: usize) -> Vec<f64> {
                 break;
             }
         }
-        // The first ones start the function and warm every cache.
+        // The first ones start the function and fill every cache.
         if n >= 20 {
             latencies.push(milliseconds(begun.elapsed()));
         }
@@ -87,7 +87,7 @@ async fn put_to_line(zip: &Path, records: usize) -> Vec<f64> {
     latencies
 }
 
-/// Milliseconds from spawning the function until its first request for an invocation arrives.
+/// Returns the milliseconds from the start of the function until its first request for an invocation.
 fn spawn_to_next(binary: &Path, runs: usize) -> Vec<f64> {
     let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = runtime_api.local_addr().unwrap().to_string();

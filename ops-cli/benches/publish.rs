@@ -1,5 +1,5 @@
-//! `cargo make bench`: `publish` beside what people write instead, into one endpoint, as the table in the README; and a
-//! minute of it at the shards' write limit. `PUBLISH_BENCH_RECORDS` and `PUBLISH_BENCH_SECONDS` make it shorter.
+//! `cargo make bench`: compares `publish` with common alternatives on one endpoint, as the table in docs/benchmarks.md, and
+//! measures it for a minute at the shards' write limit. `PUBLISH_BENCH_RECORDS` and `PUBLISH_BENCH_SECONDS` shorten it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 #[path = "../tests/common/mod.rs"]
@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 const SHARDS: u32 = 4;
 const STREAM: &str = "test-dev";
 const LINE_BYTES: usize = 200;
-/// The others are slower: so many records tell their speed as well.
+/// The part of the records for the slower programs, which is enough to measure their speed.
 const BOTO3_SHARE: u64 = 10;
 const AWS_CALLS: u64 = 10;
-/// Of one shard (Kinesis quotas).
+/// The limit of one shard (Kinesis quotas).
 const RECORDS_PER_SECOND: u64 = 1000;
 
 const BOTO3: &str = r"
@@ -49,8 +49,8 @@ async fn main() {
     );
     println!("|---|---|---|---|---|---|");
     let mut fastest = None;
-    let row = |what: &str, of: Option<f64>, measured: Measured| {
-        let Measured { rate, client_us, endpoint_us, peak_mib } = measured;
+    let row = |what: &str, of: Option<f64>, measured: Measurement| {
+        let Measurement { rate, client_us, endpoint_us, peak_mib } = measured;
         let times = of.map_or("–".to_owned(), |fastest| format!("{:.1} ×", fastest / rate));
         let digits = if rate < 100.0 { 2 } else { 0 };
         println!("| {what} | {rate:.digits$} | {times} | {client_us:.2} | {endpoint_us:.2} | {peak_mib:.1} |");
@@ -88,7 +88,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// So many lines of JSON, each another.
+/// Writes this many different lines of JSON.
 fn input(name: &str, lines: u64) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{name}.ndjson"));
     let mut content = String::new();
@@ -104,8 +104,8 @@ fn input(name: &str, lines: u64) -> PathBuf {
     path
 }
 
-struct Measured {
-    /// Records a second.
+struct Measurement {
+    /// Records per second.
     rate: f64,
     client_us: f64,
     endpoint_us: f64,
@@ -113,7 +113,7 @@ struct Measured {
 }
 
 /// Runs the commands one after the other on a new stream.
-async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Command], records: u64) -> Measured {
+async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Command], records: u64) -> Measurement {
     create_stream(client).await;
     let cpu_before = (cpu("self", 15), cpu(&endpoint.pid().to_string(), 13));
     let begun = Instant::now();
@@ -130,7 +130,7 @@ async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Comm
     let took = begun.elapsed().as_secs_f64();
     let cpu_after = (cpu("self", 15), cpu(&endpoint.pid().to_string(), 13));
     client.delete_stream().stream_name(STREAM).send().await.unwrap();
-    Measured {
+    Measurement {
         rate: records as f64 / took,
         client_us: (cpu_after.0 - cpu_before.0) * 1e6 / records as f64,
         endpoint_us: (cpu_after.1 - cpu_before.1) * 1e6 / records as f64,
@@ -138,7 +138,7 @@ async fn measure(endpoint: &Endpoint, client: &Client, commands: &mut [&mut Comm
     }
 }
 
-/// Waits for the stream of before to be gone, and for the new one to be active.
+/// Waits until the previous stream is deleted and the new one is active.
 async fn create_stream(client: &Client) {
     while client.create_stream().stream_name(STREAM).shard_count(SHARDS as i32).send().await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -152,11 +152,11 @@ async fn create_stream(client: &Client) {
     }
 }
 
-/// CPU seconds from /proc/PID/stat: user time in this field, counted from 0, and system time in the next (proc(5): 13 and
-/// 14 are the process's own, 15 and 16 those of its children that have ended), in ticks of 10 ms.
+/// Returns CPU seconds from /proc/PID/stat: user time in this field, counted from 0, and system time in the next. Fields 13
+/// and 14 (proc(5)) are of the process, 15 and 16 of its ended children, in ticks of 10 ms.
 fn cpu(process: &str, field: usize) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    // The name, in parentheses, may hold anything.
+    // The name in parentheses may contain any character.
     let after_name = stat.rsplit_once(')').unwrap().1;
     let ticks = after_name.split_whitespace().skip(field - 2).take(2).map(|ticks| ticks.parse::<f64>().unwrap());
     ticks.sum::<f64>() / 100.0
@@ -167,7 +167,7 @@ fn resident_kib(status: &str) -> u64 {
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-/// A program of AWS's, connected to the endpoint.
+/// Returns a command of an AWS tool that is connected to the endpoint.
 fn aws(endpoint: &Endpoint, program: &Path) -> Command {
     let mut command = Command::new(program);
     command.envs(endpoint.exports());
@@ -181,7 +181,7 @@ fn put_record(endpoint: &Endpoint, venv: &Path, n: u64, line: &str) -> Command {
     command
 }
 
-/// What the shards take of `publish` while each takes 1,000 records a second and refuses the rest.
+/// Measures the throughput of `publish` while each shard accepts 1,000 records/s and refuses the rest.
 async fn throttled(endpoint: &Endpoint, client: &Client, seconds: u64) {
     let limit = u64::from(SHARDS) * RECORDS_PER_SECOND;
     let records = limit * seconds;
@@ -194,7 +194,7 @@ async fn throttled(endpoint: &Endpoint, client: &Client, seconds: u64) {
     let summary: Value = run.ok().json().remove(0);
     endpoint.faults("DELETE", "");
     let number = |name: &str| summary[name].as_f64().unwrap();
-    // A shard begins with a second's worth to give at once, which is not its rate.
+    // A shard starts with one second of burst capacity, which is not part of its rate.
     let held = (records - limit) as f64 / (number("seconds") * limit as f64);
     let refused = number("throttledRecords") / (number("acknowledged") + number("throttledRecords"));
     println!("\n| {SHARDS} shards at their write limit | goal | measured |\n|---|---|---|");

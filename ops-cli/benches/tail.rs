@@ -1,4 +1,4 @@
-//! `cargo make bench`: reading a log group of a million events, and how soon a new line is shown.
+//! `cargo make bench`: the time to read a log group of a million events, and the latency of a new line.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 mod support;
@@ -55,7 +55,7 @@ fn tail(endpoint: &Endpoint, arguments: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Events per second, without `idle` seconds at the end, and peak resident MiB.
+/// Returns events per second, without `idle` seconds at the end, and the peak of resident MiB.
 fn read_all(endpoint: &Endpoint, arguments: &[&str], idle: f64) -> (f64, f64) {
     let began = Instant::now();
     let mut tail = tail(endpoint, arguments);
@@ -74,7 +74,7 @@ fn read_all(endpoint: &Endpoint, arguments: &[&str], idle: f64) -> (f64, f64) {
     (EVENTS as f64 / (began.elapsed().as_secs_f64() - idle), peak)
 }
 
-/// The largest resident size of a process so far; 0 if it has ended.
+/// Returns the peak resident size of a process so far; 0 if it has ended.
 fn peak_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -88,7 +88,7 @@ fn last_hundred(endpoint: &Endpoint) -> f64 {
     milliseconds(began.elapsed())
 }
 
-/// Milliseconds from the request that writes a line until it is shown.
+/// Returns the milliseconds from the request that writes a line until it is shown.
 async fn latencies(endpoint: &Endpoint, logs: &Client, how: &str) -> Vec<f64> {
     let mut tail =
         endpoint.ops(["tail", "--group", GROUP, "--since", "5s", how]).stdout(Stdio::piped()).spawn().unwrap();
@@ -98,7 +98,7 @@ async fn latencies(endpoint: &Endpoint, logs: &Client, how: &str) -> Vec<f64> {
     while next() != "the first" {}
     let mut latencies = Vec::new();
     for n in 0..30 {
-        // At no fixed distance from the polls.
+        // The distance from the polls varies.
         tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(100..1100))).await;
         let message = format!("line {n}");
         let began = Instant::now();

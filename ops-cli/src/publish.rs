@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::signals::interrupted;
 use accounting::ledger::Ledger;
 use accounting::progress::Progress;
-use accounting::receipts::{Acknowledged, Receipts};
+use accounting::receipts::{AcknowledgedOffsets, Receipts};
 use accounting::summary::Summary;
 use input::read_ahead;
 use input::reader::RecordReader;
-use input::record::Place;
+use input::record::InputPosition;
 use input::replay::Replay;
 use scheduling::shards::ShardMap;
 use sending::run::{Run, SendOptions};
@@ -29,7 +29,7 @@ pub struct Input {
     /// The names of the sources, for messages.
     pub names: Arc<[String]>,
     /// The records that an earlier run published.
-    pub skip: Acknowledged,
+    pub skip: AcknowledgedOffsets,
     /// The pace at which to read the records; `None` reads them as fast as they are sent.
     pub replay: Option<Replay>,
 }
@@ -49,7 +49,7 @@ pub struct RunReport {
     /// Why the run ended early, if it did.
     pub error: Option<Error>,
     /// The position at which an input error or an interrupt stopped reading.
-    pub first_unread: Option<Place>,
+    pub first_unread: Option<InputPosition>,
 }
 
 /// Publishes all records of the input. The first interrupt stops reading; the second one abandons the requests in flight.

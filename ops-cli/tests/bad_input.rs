@@ -93,7 +93,7 @@ fn the_environment_variables_of_the_aws_cli_are_honoured() {
     assert_eq!(run.ok().json()[0]["region"], "eu-west-1");
 }
 
-/// A server that answers every request as AWS answers expired credentials.
+/// Starts a server that answers every request as AWS does with expired credentials.
 #[test]
 fn expired_credentials_are_reported() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -196,7 +196,7 @@ async fn a_raised_limit_of_the_stream_is_honoured() {
     let input = vec![b'x'; 2 * 1024 * 1024 - 1];
     Run::with_stdin(&mut endpoint.ops(["publish", "--key", "k"]), &input).ok();
     let run = Run::with_stdin(&mut endpoint.ops(["publish", "--key", "kk"]), &input);
-    run.failed(2, "a record has 2097152 bytes at most", "split the record");
+    run.failed(2, "a record has at most 2097152 bytes", "split the record");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn unless_in_ci(language: &str, installed: Option<PathBuf>) -> Option<PathBuf> {
     installed
 }
 
-/// A command with the endpoint's exports, and nothing else of AWS.
+/// Returns a command with the endpoint's exports, and without other AWS settings.
 fn client(endpoint: &Endpoint, program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
@@ -57,7 +57,7 @@ fn client(endpoint: &Endpoint, program: &str) -> Command {
     command
 }
 
-/// Runs a script of `clients/` with the Python clients on its PATH; its last line is `last`.
+/// Runs a script of `clients/` with the Python clients on its PATH. Its last line must be `last`.
 fn runs_in_python(script: &str, args: &[&str], last: &str) {
     let Some(venv) = python() else { return };
     runs_in(venv, script, args, last);
@@ -69,12 +69,12 @@ fn runs_in(venv: &Path, script: &str, args: &[&str], last: &str) {
     let path = format!("{}:{}", venv.join("bin").display(), std::env::var("PATH").unwrap());
     let mut command = client(&endpoint, interpreter);
     let run = Run::of(command.arg(folder().join(script)).args(args).env("PATH", path));
-    // Ansible reports what failed on stdout.
+    // Ansible reports failures on stdout.
     assert_eq!(run.code, 0, "{}\n{}", run.stdout, run.stderr);
     assert_eq!(run.stdout.lines().last(), Some(last), "{}", run.stdout);
 }
 
-/// Runs a module of `clients/` from where its imports are installed.
+/// Runs a module of `clients/` from the folder in which its imports are installed. Its last line must be `last`.
 fn runs_in_javascript(module: &str, last: &str) {
     let Some(modules) = javascript() else { return };
     let endpoint = Endpoint::start();

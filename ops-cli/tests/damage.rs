@@ -17,7 +17,7 @@ fn local(dir: &Path, more: &[&str]) -> std::process::Command {
     command
 }
 
-/// A folder as a kill leaves it after so many puts, each on its own.
+/// Creates a data directory and kills its endpoint after this many puts, each in a separate request.
 async fn killed(dir: &Path) {
     let mut endpoint = Endpoint::of(&mut local(dir, &[]));
     let kinesis = aws_sdk_kinesis::Client::new(&endpoint.sdk_config().await);
@@ -46,7 +46,7 @@ fn position(bytes: &[u8], text: &str) -> usize {
     bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
 }
 
-/// The start is refused, in words and without exports, and changes nothing.
+/// Asserts that the start is rejected with a message, without exports and without changes.
 #[track_caller]
 fn refused(dir: &Path, words: &str) {
     let before = std::fs::read(journal(dir)).ok();
@@ -56,11 +56,11 @@ fn refused(dir: &Path, words: &str) {
     assert_eq!(std::fs::read(journal(dir)).ok(), before, "the journal was changed");
 }
 
-/// Starts with `--recover`; what it says on stderr until it serves.
+/// Starts with `--recover`, and returns its output on stderr until it serves.
 fn recovered(dir: &Path) -> (Endpoint, String) {
     let log = dir.join("stderr.txt");
     let command = local(dir, &["--recover"]);
-    // Through a shell: the endpoint's stderr goes to a file.
+    // A shell redirects the endpoint's stderr to a file.
     let mut shell = common::ops_cli_by("sh");
     shell
         .args(["-c", r#"exec "$0" "$@" 2>"$STDERR""#])
@@ -94,7 +94,7 @@ async fn a_flipped_bit_is_reported_by_file_and_position_and_recovery_loses_one_r
     let kept = text.lines().find_map(|line| line.split_once("a copy of the damaged directory is in ")).unwrap().1;
     assert_eq!(std::fs::read(Path::new(kept).join("store/0.jnl")).unwrap(), bytes);
     drop(endpoint);
-    // Nothing is damaged any more.
+    // The damage is repaired.
     let endpoint = Endpoint::of(&mut local(dir.path(), &[]));
     assert_eq!(records(&endpoint).await, expected);
 }

@@ -19,8 +19,8 @@ async fn a_hundred_kills_lose_no_acknowledged_record() {
     let kills = setting("DURABLE_KILLS").unwrap_or(100);
     println!("DURABLE_SEED={seed} DURABLE_KILLS={kills}");
     let mut random = fastrand::Rng::with_seed(seed);
-    // Little stays in memory, so that most is read back from the folder.
-    let mut endpoint = load::Restarted::start("1MiB");
+    // Little data stays in memory, so that most is read from the data directory.
+    let mut endpoint = load::RestartableEndpoint::start("1MiB");
     let acknowledged = load::run(&mut endpoint, 200, Duration::ZERO, async |endpoint, config| {
         load::kill(endpoint, config, kills, &mut random).await;
     });
@@ -32,7 +32,8 @@ async fn a_hundred_kills_lose_no_acknowledged_record() {
 async fn a_full_disk_is_reported_and_loses_no_acknowledged_record() {
     let dir = tempfile::tempdir().unwrap();
     let mut limited = common::ops_cli_by("sh");
-    // 64 MiB, which the journal has from the start: the unit is 512 bytes. Without the trap the signal of a file that is too large ends the process.
+    // 64 MiB (the unit is 512 bytes), which the journal occupies from the start. Without the trap, the signal for a file
+    // that is too large would kill the process.
     limited.args(["-c", r#"trap '' XFSZ; ulimit -f 131072; exec "$0" "$@""#, common::OPS_CLI]);
     load::local(&mut limited, dir.path(), "0", "1MiB");
     let mut endpoint = Endpoint::of(&mut limited);
@@ -61,7 +62,7 @@ async fn a_full_disk_is_reported_and_loses_no_acknowledged_record() {
     );
     let (status, body) = endpoint.get("/_local/health");
     assert!(status == 503 && body.contains("File too large"), "{status} {body}");
-    // What is in memory is still served. Changes are rejected before they are made.
+    // Data in memory is still served. Changes are rejected before they are applied.
     let found = load::records(&config).await;
     assert!(found.len() >= acknowledged, "{} of {acknowledged}", found.len());
     assert!(put(acknowledged).await.is_err());
@@ -73,7 +74,7 @@ async fn a_full_disk_is_reported_and_loses_no_acknowledged_record() {
     let endpoint = Endpoint::of(&mut unlimited);
     let found = load::records(&endpoint.sdk_config().await).await;
     let numbers: Vec<u64> = found.iter().map(|record| record.number).collect();
-    // What was refused may be there whole.
+    // A rejected record may be stored, but only as a whole.
     assert!(numbers.len() - acknowledged <= 1, "{} of {acknowledged}", numbers.len());
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
 }

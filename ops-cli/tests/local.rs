@@ -226,7 +226,7 @@ fn the_endpoint_counts_requests_and_records() {
     }
 }
 
-/// As on AWS the address needs no credentials: `curl` gets it.
+/// As on AWS, the address works without credentials: `curl` downloads it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_code_of_a_function_can_be_downloaded() {
     let endpoint = Endpoint::start();
@@ -250,7 +250,7 @@ async fn the_code_of_a_function_can_be_downloaded() {
     assert!(forged.starts_with("HTTP/1.1 403") && forged.contains("<Code>SignatureDoesNotMatch</Code>"), "{forged}");
 }
 
-/// The credentials lie in a folder of the user's own for as long as the endpoint runs.
+/// The credentials are stored in the user's own folder while the endpoint runs.
 #[test]
 fn local_finds_only_the_endpoint_of_its_user() {
     let folder = tempfile::tempdir().unwrap();
@@ -334,7 +334,7 @@ fn a_rejected_data_folder_prints_no_exports() {
     }
 }
 
-/// Also what is refused before any service sees it.
+/// This includes requests that are rejected before they reach a service.
 #[test]
 fn cbor_requests_are_rejected_in_cbor() {
     let endpoint = Endpoint::start();

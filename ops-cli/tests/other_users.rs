@@ -16,7 +16,7 @@ use common::user::{OTHER, as_another_user};
 use common::{Endpoint, Run, eventually, ops_cli};
 use serde_json::json;
 
-/// What is answered to these bytes until the connection is closed; what was reset has no answer.
+/// Sends bytes and returns the answer until the connection is closed. A reset connection has no answer.
 fn exchange(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -36,7 +36,7 @@ fn head(endpoint: &Endpoint, line: &str, more: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{more}\r\n", address(endpoint))
 }
 
-/// What a variable is in the environment of the endpoint's function processes.
+/// Returns the values of a variable in the environments of the endpoint's function processes.
 fn variables(endpoint: &Endpoint, name: &str) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", endpoint.pid())).unwrap();
     let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
@@ -110,7 +110,7 @@ fn without_authentication_another_user_must_sign() {
     }
 }
 
-/// Every file and folder at or below `path`, links not followed.
+/// Lists every file and folder at or below `path`, without following links.
 fn all_below(path: &Path) -> Vec<PathBuf> {
     let mut found = vec![path.to_owned()];
     if fs::symlink_metadata(path).unwrap().is_dir() {
@@ -127,14 +127,14 @@ fn others_may_use(path: &Path) -> Vec<String> {
     loose.map(|path| format!("{:o} {}", mode(&path), path.display())).collect()
 }
 
-/// An endpoint over a data folder, started with this umask.
+/// Starts an endpoint on a data directory with this umask.
 fn with_umask(umask: &str, data: &Path) -> Endpoint {
     let mut shell = common::ops_cli_by("/bin/sh");
     shell.args(["-c", "umask $0 && exec \"$@\"", umask, common::OPS_CLI, "--output", "json", "local", "--port", "0"]);
     Endpoint::of(shell.arg("--data-dir").arg(data))
 }
 
-/// Has what the function fails at sent to a queue at once.
+/// Sends failed records of the function to a queue at once.
 async fn send_failures_to_a_queue(endpoint: &Endpoint) {
     let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
     let mappings = lambda.list_event_source_mappings().send().await.unwrap().event_source_mappings.unwrap();
@@ -157,7 +157,7 @@ async fn every_file_is_private_whatever_the_umask() {
         let functions = Path::new(&runtime).parent().unwrap();
         send_failures_to_a_queue(&endpoint).await;
         endpoint.fault(&json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 0, "probability": 1 }));
-        // The function may be done before it crashes.
+        // The function may finish before it crashes.
         eventually("the document of a failure", || {
             endpoint.run(["publish", "the secret"]).ok();
             data.join("destinations/sqs/failed").exists().then_some(())
@@ -173,7 +173,7 @@ async fn every_file_is_private_whatever_the_umask() {
             let credentials = fs::read(data.join("credentials.json")).unwrap_err();
             assert_eq!(credentials.kind(), ErrorKind::PermissionDenied);
         });
-        // With everything open, as an earlier version left it.
+        // The permissions of an earlier version: everything was open.
         endpoint.stop("-INT");
         for path in all_below(&data).iter().filter(|path| !path.ends_with("credentials.json")) {
             let open = if path.is_dir() { 0o755 } else { 0o644 };
@@ -198,7 +198,7 @@ fn a_temporary_folder_in_which_others_can_replace_functions_is_rejected() {
     let run = Run::of(&mut command());
     assert!(run.code == 1 && run.stdout.is_empty(), "{run:?}");
     assert!(run.stderr.contains("every user can write to") && run.stderr.contains("TMPDIR"), "{}", run.stderr);
-    // As /tmp is: others can add to it, and not replace anything.
+    // Like /tmp: others can add files, but not replace those of other users.
     fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o1777)).unwrap();
     drop(Endpoint::of(&mut command()));
 }

@@ -6,7 +6,7 @@ mod common;
 use common::{Endpoint, Run, eventually};
 use serde_json::{Value, json};
 
-/// The record lines of the log, as the function wrote them.
+/// Reads the record lines of the log, as the function wrote them.
 fn records(endpoint: &Endpoint) -> Vec<Value> {
     let events = endpoint.run(["--output", "json", "tail"]).ok().json();
     let messages = events.iter().map(|event| event["message"].as_str().unwrap().to_owned());
@@ -86,7 +86,8 @@ fn a_stream_gets_the_requested_shards() {
 fn every_line_of_stdin_becomes_one_log_line() {
     let endpoint = Endpoint::start();
     endpoint.provision(&["--shards", "2"]);
-    // Several requests' worth, with empty lines, both line endings, and an end without one; and several pages of log.
+    // Enough for several requests and several pages of log, with empty lines, both line endings, and no line ending at the
+    // end.
     let padding = "x".repeat(400);
     let mut input: String = (0..3000).map(|n| format!("{{\"n\":{n},\"padding\":\"{padding}\"}}\r\n\n")).collect();
     input += "the last one";
@@ -170,7 +171,7 @@ fn teardown_deletes_everything_and_can_be_run_again() {
     assert_eq!(endpoint.provision(&[]).stdout, "ready: test-dev → test-dev → /aws/lambda/test-dev\n");
 }
 
-/// What a person did beside us: no state is a dead end for `provision` or `teardown`.
+/// Changes parts by hand: `provision` and `teardown` can continue from any state.
 #[tokio::test]
 async fn a_path_that_was_changed_by_hand_is_repaired_and_torn_down() {
     let endpoint = Endpoint::start();
@@ -231,7 +232,7 @@ fn two_concurrent_teardowns_both_succeed() {
 fn parts_without_our_tags_are_neither_changed_nor_deleted() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
-    // Another application that uses the first one's stream, role and log group.
+    // Another application uses the stream, role and log group of the first one.
     let shared =
         ["--stage", "other", "--stream", "test-dev", "--role", "test-dev-role", "--log-group", "/aws/lambda/test-dev"];
     let zip = common::function_zip().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! Publishing on a bad day: whatever fails, nothing is lost, and what is told about it is true.
+//! Publishing under faults: no record is lost, and the summary is correct.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -18,7 +18,7 @@ fn number(data: &str) -> u64 {
     serde_json::from_str::<Value>(data).unwrap()["n"].as_u64().unwrap()
 }
 
-/// Records of the fault-injecting run: with shards that take 1,000 a second each they take most of a minute.
+/// The records of the fault-injecting run. With shards that accept 1,000 records/s each, they take most of a minute.
 fn records_of_the_bad_day() -> u64 {
     std::env::var("PUBLISH_TEST_RECORDS").map_or(200_000, |count| count.parse().unwrap())
 }
@@ -30,7 +30,7 @@ async fn on_a_bad_day_nothing_is_lost_and_each_key_keeps_its_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_bad_day_no_aggregate_is_lost_or_spans_shards() {
-    // Aggregates would be done before the stream is resharded.
+    // Without a limit, aggregates would be finished before the stream is resharded.
     let rate = (records_of_the_bad_day() / 5).to_string();
     bad_day("bad-day-aggregates", &["--aggregate", "--rate", &rate]).await;
 }
@@ -86,13 +86,13 @@ async fn bad_day(name: &str, more: &[&str]) {
     assert_eq!(inside > receipts.len() / 2, !more.is_empty(), "{inside} receipts of aggregates");
 }
 
-/// How often the endpoint met a fault of this kind.
+/// Returns how often the endpoint injected a fault of this kind.
 fn struck(endpoint: &Endpoint, kind: &str) -> u64 {
     let faults: Vec<Value> = serde_json::from_str(&endpoint.faults("GET", "")).unwrap();
     faults.iter().find(|fault| fault["kind"] == kind).unwrap()["struck"].as_u64().unwrap()
 }
 
-/// One split and one merge, of the halves, while records are put.
+/// Splits the stream's shard and merges the halves while records are put.
 async fn reshard(client: &Client, receipts: &Path) {
     let middle = (u128::MAX / 8).to_string();
     let split = client.split_shard().stream_name("test-dev").shard_to_split("shardId-000000000000");
@@ -170,7 +170,7 @@ async fn slow_input_is_aggregated_and_not_delayed() {
     let mut publish = endpoint.ops(["publish", "--aggregate", "--quiet", "--receipts", text(&receipts)]);
     let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = publish.stdin.take().unwrap();
-    // What is unfinished holds back nothing.
+    // The unfinished line does not delay the complete ones.
     stdin.write_all(b"one\ntwo\nthree\nunfin").unwrap();
     eventually("the receipts of what was written", || (line_count(&receipts) == 3).then_some(()));
     assert!(lines(&receipts).iter().all(|receipt| receipt["subSequenceNumber"].is_number()));
@@ -206,7 +206,7 @@ async fn second_interrupt_aborts_and_prints_the_summary() {
     eventually("a request under way", || (struck(&endpoint, "latency") > 0).then_some(()));
     let begun = Instant::now();
     send(&publish, "-INT");
-    // The first is taken before the second comes: what was never sent is taken back without a letter.
+    // The first interrupt is handled before the second one is sent: records that were never sent get no dead letter.
     tokio::time::sleep(Duration::from_millis(200)).await;
     send(&publish, "-INT");
     let output = publish.wait_with_output().unwrap();

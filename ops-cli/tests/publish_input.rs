@@ -1,4 +1,4 @@
-//! What is published of which input, what is said of the rest, and in how little memory.
+//! The input of `publish`: which records it becomes, which errors are reported, and how much memory it needs.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -62,7 +62,8 @@ async fn a_dry_run_reports_requests_and_shards_and_sends_nothing() {
     assert_eq!(plan["inputErrors"].as_array().unwrap().len(), 100, "the first of them are named");
 }
 
-/// Beside the program itself, of which a development build has twice as much in memory as a release: with that, 64 MiB.
+/// The limit without the program itself, which is twice as large in a development build as in a release. Together they are
+/// 64 MiB.
 const MOST_RESIDENT_KIB: u64 = 48 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +72,7 @@ async fn memory_stays_small_whatever_the_input() {
     // 120 MB of records of 600 KB, from two files.
     let small = file("large", format!("{}\n", "x".repeat(600_000)).repeat(100));
     check_resident(&endpoint, &[], &small, 0);
-    // The largest that a stream can be set to take.
+    // The highest limit that a stream can have.
     let arn = client.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
     let arn = arn.stream_description_summary.unwrap().stream_arn;
     client.update_max_record_size().stream_arn(arn).max_record_size_in_kib(10_240).send().await.unwrap();
@@ -91,7 +92,7 @@ async fn memory_stays_small_whatever_the_input() {
     std::fs::remove_file(small).unwrap();
 }
 
-/// That `publish` has few MiB resident, its program aside, with this input, twice.
+/// Asserts that `publish` needs only a few MiB with this input, besides the program itself, in two runs.
 #[track_caller]
 fn check_resident(endpoint: &Endpoint, form: &[&str], input: &Path, code: i32) {
     let publish = ["publish", "--quiet", "--file", text(input), "--file", text(input)];

@@ -1,4 +1,4 @@
-//! How fast `publish` is while shards refuse, and in which order records arrive.
+//! The speed of `publish` while shards refuse records, and the order in which records arrive.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -15,7 +15,7 @@ use common::Run;
 use common::publishing::{endpoint, fault, file, lines, numbered, on_stream, path, text};
 use serde_json::{Value, json};
 
-/// The order of each key's first appearances on the stream is that of the input.
+/// Asserts that the first occurrences of each key's records on the stream are in the order of the input.
 #[track_caller]
 fn check_order(records: &[(String, String)], count: u64) {
     let mut last = BTreeMap::<&str, i64>::new();
@@ -39,7 +39,7 @@ async fn a_key_keeps_the_order_of_the_input_without_ordered() {
             let publish = ["publish", "--quiet", "--file", text(&input), "--key-field", "/k"];
             endpoint.run(publish.iter().chain(how)).ok();
             check_order(&on_stream(&client).await, count);
-            // A stream of its own for each run: the records of one are not in order with those of the other.
+            // Each run needs a new stream, because the records of two runs are not in order with each other.
             client.delete_stream().stream_name("test-dev").send().await.unwrap();
             recreate(&client, shards).await;
         }
@@ -50,7 +50,7 @@ async fn a_key_keeps_the_order_of_the_input_without_ordered() {
 async fn five_lines_with_one_key_arrive_in_order_every_time() {
     let (endpoint, client) = endpoint(1).await;
     for run in 0..10 {
-        // In two writes, so that the first request is under way when the rest is read.
+        // Two writes, so that the first request is in flight when the rest is read.
         let input = format!("{}\n{}", run * 10, (1..5).map(|n| format!("{}\n", run * 10 + n)).collect::<String>());
         Run::with_stdin(&mut endpoint.ops(["publish", "--quiet", "--key", "k"]), input.as_bytes()).ok();
     }
@@ -66,7 +66,7 @@ async fn recreate(client: &Client, shards: i32) {
     common::publishing::active(client).await;
 }
 
-/// The summary of a run that acknowledged everything.
+/// Asserts that a run acknowledged every record, and returns its summary.
 #[track_caller]
 fn whole(run: Run, count: u64) -> Value {
     let summary = run.ok().json().remove(0);
@@ -104,7 +104,7 @@ async fn no_record_is_abandoned_because_of_our_own_pace() {
     assert!(rate(&summary) > 2000.0, "{summary}");
     endpoint.faults("DELETE", "");
 
-    // Far longer in the queue than a record is tried.
+    // Records wait far longer in the queue than the deadline.
     fault(&endpoint, "shardLimit", json!({ "recordsPerSecond": 500 }));
     let receipts = path("own-pace-limit-receipts");
     let publish = ["--output", "json", "publish", "--file", text(&input), "--receipts", text(&receipts)];
@@ -144,7 +144,7 @@ async fn a_shard_is_shared_with_another_producer() {
     assert!(accepted > offered / 20, "{summary}; the other: {accepted} of {offered}");
 }
 
-/// Offers records and sends none again; how many were accepted, of how many.
+/// Puts records without retries. Returns how many were accepted, and how many were sent.
 async fn offer(client: Client, records: usize, every: Duration, is_done: Arc<AtomicBool>) -> (usize, usize) {
     let (mut accepted, mut offered) = (0, 0);
     let mut tick = tokio::time::interval(every);

@@ -1,5 +1,5 @@
-//! Long-running commands survive what passes: throttling, an endpoint that is away, answers that break off; and services that
-//! behave as other emulators do.
+//! Long-running commands survive transient failures (throttling, unreachable endpoints, truncated answers) and services that
+//! behave like other emulators.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 const GROUP: &str = "/aws/lambda/test-dev";
 const STREAM: &str = "stream";
 
-/// A client of the test's own, and the log group of `test-dev`.
+/// Returns a client, and creates the log group of `test-dev`.
 async fn log_group(endpoint: &Endpoint) -> Logs {
     let logs = Logs::new(&endpoint.sdk_config().await);
     create_group(&logs).await;
@@ -88,7 +88,7 @@ async fn tail_follows_through_a_restart_of_the_endpoint() {
     assert_eq!(tail.stderr.count("Connection refused"), 1, "{:?}", tail.stderr.lines());
 }
 
-/// Not one that the system gives to connections, which would keep the endpoint from coming back.
+/// A port outside the range of ephemeral ports, which could block the endpoint when it restarts.
 fn free_port() -> String {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..32_000));
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
@@ -162,7 +162,7 @@ fn provision_and_teardown_finish_while_requests_fail() {
     for fault in [
         json!({ "operation": "*", "kind": "throttled", "probability": 0.15, "seed": 1 }),
         json!({ "operation": "*", "kind": "serverError", "probability": 0.1, "seed": 2 }),
-        // What was created without an answer is found to exist when it is asked for again.
+        // A resource whose creation was not answered is found by the next request.
         json!({ "operation": "*", "kind": "droppedAnswer", "probability": 0.15, "seed": 3 }),
     ] {
         endpoint.fault(&fault);
@@ -192,7 +192,7 @@ async fn events_without_ids_are_all_shown_once() {
     put_at(&logs, time, &["same", "same", "other", "same"]).await;
     let tail = Running::start(&mut proxy.ops(&["--output", "json", "tail", "--follow"]));
     tail.stdout.has("other");
-    // Read again with each sweep, and one more of the same comes late.
+    // Each sweep reads these again, and an identical event arrives late.
     put_at(&logs, time, &["same"]).await;
     put(&logs, &["last"]).await;
     tail.stdout.has("last");
@@ -218,7 +218,7 @@ async fn tail_waits_for_a_group_and_follows_it_when_it_is_created_again() {
     assert_eq!((tail.stderr.count("does not exist yet"), tail.stderr.count("exists now")), (1, 2));
 }
 
-/// Follows without a reader of its output: there is no further event that a write could fail with.
+/// The reader of the output ends, and no further event causes a failing write.
 #[tokio::test(flavor = "multi_thread")]
 async fn tail_ends_when_its_pipe_is_closed() {
     let endpoint = Endpoint::start();
@@ -272,7 +272,7 @@ fn a_step_that_the_service_ignores_is_named() {
     assert!(run.stderr.contains("did not carry it out: keep its events for 7 days"), "{}", run.stderr);
 }
 
-/// One emulator answers the deletion of a mapping that is gone with an empty state, for ever.
+/// One emulator always answers the deletion of a deleted mapping with an empty state.
 #[test]
 fn a_mapping_with_an_empty_state_is_deleted_when_it_is_not_listed() {
     let endpoint = Endpoint::start();

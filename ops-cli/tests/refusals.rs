@@ -59,7 +59,7 @@ fn without_authentication_gets_and_old_browsers_change_nothing() {
     assert!(created.starts_with("HTTP/1.1 200"), "{created}");
 }
 
-/// What curl sends with `-d` and no content type.
+/// curl sends this content type with `-d`.
 #[test]
 fn an_invocation_with_the_content_type_of_a_form_is_accepted() {
     let endpoint = Endpoint::start_with(&["--no-auth"]);
@@ -85,8 +85,8 @@ fn no_auth_prints_a_warning() {
     }
 }
 
-/// The answer is there before the body has been sent, and curl takes a stream that is reset for a failure, also one that is
-/// reset without an error code.
+/// The answer is sent before the whole body has been received. curl treats a reset stream as a failure, even without an
+/// error code.
 #[test]
 fn curl_reads_every_rejection_of_a_large_body() {
     let Ok(version) = Command::new("curl").arg("--version").output() else {
@@ -107,7 +107,8 @@ fn curl_reads_every_rejection_of_a_large_body() {
             ("--http1.1", "x-amz-target: Kinesis_20131202.PutRecord"),
         ] {
             for _ in 0..times {
-                // A process each: curl 7.88 does not use a connection of HTTP/2 twice when it is made without an upgrade.
+                // A process for each request: curl 7.88 does not reuse an HTTP/2 connection that was opened without an
+                // upgrade.
                 let mut curl = Command::new("curl");
                 curl.args(["--silent", "--show-error", version, "--header", headers, "--header", "expect:"]);
                 curl.args(["--output", "/dev/null", "--write-out", "%{http_code}", "--data-binary"]);

@@ -39,7 +39,7 @@ fn unless_in_ci(language: &str, installed: Option<PathBuf>) -> Option<PathBuf> {
     installed
 }
 
-/// Runs a script of `runtimes/` against an endpoint; its last line is `last`.
+/// Runs a script of `runtimes/` against an endpoint. Its last line must be `last`.
 #[track_caller]
 fn run(script: &str, args: &[&str], last: &str) {
     let Some(venv) = python() else { return };
@@ -48,14 +48,14 @@ fn run(script: &str, args: &[&str], last: &str) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);
     }
-    // No folder of compiled modules beside the scripts.
+    // Prevents a folder of compiled modules beside the scripts.
     command.envs(endpoint.exports()).env("PYTHONDONTWRITEBYTECODE", "1");
     let run = Run::of(command.arg(folder().join(script)).args(args));
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.lines().last().is_some_and(|line| line.starts_with(last)), "{}", run.stdout);
 }
 
-/// Runs every handler of a corpus on both, and shows where they differ.
+/// Runs every handler of a corpus on both, and prints the differences.
 #[track_caller]
 fn compare(runtime: &str, client: Option<&Path>) {
     if let Some(client) = client {

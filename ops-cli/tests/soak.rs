@@ -15,11 +15,11 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 
 const MIB: u64 = 1 << 20;
 const MEMORY_LIMITS_MIB: [u64; 3] = [1, 64, 128];
-/// Of each message and record.
+/// The size of each message and record.
 const BYTES: usize = 2000;
-/// Of each writer, after each put: the data folder stays below a few gigabytes.
+/// The pause of each writer after each put, which keeps the data directory below a few gigabytes.
 const REST: Duration = Duration::from_millis(100);
-/// Of large requests, and their stream and log group.
+/// The concurrency of large requests, each with its own stream and log group.
 const AT_ONCE: usize = 4;
 const BULK: &str = "bulk";
 
@@ -32,21 +32,21 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut endpoint = load::Restarted::start("1MiB");
+        let mut endpoint = load::RestartableEndpoint::start("1MiB");
         load::run(&mut endpoint, 200, Duration::ZERO, async |endpoint, config| {
             load::kill(endpoint, config, kills, &mut random).await;
         })
         .await;
         let time = Duration::from_secs_f64(minutes * 60.0 / MEMORY_LIMITS_MIB.len() as f64);
         for limit in MEMORY_LIMITS_MIB {
-            let mut endpoint = load::Restarted::start(&format!("{limit}MiB"));
+            let mut endpoint = load::RestartableEndpoint::start(&format!("{limit}MiB"));
             let idle = resident(&endpoint, "VmRSS:");
             let mut memory = Memory::default();
             load::run(&mut endpoint, BYTES, REST, async |endpoint, config| {
                 memory = Memory { idle, ..watch(endpoint, config, time).await };
             })
             .await;
-            // The checks above read everything that was put.
+            // The checks above read all data.
             memory.highest = memory.highest.max(resident(&endpoint, "VmHWM:"));
             let folder = folder_bytes(endpoint.dir.path()) / MIB;
             memory.report(limit, folder);
@@ -58,11 +58,11 @@ fn main() {
 #[derive(Default)]
 struct Memory {
     idle: u64,
-    /// Second by second.
+    /// One value per second.
     samples: Vec<u64>,
-    /// As the kernel has it.
+    /// The maximum that the kernel reports.
     highest: u64,
-    /// Bytes that were put beside the writers' load, in large requests.
+    /// The bytes of large requests, in addition to the writers' load.
     bulk: u64,
 }
 
@@ -82,8 +82,8 @@ impl Memory {
     }
 }
 
-/// Reads, and puts large requests beside the load, until the time is over: records and log events in turn.
-async fn watch(endpoint: &load::Restarted, config: &aws_config::SdkConfig, time: Duration) -> Memory {
+/// Reads, and puts large requests of records and log events in turn, until the time is over.
+async fn watch(endpoint: &load::RestartableEndpoint, config: &aws_config::SdkConfig, time: Duration) -> Memory {
     let kinesis = aws_sdk_kinesis::Client::new(config);
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     kinesis.create_stream().stream_name(BULK).shard_count(1).send().await.unwrap();
@@ -112,7 +112,7 @@ async fn watch(endpoint: &load::Restarted, config: &aws_config::SdkConfig, time:
     memory
 }
 
-/// The number of bytes that were acknowledged.
+/// Puts large records, and returns the number of acknowledged bytes.
 async fn put_large_records(kinesis: aws_sdk_kinesis::Client) -> u64 {
     const BYTES: usize = 500_000;
     let entry = PutRecordsRequestEntry::builder().partition_key("k").data(Blob::new(vec![7; BYTES])).build().unwrap();
@@ -120,7 +120,7 @@ async fn put_large_records(kinesis: aws_sdk_kinesis::Client) -> u64 {
     put.map_or(0, |_| 8 * BYTES as u64)
 }
 
-/// The number of bytes that were acknowledged.
+/// Puts large batches of events, and returns the number of acknowledged bytes.
 async fn put_many_events(logs: aws_sdk_cloudwatchlogs::Client, stream: usize) -> u64 {
     const EVENTS: usize = 400;
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
@@ -129,7 +129,7 @@ async fn put_many_events(logs: aws_sdk_cloudwatchlogs::Client, stream: usize) ->
     put.set_log_events(Some(vec![event; EVENTS])).send().await.map_or(0, |_| (EVENTS * BYTES) as u64)
 }
 
-fn resident(endpoint: &load::Restarted, name: &str) -> u64 {
+fn resident(endpoint: &load::RestartableEndpoint, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", endpoint.endpoint.pid())).unwrap();
     let value = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
     value.unwrap().parse::<u64>().unwrap() * 1024
@@ -139,7 +139,7 @@ fn folder_bytes(dir: &std::path::Path) -> u64 {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     let bytes = entries.map(|entry| {
         let metadata = entry.metadata().unwrap();
-        // What is on the disk: a journal is mostly a hole at first.
+        // The size on disk, because a journal is sparse at first.
         if metadata.is_dir() {
             folder_bytes(&entry.path())
         } else {

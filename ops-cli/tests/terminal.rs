@@ -12,20 +12,20 @@ use std::time::UNIX_EPOCH;
 use common::{OPS_CLI, Run, function_zip, ops_cli, ops_cli_by};
 use serde_json::json;
 
-/// OSC, CSI, C1, BS, CR and LF, marks of direction, and characters that are not seen.
+/// OSC, CSI, C1, BS, CR and LF, direction marks, and invisible characters.
 const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[38;5;201m\u{9b}2J\u{9d}0;x\u{9c}\u{8}\u{8}\rFORGED\nFORGED\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}\u{feff}\u{e0041}\u{7f}";
 const ESCAPED: &str = r"\u{1b}]0;owned\u{7}\u{1b}[38;5;201m\u{9b}2J\u{9d}0;x\u{9c}\u{8}\u{8}\rFORGED\nFORGED\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}\u{feff}\u{e0041}\u{7f}";
 
-/// What an answer to a request may be.
+/// The kind of answer to every request.
 #[derive(Clone, Copy)]
 enum Answers {
-    /// Every request is refused.
+    /// Every request is rejected.
     Refusals,
     /// A stream, a function, a mapping and a log, all with hostile values.
     Values,
 }
 
-/// Answers every request; gives its address.
+/// Starts a server that answers every request, and returns its address.
 fn server(answers: Answers) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -57,7 +57,7 @@ fn serve(client: TcpStream, answers: Answers) -> Option<()> {
         Answers::Refusals => ("400 Bad", refusal(&head)),
         Answers::Values => ("200 OK", value(&head, &String::from_utf8_lossy(&body))),
     };
-    // A header can hold less: bytes that are not ASCII.
+    // A header value can contain non-ASCII bytes, but no ASCII control characters.
     let headers = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nx-amzn-requestid: \u{202e}\u{9b}x\r\nconnection: close\r\n\r\n",
         body.len()
@@ -71,7 +71,7 @@ fn is_query(head: &str) -> bool {
 
 fn refusal(head: &str) -> String {
     if is_query(head) {
-        // The characters that XML allows.
+        // XML allows only these characters.
         let text: String = HOSTILE.chars().filter(|&c| c >= ' ' || matches!(c, '\r' | '\n')).collect();
         return format!("<ErrorResponse><Error><Code>C{text}</Code><Message>M{text}</Message></Error></ErrorResponse>");
     }
@@ -123,7 +123,7 @@ fn assert_harmless(text: &str) {
     assert!(!text.lines().any(|line| line.starts_with("FORGED")), "{text}");
 }
 
-/// What the program writes to a terminal, with the styles and the progress that are its own taken out.
+/// Runs the program in a terminal, and returns its output without its own styles and progress.
 fn in_a_terminal(url: &str, arguments: &[&str]) -> String {
     let quoted: Vec<_> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
     let command = format!("{OPS_CLI} --endpoint-url {url} --app test {}", quoted.join(" "));
@@ -152,7 +152,7 @@ fn in_a_terminal(url: &str, arguments: &[&str]) -> String {
     ] {
         text = text.replace(ours, if ours == "\r\n" { "\n" } else { "" });
     }
-    // A spinner begins its line anew.
+    // A spinner rewrites its line.
     text.split('\r').filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -174,7 +174,7 @@ fn an_error_of_a_service_is_escaped() {
         assert_ne!(run.code, 0, "{arguments:?}");
         assert_harmless(&run.stdout);
         assert_harmless(&run.stderr);
-        // As JSON or as XML, in which most of it cannot be.
+        // XML cannot contain most of these characters.
         let end = ESCAPED.split_once("FORGED\\nFORGED").unwrap().1;
         assert!(run.stderr.contains(end), "{arguments:?}: {}", run.stderr);
         let shown = in_a_terminal(&url, arguments);

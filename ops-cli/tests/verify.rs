@@ -27,7 +27,7 @@ fn every_record_is_found_in_both_log_formats_despite_faults() {
         ] {
             endpoint.fault(&fault);
         }
-        // Text is the harder one to read, and aggregates have more on the line.
+        // Text is harder to parse, and lines of aggregated records have more fields.
         let aggregate = (format == "text").then_some("--aggregate");
         let verify = ["--output", "json", "verify", "--count", "500"];
         let report = endpoint.run(verify.into_iter().chain(aggregate)).ok().json().remove(0);
@@ -54,7 +54,7 @@ fn a_record_published_twice_after_a_lost_answer_is_reported() {
     assert!(report["duplicates"].as_u64() > Some(0), "{report}");
 }
 
-/// As a batch that failed after its lines were written would have it.
+/// Imitates a batch that failed after its lines were written.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_repeated_after_the_last_record_are_counted() {
     let endpoint = Endpoint::start();
@@ -73,7 +73,7 @@ async fn lines_repeated_after_the_last_record_are_counted() {
     let mut verify = endpoint.ops(["--output", "json", "verify", "--receipts", file, "--settle", "1s"]);
     let mut verify = verify.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut put = 0;
-    // Far more of them than can be there when the record is found first.
+    // Far more lines than can exist when the record is first found.
     while verify.try_wait().unwrap().is_none() {
         let event = InputLogEvent::builder().timestamp(jiff::Timestamp::now().as_millisecond()).message(&line);
         let event = event.build().unwrap();
@@ -118,7 +118,7 @@ fn a_record_without_a_line_is_named() {
     assert!(text.starts_with("3 published, 3 logged: 0 missing"), "{text}");
     assert!(text.contains('█'), "{text}");
 
-    // A receipt of a record that nobody logged.
+    // A receipt of a record that was never logged.
     let lost = std::fs::read_to_string(&receipts).unwrap().lines().next().unwrap().to_owned();
     let mut lost: Value = serde_json::from_str(&lost).unwrap();
     (lost["offset"], lost["sequenceNumber"]) = (json!(3), json!("495900000"));

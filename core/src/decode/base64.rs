@@ -21,7 +21,7 @@ pub enum Base64Error {
         /// The number of characters.
         length: usize,
     },
-    /// Bits that are left over after the last whole byte.
+    /// Bits that remain after the last whole byte.
     TrailingBits,
 }
 

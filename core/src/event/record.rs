@@ -64,13 +64,13 @@ pub struct EventRecord<'a> {
     pub problem: Option<RecordProblem>,
 }
 
-/// The place of the fields that Kinesis gave a record.
+/// The location of the fields that Kinesis gave a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Form {
-    /// In its member `kinesis`, as Lambda writes it.
+    /// The member `kinesis`, as Lambda writes it.
     #[default]
     Nested,
-    /// In itself, as EventBridge Pipes writes it.
+    /// The record itself, as EventBridge Pipes writes it.
     Flat,
 }
 

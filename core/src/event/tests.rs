@@ -259,7 +259,7 @@ proptest! {
     }
 }
 
-/// As EventBridge Pipes writes a record (its guide, "Amazon Kinesis stream as a source").
+/// A record of EventBridge Pipes (its guide, "Amazon Kinesis stream as a source").
 const PIPED: &str = r#"{"kinesisSchemaVersion":"1.0","partitionKey":"1","sequenceNumber":"4959","data":"SGVsbG8=",
     "approximateArrivalTimestamp":1545084650.987,"eventSource":"aws:kinesis","eventVersion":"1.0",
     "eventID":"shardId-000000000006:4959","eventName":"aws:kinesis:record",

@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
 
-    /// What serde_json makes of it: an independent judge of the same question, but for the depth.
+    /// Decides the same with serde_json, which has another limit of depth.
     fn judged(text: &str) -> bool {
         serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object() || value.is_array())
     }
@@ -366,7 +366,7 @@ mod tests {
         assert!(!is_container(&"{\"a\":".repeat(1_000_000)));
     }
 
-    /// Where the margin below the largest double makes the two judges differ.
+    /// Whether the text has a number near the largest double, about which the two disagree.
     fn at_the_limit(text: &str) -> bool {
         text.contains("308")
     }

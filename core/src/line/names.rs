@@ -12,7 +12,7 @@ pub(super) const fn same(name: &'static str) -> FieldName {
     FieldName { json: name, text: name }
 }
 
-// The beginning. In text, these have no name.
+// The first fields. In text, they have no names.
 pub(super) const TIMESTAMP: &str = "timestamp";
 pub(super) const LEVEL: &str = "level";
 pub(super) const VERSION: &str = "v";

@@ -83,7 +83,7 @@ impl FromStr for Level {
     }
 }
 
-/// How lines show data.
+/// The form of data on lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DataMode {
     /// The data, up to [`LineOptions::max_data_bytes`].
@@ -117,7 +117,7 @@ impl FromStr for DataMode {
 /// The options of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineOptions {
-    /// How lines show data.
+    /// The form of data on lines.
     pub data: DataMode,
     /// The largest number of bytes that the data may have on the line, including escapes and base64, without quotes.
     /// Longer data is truncated after a whole character, and the line contains the full length and the SHA-256 of all of

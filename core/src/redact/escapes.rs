@@ -36,7 +36,7 @@ pub(super) fn unescaped(text: &str) -> Option<String> {
     })
 }
 
-/// What an escape stands for.
+/// The meaning of an escape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Byte(u8),

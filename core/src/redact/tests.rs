@@ -164,7 +164,7 @@ fn data_that_cannot_be_checked_is_hidden() {
     let redactor = Redactor::new(["token"]).unwrap();
     assert_eq!(redactor.redact(Data::Payload(Payload::Binary(b"\xff"))), Redacted::Whole { reason: "binary" });
     assert_eq!(redactor.redact(Data::Undecodable("null")), Redacted::Whole { reason: "undecodable" });
-    // Whoever makes a payload by hand may be wrong about it.
+    // A payload that was constructed by hand may be invalid.
     assert_eq!(redactor.redact(Data::Payload(Payload::Json("{\"token\":1"))), Redacted::Whole { reason: "not JSON" });
 }
 
@@ -178,7 +178,7 @@ fn invalid_rules_are_rejected() {
 
 const SECRET: &str = "s3cr3t";
 
-/// JSON in which the secret stands only under the key `token`, often, and in any form.
+/// Generates JSON in which the secret is only under the key `token`, often, and in any form.
 fn with_secrets() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<u32>().prop_map(Value::from),

@@ -1,4 +1,4 @@
-//! The endpoint beside its peers, in one run, with one boto3 client.
+//! Compares the endpoint with other emulators in one run, with one boto3 client.
 
 use std::path::{Path, PathBuf};
 

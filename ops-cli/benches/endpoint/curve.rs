@@ -1,4 +1,4 @@
-//! Cost grows linearly: the time for ten and a hundred times as much.
+//! Measures that cost grows linearly: the time for ten and a hundred times the load.
 
 use std::path::Path;
 use std::time::Instant;
@@ -30,7 +30,7 @@ enum Part {
     Window,
 }
 
-/// Measures once for a hundred times as much, and more often what is short.
+/// Measures the largest load once, and repeats short measurements.
 async fn measure(what: &str, one: usize, seconds: impl AsyncFn(usize) -> f64) {
     let mut times = Vec::new();
     for (factor, runs) in [(1, 9), (10, 3), (100, 1)] {
@@ -105,7 +105,7 @@ async fn log_events(count: usize, part: Part) -> f64 {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&server.config().await);
     logs.create_log_group().log_group_name(GROUP).send().await.unwrap();
     logs.create_log_stream().log_group_name(GROUP).log_stream_name("s").send().await.unwrap();
-    // A millisecond apart: a million of them end now.
+    // The timestamps are a millisecond apart, and the last one is now.
     let first = jiff::Timestamp::now().as_millisecond() - i64::try_from(count).unwrap();
     let event = |n: usize| {
         let message = format!("event {n} of a log that is searched {}", if n % 1000 == 7 { "rarely" } else { "often" });

@@ -1,5 +1,5 @@
-//! `cargo make bench`: the endpoint's speed and size, beside other emulators and beside its goals, as Markdown tables.
-//! Arguments choose among the tables: `beside`, `rust`, `latency`, `throughput`, `curve`.
+//! `cargo make bench`: the endpoint's speed and size, compared with other emulators and with its goals, as Markdown tables.
+//! Arguments select tables: `beside`, `rust`, `latency`, `throughput`, `curve`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 mod beside;

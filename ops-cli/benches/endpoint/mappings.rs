@@ -1,4 +1,4 @@
-//! What an event source mapping does: from a put to its line, and how many invocations and records a second.
+//! Measures an event source mapping: the latency from a put to its line, and the invocations and records per second.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::server::{Peer, Server};
 use crate::setup::{self, Function};
 use crate::support::{head, milliseconds, percentile, row};
 
-/// Puts a second, and for how many records.
+/// Puts per second, and the number of records.
 const RATE: u64 = 100;
 const RECORDS: usize = 1000;
-/// Records before those: they start the function and fill every cache.
+/// Records before the measurement, which start the function and fill every cache.
 const WARMING: usize = 50;
 
 pub async fn latency_table(logger: &Path, peers: &[Peer]) {
@@ -42,7 +42,7 @@ async fn latency(name: &str, server: &Server, function: &Function) {
     row([name, &format!("{:.1} ms", percentile(&latencies, 0.50)), &format!("{:.1} ms", percentile(&latencies, 0.99))]);
 }
 
-/// When each put began.
+/// Puts records at a constant rate, and returns the start of each put.
 async fn put_steadily(kinesis: aws_sdk_kinesis::Client) -> Vec<Instant> {
     let mut ticks = tokio::time::interval(Duration::from_millis(1000 / RATE));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -51,13 +51,13 @@ async fn put_steadily(kinesis: aws_sdk_kinesis::Client) -> Vec<Instant> {
         ticks.tick().await;
         put.push(Instant::now());
         let record = kinesis.put_record().stream_name("latency").partition_key("k");
-        // Not awaited: a slow answer must not slow the rate.
+        // The answer is not awaited, so that a slow one does not lower the rate.
         tokio::spawn(record.data(Blob::new(format!("marked {n} end"))).send());
     }
     put
 }
 
-/// When the line of each record was first read.
+/// Returns the time at which the line of each record was first read.
 async fn lines_seen(server: &Server) -> HashMap<usize, Instant> {
     let mut seen = HashMap::new();
     setup::eventually("the lines", async || {
@@ -74,14 +74,14 @@ async fn lines_seen(server: &Server) -> HashMap<usize, Instant> {
     seen
 }
 
-/// The events of the function's log of the last while that hold a word.
+/// Returns the recent events of the function's log that contain a word.
 async fn recent(server: &Server, function: &str, within: Duration, word: &str) -> Vec<FilteredLogEvent> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&server.config().await);
     let since = jiff::Timestamp::now().as_millisecond() - i64::try_from(within.as_millis()).unwrap();
     let query = logs.filter_log_events().log_group_name(format!("/aws/lambda/{function}"));
     let mut pages = query.filter_pattern(format!("\"{word}\"")).start_time(since).into_paginator().send();
     let mut events = Vec::new();
-    // There is no group before the first line.
+    // The log group does not exist before the first line.
     while let Some(Ok(page)) = pages.next().await {
         events.extend(page.events.unwrap_or_default());
     }
@@ -98,7 +98,7 @@ pub async fn throughput_table(logger: &Path) {
     row(["batches of 1,000, records/s of 1 KiB", "≥ 100,000", &format!("{large:.0}")]);
 }
 
-/// Records a second, from the mapping's creation on a stream that holds all of them until the last line is there.
+/// Measures records per second, from the creation of a mapping on a full stream until the last line is readable.
 async fn throughput(logger: &Path, records: usize, bytes: usize, batch_size: i32) -> f64 {
     let server = Server::ours(&[]);
     let arn = setup::stream(&server, "throughput", 4).await;

@@ -1,5 +1,5 @@
-//! PutRecords from Rust: with the SDK as it is, and with requests made and signed beforehand, so that what is measured
-//! is the endpoint and not its client.
+//! Measures PutRecords from Rust: with the SDK, and with requests that were built and signed in advance, which excludes the
+//! cost of the client.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,11 +15,11 @@ use crate::server::Server;
 use crate::setup;
 use crate::support::{head, row};
 
-/// Connections, each with one request under way.
+/// Connections, each with one request in flight.
 const CONNECTIONS: usize = 4;
 const ENTRIES: usize = 500;
 const ENTRY_BYTES: usize = 1024;
-/// In all, below the memory that the endpoint allows itself.
+/// The number of requests, whose data is smaller than the endpoint's memory budget.
 const REQUESTS: usize = 600;
 
 pub async fn table() {
@@ -51,7 +51,7 @@ async fn raw(server: &Server) -> f64 {
     megabytes_a_second(begun)
 }
 
-/// Sends the request so many times over one connection.
+/// Sends the request this many times over one connection.
 fn put(server: &Server, request: &[u8], times: usize) {
     let mut connection = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
     let mut answer = vec![0; 256 * 1024];
@@ -63,7 +63,7 @@ fn put(server: &Server, request: &[u8], times: usize) {
     }
 }
 
-/// Reads one answer with a length; how long it is, its head included.
+/// Reads one answer with a content length, and returns its length including the head.
 fn answer_of(connection: &mut TcpStream, buffer: &mut [u8]) -> usize {
     let mut read = 0;
     loop {
@@ -79,7 +79,7 @@ fn answer_of(connection: &mut TcpStream, buffer: &mut [u8]) -> usize {
     }
 }
 
-/// A whole request, signed: its signature holds for five minutes.
+/// Builds a signed request. Its signature is valid for five minutes.
 fn request(server: &Server, stream: &str) -> Vec<u8> {
     let data = base64_simd::STANDARD.encode_to_string([b'x'; ENTRY_BYTES]);
     let entries: Vec<_> =

@@ -1,4 +1,4 @@
-//! The servers that are measured: the endpoint and its peers, each a process of its own.
+//! The measured servers: the endpoint and other emulators, each in a separate process.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -22,13 +22,13 @@ pub struct Server {
     pub secret_access_key: String,
 }
 
-/// Another emulator: its name, and how it is started on a port.
+/// Another emulator: its name, and the command that starts it on a port.
 pub struct Peer {
     pub name: &'static str,
     command: Box<dyn Fn(u16) -> Command>,
 }
 
-/// The peers that can be had; those that cannot are named.
+/// Returns the emulators that can be installed, and prints the names of the others.
 pub fn peers() -> Vec<Peer> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/endpoint/peers");
     let bare = |port: u16| {
@@ -96,7 +96,7 @@ fn free_port() -> u16 {
 }
 
 impl Server {
-    /// `ops-cli local` with these options.
+    /// Starts `ops-cli local` with these options.
     pub fn ours(options: &[&str]) -> Self {
         let mut command = Command::new(OPS_CLI);
         command.args(["--output", "json", "local", "--port", "0"]).args(options).stdout(Stdio::piped());
@@ -118,7 +118,7 @@ impl Server {
         Self::spawn(command, format!("http://127.0.0.1:{port}"))
     }
 
-    /// In a process group of its own, so that what it starts ends with it.
+    /// Starts a process group, so that child processes end with the server.
     fn spawn(mut command: Command, url: String) -> Self {
         let begun = Instant::now();
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
@@ -129,7 +129,7 @@ impl Server {
         self.child.id()
     }
 
-    /// How long after its start it answered ListStreams.
+    /// Returns the time from the start until ListStreams is answered.
     pub async fn first_answer(&self) -> Option<Duration> {
         let kinesis = aws_sdk_kinesis::Client::new(&self.config().await);
         while self.begun.elapsed() < Duration::from_secs(60) {
@@ -141,7 +141,7 @@ impl Server {
         None
     }
 
-    /// For the SDK's clients, without retries.
+    /// Returns the configuration of SDK clients without retries.
     pub async fn config(&self) -> SdkConfig {
         let credentials = Credentials::new(&self.access_key_id, &self.secret_access_key, None, None, "bench");
         aws_config::defaults(aws_config::BehaviorVersion::latest())
@@ -154,7 +154,7 @@ impl Server {
             .await
     }
 
-    /// A command of an AWS tool for this server.
+    /// Returns a command of an AWS tool for this server.
     pub fn client(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command

@@ -1,4 +1,4 @@
-//! What the measurements run on: streams, functions and mappings, made with the SDK.
+//! Creates streams, functions and mappings for the measurements with the SDK.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use aws_sdk_lambda::types::{EventSourcePosition, FunctionCode, LogFormat, Loggin
 
 use crate::server::Server;
 
-/// A function's code, and how it is run.
+/// The code of a function, and its runtime.
 #[derive(Clone)]
 pub struct Function {
     pub runtime: Runtime,
@@ -23,7 +23,7 @@ impl Function {
         Self { runtime: Runtime::from("provided.al2023"), handler: "bootstrap", zip: std::fs::read(zip).unwrap() }
     }
 
-    /// Three lines of Python that print the data: what the peer can run, too.
+    /// Three lines of Python that print the data, which other emulators can run too.
     pub fn python() -> Self {
         let code = "import base64\n\ndef handler(event, context):\n    for record in event[\"Records\"]:\n        print(base64.b64decode(record[\"kinesis\"][\"data\"]).decode())\n";
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -34,7 +34,7 @@ impl Function {
     }
 }
 
-/// Looks until `look` finds something.
+/// Polls until `look` returns a value.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
@@ -46,7 +46,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-/// Makes a stream; its ARN, once it is active.
+/// Creates a stream, waits until it is active, and returns its ARN.
 pub async fn stream(server: &Server, name: &str, shards: i32) -> String {
     let kinesis = aws_sdk_kinesis::Client::new(&server.config().await);
     kinesis.create_stream().stream_name(name).shard_count(shards).send().await.unwrap();
@@ -89,7 +89,7 @@ pub async fn mapping(server: &Server, stream_arn: &str, function: &str, batch_si
     .await;
 }
 
-/// Puts these entries, 500 a request, one request after the other.
+/// Puts these entries, 500 per request, one request after the other.
 pub async fn put(server: &Server, stream: &str, entries: impl Iterator<Item = PutRecordsRequestEntry>) {
     let kinesis = aws_sdk_kinesis::Client::new(&server.config().await);
     let mut entries = entries.peekable();

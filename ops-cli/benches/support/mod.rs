@@ -1,4 +1,4 @@
-//! What the benchmarks share: figures, tables, and how large a process is.
+//! Helpers of the benchmarks: figures, tables, and the memory of processes.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, reason = "each benchmark uses its part")]
 
 #[path = "../../tests/common/mod.rs"]
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// A row of a Markdown table.
+/// Prints a row of a Markdown table.
 pub fn row<const N: usize>(cells: [&str; N]) {
     println!("| {} |", cells.join(" | "));
 }
 
-/// A Markdown table's head, with an empty line before it.
+/// Prints the head of a Markdown table after an empty line.
 pub fn head<const N: usize>(cells: [&str; N]) {
     println!();
     row(cells);
@@ -32,7 +32,7 @@ pub fn median(figures: &[f64]) -> f64 {
     percentile(figures, 0.5)
 }
 
-/// The figure below which a share (0 to 1) of the figures is.
+/// Returns the percentile of the figures for a share from 0 to 1.
 pub fn percentile(figures: &[f64], share: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -43,7 +43,7 @@ pub fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// MiB that a process and its children hold in memory.
+/// Returns the resident MiB of a process and its children.
 pub fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let own =
@@ -55,7 +55,7 @@ pub fn resident_mib(pid: u32) -> f64 {
     own.unwrap_or_default() / 1024.0 + children.into_iter().map(resident_mib).sum::<f64>()
 }
 
-/// What `ops-cli` answers as JSON.
+/// Runs `ops-cli` and parses its output as JSON.
 pub fn json(args: &[&str]) -> Value {
     let mut command = Command::new(common::OPS_CLI);
     let output = command.args(["--output", "json"]).args(args).stderr(Stdio::inherit()).output().unwrap();

@@ -25,13 +25,13 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
 }
 
 fn read(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let Rewritten { args, tips } = rewrite(root, args)?;
+    let RewrittenArguments { args, tips } = rewrite(root, args)?;
     let parsed = root.clone().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| with_tips(error, &tips))
 }
 
 /// Arguments that clap parses by the rule.
-struct Rewritten {
+struct RewrittenArguments {
     args: Vec<OsString>,
     tips: Tips,
 }
@@ -50,7 +50,7 @@ struct Tips {
 ///
 /// # Errors
 /// An argument is neither an option of the command nor data for it. clap would print help for `-heartbeat`.
-fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<Rewritten, clap::Error> {
+fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<RewrittenArguments, clap::Error> {
     let mut args = args.into_iter();
     let mut rewritten: Vec<_> = args.next().into_iter().collect();
     let (mut command, mut data, mut lacks_value) = (root, Vec::new(), None);
@@ -95,7 +95,7 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<R
         rewritten.push("--".into());
         rewritten.append(&mut data);
     }
-    Ok(Rewritten { args: rewritten, tips: Tips { takes_data: takes_data(command), lacks_value } })
+    Ok(RewrittenArguments { args: rewritten, tips: Tips { takes_data: takes_data(command), lacks_value } })
 }
 
 fn unknown(command: &Command, argument: &str) -> clap::Error {

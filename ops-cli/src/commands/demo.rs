@@ -17,12 +17,12 @@ use crate::output::{Output, Render};
 use crate::progress::{note, seconds};
 use crate::provision::apply::apply;
 use crate::provision::delete;
-use crate::provision::desired::Desired;
+use crate::provision::desired::DesiredPath;
 use crate::provision::observed::observe;
 use crate::provision::plan::plan;
 use crate::publish::accounting::progress::Progress;
 use crate::publish::accounting::receipts::Receipt;
-use crate::publish::accounting::receipts::{Acknowledged, Receipts};
+use crate::publish::accounting::receipts::{AcknowledgedOffsets, Receipts};
 use crate::publish::input::keys::Keys;
 use crate::publish::input::reader::{Form, RecordReader};
 use crate::publish::input::source::Source;
@@ -111,7 +111,7 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
 async fn run_path(global: &Global, zip: FunctionZip, clock: &mut StepClock) -> Result<(String, Receipt)> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?;
-    let desired = Desired::new(names, aws.location().await?, zip);
+    let desired = DesiredPath::new(names, aws.location().await?, zip);
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     apply(&aws, &desired, &plan(&desired, &observed)?).await?;
     clock.done("provision");
@@ -131,7 +131,7 @@ async fn publish_message(aws: &Aws, stream: &str) -> Result<Receipt> {
     let source = Source::of_bytes("the message", MESSAGE.into());
     let names = source.names.clone();
     let records = RecordReader::of(source, Form::Whole, Keys::fixed("demo"), None, limits::RECORD_BYTES);
-    let input = publish::Input { records, names, skip: Acknowledged::default(), replay: None };
+    let input = publish::Input { records, names, skip: AcknowledgedOffsets::default(), replay: None };
     let send = SendOptions {
         deadline: PUBLISH_DEADLINE,
         packing: Packing::default(),
@@ -167,7 +167,7 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// Waits for the line of the record, which contains its sequence number.
-async fn await_line(aws: &Aws, desired: &Desired, receipt: &Receipt) -> Result<String> {
+async fn await_line(aws: &Aws, desired: &DesiredPath, receipt: &Receipt) -> Result<String> {
     let filter = format!("\"{}\"", receipt.sequence_number);
     let reader = Reader::new(aws, desired.names.log_group(), Some(filter));
     let mut follower = Follower::new(0);

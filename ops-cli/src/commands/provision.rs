@@ -14,7 +14,7 @@ use crate::global::Global;
 use crate::output::{Format, Output, Render};
 use crate::progress::note;
 use crate::provision::apply::{DEADLINE, apply};
-use crate::provision::desired::{Desired, Shards, StartingPosition};
+use crate::provision::desired::{DesiredPath, Shards, StartingPosition};
 use crate::provision::observed::observe;
 use crate::provision::plan::{UntaggedPart, plan};
 use crate::provision::step::StepDescription;
@@ -104,7 +104,7 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?.with_retry_deadline(Some(DEADLINE));
     let zip = function::load(&args.zip, if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda })?;
-    let desired = desired(args, Desired::new(names, aws.location().await?, zip));
+    let desired = desired(args, DesiredPath::new(names, aws.location().await?, zip));
     let observed = observe(&aws, &desired.names, &desired.location).await?;
     let plan = plan(&desired, &observed)?;
     if !args.dry_run && !plan.steps.is_empty() {
@@ -125,8 +125,8 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
 }
 
 /// The path with the settings that the options request.
-fn desired(args: &Provision, path: Desired) -> Desired {
-    Desired {
+fn desired(args: &Provision, path: DesiredPath) -> DesiredPath {
+    DesiredPath {
         shards: args.shards,
         retention_days: args.retention_days,
         memory_mb: args.memory,
@@ -141,7 +141,7 @@ fn desired(args: &Provision, path: Desired) -> Desired {
 }
 
 /// Warns of steps that a service accepted but did not carry out: a second plan still contains them.
-async fn warn_of_ignored_steps(aws: &Aws, desired: &Desired) -> Result<()> {
+async fn warn_of_ignored_steps(aws: &Aws, desired: &DesiredPath) -> Result<()> {
     let observed = observe(aws, &desired.names, &desired.location).await?;
     for step in plan(desired, &observed)?.steps {
         note(&format!(

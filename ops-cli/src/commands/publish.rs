@@ -11,12 +11,12 @@ use crate::global::Global;
 use crate::output::{Format, Output};
 use crate::progress::note_outcome;
 use crate::publish::accounting::progress::Progress;
-use crate::publish::accounting::receipts::{Acknowledged, InOrder, Receipts};
+use crate::publish::accounting::receipts::{AcknowledgedOffsets, InOrder, Receipts};
 use crate::publish::accounting::summary::Summary;
 use crate::publish::input::compress::Compressor;
-use crate::publish::input::keys::Keys;
+use crate::publish::input::keys::{KeyOptions, Keys};
 use crate::publish::input::reader::{Form, RecordReader};
-use crate::publish::input::record::Place;
+use crate::publish::input::record::InputPosition;
 use crate::publish::input::replay::{self, Replay};
 use crate::publish::input::source::Source;
 use crate::publish::scheduling::batch::Packing;
@@ -134,14 +134,35 @@ pub enum Compression {
     Zstd,
 }
 
+impl Publish {
+    /// Returns the form of the input that the options request.
+    pub fn form(&self) -> Form {
+        match self {
+            _ if self.data.is_some() || self.whole => Form::Whole,
+            _ if self.base64 => Form::Base64,
+            _ if self.entries => Form::Entries,
+            _ => Form::Lines,
+        }
+    }
+
+    pub fn key_options(&self) -> KeyOptions<'_> {
+        KeyOptions {
+            key: self.key.as_deref(),
+            field: self.key_field.as_deref(),
+            hash_key: self.hash_key.as_deref(),
+            is_aggregating: self.aggregate,
+        }
+    }
+}
+
 pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let keys = Keys::new(args)?;
+    let keys = Keys::new(args.key_options())?;
     let compressor = args.compress.map(Compressor::new).transpose();
     let compressor = compressor.map_err(|error| Error::failed(format!("could not begin to compress: {error}")))?;
     check_files(args)?;
-    let source = Source::open(args)?;
-    let skip = args.resume.as_deref().map(Acknowledged::read).transpose()?.unwrap_or_default();
+    let source = Source::open(args.data.as_deref(), &args.file)?;
+    let skip = args.resume.as_deref().map(AcknowledgedOffsets::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?.with_retry_deadline(Some(Duration::from_secs(args.deadline)));
     let stream_name = names.stream();
     let max_bytes = stream::record_limit(&aws, stream_name).await?;
@@ -154,8 +175,7 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
         source.read_bytes.clone(),
         source.total_bytes,
     );
-    let records =
-        RecordReader::of(source, Form::of(args), keys, compressor, max_bytes).with_arrivals(args.pace.is_some());
+    let records = RecordReader::of(source, args.form(), keys, compressor, max_bytes).with_arrivals(args.pace.is_some());
     if args.dry_run {
         let shards = ShardMap::fetch(&aws.kinesis(), stream_name, &aws.retry).await?;
         return output.show(&plan(
@@ -259,12 +279,12 @@ fn ended(
     args: &Publish,
     error: Option<Error>,
     summary: &Summary,
-    first_unread: Option<Place>,
+    first_unread: Option<InputPosition>,
     names: &[String],
 ) -> Result<()> {
     match error {
         Some(error) => {
-            let done = Done::of(summary, first_unread);
+            let done = PublishedPart::of(summary, first_unread);
             let hint: Vec<_> = [error.hint, Some(done.text(&error.kind, names)), done.way_on(args, &error.kind)]
                 .into_iter()
                 .flatten()
@@ -277,17 +297,17 @@ fn ended(
 }
 
 /// How far a run came that ended early.
-enum Done {
+enum PublishedPart {
     Nothing,
-    Before(Place, DeadLettered),
-    All(DeadLettered),
+    Before(InputPosition, HasDeadLetters),
+    All(HasDeadLetters),
 }
 
 /// Whether records were abandoned.
-type DeadLettered = bool;
+type HasDeadLetters = bool;
 
-impl Done {
-    fn of(summary: &Summary, first_unread: Option<Place>) -> Self {
+impl PublishedPart {
+    fn of(summary: &Summary, first_unread: Option<InputPosition>) -> Self {
         let has_dead = summary.dead_lettered > 0;
         match first_unread {
             _ if summary.acknowledged + summary.skipped == 0 && !has_dead => Self::Nothing,

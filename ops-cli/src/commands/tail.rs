@@ -38,20 +38,20 @@ command line is wrong; 130 interrupted.";
 #[derive(Args, Debug, Clone)]
 #[command(after_help = TAIL)]
 pub struct Tail {
-    /// Log group, instead of the function's. `*` and `?` match any characters. Can be repeated
+    /// Log group, instead of the function's. `*` matches any characters, `?` matches one. Can be repeated
     #[arg(long, value_name = "NAME", help_heading = "What to read")]
     pub group: Vec<String>,
-    /// Only log streams whose names begin so
+    /// Only log streams whose names begin with this prefix
     #[arg(long, value_name = "PREFIX", help_heading = "What to read")]
     pub log_stream: Option<String>,
-    /// Begin so long ago (30s, 5m, 1d12h, 1w, "10min ago"), or at a time: 14:50, yesterday, 2026-11-28, 2026-11-28T14:50,
+    /// Begin this long ago (30s, 5m, 1d12h, 1w, "10min ago"), or at a time: 14:50, yesterday, 2026-11-28, 2026-11-28T14:50,
     /// an RFC 3339 time, or epoch milliseconds. A time without a zone is local (default: 10m; 1d with --request)
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub since: Option<String>,
     /// End at a time, in the same forms
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub until: Option<String>,
-    /// Only the last N events, however old; with --follow also what comes
+    /// Only the last N events, however old; with --follow also new events
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000), help_heading = "What to read")]
     pub lines: Option<u64>,
     /// One invocation as a whole: every line from its first to its last
@@ -80,7 +80,7 @@ pub struct Tail {
     /// No messages that match this regular expression. Can be repeated
     #[arg(long, value_name = "REGEX", help_heading = "What to show")]
     pub exclude: Vec<String>,
-    /// Highlight what matches. Can be repeated
+    /// Highlight matches of this regular expression. Can be repeated
     #[arg(long, value_name = "REGEX", help_heading = "What to show")]
     pub highlight: Vec<String>,
     /// Leave out the START, END, INIT and REPORT lines of Lambda
@@ -90,17 +90,17 @@ pub struct Tail {
     /// Exit after N events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
     pub count: Option<u64>,
-    /// Follow until nothing was shown for so long
+    /// Follow until no event was shown for this time
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
     pub idle_exit: Option<String>,
     /// Follow until a message matches this regular expression
     #[arg(long, value_name = "REGEX", help_heading = "When to stop")]
     pub until_match: Option<String>,
-    /// Exit after so long: with 1 if --until-match did not match, or --count was not reached
+    /// Exit after this time: with 1 if --until-match did not match, or --count was not reached
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
     pub timeout: Option<String>,
 
-    /// How events look: `pretty` for eyes (default on a terminal), `raw` for the message alone (default elsewhere), or
+    /// How events look: `pretty` for people (default on a terminal), `raw` for the message alone (default elsewhere), or
     /// `json`
     #[arg(long, value_enum, value_name = "VIEW", help_heading = "How it looks")]
     pub view: Option<options::ViewName>,

@@ -13,7 +13,7 @@ use crate::global::Global;
 use crate::output::{Output, counted};
 use crate::progress::{ProgressStep, note};
 use crate::publish::accounting::progress::Progress;
-use crate::publish::accounting::receipts::{self, Acknowledged, Receipt, Receipts};
+use crate::publish::accounting::receipts::{self, AcknowledgedOffsets, Receipt, Receipts};
 use crate::publish::input::keys::Keys;
 use crate::publish::input::reader::{Form, RecordReader};
 use crate::publish::input::source::Source;
@@ -22,7 +22,7 @@ use crate::publish::sending::run::SendOptions;
 use crate::publish::{self, RunReport};
 use crate::signals::interrupted;
 use crate::tail::follow::Follower;
-use crate::tail::sweep::{Event, Reader, Swept};
+use crate::tail::sweep::{Event, Reader, SweepEnd};
 use crate::verify::line;
 use crate::verify::report::{Report, Verification};
 use crate::verify::survey::{LogContents, LogSurvey};
@@ -154,8 +154,8 @@ async fn survey(aws: &Aws, log_group: &str, since: i64) -> Option<LogContents> {
     let mut follower = Follower::new(since);
     let swept = reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take);
     match tokio::time::timeout(SURVEY_DEADLINE, swept).await {
-        Ok(Ok(Swept::NoGroup)) => Some(LogContents::NoGroup { log_group: log_group.to_owned() }),
-        Ok(Ok(Swept::Whole)) => Some(seen.contents()),
+        Ok(Ok(SweepEnd::NoGroup)) => Some(LogContents::NoGroup { log_group: log_group.to_owned() }),
+        Ok(Ok(SweepEnd::Whole)) => Some(seen.contents()),
         // The lines that were read before a failure are enough for a description, but no lines are not.
         _ => Some(seen.contents()).filter(|survey| *survey != LogContents::NoLines),
     }
@@ -177,7 +177,7 @@ async fn publish_marked(aws: &Aws, stream_name: &str, args: &Verify) -> Result<P
         rate_bytes: None,
     };
     let step = ProgressStep::begin(format!("publish {} marked records", args.count));
-    let input = publish::Input { records, names, skip: Acknowledged::default(), replay: None };
+    let input = publish::Input { records, names, skip: AcknowledgedOffsets::default(), replay: None };
     let receipts = Receipts::Kept(Vec::new());
     let options = publish::Options { send, receipts, dead_letters: None, progress: Progress::silent() };
     let RunReport { summary, receipts, error, .. } = publish::run(aws, stream_name, input, options).await?;
@@ -226,7 +226,7 @@ async fn follow(
         else {
             return Ok(());
         };
-        if swept? == Swept::NoGroup && !std::mem::replace(&mut is_announced, true) {
+        if swept? == SweepEnd::NoGroup && !std::mem::replace(&mut is_announced, true) {
             note(&format!("the log group {} does not exist yet; waiting for it", reader.log_group()));
         }
         if verification.missing() == 0 {

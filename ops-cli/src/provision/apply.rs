@@ -11,7 +11,7 @@ use aws_sdk_lambda::types::{
     State,
 };
 
-use super::desired::{self, Desired, Shards, StartingPosition};
+use super::desired::{self, DesiredPath, Shards, StartingPosition};
 use super::observed;
 use super::plan::Plan;
 use super::step::{Step, StepDescription};
@@ -30,7 +30,7 @@ const ROLE_DEADLINE: Duration = Duration::from_secs(60);
 
 const TRUST_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
-pub async fn apply(aws: &Aws, desired: &Desired, plan: &Plan) -> Result<()> {
+pub async fn apply(aws: &Aws, desired: &DesiredPath, plan: &Plan) -> Result<()> {
     let applier = Applier { aws, desired };
     for step in &plan.steps {
         let progress = progress::ProgressStep::begin(StepDescription(step, desired).to_string());
@@ -42,7 +42,7 @@ pub async fn apply(aws: &Aws, desired: &Desired, plan: &Plan) -> Result<()> {
 
 struct Applier<'a> {
     aws: &'a Aws,
-    desired: &'a Desired,
+    desired: &'a DesiredPath,
 }
 
 impl Applier<'_> {
@@ -288,7 +288,7 @@ impl Applier<'_> {
     /// Ensures that a part carries our tags. A part that existed already, although an attempt to create it may have succeeded, must
     /// carry them, because another process may have created it.
     async fn settle(&self, is_created: bool, part: &TaggedPart) -> Result<()> {
-        let Desired { names, location, .. } = self.desired;
+        let DesiredPath { names, location, .. } = self.desired;
         if is_created {
             tags::ensure(self.aws, names, location, part).await
         } else {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::names::{Location, Names};
 
-use super::observed::{Observed, observe};
+use super::observed::{ObservedPath, observe};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::wait::{self, Poll};
@@ -40,8 +40,8 @@ pub async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: 
 }
 
 /// The parts that carry our tags, each after the parts that depend on it, and descriptions of the parts that do not.
-pub fn ours(names: &Names, observed: &Observed) -> (Vec<DeletablePart>, Vec<String>) {
-    let Observed { stream, role, log_group, function, mapping } = observed;
+pub fn ours(names: &Names, observed: &ObservedPath) -> (Vec<DeletablePart>, Vec<String>) {
+    let ObservedPath { stream, role, log_group, function, mapping } = observed;
     let found = [
         mapping.as_ref().map(|mapping| (DeletablePart::Mapping(mapping.uuid.clone()), mapping.is_ours)),
         function.as_ref().map(|function| (DeletablePart::Function, function.is_ours)),

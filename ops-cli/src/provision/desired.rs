@@ -12,7 +12,7 @@ pub const MANAGED_POLICY: &str = "service-role/AWSLambdaKinesisExecutionRole";
 
 /// The whole path. A setting that is `None` was not requested: a new part gets the default, an existing part keeps its value.
 #[derive(Debug, Clone)]
-pub struct Desired {
+pub struct DesiredPath {
     pub names: Names,
     pub location: Location,
     pub zip: FunctionZip,
@@ -35,7 +35,7 @@ pub const DEFAULT_TIMEOUT_SECONDS: i32 = 30;
 pub const DEFAULT_LOG_FORMAT: Format = Format::Json;
 pub const DEFAULT_BATCH_SIZE: i32 = 100;
 
-impl Desired {
+impl DesiredPath {
     /// A path for which no settings were requested.
     pub fn new(names: Names, location: Location, zip: FunctionZip) -> Self {
         Self {

@@ -12,7 +12,7 @@ use crate::stream;
 
 /// The parts of a path that exist.
 #[derive(Debug, Clone, Default)]
-pub struct Observed {
+pub struct ObservedPath {
     pub stream: Option<Stream>,
     pub role: Option<Role>,
     pub log_group: Option<LogGroup>,
@@ -69,7 +69,7 @@ pub struct Mapping {
 }
 
 /// Reads the state of every part of the path.
-pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Observed> {
+pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<ObservedPath> {
     let policy_arn = policy_arn(location);
     let (stream, role, log_group, function, mapping) = tokio::try_join!(
         stream(aws, names),
@@ -78,7 +78,7 @@ pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<Ob
         function(aws, names),
         mapping(aws, names, location),
     )?;
-    Ok(Observed { stream, role, log_group, function, mapping })
+    Ok(ObservedPath { stream, role, log_group, function, mapping })
 }
 
 pub(super) async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::desired::{self, Desired, Shards};
-use super::observed::{Function, Mapping, Observed, Role, Stream};
+use super::desired::{self, DesiredPath, Shards};
+use super::observed::{Function, Mapping, ObservedPath, Role, Stream};
 use super::step::Step;
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub struct Plan {
     pub untagged: Vec<UntaggedPart>,
 }
 
-pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan> {
+pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
     let mut plan = Plan { steps: Vec::new(), untagged: Vec::new() };
     let names = &desired.names;
     stream_steps(&mut plan, desired, observed.stream.as_ref())?;
@@ -31,7 +31,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan> {
     Ok(plan)
 }
 
-fn stream_steps(plan: &mut Plan, desired: &Desired, stream: Option<&Stream>) -> Result<()> {
+fn stream_steps(plan: &mut Plan, desired: &DesiredPath, stream: Option<&Stream>) -> Result<()> {
     let Some(stream) = stream else {
         plan.steps.push(Step::CreateStream(desired.shards.unwrap_or(desired::DEFAULT_SHARDS)));
         return Ok(());
@@ -55,7 +55,7 @@ fn stream_steps(plan: &mut Plan, desired: &Desired, stream: Option<&Stream>) -> 
     Ok(())
 }
 
-fn other_mode(desired: &Desired, wanted: &str) -> Error {
+fn other_mode(desired: &DesiredPath, wanted: &str) -> Error {
     let stream = desired.names.stream();
     Error::usage(format!("the stream {stream} exists in the other capacity mode, but --shards requests {wanted}"))
         .hint("change it with `aws kinesis update-stream-mode`, or leave --shards out")
@@ -70,7 +70,7 @@ fn role_steps(plan: &mut Plan, name: &str, role: Option<&Role>) {
     }
 }
 
-fn log_group_steps(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+fn log_group_steps(plan: &mut Plan, desired: &DesiredPath, observed: &ObservedPath) {
     match &observed.log_group {
         None => {
             plan.steps.push(Step::CreateLogGroup);
@@ -93,7 +93,7 @@ fn log_group_steps(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     }
 }
 
-fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function: Option<&Function>) -> Result<()> {
+fn function_steps(plan: &mut Plan, desired: &DesiredPath, role_arn: String, function: Option<&Function>) -> Result<()> {
     let name = desired.names.function();
     let Some(function) = function else {
         plan.steps.push(Step::CreateFunction { role_arn });
@@ -129,7 +129,7 @@ fn function_steps(plan: &mut Plan, desired: &Desired, role_arn: String, function
     Ok(())
 }
 
-fn mapping_steps(plan: &mut Plan, desired: &Desired, mapping: Option<&Mapping>) {
+fn mapping_steps(plan: &mut Plan, desired: &DesiredPath, mapping: Option<&Mapping>) {
     let Some(mapping) = mapping else {
         plan.steps.push(Step::CreateMapping);
         return;
@@ -157,15 +157,15 @@ mod tests {
     use crate::function::FunctionZip;
     use crate::output::Format;
 
-    fn desired() -> Desired {
+    fn desired() -> DesiredPath {
         let location = Location { region: "us-east-1".into(), account_id: "123456789012".into() };
         let zip =
             FunctionZip { bytes: Vec::new(), sha256: "sha".into(), architecture: lambda_package::Architecture::X86_64 };
-        Desired::new(Names::new("app", "test").unwrap(), location, zip)
+        DesiredPath::new(Names::new("app", "test").unwrap(), location, zip)
     }
 
-    fn observed() -> Observed {
-        Observed {
+    fn observed() -> ObservedPath {
+        ObservedPath {
             stream: Some(Stream { is_ours: true, status: "ACTIVE".into(), open_shards: Some(1) }),
             role: Some(Role { is_ours: true, arn: "arn:r".into(), has_policy: true }),
             log_group: Some(LogGroup { is_ours: true, retention_days: 30 }),
@@ -192,13 +192,13 @@ mod tests {
         }
     }
 
-    fn steps(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    fn steps(desired: &DesiredPath, observed: &ObservedPath) -> Vec<Step> {
         plan(desired, observed).unwrap().steps
     }
 
     #[test]
     fn an_empty_account_gets_every_part_in_order() {
-        let steps = steps(&desired(), &Observed::default());
+        let steps = steps(&desired(), &ObservedPath::default());
         assert_eq!(
             steps,
             [
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn requested_settings_are_changed() {
-        let wanted = Desired {
+        let wanted = DesiredPath {
             shards: Some(Shards::Provisioned(2)),
             retention_days: Some(7),
             memory_mb: Some(256),
@@ -268,13 +268,13 @@ mod tests {
         assert!(steps(&desired(), &there).is_empty(), "a person removed the retention");
         there.function = None;
         assert_eq!(steps(&desired(), &there)[0], Step::PutRetention(30));
-        let wanted = Desired { retention_days: Some(0), ..desired() };
+        let wanted = DesiredPath { retention_days: Some(0), ..desired() };
         assert!(!steps(&wanted, &there).iter().any(|step| matches!(step, Step::PutRetention(_))));
     }
 
     #[test]
     fn a_mapping_that_outlived_its_function_is_reused() {
-        let there = Observed { function: None, ..observed() };
+        let there = ObservedPath { function: None, ..observed() };
         assert_eq!(steps(&desired(), &there), [Step::CreateFunction { role_arn: "arn:r".into() }]);
     }
 
@@ -302,7 +302,7 @@ mod tests {
         there.stream = Some(Stream { is_ours: false, status: "ACTIVE".into(), open_shards: None });
         there.role = Some(Role { is_ours: false, arn: "arn:r".into(), has_policy: false });
         there.log_group = Some(LogGroup { is_ours: false, retention_days: 0 });
-        let wanted = Desired { shards: Some(Shards::Provisioned(3)), retention_days: Some(1), ..desired() };
+        let wanted = DesiredPath { shards: Some(Shards::Provisioned(3)), retention_days: Some(1), ..desired() };
         let plan = plan(&wanted, &there).unwrap();
         assert!(plan.steps.is_empty(), "{:?}", plan.steps);
         assert_eq!(plan.untagged.len(), 3);
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn another_capacity_mode_is_rejected() {
-        let wanted = Desired { shards: Some(Shards::OnDemand), ..desired() };
+        let wanted = DesiredPath { shards: Some(Shards::OnDemand), ..desired() };
         assert!(plan(&wanted, &observed()).is_err());
     }
 }

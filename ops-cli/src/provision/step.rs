@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::desired::{self, Desired, Shards};
+use super::desired::{self, DesiredPath, Shards};
 use crate::output::Format;
 
 /// A change, or a wait for a change that an earlier run started.
@@ -25,7 +25,7 @@ pub enum Step {
 }
 
 /// Describes a step and the parts that it concerns.
-pub struct StepDescription<'a>(pub &'a Step, pub &'a Desired);
+pub struct StepDescription<'a>(pub &'a Step, pub &'a DesiredPath);
 
 impl fmt::Display for StepDescription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

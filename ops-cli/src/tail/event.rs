@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::identity::Identified;
+use super::identity::IdentityParts;
 
 #[derive(Debug, Clone, Serialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -24,8 +24,8 @@ pub struct Event {
 }
 
 impl Event {
-    pub fn identified(&self) -> Identified<'_> {
-        Identified {
+    pub fn identified(&self) -> IdentityParts<'_> {
+        IdentityParts {
             event_id: self.event_id.as_deref(),
             log_stream: &self.log_stream,
             timestamp: self.timestamp,

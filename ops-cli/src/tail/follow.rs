@@ -4,8 +4,8 @@
 //! that resumes from the newest timestamp loses the late ones. Each sweep therefore goes back a little, and at intervals by
 //! the whole overlap. Events that were shown before are recognized by their identity and dropped.
 
-use super::identity::{Identified, IdentifyBy, Pass};
-use super::remembered::Remembered;
+use super::identity::{IdentifyBy, IdentityParts, Pass};
+use super::remembered::RecentIdentities;
 
 /// How far an ordinary sweep goes back before the newest event.
 const SHORT_OVERLAP_MS: i64 = 15_000;
@@ -36,7 +36,7 @@ pub struct Follower {
     /// The sweep that has not read its last page yet.
     unfinished: Option<Sweep>,
     /// The events shown, for as long as a sweep may return them again.
-    shown: Remembered,
+    shown: RecentIdentities,
     pass: Pass,
 }
 
@@ -59,7 +59,7 @@ impl Follower {
             deep_took: 0,
             last_sweep: None,
             unfinished: None,
-            shown: Remembered::default(),
+            shown: RecentIdentities::default(),
             pass: Pass::default(),
         }
     }
@@ -125,13 +125,13 @@ impl Follower {
     }
 
     /// Whether an event of this sweep is shown: once, and only if it is in the requested range.
-    pub fn is_new(&mut self, event: Identified<'_>) -> bool {
+    pub fn is_new(&mut self, event: IdentityParts<'_>) -> bool {
         let identity = self.pass.identity(event, self.identify_by);
         self.is_unseen(identity, event.timestamp)
     }
 
     /// Does the same as [`Self::is_new`] for an event of another pass over the same log group: a Live Tail session.
-    pub fn is_new_in(&mut self, pass: &mut Pass, event: Identified<'_>) -> bool {
+    pub fn is_new_in(&mut self, pass: &mut Pass, event: IdentityParts<'_>) -> bool {
         let identity = pass.identity(event, self.identify_by);
         self.is_unseen(identity, event.timestamp)
     }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn shows(follower: &mut Follower, id: &str, timestamp: i64) -> bool {
-        follower.is_new(Identified { event_id: Some(id), log_stream: "stream", timestamp, message: "message" })
+        follower.is_new(IdentityParts { event_id: Some(id), log_stream: "stream", timestamp, message: "message" })
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn polled_events_and_those_of_a_live_session_are_shown_once_and_identical_lines_all() {
         let mut follower = Follower::new(NOW).identifying_by(IdentifyBy::Content);
-        let event = |event_id| Identified { event_id, log_stream: "s", timestamp: NOW + 5, message: "same" };
+        let event = |event_id| IdentityParts { event_id, log_stream: "s", timestamp: NOW + 5, message: "same" };
         let (mut live, mut shown) = (Pass::default(), 0);
         // Two existed when the session began, and the session receives two more.
         for polled in [vec!["1", "2"], vec!["1", "2", "3", "4"]] {
@@ -295,7 +295,7 @@ mod tests {
             for (n, (stream, timestamp, text, _)) in &page[..read] {
                 let id = has_ids.then(|| n.to_string());
                 let (log_stream, message) = (stream.to_string(), text.to_string());
-                let event = Identified {
+                let event = IdentityParts {
                     event_id: id.as_deref(),
                     log_stream: &log_stream,
                     timestamp: *timestamp,

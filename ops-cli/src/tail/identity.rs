@@ -19,7 +19,7 @@ pub enum IdentifyBy {
 
 /// The parts of an event that identify it.
 #[derive(Debug, Clone, Copy)]
-pub struct Identified<'a> {
+pub struct IdentityParts<'a> {
     pub event_id: Option<&'a str>,
     pub log_stream: &'a str,
     pub timestamp: i64,
@@ -37,7 +37,7 @@ pub struct Pass {
 
 impl Pass {
     /// Returns the identity of the next event of this pass.
-    pub fn identity(&mut self, event: Identified<'_>, by: IdentifyBy) -> u128 {
+    pub fn identity(&mut self, event: IdentityParts<'_>, by: IdentifyBy) -> u128 {
         match event.event_id {
             // The prefixes 0 and 1 separate the two kinds of identity.
             Some(id) if by == IdentifyBy::EventId && !id.is_empty() => digest(&[b"\0", id.as_bytes()]),
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn of(event_id: Option<&str>, log_stream: &str, timestamp: i64, message: &str) -> u128 {
-        let event = Identified { event_id, log_stream, timestamp, message };
+        let event = IdentityParts { event_id, log_stream, timestamp, message };
         Pass::default().identity(event, IdentifyBy::EventId)
     }
 
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn identical_lines_of_one_pass_differ_and_those_of_two_passes_agree() {
-        let event = Identified { event_id: Some("ignored"), log_stream: "s", timestamp: 7, message: "same" };
+        let event = IdentityParts { event_id: Some("ignored"), log_stream: "s", timestamp: 7, message: "same" };
         let pass = || {
             let mut pass = Pass::default();
             [(); 3].map(|()| pass.identity(event, IdentifyBy::Content))
@@ -117,7 +117,7 @@ mod tests {
         let mut pass = Pass::default();
         for timestamp in 0..200_000 {
             let message = "distinct, by its time";
-            pass.identity(Identified { event_id: None, log_stream: "s", timestamp, message }, IdentifyBy::Content);
+            pass.identity(IdentityParts { event_id: None, log_stream: "s", timestamp, message }, IdentifyBy::Content);
         }
         assert!(pass.contents <= MOST_CONTENTS && pass.met.len() <= MOST_CONTENTS);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::event::Event;
 use super::follow::Follower;
-use super::sweep::{Query, Reader, Swept};
+use super::sweep::{Query, Reader, SweepEnd};
 use crate::error::Result;
 
 /// The position of an invocation in a log stream: the lines that name it.
@@ -22,7 +22,7 @@ pub async fn read(
     request_id: &str,
     since: i64,
     mut show: impl FnMut(&[Event]) -> Result<()>,
-) -> Result<(Swept, usize)> {
+) -> Result<(SweepEnd, usize)> {
     let mut extents: BTreeMap<String, Extent> = BTreeMap::new();
     let naming = reader.with_query(Query { filter: Some(format!("\"{request_id}\"")), ..reader.query().clone() });
     let note = |events: &[Event]| {

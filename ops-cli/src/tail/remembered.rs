@@ -9,7 +9,7 @@ const MOST: usize = 1_000_000;
 
 /// Identities by the time of their events, in generations that are forgotten as a whole.
 #[derive(Debug)]
-pub struct Remembered {
+pub struct RecentIdentities {
     /// The generations, each with the first timestamp it covers. The first one also covers all earlier timestamps.
     generations: VecDeque<(i64, HashSet<u128>)>,
     len: usize,
@@ -17,14 +17,14 @@ pub struct Remembered {
     complete_since: i64,
 }
 
-impl Default for Remembered {
+impl Default for RecentIdentities {
     fn default() -> Self {
         let generations = VecDeque::from([(i64::MIN, HashSet::default())]);
         Self { generations, len: 0, newest: i64::MIN, complete_since: i64::MIN }
     }
 }
 
-impl Remembered {
+impl RecentIdentities {
     /// Returns the timestamp from which on every added identity is remembered.
     pub fn complete_since(&self) -> i64 {
         self.complete_since
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_oldest_generations_are_forgotten_above_the_limit() {
-        let mut remembered = Remembered::default();
+        let mut remembered = RecentIdentities::default();
         let mut random = fastrand::Rng::with_seed(1);
         for timestamp in 0..1_300_000 {
             assert!(remembered.insert(timestamp, random.u128(..)));
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn events_of_one_timestamp_stay_in_one_generation() {
-        let mut remembered = Remembered::default();
+        let mut remembered = RecentIdentities::default();
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..150_000 {
             remembered.insert(5, random.u128(..));
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_late_event_is_remembered_in_the_generation_of_its_time() {
-        let mut remembered = Remembered::default();
+        let mut remembered = RecentIdentities::default();
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..GENERATION {
             remembered.insert(10, random.u128(..));

@@ -17,7 +17,7 @@ use super::groups::GroupPattern;
 use super::identity::IdentifyBy;
 use super::reorder::Reorder;
 use super::sink::Sink;
-use super::sweep::{Budget, Query, Step, Sweep, Swept};
+use super::sweep::{Budget, Query, Step, Sweep, SweepEnd};
 use super::{invocation, pace, renewal};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
@@ -193,13 +193,13 @@ impl<'a> Session<'a> {
     }
 
     /// Takes note of whether a group exists.
-    async fn ended(&mut self, index: usize, swept: Swept) -> Result<()> {
+    async fn ended(&mut self, index: usize, swept: SweepEnd) -> Result<()> {
         let group = &mut self.groups[index];
-        if swept == Swept::NoGroup && !self.options.follows {
+        if swept == SweepEnd::NoGroup && !self.options.follows {
             return Err(no_group(&self.aws, &group.name).await);
         }
         let notice = group.presence.seen(swept, &group.name);
-        if swept == Swept::NoGroup {
+        if swept == SweepEnd::NoGroup {
             // A new group of the same name has nothing in common with it.
             group.follower = follower(&self.options, self.options.since);
         }
@@ -260,7 +260,7 @@ impl<'a> Session<'a> {
                 self.release(i64::MAX)
             };
             let (swept, shown) = invocation::read(&reader, request_id, since, show).await?;
-            if swept == Swept::NoGroup {
+            if swept == SweepEnd::NoGroup {
                 return Err(no_group(&self.aws, reader.log_group()).await);
             }
             count += shown;

@@ -58,7 +58,7 @@ pub struct Reader {
 
 /// The way a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Swept {
+pub enum SweepEnd {
     /// All pages were read.
     Whole,
     /// The log group does not exist.
@@ -70,7 +70,7 @@ pub enum Swept {
 pub enum Step {
     /// The new events of a page.
     Page(Vec<Event>),
-    Ended(Swept),
+    Ended(SweepEnd),
     /// The service no longer accepts the credentials. The user can renew them.
     Expired(Error),
 }
@@ -141,7 +141,7 @@ impl Reader {
         follower: &mut Follower,
         now: i64,
         mut show: impl FnMut(&[Event]) -> Result<()>,
-    ) -> Result<Swept> {
+    ) -> Result<SweepEnd> {
         let mut sweep = Sweep::begin(self, follower, now);
         loop {
             match sweep.next(follower).await? {
@@ -263,7 +263,7 @@ impl Sweep {
 
     /// Reads the next page, and returns the events of it that are new to the follower.
     pub async fn next(&mut self, follower: &mut Follower) -> Result<Step> {
-        let Some(pending) = &mut self.page else { return Ok(Step::Ended(Swept::Whole)) };
+        let Some(pending) = &mut self.page else { return Ok(Step::Ended(SweepEnd::Whole)) };
         let answer = (&mut pending.0).await;
         let page = match answer.map_err(|error| Error::failed(format!("a request was not finished: {error}")))? {
             Ok(page) => page,
@@ -304,7 +304,7 @@ impl Sweep {
     fn refused(&mut self, error: SdkError<FilterLogEventsError>, follower: &mut Follower) -> Result<Step> {
         self.page = None;
         if is_missing(&error) {
-            return Ok(Step::Ended(Swept::NoGroup));
+            return Ok(Step::Ended(SweepEnd::NoGroup));
         }
         if error.code().is_some_and(is_expiry) {
             return Ok(Step::Expired(self.reader.failed(error)));

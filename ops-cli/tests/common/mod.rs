@@ -24,7 +24,7 @@ pub fn ops_cli() -> Command {
     ops_cli_by(OPS_CLI)
 }
 
-/// As [`ops_cli`], but another program that starts it.
+/// Does the same as [`ops_cli`] with another program that starts it.
 pub fn ops_cli_by(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
@@ -106,7 +106,7 @@ impl From<Output> for Run {
     }
 }
 
-/// `ops-cli local` in a process of its own; stopped when dropped.
+/// `ops-cli local` in a separate process, which is stopped when this is dropped.
 pub struct Endpoint {
     child: Child,
     pub url: String,

@@ -56,7 +56,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (rule, endpoint) = (Arc::clone(&rule), endpoint_address.clone());
-                // A client that goes away is no concern of the test.
+                // Errors of a connection do not concern the test.
                 std::thread::spawn(move || serve(client?, &rule, &endpoint));
             }
         });
@@ -111,7 +111,7 @@ fn serve(mut client: TcpStream, rule: &Mutex<Rule>, endpoint: &str) -> std::io::
     Ok(())
 }
 
-/// A message with its length; its head without the lines' ends at its end.
+/// Formats a message with its content length. `head` must not end with a line break.
 fn message(head: &str, body: &[u8]) -> Vec<u8> {
     let lines = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
     let mut message = lines.collect::<Vec<_>>().join("\r\n");
@@ -121,7 +121,7 @@ fn message(head: &str, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Head and body of the next message; `None` at the end of the connection.
+/// Reads the head and the body of the next message; `None` at the end of the connection.
 fn read_message(from: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut head = Vec::new();
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! What the tests of `publish` share: a stream, files, faults, and what came to be on the stream.
+//! Helpers of the tests of `publish`: a stream, files, faults, and the records on the stream.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub fn has(path: &Path, what: &str) -> Option<()> {
     std::fs::read_to_string(path).is_ok_and(|content| content.contains(what)).then_some(())
 }
 
-/// An endpoint with the stream test-dev.
+/// Starts an endpoint with the stream test-dev.
 pub async fn endpoint(shards: i32) -> (Endpoint, Client) {
     let endpoint = Endpoint::start();
     let client = Client::new(&endpoint.sdk_config().await);
@@ -66,8 +66,8 @@ pub fn fault(endpoint: &Endpoint, kind: &str, more: Value) {
     endpoint.fault(&fault);
 }
 
-/// Every record on the stream, shard by shard in the order they were made: parents before children. Aggregates are taken
-/// apart as by the KCL, which drops what is in an aggregate on another shard than its own.
+/// Reads every record on the stream, shard by shard in the order of their creation, parents before children. Deaggregates
+/// like the KCL, which drops the records of an aggregate that is on another shard than theirs.
 pub async fn on_stream(client: &Client) -> Vec<(String, String)> {
     let mut shards: Vec<_> =
         client.list_shards().stream_name("test-dev").send().await.unwrap().shards.unwrap_or_default();
@@ -105,7 +105,7 @@ pub fn takes(shard: &Shard, key: &str) -> bool {
     (first..=last).contains(&hash_key(key))
 }
 
-/// `count` lines, `{"n":…,"k":…}`, of so many keys.
+/// Returns `count` lines `{"n":…,"k":…}` with this many keys.
 pub fn numbered(count: u64, keys: u64) -> String {
     (0..count).map(|n| format!("{{\"n\":{n},\"k\":\"key-{}\"}}\n", n % keys)).collect()
 }

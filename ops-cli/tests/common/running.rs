@@ -1,4 +1,4 @@
-//! A command that runs while the test looks at what it prints.
+//! A command whose output the test reads while it runs.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
 
 use std::io::{BufRead, BufReader, Read};
@@ -10,12 +10,12 @@ use super::eventually;
 
 pub struct Running {
     child: Child,
-    pub stdout: Printed,
-    pub stderr: Printed,
+    pub stdout: PrintedLines,
+    pub stderr: PrintedLines,
 }
 
-/// The lines that were printed so far.
-pub struct Printed {
+/// The lines printed so far.
+pub struct PrintedLines {
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -23,8 +23,8 @@ pub struct Printed {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = Printed::of(child.stdout.take().unwrap());
-        let stderr = Printed::of(child.stderr.take().unwrap());
+        let stdout = PrintedLines::of(child.stdout.take().unwrap());
+        let stderr = PrintedLines::of(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
 
@@ -33,7 +33,7 @@ impl Running {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
     }
 
-    /// Waits until the command ends by itself; its exit code.
+    /// Waits until the command ends by itself, and returns its exit code.
     #[track_caller]
     pub fn ended(&mut self) -> i32 {
         let status = eventually("the command to end", || self.child.try_wait().unwrap());
@@ -52,7 +52,7 @@ impl Drop for Running {
     }
 }
 
-impl Printed {
+impl PrintedLines {
     fn of(from: impl Read + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
@@ -72,7 +72,7 @@ impl Printed {
         self.lines.lock().unwrap().clone()
     }
 
-    /// How many lines have the text.
+    /// The number of lines that contain the text.
     pub fn count(&self, text: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }

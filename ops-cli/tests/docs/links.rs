@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{documents, read, root};
 
-/// The text of a document without its code, in which brackets are no links.
+/// Returns the text of a document without its code, in which brackets are not links.
 fn prose(document: &str) -> String {
     let mut in_block = false;
     let lines = document.lines().filter(|line| {
@@ -39,7 +39,7 @@ fn anchors(document: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What is wrong with a link, if anything.
+/// Explains why a link is broken, if it is.
 fn broken(document: &Path, target: &str) -> Option<String> {
     if target.starts_with("https://") || target.starts_with("mailto:") {
         return None;

@@ -1,5 +1,5 @@
-//! Load whose every acknowledgement is remembered, on an endpoint that is killed or watched meanwhile; then what is there is
-//! checked against it. `durable.rs` and `soak.rs` use it.
+//! Puts load on an endpoint that is killed or watched meanwhile, records every acknowledgement, and then compares the stored
+//! data with them. Used by `durable.rs` and `soak.rs`.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, reason = "each test file uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,17 +15,17 @@ use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry, Shar
 
 use crate::common::{self, Endpoint};
 
-/// Tasks that put log events, each on a stream of its own.
+/// Tasks that put log events, each to its own stream.
 pub const LOG_WRITERS: usize = 2;
 pub const GROUP: &str = "acknowledged";
-/// Tasks that put records, each with a partition key of its own, on one stream.
+/// Tasks that put records, each with its own partition key, on one stream.
 pub const RECORD_WRITERS: usize = 2;
 pub const STREAM: &str = "test-dev";
-/// What the real function writes of them.
+/// The log group of the real function.
 pub const FUNCTION_GROUP: &str = "/aws/lambda/test-dev";
 
-/// The endpoint on a folder, at one address however often it is started.
-pub struct Restarted {
+/// An endpoint on a data directory, which has the same address after every restart.
+pub struct RestartableEndpoint {
     pub dir: tempfile::TempDir,
     port: String,
     credentials: local_aws::Credentials,
@@ -33,7 +33,7 @@ pub struct Restarted {
     pub endpoint: Endpoint,
 }
 
-impl Restarted {
+impl RestartableEndpoint {
     pub fn start(memory_limit: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let credentials = local_aws::Credentials {
@@ -52,8 +52,8 @@ impl Restarted {
     }
 }
 
-/// Not one that the system gives to connections: a client that tries to reach the endpoint while it is down would sooner
-/// or later be given it, reach itself, and keep the endpoint from coming back.
+/// A port outside the range of ephemeral ports. A client that tries to connect while the endpoint is down could otherwise be
+/// assigned that port, connect to itself, and block the endpoint.
 pub fn free_port() -> String {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(20_000..32_000));
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
@@ -73,13 +73,13 @@ pub fn local(command: &mut Command, dir: &Path, port: &str, memory_limit: &str) 
     command.args(["--output", "json", "local", "--port", port, "--data-dir", dir, "--memory-limit", memory_limit]);
 }
 
-/// Numbers of what was sent and of what of it was acknowledged, by the stream it is in.
+/// The numbers of the records that were sent and acknowledged, by stream.
 pub struct Sent {
     stop: AtomicBool,
     next: AtomicU64,
-    /// How many bytes each message or record has.
+    /// The bytes of each message or record.
     bytes: usize,
-    /// How long a writer rests after each put.
+    /// The pause of a writer after each put.
     rest: Duration,
 }
 
@@ -98,7 +98,7 @@ pub fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// Puts batches of numbered log events until it is told to stop. Every batch with whether it was acknowledged.
+/// Puts batches of numbered log events until it is stopped. Returns every batch, and whether it was acknowledged.
 pub async fn put_events(config: aws_config::SdkConfig, sent: Arc<Sent>, stream: String) -> Vec<(Vec<u64>, bool)> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
     let mut batches = vec![];
@@ -120,7 +120,7 @@ pub async fn put_events(config: aws_config::SdkConfig, sent: Arc<Sent>, stream: 
     batches
 }
 
-/// Puts numbered records until it is told to stop. Every put with the places of its records, if it was acknowledged.
+/// Puts numbered records until it is stopped. Returns every put, with the locations of its records if it was acknowledged.
 pub async fn put_records(
     config: aws_config::SdkConfig,
     sent: Arc<Sent>,
@@ -157,16 +157,16 @@ pub async fn put_records(
     puts
 }
 
-/// Where a record is.
+/// The location of a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record {
     shard: String,
-    /// Of 56 digits: they sort as the numbers do.
+    /// Padded to 56 digits, so that texts sort like numbers.
     sequence: String,
     pub number: u64,
 }
 
-/// All records of the stream, shard by shard in the order in which they are read.
+/// Reads all records of the stream, shard by shard in order.
 pub async fn records(config: &aws_config::SdkConfig) -> Vec<Record> {
     let kinesis = aws_sdk_kinesis::Client::new(config);
     let mut records = vec![];
@@ -191,7 +191,8 @@ pub async fn records(config: &aws_config::SdkConfig) -> Vec<Record> {
     records
 }
 
-/// What was acknowledged is where the answer said, once; the rest of what is there was sent, and is there once.
+/// Checks that each acknowledged record is at its reported location, once, and that each other record was sent and is stored
+/// once.
 pub fn check_records(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
     assert!(found.is_sorted(), "records out of order");
     let places: BTreeMap<u64, &Record> = found.iter().map(|record| (record.number, record)).collect();
@@ -203,21 +204,21 @@ pub fn check_records(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record])
     assert!(places.keys().all(|number| sent.contains(number)), "a record that nobody sent");
 }
 
-/// What one writer sent is read in the order in which it was sent.
+/// Checks that the records of one writer are read in the order in which they were sent.
 pub fn check_order(puts: &[(Vec<u64>, Option<Vec<Record>>)], found: &[Record]) {
     let sent: BTreeSet<u64> = puts.iter().flat_map(|(numbers, _)| numbers).copied().collect();
     let of_writer = found.iter().map(|record| record.number).filter(|number| sent.contains(number));
     assert!(of_writer.is_sorted(), "a key's records changed their order");
 }
 
-/// A line of the function: the log stream it is in, which is its process, and the sequence number that it names.
+/// A line of the function: its log stream, which identifies the process, and its sequence number.
 pub struct Line {
     process: String,
     shard: String,
     sequence: String,
 }
 
-/// The lines of all records, in the order in which they were written.
+/// Reads the lines of all records, in the order in which they were written.
 pub async fn lines(config: &aws_config::SdkConfig) -> Vec<Line> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     let mut lines = vec![];
@@ -225,7 +226,7 @@ pub async fn lines(config: &aws_config::SdkConfig) -> Vec<Line> {
     while let Some(page) = pages.next().await {
         for event in page.unwrap().events() {
             let line: serde_json::Value = serde_json::from_str(event.message().unwrap()).unwrap();
-            // Lambda's own lines have none.
+            // Lambda's own lines have no sequence number.
             let Some(sequence) = line["sequenceNumber"].as_str() else { continue };
             let (process, sequence) = (event.log_stream_name().unwrap().to_owned(), sequence.to_owned());
             lines.push(Line { process, shard: line["shard"].as_str().unwrap().to_owned(), sequence });
@@ -243,7 +244,7 @@ pub async fn all_lines(config: &aws_config::SdkConfig, records: &[Record]) -> Ve
         let missing = records.iter().filter(|record| !logged.contains(record.sequence.as_str()));
         match missing.clone().next() {
             None => return found,
-            // A checkpoint that passed over a record: no more lines come then.
+            // A checkpoint has passed a record, so that no more lines will come.
             Some(record) if begun.elapsed() > Duration::from_secs(60) => {
                 panic!("{} of {} records have no line, the first is {record:?}", missing.count(), records.len())
             }
@@ -252,8 +253,8 @@ pub async fn all_lines(config: &aws_config::SdkConfig, records: &[Record]) -> Ve
     }
 }
 
-/// Lines are of records that are there; the first lines of a shard's records are in its order; none is repeated by the
-/// process that wrote it, as only a kill makes a batch come again. How many are repeated.
+/// Checks that each line is of a stored record, that the first lines of a shard's records are in its order, and that no
+/// process repeats a line, because only a kill causes redelivery. Returns the number of repeated lines.
 pub fn check_lines(lines: &[Line], records: &[Record]) -> usize {
     let known: BTreeSet<&str> = records.iter().map(|record| record.sequence.as_str()).collect();
     let mut written: BTreeSet<(&str, &str)> = BTreeSet::new();
@@ -270,7 +271,7 @@ pub fn check_lines(lines: &[Line], records: &[Record]) -> usize {
     lines.len() - seen.len()
 }
 
-/// Changes the tags of a group to the number of the change; the last that was acknowledged, and the last of all.
+/// Sets a tag of a group to the number of the change. Returns the last acknowledged change and the last change.
 pub async fn tag(config: aws_config::SdkConfig, sent: Arc<Sent>) -> (u64, u64) {
     let iam = aws_sdk_iam::Client::new(&config);
     let (mut acknowledged, mut number) = (0, 0);
@@ -285,7 +286,7 @@ pub async fn tag(config: aws_config::SdkConfig, sent: Arc<Sent>) -> (u64, u64) {
     (acknowledged, number)
 }
 
-/// Waits for an answer.
+/// Waits until the endpoint answers.
 pub async fn is_serving(config: &aws_config::SdkConfig) {
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     while logs.describe_log_groups().send().await.is_err() {
@@ -293,17 +294,17 @@ pub async fn is_serving(config: &aws_config::SdkConfig) {
     }
 }
 
-/// While nobody listens, a client that tries again at once only takes time from the one who starts.
+/// Pauses, because immediate retries while the endpoint is down would take CPU time from its start.
 pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
-/// The number that a message or a record begins with.
+/// Parses the number that a message or a record begins with.
 pub fn number(text: &str) -> u64 {
     text.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// The numbers of the messages of a stream, in the order in which it is read.
+/// Reads the numbers of the messages of a stream, in order.
 pub async fn events(config: &aws_config::SdkConfig, stream: &str) -> Vec<u64> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(config);
     let mut numbers = vec![];
@@ -320,7 +321,8 @@ pub async fn events(config: &aws_config::SdkConfig, stream: &str) -> Vec<u64> {
     }
 }
 
-/// What was acknowledged is there once and in order, what was not is there whole, in its place, or not at all.
+/// Checks that acknowledged batches are stored once and in order, and that each other batch is stored completely in its
+/// position or not at all.
 pub fn check_batches(stream: &str, batches: &[(Vec<u64>, bool)], found: &[u64]) {
     let mut left = found;
     for (numbers, is_acknowledged) in batches {
@@ -344,13 +346,13 @@ pub async fn prepare(config: &aws_config::SdkConfig) {
     iam.create_role().role_name("role").assume_role_policy_document(trust).send().await.unwrap();
 }
 
-/// Puts records, log events and tags of a role while `work` is done, then checks that what was acknowledged is there, once and
-/// in order, and that each record has its line. Prints figures; the least number of acknowledged puts of a kind.
+/// Puts records, log events and tags of a role during `work`. Then checks that everything acknowledged is stored, once and
+/// in order, and that each record has a line. Prints figures. Returns the smallest number of acknowledged puts of a kind.
 pub async fn run(
-    endpoint: &mut Restarted,
+    endpoint: &mut RestartableEndpoint,
     bytes: usize,
     rest: Duration,
-    work: impl AsyncFnOnce(&mut Restarted, &aws_config::SdkConfig),
+    work: impl AsyncFnOnce(&mut RestartableEndpoint, &aws_config::SdkConfig),
 ) -> u64 {
     let config = endpoint.endpoint.sdk_config().await;
     let config = config.into_builder().retry_config(aws_config::retry::RetryConfig::disabled()).build();
@@ -397,9 +399,14 @@ pub async fn run(
 }
 
 /// Kills the endpoint at random moments.
-pub async fn kill(endpoint: &mut Restarted, config: &aws_config::SdkConfig, kills: u64, random: &mut fastrand::Rng) {
+pub async fn kill(
+    endpoint: &mut RestartableEndpoint,
+    config: &aws_config::SdkConfig,
+    kills: u64,
+    random: &mut fastrand::Rng,
+) {
     for _ in 0..kills {
-        // Some strike while it is starting, most while it is at work.
+        // Some kills hit the start, most hit normal operation.
         if random.u8(0..5) > 0 {
             is_serving(config).await;
         }

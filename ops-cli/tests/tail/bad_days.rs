@@ -1,4 +1,4 @@
-//! Bad days: each has a test against the real endpoint, most with injected faults.
+//! Adverse conditions, each tested against the real endpoint, most with injected faults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::common::proxy::{Answer, Proxy};
 use super::common::running::Running;
 use super::{Fixture, GROUP, STREAM, ago};
 
-/// Whether every message was shown as often as it was written.
+/// Asserts that every message was shown as often as it was written.
 #[track_caller]
 fn assert_shown_once(shown: &[String], written: &[String]) {
     let count = |lines: &[String]| {
@@ -91,7 +91,7 @@ async fn empty_pages_with_tokens_are_not_the_end() {
         if request.operation != "FilterLogEvents" {
             return Answer::Forward;
         }
-        // The fourth page is the endpoint's first: its token is not known there.
+        // The fourth page is the endpoint's first, which does not accept this token.
         match pages.fetch_add(1, Ordering::Relaxed) {
             0 => Answer::Reply(200, empty),
             1 => Answer::Reply(200, r#"{"events":[],"nextToken":"ANOTHER"}"#),

@@ -1,4 +1,4 @@
-//! `ops-cli tail` against the real endpoint: what it reads, shows and survives.
+//! Tests of `ops-cli tail` against the real endpoint.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 const GROUP: &str = "/aws/lambda/test-dev";
 const STREAM: &str = "stream";
 
-/// An endpoint with log groups, and a client of the test's own.
+/// An endpoint with log groups, and a client.
 struct Fixture {
     endpoint: Endpoint,
     logs: Logs,
@@ -39,7 +39,7 @@ impl Fixture {
         fixture
     }
 
-    /// Creates a log stream, and its group if need be.
+    /// Creates a log stream, and its group if necessary.
     async fn create(&self, group: &str, stream: &str) {
         self.logs.create_log_group().log_group_name(group).send().await.ok();
         self.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
@@ -53,7 +53,7 @@ impl Fixture {
         self.put_to(GROUP, STREAM, time, messages).await;
     }
 
-    /// Writes messages that all have one time.
+    /// Writes messages with the same timestamp.
     async fn put_to(&self, group: &str, stream: &str, time: Timestamp, messages: &[&str]) {
         for messages in messages.chunks(10_000) {
             let event = |message: &&str| {

@@ -1,4 +1,4 @@
-//! Which groups and events are shown.
+//! The selection of groups and events.
 
 use super::common::running::Running;
 use super::{Fixture, GROUP, STREAM, ago};

@@ -1,4 +1,4 @@
-//! When a run ends, and with which exit code.
+//! The end of a run, and its exit code.
 
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,6 @@ async fn each_line_is_written_at_once() {
         })
         .collect();
     waits.sort();
-    // The goal is 300 ms, on a machine that does nothing else.
+    // The goal is 300 ms on an idle machine.
     assert!(waits[3] < Duration::from_millis(1500), "{waits:?}");
 }

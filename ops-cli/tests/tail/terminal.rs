@@ -3,7 +3,7 @@
 use super::common::{OPS_CLI, ops_cli_by};
 use super::{Fixture, ago};
 
-/// What a terminal of so many columns receives.
+/// Runs in a terminal with this many columns, and returns its output.
 fn in_a_terminal(fixture: &Fixture, columns: usize, arguments: &str, no_color: bool) -> String {
     let mut script = ops_cli_by("script");
     let command = format!("stty cols {columns}; {OPS_CLI} --app test tail --utc {arguments}");

@@ -141,7 +141,7 @@ impl AggregateBuilder {
         self.count
     }
 
-    /// Whether there are no records.
+    /// Whether the aggregate is empty.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }

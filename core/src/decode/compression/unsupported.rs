@@ -1,4 +1,4 @@
-//! Takes the place of a format whose Cargo feature is off.
+//! Replaces a format whose Cargo feature is off.
 
 use std::io;
 

@@ -10,8 +10,8 @@ use serde::{Serialize, Serializer};
 use crate::error::{Error, Result};
 use crate::output::printable;
 use crate::progress::note;
-use crate::publish::input::reader::Rejected;
-use crate::publish::input::record::Place;
+use crate::publish::input::reader::RejectedInput;
+use crate::publish::input::record::InputPosition;
 use crate::publish::scheduling::batch::Entry;
 
 /// The number of dead letters that are named on stderr.
@@ -53,7 +53,7 @@ impl<'a> DeadLetter<'a> {
     }
 
     /// The dead letter of input that could not become a record.
-    pub fn of_rejected(rejected: &'a Rejected, names: &'a [String]) -> Self {
+    pub fn of_rejected(rejected: &'a RejectedInput, names: &'a [String]) -> Self {
         let keys = rejected.keys.as_deref();
         Self {
             partition_key: keys.map(|(key, _)| key.as_str()),
@@ -63,7 +63,7 @@ impl<'a> DeadLetter<'a> {
         }
     }
 
-    fn of_data(data: &'a [u8], place: Place, names: &'a [String], reason: &'a str) -> Self {
+    fn of_data(data: &'a [u8], place: InputPosition, names: &'a [String], reason: &'a str) -> Self {
         Self {
             partition_key: None,
             data: Base64(data),

@@ -10,8 +10,8 @@ use super::histogram::Histogram;
 use super::receipts::Receipts;
 use super::summary::Summary;
 use crate::error::{Error, Result};
-use crate::publish::input::reader::Rejected;
-use crate::publish::input::record::{Place, Record};
+use crate::publish::input::reader::RejectedInput;
+use crate::publish::input::record::{InputPosition, Record};
 use crate::publish::scheduling::batch::Entry;
 
 /// Counts records, and writes their receipts and dead letters.
@@ -23,7 +23,7 @@ pub struct Ledger {
     /// The first write error. Nothing is written after it.
     failure: Option<Error>,
     /// The position of the first record that was not read or was taken back, where a later run resumes.
-    pub first_unread: Option<Place>,
+    pub first_unread: Option<InputPosition>,
 }
 
 /// The put that stored entries: when and with which sequence number.
@@ -65,7 +65,7 @@ impl Ledger {
         Ok(Self { tally: Tally::default(), receipts, dead_letters, names, failure: None, first_unread: None })
     }
 
-    pub fn read(&mut self, place: Place) {
+    pub fn read(&mut self, place: InputPosition) {
         self.tally.read += 1;
         self.receipts.expect(place.offset);
     }
@@ -97,13 +97,13 @@ impl Ledger {
     }
 
     /// Counts input that could not become a record.
-    pub fn rejected(&mut self, rejected: &Rejected) {
+    pub fn rejected(&mut self, rejected: &RejectedInput) {
         self.read(rejected.place);
         let names = Arc::clone(&self.names);
         self.dead_letter(rejected.place, &DeadLetter::of_rejected(rejected, &names));
     }
 
-    fn dead_letter(&mut self, place: Place, letter: &DeadLetter<'_>) {
+    fn dead_letter(&mut self, place: InputPosition, letter: &DeadLetter<'_>) {
         self.tally.dead_lettered += 1;
         self.receipts.never(place.offset);
         if let Err(error) = self.dead_letters.add(letter) {
@@ -134,7 +134,7 @@ impl Ledger {
     }
 
     /// Notes that nothing from this position on was read.
-    pub fn stopped_at(&mut self, place: Place) {
+    pub fn stopped_at(&mut self, place: InputPosition) {
         self.first_unread = Some(self.first_unread.map_or(place, |first| first.min(place)));
     }
 
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn entry(offset: u64) -> Entry {
-        let place = Place { offset, input: 0, line: offset + 1 };
+        let place = InputPosition { offset, input: 0, line: offset + 1 };
         Entry::of(Record::new(place, b"x".to_vec(), &"k".into(), None))
     }
 

@@ -261,12 +261,12 @@ pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
 
 /// The offsets of the acknowledged records: all before one offset, and some after it.
 #[derive(Debug, Default, PartialEq)]
-pub struct Acknowledged {
+pub struct AcknowledgedOffsets {
     all_before: u64,
     more: BTreeSet<u64>,
 }
 
-impl Acknowledged {
+impl AcknowledgedOffsets {
     pub fn read(path: &Path) -> Result<Self> {
         let mut acknowledged = Self::default();
         read(path, |receipt| acknowledged.add(receipt.offset))?;

@@ -2,7 +2,6 @@
 
 use super::encoding::{advice, of_wide_ascii, without_mark};
 use super::record::Key;
-use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
 use kinesis_event_logger_core::limits;
 use kinesis_event_logger_core::pointer::Pointer;
@@ -37,22 +36,31 @@ enum Kind {
     },
 }
 
+/// The options that determine keys, as on the command line.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyOptions<'a> {
+    pub key: Option<&'a str>,
+    pub field: Option<&'a str>,
+    pub hash_key: Option<&'a str>,
+    pub is_aggregating: bool,
+}
+
 impl Keys {
-    pub fn new(args: &Publish) -> Result<Self> {
-        let kind = match (&args.key, &args.key_field) {
+    pub fn new(options: KeyOptions<'_>) -> Result<Self> {
+        let kind = match (options.key, options.field) {
             (Some(key), _) => {
                 check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
                 Kind::Text
             }
             (None, Some(text)) => {
                 let pointer = text.parse().map_err(|error| Error::usage(format!("--key-field: {error}")))?;
-                Kind::Field { text: text.clone(), pointer }
+                Kind::Field { text: text.to_owned(), pointer }
             }
-            (None, None) => random(if args.aggregate { AGGREGATED_RECORDS } else { 1 }),
+            (None, None) => random(if options.is_aggregating { AGGREGATED_RECORDS } else { 1 }),
         };
-        let hash_key = args.hash_key.as_deref().map(parse_hash_key).transpose();
+        let hash_key = options.hash_key.map(parse_hash_key).transpose();
         let explicit_hash_key = hash_key.map_err(|reason| Error::usage(format!("--hash-key: {reason}")))?;
-        let key = args.key.as_deref().unwrap_or_default().into();
+        let key = options.key.unwrap_or_default().into();
         Ok(Self { kind, key, explicit_hash_key })
     }
 

@@ -5,10 +5,10 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::reader::{RecordReader, Rejected};
+use super::reader::{RecordReader, RejectedInput};
 use super::record::Record;
 use super::replay::Replay;
-use crate::publish::accounting::receipts::Acknowledged;
+use crate::publish::accounting::receipts::AcknowledgedOffsets;
 
 const CHUNK_RECORDS: usize = 500;
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -18,13 +18,13 @@ const AHEAD: usize = 1;
 /// The records that were read since the previous chunk.
 #[derive(Default)]
 pub struct Chunk {
-    pub items: Vec<Result<Record, Rejected>>,
+    pub items: Vec<Result<Record, RejectedInput>>,
     /// Records that an earlier run published.
     pub skipped: u64,
 }
 
 /// Reads until the end of the input, or until the receiver is dropped.
-pub fn start(records: RecordReader, skip: Acknowledged, replay: Option<Replay>) -> mpsc::Receiver<Chunk> {
+pub fn start(records: RecordReader, skip: AcknowledgedOffsets, replay: Option<Replay>) -> mpsc::Receiver<Chunk> {
     let (chunks, taken) = mpsc::channel(AHEAD);
     let runtime = Handle::current();
     // Not `spawn_blocking`: the runtime would wait for that task at the end, and a read of stdin may never return.
@@ -34,7 +34,7 @@ pub fn start(records: RecordReader, skip: Acknowledged, replay: Option<Replay>) 
 
 fn read(
     mut records: RecordReader,
-    skip: &Acknowledged,
+    skip: &AcknowledgedOffsets,
     mut replay: Option<Replay>,
     chunks: &mpsc::Sender<Chunk>,
     runtime: &Handle,

@@ -13,18 +13,17 @@ use super::compress::Compressor;
 use super::encoding::{advice, of_wide_ascii, of_wide_line, without_mark};
 use super::keys::{self, Keys};
 use super::memory;
-use super::record::{Key, Place, Record};
+use super::record::{InputPosition, Key, Record};
 use super::replay::Arrival;
 use super::source::{Inputs, Source};
-use crate::commands::publish::Publish;
 
 /// The room for keys and JSON around an entry's data. Keys may be written in escapes of 6 bytes per character.
 const ENTRY_OVERHEAD_BYTES: usize = 4096;
 
 /// Input that could not become a record.
 #[derive(Debug)]
-pub struct Rejected {
-    pub place: Place,
+pub struct RejectedInput {
+    pub place: InputPosition,
     /// The reason, which completes the sentence that begins with the position.
     pub reason: String,
     /// The input as far as it was read; of an entry its data, if that could be decoded.
@@ -40,8 +39,8 @@ pub struct Rejected {
 /// A partition key, and an explicit hash key.
 pub type EntryKeys = (String, Option<u128>);
 
-impl Rejected {
-    fn new(place: Place, reason: impl Into<String>, data: Vec<u8>) -> Self {
+impl RejectedInput {
+    fn new(place: InputPosition, reason: impl Into<String>, data: Vec<u8>) -> Self {
         Self { place, reason: reason.into(), data, is_cut: false, is_other_form: false, keys: None }
     }
 }
@@ -60,15 +59,6 @@ pub enum Form {
 }
 
 impl Form {
-    pub fn of(args: &Publish) -> Self {
-        match args {
-            _ if args.data.is_some() || args.whole => Self::Whole,
-            _ if args.base64 => Self::Base64,
-            _ if args.entries => Self::Entries,
-            _ => Self::Lines,
-        }
-    }
-
     /// The most bytes of input that one record can have.
     fn longest(self, max_bytes: usize) -> usize {
         match self {
@@ -146,8 +136,8 @@ impl RecordReader {
         memchr(b'\n', self.inputs.buffered()).is_none()
     }
 
-    fn place(&self) -> Place {
-        Place { offset: self.offset, input: self.inputs.number(), line: self.line }
+    fn place(&self) -> InputPosition {
+        InputPosition { offset: self.offset, input: self.inputs.number(), line: self.line }
     }
 
     /// Reads the raw bytes of the next record, up to the size limit of a record.
@@ -193,7 +183,7 @@ impl RecordReader {
         Ok(Next::Raw(Raw { data: memory::fitting(data), is_too_long, is_cut }))
     }
 
-    fn record(&mut self, raw: Raw) -> Result<Record, Rejected> {
+    fn record(&mut self, raw: Raw) -> Result<Record, RejectedInput> {
         let mut place = self.place();
         if self.form == Form::Whole {
             place.line = 0;
@@ -202,29 +192,29 @@ impl RecordReader {
         let Raw { mut data, is_too_long, is_cut } = raw;
         if self.form == Form::Entries && place.line == 1 && is_array(&data) {
             let reason = format!("begins a JSON array, {NOT_NDJSON} (`jq -c '.[]'` converts an array)");
-            return Err(Rejected { is_other_form: true, ..Rejected::new(place, reason, Vec::new()) });
+            return Err(RejectedInput { is_other_form: true, ..RejectedInput::new(place, reason, Vec::new()) });
         }
         let max_bytes = self.max_bytes;
         let too_large = || format!("is too large: a record has at most {max_bytes} bytes, including its key");
         if is_too_long {
             let keys = self.known_keys();
-            return Err(Rejected { is_cut, keys, ..Rejected::new(place, too_large(), data) });
+            return Err(RejectedInput { is_cut, keys, ..RejectedInput::new(place, too_large(), data) });
         }
         self.arrival = None;
         let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data, &mut self.arrival) {
             Ok((key, explicit_hash_key)) if self.needs_arrival && self.arrival.is_none() => {
                 let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
                 let reason = "has no ApproximateArrivalTimestamp, which --pace needs";
-                return Err(Rejected { keys, ..Rejected::new(place, reason, data) });
+                return Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) });
             }
             Ok(keys) => keys,
-            Err(Unsendable { reason, keys, is_cut }) => {
-                return Err(Rejected { keys, is_cut, ..Rejected::new(place, reason, data) });
+            Err(InvalidRecord { reason, keys, is_cut }) => {
+                return Err(RejectedInput { keys, is_cut, ..RejectedInput::new(place, reason, data) });
             }
         };
         let rejected = |reason, data| {
             let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
-            Err(Rejected { keys, ..Rejected::new(place, reason, data) })
+            Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) })
         };
         let compressed = match self.compressor.as_mut().map(|compressor| compressor.compress(&data)).transpose() {
             Ok(compressed) => compressed,
@@ -242,8 +232,8 @@ impl RecordReader {
     }
 
     /// Ends an input that cannot be read, and returns the error in place of its next record.
-    fn unreadable(&mut self, reason: &dyn fmt::Display) -> Result<Record, Rejected> {
-        let rejected = Rejected::new(self.place(), format!("could not be read: {reason}"), Vec::new());
+    fn unreadable(&mut self, reason: &dyn fmt::Display) -> Result<Record, RejectedInput> {
+        let rejected = RejectedInput::new(self.place(), format!("could not be read: {reason}"), Vec::new());
         self.offset += 1;
         Err(rejected)
     }
@@ -275,13 +265,13 @@ struct Raw {
 }
 
 /// The reason why input cannot become a record.
-struct Unsendable {
+struct InvalidRecord {
     reason: String,
     keys: Option<Box<EntryKeys>>,
     is_cut: bool,
 }
 
-impl<T: Into<String>> From<T> for Unsendable {
+impl<T: Into<String>> From<T> for InvalidRecord {
     fn from(reason: T) -> Self {
         Self { reason: reason.into(), keys: None, is_cut: false }
     }
@@ -294,7 +284,7 @@ fn parse<'k>(
     keys: &'k mut Keys,
     data: &mut Vec<u8>,
     arrival: &mut Option<Arrival>,
-) -> Result<(Cow<'k, Key>, Option<u128>), Unsendable> {
+) -> Result<(Cow<'k, Key>, Option<u128>), InvalidRecord> {
     let explicit_hash_key = keys.explicit_hash_key;
     match form {
         Form::Lines | Form::Whole => Ok((Cow::Borrowed(keys.of(data)?), explicit_hash_key)),
@@ -341,7 +331,7 @@ fn not_an_entry(line: &[u8], error: &serde_json::Error) -> String {
 
 /// Parses an entry and leaves its data in place. On error the data remains if it could be decoded, so that the dead letter
 /// is an entry again.
-fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<EntryKeys, Unsendable> {
+fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<EntryKeys, InvalidRecord> {
     if is_array(line) {
         return Err(format!("is a JSON array, {NOT_NDJSON}").into());
     }
@@ -366,7 +356,7 @@ fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<Entr
         (Ok(keys), false) => Ok(keys),
         (keys, true) => {
             let reason = "contains only the beginning of its record: publish the record from its source".into();
-            Err(Unsendable { reason, keys: keys.ok().map(Box::new), is_cut: true })
+            Err(InvalidRecord { reason, keys: keys.ok().map(Box::new), is_cut: true })
         }
         (Err(reason), false) => Err(reason.into()),
     }
@@ -386,7 +376,7 @@ fn decode(text: &mut Vec<u8>) {
 }
 
 impl Iterator for RecordReader {
-    type Item = Result<Record, Rejected>;
+    type Item = Result<Record, RejectedInput>;
 
     /// Line endings are not part of the data. Empty lines are skipped.
     fn next(&mut self) -> Option<Self::Item> {

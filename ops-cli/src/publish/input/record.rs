@@ -5,7 +5,7 @@ use kinesis_event_logger_core::route::hash_key;
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    pub place: Place,
+    pub place: InputPosition,
     /// The data followed by the partition key: one allocation per record.
     bytes: Vec<u8>,
     key_bytes: u16,
@@ -35,7 +35,7 @@ impl From<&str> for Key {
 
 /// A position in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct InputPosition {
     /// The index among the records of all inputs, from 0. Rejected ones count.
     pub offset: u64,
     /// The index of the input, from 0.
@@ -44,7 +44,7 @@ pub struct Place {
     pub line: u64,
 }
 
-impl Place {
+impl InputPosition {
     /// Describes the position, given the names of the inputs: `line 2 of stdin`.
     pub fn of(&self, names: &[String]) -> String {
         let name = names.get(self.input).map_or("the input", String::as_str);
@@ -56,7 +56,7 @@ impl Record {
     /// The spare capacity that data should have, so that appending a usual key does not reallocate.
     pub const ROOM_FOR_KEY: usize = 32;
 
-    pub fn new(place: Place, mut data: Vec<u8>, key: &Key, explicit_hash_key: Option<u128>) -> Self {
+    pub fn new(place: InputPosition, mut data: Vec<u8>, key: &Key, explicit_hash_key: Option<u128>) -> Self {
         data.extend_from_slice(key.text.as_bytes());
         Self {
             place,
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_hash_key_is_the_explicit_one_or_the_md5_of_the_partition_key() {
-        let place = Place { offset: 0, input: 0, line: 1 };
+        let place = InputPosition { offset: 0, input: 0, line: 1 };
         let record = |explicit_hash_key| Record::new(place, vec![1, 2], &"a".into(), explicit_hash_key);
         assert_eq!(record(None).hash_key, 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
         assert_eq!(record(None).size(), 3);

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::encoding::{Beginning, MARK, advice, beginning};
-use crate::commands::publish::Publish;
 use crate::error::{Error, Result};
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -32,24 +31,24 @@ type Reader = Box<dyn Read + Send>;
 
 impl Source {
     /// Opens every input once, so that one that cannot be read is reported before anything is sent.
-    pub fn open(args: &Publish) -> Result<Self> {
+    pub fn open(argument: Option<&str>, files: &[PathBuf]) -> Result<Self> {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let mut source = Self {
             inputs: Vec::new(),
             names: Arc::new([]),
             total_bytes: Some(0),
             read_bytes,
-            is_argument: args.data.is_some(),
+            is_argument: argument.is_some(),
         };
         let mut names = Vec::new();
         let stdin = [Path::new("-").to_owned()];
-        match &args.data {
+        match argument {
             Some(data) => {
                 names.push("the argument".to_owned());
-                source.add_bytes(data.clone().into_bytes());
+                source.add_bytes(data.as_bytes().to_vec());
             }
             None => {
-                for path in if args.file.is_empty() { &stdin[..] } else { &args.file } {
+                for path in if files.is_empty() { &stdin[..] } else { files } {
                     names.push(source.add_path(path)?);
                 }
             }
@@ -102,7 +101,7 @@ impl Source {
 /// The inputs, one at a time.
 pub struct Inputs {
     waiting: std::vec::IntoIter<Input>,
-    current: Option<BufReader<Counted>>,
+    current: Option<BufReader<CountingReader>>,
     number: usize,
     read_bytes: Arc<AtomicU64>,
     is_text: bool,
@@ -110,7 +109,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Returns the current input; `None` after the last.
-    pub fn current(&mut self) -> io::Result<Option<&mut BufReader<Counted>>> {
+    pub fn current(&mut self) -> io::Result<Option<&mut BufReader<CountingReader>>> {
         if self.current.is_none()
             && let Some(open) = self.waiting.next()
         {
@@ -118,7 +117,7 @@ impl Inputs {
             if self.is_text {
                 reader = text(reader)?;
             }
-            let counted = Counted { reader, bytes: Arc::clone(&self.read_bytes) };
+            let counted = CountingReader { reader, bytes: Arc::clone(&self.read_bytes) };
             self.current = Some(BufReader::with_capacity(BUFFER_BYTES, counted));
         }
         Ok(self.current.as_mut())
@@ -167,12 +166,12 @@ fn text(mut reader: Reader) -> io::Result<Reader> {
 }
 
 /// A reader that counts the bytes it reads.
-pub struct Counted {
+pub struct CountingReader {
     reader: Reader,
     bytes: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.bytes.fetch_add(read as u64, Ordering::Relaxed);

@@ -7,18 +7,18 @@ use std::time::Duration;
 use super::batch::Entry;
 
 #[derive(Debug, Default)]
-pub struct Delays(BinaryHeap<Delayed>);
+pub struct Delays(BinaryHeap<DelayedEntry>);
 
 /// Ordered so that the earliest due is the greatest, for a max-heap.
 #[derive(Debug)]
-struct Delayed {
+struct DelayedEntry {
     due: Reverse<Duration>,
     entry: Entry,
 }
 
 impl Delays {
     pub fn add(&mut self, entry: Entry, due: Duration) {
-        self.0.push(Delayed { due: Reverse(due), entry });
+        self.0.push(DelayedEntry { due: Reverse(due), entry });
     }
 
     /// Removes an entry whose pause is over.
@@ -97,21 +97,21 @@ pub fn after_refusal(is_accepting: bool, random: f64) -> Duration {
     if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
 
-impl PartialEq for Delayed {
+impl PartialEq for DelayedEntry {
     fn eq(&self, other: &Self) -> bool {
         self.due == other.due
     }
 }
 
-impl Eq for Delayed {}
+impl Eq for DelayedEntry {}
 
-impl PartialOrd for Delayed {
+impl PartialOrd for DelayedEntry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Delayed {
+impl Ord for DelayedEntry {
     fn cmp(&self, other: &Self) -> Ordering {
         self.due.cmp(&other.due)
     }
@@ -120,11 +120,11 @@ impl Ord for Delayed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::input::record::{Place, Record};
+    use crate::publish::input::record::{InputPosition, Record};
 
     /// The pauses after consecutive failures, in milliseconds.
     fn pauses(extent: Extent, random: f64) -> impl Iterator<Item = u128> {
-        let record = Record::new(Place { offset: 0, input: 0, line: 1 }, Vec::new(), &"k".into(), None);
+        let record = Record::new(InputPosition { offset: 0, input: 0, line: 1 }, Vec::new(), &"k".into(), None);
         let mut entries = [Entry::of(record)];
         std::iter::repeat_with(move || after_failure(&mut entries, extent, random).as_millis())
     }

@@ -9,7 +9,7 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsError;
 use bytes::Bytes;
 
-use super::response::{KeptResponse, Response};
+use super::response::{Response, StoredResponse};
 use super::turn::{HoldLastByte, TurnEnd};
 use crate::error::{Error, chain};
 use crate::publish::input::memory;
@@ -48,7 +48,7 @@ pub async fn put(
     after: Option<TurnEnd>,
 ) -> Result<Response, Failure> {
     let body = Bytes::from(body(stream, request));
-    let kept = KeptResponse::default();
+    let kept = StoredResponse::default();
     // The SDK would copy every record into its own types, those into JSON, and the same for the answer. Here both are
     // written and parsed once. The SDK does the rest: endpoint, signature, connection and errors.
     let sent = client.put_records().stream_name(stream).set_records(Some(Vec::new())).customize();
@@ -157,13 +157,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::publish::input::record::{Place, Record};
+    use crate::publish::input::record::{InputPosition, Record};
     use crate::publish::scheduling::batch::{Aggregate, Entry, Put};
 
     #[test]
     fn the_body_is_the_request_in_json() {
         let record = |key: &str, hash_key| {
-            Record::new(Place { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), &key.into(), hash_key)
+            Record::new(InputPosition { offset: 0, input: 0, line: 1 }, key.as_bytes().to_vec(), &key.into(), hash_key)
         };
         let records = [record("é\"\u{1}", None), record("b", Some(u128::MAX)), record("c", None), record("d", None)];
         let mut builder = AggregateBuilder::new(1000);

@@ -80,17 +80,17 @@ fn outcome(entry: Entry<'_>) -> Outcome<'_> {
 
 /// Replaces the SDK's deserialization of the answer, and stores its body.
 #[derive(Debug, Default, Clone)]
-pub struct KeptResponse(Arc<Mutex<Response>>);
+pub struct StoredResponse(Arc<Mutex<Response>>);
 
-impl KeptResponse {
+impl StoredResponse {
     pub fn take(&self) -> Response {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Intercept for KeptResponse {
+impl Intercept for StoredResponse {
     fn name(&self) -> &'static str {
-        "KeptResponse"
+        "StoredResponse"
     }
 
     /// Leaves errors to the SDK.
@@ -107,7 +107,7 @@ impl Intercept for KeptResponse {
     }
 }
 
-impl DeserializeResponse for KeptResponse {
+impl DeserializeResponse for StoredResponse {
     fn deserialize_nonstreaming_with_config(
         &self,
         response: &HttpResponse,

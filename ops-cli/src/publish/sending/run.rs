@@ -19,7 +19,7 @@ use crate::publish::RunReport;
 use crate::publish::accounting::ledger::Ledger;
 use crate::publish::accounting::progress::Progress;
 use crate::publish::input::read_ahead::Chunk;
-use crate::publish::input::record::Place;
+use crate::publish::input::record::InputPosition;
 use crate::publish::scheduling::batch::{Entry, Packing, Request};
 use crate::publish::scheduling::bucket::Rate;
 use crate::publish::scheduling::queue::{Next, Queue};
@@ -56,20 +56,20 @@ pub struct Run {
     begun: Instant,
     queue: Queue,
     ledger: Ledger,
-    requests: JoinSet<Answered>,
+    requests: JoinSet<AnsweredRequest>,
     /// The turns of the requests in flight.
     turns: HashMap<u64, TurnEnd>,
     bytes_under_way: usize,
     /// The time since which records are ready to be sent.
     ready_since: Duration,
     /// Aggregates on a shard that is not in the map.
-    misplaced: Vec<Misplaced>,
+    misplaced: Vec<MisplacedAggregate>,
     /// `Some` while the stream's shards are being listed.
     resharding: Option<JoinHandle<Result<ShardMap>>>,
     resharded: Instant,
     /// The time at which the first request was sent that failed since the last acknowledgement.
     failing_since: Option<Duration>,
-    next_place: Place,
+    next_place: InputPosition,
     state: State,
     is_interrupted: bool,
     /// Whether requests in flight are abandoned.
@@ -88,13 +88,13 @@ enum State {
 }
 
 /// Records of an aggregate that was acknowledged by a shard that may not be the shard of all of them.
-struct Misplaced {
+struct MisplacedAggregate {
     entries: Vec<Entry>,
     shard_id: String,
     sequence_number: String,
 }
 
-struct Answered {
+struct AnsweredRequest {
     request: Request,
     bytes: usize,
     /// The time at which its entries were taken from the queue.
@@ -124,7 +124,7 @@ impl Run {
             resharding: None,
             resharded: now,
             failing_since: None,
-            next_place: Place { offset: 0, input: 0, line: 0 },
+            next_place: InputPosition { offset: 0, input: 0, line: 0 },
             state: State::Reading,
             is_interrupted: false,
             leave: watch::Sender::new(false),
@@ -244,7 +244,7 @@ impl Run {
             };
             drop(turn);
             let waited = after.and_then(|after| after.time()).unwrap_or(begun).saturating_duration_since(begun);
-            Answered { request, bytes, packed, sent: packed + waited, took: begun.elapsed() - waited, result }
+            AnsweredRequest { request, bytes, packed, sent: packed + waited, took: begun.elapsed() - waited, result }
         });
     }
 
@@ -260,7 +260,7 @@ impl Run {
         for item in chunk.items {
             match item {
                 Ok(record) => {
-                    self.next_place = Place { offset: record.place.offset + 1, ..record.place };
+                    self.next_place = InputPosition { offset: record.place.offset + 1, ..record.place };
                     self.ledger.read(record.place);
                     self.queue.push(record);
                 }
@@ -276,7 +276,7 @@ impl Run {
                     return;
                 }
                 Err(rejected) => {
-                    self.next_place = Place { offset: rejected.place.offset + 1, ..rejected.place };
+                    self.next_place = InputPosition { offset: rejected.place.offset + 1, ..rejected.place };
                     self.ledger.rejected(&rejected);
                 }
             }

@@ -11,7 +11,7 @@ use crate::progress::note;
 use crate::tail::catalog;
 use crate::tail::follow::Follower;
 use crate::tail::identity::Pass;
-use crate::tail::sweep::{Budget, Query, Reader, Swept};
+use crate::tail::sweep::{Budget, Query, Reader, SweepEnd};
 
 /// A log group that is read.
 pub struct Group {
@@ -92,8 +92,8 @@ pub enum Presence {
 
 impl Presence {
     /// Takes note of what a sweep found; what is new about it, in a sentence.
-    pub fn seen(&mut self, swept: Swept, name: &str) -> Option<String> {
-        let before = std::mem::replace(self, if swept == Swept::NoGroup { Self::Missing } else { Self::Exists });
+    pub fn seen(&mut self, swept: SweepEnd, name: &str) -> Option<String> {
+        let before = std::mem::replace(self, if swept == SweepEnd::NoGroup { Self::Missing } else { Self::Exists });
         match (before, *self) {
             (Self::Unknown, Self::Missing) => {
                 Some(format!("the log group {name} does not exist yet; waiting for it (Ctrl-C stops)"))
@@ -115,11 +115,11 @@ mod tests {
     fn a_group_that_comes_and_goes_is_announced_once_each_time() {
         let mut group = Presence::Unknown;
         let mut notices = |swept| group.seen(swept, "g").unwrap_or_default();
-        assert!(notices(Swept::NoGroup).contains("does not exist yet"));
-        assert_eq!(notices(Swept::NoGroup), "");
-        assert!(notices(Swept::Whole).contains("exists now"));
-        assert_eq!(notices(Swept::Whole), "");
-        assert!(notices(Swept::NoGroup).contains("was deleted"));
-        assert_eq!(Presence::Unknown.seen(Swept::Whole, "g"), None);
+        assert!(notices(SweepEnd::NoGroup).contains("does not exist yet"));
+        assert_eq!(notices(SweepEnd::NoGroup), "");
+        assert!(notices(SweepEnd::Whole).contains("exists now"));
+        assert_eq!(notices(SweepEnd::Whole), "");
+        assert!(notices(SweepEnd::NoGroup).contains("was deleted"));
+        assert_eq!(Presence::Unknown.seen(SweepEnd::Whole, "g"), None);
     }
 }

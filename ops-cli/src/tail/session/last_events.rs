@@ -6,7 +6,7 @@ use super::{Session, follower, now};
 use crate::error::{Result, is_missing};
 use crate::tail::event::Event;
 use crate::tail::last::Last;
-use crate::tail::sweep::{Swept, is_expiry};
+use crate::tail::sweep::{SweepEnd, is_expiry};
 
 impl Session<'_> {
     /// Shows the last events of all groups, and lets the followers begin after them.
@@ -20,7 +20,7 @@ impl Session<'_> {
                 let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
                 match last.read(&reader).await {
                     Ok(events) => found.extend(events),
-                    Err(error) if is_missing(&error) => self.ended(index, Swept::NoGroup).await?,
+                    Err(error) if is_missing(&error) => self.ended(index, SweepEnd::NoGroup).await?,
                     Err(error) if error.code().is_some_and(is_expiry) => {
                         self.renew(reader.failed(error)).await?;
                         continue;

@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::publish::input::record::{Place, Record};
+use crate::publish::input::record::{InputPosition, Record};
 
 const AT: At<'_> = At { shard_id: "shardId-000000000000", sequence_number: "4959", time: 5 };
 
 fn entry(offset: u64) -> Entry {
-    let place = Place { offset, input: 0, line: offset + 1 };
+    let place = InputPosition { offset, input: 0, line: offset + 1 };
     Entry::of(Record::new(place, Vec::new(), &"k".into(), None))
 }
 
@@ -45,11 +45,11 @@ fn a_truncated_receipt_is_overwritten_and_its_record_is_resent() {
     receipts.flush().unwrap();
     OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"offset\":3,").unwrap();
 
-    let acknowledged = Acknowledged::read(&path).unwrap();
+    let acknowledged = AcknowledgedOffsets::read(&path).unwrap();
     let holds: Vec<_> = (0..7).filter(|offset| acknowledged.holds(*offset)).collect();
     assert_eq!(holds, [0, 1, 2, 5]);
-    assert_eq!(acknowledged, Acknowledged { all_before: 3, more: [5].into() });
-    assert_eq!((acknowledged.end(), Acknowledged::default().end()), (6, 0));
+    assert_eq!(acknowledged, AcknowledgedOffsets { all_before: 3, more: [5].into() });
+    assert_eq!((acknowledged.end(), AcknowledgedOffsets::default().end()), (6, 0));
 
     assert!(Receipts::to_file(&path, false).is_err(), "receipts are not overwritten");
     let mut receipts = Receipts::to_file(&path, true).unwrap();
@@ -90,8 +90,8 @@ proptest! {
         }
         before.extend(content.as_bytes());
         std::fs::write(&path, &before).unwrap();
-        prop_assert!(Acknowledged::read(&path).is_err());
-        let opened = Acknowledged::read(&path).and_then(|_| Receipts::to_file(&path, go_on));
+        prop_assert!(AcknowledgedOffsets::read(&path).is_err());
+        let opened = AcknowledgedOffsets::read(&path).and_then(|_| Receipts::to_file(&path, go_on));
         prop_assert!(opened.is_err());
         prop_assert!(Receipts::to_file(&path, false).is_err());
         prop_assert_eq!(std::fs::read(&path).unwrap(), before);

@@ -5,6 +5,7 @@ use super::super::encoding::MARK;
 use super::*;
 use crate::arguments::Cli;
 use crate::commands::Command;
+use crate::commands::publish::Publish;
 use crate::publish::accounting::dead_letters::DeadLetter;
 use crate::publish::scheduling::batch::Entry as Sent;
 
@@ -15,12 +16,12 @@ fn args(more: &[&str]) -> Publish {
     }
 }
 
-fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, Rejected>> {
+fn all(input: &[u8], more: &[&str], max_bytes: usize) -> Vec<Result<Record, RejectedInput>> {
     let args = args(more);
-    let keys = Keys::new(&args).unwrap();
+    let keys = Keys::new(args.key_options()).unwrap();
     let compressor = args.compress.map(|compression| Compressor::new(compression).unwrap());
     let source = Source::of_bytes("test", input.to_vec());
-    RecordReader::of(source, Form::of(&args), keys, compressor, max_bytes).collect()
+    RecordReader::of(source, args.form(), keys, compressor, max_bytes).collect()
 }
 
 fn data(input: &[u8], more: &[&str]) -> Vec<Vec<u8>> {
@@ -42,7 +43,7 @@ fn each_line_becomes_a_record_without_its_line_ending() {
 #[test]
 fn data_over_the_limit_is_accepted_if_it_is_within_it_compressed() {
     let line = b"x".repeat(1000);
-    assert!(refused(&line, &[]).contains("100 bytes at most"));
+    assert!(refused(&line, &[]).contains("at most 100 bytes"));
     assert!(data(&line, &["--compress", "zstd"])[0].len() < 100);
     let random: Vec<u8> = (0..1000).map(|_| fastrand::u8(b'a'..)).collect();
     let rejected = all(&random, &["--whole", "--compress", "gzip"], 100).remove(0).unwrap_err();
@@ -128,7 +129,7 @@ fn text_in_another_encoding_is_rejected_by_name() {
 fn a_rejected_record_contains_its_key_if_that_could_be_determined() {
     let rejected = |input: &[u8], more: &[&str]| all(input, more, 100).remove(0).unwrap_err();
     let line = b"x".repeat(103);
-    let keys = |rejected: Rejected| rejected.keys.map(|keys| keys.0);
+    let keys = |rejected: RejectedInput| rejected.keys.map(|keys| keys.0);
     assert_eq!(keys(rejected(&line, &["--key", "k"])).as_deref(), Some("k"));
     assert_eq!(rejected(&line, &["--key", "k", "--hash-key", "7"]).keys, Some(Box::new(("k".into(), Some(7)))));
     assert_eq!(keys(rejected(&line, &[])).map(|key| key.len()), Some(16));
@@ -141,7 +142,7 @@ fn a_rejected_record_contains_its_key_if_that_could_be_determined() {
 }
 
 /// Returns the dead letter of rejected input as a line.
-fn letter(rejected: &Rejected) -> Vec<u8> {
+fn letter(rejected: &RejectedInput) -> Vec<u8> {
     let names = ["test".to_owned()];
     [serde_json::to_vec(&DeadLetter::of_rejected(rejected, &names)).unwrap(), b"\n".to_vec()].concat()
 }
@@ -154,7 +155,7 @@ proptest! {
         key in "\\PC{1,20}",
         hash_key in prop::option::of(any::<u128>()),
     ) {
-        let place = Place { offset: 3, input: 0, line: 4 };
+        let place = InputPosition { offset: 3, input: 0, line: 4 };
         let sent = Sent::of(Record::new(place, bytes.clone(), &key.as_str().into(), hash_key));
         let names = ["test".to_owned()];
         let line = serde_json::to_vec(&DeadLetter::of_entry(&sent, &names, "why\n")).unwrap();

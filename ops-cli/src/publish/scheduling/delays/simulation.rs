@@ -9,7 +9,7 @@ use super::super::load::{Fate, Load};
 use super::super::queue::{Next, Queue};
 use super::super::shards::ShardMap;
 use super::*;
-use crate::publish::input::record::{Place, Record};
+use crate::publish::input::record::{InputPosition, Record};
 
 const RECORDS: u64 = 5000;
 const LATENCY: Duration = Duration::from_millis(3);
@@ -51,7 +51,7 @@ fn takes(service: Service, shards: u32, ordered: bool, seed: u64) -> Duration {
     let packing = Packing { ordered, aggregate_bytes: None };
     let mut queue = Queue::new(ShardMap::even(shards), packing, Rate::new(None, None, Duration::ZERO));
     for offset in 0..RECORDS {
-        let place = Place { offset, input: 0, line: offset + 1 };
+        let place = InputPosition { offset, input: 0, line: offset + 1 };
         queue.push(Record::new(place, vec![b'x'; 100], &format!("k{}", offset % 1000).into(), None));
     }
     let mut under_way: Vec<(Duration, Request, Duration)> = Vec::new();

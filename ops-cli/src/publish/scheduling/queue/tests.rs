@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use super::super::delays::{Extent, after_failure};
 use super::super::load::{Fate, Load};
 use super::*;
-use crate::publish::input::record::Place;
+use crate::publish::input::record::InputPosition;
 
 fn record(offset: u64, key: &str, size: usize) -> Record {
-    let place = Place { offset, input: 0, line: offset + 1 };
+    let place = InputPosition { offset, input: 0, line: offset + 1 };
     Record::new(place, vec![b'x'; size], &key.into(), None)
 }
 

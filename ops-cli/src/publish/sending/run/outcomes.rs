@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::super::put_records::Failure;
 use super::super::response::Outcome;
-use super::{Answered, Misplaced, RESHARD_EVERY, Run, State};
+use super::{AnsweredRequest, MisplacedAggregate, RESHARD_EVERY, Run, State};
 use crate::error::{Error, Result};
 use crate::publish::accounting::ledger::At;
 use crate::publish::scheduling::batch::{Entry, Put, Request};
@@ -18,9 +18,9 @@ use crate::publish::scheduling::shards::ShardMap;
 use crate::retry::Retry;
 
 impl Run {
-    pub(super) fn answered(&mut self, answered: Answered) {
+    pub(super) fn answered(&mut self, answered: AnsweredRequest) {
         let now = self.begun.elapsed();
-        let Answered { request, bytes, packed, sent, took, result } = answered;
+        let AnsweredRequest { request, bytes, packed, sent, took, result } = answered;
         self.bytes_under_way -= bytes;
         self.turns.remove(&request.id);
         self.queue.answered(request.id, took);
@@ -79,7 +79,7 @@ impl Run {
             match outcome {
                 Outcome::Put { shard_id, sequence_number } => {
                     let (shard_id, sequence_number) = (shard_id.into_owned(), sequence_number.into_owned());
-                    self.misplaced.push(Misplaced { entries, shard_id, sequence_number });
+                    self.misplaced.push(MisplacedAggregate { entries, shard_id, sequence_number });
                     self.ask_for_shards();
                 }
                 Outcome::Throttled(reason) => {
@@ -115,7 +115,7 @@ impl Run {
     /// those records, others accept them, so that they may repeat.
     fn replace_misplaced(&mut self) {
         let (now, time) = (self.begun.elapsed(), Timestamp::now().as_millisecond());
-        for Misplaced { entries, shard_id, sequence_number } in std::mem::take(&mut self.misplaced) {
+        for MisplacedAggregate { entries, shard_id, sequence_number } in std::mem::take(&mut self.misplaced) {
             let at = At { shard_id: &shard_id, sequence_number: &sequence_number, time };
             let (mut at_home, mut elsewhere) = (Vec::new(), Vec::new());
             for (number, mut entry) in (0..).zip(entries) {

@@ -135,16 +135,16 @@ impl Producer {
 
 /// The results of a producer in a range of seconds.
 #[derive(Debug)]
-pub struct Reached {
+pub struct Throughput {
     pub accepted_per_second: f64,
     pub refused_share: f64,
 }
 
 impl Producer {
-    pub fn reached(&self, from: usize, to: usize) -> Reached {
+    pub fn reached(&self, from: usize, to: usize) -> Throughput {
         let sum = |counts: &[u64]| counts[from..to].iter().sum::<u64>() as f64;
         let (accepted, refused) = (sum(&self.accepted), sum(&self.refused));
-        Reached {
+        Throughput {
             accepted_per_second: accepted / (to - from) as f64,
             refused_share: refused / (accepted + refused).max(1.0),
         }
