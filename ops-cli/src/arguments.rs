@@ -40,7 +40,7 @@ Examples:
 A value may begin with a hyphen (--filter -DEBUG, publish -heartbeat), unless it looks like an option. In that case write \
 --filter=--debug, or publish -- --debug.
 
-Exit codes: 0 success; 1 failure; 2 wrong command line or input; 130 interrupted.";
+Exit codes: 0 success; 1 failure; 2 wrong command line or input; 3 plan --exit-code found changes; 130 interrupted.";
 
 /// The layout of every help page: the task comes before the options.
 const LAYOUT: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -50,6 +50,7 @@ fn unused_headings(command: &str) -> &'static [&'static str] {
     match command {
         "build" | "zip" | "completions" => &["Connection", "Names"],
         "local" => &["Names"],
+        "init" | "config" => &["Connection"],
         _ => &[],
     }
 }

@@ -19,6 +19,7 @@ use kinesis_event_logger_core::names::{Location, Names};
 use local_aws::DEFAULT_PORT;
 use tokio::net::TcpStream;
 
+use crate::config;
 use crate::error::{Error, Result, chain, is_missing};
 use crate::global::Global;
 use crate::retry::Retry;
@@ -130,16 +131,6 @@ impl Aws {
         self.call_unless(doing, send, |attempts, error| is_missing(error) || is_done_already(attempts, error)).await
     }
 
-    /// As [`Self::call`], for a request that changes something. Returns `None` if an earlier attempt was executed although its
-    /// answer was lost.
-    pub async fn change<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
-    where
-        F: Future<Output = Result<T, SdkError<E>>>,
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        self.call_unless(doing, send, is_done_already).await
-    }
-
     /// Returns `None` for the errors that `is_none` accepts, given the number of attempts.
     async fn call_unless<T, E, F>(
         &self,
@@ -208,15 +199,9 @@ pub fn is_done_already<E: ProvideErrorMetadata>(attempts: u32, error: &SdkError<
     attempts > 1 && error.code().is_some_and(|code| EXISTS.contains(&code))
 }
 
-/// The names that the options request.
+/// The names that options, environment variables and the configuration file request.
 pub fn names(global: &Global) -> Result<Names> {
-    let names = Names::builder(&global.app, &global.stage)
-        .stream(global.stream.clone())
-        .function(global.function.clone())
-        .role(global.role.clone())
-        .log_group(global.log_group.clone())
-        .build()?;
-    Ok(names)
+    config::names(global, config::load(global)?.as_ref())
 }
 
 fn https() -> SharedHttpClient {

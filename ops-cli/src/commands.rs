@@ -2,8 +2,12 @@
 
 pub mod build;
 pub mod completions;
+pub mod config;
 pub mod demo;
+pub mod iam_policy;
+pub mod init;
 pub mod local;
+pub mod plan;
 pub mod provision;
 pub mod publish;
 pub mod status;
@@ -20,12 +24,16 @@ use crate::output::Output;
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    Init(init::Init),
+    Config(config::Config),
+    Plan(plan::PlanCommand),
     Provision(provision::Provision),
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
     Status(status::Status),
     Teardown(teardown::Teardown),
+    IamPolicy(iam_policy::IamPolicy),
     Local(local::Local),
     Demo(demo::Demo),
     Build(build::Build),
@@ -36,12 +44,16 @@ pub enum Command {
 impl Command {
     pub async fn run(&self, global: &Global, output: Output) -> Result<()> {
         match self {
+            Self::Init(_) => init::run(global, output),
+            Self::Config(args) => config::run(global, args, output),
+            Self::Plan(args) => plan::run(global, args, output).await,
             Self::Provision(args) => provision::run(global, args, output).await,
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
+            Self::IamPolicy(args) => iam_policy::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,
             Self::Demo(_) => demo::run(global, output).await,
             Self::Build(args) => build::run(args, output),

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     ClosedPipe,
     /// The user interrupted the command.
     Interrupted,
+    /// `plan --exit-code` found a difference. This is not reported as an error.
+    Different,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,6 +46,10 @@ impl Error {
 
     pub fn interrupted() -> Self {
         Self { message: "interrupted".into(), hint: None, kind: ErrorKind::Interrupted }
+    }
+
+    pub fn different() -> Self {
+        Self { message: String::new(), hint: None, kind: ErrorKind::Different }
     }
 
     /// A file could not be read or written. `doing` completes the sentence "could not … PATH".
@@ -69,6 +75,7 @@ impl Error {
             ErrorKind::ClosedPipe => ExitCode::SUCCESS,
             ErrorKind::Failed => ExitCode::from(1),
             ErrorKind::Usage => ExitCode::from(2),
+            ErrorKind::Different => ExitCode::from(3),
             ErrorKind::Interrupted => ExitCode::from(130),
         }
     }

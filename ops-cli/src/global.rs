@@ -1,7 +1,8 @@
 //! The options of every command.
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, Args};
-use kinesis_event_logger_core::names;
 
 use crate::output::Format;
 
@@ -24,12 +25,15 @@ pub struct Global {
     #[arg(skip)]
     pub local_credentials: Option<local_aws::Credentials>,
 
-    /// Application, the first part of every name
-    #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", default_value = names::DEFAULT_APPLICATION, help_heading = "Names")]
-    pub app: String,
-    /// Stage, the second part of every name
-    #[arg(long, global = true, env = "KINESIS_LOGGER_STAGE", value_name = "NAME", default_value = names::DEFAULT_STAGE, help_heading = "Names")]
-    pub stage: String,
+    /// Configuration file (default: kinesis-logger.toml in the current folder, if it exists)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_CONFIG", value_name = "FILE", help_heading = "Names")]
+    pub config: Option<PathBuf>,
+    /// Application, the first part of every name (default: kinesis-event-logger)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_APP", value_name = "NAME", help_heading = "Names")]
+    pub app: Option<String>,
+    /// Stage, the second part of every name (default: dev)
+    #[arg(long, global = true, env = "KINESIS_LOGGER_STAGE", value_name = "NAME", help_heading = "Names")]
+    pub stage: Option<String>,
     /// Stream (default: APP-STAGE)
     #[arg(long, global = true, env = "KINESIS_LOGGER_STREAM", value_name = "NAME", help_heading = "Names")]
     pub stream: Option<String>,

@@ -114,13 +114,24 @@ impl<W: Write> Page<W> {
         if self.is_at_start
             && let Some(heading) = self.headings.iter().find(|heading| line.split(' ').next() == Some(heading))
         {
-            let bold = anstyle::Style::new().bold();
-            write!(self.to, "{bold}{heading}{bold:#}")?;
+            let style = style_of(heading);
+            write!(self.to, "{style}{heading}{style:#}")?;
             line = &line[heading.len()..];
         }
         self.to.write_all(line.as_bytes())?;
         self.is_at_start = is_whole;
         if is_whole { self.to.write_all(b"\n") } else { Ok(()) }
+    }
+}
+
+/// The style of a word at the beginning of a line. The marks of a difference have the usual colours.
+fn style_of(heading: &str) -> anstyle::Style {
+    use anstyle::AnsiColor::{Green, Red, Yellow};
+    match heading {
+        "+" => Green.on_default(),
+        "~" => Yellow.on_default(),
+        "-" => Red.on_default(),
+        _ => anstyle::Style::new().bold(),
     }
 }
 

@@ -3,12 +3,16 @@
 //! Text is escaped as in `output`; styles are passed separately.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::output::{Page, Render, is_unsafe, printable};
+
+/// The spinners of steps that run concurrently, each on its own line.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A step of work that is in progress.
 pub struct ProgressStep {
@@ -23,11 +27,19 @@ impl ProgressStep {
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let bar = ProgressBar::new_spinner().with_style(style).with_message(printable(&label).into_owned());
+            let bar = SPINNERS.add(ProgressBar::new_spinner().with_style(style));
+            bar.set_message(printable(&label).into_owned());
             bar.enable_steady_tick(Duration::from_millis(80));
             bar
         });
         Self { bar, label, begun: Instant::now() }
+    }
+
+    /// Shows the state that the step waits for to end.
+    pub fn wait_in(&self, state: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(printable(&format!("{} ({state})", self.label)).into_owned());
+        }
     }
 
     /// Reports the step as done, and returns how long it took.
@@ -51,14 +63,16 @@ impl Drop for ProgressStep {
 
 /// Writes a notice as one line, whatever its text is. A closed stderr is not an error.
 pub fn note(text: &str) {
-    writeln!(Page::new(anstream::stderr(), &[]), "{text}").ok();
+    SPINNERS.suspend(|| writeln!(Page::new(anstream::stderr(), &[]), "{text}").ok());
 }
 
 /// Writes a notice after a styled label.
 pub fn labelled(style: Style, label: &'static str, text: &str) {
-    let mut to = anstream::stderr().lock();
-    write!(to, "{style}{label}{style:#} ").ok();
-    writeln!(Page::new(to, &[]), "{text}").ok();
+    SPINNERS.suspend(|| {
+        let mut to = anstream::stderr().lock();
+        write!(to, "{style}{label}{style:#} ").ok();
+        writeln!(Page::new(to, &[]), "{text}").ok();
+    });
 }
 
 /// Writes an outcome as a notice.
@@ -67,8 +81,8 @@ pub fn note_outcome<R: Render>(outcome: &R) {
 }
 
 /// Writes a question, after which the user types the answer.
-pub fn ask(question: &'static str) -> io::Result<()> {
-    write!(io::stderr(), "{question}")
+pub fn ask(question: &str) -> io::Result<()> {
+    write!(io::stderr(), "{}", printable(question))
 }
 
 /// The writer for lines that contain styles and whose text is already escaped.

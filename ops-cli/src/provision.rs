@@ -4,7 +4,12 @@
 pub mod apply;
 pub mod delete;
 pub mod desired;
+pub mod fields;
+pub mod kind;
 pub mod observed;
 pub mod plan;
+pub mod policy;
+pub mod report;
+pub mod setting;
 pub mod step;
 mod tags;

@@ -2,11 +2,12 @@
 
 pub mod position;
 
-use aws_sdk_kinesis::types::StreamDescriptionSummary;
+use aws_sdk_kinesis::types::{ShardIteratorType, StreamDescriptionSummary};
 use kinesis_event_logger_core::limits;
 
 use crate::aws::Aws;
 use crate::error::{Error, Result};
+use crate::output::counted;
 
 /// The stream's summary; `None` if the stream does not exist.
 pub async fn summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSummary>> {
@@ -22,4 +23,24 @@ pub async fn record_limit(aws: &Aws, stream: &str) -> Result<usize> {
             .hint("create it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
     })?;
     Ok(summary.max_record_size_in_kib.map_or(limits::RECORD_BYTES, |kib| kib as usize * 1024))
+}
+
+/// Counts the oldest records of the stream, for a person: `3 records`, `more than 1000 records`. Reads one page of each of the first
+/// shards. Returns `None` if they cannot be read.
+pub async fn count_records(aws: &Aws, stream: &str) -> Option<String> {
+    const SHARDS: i32 = 10;
+    const PAGE: i32 = 1000;
+    let request = aws.kinesis().list_shards().stream_name(stream).max_results(SHARDS);
+    let shards = request.send().await.ok()?.shards?;
+    let mut count = 0;
+    for shard in shards {
+        let request = aws.kinesis().get_shard_iterator().stream_name(stream).shard_id(shard.shard_id);
+        let iterator = request.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.ok()?.shard_iterator?;
+        let page = aws.kinesis().get_records().shard_iterator(iterator).limit(PAGE).send().await.ok()?;
+        count += page.records.len() as u64;
+        if page.records.len() >= PAGE as usize {
+            return Some(format!("more than {PAGE} records"));
+        }
+    }
+    Some(counted(count, "record"))
 }

@@ -5,8 +5,23 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 11] =
-    ["provision", "publish", "verify", "tail", "status", "teardown", "local", "demo", "build", "zip", "completions"];
+const COMMANDS: [&str; 15] = [
+    "init",
+    "config",
+    "plan",
+    "provision",
+    "publish",
+    "verify",
+    "tail",
+    "status",
+    "teardown",
+    "iam-policy",
+    "local",
+    "demo",
+    "build",
+    "zip",
+    "completions",
+];
 
 #[test]
 fn every_command_has_examples() {
@@ -61,6 +76,6 @@ fn completion_scripts_contain_the_options() {
 #[test]
 fn a_wrong_command_line_exits_with_code_2() {
     assert_eq!(Run::of(ops_cli().arg("publsh")).code, 2);
-    assert_eq!(Run::of(ops_cli().args(["provision"])).code, 2);
+    assert_eq!(Run::of(ops_cli().args(["provision", "--memory", "64"])).code, 2);
     assert_eq!(Run::of(ops_cli().args(["--local", "--profile", "x", "status"])).code, 2);
 }

@@ -53,11 +53,19 @@ fn a_second_provision_has_nothing_to_do_and_a_change_is_one_step() {
     assert_eq!(second.stderr, "");
 
     let planned = endpoint.provision(&["--memory", "256", "--batch-size", "7", "--retention-days", "90", "--dry-run"]);
-    let planned: Vec<_> = planned.stdout.lines().collect();
-    assert_eq!(planned[0], "would keep its events for 90 days");
-    assert_eq!(planned[1], "would update the configuration of function test-dev");
-    assert!(planned[2].starts_with("would update event source mapping "), "{planned:?}");
-    assert_eq!(planned.len(), 3);
+    let planned: Vec<_> =
+        planned.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let expected = [
+        "~ log group /aws/lambda/test-dev",
+        "~ retention-days 30 → 90",
+        "~ function test-dev",
+        "~ memory 128 → 256",
+        "~ live version 1 → a new version",
+        "~ event source mapping test-dev → test-dev",
+        "~ batch-size 100 → 7",
+        "4 steps to do",
+    ];
+    assert_eq!(planned, expected);
     assert!(endpoint.provision(&[]).stdout.starts_with("nothing to do"), "a dry run changes nothing");
 
     endpoint.provision(&["--memory", "256", "--batch-size", "7", "--retention-days", "90"]);
@@ -72,7 +80,10 @@ fn a_stream_gets_the_requested_shards() {
     endpoint.provision(&["--shards", "3"]);
     let shards = || endpoint.run(["--output", "json", "status"]).ok().json()[0]["stream"].clone();
     assert_eq!(shards()["openShards"].as_array().unwrap().len(), 3);
-    endpoint.provision(&["--shards", "2"]);
+    let zip = common::function_zip().to_str().unwrap();
+    let unconfirmed = endpoint.run(["provision", "--zip", zip, "--shards", "2"]);
+    unconfirmed.failed(2, "stdin is not a terminal", "--yes");
+    endpoint.provision(&["--shards", "2", "--yes"]);
     assert_eq!(shards()["openShards"].as_array().unwrap().len(), 2);
     endpoint.run(["publish", "after the shards changed"]).ok();
     await_records(&endpoint, 1);
@@ -205,7 +216,7 @@ fn the_function_logs_to_a_new_log_group_after_provision() {
     endpoint.provision(&["--log-format", "text"]);
     let there = ["--log-group", "/logs/of/all", "--role", "another-role"];
     let zip = common::function_zip().to_str().unwrap();
-    endpoint.run(there.iter().chain(&["provision", "--zip", zip])).ok();
+    endpoint.run(there.iter().chain(&["provision", "--zip", zip, "--yes"])).ok();
     endpoint.run(["publish", "for the other group"]).ok();
     let log = eventually("the line", || {
         let log = endpoint.run(there.iter().chain(&["tail", "--filter", "\"for the other group\""])).ok().stdout;

@@ -269,7 +269,11 @@ fn a_step_that_the_service_ignores_is_named() {
     });
     let zip = common::function_zip().to_str().unwrap();
     let run = proxy.run(&["provision", "--zip", zip, "--retention-days", "7"]).ok();
-    assert!(run.stderr.contains("did not carry it out: keep its events for 7 days"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("did not carry it out: change the log group /aws/lambda/test-dev: retention-days"),
+        "{}",
+        run.stderr
+    );
 }
 
 /// One emulator always answers the deletion of a deleted mapping with an empty state.

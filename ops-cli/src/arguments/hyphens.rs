@@ -243,7 +243,7 @@ mod tests {
             (&tail.filter[..], tail.since.as_deref(), tail.follow),
             (&["-DEBUG".to_owned()][..], Some("-5m"), true)
         );
-        assert_eq!(global.app, "tail");
+        assert_eq!(global.app.as_deref(), Some("tail"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::function::{self, FunctionZip, Target};
 use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::{note, seconds};
-use crate::provision::apply::apply;
+use crate::provision::apply::{DEADLINE, apply};
 use crate::provision::delete;
 use crate::provision::desired::DesiredPath;
 use crate::provision::observed::observe;
@@ -111,9 +111,10 @@ pub async fn run(global: &Global, output: Output) -> Result<()> {
 async fn run_path(global: &Global, zip: FunctionZip, clock: &mut StepClock) -> Result<(String, Receipt)> {
     let names = aws::names(global)?;
     let aws = Aws::connect(global).await?;
-    let desired = DesiredPath::new(names, aws.location().await?, zip);
+    let desired = DesiredPath::new(names, aws.location().await?, Some(zip));
     let observed = observe(&aws, &desired.names, &desired.location).await?;
-    apply(&aws, &desired, &plan(&desired, &observed)?).await?;
+    let plan = plan(&desired, &observed)?;
+    apply(&aws, &desired, &observed, &plan, DEADLINE).await.map_err(|failure| failure.error)?;
     clock.done("provision");
 
     let receipt = publish_message(&aws, desired.names.stream()).await?;

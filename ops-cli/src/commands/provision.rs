@@ -1,142 +1,178 @@
 //! `provision`: create or update the path.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
-use kinesis_event_logger_core::limits::{self, LOG_RETENTION_DAYS};
-use serde::Serialize;
 
-use crate::aws::{self, Aws};
-use crate::error::Result;
+use crate::aws::Aws;
+use crate::config::{self, Layers, SettingFlags};
+use crate::error::{Error, Result};
 use crate::function::{self, Target};
 use crate::global::Global;
-use crate::output::{Format, Output, Render};
-use crate::progress::note;
-use crate::provision::apply::{DEADLINE, apply};
-use crate::provision::desired::{DesiredPath, Shards, StartingPosition};
-use crate::provision::observed::observe;
-use crate::provision::plan::{UntaggedPart, plan};
-use crate::provision::step::StepDescription;
+use crate::output::Output;
+use crate::progress::{ask, note};
+use crate::provision::apply::{self, Failure};
+use crate::provision::delete::delete_created;
+use crate::provision::desired::{DesiredPath, Requested};
+use crate::provision::observed::{ObservedPath, observe};
+use crate::provision::plan::{Plan, plan};
+use crate::provision::report::PlanReport;
+use crate::provision::setting::Part;
+use crate::provision::step::{StepDescription, part_name};
 use crate::time;
 
 const TASK: &str = "\
 Creates the parts that do not exist, and changes the settings that you give and that differ. A second run prints \
-\"nothing to do\". Parts that exist and do not carry our tags are used as they are, and never changed.";
+\"nothing to do\". Settings that you do not give keep their values. Parts that exist and do not carry our tags are used as they \
+are, and never changed. Settings come from options, from variables such as KINESIS_LOGGER_FUNCTION_MEMORY, and from \
+kinesis-logger.toml.";
 
 const EXAMPLES: &str = "\
 Examples:
   ops-cli provision --zip target/bootstrap.zip
   ops-cli provision --zip target/bootstrap.zip --shards 4 --retention-days 90 --memory 256
-  ops-cli provision --zip target/bootstrap.zip --dry-run
+  ops-cli provision --env LOGGER_DATA=hash --on-failure arn:aws:sqs:us-east-1:123456789012:failed
+  ops-cli plan --zip target/bootstrap.zip
   ops-cli --local --app orders --stage test provision --zip target/bootstrap.zip
 
-docs/permissions.md lists the permissions that it needs on AWS.";
+docs/permissions.md lists the permissions that it needs on AWS, docs/configuration.md the settings and their defaults.";
 
 /// Create or update the stream, role, log group, function and event source mapping
 #[derive(Args, Debug, Clone)]
 #[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Provision {
-    /// Zip of the function, as `ops-cli zip` creates it
-    #[arg(long, value_name = "FILE", help_heading = "Function")]
-    pub zip: PathBuf,
-    /// Memory in MB, 128 to 10240 (default: 128)
-    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(i32).range(limits::FUNCTION_MEMORY_MIB), help_heading = "Function")]
-    pub memory: Option<i32>,
-    /// Time limit of an invocation in seconds, 1 to 1800 (default: 30)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::FUNCTION_TIMEOUT_SECONDS), help_heading = "Function")]
-    pub timeout: Option<i32>,
-    /// Format of the log lines (default: json)
-    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Function")]
-    pub log_format: Option<Format>,
-    /// Number of shards, or `on-demand`, with which Kinesis scales the stream (default: 1)
-    #[arg(long, value_name = "N|on-demand", help_heading = "Stream and log group")]
-    pub shards: Option<Shards>,
-    /// Days for which the log group keeps events; 0 keeps them forever (default: 30)
-    #[arg(long, value_name = "DAYS", value_parser = retention_days, help_heading = "Stream and log group")]
-    pub retention_days: Option<i32>,
-    /// Maximum number of records in a batch, 1 to 10000 (default: 100)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(limits::MAPPING_BATCH_RECORDS), help_heading = "Event source mapping")]
-    pub batch_size: Option<i32>,
-    /// Seconds for which Lambda collects a batch, 0 to 300 (default: 0)
-    #[arg(long, value_name = "SECONDS", value_parser = time::seconds::<i32>(limits::MAPPING_BATCHING_WINDOW_SECONDS), help_heading = "Event source mapping")]
-    pub batch_window: Option<i32>,
-    /// Where a new mapping starts to read: at the oldest record of the stream, or after the newest
-    #[arg(long, value_enum, value_name = "POSITION", default_value_t = StartingPosition::TrimHorizon, help_heading = "Event source mapping")]
-    pub starting_position: StartingPosition,
-    /// Retry a failed batch from its first record, instead of from its first failed record
-    #[arg(long, help_heading = "Event source mapping")]
-    pub whole_batch_retry: bool,
-    /// Print the steps, and change nothing
+    #[command(flatten)]
+    pub path: PathOptions,
+    /// Print the changes, and make none: the same as `ops-cli plan`
     #[arg(long)]
     pub dry_run: bool,
+    /// Make changes that cost or lose something without confirmation
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Delete the parts that this run created if it fails
+    #[arg(long)]
+    pub rollback: bool,
+    /// How long each change may take
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = time::seconds::<u64>(1..=3600))]
+    pub wait: u64,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ProvisionReport {
-    region: String,
-    account: String,
-    stream: String,
-    function: String,
-    log_group: String,
-    /// The steps that were done, or that would be done without `--dry-run`.
-    steps: Vec<String>,
-    /// Parts that are used and never changed, because they do not carry our tags.
-    untouched: Vec<UntaggedPart>,
-    dry_run: bool,
+/// The options that describe the requested path.
+#[derive(Args, Debug, Clone)]
+pub struct PathOptions {
+    /// Zip of the function, as `ops-cli zip` creates it; without it, an existing function keeps its code
+    #[arg(long, value_name = "FILE", help_heading = "Function")]
+    pub zip: Option<PathBuf>,
+    /// Use the zip only to create the function, and keep the code of an existing one: `ops-cli deploy` changes it after a check
+    #[arg(long, requires = "zip", help_heading = "Function")]
+    pub keep_code: bool,
+    /// Remove the function's environment variables that are not given
+    #[arg(long, help_heading = "Function")]
+    pub replace_env: bool,
+    #[command(flatten)]
+    pub settings: SettingFlags,
 }
 
-impl Render for ProvisionReport {
-    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        for UntaggedPart(name) in &self.untouched {
-            writeln!(to, "{name} does not carry our tags, so it is used and not changed")?;
+/// The requested path and the existing one.
+pub struct ComparedPath {
+    pub aws: Aws,
+    pub desired: DesiredPath,
+    pub observed: ObservedPath,
+    pub plan: Plan,
+}
+
+impl PathOptions {
+    /// The settings that options, variables and the file request.
+    pub fn requested(&self, global: &Global) -> Result<Requested> {
+        let file = config::load(global)?;
+        let stage = config::stage(global, file.as_ref());
+        let environment = |name: &str| std::env::var(name).ok();
+        let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
+        layers.requested()
+    }
+
+    /// Resolves the requested path, reads the existing one, and plans the steps between them.
+    pub async fn compare(&self, global: &Global, deadline: Duration) -> Result<ComparedPath> {
+        let file = config::load(global)?;
+        let names = config::names(global, file.as_ref())?;
+        let stage = names.stage().to_owned();
+        let environment = |name: &str| std::env::var(name).ok();
+        let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
+        let (requested, tags) = (layers.requested()?, layers.tags());
+        config::check_environment(&requested)?;
+        let aws = Aws::connect(global).await?.with_retry_deadline(Some(deadline));
+        let target = if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda };
+        let zip = self.zip.as_deref().map(|zip| function::load(zip, target)).transpose()?;
+        let path = DesiredPath::new(names, aws.location().await?, zip);
+        let mut desired = DesiredPath { requested, tags, replaces_environment: self.replace_env, ..path };
+        let observed = observe(&aws, &desired.names, &desired.location).await?;
+        if self.keep_code && observed.part(Part::Function).is_some() {
+            desired.zip = None;
         }
-        match (self.steps.as_slice(), self.dry_run) {
-            ([], _) => writeln!(to, "nothing to do: {} → {} → {}", self.stream, self.function, self.log_group),
-            (steps, true) => steps.iter().try_for_each(|step| writeln!(to, "would {step}")),
-            (_, false) => writeln!(to, "ready: {} → {} → {}", self.stream, self.function, self.log_group),
-        }
+        let plan = plan(&desired, &observed)?;
+        Ok(ComparedPath { aws, desired, observed, plan })
     }
 }
 
 pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()> {
-    let names = aws::names(global)?;
-    let aws = Aws::connect(global).await?.with_retry_deadline(Some(DEADLINE));
-    let zip = function::load(&args.zip, if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda })?;
-    let desired = desired(args, DesiredPath::new(names, aws.location().await?, zip));
-    let observed = observe(&aws, &desired.names, &desired.location).await?;
-    let plan = plan(&desired, &observed)?;
-    if !args.dry_run && !plan.steps.is_empty() {
-        note(&format!("account {}, region {}", desired.location.account_id, desired.location.region));
-        apply(&aws, &desired, &plan).await?;
-        warn_of_ignored_steps(&aws, &desired).await?;
+    let deadline = Duration::from_secs(args.wait);
+    let compared = args.path.compare(global, deadline).await?;
+    let ComparedPath { aws, desired, observed, plan } = &compared;
+    if args.dry_run {
+        return output.show(&PlanReport::new(desired, plan, true));
     }
-    output.show(&ProvisionReport {
-        region: desired.location.region.clone(),
-        account: desired.location.account_id.clone(),
-        stream: desired.names.stream().to_owned(),
-        function: desired.names.function().to_owned(),
-        log_group: desired.names.log_group().to_owned(),
-        steps: plan.steps.iter().map(|step| StepDescription(step, &desired).to_string()).collect(),
-        untouched: plan.untagged,
-        dry_run: args.dry_run,
-    })
+    if !plan.steps.is_empty() {
+        note(&format!("account {}, region {}", desired.location.account_id, desired.location.region));
+        confirm(desired, plan, args.yes)?;
+        if let Err(failure) = apply::apply(aws, desired, observed, plan, deadline).await {
+            return Err(failed(aws, desired, failure, args.rollback).await);
+        }
+        warn_of_ignored_steps(aws, desired).await?;
+        for warning in &plan.warnings {
+            note(&format!("warning: {warning}"));
+        }
+    }
+    output.show(&PlanReport::new(desired, plan, false))
 }
 
-/// The path with the settings that the options request.
-fn desired(args: &Provision, path: DesiredPath) -> DesiredPath {
-    DesiredPath {
-        shards: args.shards,
-        retention_days: args.retention_days,
-        memory_mb: args.memory,
-        timeout_seconds: args.timeout,
-        log_format: args.log_format,
-        batch_size: args.batch_size,
-        batch_window_seconds: args.batch_window,
-        starting_position: args.starting_position,
-        report_item_failures: !args.whole_batch_retry,
-        ..path
+/// Lists the changes that cost or lose something, and asks before they are made.
+fn confirm(desired: &DesiredPath, plan: &Plan, yes: bool) -> Result<()> {
+    let asking: Vec<_> = plan
+        .asking()
+        .map(|(part, change, reason)| format!("{}: {} ({reason})", part_name(part, desired), change.field))
+        .collect();
+    if asking.is_empty() || yes {
+        return Ok(());
+    }
+    asking.iter().for_each(|change| note(&format!("  {change}")));
+    if !io::stdin().is_terminal() {
+        return Err(Error::usage("these changes cost or lose something, and stdin is not a terminal to confirm them")
+            .hint("see them with `ops-cli plan`, and add --yes to make them"));
+    }
+    ask("Make these changes? [y/N] ")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Error::failed("nothing was changed")),
+    }
+}
+
+/// The error of a run that failed, after the parts that it created were deleted if `--rollback` requests it.
+async fn failed(aws: &Aws, desired: &DesiredPath, failure: Failure, rollback: bool) -> Error {
+    let Failure { error, created } = failure;
+    if !rollback {
+        return error;
+    }
+    match delete_created(aws, desired, &created).await {
+        Ok(0) => error.hint("this run had created nothing, so nothing was deleted"),
+        Ok(_) => error.hint("the parts that this run created were deleted; run the same command again to start over"),
+        Err(also) => error.hint(format!(
+            "deleting what this run created failed too: {}; `ops-cli teardown` deletes it",
+            also.message
+        )),
     }
 }
 
@@ -150,25 +186,4 @@ async fn warn_of_ignored_steps(aws: &Aws, desired: &DesiredPath) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Parses a retention that CloudWatch Logs accepts, so that a wrong one is found before the first step.
-fn retention_days(text: &str) -> Result<i32, String> {
-    match text.parse::<u32>() {
-        Ok(days) if days == 0 || LOG_RETENTION_DAYS.contains(&days) => Ok(days as i32),
-        _ => Err(format!("expected 0 or one of {}", LOG_RETENTION_DAYS.map(|days| days.to_string()).join(", "))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retention_days_are_those_that_cloudwatch_logs_accepts() {
-        assert_eq!([retention_days("0"), retention_days("90"), retention_days("3653")], [Ok(0), Ok(90), Ok(3653)]);
-        for wrong in ["31", "-1", "", "x"] {
-            assert!(retention_days(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use aws_sdk_kinesis::types::ShardFilter;
 use aws_sdk_kinesis::types::ShardFilterType;
+use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use clap::Args;
 use jiff::Timestamp;
 use kinesis_event_logger_core::names::Names;
@@ -14,6 +15,7 @@ use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Output, Render, printable};
+use crate::provision::desired::ALIAS;
 use crate::stream;
 
 const TASK: &str = "\
@@ -208,10 +210,15 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
 }
 
 async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
-    let request = aws.lambda().list_event_source_mappings().function_name(names.function());
-    let mappings = || request.clone().into_paginator().items().send().try_collect();
-    let mappings: Option<Vec<_>> = aws.find("list the event source mappings", mappings).await?;
-    let Some(mut mappings) = mappings else { return Ok(None) };
+    let list = async |function: String| -> Result<Vec<EventSourceMappingConfiguration>> {
+        let request = aws.lambda().list_event_source_mappings().function_name(function);
+        let mappings = || request.clone().into_paginator().items().send().try_collect();
+        Ok(aws.find("list the event source mappings", mappings).await?.unwrap_or_default())
+    };
+    // A mapping of a path that an earlier version provisioned invokes the function without its alias.
+    let name = names.function();
+    let (mut mappings, without_alias) = tokio::try_join!(list(format!("{name}:{ALIAS}")), list(name.to_owned()))?;
+    mappings.extend(without_alias);
     let stream = format!(":stream/{}", names.stream());
     mappings.retain(|mapping| mapping.event_source_arn().is_some_and(|arn| arn.ends_with(&stream)));
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();

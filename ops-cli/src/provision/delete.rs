@@ -4,82 +4,100 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::names::{Location, Names};
 
+use super::desired::DesiredPath;
 use super::observed::{ObservedPath, observe};
+use super::setting::Part;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
+use crate::progress::{self, note};
+use crate::stream;
 use crate::wait::{self, Poll};
-use crate::{progress, stream};
 
 /// How long a part may take to be deleted.
 pub const DEADLINE: Duration = Duration::from_secs(300);
 
-/// A part of the path that can be deleted.
+/// The order of deletion: each part after the parts that depend on it. The log group is last, because a function that still runs
+/// would create it again.
+const ORDER: [Part; 5] = [Part::Mapping, Part::Function, Part::Stream, Part::Role, Part::LogGroup];
+
+/// A part of the path that exists.
 #[derive(Debug, Clone, PartialEq)]
-pub enum DeletablePart {
-    Mapping(String),
-    Function,
-    LogGroup,
-    Role,
-    Stream,
+pub struct ExistingPart {
+    pub part: Part,
+    /// A mapping's UUID; the ARN of the other parts.
+    pub id: String,
 }
 
 /// Deletes every part that carries our tags, without asking.
 pub async fn delete_ours(aws: &Aws, names: &Names, location: &Location) -> Result<()> {
-    let (parts, _) = ours(names, &observe(aws, names, location).await?);
+    let (parts, _) = ours(&observe(aws, names, location).await?);
     delete_parts(aws, names, location, &parts).await
 }
 
+/// Deletes the parts of these kinds that carry our tags, and returns their number.
+pub async fn delete_created(aws: &Aws, desired: &DesiredPath, created: &[Part]) -> Result<usize> {
+    let DesiredPath { names, location, .. } = desired;
+    let (mut parts, _) = ours(&observe(aws, names, location).await?);
+    parts.retain(|existing| created.contains(&existing.part));
+    delete_parts(aws, names, location, &parts).await?;
+    Ok(parts.len())
+}
+
 /// Deletes parts, in their order.
-pub async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: &[DeletablePart]) -> Result<()> {
-    for part in parts {
+pub async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: &[ExistingPart]) -> Result<()> {
+    for (deleted, part) in parts.iter().enumerate() {
         let step = progress::ProgressStep::begin(format!("delete {}", part.describe(names)));
-        delete(aws, names, location, part).await?;
+        if let Err(error) = delete(aws, names, location, part).await {
+            drop(step);
+            for left in &parts[deleted..] {
+                note(&format!("not deleted: {}", left.describe(names)));
+            }
+            let hint =
+                format!("{deleted} of {} parts are deleted; run the same command again to continue", parts.len());
+            return Err(if error.hint.is_some() { error } else { error.hint(hint) });
+        }
         step.done();
     }
     Ok(())
 }
 
-/// The parts that carry our tags, each after the parts that depend on it, and descriptions of the parts that do not.
-pub fn ours(names: &Names, observed: &ObservedPath) -> (Vec<DeletablePart>, Vec<String>) {
-    let ObservedPath { stream, role, log_group, function, mapping } = observed;
-    let found = [
-        mapping.as_ref().map(|mapping| (DeletablePart::Mapping(mapping.uuid.clone()), mapping.is_ours)),
-        function.as_ref().map(|function| (DeletablePart::Function, function.is_ours)),
-        log_group.as_ref().map(|group| (DeletablePart::LogGroup, group.is_ours)),
-        role.as_ref().map(|role| (DeletablePart::Role, role.is_ours)),
-        stream.as_ref().map(|stream| (DeletablePart::Stream, stream.is_ours)),
-    ];
-    let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(|(_, is_ours)| *is_ours);
-    let others = others.into_iter().map(|(part, _)| part.describe(names)).collect();
-    (ours.into_iter().map(|(part, _)| part).collect(), others)
+/// The parts that carry our tags, in the order of their deletion, and the parts that do not.
+pub fn ours(observed: &ObservedPath) -> (Vec<ExistingPart>, Vec<ExistingPart>) {
+    let existing = ORDER.into_iter().filter_map(|part| Some((part, observed.part(part)?)));
+    let (ours, others): (Vec<_>, Vec<_>) = existing.partition(|(_, observed)| observed.is_ours);
+    let of = |parts: Vec<(Part, &super::observed::ObservedPart)>| {
+        parts.into_iter().map(|(part, observed)| ExistingPart { part, id: observed.id.clone() }).collect()
+    };
+    (of(ours), of(others))
 }
 
-impl DeletablePart {
+impl ExistingPart {
     pub fn describe(&self, names: &Names) -> String {
-        match self {
-            Self::Mapping(uuid) => format!("event source mapping {uuid}"),
-            Self::Function => format!("function {}", names.function()),
-            Self::LogGroup => format!("log group {} and all its events", names.log_group()),
-            Self::Role => format!("role {}", names.role()),
-            Self::Stream => format!("stream {} and all its records", names.stream()),
+        match self.part {
+            Part::Mapping => format!("event source mapping {}", self.id),
+            Part::Function => format!("function {}", names.function()),
+            Part::LogGroup => format!("log group {} and all its events", names.log_group()),
+            Part::Role => format!("role {}", names.role()),
+            Part::Stream => format!("stream {} and all its records", names.stream()),
         }
     }
 }
 
 /// Deletes a part. A part that was deleted by somebody else meanwhile is not an error.
-async fn delete(aws: &Aws, names: &Names, location: &Location, part: &DeletablePart) -> Result<()> {
-    match part {
-        DeletablePart::Mapping(uuid) => delete_mapping(aws, names, location, uuid).await,
-        DeletablePart::Function => {
+async fn delete(aws: &Aws, names: &Names, location: &Location, part: &ExistingPart) -> Result<()> {
+    match part.part {
+        Part::Mapping => delete_mapping(aws, names, location, &part.id).await,
+        // With all its versions and aliases.
+        Part::Function => {
             let request = aws.lambda().delete_function().function_name(names.function());
             aws.find("delete the function", || request.clone().send()).await.map(drop)
         }
-        DeletablePart::LogGroup => {
+        Part::LogGroup => {
             let request = aws.logs().delete_log_group().log_group_name(names.log_group());
             aws.find("delete the log group", || request.clone().send()).await.map(drop)
         }
-        DeletablePart::Role => delete_role(aws, names).await,
-        DeletablePart::Stream => delete_stream(aws, names).await,
+        Part::Role => delete_role(aws, names).await,
+        Part::Stream => delete_stream(aws, names).await,
     }
 }
 
@@ -139,6 +157,8 @@ async fn delete_role(aws: &Aws, names: &Names) -> Result<()> {
 
 async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {
     let request = aws.kinesis().delete_stream().stream_name(names.stream());
+    // Consumers of the stream would block its deletion.
+    let request = request.enforce_consumer_deletion(true);
     aws.find("delete the stream", || request.clone().send()).await?;
     let what = format!("the stream {} to be deleted", names.stream());
     wait::until(&aws.retry, &what, DEADLINE, async || {

@@ -1,90 +1,161 @@
-//! The path that is requested.
+//! The path that is requested, and the values that each part would have after it was provisioned.
 
-use clap::ValueEnum;
+use std::collections::BTreeMap;
+
 use kinesis_event_logger_core::names::{Location, Names};
+use serde_json::{Map, Value, json};
 
+use super::fields::Fields;
+use super::kind::NONE;
+use super::observed::ObservedPath;
+use super::policy;
+use super::setting::{Part, SETTINGS};
 use crate::function::FunctionZip;
-use crate::output::Format;
 
 /// The managed policy that lets a function read streams and write logs.
 /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaKinesisExecutionRole.html>
 pub const MANAGED_POLICY: &str = "service-role/AWSLambdaKinesisExecutionRole";
+/// The name of the inline policy.
+pub const INLINE_POLICY: &str = "kinesis-event-logger";
+/// The alias that the mapping invokes.
+pub const ALIAS: &str = "live";
 
-/// The whole path. A setting that is `None` was not requested: a new part gets the default, an existing part keeps its value.
+/// Retries of a failed batch when there is an on-failure destination, which then receives it.
+const RETRIES: i64 = 10;
+/// Half of the default retention of a stream: a batch reaches the destination before its records expire.
+const RECORD_AGE_SECONDS: i64 = 12 * 60 * 60;
+
+/// The whole path. A setting that was not requested gets its default in a new part, and keeps its value in an existing part.
 #[derive(Debug, Clone)]
 pub struct DesiredPath {
     pub names: Names,
     pub location: Location,
-    pub zip: FunctionZip,
-    pub shards: Option<Shards>,
-    /// Days; 0 keeps events for ever.
-    pub retention_days: Option<i32>,
-    pub memory_mb: Option<i32>,
-    pub timeout_seconds: Option<i32>,
-    pub log_format: Option<Format>,
-    pub batch_size: Option<i32>,
-    pub batch_window_seconds: Option<i32>,
-    pub starting_position: StartingPosition,
-    pub report_item_failures: bool,
+    /// The function's code; `None` keeps the code.
+    pub zip: Option<FunctionZip>,
+    /// The requested settings.
+    pub requested: Requested,
+    /// Tags in addition to ours.
+    pub tags: BTreeMap<String, String>,
+    /// Whether the function keeps only the requested environment variables.
+    pub replaces_environment: bool,
 }
 
-pub const DEFAULT_SHARDS: Shards = Shards::Provisioned(1);
-pub const DEFAULT_RETENTION_DAYS: i32 = 30;
-pub const DEFAULT_MEMORY_MB: i32 = 128;
-pub const DEFAULT_TIMEOUT_SECONDS: i32 = 30;
-pub const DEFAULT_LOG_FORMAT: Format = Format::Json;
-pub const DEFAULT_BATCH_SIZE: i32 = 100;
+/// The requested settings of all parts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Requested(BTreeMap<Part, Fields>);
+
+impl Requested {
+    pub fn set(&mut self, part: Part, key: &str, value: Value) {
+        self.0.entry(part).or_default().set(key, value);
+    }
+
+    pub fn get(&self, part: Part, key: &str) -> Option<&Value> {
+        self.0.get(&part)?.get(key)
+    }
+}
 
 impl DesiredPath {
     /// A path for which no settings were requested.
-    pub fn new(names: Names, location: Location, zip: FunctionZip) -> Self {
-        Self {
-            names,
-            location,
-            zip,
-            shards: None,
-            retention_days: None,
-            memory_mb: None,
-            timeout_seconds: None,
-            log_format: None,
-            batch_size: None,
-            batch_window_seconds: None,
-            starting_position: StartingPosition::TrimHorizon,
-            report_item_failures: true,
+    pub fn new(names: Names, location: Location, zip: Option<FunctionZip>) -> Self {
+        let (requested, tags) = (Requested::default(), BTreeMap::new());
+        Self { names, location, zip, requested, tags, replaces_environment: false }
+    }
+
+    /// All tags of a part: ours and the requested ones.
+    pub fn all_tags(&self) -> BTreeMap<String, String> {
+        let ours = self.names.tags().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        self.tags.clone().into_iter().chain(ours).collect()
+    }
+
+    /// The values that each part has after it was provisioned. Parts that are not ours keep theirs.
+    pub fn targets(&self, observed: &ObservedPath) -> BTreeMap<Part, Fields> {
+        let mut targets: BTreeMap<_, _> =
+            Part::ALL.into_iter().map(|part| (part, self.target(part, observed))).collect();
+        let role = observed.part(Part::Role);
+        if role.is_none_or(|role| role.is_ours)
+            && let Some(fields) = targets.get(&Part::Role)
+        {
+            let mut fields = fields.clone();
+            let is_managed = fields.bool("managed-policy") == Some(true);
+            let inline =
+                if is_managed { json!(NONE) } else { policy::of_function(&self.names, &self.location, &targets) };
+            fields.set("inline-policy", inline);
+            targets.insert(Part::Role, fields);
+        }
+        targets
+    }
+
+    fn target(&self, part: Part, observed: &ObservedPath) -> Fields {
+        let existing = observed.part(part);
+        let mut fields = existing.map(|part| part.fields.clone()).unwrap_or_default();
+        if existing.is_some_and(|part| !part.is_ours) {
+            return fields;
+        }
+        for setting in SETTINGS.iter().filter(|setting| setting.part == part) {
+            // A path whose mapping is disabled or whose role lacks its policy does not work.
+            let is_default = existing.is_none() || part == Part::Role || setting.key == "enabled";
+            let default = is_default.then(|| setting.default_value()).flatten();
+            match self.requested.get(part, setting.key).cloned().or(default) {
+                Some(Value::Object(variables)) => fields.set(setting.key, self.environment(&fields, variables)),
+                Some(value) => fields.set(setting.key, value),
+                None => {}
+            }
+        }
+        match part {
+            Part::LogGroup => self.finish_interrupted_log_group(&mut fields, observed),
+            Part::Function => self.derive_function(&mut fields, observed),
+            Part::Mapping => self.derive_mapping(&mut fields),
+            Part::Stream | Part::Role => {}
+        }
+        fields
+    }
+
+    fn environment(&self, fields: &Fields, requested: Map<String, Value>) -> Map<String, Value> {
+        let existing = fields.members("environment").filter(|_| !self.replaces_environment).cloned();
+        existing.unwrap_or_default().into_iter().chain(requested).collect()
+    }
+
+    /// A group without retention, and without the function, which is created after it, belongs to a run that was interrupted. If
+    /// the function exists, a person removed the retention.
+    fn finish_interrupted_log_group(&self, fields: &mut Fields, observed: &ObservedPath) {
+        let is_unfinished = fields.integer("retention-days") == Some(0) && observed.part(Part::Function).is_none();
+        if is_unfinished && self.requested.get(Part::LogGroup, "retention-days").is_none() {
+            fields.set_if_some("retention-days", default_of(Part::LogGroup, "retention-days"));
         }
     }
+
+    fn derive_function(&self, fields: &mut Fields, observed: &ObservedPath) {
+        let role = observed.part(Part::Role).map(|role| role.id.clone());
+        fields.set("role", role.unwrap_or_else(|| self.names.role_arn(&self.location)));
+        fields.set("log-group", self.names.log_group());
+        if let Some(zip) = &self.zip {
+            fields.set("code", zip.sha256.clone());
+            fields.set("architecture", zip.architecture.as_str());
+        }
+        if self.replaces_environment && self.requested.get(Part::Function, "environment").is_none() {
+            fields.set("environment", json!({}));
+        }
+    }
+
+    /// Points the mapping to the alias. With an on-failure destination, retries end, so that the destination gets its batches.
+    fn derive_mapping(&self, fields: &mut Fields) {
+        fields.set("function", format!("{}:{ALIAS}", self.names.function()));
+        if fields.text("on-failure").is_some_and(|destination| destination != NONE) {
+            for (key, limit) in [("retries", RETRIES), ("max-record-age", RECORD_AGE_SECONDS)] {
+                let is_endless = fields.integer(key).is_none_or(|value| value == -1);
+                if is_endless && self.requested.get(Part::Mapping, key).is_none() {
+                    fields.set(key, limit);
+                }
+            }
+        }
+    }
+}
+
+fn default_of(part: Part, key: &str) -> Option<Value> {
+    super::setting::Setting::find(part, key)?.default_value()
 }
 
 /// The managed policy's ARN in the region's partition.
 pub fn policy_arn(location: &Location) -> String {
     format!("arn:{}:iam::aws:policy/{MANAGED_POLICY}", location.partition())
-}
-
-/// The position at which a new mapping starts to read.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum StartingPosition {
-    TrimHorizon,
-    Latest,
-}
-
-/// The capacity of a stream: a fixed number of shards, or as many as Kinesis needs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shards {
-    OnDemand,
-    Provisioned(i32),
-}
-
-impl std::str::FromStr for Shards {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "on-demand" => Ok(Self::OnDemand),
-            _ => match text.parse() {
-                Ok(count) if count >= 1 => Ok(Self::Provisioned(count)),
-                _ => Err("expected a number of shards from 1 up, or `on-demand`".into()),
-            },
-        }
-    }
 }

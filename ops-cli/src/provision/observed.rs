@@ -1,180 +1,197 @@
-//! The parts of a path that exist.
+//! The parts of a path that exist. Each part is read with as few sequential calls as its service allows, all parts at the same time.
+
+mod lambda;
+
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_cloudwatchlogs::types::LogGroup as AwsLogGroup;
-use aws_sdk_lambda::types::{EventSourceMappingConfiguration, FunctionResponseType, LastUpdateStatus, LogFormat};
+use aws_sdk_kinesis::types::{EncryptionType, StreamDescriptionSummary, StreamMode};
+use jiff::Timestamp;
 use kinesis_event_logger_core::names::{Location, Names};
+use serde_json::{Value, json};
 
-use super::desired::policy_arn;
+use super::desired::{INLINE_POLICY, policy_arn};
+use super::fields::Fields;
+use super::kind::NONE;
+use super::setting::Part;
 use crate::aws::Aws;
 use crate::error::Result;
-use crate::output::Format;
 use crate::stream;
+
+pub use lambda::{function, function_state, live, mapping, mapping_state};
 
 /// The parts of a path that exist.
 #[derive(Debug, Clone, Default)]
 pub struct ObservedPath {
-    pub stream: Option<Stream>,
-    pub role: Option<Role>,
-    pub log_group: Option<LogGroup>,
-    pub function: Option<Function>,
-    pub mapping: Option<Mapping>,
+    pub parts: BTreeMap<Part, ObservedPart>,
+    /// The function's version that the alias `live` points to.
+    pub live: Option<LiveVersion>,
 }
 
+impl ObservedPath {
+    pub fn part(&self, part: Part) -> Option<&ObservedPart> {
+        self.parts.get(&part)
+    }
+}
+
+/// A part that exists.
 #[derive(Debug, Clone)]
-pub struct Stream {
+pub struct ObservedPart {
     pub is_ours: bool,
-    pub status: String,
-    /// `None` for a stream in on-demand mode.
-    pub open_shards: Option<i32>,
+    pub tags: BTreeMap<String, String>,
+    pub state: PartState,
+    /// A mapping's UUID; the ARN of the other parts.
+    pub id: String,
+    pub fields: Fields,
+    /// When it was created or, for a function and a mapping, last changed.
+    pub since: Option<Timestamp>,
+    /// The bytes that a log group stores.
+    pub stored_bytes: Option<i64>,
 }
 
+/// The version that the alias points to.
 #[derive(Debug, Clone)]
-pub struct Role {
-    pub is_ours: bool,
-    pub arn: String,
-    pub has_policy: bool,
+pub struct LiveVersion {
+    pub version: String,
+    pub fields: Fields,
 }
 
-#[derive(Debug, Clone)]
-pub struct LogGroup {
-    pub is_ours: bool,
-    /// 0 if the group keeps events forever.
-    pub retention_days: i32,
+/// Whether a part can be changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartState {
+    Ready,
+    /// A change is in progress, with the state that the service reports.
+    Changing(String),
+    Deleting,
+    /// The part cannot be used, with the reason that the service reports.
+    Failed(String),
 }
 
-#[derive(Debug, Clone)]
-pub struct Function {
-    pub is_ours: bool,
-    pub state: String,
-    pub state_reason: String,
-    pub is_updating: bool,
-    /// Base64 of the code's SHA-256.
-    pub sha256: String,
-    pub memory_mb: i32,
-    pub timeout_seconds: i32,
-    pub log_format: Format,
-    /// The log group that it writes to.
-    pub log_group: String,
-    pub role_arn: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct Mapping {
-    pub is_ours: bool,
-    pub uuid: String,
-    pub state: String,
-    pub batch_size: i32,
-    pub batch_window_seconds: i32,
-    pub reports_item_failures: bool,
-}
-
-/// Reads the state of every part of the path.
+/// Reads every part of the path.
 pub async fn observe(aws: &Aws, names: &Names, location: &Location) -> Result<ObservedPath> {
-    let policy_arn = policy_arn(location);
-    let (stream, role, log_group, function, mapping) = tokio::try_join!(
+    let (stream, role, log_group, function, live, mapping) = tokio::try_join!(
         stream(aws, names),
-        role(aws, names, &policy_arn),
-        log_group(aws, names),
+        role(aws, names, location),
+        log_group(aws, names, location),
         function(aws, names),
+        live(aws, names),
         mapping(aws, names, location),
     )?;
-    Ok(ObservedPath { stream, role, log_group, function, mapping })
+    let parts = [
+        (Part::Stream, stream),
+        (Part::Role, role),
+        (Part::LogGroup, log_group),
+        (Part::Function, function),
+        (Part::Mapping, mapping),
+    ];
+    let parts = parts.into_iter().filter_map(|(part, observed)| Some((part, observed?))).collect();
+    Ok(ObservedPath { parts, live })
 }
 
-pub(super) async fn stream(aws: &Aws, names: &Names) -> Result<Option<Stream>> {
-    let Some(summary) = stream::summary(aws, names.stream()).await? else { return Ok(None) };
+/// Reads one part.
+pub async fn observe_part(aws: &Aws, names: &Names, location: &Location, part: Part) -> Result<Option<ObservedPart>> {
+    match part {
+        Part::Stream => stream(aws, names).await,
+        Part::Role => role(aws, names, location).await,
+        Part::LogGroup => log_group(aws, names, location).await,
+        Part::Function => function(aws, names).await,
+        Part::Mapping => mapping(aws, names, location).await,
+    }
+}
+
+async fn stream(aws: &Aws, names: &Names) -> Result<Option<ObservedPart>> {
     let request = aws.kinesis().list_tags_for_stream().stream_name(names.stream());
-    let tags = aws.find("read the stream's tags", || request.clone().send()).await?;
-    let Some(tags) = tags else { return Ok(None) };
-    let tags = tags.tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default()));
-    let is_on_demand = summary
-        .stream_mode_details
-        .is_some_and(|details| details.stream_mode == aws_sdk_kinesis::types::StreamMode::OnDemand);
-    Ok(Some(Stream {
-        is_ours: names.owns(tags),
-        status: summary.stream_status.as_str().to_owned(),
-        open_shards: (!is_on_demand).then_some(summary.open_shard_count),
-    }))
+    let (summary, tags) = tokio::try_join!(
+        stream::summary(aws, names.stream()),
+        aws.find("read the stream's tags", || request.clone().send())
+    )?;
+    let (Some(summary), Some(tags)) = (summary, tags) else { return Ok(None) };
+    let tags: BTreeMap<_, _> = tags.tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())).collect();
+    let state = match summary.stream_status.as_str() {
+        "ACTIVE" => PartState::Ready,
+        "DELETING" => PartState::Deleting,
+        other => PartState::Changing(other.to_owned()),
+    };
+    let fields = stream_fields(&summary);
+    let since = Timestamp::from_second(summary.stream_creation_timestamp.secs()).ok();
+    let (id, is_ours) = (summary.stream_arn, names.owns(&tags));
+    Ok(Some(ObservedPart { is_ours, tags, state, id, fields, since, stored_bytes: None }))
 }
 
-pub(super) async fn role(aws: &Aws, names: &Names, policy_arn: &str) -> Result<Option<Role>> {
+fn stream_fields(summary: &StreamDescriptionSummary) -> Fields {
+    let mode = summary.stream_mode_details.as_ref().map(|details| &details.stream_mode);
+    let shards = match mode {
+        Some(StreamMode::OnDemand) => json!("on-demand"),
+        _ => json!(summary.open_shard_count),
+    };
+    let is_encrypted = summary.encryption_type == Some(EncryptionType::Kms);
+    let key = summary.key_id.as_deref().filter(|_| is_encrypted);
+    let mut fields = Fields::from([
+        ("shards", shards),
+        ("retention-hours", json!(summary.retention_period_hours)),
+        ("encryption-key", json!(key.unwrap_or(NONE))),
+    ]);
+    fields.set_if_some("max-record-kib", summary.max_record_size_in_kib);
+    let warm = summary.warm_throughput.as_ref().and_then(|it| it.target_mibps);
+    fields.set_if_some("warm-throughput-mibps", warm);
+    fields.set_if_some("distribution", summary.record_distribution_strategy.as_ref().map(|it| it.as_str()));
+    fields
+}
+
+async fn role(aws: &Aws, names: &Names, location: &Location) -> Result<Option<ObservedPart>> {
     let iam = aws.iam();
     let doing = || format!("read the role {}", names.role());
-    let role = aws.find(doing(), || iam.get_role().role_name(names.role()).send()).await?;
-    let Some(role) = role.and_then(|answer| answer.role) else { return Ok(None) };
-    let tags = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value));
     let attached = || iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
-    let attached: Option<Vec<_>> = aws.find(doing(), || attached().try_collect()).await?;
-    let Some(attached) = attached else { return Ok(None) };
-    let has_policy = attached.iter().any(|policy| policy.policy_arn() == Some(policy_arn));
-    Ok(Some(Role { is_ours: names.owns(tags), arn: role.arn, has_policy }))
+    let inline = || iam.get_role_policy().role_name(names.role()).policy_name(INLINE_POLICY).send();
+    let (role, attached, inline) = tokio::try_join!(
+        aws.find(doing(), || iam.get_role().role_name(names.role()).send()),
+        aws.find(doing(), || attached().try_collect()),
+        aws.find(doing(), inline),
+    )?;
+    let (Some(role), Some(attached)) = (role.and_then(|answer| answer.role), attached) else { return Ok(None) };
+    let attached: Vec<_> = attached;
+    let managed = policy_arn(location);
+    let tags: BTreeMap<_, _> = role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
+    let inline = inline.map(|policy| read_document(&policy.policy_document));
+    let fields = Fields::from([
+        ("managed-policy", json!(attached.iter().any(|policy| policy.policy_arn() == Some(managed.as_str())))),
+        ("inline-policy", inline.unwrap_or(json!(NONE))),
+    ]);
+    let (is_ours, state) = (names.owns(&tags), PartState::Ready);
+    let since = Timestamp::from_second(role.create_date.secs()).ok();
+    Ok(Some(ObservedPart { is_ours, tags, state, id: role.arn, fields, since, stored_bytes: None }))
 }
 
-pub(super) async fn log_group(aws: &Aws, names: &Names) -> Result<Option<LogGroup>> {
+/// Reads a policy document, which IAM returns URL-encoded.
+fn read_document(document: &str) -> Value {
+    let decoded = percent_encoding::percent_decode_str(document).decode_utf8_lossy();
+    serde_json::from_str(&decoded).unwrap_or_else(|_| json!(decoded))
+}
+
+async fn log_group(aws: &Aws, names: &Names, location: &Location) -> Result<Option<ObservedPart>> {
     let logs = aws.logs();
     let doing = || format!("read the log group {}", names.log_group());
     let groups = || logs.describe_log_groups().log_group_name_prefix(names.log_group()).into_paginator().items().send();
-    let groups: Vec<AwsLogGroup> = aws.call(doing(), || groups().try_collect()).await?;
-    let Some(group) = groups.into_iter().find(|group| group.log_group_name() == Some(names.log_group())) else {
-        return Ok(None);
-    };
-    let arn = group.arn().unwrap_or_default().trim_end_matches(":*");
-    let tags = aws.find(doing(), || logs.list_tags_for_resource().resource_arn(arn).send()).await?;
-    let Some(tags) = tags else { return Ok(None) };
-    let tags = tags.tags.unwrap_or_default();
-    Ok(Some(LogGroup { is_ours: names.owns(tags), retention_days: group.retention_in_days.unwrap_or(0) }))
+    let arn = names.log_group_arn(location);
+    let (groups, tags) = tokio::try_join!(
+        aws.call(doing(), || groups().try_collect()),
+        aws.find(doing(), || logs.list_tags_for_resource().resource_arn(&arn).send()),
+    )?;
+    let groups: Vec<AwsLogGroup> = groups;
+    let group = groups.into_iter().find(|group| group.log_group_name() == Some(names.log_group()));
+    let (Some(group), Some(tags)) = (group, tags) else { return Ok(None) };
+    let tags: BTreeMap<_, _> = tags.tags.unwrap_or_default().into_iter().collect();
+    let fields = Fields::from([
+        ("retention-days", json!(group.retention_in_days.unwrap_or(0))),
+        ("class", json!(group.log_group_class.as_ref().map_or("STANDARD", |class| class.as_str()))),
+        ("kms-key", json!(group.kms_key_id.as_deref().unwrap_or(NONE))),
+        ("deletion-protection", json!(group.deletion_protection_enabled.unwrap_or_default())),
+    ]);
+    let since = group.creation_time.and_then(|time| Timestamp::from_millisecond(time).ok());
+    let (is_ours, state, stored_bytes) = (names.owns(&tags), PartState::Ready, group.stored_bytes);
+    Ok(Some(ObservedPart { is_ours, tags, state, id: arn, fields, since, stored_bytes }))
 }
 
-pub(super) async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
-    let request = aws.lambda().get_function().function_name(names.function());
-    let answer = aws.find(format!("read the function {}", names.function()), || request.clone().send()).await?;
-    let Some(answer) = answer else { return Ok(None) };
-    let tags = answer.tags.unwrap_or_default();
-    let Some(configuration) = answer.configuration else { return Ok(None) };
-    let log_format = configuration.logging_config().and_then(|logging| logging.log_format());
-    let log_group = configuration.logging_config().and_then(|logging| logging.log_group());
-    let log_group = log_group.map_or_else(|| format!("/aws/lambda/{}", names.function()), str::to_owned);
-    Ok(Some(Function {
-        is_ours: names.owns(tags),
-        state: configuration.state().map_or("Active", |state| state.as_str()).to_owned(),
-        state_reason: configuration.state_reason().unwrap_or("no reason given").to_owned(),
-        is_updating: configuration.last_update_status() == Some(&LastUpdateStatus::InProgress),
-        sha256: configuration.code_sha256().unwrap_or_default().to_owned(),
-        memory_mb: configuration.memory_size().unwrap_or_default(),
-        timeout_seconds: configuration.timeout().unwrap_or_default(),
-        log_format: if log_format == Some(&LogFormat::Json) { Format::Json } else { Format::Text },
-        log_group,
-        role_arn: configuration.role().unwrap_or_default().to_owned(),
-    }))
-}
-
-/// The mapping of the stream to the function; Lambda allows only one. It is searched by its stream, because it outlives its function,
-/// and Lambda may not list the mappings of a deleted function.
-pub(super) async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<Mapping>> {
-    let lambda = aws.lambda();
-    let doing = || format!("list the event source mappings of {}", names.stream());
-    let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
-    let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
-    let function = format!(":function:{}", names.function());
-    let is_to_function =
-        |mapping: &EventSourceMappingConfiguration| mapping.function_arn().is_some_and(|arn| arn.ends_with(&function));
-    let Some(mapping) = mappings.into_iter().find(is_to_function) else { return Ok(None) };
-    let tags = match mapping.event_source_mapping_arn() {
-        Some(arn) => {
-            let answer = aws.find(doing(), || lambda.list_tags().resource(arn).send()).await?;
-            let Some(answer) = answer else { return Ok(None) };
-            answer.tags.unwrap_or_default()
-        }
-        None => Default::default(),
-    };
-    Ok(Some(Mapping {
-        is_ours: names.owns(tags),
-        uuid: mapping.uuid().unwrap_or_default().to_owned(),
-        state: mapping.state().unwrap_or_default().to_owned(),
-        batch_size: mapping.batch_size().unwrap_or_default(),
-        batch_window_seconds: mapping.maximum_batching_window_in_seconds().unwrap_or_default(),
-        reports_item_failures: mapping
-            .function_response_types()
-            .contains(&FunctionResponseType::ReportBatchItemFailures),
-    }))
+fn sorted(tags: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
+    tags.unwrap_or_default().into_iter().collect()
 }

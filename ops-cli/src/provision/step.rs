@@ -1,63 +1,75 @@
-//! The steps of a plan, and their descriptions.
+//! The steps of a plan, and the field changes that each of them makes.
 
 use std::fmt;
 
-use super::desired::{self, DesiredPath, Shards};
-use crate::output::Format;
+use serde::Serialize;
+use serde_json::Value;
 
-/// A change, or a wait for a change that an earlier run started.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    CreateStream(Shards),
-    UpdateShardCount(i32),
-    AwaitStream,
-    CreateRole,
-    AttachPolicy,
-    CreateLogGroup,
-    PutRetention(i32),
-    CreateFunction { role_arn: String },
-    UpdateCode,
-    UpdateConfiguration { role_arn: String, log_format: Format },
-    AwaitFunction,
-    CreateMapping,
-    UpdateMapping { uuid: String },
-    AwaitMapping { uuid: String },
+use super::desired::DesiredPath;
+use super::setting::{Call, Part};
+
+/// A change of one field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    pub field: String,
+    /// `None` if the part, or the field, does not exist.
+    pub old: Option<Value>,
+    pub new: Value,
+    /// What the change costs or loses, if it needs confirmation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks: Option<&'static str>,
 }
 
-/// Describes a step and the parts that it concerns.
+/// A step: one change of a part, or a wait for a change that an earlier run started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    pub part: Part,
+    pub action: Action,
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Waits for a change that is in progress.
+    Await,
+    Create,
+    Tag,
+    UpdateCode,
+    Call(Call),
+    /// Publishes a version, and points the alias to it. The mapping runs no other code and configuration.
+    MoveAlias,
+}
+
+/// Describes a step and the part that it concerns.
 pub struct StepDescription<'a>(pub &'a Step, pub &'a DesiredPath);
 
 impl fmt::Display for StepDescription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(step, desired) = self;
-        let names = &desired.names;
-        match step {
-            Step::CreateStream(Shards::OnDemand) => write!(f, "create stream {}, on demand", names.stream()),
-            Step::CreateStream(Shards::Provisioned(1)) => write!(f, "create stream {}, 1 shard", names.stream()),
-            Step::CreateStream(Shards::Provisioned(n)) => write!(f, "create stream {}, {n} shards", names.stream()),
-            Step::UpdateShardCount(n) => write!(f, "change stream {} to {n} shards", names.stream()),
-            Step::AwaitStream => write!(f, "wait for stream {}", names.stream()),
-            Step::CreateRole => write!(f, "create role {}", names.role()),
-            Step::AttachPolicy => write!(f, "attach {}", desired::MANAGED_POLICY),
-            Step::CreateLogGroup => write!(f, "create log group {}", names.log_group()),
-            Step::PutRetention(0) => f.write_str("keep its events forever"),
-            Step::PutRetention(days) => write!(f, "keep its events for {days} days"),
-            Step::CreateFunction { .. } => write!(f, "create function {}", names.function()),
-            Step::UpdateCode => write!(f, "update the code of function {}", names.function()),
-            Step::UpdateConfiguration { .. } => write!(f, "update the configuration of function {}", names.function()),
-            Step::AwaitFunction => write!(f, "wait for function {}", names.function()),
-            Step::CreateMapping => write!(f, "map stream {} to the function", names.stream()),
-            Step::UpdateMapping { uuid } => write!(f, "update event source mapping {uuid}"),
-            Step::AwaitMapping { uuid } => write!(f, "wait for event source mapping {uuid}"),
+        let part = part_name(step.part, desired);
+        match step.action {
+            Action::Await => return write!(f, "wait for the {part}"),
+            Action::Create => return write!(f, "create the {part}"),
+            Action::Tag => write!(f, "tag the {part}")?,
+            Action::UpdateCode => return write!(f, "update the code of the {part}"),
+            Action::MoveAlias => return write!(f, "publish a version of the {part} and move its alias"),
+            Action::Call(_) => write!(f, "change the {part}")?,
         }
+        let fields: Vec<_> = step.changes.iter().map(|change| change.field.as_str()).collect();
+        write!(f, ": {}", fields.join(", "))
     }
 }
 
-impl From<Format> for aws_sdk_lambda::types::LogFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Text => Self::Text,
-            Format::Json => Self::Json,
-        }
+/// The part with its name: `stream orders-prod`.
+pub fn part_name(part: Part, desired: &DesiredPath) -> String {
+    let names = &desired.names;
+    let noun = part.noun();
+    match part {
+        Part::Stream => format!("{noun} {}", names.stream()),
+        Part::Role => format!("{noun} {}", names.role()),
+        Part::LogGroup => format!("{noun} {}", names.log_group()),
+        Part::Function => format!("{noun} {}", names.function()),
+        Part::Mapping => format!("{noun} {} → {}", names.stream(), names.function()),
     }
 }

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
-use kinesis_event_logger_core::names::{Location, Names};
+use std::collections::BTreeMap;
 
-use super::desired::policy_arn;
-use super::observed;
+use kinesis_event_logger_core::names::Location;
+
+use super::desired::DesiredPath;
+use super::observed::observe_part;
+use super::setting::Part;
+use super::step::part_name;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::progress::note;
@@ -15,116 +19,83 @@ use crate::wait::{self, Poll};
 /// The time limit for tags to become visible. IAM is eventually consistent.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A part of the path that carries tags.
-pub enum TaggedPart {
-    Stream,
-    Role,
-    LogGroup,
-    Function,
-    Mapping(String),
-}
-
 /// Checks that a new part carries our tags, and sets them again if it does not. Warns if a service stores no tags at all. This is
-/// not an error, because the path works without them.
-pub async fn ensure(aws: &Aws, names: &Names, location: &Location, part: &TaggedPart) -> Result<()> {
-    let tagging = Tagging { aws, names, location };
+/// not an error, because the path works without them. `id` is a mapping's UUID.
+pub async fn ensure(aws: &Aws, desired: &DesiredPath, part: Part, id: &str) -> Result<()> {
     let mut were_set = false;
-    let what = format!("our tags to be on the {}", part.describe(names));
+    let name = part_name(part, desired);
+    let what = format!("our tags to be on the {name}");
     let ensured = wait::until(&aws.retry, &what, DEADLINE, async || {
-        let found = tagging.carries(part).await?;
-        if found == Some(true) {
+        let is_ours = is_ours(aws, desired, part).await?;
+        if is_ours == Some(true) {
             return Ok(Poll::Ready(()));
         }
-        if found == Some(false) && !were_set {
-            tagging.set(part).await?;
+        if is_ours == Some(false) && !were_set {
+            set(aws, desired, part, id).await?;
             were_set = true;
         }
         Ok(Poll::Pending("without them".to_owned()))
     });
     if let Err(Error { message, .. }) = ensured.await {
-        note(&format!(
-            "warning: the {} does not carry our tags, and teardown will not delete it: {message}",
-            part.describe(names)
-        ));
+        note(&format!("warning: the {name} does not carry our tags, and teardown will not delete it: {message}"));
     }
     Ok(())
 }
 
 /// Fails unless a part carries our tags.
-pub async fn must_be_ours(aws: &Aws, names: &Names, location: &Location, part: &TaggedPart) -> Result<()> {
-    if (Tagging { aws, names, location }).carries(part).await? == Some(true) {
+pub async fn must_be_ours(aws: &Aws, desired: &DesiredPath, part: Part) -> Result<()> {
+    if is_ours(aws, desired, part).await? == Some(true) {
         return Ok(());
     }
-    Err(Error::failed(format!("the {} was created by another process meanwhile", part.describe(names)))
+    let name = part_name(part, desired);
+    Err(Error::failed(format!("the {name} was created by another process meanwhile"))
         .hint("run the same command again"))
 }
 
-impl TaggedPart {
-    fn describe(&self, names: &Names) -> String {
-        match self {
-            Self::Stream => format!("stream {}", names.stream()),
-            Self::Role => format!("role {}", names.role()),
-            Self::LogGroup => format!("log group {}", names.log_group()),
-            Self::Function => format!("function {}", names.function()),
-            Self::Mapping(uuid) => format!("event source mapping {uuid}"),
+/// Whether the part carries our tags; `None` if it is not found.
+async fn is_ours(aws: &Aws, desired: &DesiredPath, part: Part) -> Result<Option<bool>> {
+    let observed = observe_part(aws, &desired.names, &desired.location, part).await?;
+    Ok(observed.map(|part| part.is_ours))
+}
+
+/// Sets our tags and the requested tags. Other tags stay.
+pub async fn set(aws: &Aws, desired: &DesiredPath, part: Part, id: &str) -> Result<()> {
+    let doing = format!("set the tags of the {}", part_name(part, desired));
+    let tags = desired.all_tags();
+    let (names, location) = (&desired.names, &desired.location);
+    match part {
+        Part::Stream => {
+            let request = aws.kinesis().add_tags_to_stream().stream_name(names.stream());
+            let request = request.set_tags(Some(tags.into_iter().collect()));
+            aws.call(doing, || request.clone().send()).await.map(drop)
+        }
+        Part::Role => set_role_tags(aws, names.role(), tags, &doing).await,
+        Part::LogGroup => {
+            let request = aws.logs().tag_resource().resource_arn(names.log_group_arn(location));
+            let request = request.set_tags(Some(tags.into_iter().collect()));
+            aws.call(doing, || request.clone().send()).await.map(drop)
+        }
+        Part::Function | Part::Mapping => {
+            let arn = match part {
+                Part::Mapping => mapping_arn(location, id),
+                _ => names.function_arn(location),
+            };
+            let request = aws.lambda().tag_resource().resource(arn).set_tags(Some(tags.into_iter().collect()));
+            aws.call(doing, || request.clone().send()).await.map(drop)
         }
     }
 }
 
-struct Tagging<'a> {
-    aws: &'a Aws,
-    names: &'a Names,
-    location: &'a Location,
+async fn set_role_tags(aws: &Aws, role: &str, tags: BTreeMap<String, String>, doing: &str) -> Result<()> {
+    let mut request = aws.iam().tag_role().role_name(role);
+    for (key, value) in tags {
+        let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
+        request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
+    }
+    aws.call(doing, || request.clone().send()).await.map(drop)
 }
 
-impl Tagging<'_> {
-    /// Whether the part carries our tags; `None` if it is not found.
-    async fn carries(&self, part: &TaggedPart) -> Result<Option<bool>> {
-        let (aws, names) = (self.aws, self.names);
-        Ok(match part {
-            TaggedPart::Stream => observed::stream(aws, names).await?.map(|stream| stream.is_ours),
-            TaggedPart::Role => observed::role(aws, names, &policy_arn(self.location)).await?.map(|role| role.is_ours),
-            TaggedPart::LogGroup => observed::log_group(aws, names).await?.map(|group| group.is_ours),
-            TaggedPart::Function => observed::function(aws, names).await?.map(|function| function.is_ours),
-            TaggedPart::Mapping(_) => {
-                observed::mapping(aws, names, self.location).await?.map(|mapping| mapping.is_ours)
-            }
-        })
-    }
-
-    async fn set(&self, part: &TaggedPart) -> Result<()> {
-        let doing = format!("set the tags of the {}", part.describe(self.names));
-        let tags = || self.names.tags().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let (aws, names, location) = (self.aws, self.names, self.location);
-        match part {
-            TaggedPart::Stream => {
-                let request = aws.kinesis().add_tags_to_stream().stream_name(names.stream()).set_tags(Some(tags()));
-                aws.call(doing, || request.clone().send()).await.map(drop)
-            }
-            TaggedPart::Role => {
-                let mut request = aws.iam().tag_role().role_name(names.role());
-                for (key, value) in names.tags() {
-                    let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
-                    request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
-                }
-                aws.call(doing, || request.clone().send()).await.map(drop)
-            }
-            TaggedPart::LogGroup => {
-                let request = aws.logs().tag_resource().resource_arn(names.log_group_arn(location));
-                let request = request.set_tags(Some(tags()));
-                aws.call(doing, || request.clone().send()).await.map(drop)
-            }
-            TaggedPart::Function | TaggedPart::Mapping(_) => {
-                let arn = match part {
-                    TaggedPart::Mapping(uuid) => {
-                        let Location { region, account_id } = location;
-                        format!("arn:{}:lambda:{region}:{account_id}:event-source-mapping:{uuid}", location.partition())
-                    }
-                    _ => names.function_arn(location),
-                };
-                let request = aws.lambda().tag_resource().resource(arn).set_tags(Some(tags()));
-                aws.call(doing, || request.clone().send()).await.map(drop)
-            }
-        }
-    }
+fn mapping_arn(location: &Location, uuid: &str) -> String {
+    let Location { region, account_id } = location;
+    format!("arn:{}:lambda:{region}:{account_id}:event-source-mapping:{uuid}", location.partition())
 }

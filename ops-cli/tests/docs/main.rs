@@ -74,6 +74,24 @@ fn the_schema_accepts_real_lines_and_rejects_others() {
     }
 }
 
+#[test]
+fn every_setting_of_the_path_is_documented() {
+    let schema: Value = serde_json::from_str(&read(&root().join("docs/configuration.schema.json"))).unwrap();
+    let page = read(&root().join("docs/configuration.md"));
+    for part in ["stream", "role", "log-group", "function", "mapping"] {
+        let settings = schema["properties"][part]["properties"].as_object().unwrap();
+        for (name, setting) in settings {
+            let Some(row) = page.lines().find(|line| line.starts_with(&format!("| `{part}.{name}` |"))) else {
+                assert_eq!(name, "name", "docs/configuration.md does not describe {part}.{name}");
+                continue;
+            };
+            let default = setting.get("default").map(|default| default.to_string().trim_matches('"').to_owned());
+            let default = default.map_or(String::new(), |default| format!("`{default}`"));
+            assert_eq!(row.split(" | ").nth(2).unwrap().trim(), default, "{row}");
+        }
+    }
+}
+
 /// The lines of records in the golden files of `core`, in which every field occurs.
 fn golden_lines() -> Vec<Value> {
     let files = ["lines", "cut", "hash", "redacted"].map(|name| root().join(format!("core/tests/golden/{name}.jsonl")));

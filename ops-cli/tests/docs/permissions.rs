@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
+use super::common::provisioning::CHANGES;
 use super::common::{Endpoint, Run, function_zip, ops_cli, scratch};
 use super::{read, root};
 
@@ -97,14 +98,17 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let endpoint = Endpoint::start();
     let zip = another_zip();
     let ours = calls_of(&endpoint, || {
-        endpoint.provision(&["--retention-days", "0"]);
-        // Another number of shards, other settings, another binary, and a retention that ends.
-        endpoint.provision(&["--shards", "2", "--memory", "256", "--batch-size", "7", "--retention-days", "7"]);
-        endpoint.run(["provision", "--zip", zip.to_str().unwrap(), "--retention-days", "0"]).ok();
+        endpoint.provision(&[]);
+        // Every setting, and another binary.
+        for (args, _) in CHANGES {
+            endpoint.run(["provision", "--yes"].iter().chain(*args)).ok();
+        }
+        endpoint.run(["provision", "--zip", zip.to_str().unwrap()]).ok();
     });
     compare(&table["provision"], &ours);
 
     let of = |args: &[&str]| calls_of(&endpoint, || drop(endpoint.run(args).ok()));
+    compare(&table["plan"], &of(&["plan"]));
     compare(&table["publish"], &of(&["publish", "a record"]));
     compare(&table["tail"], &of(&["tail"]));
     compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
@@ -118,4 +122,37 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let made = of(&["teardown", "--yes"]);
     let read_by_provision: Permissions = table["provision"].intersection(&made).cloned().collect();
     compare(&(&table["teardown"] | &read_by_provision), &made);
+
+    // The policies allow exactly the calls that are made.
+    let policy = |role: &str| actions(&endpoint.run(["iam-policy", role]).ok().stdout);
+    compare(&policy("deployer"), &(&ours | &made));
+    compare(&policy("publisher"), &table["publish"]);
+    let live: Permissions = ["logs:DescribeLogGroups", "logs:StartLiveTail"].map(str::to_owned).into();
+    compare(&policy("tailer"), &(&table["tail"] | &live));
+}
+
+/// The actions that a policy allows.
+fn actions(policy: &str) -> Permissions {
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    let actions = statements.flat_map(|statement| statement["Action"].as_array().unwrap());
+    actions.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+/// The function's policy and the calls that AWS's poller and the function make with it:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html>.
+#[test]
+fn the_functions_policy_reads_the_stream_and_writes_logs() {
+    let endpoint = Endpoint::start();
+    let policy = actions(&endpoint.run(["iam-policy", "function"]).ok().stdout);
+    let needed = [
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    ];
+    assert_eq!(policy, needed.map(str::to_owned).into());
 }

@@ -1,0 +1,115 @@
+//! `config`: show the effective settings.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::{self, Effective, Layers, SettingFlags};
+use crate::error::Result;
+use crate::global::Global;
+use crate::output::{Output, Render};
+
+const TASK: &str = "\
+Prints every setting with its value and where the value comes from: an option, an environment variable, a line of \
+kinesis-logger.toml, or the default. Connects to nothing.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ops-cli config show
+  ops-cli --stage prod config show --memory 512
+  ops-cli config schema > kinesis-logger.schema.json";
+
+/// Show the effective settings, or the schema of the configuration file
+#[derive(Args, Debug, Clone)]
+#[command(before_help = TASK, after_help = EXAMPLES)]
+pub struct Config {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Subcommand, Debug, Clone)]
+pub enum ConfigCommand {
+    /// Print every setting, its value and its source
+    Show {
+        #[command(flatten)]
+        settings: Box<SettingFlags>,
+    },
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+/// One setting's value and source.
+#[derive(Serialize)]
+struct ShownSetting {
+    setting: String,
+    value: Option<Value>,
+    source: String,
+}
+
+impl Render for ShownSetting {
+    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        let value = match &self.value {
+            None => "-".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        };
+        writeln!(to, "{:<30} {value:<24} {}", self.setting, self.source)
+    }
+}
+
+pub fn run(global: &Global, args: &Config, output: Output) -> Result<()> {
+    match &args.command {
+        ConfigCommand::Show { settings } => show(global, settings, output),
+        ConfigCommand::Schema => output.show(&Schema(config::schema::schema())),
+    }
+}
+
+fn show(global: &Global, flags: &SettingFlags, output: Output) -> Result<()> {
+    let file = config::load(global)?;
+    let names = config::names(global, file.as_ref())?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let layers = Layers { flags, environment: &environment, file: file.as_ref(), stage: names.stage() };
+    let shown = |setting: &str, value: &str, source: &str| ShownSetting {
+        setting: setting.into(),
+        value: Some(value.into()),
+        source: source.into(),
+    };
+    let source = match &file {
+        Some(file) => format!("options, variables and {}", file.path.display()),
+        None => "options, variables and defaults".to_owned(),
+    };
+    let mut all = vec![
+        shown("app", names.application(), &source),
+        shown("stage", names.stage(), &source),
+        shown("stream.name", names.stream(), &source),
+        shown("role.name", names.role(), &source),
+        shown("log-group.name", names.log_group(), &source),
+        shown("function.name", names.function(), &source),
+    ];
+    all.extend(layers.effective()?.into_iter().map(|Effective { setting, value, origin }| ShownSetting {
+        setting: setting.name(),
+        value,
+        source: origin.to_string(),
+    }));
+    all.extend(layers.tags().into_iter().map(|(key, value)| ShownSetting {
+        setting: format!("tags.{key}"),
+        value: Some(value.into()),
+        source: source.clone(),
+    }));
+    config::check_environment(&layers.requested()?)?;
+    output.show_all(all.iter())
+}
+
+#[derive(Serialize)]
+struct Schema(Value);
+
+impl Render for Schema {
+    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        for line in format!("{:#}", self.0).lines() {
+            writeln!(to, "{line}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! The requested settings and where each of them comes from: an option, an environment variable, the configuration file, or the
+//! default.
+
+mod file;
+pub mod flags;
+mod layers;
+pub mod schema;
+pub mod template;
+
+use std::path::{Path, PathBuf};
+
+use kinesis_event_logger_core::names::{self, Names};
+use kinesis_event_logger_core::settings;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::global::Global;
+use crate::provision::desired::Requested;
+use crate::provision::setting::Part;
+
+pub use file::ConfigFile;
+pub use flags::SettingFlags;
+pub use layers::{Effective, Layers};
+
+/// The configuration file that is read if it exists.
+pub const FILE_NAME: &str = "kinesis-logger.toml";
+
+/// Reads the configuration file: the one that `--config` names, or `kinesis-logger.toml` in the current folder if there is one.
+pub fn load(global: &Global) -> Result<Option<ConfigFile>> {
+    let path = match &global.config {
+        Some(path) => path.clone(),
+        None if Path::new(FILE_NAME).exists() => PathBuf::from(FILE_NAME),
+        None => return Ok(None),
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Error::file("read", &path, &error).hint("write a file with `ops-cli init`, or check --config")
+    })?;
+    ConfigFile::parse(&path, &text).map(Some)
+}
+
+/// The names that options, environment variables and the configuration file request.
+pub fn names(global: &Global, file: Option<&ConfigFile>) -> Result<Names> {
+    let stage = stage(global, file);
+    let from_file = |key: &str| file.and_then(|file| file.name(&stage, key)).map(str::to_owned);
+    let name = |given: &Option<String>, key: &str| given.clone().or_else(|| from_file(key));
+    let app = name(&global.app, "app").unwrap_or_else(|| names::DEFAULT_APPLICATION.to_owned());
+    if let Some(file) = file {
+        file.check_stage(&stage)?;
+    }
+    let names = Names::builder(app, stage.as_str())
+        .stream(name(&global.stream, "stream.name"))
+        .function(name(&global.function, "function.name"))
+        .role(name(&global.role, "role.name"))
+        .log_group(name(&global.log_group, "log-group.name"))
+        .build()?;
+    Ok(names)
+}
+
+pub fn stage(global: &Global, file: Option<&ConfigFile>) -> String {
+    let stage = global.stage.as_deref().or_else(|| file?.default_stage());
+    stage.unwrap_or(names::DEFAULT_STAGE).to_owned()
+}
+
+/// Checks the function's environment variables as the function does, before anything is uploaded.
+pub fn check_environment(requested: &Requested) -> Result<()> {
+    let Some(Value::Object(variables)) = requested.get(Part::Function, "environment") else { return Ok(()) };
+    let variables = variables.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    settings::check(variables).map_err(|error| {
+        Error::usage(format!("the function would not start with these variables: {error}"))
+            .hint("docs/settings.md lists the function's settings")
+    })
+}

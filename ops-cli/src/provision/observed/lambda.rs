@@ -1,0 +1,178 @@
+//! Reads the function, the version behind its alias, and the mapping.
+
+use aws_sdk_lambda::types::{
+    EventSourceMappingConfiguration, EventSourceMappingMetric, FunctionConfiguration, FunctionResponseType,
+    LastUpdateStatus, State,
+};
+use jiff::Timestamp;
+use kinesis_event_logger_core::names::{Location, Names};
+use serde_json::{Value, json};
+
+use super::{LiveVersion, ObservedPart, PartState, sorted};
+use crate::aws::Aws;
+use crate::error::Result;
+use crate::provision::desired::ALIAS;
+use crate::provision::fields::Fields;
+use crate::provision::kind::NONE;
+
+pub async fn function(aws: &Aws, names: &Names) -> Result<Option<ObservedPart>> {
+    let request = aws.lambda().get_function().function_name(names.function());
+    let answer = aws.find(format!("read the function {}", names.function()), || request.clone().send()).await?;
+    let Some(answer) = answer else { return Ok(None) };
+    let tags = sorted(answer.tags);
+    let Some(configuration) = answer.configuration else { return Ok(None) };
+    let mut fields = function_fields(&configuration);
+    let reserved = answer.concurrency.and_then(|it| it.reserved_concurrent_executions);
+    fields.set("reserved-concurrency", reserved.map_or(json!(NONE), Value::from));
+    Ok(Some(ObservedPart {
+        is_ours: names.owns(&tags),
+        tags,
+        state: function_state(&configuration),
+        since: configuration.last_modified().and_then(modified),
+        stored_bytes: None,
+        id: configuration.function_arn.unwrap_or_default(),
+        fields,
+    }))
+}
+
+/// Lambda writes the offset without a colon: `2026-11-28T14:50:00.000+0000`.
+fn modified(text: &str) -> Option<Timestamp> {
+    Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()
+}
+
+/// The state of a function. Some emulators report no state or an empty one: such a function can be used.
+pub fn function_state(configuration: &FunctionConfiguration) -> PartState {
+    let reason = |reason: Option<&str>| reason.unwrap_or("no reason given").to_owned();
+    let pending = |reason: Option<&str>, state: &str| match reason {
+        Some(reason) if !reason.is_empty() => format!("{state}: {reason}"),
+        _ => state.to_owned(),
+    };
+    match (configuration.state(), configuration.last_update_status()) {
+        (Some(State::Failed), _) => PartState::Failed(reason(configuration.state_reason())),
+        (_, Some(LastUpdateStatus::InProgress)) => {
+            PartState::Changing(pending(configuration.last_update_status_reason(), "updating"))
+        }
+        (_, Some(LastUpdateStatus::Failed)) => PartState::Failed(reason(configuration.last_update_status_reason())),
+        (None | Some(State::Active | State::Inactive), _) => PartState::Ready,
+        (Some(state), _) if state.as_str().is_empty() => PartState::Ready,
+        (Some(state), _) => PartState::Changing(pending(configuration.state_reason(), state.as_str())),
+    }
+}
+
+/// Reads the version that the alias points to.
+pub async fn live(aws: &Aws, names: &Names) -> Result<Option<LiveVersion>> {
+    let name = names.function();
+    let request = aws.lambda().get_function_configuration().function_name(name).qualifier(ALIAS);
+    let answer = aws.find(format!("read the alias {ALIAS} of the function {name}"), || request.clone().send()).await?;
+    Ok(answer.map(|output| {
+        // The output of the call has the members of the type, but is not the type.
+        let configuration = FunctionConfiguration::builder()
+            .set_code_sha256(output.code_sha256)
+            .set_memory_size(output.memory_size)
+            .set_timeout(output.timeout)
+            .set_role(output.role)
+            .set_architectures(output.architectures)
+            .set_logging_config(output.logging_config)
+            .set_tracing_config(output.tracing_config)
+            .set_environment(output.environment)
+            .set_function_name(output.function_name)
+            .build();
+        LiveVersion { version: output.version.unwrap_or_default(), fields: function_fields(&configuration) }
+    }))
+}
+
+fn function_fields(configuration: &FunctionConfiguration) -> Fields {
+    let logging = configuration.logging_config();
+    let group = logging.and_then(|logging| logging.log_group()).map(str::to_owned);
+    let name = configuration.function_name().unwrap_or_default();
+    let environment = configuration.environment().and_then(|environment| environment.variables());
+    let architecture = configuration.architectures().first().map_or("x86_64", |it| it.as_str());
+    let mut fields = Fields::from([
+        ("code", json!(configuration.code_sha256().unwrap_or_default())),
+        ("architecture", json!(architecture)),
+        ("memory", json!(configuration.memory_size().unwrap_or_default())),
+        ("timeout", json!(configuration.timeout().unwrap_or_default())),
+        ("role", json!(configuration.role().unwrap_or_default())),
+        ("log-format", json!(logging.and_then(|it| it.log_format()).map_or("Text", |it| it.as_str()))),
+        ("log-group", json!(group.unwrap_or_else(|| format!("/aws/lambda/{name}")))),
+        ("environment", json!(environment.cloned().unwrap_or_default())),
+    ]);
+    let level = logging.and_then(|it| it.application_log_level());
+    fields.set_if_some("application-log-level", level.map(|it| it.as_str()));
+    fields.set_if_some("system-log-level", logging.and_then(|it| it.system_log_level()).map(|it| it.as_str()));
+    let tracing = configuration.tracing_config().and_then(|it| it.mode());
+    fields.set_if_some("tracing", tracing.map(|it| it.as_str()));
+    fields
+}
+
+/// The mapping of the stream to the function or to its alias. It is searched by its stream, because it outlives its function, and
+/// Lambda may not list the mappings of a deleted function.
+pub async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<ObservedPart>> {
+    let lambda = aws.lambda();
+    let doing = || format!("list the event source mappings of {}", names.stream());
+    let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
+    let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
+    let targets = [format!("{}:{ALIAS}", names.function()), names.function().to_owned()];
+    let found = targets.iter().find_map(|target| mappings.iter().find(|it| invoked(it) == Some(target)));
+    let Some(mapping) = found else { return Ok(None) };
+    let tags = match mapping.event_source_mapping_arn() {
+        Some(arn) => {
+            let answer = aws.find(doing(), || lambda.list_tags().resource(arn).send()).await?;
+            let Some(answer) = answer else { return Ok(None) };
+            sorted(answer.tags)
+        }
+        None => Default::default(),
+    };
+    Ok(Some(ObservedPart {
+        is_ours: names.owns(&tags),
+        tags,
+        state: mapping_state(mapping.state().unwrap_or_default()),
+        since: mapping.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok()),
+        stored_bytes: None,
+        id: mapping.uuid().unwrap_or_default().to_owned(),
+        fields: mapping_fields(mapping),
+    }))
+}
+
+/// The invoked function, with its alias: `NAME:live`.
+fn invoked(mapping: &EventSourceMappingConfiguration) -> Option<&str> {
+    Some(mapping.function_arn()?.split_once(":function:")?.1)
+}
+
+pub fn mapping_state(state: &str) -> PartState {
+    match state {
+        "Enabled" | "Disabled" => PartState::Ready,
+        "Deleting" => PartState::Deleting,
+        other => PartState::Changing(other.to_owned()),
+    }
+}
+
+fn mapping_fields(mapping: &EventSourceMappingConfiguration) -> Fields {
+    let destination = mapping.destination_config().and_then(|it| it.on_failure()).and_then(|it| it.destination());
+    let filters = mapping.filter_criteria().map(|criteria| criteria.filters()).unwrap_or_default();
+    let metrics = mapping.metrics_config().map(|config| config.metrics()).unwrap_or_default();
+    let is_enabled = !matches!(mapping.state(), Some("Disabled" | "Disabling"));
+    let mut fields = Fields::from([
+        ("function", json!(invoked(mapping).unwrap_or_default())),
+        ("enabled", json!(is_enabled)),
+        ("batch-size", json!(mapping.batch_size().unwrap_or_default())),
+        ("batch-window", json!(mapping.maximum_batching_window_in_seconds().unwrap_or_default())),
+        ("parallelization-factor", json!(mapping.parallelization_factor().unwrap_or(1))),
+        ("retries", json!(mapping.maximum_retry_attempts().unwrap_or(-1))),
+        ("max-record-age", json!(mapping.maximum_record_age_in_seconds().unwrap_or(-1))),
+        ("bisect", json!(mapping.bisect_batch_on_function_error().unwrap_or_default())),
+        ("on-failure", json!(destination.filter(|arn| !arn.is_empty()).unwrap_or(NONE))),
+        ("filters", filters.iter().filter_map(|filter| filter.pattern()).collect()),
+        ("tumbling-window", json!(mapping.tumbling_window_in_seconds().unwrap_or_default())),
+        ("metrics", json!(metrics.contains(&EventSourceMappingMetric::EventCount))),
+        (
+            "partial-responses",
+            json!(mapping.function_response_types().contains(&FunctionResponseType::ReportBatchItemFailures)),
+        ),
+    ]);
+    fields.set_if_some("starting-position", mapping.starting_position().map(|it| it.as_str()));
+    let time = mapping.starting_position_timestamp();
+    let time = time.and_then(|time| Timestamp::from_millisecond(time.to_millis().ok()?).ok());
+    fields.set_if_some("starting-timestamp", time.map(|time| time.to_string()));
+    fields
+}

@@ -1,0 +1,126 @@
+//! Renders a plan: its field changes for people, its steps for programs.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::desired::DesiredPath;
+use super::kind::NONE;
+use super::plan::{Plan, UntaggedPart};
+use super::setting::Part;
+use super::step::{Action, Change, StepDescription, part_name};
+use crate::output::{Render, counted};
+
+/// A plan, or the plan that was carried out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanReport {
+    region: String,
+    account: String,
+    stream: String,
+    function: String,
+    log_group: String,
+    /// The steps that were done, or that would be done.
+    steps: Vec<ReportedStep>,
+    /// Parts that are used and never changed, because they do not carry our tags.
+    untouched: Vec<UntaggedPart>,
+    warnings: Vec<&'static str>,
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct ReportedStep {
+    step: String,
+    #[serde(skip)]
+    part: Part,
+    #[serde(rename = "part")]
+    name: String,
+    #[serde(skip)]
+    action: Action,
+    changes: Vec<Change>,
+}
+
+impl PlanReport {
+    pub fn new(desired: &DesiredPath, plan: &Plan, dry_run: bool) -> Self {
+        let steps = plan.steps.iter().map(|step| ReportedStep {
+            step: StepDescription(step, desired).to_string(),
+            part: step.part,
+            name: part_name(step.part, desired),
+            action: step.action,
+            changes: step.changes.clone(),
+        });
+        Self {
+            region: desired.location.region.clone(),
+            account: desired.location.account_id.clone(),
+            stream: desired.names.stream().to_owned(),
+            function: desired.names.function().to_owned(),
+            log_group: desired.names.log_group().to_owned(),
+            steps: steps.collect(),
+            untouched: plan.untagged.clone(),
+            warnings: plan.warnings.clone(),
+            dry_run,
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("{} → {} → {}", self.stream, self.function, self.log_group)
+    }
+
+    fn show_part(&self, to: &mut dyn Write, part: Part) -> io::Result<()> {
+        let steps = || self.steps.iter().filter(move |step| step.part == part);
+        let Some(first) = steps().next() else { return Ok(()) };
+        let is_new = steps().any(|step| step.action == Action::Create);
+        writeln!(to, "{} {}", if is_new { "+" } else { "~" }, first.name)?;
+        for step in steps() {
+            if step.action == Action::Await {
+                writeln!(to, "~   wait until the change in progress has ended")?;
+            }
+            for change in &step.changes {
+                show_change(to, change, is_new)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn show_change(to: &mut dyn Write, change: &Change, is_new: bool) -> io::Result<()> {
+    let Change { field, old, new, asks } = change;
+    let (mark, values) = match old {
+        None => ("+", shown(new)),
+        Some(old) if new == NONE => ("-", shown(old)),
+        Some(old) => ("~", format!("{} → {}", shown(old), shown(new))),
+    };
+    let mark = if is_new { "+" } else { mark };
+    match asks {
+        Some(reason) => writeln!(to, "{mark}   {field:<24} {values}   (asks: {reason})"),
+        None => writeln!(to, "{mark}   {field:<24} {values}"),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
+impl Render for PlanReport {
+    const HEADINGS: &'static [&'static str] = &["+", "~", "-"];
+
+    fn text(&self, to: &mut dyn Write) -> io::Result<()> {
+        for UntaggedPart(name) in &self.untouched {
+            writeln!(to, "{name} does not carry our tags, so it is used and not changed")?;
+        }
+        if self.steps.is_empty() {
+            return writeln!(to, "nothing to do: {}", self.path());
+        }
+        if !self.dry_run {
+            return writeln!(to, "ready: {}", self.path());
+        }
+        for part in Part::ALL {
+            self.show_part(to, part)?;
+        }
+        writeln!(to, "{} to do", counted(self.steps.len() as u64, "step"))
+    }
+}
