@@ -36,6 +36,7 @@ const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 const DEADLINE_MARGIN: &str = "LOGGER_DEADLINE_MARGIN_MS";
 const DATA: &str = "LOGGER_DATA";
+const FIELDS: &str = "LOGGER_FIELDS";
 const MAX_DATA_BYTES: &str = "LOGGER_MAX_DATA_BYTES";
 const METRICS: &str = "LOGGER_METRICS";
 const REDACT: &str = "LOGGER_REDACT";
@@ -45,7 +46,7 @@ const SAMPLE: &str = "LOGGER_SAMPLE";
 const PREFIX: &str = "LOGGER_";
 
 /// The variables that users set.
-pub const VARIABLES: [&str; 6] = [DATA, DEADLINE_MARGIN, MAX_DATA_BYTES, METRICS, REDACT, SAMPLE];
+pub const VARIABLES: [&str; 7] = [DATA, DEADLINE_MARGIN, FIELDS, MAX_DATA_BYTES, METRICS, REDACT, SAMPLE];
 
 /// The largest value of `LOGGER_MAX_DATA_BYTES`: the size of a log event, less 48,576 bytes for the fields before the data.
 const LARGEST_DATA_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - 48_576;
@@ -149,10 +150,11 @@ impl Settings {
     /// Parses every variable. Appends an error to `wrong` for each that is invalid.
     fn parse(get: impl Fn(&str) -> Option<OsString>, wrong: &mut Vec<String>) -> Self {
         let defaults = Self::default();
-        Self {
+        let settings = Self {
             format: parse(&get, LOG_FORMAT, defaults.format, wrong),
             level: parse(&get, LOG_LEVEL, defaults.level, wrong),
             lines: LineOptions {
+                envelope: parse(&get, FIELDS, defaults.lines.envelope, wrong),
                 data: parse(&get, DATA, defaults.lines.data, wrong),
                 max_data_bytes: parse(&get, MAX_DATA_BYTES, DataBytes(defaults.lines.max_data_bytes), wrong).0,
                 redactor: parse(&get, REDACT, Rules(defaults.lines.redactor), wrong).0,
@@ -162,7 +164,15 @@ impl Settings {
             deadline_margin_ms: parse(&get, DEADLINE_MARGIN, WholeNumber(defaults.deadline_margin_ms), wrong).0,
             metrics: parse(&get, METRICS, defaults.metrics, wrong),
             sample: parse(&get, SAMPLE, defaults.sample, wrong),
+        };
+        // No record is dropped silently: a line that is the data alone has the level that its producer wrote.
+        if settings.lines.envelope.is_empty() && settings.format == LineFormat::Json && settings.level > Level::Trace {
+            wrong.push(format!(
+                "{FIELDS} is \"data\": in the log format JSON, Lambda reads the level of the record's own data and drops the \
+                 record if that is below {LOG_LEVEL}; set the log format to Text, or the level to TRACE"
+            ));
         }
+        settings
     }
 
     /// Whether lines of `level` are written.

@@ -1,7 +1,7 @@
 //! Tests of the settings.
 
 use super::*;
-use crate::line::DataMode;
+use crate::line::{DataMode, Envelope};
 
 fn defaults() -> Settings {
     Settings { function_name: "1".to_owned(), ..Settings::default() }
@@ -40,6 +40,7 @@ fn the_values_of_our_own_variables_are_parsed() {
 fn data_options_are_parsed() {
     let shown = |redact| read(&[(DATA, "Hash"), (MAX_DATA_BYTES, "0"), (REDACT, redact)]).unwrap().lines;
     let expected = |rules: &[&str]| LineOptions {
+        envelope: Envelope::FULL,
         data: DataMode::Hash,
         max_data_bytes: 0,
         redactor: Redactor::new(rules).unwrap(),
@@ -48,6 +49,32 @@ fn data_options_are_parsed() {
     assert_eq!(shown(r#"["a,b", "c"]"#), expected(&["a,b", "c"]));
     for wrong in ["a,,b", ",", "[\"a\"", "[1]", "[\"\"]", "/~2"] {
         assert!(read(&[(REDACT, wrong)]).unwrap_err().starts_with("LOGGER_REDACT is "), "{wrong}");
+    }
+}
+
+#[test]
+fn the_envelope_is_parsed() {
+    let envelope =
+        |fields: &str| read(&[(LOG_FORMAT, "JSON"), (FIELDS, fields)]).map(|settings| settings.lines.envelope);
+    assert_eq!((envelope(""), envelope("Compact")), (Ok(Envelope::FULL), Ok(Envelope::COMPACT)));
+    assert!(envelope("v,sequenceNumber").is_ok());
+    assert_eq!(
+        envelope("v,sequencenumber"),
+        Err("LOGGER_FIELDS is \"v,sequencenumber\": \"sequencenumber\" is not a field of the envelope \
+             (similar names: sequenceNumber)"
+            .to_owned())
+    );
+}
+
+#[test]
+fn data_alone_needs_a_format_or_level_with_which_lambda_drops_no_record() {
+    let data = |format: &str, level: &str| read(&[(FIELDS, "data"), (LOG_FORMAT, format), (LOG_LEVEL, level)]);
+    for (format, level) in [("Text", ""), ("Text", "WARN"), ("JSON", "TRACE")] {
+        assert_eq!(data(format, level).unwrap().lines.envelope, Envelope::DATA);
+    }
+    for level in ["", "DEBUG", "WARN"] {
+        let error = data("JSON", level).unwrap_err();
+        assert!(error.ends_with("set the log format to Text, or the level to TRACE"), "{error}");
     }
 }
 
