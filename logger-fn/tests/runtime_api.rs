@@ -434,6 +434,28 @@ fn lines_have_the_fields_that_are_chosen() {
 }
 
 #[test]
+fn data_with_several_json_values_is_split_and_each_value_redacted() {
+    let several = b"{\"n\":0,\"password\":\"hunter2\"}\n{\"n\":1}\n[{\"password\":\"hunter2\"}]";
+    let cut = &several[..several.len() - 1];
+    for (redact, whole) in [("password", true), ("/password", true), ("other", false)] {
+        let mut function = Function::start(&[JSON, ("LOGGER_SPLIT", "json"), ("LOGGER_REDACT", redact)]);
+        function.invoke("request-1", event([record(1, several), record(2, cut), record(3, b"{}")]));
+        let lines: Vec<Value> = (0..5).map(|_| json_line(&mut function)).collect();
+        for (number, line) in lines[..3].iter().enumerate() {
+            assert_eq!((&line["sequenceNumber"], &line["subSequenceNumber"]), (&json!("1"), &json!(number)), "{line}");
+            assert_eq!(line["type"], "json", "{line}");
+        }
+        let is_hidden = lines[0]["data"]["password"] == "[redacted]";
+        assert_eq!((is_hidden, &lines[1]["data"]), (whole, &json!({"n": 1})));
+        // Data that is cut off is one line as without the setting, and redacted as a whole.
+        assert_eq!((&lines[3]["type"], lines[3].get("subSequenceNumber")), (&json!("text"), None));
+        assert_eq!(lines[3]["data"] == "[redacted]", whole, "{}", lines[3]);
+        assert_eq!((&lines[4]["data"], lines[4].get("subSequenceNumber")), (&json!({}), None));
+        assert_eq!(function.end(true).1, "");
+    }
+}
+
+#[test]
 fn an_aggregate_becomes_one_line_per_record_in_it() {
     // Built by AWS's own library: keys pk-a and pk-b, data hello and world.
     let aggregate = "84mawgoEcGstYQoEcGstYhoJCAAaBWhlbGxvGgkIARoFd29ybGRkyOI49Vm4v3rGmD9fHJq1";

@@ -29,10 +29,17 @@ fn the_values_that_lambda_sets_are_parsed() {
 
 #[test]
 fn the_values_of_our_own_variables_are_parsed() {
-    let settings = read(&[(METRICS, "EMF"), (SAMPLE, "0.25"), (DEADLINE_MARGIN, "50"), (MAX_CONCURRENCY, "16")]);
+    let settings =
+        read(&[(METRICS, "EMF"), (SAMPLE, "0.25"), (DEADLINE_MARGIN, "50"), (MAX_CONCURRENCY, "16"), (SPLIT, "Json")]);
     let sample = "0.25".parse().unwrap();
-    let expected =
-        Settings { metrics: Metrics::Emf, sample, deadline_margin_ms: 50, max_concurrency: 16, ..defaults() };
+    let expected = Settings {
+        metrics: Metrics::Emf,
+        sample,
+        deadline_margin_ms: 50,
+        max_concurrency: 16,
+        split: Split::Json,
+        ..defaults()
+    };
     assert_eq!(settings, Ok(expected));
 }
 
@@ -88,6 +95,7 @@ fn every_invalid_value_is_reported_with_what_is_accepted() {
             (DEADLINE_MARGIN, "-1"),
             (METRICS, "statsd"),
             (SAMPLE, "2"),
+            (SPLIT, "lines"),
             (DATA, "some"),
             (MAX_DATA_BYTES, "1000001"),
             (REDACT, "/a~b")
@@ -100,6 +108,7 @@ fn every_invalid_value_is_reported_with_what_is_accepted() {
              of strings: \"/a~b\" is not a JSON pointer: ~ must be followed by 0 or 1 (RFC 6901); \
              AWS_LAMBDA_MAX_CONCURRENCY is \"many\": the value must be a whole number from 0 to 4294967295; \
              LOGGER_DEADLINE_MARGIN_MS is \"-1\": the value must be a whole number from 0 to 4294967295; \
+             LOGGER_SPLIT is \"lines\": data is split by json or off; \
              LOGGER_METRICS is \"statsd\": a metrics format is emf or off; \
              LOGGER_SAMPLE is \"2\": a share is a number from 0 to 1"
             .to_owned())
