@@ -17,7 +17,11 @@ fn planned(run: &Run) -> Vec<String> {
     let steps = plan["steps"].as_array().unwrap().clone();
     let fields = steps.iter().flat_map(|step| step["changes"].as_array().unwrap().clone());
     let fields = fields.map(|change| change["field"].as_str().unwrap().to_owned());
-    fields.filter(|field| !["live", "inline-policy", "retries", "max-record-age"].contains(&field.as_str())).collect()
+    let derived = ["live", "inline-policy", "retries", "max-record-age"];
+    let mut fields: Vec<_> = fields.filter(|field| !derived.contains(&field.as_str())).collect();
+    // A tag is set on every part.
+    fields.dedup();
+    fields
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub const CHANGES: &[(&[&str], &str)] = &[
     (&["--encryption-key", "alias/mine"], "encryption-key"),
     (&["--encryption-key", "none"], "encryption-key"),
     (&["--shards", "on-demand"], "shards"),
+    (&["--warm-throughput-mibps", "10"], "warm-throughput-mibps"),
+    (&["--distribution", "auto"], "distribution"),
     (&["--managed-policy"], "managed-policy"),
     (&["--managed-policy=false"], "managed-policy"),
     (&["--retention-days", "7"], "retention-days"),

@@ -119,6 +119,8 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
     let put = iam.put_role_policy().role_name("test-dev-role").policy_name("own").policy_document(policy);
     put.send().await.unwrap();
+    // A managed policy, which has to be detached before.
+    endpoint.run(["provision", "--yes", "--managed-policy"]).ok();
     let made = of(&["teardown", "--yes"]);
     let read_by_provision: Permissions = table["provision"].intersection(&made).cloned().collect();
     compare(&(&table["teardown"] | &read_by_provision), &made);
