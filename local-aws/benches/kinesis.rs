@@ -1,5 +1,5 @@
-//! `cargo bench -p local-aws --bench kinesis`: records through the endpoint over HTTP, client and server in one process, and
-//! how the cost grows with shards and records.
+//! `cargo bench -p local-aws --bench kinesis`: records through the endpoint over HTTP, with client and server in one
+//! process, and how the cost grows with shards and records.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ const RECORDS: usize = 500;
 const DATA_BYTES: usize = 1024;
 const RUN: Duration = Duration::from_secs(2);
 
-/// An endpoint on a port of its own, for as long as the process lives.
+/// Starts an endpoint on its own port that runs as long as the process.
 fn endpoint(data_dir: Option<&Path>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -89,7 +89,7 @@ fn put_records(name: &str) -> Vec<u8> {
     json!({ "StreamName": name, "Records": records }).to_string().into_bytes()
 }
 
-/// Calls in a second of so many clients that call without a pause.
+/// Measures the calls per second of several clients that call without a pause.
 fn rate(address: SocketAddr, clients: usize, operation: &str, body: &[u8]) -> f64 {
     let begun = Instant::now();
     let calls = std::thread::scope(|scope| {
@@ -131,7 +131,7 @@ fn throughput(name: &str, address: SocketAddr) {
     println!("{name}: GetRecords: {:.0} MB/s", megabytes(calls, 10_000));
 }
 
-/// The time of one call, the median of some.
+/// Measures the median time of several calls.
 fn time(mut call: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..21)
         .map(|_| {

@@ -1,5 +1,5 @@
-//! A request for every constraint of Kinesis's service model, over HTTP in both encodings: the answer's code, member and
-//! sentence. What is expected is worked out here from the table, apart from the validator.
+//! Sends a request for every constraint of Kinesis's service model, over HTTP in both encodings, and checks the
+//! response's code, member and message. The expectation is derived from the table here, independently of the validator.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -34,7 +34,8 @@ struct Shape {
     value: Option<String>,
 }
 
-/// A value for a member, and what AWS says about it; nothing is said about the member itself where a sentence is whole.
+/// A value for a member, and AWS's message about it. The message does not contain the member if it is a complete
+/// sentence.
 struct Case {
     value: Value,
     code: &'static str,
@@ -72,14 +73,15 @@ impl Table {
         }
     }
 
-    /// Values that break one constraint each, or the type; those of a blob are tested beside the validator, for their size.
+    /// Values that each violate one constraint or the type. Those of a blob are too large and are tested beside the
+    /// validator.
     fn cases(&self, name: &str, path: &str) -> Vec<Case> {
         let shape = self.shape(name);
         let mut cases = vec![wrong_type(shape)];
         let values: Vec<Value> = match shape.r#type.as_str() {
             "string" => {
                 let lengths = [shape.min.and_then(|min| min.checked_sub(1)), shape.max.map(|max| max + 1)];
-                // Longer ones are more than a body may be.
+                // Longer values would exceed the limit of a body.
                 let lengths = lengths.into_iter().flatten().filter(|length| *length < 100_000);
                 let texts = lengths.map(|length| "a".repeat(length));
                 texts.chain(["é\t ".to_owned()]).map(Value::from).collect()
@@ -118,7 +120,7 @@ impl Table {
         cases
     }
 
-    /// Lists whose one element, and maps whose one key or value, is wrong.
+    /// Lists with one invalid element, and maps with one invalid key or value.
     fn elements(&self, shape: &Shape, path: &str) -> Vec<Case> {
         let long = |name: &str| "a".repeat(self.shape(name).max.unwrap() + 1);
         let both = |name: &str| {
@@ -223,7 +225,7 @@ impl Client {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
 
-    /// The status and the body.
+    /// Returns the status and the body.
     async fn call(&mut self, operation: &str, is_cbor: bool, input: &Value) -> (String, Value) {
         let mut body = input.to_string().into_bytes();
         if is_cbor {
@@ -258,7 +260,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn every_constraint_of_every_operation_is_refused_in_awss_words() {
+async fn every_violated_constraint_of_every_operation_gets_awss_message() {
     let table: Table = serde_json::from_str(include_str!("../models/kinesis.json")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

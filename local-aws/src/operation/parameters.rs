@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// An action's form, decoded and checked against the service's model.
+/// The decoded form of an action, validated against the service's model.
 pub struct Parameters<'a>(pub &'a BTreeMap<String, String>);
 
 impl<'a> Parameters<'a> {
@@ -23,13 +23,13 @@ impl<'a> Parameters<'a> {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// Whether the form has a parameter below this name.
+    /// Whether the form has a parameter that begins with this name and a dot.
     pub fn has(&self, name: &str) -> bool {
         let below = format!("{name}.");
         self.0.range(below.clone()..).next().is_some_and(|(first, _)| first.starts_with(&below))
     }
 
-    /// What `read` makes of `<list>.member.1`, `<list>.member.2` and so on, until it finds no more.
+    /// Reads `<list>.member.1`, `<list>.member.2` and so on, until `read` returns `None`.
     pub fn list<T>(&self, list: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
         (1..).map_while(|number: usize| read(&format!("{list}.member.{number}"))).collect()
     }

@@ -1,14 +1,14 @@
-//! Why a signature is refused, in AWS's words: codes and statuses differ between the families of services.
+//! Signature errors. The code and status depend on the family of services. The messages are AWS's own.
 //!
-//! awsJson: <https://github.com/mhart/kinesalite> (recorded against Kinesis), reports in the SDKs' issues. The query
-//! services: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>. S3:
+//! JSON 1.1: <https://github.com/mhart/kinesalite> (recorded from Kinesis), and issues of the SDKs. The query protocol:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>. S3:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 
 use http::HeaderName;
 
 use crate::error::{AwsError, Protocol};
 
-/// Why a request is not taken for its signer's.
+/// The reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SignatureError {
     #[error("Missing Authentication Token")]
@@ -51,7 +51,7 @@ pub enum SignatureError {
 }
 
 impl SignatureError {
-    /// The error as services of this protocol answer it.
+    /// The error as services of this protocol return it.
     pub fn for_protocol(&self, protocol: Protocol) -> AwsError {
         match protocol {
             Protocol::AwsJson | Protocol::AwsCbor => {

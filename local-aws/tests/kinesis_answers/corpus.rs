@@ -1,5 +1,5 @@
-//! The requests: every operation with every member wrong in every way, hostile bodies, random sequences, and requests about a
-//! stream that changes.
+//! The requests: every operation with every member invalid in every way, hostile bodies, random sequences, and requests
+//! about a stream that changes.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub enum Body {
     Json(Value),
     Cbor(Value),
     Raw(&'static str, Vec<u8>),
-    /// No request: so many milliseconds pass.
+    /// Waits for some milliseconds instead of sending a request.
     Wait(u64),
 }
 
@@ -194,7 +194,7 @@ fn hostile() -> Vec<Request> {
     requests
 }
 
-/// Requests about a stream while it is created, changed and deleted.
+/// Requests about a stream while it is created, changed or deleted.
 pub fn during_changes() -> Vec<Request> {
     let stream = json!({ "StreamName": "r" });
     let with = |more: Value| {
@@ -243,7 +243,7 @@ pub fn during_changes() -> Vec<Request> {
     let mut requests = Vec::new();
     for (operation, input) in changes {
         requests.push(Request { operation, body: Body::Json(input) });
-        // A look that changes something would be the change under way.
+        // A request that changes something would itself be the pending change.
         let settles = ["RegisterStreamConsumer", "DeregisterStreamConsumer"].contains(&operation);
         for (operation, input) in
             looks.iter().filter(|(look, _)| !settles || look.starts_with("List") || look.starts_with("Describe"))

@@ -25,10 +25,10 @@ use local_aws::Config;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-/// Milliseconds of a stream's transition in a bare `ferrokinesis`.
+/// The milliseconds of a stream's transition in a bare `ferrokinesis`.
 const TRANSITION_MS: u64 = 2;
 
-/// Operations after which a stream may take a moment.
+/// Operations that may start a transition.
 const CHANGES: [&str; 9] = [
     "CreateStream",
     "DeleteStream",
@@ -99,7 +99,7 @@ fn answers(address: SocketAddr, requests: &[Request], is_realistic: bool) -> Str
     text
 }
 
-/// Waits until the stream of a request is active, or is gone.
+/// Waits until the stream of a request is active or deleted.
 fn settle(client: &mut Client, body: &Body) {
     let (Body::Json(input) | Body::Cbor(input)) = body else { return };
     let by = if input["StreamName"].is_string() { "StreamName" } else { "StreamARN" };

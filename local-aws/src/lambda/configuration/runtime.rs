@@ -78,7 +78,7 @@ pub struct Runtime {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// Any: the package contains the program `bootstrap`.
+    /// For any language. The package contains the program `bootstrap`.
     Provided,
     Node,
     Python,
@@ -117,7 +117,7 @@ impl Runtime {
         if NO_LONGER_ACCEPTED.contains(&self.id.as_str()) { Err(no_longer_accepted(&self.id)) } else { Ok(()) }
     }
 
-    /// As `INIT_START` shows it: `python3.12` → `python:3.12.v1`.
+    /// The version as `INIT_START` shows it, for example `python:3.12.v1` for `python3.12`.
     pub fn version(&self) -> String {
         let name = match self.language {
             Language::Provided => self.id.replacen('.', ":", 1),
@@ -133,10 +133,10 @@ impl Runtime {
         format!("arn:{}:lambda:{}::runtime:{hash}", partition(config), config.region)
     }
 
-    /// The interpreter on this machine's `PATH`; `None` for `provided.*`. May run a short-lived process.
+    /// The interpreter on this machine's `PATH`, or `None` for `provided.*`. May run a short-lived process.
     ///
     /// # Errors
-    /// The interpreter is not there.
+    /// The interpreter is not installed.
     pub fn interpreter(&self) -> Result<Option<&'static Path>, AwsError> {
         static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
         static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -1,5 +1,5 @@
-//! The event that a function gets for a batch. It is written into one buffer: base64, decimal sequence numbers and seconds
-//! with a fraction exist only here.
+//! The event that a function receives for a batch. It is written into one buffer: base64, decimal sequence numbers and
+//! fractional seconds exist only here.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use super::record::Record;
 use super::window::Window;
 use crate::kinesis::{RecordRef, SequenceText, ShardSequence};
 
-/// Bytes of an event. A batch ends before the record that would exceed it.
+/// The most bytes of an event. A batch ends before the record that would exceed it.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html>
 pub const MAX_EVENT_BYTES: usize = kinesis_event_logger_core::limits::INVOCATION_PAYLOAD_BYTES;
 
@@ -63,7 +63,7 @@ impl EventFields<'_> {
         event
     }
 
-    /// Writes one record. `begin_id` and `after_id` are what stands around the second sequence number.
+    /// Writes one record. `begin_id` and `after_id` are the text around the second sequence number.
     fn write(&self, event: &mut Vec<u8>, record: RecordRef<'_>, begin_id: &str, after_id: &str) {
         let number = self.sequence_number(record);
         event.extend_from_slice(br#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"#);
@@ -79,7 +79,7 @@ impl EventFields<'_> {
         event.extend_from_slice(after_id.as_bytes());
     }
 
-    /// Bytes that a record needs in an event, with its comma. Never less than it needs.
+    /// The bytes that a record needs in an event, with its comma. Never too low.
     pub fn size(&self, record: RecordRef<'_>) -> usize {
         const FIXED: usize = 330;
         const SEQUENCE_NUMBER: usize = 56;
@@ -94,12 +94,12 @@ impl EventFields<'_> {
     }
 }
 
-/// Milliseconds as seconds, with as many digits of the fraction as are needed.
+/// Formats milliseconds as seconds, with only the digits of the fraction that are needed.
 pub fn seconds(milliseconds: u64) -> String {
     (milliseconds as f64 / 1000.0).to_string()
 }
 
-/// Whether a text is the same in JSON, but for the quotes.
+/// Whether a text needs no escapes in JSON.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }

@@ -34,7 +34,7 @@ const MEMBERS: [&str; 12] = [
 /// The filters of a mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filters {
-    /// As the client wrote them.
+    /// The patterns as the client sent them.
     written: Vec<String>,
     patterns: Vec<Pattern>,
     /// The members that the patterns name.
@@ -57,7 +57,7 @@ impl Filters {
         let written = written.ok_or_else(invalid_definition)?;
         LAMBDA.check("FilterCriteria", "filterCriteria", criteria)?;
         if written.len() > MAX_FILTERS {
-            // AWS's wording is unverified.
+            // AWS's message is unverified.
             return Err(invalid_parameter(format!(
                 "{} filters exceed the limit of {MAX_FILTERS} for an event source mapping.",
                 written.len()

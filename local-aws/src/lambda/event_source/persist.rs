@@ -47,7 +47,7 @@ impl CheckpointStore {
     }
 
     pub fn persist(&self, shard_id: &str, incarnation: u64, shard: &ShardProgress) {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             let checkpoint = Checkpoint { incarnation, shard };
             let mut batch = self.store.batch();
             batch.put_json(Keyspace::Checkpoints, format!("{}/{shard_id}", self.uuid), &checkpoint);
@@ -67,7 +67,7 @@ impl Mappings {
     /// Persists a mapping as it is now.
     pub(super) fn persist(&self, mapping: &Mapping) {
         let store = &self.shared.store;
-        if !store.keeps() {
+        if !store.is_persistent() {
             return;
         }
         let config = mapping.config.borrow();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::lambda::configuration::Format;
 
-/// From the most detail to the least.
+/// Ordered from the most detail to the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Trace,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_that_runtimes_write_are_levels() {
+    fn the_level_names_of_runtimes_are_recognized() {
         for (name, highest) in [
             ("TRACE", "TRACE"),
             ("Trace", "TRACE"),

@@ -1,4 +1,4 @@
-//! `Event` invocations by their configuration: how often they are tried, and who is told.
+//! `Event` invocations and their configuration: attempts and destinations.
 
 use super::*;
 
@@ -7,7 +7,7 @@ const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
 const BUCKET: &str = "arn:aws:s3:::bucket";
 
-/// Prints its event's `n`, and fails if there is none.
+/// Prints its event's `n`, and fails without one.
 const STRICT: &str =
     "def handler(event, context):\n    print('n', event.get('n'))\n    return {'twice': event['n'] * 2}\n";
 
@@ -30,7 +30,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_configuration_lives_as_on_aws() {
+async fn a_configuration_has_awss_life_cycle() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({ "Publish": true })).await;
     let shown = |mut answer: Answered| {
@@ -68,7 +68,7 @@ async fn a_configuration_lives_as_on_aws() {
 }
 
 #[tokio::test]
-async fn configurations_are_refused_in_awss_words() {
+async fn invalid_configurations_get_awss_messages() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({})).await;
     let refusal = async |body: Value| {
@@ -99,7 +99,7 @@ async fn configurations_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn an_event_is_tried_as_often_as_configured_and_its_destination_told() {
+async fn an_event_is_attempted_as_configured_and_then_sent_to_its_destination() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({})).await;
     let destinations = json!({ "OnFailure": { "Destination": BUCKET }, "OnSuccess": { "Destination": QUEUE } });
@@ -124,14 +124,14 @@ async fn an_event_is_tried_as_often_as_configured_and_its_destination_told() {
 
     bench.event(json!({ "n": 2 })).await;
     let told = async || bench.documents().await.into_iter().find(|one| one["service"] == "sqs");
-    let delivered = eventually("the queue is told", told).await;
+    let delivered = eventually("the queue receives a document", told).await;
     assert_eq!(delivered["document"]["requestContext"]["condition"], "Success");
     assert_eq!(delivered["document"]["responsePayload"], json!({ "twice": 4 }));
     assert_eq!(delivered["document"]["responseContext"], json!({ "statusCode": 200, "executedVersion": "$LATEST" }));
 }
 
 #[tokio::test]
-async fn a_function_as_destination_gets_the_document_and_a_loop_ends() {
+async fn a_function_as_destination_receives_the_document_and_a_loop_ends() {
     let bench = Bench::new();
     let source = "def handler(event, context):\n    print('got', event.get('requestContext', {}).get('condition'))\n";
     bench.create_python(source, json!({})).await;
@@ -144,7 +144,7 @@ async fn a_function_as_destination_gets_the_document_and_a_loop_ends() {
     }
     bench.event(json!({})).await;
     let got = |group: &str| bench.lines(group).iter().filter(|line| *line == "got Success").count();
-    // Of 17 functions that have the event, the first had it from the client.
+    // 17 functions receive the event, the first one from the client.
     eventually("the loop ends", async || (got("/aws/lambda/f") + got("/aws/lambda/g") >= 16).then_some(())).await;
     let ended = async || bench.lines("/aws/lambda/f").iter().filter(|line| line.starts_with("END")).count() == 9;
     eventually("the last one is done", async || ended().await.then_some(())).await;
@@ -152,7 +152,7 @@ async fn a_function_as_destination_gets_the_document_and_a_loop_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_never_has_its_turn_is_given_up_at_its_age() {
+async fn an_event_that_is_always_throttled_is_abandoned_at_its_maximum_age() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({})).await;
     bench.call("PUT", "/2017-10-31/functions/f/concurrency", json!({ "ReservedConcurrentExecutions": 0 })).await;

@@ -90,7 +90,7 @@ fn the_model_limits_every_member() {
 }
 
 #[test]
-fn groups_are_described_in_pages() {
+fn groups_are_paginated() {
     let fixture = Fixture::new();
     for name in ["b", "a/3", "a/1", "a/2", "A"] {
         fixture.ok("CreateLogGroup", json!({"logGroupName": name}));
