@@ -25,7 +25,7 @@
 //! ```
 //!
 //! # Modules
-//! - [`event`] reads the event of Lambda or EventBridge Pipes, record by record.
+//! - [`event`] reads the event of Lambda or EventBridge Pipes, record by record, and writes that of Lambda.
 //! - [`decode`] unpacks a record: base64, KPL aggregates, gzip, zstd. It also builds aggregates.
 //! - [`shape`] knows the JSON of other services: CloudWatch Logs subscriptions and DynamoDB changes.
 //! - [`redact`] replaces values by key name or JSON pointer.
@@ -33,7 +33,9 @@
 //! - [`pointer`] finds a value in JSON.
 //! - [`route`] finds the shard of a partition key, and compares, parses and builds sequence numbers.
 //! - [`names`] derives and validates the names of an application's resources.
+//! - [`settings`] reads and checks the function's settings.
 //! - [`limits`] lists the services' limits.
+//! - [`similar`] finds the names that a mistyped name may mean.
 //!
 //! # Guarantees
 //! - No input makes the crate panic, recurse without bound or lose a record. Every element of `Records` is returned, with a
@@ -65,7 +67,9 @@ pub mod pointer;
 pub mod redact;
 pub mod route;
 mod scan;
+pub mod settings;
 pub mod shape;
+pub mod similar;
 mod timestamp;
 
 pub use decode::{AggregateBuilder, Data, Decoder, Payload, Position, Record};

@@ -1,10 +1,10 @@
 //! Formats the lines of one batch.
 
 use kinesis_event_logger_core::event::EventRecord;
+use kinesis_event_logger_core::settings::Settings;
 use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record};
 
 use crate::metrics::Counts;
-use crate::settings::Settings;
 
 /// The size of the parts in which a record's lines are formatted. One record can contain millions of lines.
 const PART_BYTES: usize = 4 * 1024 * 1024;

@@ -7,13 +7,13 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use kinesis_event_logger_core::line::{Level, LineFormat, append_message};
+use kinesis_event_logger_core::settings::Settings;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::clock;
 use crate::output::Output;
-use crate::settings::Settings;
 
 /// Writes each event as one line on stdout. Spans are ignored.
 pub struct Diagnostics {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lambda_events::streams::KinesisEventResponse;
 use kinesis_event_logger_core::event::{Event, EventError};
 use kinesis_event_logger_core::line::{Level, LineFormat};
+use kinesis_event_logger_core::settings::{Metrics, Settings};
 use lambda_runtime::Diagnostic;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -14,9 +15,8 @@ use tokio::time::Instant;
 use crate::batch::{Batch, Buffers, Progress};
 use crate::clock;
 use crate::diagnostics;
-use crate::metrics::{Metrics, Subject};
+use crate::metrics::Subject;
 use crate::output::{Output, WriteError};
-use crate::settings::Settings;
 
 /// The size of the pieces in which lines are written. Lambda reads one piece while the next is formatted.
 const PIECE_BYTES: usize = 128 * 1024;

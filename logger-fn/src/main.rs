@@ -8,8 +8,6 @@ mod handler;
 mod init_error;
 mod metrics;
 mod output;
-mod sample;
-mod settings;
 mod shutdown;
 
 use std::io::{self, Write};
@@ -18,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kinesis_event_logger_core::line::Level;
+use kinesis_event_logger_core::settings::{Settings, SettingsError};
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use tokio::time::Instant;
 use tower::util::{MapFutureLayer, MapRequestLayer};
@@ -26,7 +25,6 @@ use crate::body::Bodies;
 use crate::diagnostics::Diagnostics;
 use crate::handler::{Failure, Handler};
 use crate::output::Output;
-use crate::settings::{Settings, SettingsError};
 use crate::shutdown::InFlight;
 
 /// Replaces musl's allocator, which maps each large block anew and takes a lock for each small one.

@@ -2,41 +2,11 @@
 //!
 //! The embedded metric format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
-use std::str::FromStr;
-
 use kinesis_event_logger_core::line::{Level, rfc3339};
 use serde_json::{Map, Value, json};
-use thiserror::Error;
 
 /// The namespace of the metrics in CloudWatch.
 const NAMESPACE: &str = "KinesisEventLogger";
-
-/// Whether each invocation writes metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Metrics {
-    #[default]
-    Off,
-    /// One line in the embedded metric format, from which CloudWatch creates metrics.
-    Emf,
-}
-
-/// The error for a text that is not a metrics format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a metrics format is emf or off")]
-pub struct InvalidMetrics;
-
-impl FromStr for Metrics {
-    type Err = InvalidMetrics;
-
-    /// Parses `emf` or `off`, in any case.
-    fn from_str(text: &str) -> Result<Self, InvalidMetrics> {
-        match text {
-            _ if text.eq_ignore_ascii_case("emf") => Ok(Self::Emf),
-            _ if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
-            _ => Err(InvalidMetrics),
-        }
-    }
-}
 
 /// The counters of one invocation. All except `failed` count what was read, including records that Lambda sends again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

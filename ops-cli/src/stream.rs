@@ -1,4 +1,6 @@
-//! The description of a stream.
+//! A stream: its description, and the positions of its records.
+
+pub mod position;
 
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use kinesis_event_logger_core::limits;

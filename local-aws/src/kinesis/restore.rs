@@ -75,7 +75,7 @@ impl Kinesis {
 fn read(arn: &str, document: Value, earlier: &mut version_1::Consumers) -> Result<StoredStream, String> {
     let version = document.get("version").cloned();
     match version {
-        None => version_1::read(document, earlier.of_stream(arn)),
+        None => version_1::read(document, earlier.remove_stream(arn)),
         Some(version) if version == VERSION => serde_json::from_value(document).map_err(|error| error.to_string()),
         Some(version) => Err(format!("it has version {version}, and this endpoint supports versions up to {VERSION}")),
     }

@@ -75,8 +75,8 @@ impl Claim {
         let is_presigned = parameter(query, "X-Amz-Algorithm").is_some();
         match headers.get(header::AUTHORIZATION) {
             Some(_) if is_presigned => Err(SignatureError::Twice),
-            Some(value) => Self::of_header(&String::from_utf8_lossy(value.as_bytes()), headers),
-            None if is_presigned => Self::of_query(query),
+            Some(value) => Self::from_header(&String::from_utf8_lossy(value.as_bytes()), headers),
+            None if is_presigned => Self::from_query(query),
             None => Err(SignatureError::Missing),
         }
     }
@@ -85,7 +85,7 @@ impl Claim {
         self.service == "s3"
     }
 
-    fn of_header(value: &str, headers: &HeaderMap) -> Result<Self, SignatureError> {
+    fn from_header(value: &str, headers: &HeaderMap) -> Result<Self, SignatureError> {
         let (algorithm, parameters) = value.split_once(' ').unwrap_or((value, ""));
         let parameter = |name: &str| {
             let found = parameters.split([',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
@@ -121,7 +121,7 @@ impl Claim {
         Ok(claim)
     }
 
-    fn of_query(query: &str) -> Result<Self, SignatureError> {
+    fn from_query(query: &str) -> Result<Self, SignatureError> {
         let required = [
             "X-Amz-Algorithm",
             "X-Amz-Credential",

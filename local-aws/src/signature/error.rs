@@ -59,8 +59,8 @@ impl SignatureError {
                 AwsError::new(if code.starts_with("Incomplete") { 403 } else { 400 }, code, self.to_string())
             }
             Protocol::RestJson => AwsError::new(403, self.json_code(), self.to_string()),
-            Protocol::Query(_) => self.of_query_service(),
-            Protocol::S3 => self.of_s3(),
+            Protocol::Query(_) => self.for_query_service(),
+            Protocol::S3 => self.for_s3(),
         }
     }
 
@@ -73,7 +73,7 @@ impl SignatureError {
         }
     }
 
-    fn of_query_service(&self) -> AwsError {
+    fn for_query_service(&self) -> AwsError {
         let (status, code) = match self {
             Self::Missing => {
                 return AwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
@@ -85,7 +85,7 @@ impl SignatureError {
         AwsError::new(status, code, self.to_string())
     }
 
-    fn of_s3(&self) -> AwsError {
+    fn for_s3(&self) -> AwsError {
         let (status, code, message) = match self {
             Self::Missing => (403, "AccessDenied", "Access Denied".into()),
             Self::PresignedExpired { .. } => (403, "AccessDenied", "Request has expired".into()),

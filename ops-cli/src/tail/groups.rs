@@ -1,5 +1,7 @@
 //! Matches the names of log groups: globs, and names that are similar to one that does not exist. Pure.
 
+use kinesis_event_logger_core::similar::edit_distance;
+
 /// A log group named on the command line, which may contain `*` and `?`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupPattern(pub String);
@@ -49,28 +51,13 @@ pub fn similar<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
         .filter_map(|name| {
             let lower = name.to_lowercase();
             let contains = !wanted_last.is_empty() && (lower.contains(&wanted_last) || wanted.contains(&last(name)));
-            let distance = distance(&wanted, &lower).min(distance(&wanted_last, &last(name)));
+            let distance = edit_distance(&wanted, &lower).min(edit_distance(&wanted_last, &last(name)));
             let is_similar = contains || distance * 3 <= wanted_last.chars().count().max(3);
             is_similar.then_some((distance, name.as_str()))
         })
         .collect();
     ranked.sort_unstable();
     ranked.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// The edit distance: the number of characters inserted, removed or replaced.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Consumers {
     }
 
     /// Removes and returns the consumers of a stream.
-    pub fn of_stream(&mut self, arn: &str) -> Vec<Consumer> {
+    pub fn remove_stream(&mut self, arn: &str) -> Vec<Consumer> {
         self.by_stream.remove(stream_name(arn).unwrap_or_default()).unwrap_or_default()
     }
 

@@ -66,7 +66,7 @@ fn record(kind: u8, bytes: &[u8], is_end: bool) -> Piece<'static> {
     if is_end && !text.ends_with('\n') {
         text.push('\n');
     }
-    Piece::Record { level: Level::of_frame(kind >> 2), text }
+    Piece::Record { level: Level::from_frame(kind >> 2), text }
 }
 
 /// Reads one piece from the beginning of `bytes` and returns its length; `None` if more bytes are needed.

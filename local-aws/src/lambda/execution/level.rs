@@ -34,7 +34,7 @@ impl Level {
     }
 
     /// The level by its number in a frame's type: 1 to 6.
-    pub fn of_frame(number: u8) -> Option<Self> {
+    pub fn from_frame(number: u8) -> Option<Self> {
         let levels = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
         levels.get(usize::from(number).checked_sub(1)?).copied()
     }

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn descendants_include_grandchildren() {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "/bin/sh -c 'echo ready; read end; exit' & wait"]);
+        shell.args(["-c", "/bin/sh -c 'echo ready; read end; exit'; exit"]);
         let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = [0];
         std::io::Read::read_exact(&mut shell.stdout.take().unwrap(), &mut ready).unwrap();

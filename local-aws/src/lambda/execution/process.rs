@@ -184,7 +184,7 @@ impl Process {
         api.admit(pid);
         let max_memory_kib = AtomicU64::new(0);
         let process = Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_kib };
-        // Measured at once, so that there is a value even if it ends soon.
+        // The first measurement is made now, in case the process ends soon.
         process.max_memory_mb();
         Ok(process)
     }

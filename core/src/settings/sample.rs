@@ -20,6 +20,7 @@ pub struct Sample {
 pub struct InvalidShare;
 
 impl Sample {
+    /// All partition keys.
     pub const ALL: Self = Self { below: 1 << BITS };
 
     /// Whether the records of this key are logged. The answer is the same in every process and version.
