@@ -19,7 +19,7 @@ impl Bench {
         Some((policy["Statement"].clone(), got.body["RevisionId"].clone()))
     }
 
-    async fn permit(&self, more: Value) -> Answered {
+    async fn permit(&self, more: Value) -> ApiResponse {
         let mut members =
             json!({ "StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com" });
         let query = more["Qualifier"].as_str().map(|qualifier| format!("?Qualifier={qualifier}")).unwrap_or_default();

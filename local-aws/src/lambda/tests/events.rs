@@ -12,7 +12,7 @@ const STRICT: &str =
     "def handler(event, context):\n    print('n', event.get('n'))\n    return {'twice': event['n'] * 2}\n";
 
 impl Bench {
-    async fn event(&self, payload: Value) -> Answered {
+    async fn event(&self, payload: Value) -> ApiResponse {
         let kind = [("x-amz-invocation-type", "Event")];
         let sent = self.request("POST", "/2015-03-31/functions/f/invocations", &kind, payload.to_string()).await;
         assert_eq!(sent.status, 202, "{sent:?}");
@@ -33,7 +33,7 @@ impl Bench {
 async fn a_configuration_has_awss_life_cycle() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({ "Publish": true })).await;
-    let shown = |mut answer: Answered| {
+    let shown = |mut answer: ApiResponse| {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.body["LastModified"].take().as_f64().unwrap() > 1.7e9);
         answer.body

@@ -46,7 +46,7 @@ impl Bench {
     }
 
     /// Maps the stream `s` to the function `f`.
-    pub async fn map(&self, more: Value) -> Answered {
+    pub async fn map(&self, more: Value) -> ApiResponse {
         let mut members = json!({ "FunctionName": "f", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON" });
         members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.call("POST", MAPPINGS, members).await

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use super::*;
 
 /// The value of `Max Memory Used` of an invocation.
-fn max_memory_used(invoked: &Answered) -> u64 {
+fn max_memory_used(invoked: &ApiResponse) -> u64 {
     let tail = invoked.log_tail();
     tail.split("Max Memory Used: ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }

@@ -13,12 +13,12 @@ fn answers(text: &str) -> String {
 }
 
 impl Bench {
-    async fn publish(&self, body: Value) -> Answered {
+    async fn publish(&self, body: Value) -> ApiResponse {
         self.settled().await;
         self.call("POST", &format!("{FUNCTION}/versions"), body).await
     }
 
-    async fn update(&self, source: &str, more: Value) -> Answered {
+    async fn update(&self, source: &str, more: Value) -> ApiResponse {
         self.settled().await;
         let zip = base64_simd::STANDARD.encode_to_string(zip_of(&[("index.py", source.as_bytes())]));
         let mut members = json!({ "ZipFile": zip });
@@ -26,7 +26,7 @@ impl Bench {
         self.call("PUT", &format!("{FUNCTION}/code"), members).await
     }
 
-    async fn invoke_as(&self, qualifier: &str) -> Answered {
+    async fn invoke_as(&self, qualifier: &str) -> ApiResponse {
         let path = format!("{FUNCTION}/invocations?Qualifier={qualifier}");
         self.request("POST", &path, &[("x-amz-log-type", "Tail")], "{}").await
     }
