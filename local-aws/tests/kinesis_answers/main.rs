@@ -1,5 +1,5 @@
-//! Some thousand Kinesis requests, the same in every run, and the answers to them in a form that can be compared between two
-//! versions of the endpoint, or with a bare `ferrokinesis`.
+//! Sends some thousand Kinesis requests, the same in every run, and writes the responses in a form that can be compared
+//! between two versions of the endpoint, or with a bare `ferrokinesis`.
 //!
 //! ```console
 //! $ KINESIS_ANSWERS=after.txt cargo test -p local-aws --test kinesis_answers -- --ignored
@@ -7,11 +7,13 @@
 //! $ KINESIS_ANSWERS=before.txt KINESIS_SERVER=127.0.0.1:4566 cargo test -p local-aws --test kinesis_answers -- --ignored
 //! ```
 //!
-//! With an address, the endpoint there is asked; it must accept unsigned requests and have no streams.
+//! With an address, the requests go to the endpoint there, which must accept unsigned requests and have no streams.
 #![allow(clippy::unwrap_used)]
 
 mod client;
 mod corpus;
+#[path = "../common/model.rs"]
+mod model;
 mod normal;
 mod random;
 

@@ -68,16 +68,22 @@ fn new_record<'a>(record: RecordRef<'a>, sequence_number: &'a str) -> NewRecord<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIELDS: EventFields<'static> = EventFields {
+impl EventFields<'static> {
+    /// The values of AWS's documented event, for tests.
+    pub const EXAMPLE: Self = Self {
         region: "us-east-2",
         event_source_arn: "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream",
         shard_id: "shardId-000000000006",
         sequence: ShardSequence { created_seconds: 1_542_776_258, index: 6 },
         role_arn: "arn:aws:iam::123456789012:role/lambda-role",
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 
     fn record(partition_key: &str, data: &[u8]) -> Record {
         Record::new(RecordRef { counter: 1_734_642_199, arrival: 1_545_084_650_987, partition_key, data })

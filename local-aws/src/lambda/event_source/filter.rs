@@ -122,13 +122,7 @@ mod tests {
     use super::*;
     use crate::kinesis::ShardSequence;
 
-    const FIELDS: EventFields<'static> = EventFields {
-        region: "us-east-1",
-        event_source_arn: "arn",
-        shard_id: "shardId-000000000000",
-        sequence: ShardSequence { created_seconds: 1, index: 0 },
-        role_arn: "role",
-    };
+    const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 
     fn record<'a>(partition_key: &'a str, data: &'a str) -> RecordRef<'a> {
         RecordRef { counter: 49, arrival: 1500, partition_key, data: data.as_bytes() }

@@ -8,7 +8,9 @@
 //! The type 1 is ours: our runtimes send printed output through it, so that output and records keep their order. It is
 //! treated as raw output.
 
-use super::level::Level;
+use kinesis_event_logger_core::line::Level;
+
+use super::level;
 use super::lines::{MAX_EVENT_BYTES, char_boundary};
 
 const MAGIC: [u8; 3] = [0xa5, 0x5a, 0x00];
@@ -66,7 +68,7 @@ fn record(kind: u8, bytes: &[u8], is_end: bool) -> Piece<'static> {
     if is_end && !text.ends_with('\n') {
         text.push('\n');
     }
-    Piece::Record { level: Level::from_frame(kind >> 2), text }
+    Piece::Record { level: level::from_frame(kind >> 2), text }
 }
 
 /// Reads one piece from the beginning of `bytes` and returns its length; `None` if more bytes are needed.
