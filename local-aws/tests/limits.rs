@@ -44,10 +44,10 @@ async fn answered(stream: &mut TcpStream) -> String {
 async fn an_incomplete_head_times_out() {
     let address = endpoint(Limits { head: Duration::from_millis(200), ..Limits::default() }).await;
     for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: loc"] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut stream = sent(address, beginning.as_bytes()).await;
         assert_eq!(rest(&mut stream).await, "", "{beginning:?}");
-        assert!(begun.elapsed() >= Duration::from_millis(200), "{beginning:?}");
+        assert!(started.elapsed() >= Duration::from_millis(200), "{beginning:?}");
     }
 }
 
@@ -134,10 +134,10 @@ async fn a_request_in_progress_is_not_closed_for_another() {
     for _ in 0..8 {
         under_way.push(sent(address, list).await);
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut ninth = sent(address, HEALTH).await;
     assert_eq!(answered(&mut ninth).await, "HTTP/1.1 200");
-    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
     for stream in &mut under_way {
         assert_eq!(answered(stream).await, "HTTP/1.1 200");
     }

@@ -250,11 +250,11 @@ impl Shard {
     /// next sequence number. No read returns it.
     pub fn trim(&self, cutoff: u64) {
         let mut log = self.lock();
-        let mut gone = 0;
+        let mut released = 0;
         while log.chunks.len() > 1 && log.chunks[0].arrival < cutoff {
-            gone += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
+            released += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
         }
-        self.share.release(gone);
+        self.share.release(released);
         let first = log.first();
         drop(log);
         if self.stored.is_persistent()
@@ -297,12 +297,12 @@ impl Records {
 impl MemoryOwner for Shard {
     fn evict(&self, bytes: usize) -> usize {
         let mut log = self.lock();
-        let mut gone = 0;
-        while gone < bytes
+        let mut evicted = 0;
+        while evicted < bytes
             && let Some(chunk) = log.chunks.pop_front()
         {
-            gone += chunk.bytes();
+            evicted += chunk.bytes();
         }
-        gone
+        evicted
     }
 }

@@ -55,9 +55,9 @@ impl Location {
         match (self, uri.query()) {
             (Self::Query { .. }, Some(query)) => {
                 let name = |part: &str| part.split('=').next().unwrap_or_default().to_owned();
-                let kept: Vec<_> = query.split('&').filter(|part| !ADDED.contains(&name(part).as_str())).collect();
-                let separator = if kept.is_empty() { "" } else { "?" };
-                format!("{}{separator}{}", uri.path(), kept.join("&")).into()
+                let signed: Vec<_> = query.split('&').filter(|part| !ADDED.contains(&name(part).as_str())).collect();
+                let separator = if signed.is_empty() { "" } else { "?" };
+                format!("{}{separator}{}", uri.path(), signed.join("&")).into()
             }
             (_, Some(query)) => format!("{}?{query}", uri.path()).into(),
             (_, None) => uri.path().into(),

@@ -106,8 +106,8 @@ fn settle(client: &mut Client, body: &Body) {
     let (Body::Json(input) | Body::Cbor(input)) = body else { return };
     let by = if input["StreamName"].is_string() { "StreamName" } else { "StreamARN" };
     let describe = Body::Json(json!({ by: input[by] }));
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
         let (status, answer) = client.call("DescribeStreamSummary", &describe);
         if status != 200 || answer["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
             return;

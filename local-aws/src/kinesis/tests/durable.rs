@@ -77,8 +77,8 @@ fn a_pending_change_is_completed_after_a_restart() {
         });
         runtime().block_on(async {
             let bench = Bench::open(dir.path()).await;
-            let made = async || bench.kinesis.stream(STREAM).await.map_or(0, |stream| stream.shards.len());
-            eventually(async || made().await == shards).await;
+            let shards_now = async || bench.kinesis.stream(STREAM).await.map_or(0, |stream| stream.shards.len());
+            eventually(async || shards_now().await == shards).await;
             bench.store.flushed().await.unwrap();
         });
     }

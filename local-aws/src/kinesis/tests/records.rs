@@ -148,8 +148,8 @@ async fn the_java_sdks_cbor_has_bytes_and_milliseconds() {
 async fn a_subscription_pushes_new_records_and_ends_with_its_shard() {
     let bench = Bench::new();
     bench.create(1).await;
-    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
-    let consumer = made["Consumer"]["ConsumerARN"].clone();
+    let registered = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let consumer = registered["Consumer"]["ConsumerARN"].clone();
     bench.put("k", "before").await;
     let input = json!({ "ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
     let subscription = bench.request(Encoding::Json, "SubscribeToShard", input.to_string().into_bytes());
@@ -248,7 +248,7 @@ async fn with_limits_a_shard_rejects_records_above_them() {
 async fn with_limits_a_consumer_is_pushed_two_mebibytes_a_second() {
     let bench = Bench::with(&Config { shard_limits: true, ..Config::default() }, Store::default());
     bench.create(3).await;
-    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let registered = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
     let update = json!({ "StreamARN": STREAM, "MaxRecordSizeInKiB": 10240 });
     bench.call("UpdateMaxRecordSize", update).await;
     bench.is_active().await;
@@ -258,7 +258,7 @@ async fn with_limits_a_consumer_is_pushed_two_mebibytes_a_second() {
     let split = json!({ "StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "100" });
     bench.call("SplitShard", split).await;
     bench.is_active().await;
-    let subscribe = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
+    let subscribe = json!({ "ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
     let started = std::time::Instant::now();
     bench.request(Encoding::Json, "SubscribeToShard", subscribe.to_string().into_bytes()).await.unwrap();
     // The record is pushed at once. The end of the shard is pushed when the allowance is not negative any more.
@@ -295,8 +295,9 @@ async fn a_later_subscription_replaces_the_first_but_with_limits_not_at_once() {
     for shard_limits in [false, true] {
         let bench = Bench::with(&Config { shard_limits, ..Config::default() }, Store::default());
         bench.create(1).await;
-        let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
-        let input = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "LATEST" } });
+        let registered =
+            bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+        let input = json!({ "ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "LATEST" } });
         let subscribe = async || {
             let request = Request::post("/").header("content-type", "application/x-amz-json-1.1");
             let request = request.body(Bytes::from(input.to_string())).unwrap();
@@ -311,7 +312,7 @@ async fn a_later_subscription_replaces_the_first_but_with_limits_not_at_once() {
         if let Ok(second) = second {
             let pushed = to_bytes(first.into_body(), usize::MAX).await.unwrap();
             let pushed = String::from_utf8_lossy(&pushed);
-            let consumer = made["Consumer"]["ConsumerARN"].as_str().unwrap();
+            let consumer = registered["Consumer"]["ConsumerARN"].as_str().unwrap();
             assert!(pushed.contains("ResourceInUseException") && pushed.contains(consumer), "{pushed}");
             bench.call("DeregisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
             let pushed = to_bytes(second.into_body(), usize::MAX).await.unwrap();

@@ -137,7 +137,7 @@ async fn shards_are_named_by_number_and_unknown_ones_are_not_found() {
 async fn a_dry_run_changes_nothing() {
     let bench = Bench::new();
     bench.create(1).await;
-    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let registered = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
     let iterator = bench.iterator("00", "TRIM_HORIZON", json!({})).await;
     let entry = json!({ "PartitionKey": "k", "Data": "" });
     let requests = [
@@ -147,7 +147,7 @@ async fn a_dry_run_changes_nothing() {
         ("GetShardIterator", json!({ "StreamName": "s", "ShardId": "0", "ShardIteratorType": "LATEST" })),
         (
             "SubscribeToShard",
-            json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "0", "StartingPosition": { "Type": "LATEST" } }),
+            json!({ "ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": "0", "StartingPosition": { "Type": "LATEST" } }),
         ),
     ];
     let text = "The request was rejected because the DryRun parameter was specified.";

@@ -37,9 +37,9 @@ impl Pool {
     pub async fn invoke(&self, call: &Call, request_id: &str) -> Invoked {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
-        let begun = Instant::now();
+        let started = Instant::now();
         let invoked = self.invoke_once(call, request_id).await;
-        self.host.config.metrics.invocation(&self.spec.name, invoked.is_error, begun.elapsed());
+        self.host.config.metrics.invocation(&self.spec.name, invoked.is_error, started.elapsed());
         invoked
     }
 

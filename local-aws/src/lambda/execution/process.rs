@@ -253,7 +253,7 @@ impl Host {
         let child = command.spawn()?;
         // The command holds the writing ends of the pipes, and the log ends only when they are closed.
         drop(command);
-        let pid = child.id().ok_or_else(|| io::Error::other("the process is gone already"))?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
         tracing::info!(function = spec.name, pid, "function process started");
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             limits::apply(pid);

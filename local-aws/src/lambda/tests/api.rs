@@ -43,10 +43,10 @@ async fn a_function_has_awss_life_cycle() {
 
     let deleted = bench.call("DELETE", FUNCTION, Value::Null).await;
     assert_eq!((deleted.status, deleted.body), (204, json!("")));
-    let gone = bench.call("GET", FUNCTION, Value::Null).await;
-    assert_eq!((gone.status, gone.code()), (404, "ResourceNotFoundException"));
-    assert_eq!(gone.message(), format!("Function not found: {ARN}"));
-    assert_eq!(gone.body["Type"], "User");
+    let missing = bench.call("GET", FUNCTION, Value::Null).await;
+    assert_eq!((missing.status, missing.code()), (404, "ResourceNotFoundException"));
+    assert_eq!(missing.message(), format!("Function not found: {ARN}"));
+    assert_eq!(missing.body["Type"], "User");
 }
 
 #[tokio::test]

@@ -167,8 +167,8 @@ async fn an_event_resumes_with_its_attempts() {
     // The attempt that was interrupted by the endpoint's end does not count, so two are left.
     eventually("the last attempt", async || (attempts(&bench) == 4).then_some(())).await;
     let store = bench.lambda.context.store.clone();
-    let kept = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
-    eventually("the event is finished", async || kept().is_empty().then_some(())).await;
+    let stored = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
+    eventually("the event is finished", async || stored().is_empty().then_some(())).await;
     assert_eq!(attempts(&bench), 4);
 }
 

@@ -49,7 +49,11 @@ async fn a_configuration_has_awss_life_cycle() {
     let put = bench.call("PUT", CONFIG, json!({ "MaximumRetryAttempts": 0 })).await;
     assert_eq!(shown(put), config("$LATEST", json!({ "MaximumRetryAttempts": 0 })));
     let put = bench.call("PUT", CONFIG, json!({ "MaximumEventAgeInSeconds": 60 })).await;
-    assert_eq!(shown(put), config("$LATEST", json!({ "MaximumEventAgeInSeconds": 60 })), "what was set before is gone");
+    assert_eq!(
+        shown(put),
+        config("$LATEST", json!({ "MaximumEventAgeInSeconds": 60 })),
+        "earlier settings are removed"
+    );
     let both = config("$LATEST", json!({ "MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 1 }));
     assert_eq!(shown(bench.call("POST", CONFIG, json!({ "MaximumRetryAttempts": 1 })).await), both);
     assert_eq!(shown(bench.call("GET", CONFIG, Value::Null).await), both);
@@ -90,7 +94,7 @@ async fn invalid_configurations_get_awss_messages() {
         )
     );
     assert!(refusal(on_success("queue")).await.contains("'destinationConfig.onSuccess.destination'"));
-    assert!(refusal(on_success(BUCKET)).await.ends_with("is invalid."), "a bucket is told of failures only");
+    assert!(refusal(on_success(BUCKET)).await.ends_with("is invalid."), "a bucket receives failures only");
     assert!(refusal(json!({ "MaximumRetryAttempts": 3 })).await.contains("less than or equal to 2"));
     assert!(refusal(json!({ "MaximumEventAgeInSeconds": 59 })).await.contains("greater than or equal to 60"));
     let other = CONFIG.replace("/f/", "/none/");
@@ -123,8 +127,8 @@ async fn an_event_is_attempted_as_configured_and_then_sent_to_its_destination() 
     assert_eq!(bench.printed().iter().filter(|line| *line == "n None").count(), 2);
 
     bench.event(json!({ "n": 2 })).await;
-    let told = async || bench.documents().await.into_iter().find(|one| one["service"] == "sqs");
-    let delivered = eventually("the queue receives a document", told).await;
+    let received = async || bench.documents().await.into_iter().find(|one| one["service"] == "sqs");
+    let delivered = eventually("the queue receives a document", received).await;
     assert_eq!(delivered["document"]["requestContext"]["condition"], "Success");
     assert_eq!(delivered["document"]["responsePayload"], json!({ "twice": 4 }));
     assert_eq!(delivered["document"]["responseContext"], json!({ "statusCode": 200, "executedVersion": "$LATEST" }));

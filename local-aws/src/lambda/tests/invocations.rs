@@ -214,7 +214,7 @@ shown = {name: headers[name] for name in ["Lambda-Runtime-Deadline-Ms", "Lambda-
 shown["body"] = json.loads(body)
 shown["busy"] = call("GET", "/invocation/next")[0]
 shown["browser"] = call("POST", f"/invocation/{id}/response", "{}", {"Origin": "http://evil.example"})[0]
-api.close() # refused before its body was read, so the connection may be gone
+api.close() # rejected before its body was read, so the connection may be closed
 shown["wrong"] = [answer("nobody", "{}")[0], call("POST", f"/invocation/{id}/response", "{}", {"Lambda-Runtime-Invocation-Id": "other"})[0]]
 echo = {"Lambda-Runtime-Invocation-Id": shown["Lambda-Runtime-Invocation-Id"]}
 status, headers, body = call("POST", f"/invocation/{id}/response", json.dumps(shown), echo)
@@ -262,7 +262,7 @@ async fn large_responses_pass_up_to_the_limit() {
     let message = "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
     assert_eq!(too_large.body, json!({ "errorType": "Function.ResponseSizeTooLarge", "errorMessage": message }));
     assert_eq!(bench.invoke(json!(1)).await.body, "x");
-    assert_eq!(bench.streams("/aws/lambda/f").len(), 1, "the process is told so, and lives");
+    assert_eq!(bench.streams("/aws/lambda/f").len(), 1, "the process gets an error and survives");
     let path = "/2015-03-31/functions/f/invocations";
     let refused = bench.request("POST", path, &[], format!("\"{}\"", "x".repeat(6_291_456))).await;
     assert_eq!((refused.status, refused.code()), (413, "RequestEntityTooLargeException"));
@@ -295,12 +295,12 @@ async fn a_failed_event_is_retried_twice_with_its_request_id() {
     let path = "/2015-03-31/functions/f/invocations";
     let event = bench.request("POST", path, &[("x-amz-invocation-type", "Event")], r#""fail""#).await;
     let line = format!("tried {} fail", event.header("x-amzn-requestid").unwrap());
-    let tries = || bench.printed().iter().filter(|printed| **printed == line).count();
-    eventually("it was attempted three times", async || (tries() >= 3).then_some(())).await;
+    let attempts = || bench.printed().iter().filter(|printed| **printed == line).count();
+    eventually("it was attempted three times", async || (attempts() >= 3).then_some(())).await;
     let fine = bench.request("POST", path, &[("x-amz-invocation-type", "Event")], r#""fine""#).await;
     let fine = format!("tried {} fine", fine.header("x-amzn-requestid").unwrap());
     eventually("another one is attempted", async || bench.printed().contains(&fine).then_some(())).await;
-    assert_eq!(tries(), 3);
+    assert_eq!(attempts(), 3);
     assert_eq!(bench.printed().iter().filter(|printed| **printed == fine).count(), 1);
 }
 

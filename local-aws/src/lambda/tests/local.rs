@@ -47,8 +47,8 @@ async fn saved_code_runs_for_latest_and_its_aliases() {
     let bench = Bench::new();
     hot_reload::create_function(&bench.lambda.context, "f", &program).await.unwrap();
     let alias = json!({ "Name": "live", "FunctionVersion": "$LATEST" });
-    let made = bench.call("POST", "/2015-03-31/functions/f/aliases", alias).await;
-    assert_eq!(made.status, 201, "{made:?}");
+    let created = bench.call("POST", "/2015-03-31/functions/f/aliases", alias).await;
+    assert_eq!(created.status, 201, "{created:?}");
     write_program(&program, &print_as("two"));
     let invoked = bench.call("POST", "/2015-03-31/functions/f:live/invocations", json!({})).await;
     assert_eq!((&invoked.body, invoked.header("x-amz-executed-version")), (&json!("two"), Some("$LATEST")));

@@ -125,10 +125,10 @@ async fn a_mapping_has_awss_life_cycle() {
     let path = format!("{MAPPINGS}/{uuid}");
     let deleted = bench.call("DELETE", &path, Value::Null).await;
     assert_eq!((deleted.status, &deleted.body["State"]), (202, &json!("Deleting")));
-    let gone = async || (bench.call("GET", &path, Value::Null).await.status == 404).then_some(());
-    eventually("the mapping is deleted", gone).await;
-    let gone = bench.call("DELETE", &path, Value::Null).await;
-    assert_eq!((gone.status, gone.message()), (404, "The resource you requested does not exist."));
+    let deleted = async || (bench.call("GET", &path, Value::Null).await.status == 404).then_some(());
+    eventually("the mapping is deleted", deleted).await;
+    let deleted = bench.call("DELETE", &path, Value::Null).await;
+    assert_eq!((deleted.status, deleted.message()), (404, "The resource you requested does not exist."));
 }
 
 #[tokio::test]
@@ -243,11 +243,11 @@ async fn a_batching_window_gathers_the_records_within_it() {
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
     bench.mapped(json!({ "MaximumBatchingWindowInSeconds": 1 })).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     bench.put("k", "a").await;
     bench.put("k", "b").await;
     bench.prints("00 k b").await;
-    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(started.elapsed() >= Duration::from_secs(1));
     assert_eq!(bench.printed()[0], "batch 2");
 }
 
@@ -327,8 +327,8 @@ async fn a_stream_that_is_deleted_and_created_again_is_read_from_its_beginning()
     bench.put("k", "old").await;
     bench.prints("00 k old").await;
     bench.kinesis("DeleteStream", json!({ "StreamName": "s" })).await;
-    let gone = async || bench.kinesis.stream(STREAM).await.is_none().then_some(());
-    eventually("the stream is deleted", gone).await;
+    let deleted = async || bench.kinesis.stream(STREAM).await.is_none().then_some(());
+    eventually("the stream is deleted", deleted).await;
     bench.create_stream(1).await;
     bench.put("k", "new").await;
     bench.prints("00 k new").await;

@@ -21,8 +21,8 @@ async fn batches_of_a_shard_run_concurrently_and_each_key_stays_in_order() {
     }
     let uuid = bench.mapped(json!({ "ParallelizationFactor": 4, "BatchSize": 1 })).await;
     assert_eq!(bench.mapping(&uuid).await["ParallelizationFactor"], 4);
-    let begun = || bench.printed().iter().filter(|line| line.starts_with("begin")).count();
-    eventually("several batches are under way", async || (begun() >= 2).then_some(())).await;
+    let started = || bench.printed().iter().filter(|line| line.starts_with("begin")).count();
+    eventually("several batches are in progress", async || (started() >= 2).then_some(())).await;
     std::fs::write(&gate, "").unwrap();
     let ended = || bench.printed().into_iter().filter_map(|line| line.strip_prefix("end ").map(str::to_owned));
     eventually("all are processed", async || (ended().count() >= 36).then_some(())).await;

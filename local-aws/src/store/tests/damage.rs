@@ -192,11 +192,12 @@ fn check_one(base: &Base, dir: &Path, what: &str, counts: &mut Counts) {
         assert!(is_written, "{what}: {:?} was never written", entry.0);
     }
     drop(recovered);
-    let kept = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let kept = kept.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("damaged-"));
-    let kept: Vec<_> =
-        kept.flat_map(|path| files(&path).into_iter().map(move |(file, bytes)| (file, bytes, path.clone()))).collect();
-    for (file, bytes, folder) in kept {
+    let copies = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let copies = copies.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("damaged-"));
+    let copies: Vec<_> = copies
+        .flat_map(|path| files(&path).into_iter().map(move |(file, bytes)| (file, bytes, path.clone())))
+        .collect();
+    for (file, bytes, folder) in copies {
         let original = dir.join(file.strip_prefix(folder).unwrap());
         assert!(before.get(&original) == Some(&bytes), "{what}: {} is not as it was", file.display());
     }
