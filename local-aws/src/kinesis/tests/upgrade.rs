@@ -8,11 +8,10 @@ use super::*;
 use crate::kinesis::shard::Span;
 use crate::store::Keyspace;
 
-/// Written by the last version whose documents had no version, with `--realistic`. The process was killed during
-/// changes:
+/// Written by the last version whose documents had no version, with `--realistic`. The process was killed during changes:
 ///
-/// - `orders`: a shard, split, encrypted and merged, with records before and after; a consumer, tags, a policy, a year
-/// of retention.
+/// - `orders`: a shard, split, encrypted and merged, with records before and after; a consumer, tags, a policy, a year of
+///   retention.
 /// - `demand`: on demand, distributes its records.
 /// - `creating` with two shards, `updating` from two shards to three, and `closing`, which is being deleted.
 const VERSION_1: &[u8] = include_bytes!("../../../tests/folders/kinesis-1.zip");

@@ -120,7 +120,6 @@ fn member(name: &str, record: RecordRef<'_>, fields: &EventFields<'_>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinesis::ShardSequence;
 
     const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 

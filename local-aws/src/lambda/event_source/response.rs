@@ -57,7 +57,7 @@ impl InvokedRecords<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinesis::{RecordRef, ShardSequence};
+    use crate::kinesis::RecordRef;
 
     const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 
