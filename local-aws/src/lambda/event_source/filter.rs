@@ -163,7 +163,7 @@ mod tests {
         let event_id = format!("{}:{number}", FIELDS.shard_id);
         assert!(passes(json!({ "sequenceNumber": [number], "eventID": [event_id] }), "k", ""));
         assert!(passes(json!({ "approximateArrivalTimestamp": [{ "numeric": ["=", 1.5] }] }), "k", ""));
-        assert!(passes(json!({ "invokeIdentityArn": ["role"], "awsRegion": ["us-east-1"] }), "k", ""));
+        assert!(passes(json!({ "invokeIdentityArn": [FIELDS.role_arn], "awsRegion": [FIELDS.region] }), "k", ""));
         assert!(!passes(json!({ "eventName": ["aws:kinesis:other"] }), "k", ""));
         assert!(passes(json!({ "unknown": [{ "exists": false }] }), "k", ""));
     }
