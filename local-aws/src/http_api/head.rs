@@ -108,7 +108,7 @@ fn target(headers: &HeaderMap) -> RequestedOperation {
 /// Finds the operation with this method and path.
 fn rest<B>(request: &Request<B>) -> (RequestedOperation, Vec<String>) {
     let (method, path) = (request.method(), request.uri().path());
-    let found = services::operations(ServiceName::Lambda).into_iter().find_map(|operation| {
+    let found = services::operations(ServiceName::Lambda).find_map(|operation| {
         let members = operation.route.as_ref()?.members(method, path)?;
         Some((RequestedOperation::Supported(operation), members))
     });
