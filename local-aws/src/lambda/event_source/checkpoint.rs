@@ -17,7 +17,7 @@ pub struct ShardProgress {
     /// Batches that were started and are not finished.
     #[serde(default)]
     pub unfinished: Vec<UnfinishedBatch>,
-    /// What is finished beyond the position.
+    /// The records that are finished beyond the position.
     #[serde(default)]
     pub lanes: Vec<LaneProgress>,
     #[serde(default)]

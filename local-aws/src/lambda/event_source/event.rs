@@ -1,4 +1,4 @@
-//! The event that a function gets for a batch. `core` writes it; this module gives the records their sequence numbers.
+//! The event that a function receives for a batch. `core` writes it. This module adds the sequence numbers of records.
 
 use bytes::Bytes;
 use kinesis_event_logger_core::event::{EventSource, EventWriter, NewRecord};
@@ -39,7 +39,7 @@ impl EventFields<'_> {
         self.sequence.number(record.counter, record.arrival / 1000)
     }
 
-    /// Bytes that a record needs in an event, with its comma. Never less than it needs.
+    /// The bytes that a record needs in an event, with its comma. Never too low.
     pub fn size(&self, record: RecordRef<'_>) -> usize {
         // Every sequence number has this length. Computing the record's own would take longer than everything else here.
         const SEQUENCE_NUMBER: &str = "49590338271490256608559692538361571095921575989136588898";
