@@ -15,6 +15,7 @@ mod provision;
 mod publish;
 mod retry;
 mod runtime_folder;
+mod show;
 mod signals;
 mod stream;
 mod tail;
