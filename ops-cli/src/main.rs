@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod provision;
 mod publish;
+mod redrive;
 mod retry;
 mod runtime_folder;
 mod show;
