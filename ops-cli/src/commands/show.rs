@@ -16,11 +16,11 @@ use crate::global::Global;
 use crate::output::Output;
 use crate::publish::scheduling::shards::ShardMap;
 use crate::show::layers::layers;
-use crate::show::lines::{FetchedRecord, Invocation, MadeLine, arrival_ms};
+use crate::show::lines::{FetchedRecord, Invocation, MadeLine};
 use crate::show::logged::{self, LoggedLines};
 use crate::show::report::{HashKey, Line, Report};
 use crate::show::settings;
-use crate::stream::fetch::{Absence, Page, RangeReader, absence};
+use crate::stream::fetch::{Absence, Page, RangeReader, absence, arrival_ms};
 use crate::stream::position::RecordPosition;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Query, Reader, SweepEnd};
@@ -125,7 +125,7 @@ fn absent(position: &RecordPosition, stream: &str, retention_hours: i32, reason:
     let (shard_id, reason) = (&position.shard_id, reason.map(|reason| format!(" ({reason})")).unwrap_or_default());
     match absence(number, retention_hours, Timestamp::now().as_second()) {
         Absence::Expired => Error::failed(format!(
-            "the record {shard_id}:{number} is past the retention of the stream {stream}, which is {retention_hours} hours"
+            "the record {shard_id}:{number} is past the retention of the stream {stream}, which is {retention_hours} hours{reason}"
         ))
         .hint("its line may still be in the log: `ops-cli tail --since 30d --filter '\"SEQUENCE_NUMBER\"'`"),
         Absence::NeverExisted => Error::failed(format!(
@@ -143,9 +143,8 @@ async fn explain(aws: &Aws, names: &Names, target: &Target, record: &Record, wit
     let Target { stream, position } = target;
     let data = record.data.as_ref();
     let mut layer = layers(data);
-    if let Some(number) = position.sub_sequence_number.filter(|number| !layer.keep(*number)) {
-        return Err(Error::failed(format!("the record has no sub-record {number}"))
-            .hint("leave out the last part of the position to show all of the record"));
+    if let Some(number) = position.sub_sequence_number {
+        layer.keep(number);
     }
     let settings = settings::read(aws, names.function()).await?;
     let fetched = FetchedRecord {
@@ -156,6 +155,10 @@ async fn explain(aws: &Aws, names: &Names, target: &Target, record: &Record, wit
     };
     let arrival = arrival_ms(record);
     let made = fetched.lines(&settings.settings, &Invocation { request_id: "-".into(), time: arrival });
+    if let (true, Some(number)) = (made.is_empty(), position.sub_sequence_number) {
+        return Err(Error::failed(format!("the record has no sub-record {number}"))
+            .hint("leave out the last part of the position to show all of the record"));
+    }
     let (from, to) = (arrival - CLOCK_SLACK_MS, arrival.saturating_add(within_ms));
     let messages = messages(aws, names.log_group(), record, &made, from, to).await?;
     let logged = logged::find(&fetched, &settings.settings, &made, messages.iter().map(String::as_str));

@@ -4,8 +4,10 @@ use std::convert::Infallible;
 
 use aws_sdk_kinesis::types::Record;
 use kinesis_event_logger_core::event::{Event, EventSource, EventWriter, NewRecord};
-use kinesis_event_logger_core::settings::Settings;
+use kinesis_event_logger_core::settings::{Settings, Split};
 use kinesis_event_logger_core::{Decoder, LineWriter};
+
+use crate::stream::fetch::arrival_ms;
 
 /// A record as it was read from its shard.
 pub struct FetchedRecord<'a> {
@@ -48,6 +50,7 @@ impl FetchedRecord<'_> {
             LineWriter::with_options(settings.format, &invocation.request_id, invocation.time, &settings.lines);
         let mut made = Vec::new();
         let mut decoder = Decoder::new();
+        decoder.set_split_json(settings.split == Split::Json);
         for record in event.records() {
             let Ok(()) = decoder.decode(&record, |record| {
                 let number = record.position.sub_sequence_number;
@@ -78,11 +81,6 @@ fn unwritten(settings: &Settings, record: &kinesis_event_logger_core::Record<'_>
         return Some("LOGGER_SAMPLE excludes its partition key");
     }
     (!settings.writes(record.level())).then_some("the function's log level excludes it")
-}
-
-/// The arrival of a record in epoch milliseconds.
-pub fn arrival_ms(record: &Record) -> i64 {
-    record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok()).unwrap_or_default()
 }
 
 /// A record of GetRecords as a record to write into an event.

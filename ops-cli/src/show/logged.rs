@@ -1,12 +1,9 @@
 //! Finds the lines of a record among the events of the log. Pure.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use kinesis_event_logger_core::line;
 use kinesis_event_logger_core::settings::Settings;
-use serde::Deserialize;
 
 use super::lines::{FetchedRecord, Invocation, MadeLine};
 
@@ -79,38 +76,10 @@ fn invocation(message: &str, record: &FetchedRecord<'_>) -> Option<Invocation> {
     {
         return None;
     }
-    // Lines without a time of their own have the lag, or say nothing that depends on the time.
-    let time = written_at(message).or_else(|| lag(message).map(|lag| record.arrival_ms() + lag));
-    let request_id = Option::<Cow<'_, str>>::from(line.request_id).unwrap_or_default().into_owned();
+    // Lines without a timestamp have the lag, or nothing that depends on the time.
+    let time = line.timestamp_ms.or_else(|| line.lag_ms.map(|lag| record.arrival_ms() + lag));
+    let request_id = line.request_id.unwrap_or_default().into_owned();
     Some(Invocation { request_id, time: time.unwrap_or(record.arrival_ms()) })
-}
-
-/// The members of a JSON line that depend on the time of the invocation.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Times {
-    timestamp: Option<Timestamp>,
-    lag_ms: Option<i64>,
-}
-
-fn times(message: &str) -> Option<Times> {
-    serde_json::from_str(message).ok()
-}
-
-/// Returns the time at which a line says that it was written, in epoch milliseconds.
-fn written_at(message: &str) -> Option<i64> {
-    let time = match message.starts_with('{') {
-        true => times(message)?.timestamp,
-        false => message.split(' ').next()?.parse().ok(),
-    };
-    time.map(Timestamp::as_millisecond)
-}
-
-fn lag(message: &str) -> Option<i64> {
-    match message.starts_with('{') {
-        true => times(message)?.lag_ms,
-        false => message.split_once("lagMs=")?.1.split(' ').next()?.parse().ok(),
-    }
 }
 
 #[cfg(test)]
@@ -127,7 +96,7 @@ mod tests {
         let other = made[0].text.replace("4959", "4960");
         let changed = made[0].text.replace("Hello", "[redacted]");
         let messages = [&made[0].text, &format!("{}\n", again[0].text), &other, "START RequestId: 1", &changed];
-        let found = find(&fetched, &settings, &made, messages.map(String::as_str));
+        let found = find(&fetched, &settings, &made, messages);
         assert_eq!((found.counts, found.others), (vec![2], vec![changed]));
         assert_eq!(found.texts[0].as_ref(), Some(&made[0].text));
     }

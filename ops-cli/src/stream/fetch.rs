@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{Record, ShardIteratorType};
 use kinesis_event_logger_core::{SequenceNumber, limits};
 
@@ -126,6 +127,13 @@ fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     matches!(error.code(), Some("ResourceNotFoundException" | "InvalidArgumentException"))
 }
 
+/// Returns the arrival of a record in epoch milliseconds, 0 if Kinesis does not report it.
+pub fn arrival_ms(record: &Record) -> i64 {
+    // Kinesis writes seconds with a fraction, which the SDK reads as a binary number: .485 is a little less than 485 ms.
+    let nearest = |time: DateTime| time.as_nanos().saturating_add(500_000).div_euclid(1_000_000);
+    record.approximate_arrival_timestamp.map(nearest).and_then(|time| time.try_into().ok()).unwrap_or_default()
+}
+
 /// Finds out why a record is not in its shard. `now` is in epoch seconds.
 pub fn absence(number: &SequenceNumber, retention_hours: i32, now: i64) -> Absence {
     let Some(parts) = number.parts() else { return Absence::Unknown };
@@ -135,7 +143,19 @@ pub fn absence(number: &SequenceNumber, retention_hours: i32, now: i64) -> Absen
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kinesis::primitives::Blob;
+
     use super::*;
+
+    #[test]
+    fn an_arrival_is_rounded_to_its_millisecond() {
+        for millisecond in 0..1000 {
+            let seconds = format!("1795452960.{millisecond:03}").parse().unwrap();
+            let record = Record::builder().sequence_number("1").data(Blob::new(""));
+            let record = record.approximate_arrival_timestamp(DateTime::from_secs_f64(seconds)).build().unwrap();
+            assert_eq!(arrival_ms(&record), 1_795_452_960_000 + millisecond);
+        }
+    }
 
     #[test]
     fn a_record_has_expired_if_it_was_put_before_the_retention_period() {
