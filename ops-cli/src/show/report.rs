@@ -74,20 +74,21 @@ impl Report {
         let Some(HashKey { value, shard_id, is_in_records_shard }) = &self.hash_key else {
             return writeln!(to, "hash key   unknown, because the record has no partition key");
         };
-        write!(to, "hash key   {value}, the MD5 of the partition key: ")?;
+        writeln!(to, "hash key   {value}, the MD5 of the key")?;
         match is_in_records_shard {
-            Some(false) => writeln!(to, "in {shard_id}; the record was put here with an explicit hash key"),
+            Some(false) => writeln!(to, "shard      {shard_id}, but the record was put here with an explicit hash key"),
             Some(true) if *shard_id != self.shard_id => {
-                writeln!(to, "in the record's shard, which is closed; now in {shard_id}")
+                writeln!(to, "shard      the record's, which is closed; now {shard_id}")
             }
-            _ => writeln!(to, "in {shard_id}"),
+            _ => writeln!(to, "shard      {shard_id}"),
         }
     }
 
     fn lines_text(&self, to: &mut dyn Write) -> io::Result<()> {
         let Self { log_group, log_from, log_to, settings, .. } = self;
         writeln!(to, "settings   {settings}")?;
-        writeln!(to, "log        {log_group} from {log_from} to {log_to}")?;
+        writeln!(to, "log        {log_group}")?;
+        writeln!(to, "searched   {log_from} to {log_to}")?;
         for line in &self.lines {
             writeln!(to)?;
             let number = line.sub_sequence_number.map(|number| format!("of sub-record {number}: ")).unwrap_or_default();
@@ -109,8 +110,10 @@ impl Report {
 }
 
 impl Render for Report {
-    const HEADINGS: &'static [&'static str] =
-        &["record", "stream", "arrival", "key", "hash", "size", "data", "settings", "log", "line", "other"];
+    const HEADINGS: &'static [&'static str] = &[
+        "record", "stream", "arrival", "key", "hash", "shard", "size", "data", "settings", "log", "searched", "line",
+        "other",
+    ];
 
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let Self { stream, shard_id, sequence_number, arrival, bytes, data_bytes, .. } = self;
