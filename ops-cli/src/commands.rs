@@ -10,6 +10,8 @@ pub mod local;
 pub mod plan;
 pub mod provision;
 pub mod publish;
+pub mod redrive;
+pub mod show;
 pub mod status;
 pub mod tail;
 pub mod teardown;
@@ -31,6 +33,8 @@ pub enum Command {
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
+    Show(show::Show),
+    Redrive(redrive::Redrive),
     Status(status::Status),
     Teardown(teardown::Teardown),
     IamPolicy(iam_policy::IamPolicy),
@@ -51,6 +55,8 @@ impl Command {
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Show(args) => show::run(global, args, output).await,
+            Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::IamPolicy(args) => iam_policy::run(global, args, output).await,

@@ -1,5 +1,6 @@
 //! A stream: its description, and the positions of its records.
 
+pub mod fetch;
 pub mod position;
 
 use aws_sdk_kinesis::types::{ShardIteratorType, StreamDescriptionSummary};
@@ -18,10 +19,7 @@ pub async fn summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSu
 
 /// The maximum bytes of a record of the stream, including its partition key.
 pub async fn record_limit(aws: &Aws, stream: &str) -> Result<usize> {
-    let summary = summary(aws, stream).await?.ok_or_else(|| {
-        Error::failed(format!("there is no stream {stream} in {}", aws.region))
-            .hint("create it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
-    })?;
+    let summary = existing(aws, stream).await?;
     Ok(summary.max_record_size_in_kib.map_or(limits::RECORD_BYTES, |kib| kib as usize * 1024))
 }
 
@@ -43,4 +41,16 @@ pub async fn count_records(aws: &Aws, stream: &str) -> Option<String> {
         }
     }
     Some(counted(count, "record"))
+}
+
+/// The time for which the stream stores records.
+pub async fn retention_hours(aws: &Aws, stream: &str) -> Result<i32> {
+    Ok(existing(aws, stream).await?.retention_period_hours)
+}
+
+async fn existing(aws: &Aws, stream: &str) -> Result<StreamDescriptionSummary> {
+    summary(aws, stream).await?.ok_or_else(|| {
+        Error::failed(format!("there is no stream {stream} in {}", aws.region))
+            .hint("create it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
+    })
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "init",
     "config",
     "plan",
@@ -13,6 +13,8 @@ const COMMANDS: [&str; 15] = [
     "publish",
     "verify",
     "tail",
+    "show",
+    "redrive",
     "status",
     "teardown",
     "iam-policy",
@@ -39,6 +41,8 @@ fn help_states_what_a_command_promises() {
         ("publish", "read = acknowledged + dead-lettered"),
         ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
+        ("show", "whether the log contains them"),
+        ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
         ("zip", "warns if Lambda cannot run it"),
