@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod completions;
+pub mod consume;
 pub mod demo;
 pub mod local;
 pub mod provision;
@@ -24,6 +25,7 @@ pub enum Command {
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
+    Consume(consume::Consume),
     Status(status::Status),
     Teardown(teardown::Teardown),
     Local(local::Local),
@@ -40,6 +42,7 @@ impl Command {
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Consume(args) => consume::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,
