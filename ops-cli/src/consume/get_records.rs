@@ -90,7 +90,7 @@ pub async fn get_records(
                 Ok(Answer::Page(page, reserved))
             }
             Err(error) => match error.code() {
-                Some("ProvisionedThroughputExceededException") => Ok(Answer::Throttled(cause(&error))),
+                Some(code) if is_throttling(code) => Ok(Answer::Throttled(cause(&error))),
                 Some("ExpiredIteratorException") => Ok(Answer::Expired),
                 _ if is_missing(&error) => Ok(Answer::Missing),
                 _ => Err(error),
@@ -120,6 +120,11 @@ pub async fn iterator(aws: &Aws, client: &Client, stream: &str, shard: &str, sta
     let Some(answer) = answer else { return Ok(None) };
     let iterator = answer.shard_iterator;
     iterator.map(Some).ok_or_else(|| Error::failed(format!("Kinesis returned no iterator for the shard {shard}")))
+}
+
+/// Whether an error code means that a shard, or an account, reads too fast (Kinesis API, GetRecords).
+fn is_throttling(code: &str) -> bool {
+    ["ProvisionedThroughputExceededException", "LimitExceededException"].contains(&code) || code.contains("Throttl")
 }
 
 /// An answer that broke off or is not one of Kinesis is requested again.

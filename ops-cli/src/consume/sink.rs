@@ -54,7 +54,7 @@ impl Selection {
 }
 
 /// The text that `--grep` searches. Binary data has none.
-fn searched<'a>(data: Data<'a>) -> &'a str {
+fn searched(data: Data<'_>) -> &str {
     match data {
         Data::Payload(Payload::Json(text) | Payload::Text(text)) | Data::Undecodable(text) => text,
         Data::Payload(_) => "",

@@ -137,7 +137,7 @@ fn line(record: &Record<'_>, writer: &LineWriter<'_>) -> String {
     String::from_utf8(line).unwrap_or_default()
 }
 
-fn binary<'a>(data: Data<'a>) -> Option<&'a [u8]> {
+fn binary(data: Data<'_>) -> Option<&[u8]> {
     match data {
         Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => Some(bytes),
         _ => None,
@@ -145,7 +145,7 @@ fn binary<'a>(data: Data<'a>) -> Option<&'a [u8]> {
 }
 
 /// The decoded bytes of a record's data.
-pub fn data_bytes<'a>(data: Data<'a>) -> &'a [u8] {
+pub fn data_bytes(data: Data<'_>) -> &[u8] {
     match data {
         Data::Payload(Payload::Json(text) | Payload::Text(text)) | Data::Undecodable(text) => text.as_bytes(),
         Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)) => bytes,
@@ -153,7 +153,7 @@ pub fn data_bytes<'a>(data: Data<'a>) -> &'a [u8] {
 }
 
 /// The data as text: unchanged if it is text, else in base64 or as a hex dump without its last line break.
-pub fn data_text<'a>(data: Data<'a>, form: BinaryForm) -> Cow<'a, str> {
+pub fn data_text(data: Data<'_>, form: BinaryForm) -> Cow<'_, str> {
     match (data, form) {
         (Data::Payload(Payload::Json(text) | Payload::Text(text)) | Data::Undecodable(text), _) => text.into(),
         (Data::Payload(Payload::Binary(bytes) | Payload::Cbor(bytes)), BinaryForm::Base64) => {
