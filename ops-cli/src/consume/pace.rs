@@ -87,6 +87,11 @@ impl Pace {
         }
     }
 
+    /// Notes an iterator that has expired. A service whose iterators always expire is not asked without a pause.
+    pub fn expired(&mut self, now: Duration) {
+        self.next = self.next.max(now + SHORTEST_BACKOFF);
+    }
+
     /// Notes a throttled read. `jitter` is a random number from 0 to 1.
     pub fn throttled(&mut self, now: Duration, jitter: f64) {
         // The first throttled read only shows that there are limits.

@@ -157,10 +157,11 @@ impl ShardReader {
                     self.shared.throttled(&self.shard.id, &cause);
                     pace.throttled(began.elapsed(), fastrand::f64());
                 }
-                Answer::Expired => match self.iterator(&position).await? {
-                    Some(renewed) => iterator = renewed,
-                    None => return Ok(Some(Event::Missing)),
-                },
+                Answer::Expired => {
+                    pace.expired(began.elapsed());
+                    let Some(renewed) = self.iterator(&position).await? else { return Ok(Some(Event::Missing)) };
+                    iterator = renewed;
+                }
                 Answer::Missing => return Ok(Some(Event::Missing)),
             }
         }

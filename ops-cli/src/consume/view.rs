@@ -213,7 +213,7 @@ mod tests {
             "16:56:00.123  shard 12  user-1  {\"total\":12.50,\"items\":[\"a\",\"b\"]}\n"
         );
         let mut view = pretty(false, Some(40));
-        assert_eq!(rendered(&mut view, JSON, BinaryForm::Base64), "16:56:00  user-1  {\"total\":12.50,\"item…\n");
+        assert_eq!(rendered(&mut view, JSON, BinaryForm::Base64), "16:56:00  user-1  {\"total\":12.50,\"items…\n");
     }
 
     #[test]

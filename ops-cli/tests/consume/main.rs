@@ -50,12 +50,13 @@ impl Fixture {
         }
     }
 
-    /// Puts records with these data and a key for each, and returns their positions.
+    /// Puts records with these data, whose last word is the key, and returns their positions.
     async fn put(&self, data: &[String]) -> Vec<PutRecordsResultEntry> {
         let mut results = Vec::new();
         for data in data.chunks(500) {
             let entry = |data: &String| {
-                let entry = PutRecordsRequestEntry::builder().partition_key(format!("key of {data}"));
+                let key = data.rsplit(' ').next().unwrap();
+                let entry = PutRecordsRequestEntry::builder().partition_key(key);
                 entry.data(Blob::new(data.as_bytes())).build().unwrap()
             };
             let entries = data.iter().map(entry).collect();

@@ -69,7 +69,7 @@ async fn the_last_records_over_all_shards_are_found_and_the_next_ones_follow() {
 async fn keys_and_patterns_select_records() {
     let fixture = Fixture::new(2).await;
     fixture.put(&numbered("order", 0..50)).await;
-    let run = fixture.consume(&["--key", "key of order 000007", "--key", "key of order 000008"]).ok();
+    let run = fixture.consume(&["--key", "000007", "--key", "000008"]).ok();
     assert_shown_once(run.stdout.lines(), &numbered("order", 7..9));
     assert_shown_once(fixture.consume(&["--grep", "00001[0-4]$"]).ok().stdout.lines(), &numbered("order", 10..15));
 }
