@@ -141,9 +141,9 @@ pub async fn run(global: &Global, args: &Consume, output: Output) -> Result<()> 
         }),
         Err(error) => session.finish().and(Err(error)),
     };
-    let removed = match &consumer {
-        Some(consumer) => remove(consumer).await,
-        None => Ok(()),
+    let outcome = match &consumer {
+        Some(consumer) => with_removal(outcome, remove(consumer).await),
+        None => outcome,
     };
     if let Some(summary) = session.sink().summary() {
         match serde_json::to_string(&summary) {
@@ -151,7 +151,7 @@ pub async fn run(global: &Global, args: &Consume, output: Output) -> Result<()> 
             _ => note_outcome(&summary),
         }
     }
-    outcome.and(removed).and_then(|()| session.sink().progress.outcome())
+    outcome.and_then(|()| session.sink().progress.outcome())
 }
 
 enum End {
@@ -159,6 +159,14 @@ enum End {
     Closed,
     Interrupted,
     Over,
+}
+
+/// The outcome of a run and of the removal of its consumer. A consumer that costs money is named in any case.
+fn with_removal(outcome: Result<()>, removed: Result<()>) -> Result<()> {
+    if let (Err(_), Err(error)) = (&outcome, &removed) {
+        note(&format!("{}; {}", error.message, error.hint.as_deref().unwrap_or_default()));
+    }
+    outcome.and(removed)
 }
 
 /// Removes the consumer. Another interrupt leaves it.

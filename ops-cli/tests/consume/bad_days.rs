@@ -118,7 +118,7 @@ async fn records_of_ten_mebibytes_are_read_in_bounded_memory() {
     let update = fixture.kinesis.update_max_record_size().stream_arn(&arn).max_record_size_in_kib(10_240);
     update.send().await.unwrap();
     fixture.active().await;
-    const COUNT: usize = 24;
+    const COUNT: usize = 10;
     for n in 0..COUNT {
         fixture.put_one(&format!("key {n}"), &vec![b'x'; (10 << 20) - 10]).await;
     }
