@@ -13,7 +13,9 @@ const BYTES_PER_SECOND: f64 = limits::SHARD_READ_BYTES_PER_SECOND as f64;
 const READS_PER_SECOND: f64 = limits::SHARD_READS_PER_SECOND as f64;
 
 /// The data that one read asks for where there are limits. A larger read would close the shard to others for longer.
-const READ_BYTES: f64 = BYTES_PER_SECOND / 2.0;
+const READ_BYTES: f64 = BYTES_PER_SECOND / READS_PER_SECOND;
+/// The records of the first read, whose size is not known.
+const FIRST_RECORDS: usize = 10;
 
 /// The pauses at the tip of a shard: after records, and after none.
 const BUSY_PAUSE: Duration = Duration::from_millis(250);
@@ -25,7 +27,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 
 const SMALLEST_SHARE: f64 = 0.1;
 const SHARE_LOST: f64 = 0.7;
-const SHARE_REGAINED: f64 = 0.02;
+const SHARE_REGAINED: f64 = 0.01;
 
 /// The result of one read.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,7 @@ impl Pace {
             Some(average) if self.is_limited => {
                 ((READ_BYTES / average.max(1.0)) as usize).clamp(1, limits::GET_RECORDS_RECORDS)
             }
+            None if self.is_limited => FIRST_RECORDS,
             _ => limits::GET_RECORDS_RECORDS,
         }
     }
@@ -142,7 +145,8 @@ mod tests {
             let now = Duration::from_millis(tick);
             if other_bytes > 0 && now >= other_next {
                 other_throttled += usize::from(!shard.read(other_bytes, now));
-                other_next = now + Duration::from_secs(1);
+                // About once a second, but not in step with the reader.
+                other_next = now + Duration::from_millis(600 + (tick * 7919 % 1000) * 4 / 5);
             }
             if !pace.wait(now).is_zero() {
                 continue;

@@ -41,7 +41,7 @@ async fn server_errors_dropped_answers_and_truncated_ones_lose_and_repeat_nothin
     fixture.endpoint.faults("DELETE", "");
     let answers = AtomicUsize::new(0);
     let proxy = Proxy::start(&fixture.endpoint, move |request| match request.operation.as_str() {
-        "GetRecords" if answers.fetch_add(1, Ordering::Relaxed) % 2 == 0 => Answer::Half,
+        "GetRecords" if answers.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => Answer::Half,
         _ => Answer::Forward,
     });
     assert_shown_once(proxy.run(&["consume"]).ok().stdout.lines(), &put);
@@ -124,10 +124,11 @@ async fn records_of_ten_mebibytes_are_read_in_bounded_memory() {
     }
     let (lines, peak) = read_and_measure(&fixture.endpoint, &["consume"]);
     assert_eq!(lines, COUNT);
-    assert!(peak <= 64 * 1024, "{peak} KiB");
+    // The program itself, which is larger in a development build, needs less than 16 MiB.
+    assert!(peak <= 48 * 1024, "{peak} KiB");
 }
 
-/// Runs a command, and returns the number of its lines and the peak of its resident KiB.
+/// Runs a command, and returns the number of its lines and the peak of its resident KiB, without the program.
 fn read_and_measure(endpoint: &Endpoint, arguments: &[&str]) -> (usize, u64) {
     use std::io::Read;
     let mut child = endpoint.ops(arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
@@ -140,7 +141,7 @@ fn read_and_measure(endpoint: &Endpoint, arguments: &[&str]) -> (usize, u64) {
         }
         lines += buffer[..read].iter().filter(|&&byte| byte == b'\n').count();
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
         peak = peak.max(resident.map_or(0, |kib| kib.trim().parse().unwrap()));
     }
     assert!(child.wait().unwrap().success());
