@@ -138,7 +138,10 @@ impl Page {
                 sequence_number: push(record.sequence_number.as_bytes()),
                 partition_key: Some(key.as_bytes()).filter(|key| !key.is_empty()).map(&mut push),
                 data: push(record.data.as_ref()),
-                arrival_ms: record.approximate_arrival_timestamp.and_then(|time| time.to_millis().ok()),
+                // Rounded: 1.485 seconds are less than 1485 ms as a binary fraction.
+                arrival_ms: record
+                    .approximate_arrival_timestamp
+                    .map(|time| (time.as_secs_f64() * 1000.0).round() as i64),
             };
             page.bytes += key.len() + record.data.as_ref().len();
             page.entries.push(entry);
