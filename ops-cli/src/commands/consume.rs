@@ -41,7 +41,7 @@ Examples:
 Directives of --format, by kcat's letters where they fit:
   %t stream             %k partition key      %s data               %v the function's line, in JSON
   %p shard              %K its length         %S its length         %a time of arrival
-  %o sequence number    %h explicit hash key  %% percent            %T the same in epoch milliseconds
+  %o sequence number    %h explicit hash key  %% percent            %T arrival in epoch ms
   %i index in the aggregate                   \\n \\t \\r \\0 \\\\ \\xHH escapes
 A value that a record does not have is -. No line break is added.
 
