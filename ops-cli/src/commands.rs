@@ -7,6 +7,8 @@ pub mod demo;
 pub mod local;
 pub mod provision;
 pub mod publish;
+pub mod redrive;
+pub mod show;
 pub mod status;
 pub mod tail;
 pub mod teardown;
@@ -26,6 +28,8 @@ pub enum Command {
     Verify(verify::Verify),
     Tail(tail::Tail),
     Consume(consume::Consume),
+    Show(show::Show),
+    Redrive(redrive::Redrive),
     Status(status::Status),
     Teardown(teardown::Teardown),
     Local(local::Local),
@@ -43,6 +47,8 @@ impl Command {
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
             Self::Consume(args) => consume::run(global, args, output).await,
+            Self::Show(args) => show::run(global, args, output).await,
+            Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,

@@ -1,5 +1,6 @@
 //! A stream: its description, and the positions of its records.
 
+pub mod fetch;
 pub mod position;
 
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
@@ -18,8 +19,24 @@ pub async fn summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSu
 
 /// The maximum bytes of a record of the stream, including its partition key.
 pub async fn record_limit(aws: &Aws, stream: &str) -> Result<usize> {
-    let Some(summary) = summary(aws, stream).await? else { return Err(not_found(aws, stream).await) };
+    let summary = existing(aws, stream).await?;
     Ok(summary.max_record_size_in_kib.map_or(limits::RECORD_BYTES, |kib| kib as usize * 1024))
+}
+
+/// The time for which the stream stores records.
+pub async fn retention_hours(aws: &Aws, stream: &str) -> Result<i32> {
+    Ok(existing(aws, stream).await?.retention_period_hours)
+}
+
+/// The stream's summary.
+///
+/// # Errors
+/// The stream does not exist.
+pub async fn existing(aws: &Aws, stream: &str) -> Result<StreamDescriptionSummary> {
+    match summary(aws, stream).await? {
+        Some(summary) => Ok(summary),
+        None => Err(not_found(aws, stream).await),
+    }
 }
 
 /// The number of pages of stream names that are read to suggest one.

@@ -5,12 +5,14 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "provision",
     "publish",
     "verify",
     "tail",
     "consume",
+    "show",
+    "redrive",
     "status",
     "teardown",
     "local",
@@ -37,6 +39,8 @@ fn help_states_what_a_command_promises() {
         ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
         ("consume", "it says so and reads more slowly"),
+        ("show", "whether the log contains them"),
+        ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
         ("zip", "warns if Lambda cannot run it"),

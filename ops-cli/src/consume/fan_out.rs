@@ -55,9 +55,7 @@ impl Consumer {
     /// # Errors
     /// A consumer of this name exists: it belongs to another program.
     pub async fn register(&self) -> Result<String> {
-        let Some(summary) = stream::summary(&self.aws, &self.stream).await? else {
-            return Err(stream::not_found(&self.aws, &self.stream).await);
-        };
+        let summary = stream::existing(&self.aws, &self.stream).await?;
         let stream_arn = self.stream_arn.get_or_init(async || summary.stream_arn).await.clone();
         if self.status(&stream_arn).await?.is_some() {
             return Err(self.exists());
