@@ -43,9 +43,11 @@ impl FrequentKeys {
         self.subtracted
     }
 
-    /// Returns the keys with the largest counts, the largest first. A count is at most [`Self::error`] too small.
+    /// Returns the keys with the largest counts, the largest first. A count is at most [`Self::error`] too small, and a key whose
+    /// count is not larger than that may be as frequent as any other.
     pub fn top(&self, count: usize) -> Vec<(&str, u64)> {
-        let mut keys: Vec<_> = self.counts.iter().map(|(key, count)| (&**key, *count)).collect();
+        let certain = self.counts.iter().filter(|(_, count)| **count > self.subtracted);
+        let mut keys: Vec<_> = certain.map(|(key, count)| (&**key, *count)).collect();
         keys.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         keys.truncate(count);
         keys
