@@ -14,6 +14,8 @@ const READS_PER_SECOND: f64 = limits::SHARD_READS_PER_SECOND as f64;
 
 /// The data that one read asks for where there are limits. A larger read would close the shard to others for longer.
 const READ_BYTES: f64 = BYTES_PER_SECOND / READS_PER_SECOND;
+/// How late a read may be without delaying the next one.
+const LATENESS: Duration = Duration::from_millis(100);
 /// The records of the first read, whose size is not known.
 const FIRST_RECORDS: usize = 10;
 
@@ -81,7 +83,8 @@ impl Pace {
         }
         if self.is_limited {
             let seconds = (reading.bytes as f64 / BYTES_PER_SECOND).max(1.0 / READS_PER_SECOND) / self.share;
-            self.next = self.next.max(reading.sent) + Duration::from_secs_f64(seconds);
+            let planned = self.next.max(reading.sent.saturating_sub(LATENESS));
+            self.next = planned + Duration::from_secs_f64(seconds);
             self.share = (self.share + SHARE_REGAINED).min(1.0);
         }
         if reading.is_at_tip {
