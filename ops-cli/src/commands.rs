@@ -3,6 +3,7 @@
 pub mod build;
 pub mod completions;
 pub mod config;
+pub mod consume;
 pub mod demo;
 pub mod iam_policy;
 pub mod init;
@@ -33,6 +34,7 @@ pub enum Command {
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
+    Consume(consume::Consume),
     Show(show::Show),
     Redrive(redrive::Redrive),
     Status(status::Status),
@@ -55,6 +57,7 @@ impl Command {
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Consume(args) => consume::run(global, args, output).await,
             Self::Show(args) => show::run(global, args, output).await,
             Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,

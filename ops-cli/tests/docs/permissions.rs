@@ -133,6 +133,7 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     compare(&table["plan"], &of(&["plan"]));
     compare(&table["publish"], &of(&["publish", "a record"]));
     compare(&table["tail"], &of(&["tail"]));
+    compare(&table["consume"], &of(&["consume"]));
     compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
     compare(&table["status"], &of(&["status"]));
     let (position, document) = record(&endpoint);
