@@ -1,6 +1,8 @@
 //! The function's code: builds its binary, packs it into a zip, and checks that a zip can run.
 
 mod build;
+#[allow(dead_code, reason = "`provision` and `deploy` use it next")]
+pub mod release;
 mod zip;
 
 pub use build::build;
