@@ -279,7 +279,7 @@ async fn a_file_with_other_content_is_not_written_to() {
         let other = file("something-else", content);
         for option in ["--resume", "--receipts", "--dead-letter"] {
             let run = endpoint.run(["publish", "x", option, text(&other)]);
-            run.failed(2, text(&other), "name");
+            run.failed(2, text(&other), "use ");
             assert_eq!(std::fs::read_to_string(&other).unwrap(), content, "{option}");
         }
     }
