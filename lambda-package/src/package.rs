@@ -57,6 +57,14 @@ impl Package {
         }
     }
 
+    /// What `bootstrap` needs; `None` if it is not an executable.
+    pub fn executable(&self) -> Option<&Elf> {
+        match &self.bootstrap {
+            Some(Bootstrap::Executable(elf)) => Some(elf),
+            _ => None,
+        }
+    }
+
     /// Checks that a function of `architecture` with a runtime `provided.*` can run on `platform`.
     ///
     /// # Errors
@@ -82,7 +90,8 @@ impl Package {
         }
         match (elf.newest_glibc, platform.glibc) {
             (Some(needs), Some(has)) if needs > has && !elf.is_static => {
-                Err(PackageError::NewerGlibc { needs, what: what(), has })
+                let symbol = elf.newest_symbol.clone().unwrap_or_default();
+                Err(PackageError::NewerGlibc { needs, symbol, what: what(), has })
             }
             _ => Ok(()),
         }
@@ -217,7 +226,12 @@ pub mod tests {
         old.name = "an old image".into();
         old.glibc = Some((2, 4));
         let error = check(&own_executable(), &old).unwrap_err();
-        assert!(error.contains("needs glibc 2.") && error.contains("but an old image has 2.4"), "{error}");
+        assert!(
+            error.contains("@GLIBC_2.")
+                && error.contains("needs glibc 2.")
+                && error.contains("but an old image has 2.4"),
+            "{error}"
+        );
         old.glibc = None;
         assert_eq!(check(&own_executable(), &old), Ok(()));
     }

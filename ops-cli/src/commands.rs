@@ -1,16 +1,15 @@
 //! The commands. Each is one file, which holds its options, its help and its work.
 
-pub mod build;
 pub mod completions;
 pub mod demo;
 pub mod local;
+pub mod package;
 pub mod provision;
 pub mod publish;
 pub mod status;
 pub mod tail;
 pub mod teardown;
 pub mod verify;
-pub mod zip;
 
 use clap::Subcommand;
 
@@ -28,8 +27,7 @@ pub enum Command {
     Teardown(teardown::Teardown),
     Local(local::Local),
     Demo(demo::Demo),
-    Build(build::Build),
-    Zip(zip::Zip),
+    Package(package::Package),
     Completions(completions::Completions),
 }
 
@@ -44,8 +42,7 @@ impl Command {
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,
             Self::Demo(_) => demo::run(global, output).await,
-            Self::Build(args) => build::run(args, output),
-            Self::Zip(args) => zip::run(args, output),
+            Self::Package(args) => package::run(args, output),
             Self::Completions(args) => completions::run(args),
         }
     }

@@ -5,8 +5,8 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 11] =
-    ["provision", "publish", "verify", "tail", "status", "teardown", "local", "demo", "build", "zip", "completions"];
+const COMMANDS: [&str; 10] =
+    ["provision", "publish", "verify", "tail", "status", "teardown", "local", "demo", "package", "completions"];
 
 #[test]
 fn every_command_has_examples() {
@@ -26,7 +26,7 @@ fn help_states_what_a_command_promises() {
         ("tail", "late ones included"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
-        ("zip", "warns if Lambda cannot run it"),
+        ("package", "checks that Lambda can run the binary"),
     ] {
         let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
         let words: Vec<_> = help.split_whitespace().collect();

@@ -23,7 +23,7 @@ async fn main() {
     }
     let chosen = |table: &str| args.is_empty() || args.iter().any(|arg| arg == table);
     let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-endpoint.zip");
-    json(&["zip", "--out", zip.to_str().unwrap()]);
+    json(&["package", "--this-machine", "--out", zip.to_str().unwrap()]);
     println!("machine: {}", machine());
     let peers = if chosen("beside") || chosen("latency") { server::peers() } else { Vec::new() };
     if chosen("beside") {

@@ -1,7 +1,7 @@
 use std::io::{self, Cursor, Write};
 use std::path::Path;
 
-use lambda_package::{Architecture, Package, PackageError, Platform};
+use lambda_package::{Architecture, Elf, Package, PackageError, Platform};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -30,7 +30,7 @@ pub fn load(path: &Path, target: Target) -> Result<FunctionZip> {
     check(zip, path, target)
 }
 
-const CREATE_ONE: &str = "create the zip with `ops-cli zip` in a checkout of this project";
+const CREATE_ONE: &str = "create the zip with `ops-cli package` in a checkout of this project";
 
 /// The platform that runs the function.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,15 @@ pub enum Target {
     ThisMachine,
 }
 
+impl Target {
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Lambda => "Lambda",
+            Self::ThisMachine => "this machine",
+        }
+    }
+}
+
 /// A function's zip that can run.
 #[derive(Debug, Clone)]
 pub struct FunctionZip {
@@ -47,6 +56,9 @@ pub struct FunctionZip {
     /// Base64 of the zip's SHA-256, as Lambda reports it.
     pub sha256: String,
     pub architecture: Architecture,
+    /// What `bootstrap` needs; `None` for a script.
+    pub executable: Option<Elf>,
+    pub unpacked_bytes: u64,
 }
 
 /// Checks that a zip can run on a target. `path` names the zip in errors.
@@ -60,9 +72,10 @@ pub fn check(zip: Vec<u8>, path: &Path, target: Target) -> Result<FunctionZip> {
     };
     let platform = platform.as_ref().unwrap_or_else(|| Platform::host());
     package.check_bootstrap(architecture, platform).map_err(rejected)?;
-    Ok(FunctionZip { sha256: sha256(&zip), bytes: zip, architecture })
+    let (executable, unpacked_bytes) = (package.executable().cloned(), package.unpacked_bytes);
+    Ok(FunctionZip { sha256: sha256(&zip), bytes: zip, architecture, executable, unpacked_bytes })
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+fn sha256(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(Sha256::digest(bytes))
 }

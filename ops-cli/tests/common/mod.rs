@@ -247,7 +247,7 @@ pub fn function_zip() -> &'static Path {
         let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstrap.zip");
         // Renamed when it is complete, because the tests of another file may read it.
         let packed = zip.with_extension(std::process::id().to_string());
-        Run::of(ops_cli().args(["zip", "--out"]).arg(&packed)).ok();
+        Run::of(ops_cli().args(["package", "--this-machine", "--out"]).arg(&packed)).ok();
         std::fs::rename(&packed, &zip).unwrap();
         zip
     })

@@ -87,7 +87,10 @@ fn another_zip() -> PathBuf {
     binary.extend(b"another build");
     std::fs::write(folder.join("bootstrap"), binary).unwrap();
     let zip = folder.join("bootstrap.zip");
-    Run::of(ops_cli().args(["zip", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip)).ok();
+    Run::of(
+        ops_cli().args(["package", "--this-machine", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip),
+    )
+    .ok();
     zip
 }
 
