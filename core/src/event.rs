@@ -1,4 +1,4 @@
-//! Reads the event that Lambda sends for a Kinesis batch.
+//! Reads and writes the event that Lambda sends for a Kinesis batch.
 //!
 //! ```
 //! use kinesis_event_logger_core::Event;
@@ -21,6 +21,7 @@
 mod error;
 mod record;
 mod template;
+mod writer;
 
 use crate::json::Reader;
 
@@ -31,6 +32,7 @@ use template::Template;
 pub use crate::json::JsonKind;
 pub use error::EventError;
 pub use record::{EventRecord, RecordProblem};
+pub use writer::{EventSource, EventWriter, MAX_EVENT_BYTES, NewRecord, epoch_seconds};
 
 /// A Kinesis event, as Lambda or EventBridge Pipes sends it.
 ///

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! # Modules
-//! - [`event`] reads the event of Lambda or EventBridge Pipes, record by record.
+//! - [`event`] reads the event of Lambda or EventBridge Pipes, record by record, and writes that of Lambda.
 //! - [`decode`] unpacks a record: base64, KPL aggregates, gzip, zstd. It also builds aggregates.
 //! - [`shape`] knows the JSON of other services: CloudWatch Logs subscriptions and DynamoDB changes.
 //! - [`redact`] replaces values by key name or JSON pointer.

@@ -1,18 +1,13 @@
-//! The event that a function gets for a batch. It is written into one buffer: base64, decimal sequence numbers and seconds
-//! with a fraction exist only here.
+//! The event that a function gets for a batch. `core` writes it; this module gives the records their sequence numbers.
 
 use bytes::Bytes;
+use kinesis_event_logger_core::event::{EventSource, EventWriter, NewRecord};
 
 use super::record::Record;
 use super::window::Window;
 use crate::kinesis::{RecordRef, SequenceText, ShardSequence};
 
-/// Bytes of an event. A batch ends before the record that would exceed it.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html>
-pub const MAX_EVENT_BYTES: usize = kinesis_event_logger_core::limits::INVOCATION_PAYLOAD_BYTES;
-
-const BEGIN: &str = r#"{"Records":["#;
-const END: &str = "]}";
+pub use kinesis_event_logger_core::event::MAX_EVENT_BYTES;
 
 /// The values that all records of an event share.
 pub struct EventFields<'a> {
@@ -25,7 +20,7 @@ pub struct EventFields<'a> {
 }
 
 impl EventFields<'_> {
-    /// The event of these records. The order of keys is AWS's.
+    /// The event of these records.
     pub fn event(&self, records: &[Record]) -> Bytes {
         self.bytes(records).into()
     }
@@ -44,78 +39,32 @@ impl EventFields<'_> {
         self.sequence.number(record.counter, record.arrival / 1000)
     }
 
-    fn bytes(&self, records: &[Record]) -> Vec<u8> {
-        let size: usize = records.iter().map(|record| self.size(record.as_ref())).sum();
-        let mut event = Vec::with_capacity(BEGIN.len() + size + END.len());
-        event.extend_from_slice(BEGIN.as_bytes());
-        let begin_id = format!(r#"}},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"{}:"#, self.shard_id);
-        let after_id = format!(
-            r#"","eventName":"aws:kinesis:record","invokeIdentityArn":"{}","awsRegion":"{}","eventSourceARN":"{}"}}"#,
-            self.role_arn, self.region, self.event_source_arn
-        );
-        for (index, record) in records.iter().enumerate() {
-            if index > 0 {
-                event.push(b',');
-            }
-            self.write(&mut event, record.as_ref(), &begin_id, &after_id);
-        }
-        event.extend_from_slice(END.as_bytes());
-        event
-    }
-
-    /// Writes one record. `begin_id` and `after_id` are what stands around the second sequence number.
-    fn write(&self, event: &mut Vec<u8>, record: RecordRef<'_>, begin_id: &str, after_id: &str) {
-        let number = self.sequence_number(record);
-        event.extend_from_slice(br#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"#);
-        write_json_string(event, record.partition_key);
-        event.extend_from_slice(br#","sequenceNumber":""#);
-        event.extend_from_slice(number.as_str().as_bytes());
-        event.extend_from_slice(br#"","data":""#);
-        base64_simd::STANDARD.encode_append(record.data, event);
-        event.extend_from_slice(br#"","approximateArrivalTimestamp":"#);
-        event.extend_from_slice(seconds(record.arrival).as_bytes());
-        event.extend_from_slice(begin_id.as_bytes());
-        event.extend_from_slice(number.as_str().as_bytes());
-        event.extend_from_slice(after_id.as_bytes());
-    }
-
     /// Bytes that a record needs in an event, with its comma. Never less than it needs.
     pub fn size(&self, record: RecordRef<'_>) -> usize {
-        const FIXED: usize = 330;
-        const SEQUENCE_NUMBER: usize = 56;
-        FIXED
-            + self.shard_id.len()
-            + self.role_arn.len()
-            + self.region.len()
-            + self.event_source_arn.len()
-            + 2 * SEQUENCE_NUMBER
-            + json_string_length(record.partition_key)
-            + record.data.len().div_ceil(3) * 4
+        // Every sequence number has this length. Computing the record's own would take longer than everything else here.
+        const SEQUENCE_NUMBER: &str = "49590338271490256608559692538361571095921575989136588898";
+        self.source().record_bytes(&new_record(record, SEQUENCE_NUMBER))
+    }
+
+    fn bytes(&self, records: &[Record]) -> Vec<u8> {
+        let size = records.iter().map(|record| self.size(record.as_ref())).sum();
+        let mut writer = EventWriter::new(&self.source(), size);
+        for record in records {
+            let record = record.as_ref();
+            writer.push(&new_record(record, self.sequence_number(record).as_str()));
+        }
+        writer.finish()
+    }
+
+    fn source(&self) -> EventSource<'_> {
+        let Self { region, event_source_arn: arn, shard_id, role_arn, .. } = *self;
+        EventSource { region, arn, shard_id, role_arn }
     }
 }
 
-/// Milliseconds as seconds, with as many digits of the fraction as are needed.
-pub fn seconds(milliseconds: u64) -> String {
-    (milliseconds as f64 / 1000.0).to_string()
-}
-
-/// Whether a text is the same in JSON, but for the quotes.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
-}
-
-fn write_json_string(json: &mut Vec<u8>, text: &str) {
-    if is_plain(text) {
-        json.push(b'"');
-        json.extend_from_slice(text.as_bytes());
-        json.push(b'"');
-    } else {
-        json.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
-    }
-}
-
-fn json_string_length(text: &str) -> usize {
-    if is_plain(text) { text.len() + 2 } else { serde_json::Value::from(text).to_string().len() }
+fn new_record<'a>(record: RecordRef<'a>, sequence_number: &'a str) -> NewRecord<'a> {
+    let RecordRef { arrival: arrival_ms, partition_key, data, .. } = record;
+    NewRecord { partition_key: Some(partition_key), sequence_number, arrival_ms, data }
 }
 
 #[cfg(test)]
@@ -150,23 +99,5 @@ mod tests {
             assert_eq!((&event["state"]["n"], &event["shardId"]), (&1.into(), &FIELDS.shard_id.into()));
             assert_eq!(event["isFinalInvokeForWindow"], records.is_empty());
         }
-    }
-
-    #[test]
-    fn any_partition_key_makes_valid_json() {
-        let keys = ["\"\\\n\u{0}", "ü\u{2028}", "plain", "\u{7f}"];
-        let records: Vec<Record> = keys.iter().map(|key| record(key, b"")).collect();
-        let event: serde_json::Value = serde_json::from_slice(&FIELDS.event(&records)).unwrap();
-        for (index, key) in keys.iter().enumerate() {
-            assert_eq!(event["Records"][index]["kinesis"]["partitionKey"], *key);
-        }
-    }
-
-    #[test]
-    fn the_size_is_never_less_than_what_is_written() {
-        let records = [record("1", b"Hello"), record("\u{1}key", &[0; 751])];
-        let size: usize = records.iter().map(|record| FIELDS.size(record.as_ref())).sum();
-        let written = FIELDS.event(&records).len();
-        assert!(written <= BEGIN.len() + END.len() + size && written + 100 > size, "{written} of {size}");
     }
 }

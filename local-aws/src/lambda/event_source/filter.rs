@@ -3,9 +3,10 @@
 
 mod pattern;
 
+use kinesis_event_logger_core::event::epoch_seconds;
 use serde_json::{Map, Value, json};
 
-use super::event::{EventFields, seconds};
+use super::event::EventFields;
 use crate::error::AwsError;
 use crate::kinesis::RecordRef;
 use crate::lambda::errors::invalid_parameter;
@@ -104,7 +105,7 @@ fn member(name: &str, record: RecordRef<'_>, fields: &EventFields<'_>) -> Option
         "kinesisSchemaVersion" | "eventVersion" => json!("1.0"),
         "partitionKey" => json!(record.partition_key),
         "sequenceNumber" => json!(fields.sequence_number(record)),
-        "approximateArrivalTimestamp" => serde_json::from_str(&seconds(record.arrival)).ok()?,
+        "approximateArrivalTimestamp" => serde_json::from_str(&epoch_seconds(record.arrival)).ok()?,
         "eventSource" => json!("aws:kinesis"),
         "eventID" => json!(format!("{}:{}", fields.shard_id, fields.sequence_number(record))),
         "eventName" => json!("aws:kinesis:record"),
