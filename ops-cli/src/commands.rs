@@ -2,14 +2,18 @@
 
 pub mod completions;
 pub mod demo;
+pub mod deploy;
+pub mod invoke;
 pub mod local;
 pub mod package;
 pub mod provision;
 pub mod publish;
+pub mod rollback;
 pub mod status;
 pub mod tail;
 pub mod teardown;
 pub mod verify;
+pub mod versions;
 
 use clap::Subcommand;
 
@@ -28,6 +32,10 @@ pub enum Command {
     Local(local::Local),
     Demo(demo::Demo),
     Package(package::Package),
+    Deploy(deploy::Deploy),
+    Versions(versions::Versions),
+    Rollback(rollback::Rollback),
+    Invoke(invoke::Invoke),
     Completions(completions::Completions),
 }
 
@@ -43,6 +51,10 @@ impl Command {
             Self::Local(args) => local::run(global, args, output).await,
             Self::Demo(_) => demo::run(global, output).await,
             Self::Package(args) => package::run(args, output),
+            Self::Deploy(args) => deploy::run(global, args, output).await,
+            Self::Versions(_) => versions::run(global, output).await,
+            Self::Rollback(args) => rollback::run(global, args, output).await,
+            Self::Invoke(args) => invoke::run(global, args, output).await,
             Self::Completions(args) => completions::run(args),
         }
     }

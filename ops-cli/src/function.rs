@@ -3,7 +3,6 @@
 
 mod build;
 mod linkage;
-#[allow(dead_code, reason = "`provision` and `deploy` use it next")]
 pub mod release;
 mod zip;
 

@@ -4,6 +4,7 @@ mod allocator;
 mod arguments;
 mod aws;
 mod commands;
+mod deploy;
 mod endpoint;
 mod error;
 mod event_line;

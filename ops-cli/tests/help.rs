@@ -5,8 +5,22 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 10] =
-    ["provision", "publish", "verify", "tail", "status", "teardown", "local", "demo", "package", "completions"];
+const COMMANDS: [&str; 14] = [
+    "provision",
+    "publish",
+    "verify",
+    "tail",
+    "status",
+    "teardown",
+    "local",
+    "demo",
+    "package",
+    "deploy",
+    "versions",
+    "rollback",
+    "invoke",
+    "completions",
+];
 
 #[test]
 fn every_command_has_examples() {
@@ -27,6 +41,9 @@ fn help_states_what_a_command_promises() {
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
         ("package", "checks that Lambda can run the binary"),
+        ("deploy", "If the check fails, `live` stays"),
+        ("rollback", "or to the given version"),
+        ("invoke", "Nothing is put on the stream"),
     ] {
         let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
         let words: Vec<_> = help.split_whitespace().collect();

@@ -16,7 +16,7 @@ pub const LIVE: &str = "live";
 pub const LATEST: &str = "$LATEST";
 
 /// How long a version may take to become active, or `$LATEST` to end an update.
-const DEADLINE: Duration = Duration::from_secs(300);
+pub const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The releases of one function.
 #[derive(Clone, Copy)]
@@ -106,30 +106,41 @@ impl Releases<'_> {
         }))
     }
 
-    /// Points `live` to a route, and creates it if it does not exist. `before` is the alias as it was read: if another process has
-    /// moved it meanwhile, this fails.
-    pub async fn point_live(self, route: &Route, before: Option<&Alias>) -> Result<()> {
+    /// Points `live` to a route, creates it if it does not exist, and returns it. `before` is the alias as it was read: if another
+    /// process has moved it meanwhile, this fails.
+    pub async fn point_live(self, route: &Route, before: Option<&Alias>) -> Result<Alias> {
         let doing = format!("point the alias {LIVE} to version {}", route.version);
         let weights = route.canary.iter().map(|(version, share)| (version.clone(), *share)).collect();
         let routing = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(weights)).build();
         let lambda = self.aws.lambda();
-        let Some(before) = before else {
-            let request = lambda.create_alias().function_name(self.function).name(LIVE);
-            let request = request.function_version(&route.version).routing_config(routing);
-            return self.aws.change(doing, || request.clone().send()).await.map(drop);
+        let alias = |revision| Alias { name: LIVE.to_owned(), route: route.clone(), revision };
+        let error = match before {
+            None => {
+                let request = lambda.create_alias().function_name(self.function).name(LIVE);
+                let request = request.function_version(&route.version).routing_config(routing);
+                match self.aws.retry.call(&doing, || request.clone().send()).await {
+                    Ok(created) => return Ok(alias(created.revision_id)),
+                    Err(error) => Error::aws(&doing, error),
+                }
+            }
+            Some(before) => {
+                let request = lambda.update_alias().function_name(self.function).name(LIVE);
+                let request = request.function_version(&route.version).routing_config(routing);
+                let request = request.set_revision_id(before.revision.clone());
+                match self.aws.retry.call(&doing, || request.clone().send()).await {
+                    Ok(updated) => return Ok(alias(updated.revision_id)),
+                    Err(error) => Error::aws(&doing, error),
+                }
+            }
         };
-        let request = lambda.update_alias().function_name(self.function).name(LIVE);
-        let request = request.function_version(&route.version).routing_config(routing);
-        let request = request.set_revision_id(before.revision.clone());
-        let Err(error) = self.aws.retry.call(&doing, || request.clone().send()).await else { return Ok(()) };
-        // An earlier attempt whose answer was lost has changed the revision too.
-        let now = self.live().await?;
-        if now.as_ref().is_some_and(|now| now.route == *route) {
-            return Ok(());
+        // An attempt whose answer was lost may have changed it.
+        match self.live().await? {
+            Some(now) if now.route == *route => Ok(now),
+            now if now.as_ref().map(|now| &now.revision) != before.map(|before| &before.revision) => {
+                Err(error.hint("another process has moved the alias: run the same command again"))
+            }
+            _ => Err(error),
         }
-        let moved = now.is_some_and(|now| now.revision != before.revision);
-        let error = Error::aws(doing, error);
-        Err(if moved { error.hint("another process has moved it: run the same command again") } else { error })
     }
 
     /// The published versions, the oldest first.

@@ -112,6 +112,19 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     compare(&table["tail"], &of(&["tail"]));
     compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
     compare(&table["status"], &of(&["status"]));
+    compare(&table["invoke"], &of(&["invoke", "a record"]));
+
+    endpoint.remove_alias().await;
+    let original = function_zip().to_str().unwrap();
+    let deployed = calls_of(&endpoint, || {
+        // The first run creates the alias. The last one deletes the oldest version.
+        for zip in [original, zip.to_str().unwrap(), original] {
+            endpoint.run(["deploy", "--keep", "2", "--zip", zip]).ok();
+        }
+    });
+    compare(&table["deploy"], &deployed);
+    compare(&table["versions"], &of(&["versions"]));
+    compare(&(&table["versions"] | &table["rollback"]), &of(&["rollback"]));
 
     // A policy of the role's own, which has to go before the role.
     let iam = aws_sdk_iam::Client::new(&endpoint.sdk_config().await);
