@@ -52,7 +52,7 @@ fn share(alias: &Alias, version: &str) -> f64 {
     let canary = alias.route.canary.as_ref();
     match canary {
         Some((other, share)) if other == version => *share,
-        _ if alias.route.version == version => 1.0 - canary.map_or(0.0, |(_, share)| share),
+        _ if alias.route.version == version => 1.0 - canary.map_or(0.0, |(_, share)| *share),
         _ => 0.0,
     }
 }
