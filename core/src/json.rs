@@ -13,7 +13,7 @@ use crate::scan;
 
 pub(crate) use reader::{Reader, long_string, number_length, plain_string_length, string_literal};
 pub use validator::MAX_JSON_DEPTH;
-pub(crate) use validator::{MemberSet, is_container, validate_container};
+pub(crate) use validator::{MemberSet, is_container, is_container_sequence, next_container, validate_container};
 
 /// Splits a text into its byte order mark, which many Windows programs write, and the rest.
 pub(crate) fn split_byte_order_mark(text: &str) -> (&str, &str) {

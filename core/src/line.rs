@@ -17,7 +17,7 @@
 //! `{"timestamp":"2026-11-23T16:56:00.123Z","level":"INFO","v":1,"requestId":"…","stream":"…","shard":"shardId-…",`
 //! `"sequenceNumber":"…","partitionKey":"…","arrival":"…Z","lagMs":12,"type":"json","data":{…}}`
 //!
-//! Missing fields are omitted. `type` is `json`, `text` (`data` is a string), `binary` or `cbor` (`bytes` is the length,
+//! These are the fields of [`Envelope::FULL`]. Missing fields are omitted. `type` is `json`, `text` (`data` is a string), `binary` or `cbor` (`bytes` is the length,
 //! `data` is base64), or `undecodable` (`error` is the reason, `data` is the text in place of the data). JSON data is
 //! embedded as it was written, except that whitespace around it is removed, line breaks and tabs between its tokens become
 //! spaces, and control characters in its strings become escapes. `timestamp` and `level` are the fields that Lambda reads:
@@ -28,29 +28,36 @@
 //! fields) and `redactedWhole` (the reason why all of the data was replaced); `truncated` (the data or a name was
 //! truncated); `bytes` and `sha256` (of data that is truncated or not shown).
 //!
+//! # Envelopes
+//! [`LineOptions::envelope`] chooses the fields before the data. A line whose data shows its type omits `type` if it is not
+//! chosen. A line without any field is the data alone: with [`Envelope::DATA`], every record that has no error and is
+//! shown completely. Lines at level `WARN` always have a timestamp and a level, because Lambda takes a JSON line without
+//! them for `INFO`.
+//!
 //! # Text
 //! `2026-11-23T16:56:00.123Z INFO REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=12 data={"a":1}`
 //!
-//! The same fields are separated by spaces, always in this order, and `-` marks a missing one. Text data is a JSON string
+//! The same fields are separated by spaces, and `-` marks a missing one. Text data is a JSON string
 //! literal, binary data is `base64:LENGTH:BASE64`, and undecodable data is `undecodable:"…"`. `error="…"` and the fields that
 //! only some records have are before `data`, by the same names as in JSON.
 
 mod data;
+mod envelope;
 mod fields;
 mod names;
 mod options;
 mod parse;
 
 use crate::decode::{Data, Record};
-use crate::escape::push_word;
 use crate::timestamp::push_rfc3339;
 
 use data::LineData;
-use fields::FieldWriter;
-use names::FieldName;
+use envelope::EnvelopeField;
+use fields::{BatchValues, FieldWriter};
 
 pub use crate::escape::{is_escaped, push_json_string};
 pub use crate::timestamp::rfc3339;
+pub use envelope::{Envelope, EnvelopeError};
 pub use options::{DataMode, InvalidDataMode, InvalidLevel, InvalidLineFormat, Level, LineFormat, LineOptions};
 pub use parse::{ParseError, ParsedLine, parse};
 
@@ -107,10 +114,17 @@ pub struct LineSummary {
 pub struct LineWriter<'o> {
     format: LineFormat,
     now_ms: i64,
+    request_id: String,
     options: &'o LineOptions,
-    /// The beginnings of the batch's lines of each level. All lines of a level begin alike.
-    info: Vec<u8>,
-    warn: Vec<u8>,
+    info: Beginning<'o>,
+    warn: Beginning<'o>,
+}
+
+/// The beginning of a batch's lines of one level, which is the same on all of them, and the fields that follow.
+#[derive(Debug, Clone)]
+struct Beginning<'o> {
+    text: Vec<u8>,
+    fields: &'o [EnvelopeField],
 }
 
 impl<'o> LineWriter<'o> {
@@ -137,24 +151,31 @@ impl<'o> LineWriter<'o> {
     /// ```
     pub fn with_options(format: LineFormat, request_id: &str, now_ms: i64, options: &'o LineOptions) -> Self {
         let beginning = |level| {
-            let mut out = Vec::new();
-            push_beginning(&mut out, format, now_ms, level, request_id);
-            out
+            let mut text = Vec::new();
+            let mut writer = FieldWriter::new(&mut text, format);
+            let fields = options.envelope.fields(level);
+            let batch = BatchValues { now_ms, level, request_id };
+            let shared = fields.iter().take_while(|&&field| writer.batch_field(field, batch)).count();
+            Beginning { text, fields: &fields[shared..] }
         };
-        Self { format, now_ms, options, info: beginning(Level::Info), warn: beginning(Level::Warn) }
+        let (info, warn) = (beginning(Level::Info), beginning(Level::Warn));
+        Self { format, now_ms, request_id: request_id.to_owned(), options, info, warn }
     }
 
     /// Appends the record's line to `out`. Its only `\n` is at its end, whatever the record contains.
     pub fn append(&self, record: &Record<'_>, out: &mut Vec<u8>) -> LineSummary {
         let data = LineData::new(record, self.options);
-        out.extend_from_slice(if record.level() == Level::Info { &self.info } else { &self.warn });
-        let mut fields = FieldWriter { out, format: self.format, truncated: data.truncated, redacted: data.redacted };
-        fields.position(&record.position, self.now_ms);
-        if let Some(origin) = &record.origin {
-            fields.origin(origin, &self.options.redactor);
+        let level = record.level();
+        let beginning = if level == Level::Info { &self.info } else { &self.warn };
+        let mut writer = FieldWriter::new(out, self.format);
+        (writer.truncated, writer.redacted) = (data.truncated, data.redacted);
+        writer.out.extend_from_slice(&beginning.text);
+        let batch = BatchValues { now_ms: self.now_ms, level, request_id: &self.request_id };
+        for &field in beginning.fields {
+            writer.field(field, record, data.data_type, batch, &self.options.redactor);
         }
-        fields.data(record.error.as_deref(), &data);
-        LineSummary { redacted: fields.redacted, truncated: fields.truncated }
+        writer.data(record.error.as_deref(), &data);
+        LineSummary { redacted: writer.redacted, truncated: writer.truncated }
     }
 }
 
@@ -167,62 +188,26 @@ pub fn append_message(format: LineFormat, now_ms: i64, level: Level, message: &s
             push(out, " ");
             push(out, level.name());
             push(out, " -");
-            push_key(out, format, names::MESSAGE);
+            push(out, names::MESSAGE.text_key);
             push_json_string(out, message);
             push(out, "\n");
         }
         LineFormat::Json => {
-            push_json_beginning(out, now_ms, level);
-            push_key(out, format, names::MESSAGE);
+            let mut writer = FieldWriter::new(out, format);
+            let batch = BatchValues { now_ms, level, request_id: "" };
+            writer.batch_field(EnvelopeField::Timestamp, batch);
+            writer.batch_field(EnvelopeField::Level, batch);
+            push(out, names::MESSAGE.json_key);
             push_json_string(out, message);
             push(out, "}\n");
         }
     }
 }
 
-fn push_beginning(out: &mut Vec<u8>, format: LineFormat, now_ms: i64, level: Level, request_id: &str) {
-    match format {
-        LineFormat::Text => {
-            push_rfc3339(out, now_ms);
-            push(out, " ");
-            push(out, level.name());
-            push(out, " ");
-            push_word(out, request_id);
-        }
-        LineFormat::Json => {
-            push_json_beginning(out, now_ms, level);
-            push_key(out, format, names::same(names::VERSION));
-            push_integer(out, LINE_VERSION.into());
-            push_key(out, format, names::same(names::REQUEST_ID));
-            push_json_string(out, request_id);
-        }
-    }
-}
-
-fn push_json_beginning(out: &mut Vec<u8>, now_ms: i64, level: Level) {
-    push(out, "{\"");
-    push(out, names::TIMESTAMP);
-    push(out, "\":\"");
-    push_rfc3339(out, now_ms);
-    push(out, "\"");
-    push_key(out, LineFormat::Json, names::same(names::LEVEL));
-    push_json_string(out, level.name());
-}
-
-fn push_key(out: &mut Vec<u8>, format: LineFormat, name: FieldName) {
-    let (before, name, after) = match format {
-        LineFormat::Text => (" ", name.text, "="),
-        LineFormat::Json => (",\"", name.json, "\":"),
-    };
-    push(out, before);
-    push(out, name);
-    push(out, after);
-}
-
 fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn push_integer(out: &mut Vec<u8>, value: i64) {
+fn push_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     push(out, itoa::Buffer::new().format(value));
 }

@@ -36,16 +36,18 @@ const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 const MAX_CONCURRENCY: &str = "AWS_LAMBDA_MAX_CONCURRENCY";
 const DEADLINE_MARGIN: &str = "LOGGER_DEADLINE_MARGIN_MS";
 const DATA: &str = "LOGGER_DATA";
+const FIELDS: &str = "LOGGER_FIELDS";
 const MAX_DATA_BYTES: &str = "LOGGER_MAX_DATA_BYTES";
 const METRICS: &str = "LOGGER_METRICS";
 const REDACT: &str = "LOGGER_REDACT";
 const SAMPLE: &str = "LOGGER_SAMPLE";
+const SPLIT: &str = "LOGGER_SPLIT";
 
 /// The prefix of our own variables. Lambda reserves the prefix of its own.
 const PREFIX: &str = "LOGGER_";
 
 /// The variables that users set.
-pub const VARIABLES: [&str; 6] = [DATA, DEADLINE_MARGIN, MAX_DATA_BYTES, METRICS, REDACT, SAMPLE];
+pub const VARIABLES: [&str; 8] = [DATA, DEADLINE_MARGIN, FIELDS, MAX_DATA_BYTES, METRICS, REDACT, SAMPLE, SPLIT];
 
 /// The largest value of `LOGGER_MAX_DATA_BYTES`: the size of a log event, less 48,576 bytes for the fields before the data.
 const LARGEST_DATA_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - 48_576;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub max_concurrency: u32,
     /// The time before its deadline at which an invocation is answered, in milliseconds.
     pub deadline_margin_ms: u32,
+    /// Whether data that holds several values becomes several lines.
+    pub split: Split,
     /// Whether each invocation writes metrics.
     pub metrics: Metrics,
     /// The share of partition keys whose records are logged.
@@ -103,6 +107,34 @@ impl FromStr for Metrics {
     }
 }
 
+/// Whether data that holds several values becomes several lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Split {
+    /// One line.
+    #[default]
+    Off,
+    /// One line for each JSON object or array.
+    Json,
+}
+
+/// The error for a text that is not a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("data is split by json or off")]
+pub struct InvalidSplit;
+
+impl FromStr for Split {
+    type Err = InvalidSplit;
+
+    /// Parses `json` or `off`, in any case.
+    fn from_str(text: &str) -> Result<Self, InvalidSplit> {
+        match text {
+            _ if text.eq_ignore_ascii_case("json") => Ok(Self::Json),
+            _ if text.eq_ignore_ascii_case("off") => Ok(Self::Off),
+            _ => Err(InvalidSplit),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -112,6 +144,7 @@ impl Default for Settings {
             function_name: String::new(),
             max_concurrency: 1,
             deadline_margin_ms: 500,
+            split: Split::Off,
             metrics: Metrics::Off,
             sample: Sample::ALL,
         }
@@ -149,10 +182,11 @@ impl Settings {
     /// Parses every variable. Appends an error to `wrong` for each that is invalid.
     fn parse(get: impl Fn(&str) -> Option<OsString>, wrong: &mut Vec<String>) -> Self {
         let defaults = Self::default();
-        Self {
+        let settings = Self {
             format: parse(&get, LOG_FORMAT, defaults.format, wrong),
             level: parse(&get, LOG_LEVEL, defaults.level, wrong),
             lines: LineOptions {
+                envelope: parse(&get, FIELDS, defaults.lines.envelope, wrong),
                 data: parse(&get, DATA, defaults.lines.data, wrong),
                 max_data_bytes: parse(&get, MAX_DATA_BYTES, DataBytes(defaults.lines.max_data_bytes), wrong).0,
                 redactor: parse(&get, REDACT, Rules(defaults.lines.redactor), wrong).0,
@@ -160,9 +194,18 @@ impl Settings {
             function_name: get(FUNCTION_NAME).unwrap_or_default().to_string_lossy().into_owned(),
             max_concurrency: parse(&get, MAX_CONCURRENCY, WholeNumber(defaults.max_concurrency), wrong).0.max(1),
             deadline_margin_ms: parse(&get, DEADLINE_MARGIN, WholeNumber(defaults.deadline_margin_ms), wrong).0,
+            split: parse(&get, SPLIT, defaults.split, wrong),
             metrics: parse(&get, METRICS, defaults.metrics, wrong),
             sample: parse(&get, SAMPLE, defaults.sample, wrong),
+        };
+        // No record is dropped silently: a line that is the data alone has the level that its producer wrote.
+        if settings.lines.envelope.is_empty() && settings.format == LineFormat::Json && settings.level > Level::Trace {
+            wrong.push(format!(
+                "{FIELDS} is \"data\": in the log format JSON, Lambda reads the level of the record's own data and drops the \
+                 record if that is below {LOG_LEVEL}; set the log format to Text, or the level to TRACE"
+            ));
         }
+        settings
     }
 
     /// Whether lines of `level` are written.

@@ -13,6 +13,9 @@ pub fn similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Ve
     let distances = names.into_iter().map(|name| (edit_distance(&wanted, &name.to_lowercase()), name));
     let mut similar: Vec<_> = distances.filter(|(distance, _)| distance * 3 <= wanted.chars().count().max(3)).collect();
     similar.sort_unstable();
+    // A name that differs only in case is the one that was meant.
+    let nearest = similar.first().map_or(0, |(distance, _)| *distance);
+    similar.retain(|(distance, _)| *distance <= 2 * nearest);
     similar.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
@@ -44,7 +47,9 @@ mod tests {
 
     #[test]
     fn at_most_three_names_are_similar_the_most_similar_first() {
-        assert_eq!(similar("LAGMS", ["lagMx", "lagMs", "laxMx", "xagMx"]), ["lagMs", "lagMx"]);
+        assert_eq!(similar("LAGMS", ["lagMx", "lagMs", "laxMx", "xagMx"]), ["lagMs"]);
+        assert_eq!(similar("lagMz", ["lagMx", "lagms", "laxMx", "xagMx"]), ["lagMx", "lagms"]);
+        assert_eq!(similar("abcdef", ["abcdeX", "abcdXX", "abXXXX"]), ["abcdeX", "abcdXX"]);
         assert_eq!(similar("abcd", ["abcw", "abcx", "abcy", "abcz"]), ["abcw", "abcx", "abcy"]);
     }
 }

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use kinesis_event_logger_core::decode::classify;
-use kinesis_event_logger_core::line::{DataMode, Level, MAX_NAME_BYTES, append_message};
+use kinesis_event_logger_core::line::{DataMode, Envelope, Level, MAX_NAME_BYTES, append_message};
 use kinesis_event_logger_core::{
     Data, Decoder, Event, LineFormat, LineOptions, LineWriter, Payload, Position, Record, Redactor,
 };
@@ -88,6 +88,61 @@ fn lines_without_data_equal_the_golden_file() {
     assert_golden("hash.txt", &lines_of_the_golden_event(LineFormat::Text, &options));
     let none = json_lines_of_the_golden_event(&LineOptions { data: DataMode::None, ..LineOptions::DEFAULT });
     assert!(!none.contains("\"data\"") && !none.contains("sha256"));
+}
+
+fn envelope(envelope: &str) -> LineOptions {
+    LineOptions { envelope: envelope.parse().unwrap(), ..LineOptions::DEFAULT }
+}
+
+#[test]
+fn lines_with_a_smaller_envelope_equal_the_golden_files() {
+    for preset in ["compact", "data"] {
+        let options = envelope(preset);
+        assert_golden(&format!("{preset}.jsonl"), &json_lines_of_the_golden_event(&options));
+        assert_golden(&format!("{preset}.txt"), &lines_of_the_golden_event(LineFormat::Text, &options));
+    }
+}
+
+#[test]
+fn every_field_before_the_data_can_be_chosen() {
+    let about_data = ["error", "redacted", "redactedWhole", "bytes", "sha256", "truncated", "data"];
+    let lines = json_lines_of_the_golden_event(&LineOptions::DEFAULT);
+    for line in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let names = line.as_object().unwrap().keys().map(String::as_str);
+        for name in names.filter(|name| !about_data.contains(name) && *name != "message") {
+            assert!(name.parse::<Envelope>().is_ok(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_line_has_the_chosen_fields_in_their_order() {
+    let options = envelope("partitionKey,logGroup,v,requestId,arrival");
+    let (json, text) =
+        (json_lines_of_the_golden_event(&options), lines_of_the_golden_event(LineFormat::Text, &options));
+    let json = json.lines().find(|line| line.contains("/aws/lambda/shop")).unwrap();
+    let expected = concat!(
+        r#"{"partitionKey":"envelope","logGroup":"/aws/lambda/shop","v":1,"#,
+        r#""requestId":"c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f","arrival":"2018-12-17T22:10:50.987Z","data":{"level":"#
+    );
+    assert!(json.starts_with(expected), "{json}");
+    let text = text.lines().find(|line| line.contains("/aws/lambda/shop")).unwrap();
+    let expected = "key=\"envelope\" logGroup=/aws/lambda/shop c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f arrival=2018-12-17T22:10:50.987Z data={";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+/// Lambda takes a JSON line without timestamp and level for one at level INFO.
+#[test]
+fn lines_at_level_warn_say_so_with_every_envelope() {
+    for fields in ["full", "compact", "data", "partitionKey", "partitionKey,level"] {
+        let lines = json_lines_of_the_golden_event(&envelope(fields));
+        let warnings = lines.lines().filter(|line| line.contains("\"error\":"));
+        assert_eq!(warnings.clone().count(), 6);
+        for line in warnings {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert_eq!((&line["level"], line["timestamp"].is_string()), (&Value::from("WARN"), true), "{line}");
+        }
+    }
 }
 
 /// Whether a line must not contain a character: a control character, a line separator, or one that reorders text.
@@ -238,6 +293,25 @@ proptest! {
             if format == LineFormat::Json {
                 let line: Value = serde_json::from_slice(&out).unwrap();
                 prop_assert_eq!(line.get("truncated").is_some(), summary.truncated);
+            }
+        }
+    }
+
+    #[test]
+    fn any_record_is_one_harmless_line_with_any_envelope(
+        names in names(), request_id in hostile(), text in hostile(), bytes in prop::collection::vec(any::<u8>(), 0..50), is_text: bool,
+        fields in prop::sample::select(vec!["compact", "data", "partitionKey", "requestId,v", "lagMs,shard,type,stream"]),
+    ) {
+        let options = envelope(fields);
+        let record = record(&names, Data::Payload(classify(if is_text { text.as_bytes() } else { &bytes })));
+        for format in [LineFormat::Text, LineFormat::Json] {
+            let mut out = Vec::new();
+            LineWriter::with_options(format, &request_id, NOW_MS, &options).append(&record, &mut out);
+            let line = String::from_utf8(out).unwrap();
+            let inside = line.strip_suffix('\n').expect("a newline at the end");
+            prop_assert!(!inside.contains(harmful), "{}", line);
+            if format == LineFormat::Json {
+                prop_assert!(serde_json::from_str::<Value>(inside).is_ok(), "{}", line);
             }
         }
     }

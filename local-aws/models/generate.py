@@ -22,6 +22,9 @@ SERVICES = [
     ("kinesis", "kinesis/2013-12-02", "Kinesis", "com.amazonaws.kinesis.v20131202", "ValidationException"),
     ("lambda", "lambda/2015-03-31", "Lambda", "com.amazonaws.lambda", "ValidationException"),
     ("logs", "logs/2014-03-28", "CloudWatch Logs", "com.amazonaws.logs.v20140328", "InvalidParameterException"),
+    # Unverified: the packages of IAM and STS.
+    ("iam", "iam/2010-05-08", "IAM", "com.amazonaws.iam.v20100508", "ValidationError"),
+    ("sts", "sts/2011-06-15", "STS", "com.amazonaws.sts.v20110615", "ValidationError"),
 ]
 
 # The order in which AWS reports members and values, where it was recorded (kinesalite's tests, 2013 to 2018). The model is
@@ -61,6 +64,15 @@ OTHER_LIMITS = {
     "EphemeralStorageSize": {"max": 10240},
 }
 
+# Patterns that IAM reports in a sentence instead (recorded).
+IAM_NAME = "It must contain only alphanumeric characters and/or the following: +=,.@_-"
+SENTENCES = {
+    "roleNameType": IAM_NAME,
+    "policyNameType": IAM_NAME,
+    "instanceProfileNameType": IAM_NAME,
+    "pathType": "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+}
+
 # Lists and maps of whose elements AWS says that they must not be null (recorded; the model is silent).
 ELEMENTS_NOT_NULL = ["AdditionalVersionWeights", "ArchitecturesList", "EnvironmentVariables", "FunctionResponseTypeList", "LayerList", "Tags"]
 
@@ -89,6 +101,8 @@ def table_shape(name, shape, service):
             table[constraint] = limits.get(constraint, shape[constraint])
     if "enum" in shape and not (service == "lambda" and "enum" in NOT_CHECKED.get(name, [])):
         table["enum"] = in_recorded_order(name, shape["enum"])
+    if service == "iam" and name in SENTENCES:
+        table["sentence"] = SENTENCES[name]
     if service == "lambda" and name in ELEMENTS_NOT_NULL:
         table["elements_not_null"] = True
     if service == "lambda" and shape.get("sensitive") and shape["type"] == "map":

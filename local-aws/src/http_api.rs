@@ -138,7 +138,7 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     // A kill of this process takes back neither what an answer acknowledges nor what it shows. Once the store has failed,
     // reads still show what is in memory.
     let answered = match (api.services.store.flushed().await, answered) {
-        (Err(error), Ok(_)) if operation.is_some_and(|operation| !operation.only_reads()) => Err(error.into()),
+        (Err(error), Ok(_)) if operation.is_some_and(|operation| !operation.is_read_only) => Err(error.into()),
         (_, answered) => answered,
     };
     if fault.drop_answer {
@@ -177,7 +177,7 @@ async fn dispatch(
     if !found.service.is_global() && !is_region(&region) {
         return Err(SignatureError::NotARegion(region).for_protocol(head.protocol));
     }
-    if let Some(error) = api.services.store.failure().filter(|_| !found.only_reads()) {
+    if let Some(error) = api.services.store.failure().filter(|_| !found.is_read_only) {
         // A change that cannot be persisted is not made in memory either.
         return Err(error.into());
     }

@@ -10,7 +10,7 @@
 //! | constructor | protocol | handler |
 //! |---|---|---|
 //! | [`Operation::json`], [`Operation::json_async`] | JSON 1.1, CBOR | `fn(&S, Input) -> Result<Output, AwsError>`, `async fn(S, Input)` |
-//! | [`Operation::query`] | query (IAM, STS) | `fn(&S, &Parameters) -> Result<Xml or (), AwsError>` |
+//! | [`Operation::query`] | query (IAM, STS) | `fn(&S, Input) -> Result<Xml or (), AwsError>` |
 //! | [`Operation::rest`], [`Operation::rest_async`] | REST-JSON | as `new`, with a route: `GET /path/{Member}` |
 //! | [`Operation::new`], [`Operation::new_async`] | any | `fn(&S, &Request)`, `async fn(S, Request)`, which return a response |
 //!
@@ -33,7 +33,7 @@
 //!         static OPERATIONS: LazyLock<Vec<Operation<Logs>>> = LazyLock::new(|| {
 //!             vec![
 //!                 Operation::json("CreateLogGroup", create_log_group).logs("log group created", &["logGroupName"]),
-//!                 Operation::json("GetLogEvents", get_log_events).blocking(),
+//!                 Operation::json("GetLogEvents", get_log_events).read_only().blocking(),
 //!                 Operation::json("PutLogEvents", put_log_events).body_limit(8 * MIB),
 //!                 Operation::json("PutRetentionPolicy", put_retention_policy),
 //!             ]
@@ -45,7 +45,6 @@
 
 mod activity;
 mod json;
-mod parameters;
 mod query;
 mod request;
 mod route;
@@ -62,7 +61,6 @@ use crate::error::AwsError;
 use crate::store;
 pub use activity::Activity;
 pub use json::JsonService;
-pub use parameters::Parameters;
 pub use query::QueryService;
 pub use request::{Caller, Request};
 pub use route::Route;
@@ -140,6 +138,8 @@ pub struct Metadata {
     pub body_limit: usize,
     /// Whether the handler reads the disk or computes for long, so that it must run on a blocking thread.
     pub is_blocking: bool,
+    /// Whether the operation changes nothing.
+    pub is_read_only: bool,
     /// Whether the operation is in the service's API.
     pub is_listed: bool,
     pub activity: Option<Activity>,
@@ -205,7 +205,9 @@ impl<S: Service> Operation<S> {
     }
 
     fn at(mut self, route: &'static str) -> Self {
-        self.metadata.route = Some(Route(route));
+        let route = Route(route);
+        self.metadata.route = Some(route);
+        self.metadata.is_read_only = route.method() == "GET";
         self
     }
 
@@ -220,6 +222,14 @@ impl<S: Service> Operation<S> {
     #[must_use]
     pub fn blocking(mut self) -> Self {
         self.metadata.is_blocking = true;
+        self
+    }
+
+    /// Declares that the operation changes nothing. It is answered even if nothing can be persisted any more. An operation of
+    /// REST-JSON is read-only if its method is `GET`.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.metadata.is_read_only = true;
         self
     }
 
@@ -240,13 +250,16 @@ impl<S: Service> Operation<S> {
 
 impl Metadata {
     fn new(service: ServiceName, name: &'static str) -> Self {
-        Self { service, name, route: None, body_limit: MIB, is_blocking: false, is_listed: true, activity: None }
-    }
-
-    /// Whether the operation changes nothing.
-    pub fn only_reads(&self) -> bool {
-        let verbs = ["Describe", "Download", "Filter", "Get", "List", "StartLiveTail", "SubscribeToShard"];
-        verbs.iter().any(|verb| self.name.starts_with(verb))
+        Self {
+            service,
+            name,
+            route: None,
+            body_limit: MIB,
+            is_blocking: false,
+            is_read_only: false,
+            is_listed: true,
+            activity: None,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 mod regions;
 #[cfg(test)]
 mod tests;
+
 use std::io;
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use http::Response;
@@ -55,18 +57,17 @@ impl Services {
     /// # Errors
     /// As the operation models them.
     pub async fn answer(&self, request: Request) -> Result<Response<Body>, AwsError> {
-        let service = request.operation.service;
-        match service {
-            ServiceName::Iam => return operation::answer(&self.iam, request).await,
-            ServiceName::Sts => return operation::answer(&self.sts, request).await,
-            ServiceName::Kinesis | ServiceName::Lambda | ServiceName::Logs => {}
+        match request.operation.service {
+            ServiceName::Kinesis => operation::answer(&self.region(&request).await?.kinesis, request).await,
+            ServiceName::Lambda => operation::answer(&self.region(&request).await?.lambda, request).await,
+            ServiceName::Logs => operation::answer(&self.region(&request).await?.logs, request).await,
+            ServiceName::Iam => operation::answer(&self.iam, request).await,
+            ServiceName::Sts => operation::answer(&self.sts, request).await,
         }
-        let region = self.regions.get_or_open(&request.region).await?;
-        match service {
-            ServiceName::Kinesis => operation::answer(&region.kinesis, request).await,
-            ServiceName::Lambda => operation::answer(&region.lambda, request).await,
-            _ => operation::answer(&region.logs, request).await,
-        }
+    }
+
+    async fn region(&self, request: &Request) -> Result<Region, AwsError> {
+        self.regions.get_or_open(&request.region).await
     }
 
     /// The services in the default region.
@@ -102,15 +103,14 @@ fn account_of(config: &Config, contents: &Contents) -> io::Result<String> {
     }
 }
 
+/// The operations of all services.
+static OPERATIONS: LazyLock<Vec<&'static Metadata>> = LazyLock::new(|| {
+    [metadata::<Kinesis>(), metadata::<Lambda>(), metadata::<Logs>(), metadata::<Iam>(), metadata::<Sts>()].concat()
+});
+
 /// The operations of a service.
-pub fn operations(service: ServiceName) -> Vec<&'static Metadata> {
-    match service {
-        ServiceName::Kinesis => metadata::<Kinesis>(),
-        ServiceName::Lambda => metadata::<Lambda>(),
-        ServiceName::Logs => metadata::<Logs>(),
-        ServiceName::Iam => metadata::<Iam>(),
-        ServiceName::Sts => metadata::<Sts>(),
-    }
+pub fn operations(service: ServiceName) -> impl Iterator<Item = &'static Metadata> {
+    OPERATIONS.iter().copied().filter(move |operation| operation.service == service)
 }
 
 /// The operation of a service that has this name.
@@ -118,14 +118,7 @@ pub fn operations(service: ServiceName) -> Vec<&'static Metadata> {
 /// # Errors
 /// The endpoint does not answer it.
 pub fn find(service: ServiceName, name: &str) -> Result<&'static Metadata, AwsError> {
-    let found = match service {
-        ServiceName::Kinesis => &operation::find::<Kinesis>(name)?.metadata,
-        ServiceName::Lambda => &operation::find::<Lambda>(name)?.metadata,
-        ServiceName::Logs => &operation::find::<Logs>(name)?.metadata,
-        ServiceName::Iam => &operation::find::<Iam>(name)?.metadata,
-        ServiceName::Sts => &operation::find::<Sts>(name)?.metadata,
-    };
-    Ok(found)
+    operations(service).find(|operation| operation.name == name).ok_or_else(|| service.unknown_operation(name))
 }
 
 fn metadata<S: Service>() -> Vec<&'static Metadata> {

@@ -1,6 +1,6 @@
 //! STS: who the caller is, and the temporary credentials of functions.
 //!
-//! Shapes are those of botocore's service model `sts` 2011-06-15.
+//! The credentials are accepted while the function's process runs.
 
 mod sessions;
 #[cfg(test)]
@@ -8,25 +8,19 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use crate::error::AwsError;
-use crate::iam::Iam;
-use crate::operation::{Operation, Parameters, QueryService, Request, Service, ServiceName, Xml};
-use sessions::Sessions;
-pub use sessions::{OpenSession, Session};
+use serde::Deserialize;
 
-/// A handle on the open sessions of an account's roles. Clones share them.
-#[derive(Clone)]
-pub struct Sts {
-    iam: Iam,
-    sessions: Sessions,
-}
+use crate::error::AwsError;
+use crate::operation::{Operation, QueryService, Request, Service, ServiceName, Xml};
+use crate::validation::{self, Model};
+pub use sessions::{OpenSession, Session, Sts};
 
 impl Service for Sts {
     const NAME: ServiceName = ServiceName::Sts;
 
     fn operations() -> &'static [Operation<Self>] {
         static OPERATIONS: LazyLock<Vec<Operation<Sts>>> =
-            LazyLock::new(|| vec![Operation::query_of_caller("GetCallerIdentity", get_caller_identity)]);
+            LazyLock::new(|| vec![Operation::query_of_caller("GetCallerIdentity", get_caller_identity).read_only()]);
         &OPERATIONS
     }
 }
@@ -34,24 +28,18 @@ impl Service for Sts {
 impl QueryService for Sts {
     const NAMESPACE: &'static str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-    fn check(_: &str, _: &Parameters<'_>) -> Result<(), AwsError> {
-        Ok(())
+    fn model() -> &'static Model {
+        &validation::STS
     }
 }
 
-impl Sts {
-    pub fn new(iam: Iam) -> Self {
-        Self { iam, sessions: Sessions::default() }
-    }
-
-    pub fn iam(&self) -> &Iam {
-        &self.iam
-    }
-}
+/// The input of GetCallerIdentity, which has no members.
+#[derive(Deserialize)]
+struct GetCallerIdentity {}
 
 /// The caller is the account itself unless it has a session.
-fn get_caller_identity(sts: &Sts, _: &Parameters<'_>, request: &Request) -> Result<Xml, AwsError> {
-    let account_id = sts.iam.account_id();
+fn get_caller_identity(sts: &Sts, _: GetCallerIdentity, request: &Request) -> Result<Xml, AwsError> {
+    let account_id = sts.iam().account_id();
     let root = format!("arn:aws:iam::{account_id}:root");
     let caller = request.caller.as_deref();
     let mut result = Xml::default();

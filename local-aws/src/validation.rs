@@ -1,11 +1,12 @@
 //! Checks requests against the service models that AWS publishes: first the types of all members, then all constraints
 //! together, worded as AWS words them.
 //!
-//! The models are tables that `models/generate.py` writes from botocore. Nothing here knows an operation: a service reads its
-//! request into an [`Input`], whatever the encoding, and gets back a JSON object that contains only modelled members of the
-//! modelled types and breaks no modelled constraint.
+//! The models are tables that `models/generate.py` writes from botocore. Nothing here knows an operation: a request is read into
+//! an [`Input`], whatever its protocol and encoding, and becomes a JSON object that contains only modelled members of the modelled
+//! types and violates no modelled constraint. An operation's typed input is deserialized from it.
 
 mod constraints;
+mod form;
 mod input;
 mod rest;
 #[cfg(test)]
@@ -27,6 +28,8 @@ pub use rest::Location;
 pub static KINESIS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/kinesis.json")));
 pub static LAMBDA: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/lambda.json")));
 pub static LOGS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/logs.json")));
+pub static IAM: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/iam.json")));
+pub static STS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("../models/sts.json")));
 
 /// The inputs of one service's operations.
 #[derive(Debug, Deserialize)]
@@ -48,6 +51,8 @@ struct Shape {
     min: Option<Number>,
     max: Option<Number>,
     pattern: Option<Pattern>,
+    /// What AWS says instead of the pattern, in a message of its own, if no other constraint is violated.
+    sentence: Option<Box<str>>,
     #[serde(default)]
     r#enum: Vec<Box<str>>,
     /// A structure's members and their shapes, in the order in which AWS reports them.
@@ -124,8 +129,8 @@ impl Pattern {
 
 impl Compiled {
     fn new(pattern: &str) -> Option<Self> {
-        // In Java `\d` is an ASCII digit.
-        let java = pattern.replace(r"\d", "[0-9]");
+        // In Java `\d` and `\w` are ASCII.
+        let java = pattern.replace(r"\d", "[0-9]").replace(r"\w", "[a-zA-Z0-9_]");
         let inner = java.strip_prefix("((?!").and_then(|inner| inner.strip_suffix(')'));
         let (excluded, text) = match inner.or_else(|| java.strip_prefix("(?!")).and_then(|inner| inner.split_once(')'))
         {

@@ -1,7 +1,7 @@
 //! Formats the lines of one batch.
 
 use kinesis_event_logger_core::event::EventRecord;
-use kinesis_event_logger_core::settings::Settings;
+use kinesis_event_logger_core::settings::{Settings, Split};
 use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record};
 
 use crate::metrics::Counts;
@@ -49,6 +49,7 @@ impl<'a> Batch<'a> {
     pub fn new(settings: &'a Settings, request_id: &str, now_ms: i64, mut buffers: Buffers) -> Self {
         buffers.lines.clear();
         buffers.ends.clear();
+        buffers.decoder.set_split_json(settings.split == Split::Json);
         let writer = LineWriter::with_options(settings.format, request_id, now_ms, &settings.lines);
         Self { settings, writer, now_ms, buffers, logged: 0, resume_at: 0, counts: Counts::default() }
     }

@@ -403,6 +403,59 @@ fn redacted_values_are_not_logged() {
 }
 
 #[test]
+fn lines_have_the_fields_that_are_chosen() {
+    let hidden = br#"{"a":1,"password":"hunter2"}"#;
+    for (fields, format, expected) in [
+        (
+            "compact",
+            "JSON",
+            r#"{"v":1,"sequenceNumber":"1","partitionKey":"key","lagMs":…,"redacted":1,"data":{"a":1,"password":"[redacted]"}}"#,
+        ),
+        ("compact", "Text", r#"seq=1 key="key" lagMs=… redacted=1 data={"a":1,"password":"[redacted]"}"#),
+        ("data", "Text", r#"{"a":1,"password":"[redacted]"}"#),
+        ("data", "JSON", r#"{"a":1,"password":"[redacted]"}"#),
+        (
+            "partitionKey,v,shard",
+            "JSON",
+            r#"{"partitionKey":"key","v":1,"shard":"shardId-000000000006","redacted":1,"data":{"a":1,"password":"[redacted]"}}"#,
+        ),
+    ] {
+        let level = ("AWS_LAMBDA_LOG_LEVEL", if fields == "data" { "TRACE" } else { "INFO" });
+        let variables =
+            [("LOGGER_FIELDS", fields), ("AWS_LAMBDA_LOG_FORMAT", format), ("LOGGER_REDACT", "password"), level];
+        let mut function = Function::start(&variables);
+        function.invoke("request-1", event([record(1, hidden), record(2, b"password=hunter2")]));
+        let (line, whole) = (function.line(), function.line());
+        let (before, after) = expected.split_once('…').unwrap_or((expected, ""));
+        assert!(line.starts_with(before) && line.ends_with(after), "{line}");
+        assert!(whole.contains("[redacted]") && !whole.contains("hunter2"), "{whole}");
+        assert_eq!(function.end(true).1, "");
+    }
+}
+
+#[test]
+fn data_with_several_json_values_is_split_and_each_value_redacted() {
+    let several = b"{\"n\":0,\"password\":\"hunter2\"}\n{\"n\":1}\n[{\"password\":\"hunter2\"}]";
+    let cut = &several[..several.len() - 1];
+    for (redact, whole) in [("password", true), ("/password", true), ("other", false)] {
+        let mut function = Function::start(&[JSON, ("LOGGER_SPLIT", "json"), ("LOGGER_REDACT", redact)]);
+        function.invoke("request-1", event([record(1, several), record(2, cut), record(3, b"{}")]));
+        let lines: Vec<Value> = (0..5).map(|_| json_line(&mut function)).collect();
+        for (number, line) in lines[..3].iter().enumerate() {
+            assert_eq!((&line["sequenceNumber"], &line["subSequenceNumber"]), (&json!("1"), &json!(number)), "{line}");
+            assert_eq!(line["type"], "json", "{line}");
+        }
+        let is_hidden = lines[0]["data"]["password"] == "[redacted]";
+        assert_eq!((is_hidden, &lines[1]["data"]), (whole, &json!({"n": 1})));
+        // Data that is cut off is one line as without the setting, and redacted as a whole.
+        assert_eq!((&lines[3]["type"], lines[3].get("subSequenceNumber")), (&json!("text"), None));
+        assert_eq!(lines[3]["data"] == "[redacted]", whole, "{}", lines[3]);
+        assert_eq!((&lines[4]["data"], lines[4].get("subSequenceNumber")), (&json!({}), None));
+        assert_eq!(function.end(true).1, "");
+    }
+}
+
+#[test]
 fn an_aggregate_becomes_one_line_per_record_in_it() {
     // Built by AWS's own library: keys pk-a and pk-b, data hello and world.
     let aggregate = "84mawgoEcGstYQoEcGstYhoJCAAaBWhlbGxvGgkIARoFd29ybGRkyOI49Vm4v3rGmD9fHJq1";

@@ -3,8 +3,11 @@
 
 mod common;
 
+use std::io::Write;
+
 use aws_config::Region;
 use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use common::{Endpoint, eventually, function_zip, ops_cli};
 use serde_json::Value;
 
@@ -35,8 +38,38 @@ fn a_region_works_from_provision_to_teardown_beside_another() {
     assert_eq!(lines("us-east-1"), ["to us-east-1"]);
 }
 
+/// Creates a function that returns its region and its ARN, and invokes it.
+async fn invoked(config: &aws_config::SdkConfig, role: &str) -> Value {
+    let code = "import os\ndef handler(event, context):\n    return [os.environ['AWS_REGION'], context.invoked_function_arn]\n";
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("index.py", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(code.as_bytes()).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    let lambda = aws_sdk_lambda::Client::new(config);
+    let create = lambda.create_function().function_name("f").role(role).handler("index.handler");
+    let code = FunctionCode::builder().zip_file(Blob::new(zip)).build();
+    create.runtime(Runtime::from("python3.12")).code(code).send().await.unwrap();
+    let answer = lambda.invoke().function_name("f").send().await.unwrap();
+    serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap()
+}
+
 #[tokio::test]
-async fn a_function_has_its_region_and_an_arn_of_another_region_is_not_found() {
+async fn functions_of_one_name_see_the_region_that_each_is_in() {
+    const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let endpoint = Endpoint::start();
+    let config = endpoint.sdk_config().await;
+    let iam = aws_sdk_iam::Client::new(&config);
+    let role = iam.create_role().role_name("r").assume_role_policy_document(TRUST).send().await.unwrap();
+    let role = role.role.unwrap().arn;
+    for region in ["us-east-1", EU] {
+        let config = config.clone().into_builder().region(Region::from_static(region)).build();
+        let arn = format!("arn:aws:lambda:{region}:000000000000:function:f");
+        assert_eq!(invoked(&config, &role).await, serde_json::json!([region, arn]));
+    }
+}
+
+#[tokio::test]
+async fn an_arn_of_another_region_is_not_found() {
     let endpoint = Endpoint::start();
     let config = endpoint.sdk_config().await;
     let in_region = |region| config.clone().into_builder().region(Region::from_static(region)).build();

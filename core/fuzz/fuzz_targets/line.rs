@@ -1,28 +1,39 @@
 #![no_main]
-//! Writes any bytes as a record's data: each line is harmless, within its size, and in JSON format valid JSON. It does not
-//! contain a value that a rule names, also if the value is inside the data's own text.
+//! Writes any bytes as a record's data, with any envelope and split or not: each line is harmless, within its size, in JSON
+//! format valid JSON, and parses to its record if its envelope identifies one. It does not contain a value that a rule names,
+//! also if the value is inside the data's own text.
 
 use std::convert::Infallible;
 
+use kinesis_event_logger_core::line;
 use kinesis_event_logger_core::{Data, Decoder, LineFormat, LineOptions, LineWriter, Payload, Position, Record, Redactor};
 use libfuzzer_sys::fuzz_target;
 
 const MAX_DATA_BYTES: usize = 300;
 
 fuzz_target!(|bytes: &[u8]| {
+    let envelope = ["full", "compact", "data", "partitionKey,v,type", "sequenceNumber,logGroup"][bytes.len() % 5];
     let options = LineOptions {
+        envelope: envelope.parse().expect("an envelope"),
         max_data_bytes: MAX_DATA_BYTES,
         redactor: if bytes.len() % 2 == 0 { Redactor::NONE } else { Redactor::new(["a", "/b/0"]).expect("rules") },
         ..LineOptions::DEFAULT
     };
     planted(bytes);
-    let position = Position::default();
+    let position = Position { sequence_number: Some("4959"), partition_key: Some("k"), ..Position::default() };
+    let mut decoder = Decoder::with_max_decompressed_bytes(1 << 16);
+    decoder.set_split_json(bytes.len() % 3 == 0);
     for format in [LineFormat::Text, LineFormat::Json] {
         let writer = LineWriter::with_options(format, "r", 0, &options);
-        let Ok(()) = Decoder::with_max_decompressed_bytes(1 << 16).decode_bytes(&position, bytes, |record| {
+        let Ok(()) = decoder.decode_bytes(&position, bytes, |record| {
             let mut line = Vec::new();
             writer.append(record, &mut line);
             check(format, &line);
+            if matches!(envelope, "full" | "compact") {
+                let parsed = line::parse(std::str::from_utf8(&line).expect("UTF-8").trim_end()).expect("our line");
+                assert_eq!(parsed.sequence_number.as_deref(), Some("4959"));
+                assert_eq!(parsed.sub_sequence_number, record.position.sub_sequence_number);
+            }
             Ok::<_, Infallible>(())
         });
     }

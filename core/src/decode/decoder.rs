@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::event::EventRecord;
+use crate::json::{self, MemberSet};
 use crate::shape;
 
 use super::base64::decode_base64;
@@ -39,6 +40,7 @@ const MAX_RETAINED_BYTES: usize = 2 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Decoder {
     max_decompressed_bytes: usize,
+    splits_json: bool,
     base64_buffer: Vec<u8>,
     layers: [Vec<u8>; MAX_LAYERS],
 }
@@ -60,7 +62,30 @@ impl Decoder {
     /// All compressed data in an aggregate shares the limit, so that many small decompression bombs gain nothing over a
     /// large one. Data beyond the limit stays compressed, and its record has an [`error`](Record::error).
     pub fn with_max_decompressed_bytes(max_decompressed_bytes: usize) -> Self {
-        Self { max_decompressed_bytes, base64_buffer: Vec::new(), layers: Default::default() }
+        Self { max_decompressed_bytes, splits_json: false, base64_buffer: Vec::new(), layers: Default::default() }
+    }
+
+    /// Sets whether data that is several JSON objects or arrays, one per line or concatenated, becomes one record for each.
+    ///
+    /// Their [`sub_sequence_number`](Position::sub_sequence_number) counts them from 0. The values of a record inside an
+    /// aggregate all have that of the record. Data that has anything else between, before or after its values is not split.
+    ///
+    /// ```
+    /// use kinesis_event_logger_core::{Decoder, Position};
+    ///
+    /// let mut decoder = Decoder::new();
+    /// decoder.set_split_json(true);
+    /// let mut seen = Vec::new();
+    /// decoder.decode_bytes(&Position::default(), b"{\"a\":1}\n{\"a\":2}\n", |record| {
+    ///     seen.push((record.position.sub_sequence_number, format!("{:?}", record.data)));
+    ///     Ok::<_, std::convert::Infallible>(())
+    /// })?;
+    /// let json = |number| format!(r#"Payload(Json("{{\"a\":{number}}}"))"#);
+    /// assert_eq!(seen, [(Some(0), json(1)), (Some(1), json(2))]);
+    /// # Ok::<_, std::convert::Infallible>(())
+    /// ```
+    pub fn set_split_json(&mut self, splits_json: bool) {
+        self.splits_json = splits_json;
     }
 
     /// Calls `each` for every record in a record of an event, in order, at least once.
@@ -111,7 +136,8 @@ impl Decoder {
         data: &[u8],
         each: impl FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut unpacking = Unpacking { remaining_bytes: self.max_decompressed_bytes, each };
+        let mut unpacking =
+            Unpacking { remaining_bytes: self.max_decompressed_bytes, splits_json: self.splits_json, each };
         let result = unpacking.unpack(position, problem, data, &mut self.layers);
         for layer in &mut self.layers {
             *layer = without_large_capacity(std::mem::take(layer));
@@ -128,6 +154,7 @@ fn without_large_capacity(buffer: Vec<u8>) -> Vec<u8> {
 struct Unpacking<F> {
     /// The number of bytes that may still be decompressed.
     remaining_bytes: usize,
+    splits_json: bool,
     each: F,
 }
 
@@ -151,7 +178,7 @@ where
         }
         match Compression::of(data) {
             Some(compression) => self.unpack_compressed(position, problem, compression, data, layers),
-            None => self.read_shape(position, problem, data),
+            None => self.read_data(position, problem, data),
         }
     }
 
@@ -207,8 +234,38 @@ where
         (self.each)(&Record { error, ..Record::new(*position, Data::Payload(classify(data))) })
     }
 
-    fn read_shape(&mut self, position: &Position<'_>, problem: Option<&str>, data: &[u8]) -> Result<(), E> {
+    fn read_data(&mut self, position: &Position<'_>, problem: Option<&str>, data: &[u8]) -> Result<(), E> {
         let (payload, markers) = classify_with_members(data, &shape::MARKERS);
+        if self.splits_json
+            && let Payload::Text(text) = payload
+        {
+            let (_, text) = json::split_byte_order_mark(text);
+            if json::is_container_sequence(text) {
+                return self.split_json(position, problem, text);
+            }
+        }
+        self.read_shape(position, problem, payload, markers)
+    }
+
+    /// Reads each value of a sequence, which was checked to its end, because no part of a record may be lost.
+    fn split_json(&mut self, position: &Position<'_>, problem: Option<&str>, mut rest: &str) -> Result<(), E> {
+        let mut index = 0;
+        while let Some((value, markers)) = json::next_container(&mut rest, &shape::MARKERS) {
+            let sub_sequence_number = position.sub_sequence_number.or(Some(index));
+            let position = Position { sub_sequence_number, ..*position };
+            self.read_shape(&position, problem, Payload::Json(value), markers)?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn read_shape(
+        &mut self,
+        position: &Position<'_>,
+        problem: Option<&str>,
+        payload: Payload<'_>,
+        markers: MemberSet,
+    ) -> Result<(), E> {
         if let Payload::Json(json) = payload
             && !markers.is_empty()
         {
@@ -310,6 +367,40 @@ mod tests {
         let envelope = br#"{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"s","logEvents":[{"id":"1","timestamp":1,"message":"{\"a\":1}"},{"id":"2"}]}"#;
         let expected = [r#"outer: {"a":1}"#, r#"outer: {"id":"2"} (the log event has no message)"#];
         assert_eq!(unpacked(&mut Decoder::new(), &gzip(envelope)), expected);
+    }
+
+    #[test]
+    fn json_values_become_records_only_if_the_data_is_nothing_else() {
+        let mut decoder = Decoder::new();
+        decoder.set_split_json(true);
+        let expected = ["#0 outer: {\"a\":1}", "#1 outer: [2]", "#2 outer: {}"];
+        for data in ["{\"a\":1}\n[2]\r\n\n{}\n", "{\"a\":1}[2]{}", "\u{feff} {\"a\":1}\t[2] {}"] {
+            assert_eq!(unpacked(&mut decoder, data.as_bytes()), expected, "{data}");
+            assert_eq!(unpacked(&mut decoder, &gzip(data.as_bytes())), expected, "{data}");
+            assert_eq!(unpacked(&mut Decoder::new(), data.as_bytes()).len(), 1, "{data}");
+        }
+        for data in
+            ["{} {", "{}\n{\"a\":1", "{},{}", "{} x {}", "{}\n1", "1 2", "{}\0{}", "x{}{}", "{\"a\":\"\\ud800\"}{}"]
+        {
+            assert_eq!(unpacked(&mut decoder, data.as_bytes()), [format!("outer: {data}")]);
+        }
+        assert_eq!(unpacked(&mut decoder, b" {} \n"), ["outer:  {} \n"]);
+        let inside = aggregate(&[b"{}{}", b"two", b"[1]\n[2]"]);
+        let expected = ["#0 k0: {}", "#0 k0: {}", "#1 k1: two", "#2 k2: [1]", "#2 k2: [2]"];
+        assert_eq!(unpacked(&mut decoder, &inside), expected);
+    }
+
+    #[test]
+    fn each_value_may_have_a_shape() {
+        let mut decoder = Decoder::new();
+        decoder.set_split_json(true);
+        let change = r#"{"eventName":"INSERT","tableName":"t","dynamodb":{"Keys":{"id":{"S":"7"}}}}"#;
+        let mut seen = Vec::new();
+        let Ok(()) = decoder.decode_bytes(&Position::default(), format!("{change}\n{{}}").as_bytes(), |record| {
+            seen.push(record.origin.as_ref().map(|origin| origin.shape));
+            Ok::<_, std::convert::Infallible>(())
+        });
+        assert_eq!(seen, [Some("dynamodb"), None]);
     }
 
     #[test]

@@ -20,6 +20,32 @@ pub(crate) fn validate_container(text: &str, members: &[&str]) -> Option<MemberS
     validator.peek().is_none().then_some(validator.found)
 }
 
+/// Whether `text` is two or more [containers](is_container), with nothing but whitespace between them.
+pub(crate) fn is_container_sequence(text: &str) -> bool {
+    let mut rest = text;
+    let mut count = 0_usize;
+    while Validator::new(rest).peek().is_some() {
+        if next_container(&mut rest, &[]).is_none() {
+            return false;
+        }
+        count += 1;
+    }
+    count >= 2
+}
+
+/// Reads the [container](is_container) at the beginning of `rest`, and which of `members` it has if it is an object. Returns
+/// `None`, and does not change `rest`, if there is none.
+pub(crate) fn next_container<'a>(rest: &mut &'a str, members: &[&str]) -> Option<(&'a str, MemberSet)> {
+    let mut validator = Validator { members, ..Validator::new(rest) };
+    matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
+    let begin = rest.len() - validator.remaining();
+    validator.value()?;
+    let end = rest.len() - validator.remaining();
+    let value = &rest[begin..end];
+    *rest = &rest[end..];
+    Some((value, validator.found))
+}
+
 /// Indexes of members in a list of at most 32 names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct MemberSet(u32);

@@ -1,46 +1,170 @@
-//! Writes the fields of a line after its beginning, in either format.
+//! Writes the fields of a line, in either format.
 
-use crate::decode::Position;
+use crate::decode::{Position, Record};
 use crate::escape::{push_json, push_json_string, push_word};
 use crate::redact::{REDACTION_MARK, Redactor};
 use crate::shape::{Field, FieldValue, Origin};
 use crate::timestamp::push_rfc3339;
 
-use super::data::{DataValue, LineData};
+use super::data::{DataType, DataValue, LineData};
+use super::envelope::EnvelopeField;
 use super::names::{self, FieldName};
-use super::{LineFormat, MAX_NAME_BYTES, push, push_integer, push_key};
+use super::{LINE_VERSION, Level, LineFormat, MAX_NAME_BYTES, push, push_integer};
 
 /// Writes the fields of one line.
 pub(super) struct FieldWriter<'o> {
     pub(super) out: &'o mut Vec<u8>,
     pub(super) format: LineFormat,
+    /// The line's beginning in `out`.
+    start: usize,
     /// Whether the data or a name was truncated.
     pub(super) truncated: bool,
     /// The number of values that were replaced.
     pub(super) redacted: usize,
+    has_type: bool,
 }
 
-impl FieldWriter<'_> {
-    /// Writes the record's position and arrival. JSON omits missing parts, and text marks them with `-`.
-    pub(super) fn position(&mut self, position: &Position<'_>, now_ms: i64) {
-        self.required(names::STREAM, position.stream);
-        self.required(names::SHARD, position.shard_id);
-        self.required(names::SEQUENCE_NUMBER, position.sequence_number);
-        if let Some(number) = position.sub_sequence_number {
-            self.number(names::SUB_SEQUENCE_NUMBER, number);
+/// The values that all lines of a level and a batch share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BatchValues<'b> {
+    pub(super) now_ms: i64,
+    pub(super) level: Level,
+    pub(super) request_id: &'b str,
+}
+
+impl<'o> FieldWriter<'o> {
+    /// Creates a writer that appends a line to `out`.
+    pub(super) fn new(out: &'o mut Vec<u8>, format: LineFormat) -> Self {
+        let start = out.len();
+        Self { out, format, start, truncated: false, redacted: 0, has_type: false }
+    }
+
+    /// Writes a field if it is the same on all lines of a batch. Returns `false` if it is not.
+    pub(super) fn batch_field(&mut self, field: EnvelopeField, batch: BatchValues<'_>) -> bool {
+        match field {
+            EnvelopeField::Timestamp => {
+                self.unnamed(names::TIMESTAMP);
+                self.quoted(|out| push_rfc3339(out, batch.now_ms));
+            }
+            EnvelopeField::Level => {
+                self.unnamed(names::LEVEL);
+                self.quoted(|out| push(out, batch.level.name()));
+            }
+            EnvelopeField::Version if self.format == LineFormat::Json => self.number(names::VERSION, LINE_VERSION),
+            EnvelopeField::Version => {}
+            EnvelopeField::RequestId => {
+                self.unnamed(names::REQUEST_ID);
+                match self.format {
+                    LineFormat::Text => push_word(self.out, batch.request_id),
+                    LineFormat::Json => push_json_string(self.out, batch.request_id),
+                }
+            }
+            _ => return false,
         }
-        self.partition_key(position.partition_key);
-        self.word(names::EXPLICIT_HASH_KEY, position.explicit_hash_key);
-        // The lag is negative if the clocks of Kinesis and this host disagree.
-        self.arrival(position.arrival_ms, |arrival_ms| now_ms.saturating_sub(arrival_ms));
+        true
+    }
+
+    /// Writes a field of the envelope. JSON omits missing values, and text marks some of them with `-`.
+    pub(super) fn field(
+        &mut self,
+        field: EnvelopeField,
+        record: &Record<'_>,
+        data: DataType,
+        batch: BatchValues<'_>,
+        rules: &Redactor,
+    ) {
+        let Position {
+            stream,
+            shard_id,
+            sequence_number,
+            sub_sequence_number,
+            partition_key,
+            explicit_hash_key,
+            arrival_ms,
+        } = record.position;
+        match field {
+            EnvelopeField::Stream => self.required(names::STREAM, stream),
+            EnvelopeField::Shard => self.required(names::SHARD, shard_id),
+            EnvelopeField::SequenceNumber => self.required(names::SEQUENCE_NUMBER, sequence_number),
+            EnvelopeField::SubSequenceNumber => {
+                if let Some(number) = sub_sequence_number {
+                    self.number(names::SUB_SEQUENCE_NUMBER, number);
+                }
+            }
+            EnvelopeField::PartitionKey => self.partition_key(partition_key),
+            EnvelopeField::ExplicitHashKey => self.word(names::EXPLICIT_HASH_KEY, explicit_hash_key),
+            EnvelopeField::Arrival => match arrival_ms {
+                Some(arrival_ms) => {
+                    self.key(names::ARRIVAL);
+                    self.quoted(|out| push_rfc3339(out, arrival_ms));
+                }
+                None => self.missing(names::ARRIVAL),
+            },
+            EnvelopeField::LagMs => match arrival_ms {
+                // The lag is negative if the clocks of Kinesis and this host disagree.
+                Some(arrival_ms) => self.number(names::LAG_MS, batch.now_ms.saturating_sub(arrival_ms)),
+                None => self.missing(names::LAG_MS),
+            },
+            EnvelopeField::Shape => {
+                if let Some(origin) = &record.origin {
+                    origin.fields.iter().for_each(|field| self.shape_field(field, rules));
+                }
+            }
+            EnvelopeField::ShapeField(name) => {
+                let fields = record.origin.as_ref().map_or(&[][..], |origin: &Origin<'_>| origin.fields);
+                fields.iter().filter(|field| field.name == name).for_each(|field| self.shape_field(field, rules));
+            }
+            EnvelopeField::Type => self.data_type(data),
+            EnvelopeField::Timestamp | EnvelopeField::Level | EnvelopeField::Version | EnvelopeField::RequestId => {
+                self.batch_field(field, batch);
+            }
+        }
+    }
+
+    fn is_first(&self) -> bool {
+        self.out.len() == self.start
     }
 
     fn key(&mut self, name: FieldName) {
-        push_key(self.out, self.format, name);
+        let is_first = self.is_first();
+        match self.format {
+            LineFormat::Text => push(self.out, &name.text_key[usize::from(is_first)..]),
+            LineFormat::Json if is_first => {
+                push(self.out, "{");
+                push(self.out, &name.json_key[1..]);
+            }
+            LineFormat::Json => push(self.out, name.json_key),
+        }
+    }
+
+    fn shape_key(&mut self, name: &str) {
+        let (before, after) = match (self.format, self.is_first()) {
+            (LineFormat::Text, is_first) => (&" "[usize::from(is_first)..], "="),
+            (LineFormat::Json, true) => ("{\"", "\":"),
+            (LineFormat::Json, false) => (",\"", "\":"),
+        };
+        [before, name, after].into_iter().for_each(|part| push(self.out, part));
+    }
+
+    /// Begins a field that has no name in text.
+    fn unnamed(&mut self, name: FieldName) {
+        match self.format {
+            LineFormat::Text if self.is_first() => {}
+            LineFormat::Text => push(self.out, " "),
+            LineFormat::Json => self.key(name),
+        }
+    }
+
+    /// Writes a value that needs no escape. JSON quotes it.
+    fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let quote = if self.format == LineFormat::Json { "\"" } else { "" };
+        push(self.out, quote);
+        write(self.out);
+        push(self.out, quote);
     }
 
     /// Writes a name as a JSON string, or in text with `push_text`.
-    fn value(&mut self, value: &str, push_text: fn(&mut Vec<u8>, &str)) {
+    fn name(&mut self, value: &str, push_text: fn(&mut Vec<u8>, &str)) {
         let cut;
         let value = if value.len() <= MAX_NAME_BYTES {
             value
@@ -55,7 +179,7 @@ impl FieldWriter<'_> {
         }
     }
 
-    /// Writes a field that every text line has.
+    /// Writes a field that every text line has if it is chosen.
     fn required(&mut self, name: FieldName, value: Option<&str>) {
         match value {
             Some(_) => self.word(name, value),
@@ -74,70 +198,61 @@ impl FieldWriter<'_> {
         match value {
             Some(value) => {
                 self.key(names::PARTITION_KEY);
-                self.value(value, push_json_string);
+                self.name(value, push_json_string);
             }
             None => self.missing(names::PARTITION_KEY),
         }
-    }
-
-    fn arrival(&mut self, arrival_ms: Option<i64>, lag_ms: impl Fn(i64) -> i64) {
-        match arrival_ms {
-            Some(arrival_ms) => {
-                self.instant(names::ARRIVAL, arrival_ms);
-                self.key(names::LAG_MS);
-                push_integer(self.out, lag_ms(arrival_ms));
-            }
-            None => {
-                self.missing(names::ARRIVAL);
-                self.missing(names::LAG_MS);
-            }
-        }
-    }
-
-    fn instant(&mut self, name: FieldName, epoch_ms: i64) {
-        self.key(name);
-        let quote = if self.format == LineFormat::Json { "\"" } else { "" };
-        push(self.out, quote);
-        push_rfc3339(self.out, epoch_ms);
-        push(self.out, quote);
     }
 
     /// Writes a field that only some records have.
     fn word(&mut self, name: FieldName, value: Option<&str>) {
         if let Some(value) = value {
             self.key(name);
-            self.value(value, push_word);
+            self.name(value, push_word);
         }
     }
 
     fn number(&mut self, name: FieldName, value: impl itoa::Integer) {
         self.key(name);
-        push(self.out, itoa::Buffer::new().format(value));
+        push_integer(self.out, value);
     }
 
-    /// Writes the fields of the record's shape. They repeat members of the data, so redaction rules apply to them.
-    pub(super) fn origin(&mut self, origin: &Origin<'_>, rules: &Redactor) {
-        for &Field { name, value, path } in origin.fields {
-            let name = names::same(name);
-            match value {
-                None => {}
-                Some(FieldValue::Text(text)) if rules.shows_member(path, text) => self.word(name, Some(text)),
-                Some(FieldValue::Time(epoch_ms)) if rules.shows_member(path, "") => self.instant(name, epoch_ms),
-                Some(_) => self.redacted(name),
+    /// Writes a field of the record's shape. It repeats a member of the data, so redaction rules apply to it.
+    fn shape_field(&mut self, field: &Field<'_>, rules: &Redactor) {
+        let &Field { name, value, path } = field;
+        let Some(value) = value else { return };
+        self.shape_key(name);
+        match value {
+            FieldValue::Text(text) if rules.shows_member(path, text) => self.name(text, push_word),
+            FieldValue::Time(epoch_ms) if rules.shows_member(path, "") => {
+                self.quoted(|out| push_rfc3339(out, epoch_ms))
+            }
+            _ => {
+                self.redacted += 1;
+                self.name(REDACTION_MARK, push_word);
             }
         }
     }
 
-    fn redacted(&mut self, name: FieldName) {
-        self.redacted += 1;
-        self.word(name, Some(REDACTION_MARK));
+    /// Writes the type. In text, the data shows it.
+    fn data_type(&mut self, data: DataType) {
+        self.has_type = true;
+        if self.format == LineFormat::Json {
+            self.key(names::TYPE);
+            push_json_string(self.out, data.name());
+        }
     }
 
     /// Writes the error, the fields about the data, the data, and the line's end.
     pub(super) fn data(&mut self, error: Option<&str>, data: &LineData<'_>) {
-        if self.format == LineFormat::Json {
-            self.key(names::same(names::TYPE));
-            push_json_string(self.out, data.data_type.name());
+        if self.is_first() && error.is_none() && !self.truncated && self.is_plain(data) {
+            // The line is the data alone.
+            self.value(data);
+            push(self.out, "\n");
+            return;
+        }
+        if !self.has_type && !self.is_plain(data) {
+            self.data_type(data.data_type);
         }
         if let Some(error) = error {
             self.key(names::ERROR);
@@ -158,50 +273,51 @@ impl FieldWriter<'_> {
         }
         if let Some(sha256) = &data.sha256 {
             self.key(names::SHA256);
-            self.value(sha256, push_word);
+            self.name(sha256, push_word);
         }
         if self.truncated {
             self.key(names::TRUNCATED);
             push(self.out, "true");
         }
-        match self.format {
-            LineFormat::Text => self.text_value(data),
-            LineFormat::Json => self.json_value(&data.value),
+        if self.format == LineFormat::Text || !matches!(data.value, DataValue::Hidden) {
+            self.key(names::DATA);
+            self.value(data);
         }
+        push(self.out, if self.format == LineFormat::Json { "}\n" } else { "\n" });
     }
 
-    fn json_value(&mut self, value: &DataValue<'_>) {
-        if !matches!(value, DataValue::Hidden) {
-            self.key(names::DATA);
+    /// Whether the data shows its type and needs no other field.
+    fn is_plain(&self, data: &LineData<'_>) -> bool {
+        let shows_type = match data.value {
+            DataValue::Hidden => false,
+            DataValue::Json(_) => true,
+            DataValue::Text(_) | DataValue::Base64(_) => {
+                self.format == LineFormat::Text || data.data_type == DataType::Text
+            }
+        };
+        shows_type && data.redacted_whole.is_none() && !data.truncated
+    }
+
+    fn value(&mut self, data: &LineData<'_>) {
+        if self.format == LineFormat::Text {
+            push(self.out, data.data_type.text_prefix());
         }
-        match value {
-            DataValue::Hidden => {}
-            DataValue::Json(json) => push_json(self.out, json.trim_ascii()),
-            DataValue::Text(text) => push_json_string(self.out, text),
-            DataValue::Base64(bytes) => {
+        match (&data.value, self.format) {
+            (DataValue::Json(json), _) => push_json(self.out, json.trim_ascii()),
+            (DataValue::Text(text), _) => push_json_string(self.out, text),
+            (DataValue::Base64(bytes), LineFormat::Json) => {
                 push(self.out, "\"");
                 push_base64(self.out, bytes);
                 push(self.out, "\"");
             }
-        }
-        push(self.out, "}\n");
-    }
-
-    fn text_value(&mut self, data: &LineData<'_>) {
-        self.key(names::DATA);
-        push(self.out, data.data_type.text_prefix());
-        match &data.value {
-            DataValue::Hidden => push(self.out, "-"),
-            DataValue::Json(json) => push_json(self.out, json.trim_ascii()),
-            DataValue::Text(text) => push_json_string(self.out, text),
-            DataValue::Base64(bytes) => {
+            (DataValue::Base64(bytes), LineFormat::Text) => {
                 push(self.out, "base64:");
-                push(self.out, itoa::Buffer::new().format(bytes.len()));
+                push_integer(self.out, bytes.len());
                 push(self.out, ":");
                 push_base64(self.out, bytes);
             }
+            (DataValue::Hidden, _) => push(self.out, "-"),
         }
-        push(self.out, "\n");
     }
 }
 

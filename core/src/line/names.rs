@@ -1,42 +1,68 @@
 //! The names of the line's fields, which the writer and the parser share.
 
-/// The name of a field in both formats.
+/// The name of a field in both formats, and its key as the writer appends it after another field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FieldName {
     pub(super) json: &'static str,
     pub(super) text: &'static str,
+    pub(super) json_key: &'static str,
+    pub(super) text_key: &'static str,
 }
 
-/// A name that is the same in both formats.
-pub(super) const fn same(name: &'static str) -> FieldName {
-    FieldName { json: name, text: name }
+/// A name that may differ between the formats.
+macro_rules! field {
+    ($name:literal) => {
+        field!($name, $name)
+    };
+    ($json:literal, $text:literal) => {
+        FieldName {
+            json: $json,
+            text: $text,
+            json_key: concat!(",\"", $json, "\":"),
+            text_key: concat!(" ", $text, "="),
+        }
+    };
 }
 
-// The first fields. In text, they have no names.
-pub(super) const TIMESTAMP: &str = "timestamp";
-pub(super) const LEVEL: &str = "level";
-pub(super) const VERSION: &str = "v";
-pub(super) const REQUEST_ID: &str = "requestId";
+// In text, these have no names, and there is no version.
+pub(super) const TIMESTAMP: FieldName = field!("timestamp");
+pub(super) const LEVEL: FieldName = field!("level");
+pub(super) const VERSION: FieldName = field!("v");
+pub(super) const REQUEST_ID: FieldName = field!("requestId");
 
-// The position, in this order.
-pub(super) const STREAM: FieldName = same("stream");
-pub(super) const SHARD: FieldName = same("shard");
-pub(super) const SEQUENCE_NUMBER: FieldName = FieldName { json: "sequenceNumber", text: "seq" };
-pub(super) const SUB_SEQUENCE_NUMBER: FieldName = same("subSequenceNumber");
-pub(super) const PARTITION_KEY: FieldName = FieldName { json: "partitionKey", text: "key" };
-pub(super) const EXPLICIT_HASH_KEY: FieldName = same("explicitHashKey");
-pub(super) const ARRIVAL: FieldName = same("arrival");
-pub(super) const LAG_MS: FieldName = same("lagMs");
+// The position.
+pub(super) const STREAM: FieldName = field!("stream");
+pub(super) const SHARD: FieldName = field!("shard");
+pub(super) const SEQUENCE_NUMBER: FieldName = field!("sequenceNumber", "seq");
+pub(super) const SUB_SEQUENCE_NUMBER: FieldName = field!("subSequenceNumber");
+pub(super) const PARTITION_KEY: FieldName = field!("partitionKey", "key");
+pub(super) const EXPLICIT_HASH_KEY: FieldName = field!("explicitHashKey");
+pub(super) const ARRIVAL: FieldName = field!("arrival");
+pub(super) const LAG_MS: FieldName = field!("lagMs");
+
+/// The fields of the shapes.
+pub(super) const SHAPE: [FieldName; 7] = [
+    field!("owner"),
+    field!("logGroup"),
+    field!("logStream"),
+    field!("logEventId"),
+    field!("logEventTime"),
+    field!("table"),
+    field!("operation"),
+];
 
 // The data and what happened to it.
-pub(super) const TYPE: &str = "type";
-pub(super) const ERROR: FieldName = same("error");
-pub(super) const REDACTED: FieldName = same("redacted");
-pub(super) const REDACTED_WHOLE: FieldName = same("redactedWhole");
-pub(super) const BYTES: FieldName = same("bytes");
-pub(super) const SHA256: FieldName = same("sha256");
-pub(super) const TRUNCATED: FieldName = same("truncated");
-pub(super) const DATA: FieldName = same("data");
+pub(super) const TYPE: FieldName = field!("type");
+pub(super) const ERROR: FieldName = field!("error");
+pub(super) const REDACTED: FieldName = field!("redacted");
+pub(super) const REDACTED_WHOLE: FieldName = field!("redactedWhole");
+pub(super) const BYTES: FieldName = field!("bytes");
+pub(super) const SHA256: FieldName = field!("sha256");
+pub(super) const TRUNCATED: FieldName = field!("truncated");
+pub(super) const DATA: FieldName = field!("data");
+
+/// The fields that are on every line to which they apply, after the envelope.
+pub(super) const ABOUT_DATA: [FieldName; 7] = [ERROR, REDACTED, REDACTED_WHOLE, BYTES, SHA256, TRUNCATED, DATA];
 
 /// The message of a line that is not about a record.
-pub(super) const MESSAGE: FieldName = same("message");
+pub(super) const MESSAGE: FieldName = field!("message");

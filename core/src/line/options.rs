@@ -7,6 +7,8 @@ use thiserror::Error;
 
 use crate::redact::Redactor;
 
+use super::Envelope;
+
 /// The format of lines, as in `AWS_LAMBDA_LOG_FORMAT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LineFormat {
@@ -117,6 +119,8 @@ impl FromStr for DataMode {
 /// The options of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineOptions {
+    /// The fields before the data.
+    pub envelope: Envelope,
     /// The form of data on lines.
     pub data: DataMode,
     /// The largest number of bytes that the data may have on the line, including escapes and base64, without quotes.
@@ -130,7 +134,8 @@ pub struct LineOptions {
 
 impl LineOptions {
     /// Shows all of the data, and redacts nothing.
-    pub const DEFAULT: Self = Self { data: DataMode::Full, max_data_bytes: usize::MAX, redactor: Redactor::NONE };
+    pub const DEFAULT: Self =
+        Self { envelope: Envelope::FULL, data: DataMode::Full, max_data_bytes: usize::MAX, redactor: Redactor::NONE };
 }
 
 impl Default for LineOptions {

@@ -15,10 +15,12 @@ use super::{LINE_VERSION, Level};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParsedLine<'a> {
-    /// The line's level.
+    /// The line's level. Lines without one are at `INFO`.
     pub level: Level,
+    /// The line's timestamp, in epoch milliseconds.
+    pub timestamp_ms: Option<i64>,
     /// The id of the invocation.
-    pub request_id: Cow<'a, str>,
+    pub request_id: Option<Cow<'a, str>>,
     /// The stream's name.
     pub stream: Option<Cow<'a, str>>,
     /// The shard's id.
@@ -33,6 +35,12 @@ pub struct ParsedLine<'a> {
     pub explicit_hash_key: Option<Cow<'a, str>>,
     /// The time at which Kinesis accepted the record, in epoch milliseconds.
     pub arrival_ms: Option<i64>,
+    /// The time from the arrival to the line, in milliseconds.
+    pub lag_ms: Option<i64>,
+    /// What is wrong with the record.
+    pub error: Option<Cow<'a, str>>,
+    /// The data as it is on the line: of a JSON line a JSON value, of a text line everything after `data=`.
+    pub data: Option<&'a str>,
 }
 
 impl ParsedLine<'_> {
@@ -54,7 +62,7 @@ impl ParsedLine<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// The line is not a line of a record.
+    /// The line is not a line of a record, or its envelope does not identify the record.
     #[error("the line is not the log line of a record")]
     NotARecord,
     /// The line has another version.
@@ -65,7 +73,8 @@ pub enum ParseError {
     },
 }
 
-/// Parses a line of a [`LineWriter`](super::LineWriter), in either format. Of text, only the part before the data is read.
+/// Parses a line of a [`LineWriter`](super::LineWriter), in either format and with any [`Envelope`](super::Envelope) that identifies the
+/// record: in JSON, one with `v` and `sequenceNumber` or `requestId`; in text, one with `seq`.
 ///
 /// ```
 /// use kinesis_event_logger_core::line;
@@ -81,8 +90,8 @@ pub enum ParseError {
 /// ```
 ///
 /// # Errors
-/// Returns a [`ParseError`] if the line is not about a record, or if its `v` is not [`LINE_VERSION`]. Text lines do not have
-/// a version.
+/// Returns a [`ParseError`] if the line is not about a record, if its envelope does not identify the record, or if its `v`
+/// is not [`LINE_VERSION`]. Text lines do not have a version.
 pub fn parse(line: &str) -> Result<ParsedLine<'_>, ParseError> {
     if line.starts_with('{') { parse_json(line) } else { parse_text(line).ok_or(ParseError::NotARecord) }
 }
@@ -101,6 +110,7 @@ fn parse_json(line: &str) -> Result<ParsedLine<'_>, ParseError> {
 #[derive(Default)]
 struct JsonMembers<'a> {
     version: Option<Value<'a>>,
+    timestamp: Option<Value<'a>>,
     level: Option<Value<'a>>,
     request_id: Option<Value<'a>>,
     stream: Option<Value<'a>>,
@@ -110,6 +120,9 @@ struct JsonMembers<'a> {
     partition_key: Option<Value<'a>>,
     explicit_hash_key: Option<Value<'a>>,
     arrival: Option<Value<'a>>,
+    lag: Option<Value<'a>>,
+    error: Option<Value<'a>>,
+    data: Option<Value<'a>>,
 }
 
 impl<'a> JsonMembers<'a> {
@@ -131,53 +144,96 @@ impl<'a> JsonMembers<'a> {
     }
 
     fn member(&mut self, key: &str) -> Option<&mut Option<Value<'a>>> {
-        Some(match key {
-            names::VERSION => &mut self.version,
-            names::LEVEL => &mut self.level,
-            names::REQUEST_ID => &mut self.request_id,
-            _ if key == names::STREAM.json => &mut self.stream,
-            _ if key == names::SHARD.json => &mut self.shard,
-            _ if key == names::SEQUENCE_NUMBER.json => &mut self.sequence_number,
-            _ if key == names::SUB_SEQUENCE_NUMBER.json => &mut self.sub_sequence_number,
-            _ if key == names::PARTITION_KEY.json => &mut self.partition_key,
-            _ if key == names::EXPLICIT_HASH_KEY.json => &mut self.explicit_hash_key,
-            _ if key == names::ARRIVAL.json => &mut self.arrival,
-            _ => return None,
-        })
+        let members = [
+            (names::VERSION, &mut self.version),
+            (names::TIMESTAMP, &mut self.timestamp),
+            (names::LEVEL, &mut self.level),
+            (names::REQUEST_ID, &mut self.request_id),
+            (names::STREAM, &mut self.stream),
+            (names::SHARD, &mut self.shard),
+            (names::SEQUENCE_NUMBER, &mut self.sequence_number),
+            (names::SUB_SEQUENCE_NUMBER, &mut self.sub_sequence_number),
+            (names::PARTITION_KEY, &mut self.partition_key),
+            (names::EXPLICIT_HASH_KEY, &mut self.explicit_hash_key),
+            (names::ARRIVAL, &mut self.arrival),
+            (names::LAG_MS, &mut self.lag),
+            (names::ERROR, &mut self.error),
+            (names::DATA, &mut self.data),
+        ];
+        members.into_iter().find(|(name, _)| name.json == key).map(|(_, member)| member)
     }
 
+    /// Returns `None` if the members do not identify a record, or if the level is not one of ours.
     fn into_line(self) -> Option<ParsedLine<'a>> {
         let text = |value: Option<Value<'a>>| value.and_then(Value::string);
+        let (request_id, sequence_number) = (text(self.request_id), text(self.sequence_number));
+        if request_id.is_none() && sequence_number.is_none() {
+            return None;
+        }
         Some(ParsedLine {
-            level: text(self.level)?.parse().ok()?,
-            request_id: text(self.request_id)?,
+            level: self.level.map_or(Some(Level::Info), |level| level.string()?.parse().ok())?,
+            timestamp_ms: text(self.timestamp).and_then(|timestamp| parse_rfc3339(&timestamp)),
+            request_id,
             stream: text(self.stream),
             shard_id: text(self.shard),
-            sequence_number: text(self.sequence_number),
+            sequence_number,
             sub_sequence_number: self.sub_sequence_number.and_then(|number| number.text().parse().ok()),
             partition_key: text(self.partition_key),
             explicit_hash_key: text(self.explicit_hash_key),
             arrival_ms: text(self.arrival).and_then(|arrival| parse_rfc3339(&arrival)),
+            lag_ms: self.lag.and_then(|lag| lag.text().parse().ok()),
+            error: text(self.error),
+            data: self.data.map(Value::text),
         })
     }
 }
 
+/// The fields of a text line that have no names.
+#[derive(Default)]
+struct TextBeginning<'a> {
+    timestamp: Option<i64>,
+    level: Option<Level>,
+    request_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> TextBeginning<'a> {
+    /// Recognizes a word by its form. Returns `None` if there are too many words.
+    fn add(&mut self, word: Cow<'a, str>) -> Option<()> {
+        if let (None, Some(timestamp)) = (self.timestamp, parse_rfc3339(&word)) {
+            self.timestamp = Some(timestamp);
+        } else if let (None, Ok(level)) = (self.level, word.parse()) {
+            self.level = Some(level);
+        } else if self.request_id.replace(word).is_some() {
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// Returns `None` if the line does not have the fields of a line that identifies a record.
 fn parse_text(line: &str) -> Option<ParsedLine<'_>> {
     let mut fields = TextFields { rest: line };
-    parse_rfc3339(&fields.word()?)?;
-    let level = fields.word()?.parse().ok()?;
-    let request_id = fields.word()?;
-    let stream = fields.required(names::STREAM)?;
-    let shard_id = fields.required(names::SHARD)?;
-    let sequence_number = fields.required(names::SEQUENCE_NUMBER)?;
-    let sub_sequence_number = fields.optional(names::SUB_SEQUENCE_NUMBER)?;
-    let partition_key = fields.required(names::PARTITION_KEY)?;
-    let explicit_hash_key = fields.optional(names::EXPLICIT_HASH_KEY)?;
-    let arrival = fields.required(names::ARRIVAL)?;
-    fields.required(names::LAG_MS)?;
-    Some(ParsedLine {
-        level,
-        request_id,
+    let mut beginning = TextBeginning::default();
+    let mut values: [Option<Cow<'_, str>>; TEXT_FIELDS.len()] = Default::default();
+    let mut has_sequence_number = false;
+    let data = loop {
+        match fields.next()? {
+            TextField::Word(word) => beginning.add(word)?,
+            TextField::Named(name, value) => {
+                has_sequence_number |= name == names::SEQUENCE_NUMBER;
+                if let Some(index) = TEXT_FIELDS.iter().position(|field| *field == name) {
+                    values[index] = value;
+                }
+            }
+            TextField::Data(data) => break data,
+        }
+    };
+    let [stream, shard_id, sequence_number, sub_sequence_number, partition_key, explicit_hash_key, arrival, lag, error] =
+        values;
+    has_sequence_number.then(|| ParsedLine {
+        level: beginning.level.unwrap_or(Level::Info),
+        timestamp_ms: beginning.timestamp,
+        request_id: beginning.request_id,
         stream,
         shard_id,
         sequence_number,
@@ -185,7 +241,38 @@ fn parse_text(line: &str) -> Option<ParsedLine<'_>> {
         partition_key,
         explicit_hash_key,
         arrival_ms: arrival.and_then(|arrival| parse_rfc3339(&arrival)),
+        lag_ms: lag.and_then(|lag| lag.parse().ok()),
+        error,
+        data: Some(data),
     })
+}
+
+/// The named fields of a text line that are parsed.
+const TEXT_FIELDS: [FieldName; 9] = [
+    names::STREAM,
+    names::SHARD,
+    names::SEQUENCE_NUMBER,
+    names::SUB_SEQUENCE_NUMBER,
+    names::PARTITION_KEY,
+    names::EXPLICIT_HASH_KEY,
+    names::ARRIVAL,
+    names::LAG_MS,
+    names::ERROR,
+];
+
+/// Every field that has a name in text, except the data.
+fn named_text_fields() -> impl Iterator<Item = FieldName> {
+    let about_data = [names::REDACTED, names::REDACTED_WHOLE, names::BYTES, names::SHA256, names::TRUNCATED];
+    TEXT_FIELDS.into_iter().chain(names::SHAPE).chain(about_data)
+}
+
+/// A field of a text line.
+enum TextField<'a> {
+    Word(Cow<'a, str>),
+    /// The value is `None` if it is marked as missing.
+    Named(FieldName, Option<Cow<'a, str>>),
+    /// The rest of the line.
+    Data(&'a str),
 }
 
 /// A cursor over the fields of a text line.
@@ -207,17 +294,18 @@ impl<'a> TextFields<'a> {
         Some(word)
     }
 
-    /// Reads a field that every line has. Its value is `None` if it is marked as missing.
-    fn required(&mut self, name: FieldName) -> Option<Option<Cow<'a, str>>> {
-        self.rest = self.rest.strip_prefix(name.text)?.strip_prefix('=')?;
-        let is_missing = self.rest.starts_with("- ");
-        self.word().map(|word| (!is_missing).then_some(word))
-    }
-
-    /// Reads a field that only some lines have.
-    fn optional(&mut self, name: FieldName) -> Option<Option<Cow<'a, str>>> {
-        let is_here = self.rest.strip_prefix(name.text).is_some_and(|rest| rest.starts_with('='));
-        if is_here { self.required(name) } else { Some(None) }
+    /// Reads the next field. Returns `None` at a field that lines do not have.
+    fn next(&mut self) -> Option<TextField<'a>> {
+        let name = self.rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let Some(value) = self.rest[name..].strip_prefix('=') else { return self.word().map(TextField::Word) };
+        let name = &self.rest[..name];
+        if name == names::DATA.text {
+            return Some(TextField::Data(value));
+        }
+        let name = named_text_fields().find(|field| field.text == name)?;
+        self.rest = value;
+        let is_missing = value.starts_with("- ");
+        self.word().map(|word| TextField::Named(name, (!is_missing).then_some(word)))
     }
 }
 
@@ -227,12 +315,17 @@ mod tests {
 
     use super::*;
     use crate::decode::{Data, Payload, Record};
-    use crate::line::{LineFormat, LineWriter};
+    use crate::line::{LineFormat, LineOptions, LineWriter};
 
     fn line_of(format: LineFormat, position: Position<'_>) -> String {
+        line_with(format, "full", position)
+    }
+
+    fn line_with(format: LineFormat, envelope: &str, position: Position<'_>) -> String {
         let mut line = Vec::new();
         let record = Record::new(position, Data::Payload(Payload::Text("x seq=1 \"")));
-        LineWriter::new(format, "request 1", 1_545_084_651_000).append(&record, &mut line);
+        let options = LineOptions { envelope: envelope.parse().unwrap(), ..LineOptions::DEFAULT };
+        LineWriter::with_options(format, "request 1", 1_545_084_651_000, &options).append(&record, &mut line);
         String::from_utf8(line).unwrap()
     }
 
@@ -247,6 +340,12 @@ mod tests {
             r#"{"timestamp":"2026-11-23T16:56:00.123Z","level":"INFO","v":1"#,
             "2026-11-23T16:56:00.123Z INFO 3f1c stream=orders shard=",
             "{",
+            // Lines of others, or without the fields that identify a record.
+            r#"{"level":30,"time":1545084650987,"msg":"x","v":1}"#,
+            r#"{"level":"INFO","v":1,"data":{}}"#,
+            r#"key="k" data={}"#,
+            "seq=1 other=2 data={}",
+            "seq=1 one two data={}",
         ] {
             assert_eq!(parse(line), Err(ParseError::NotARecord), "{line}");
         }
@@ -283,7 +382,42 @@ mod tests {
                 let line = line_of(format, position);
                 let parsed = parse(&line).unwrap();
                 prop_assert_eq!(parsed.position(), position, "{}", line);
-                prop_assert_eq!((parsed.level, parsed.request_id.as_ref()), (Level::Info, "request 1"));
+                prop_assert_eq!((parsed.level, parsed.request_id.as_deref()), (Level::Info, Some("request 1")));
+                prop_assert_eq!(parsed.timestamp_ms, Some(1_545_084_651_000));
+                prop_assert_eq!(parsed.lag_ms, arrival_ms.map(|arrival_ms| 1_545_084_651_000 - arrival_ms));
+                let data = if format == LineFormat::Json { parsed.data.unwrap() } else { parsed.data.unwrap().trim_end() };
+                prop_assert_eq!(data, r#""x seq=1 \"""#);
+            }
+        }
+
+        #[test]
+        fn a_line_of_any_envelope_parses_to_its_fields_or_is_rejected(
+            chosen in prop::sample::subsequence(vec!["v", "timestamp", "level", "requestId", "shard", "sequenceNumber", "partitionKey", "lagMs", "type", "owner"], 1..10)
+                .prop_shuffle(),
+            sequence_number in name(), partition_key in name(),
+        ) {
+            let position = Position {
+                sequence_number: sequence_number.as_deref(), partition_key: partition_key.as_deref(), arrival_ms: Some(1_545_084_650_000),
+                ..Position::default()
+            };
+            let has = |name: &str| chosen.contains(&name);
+            for format in [LineFormat::Text, LineFormat::Json] {
+                let line = line_with(format, &chosen.join(","), position);
+                let identifies = match format {
+                    LineFormat::Text => has("sequenceNumber"),
+                    LineFormat::Json => has("v") && (has("requestId") || has("sequenceNumber") && sequence_number.is_some()),
+                };
+                match parse(&line) {
+                    Err(error) => prop_assert!(!identifies, "{}: {}", line, error),
+                    Ok(parsed) => {
+                        prop_assert!(identifies, "{}", line);
+                        let expected = |name: &str, value| if has(name) { value } else { None };
+                        prop_assert_eq!(parsed.sequence_number.as_deref(), expected("sequenceNumber", position.sequence_number), "{}", line);
+                        prop_assert_eq!(parsed.partition_key.as_deref(), expected("partitionKey", position.partition_key), "{}", line);
+                        prop_assert_eq!(parsed.request_id.as_deref(), expected("requestId", Some("request 1")), "{}", line);
+                        prop_assert_eq!(parsed.lag_ms, has("lagMs").then_some(1000), "{}", line);
+                    }
+                }
             }
         }
 

@@ -1,7 +1,7 @@
 //! Tests of the settings.
 
 use super::*;
-use crate::line::DataMode;
+use crate::line::{DataMode, Envelope};
 
 fn defaults() -> Settings {
     Settings { function_name: "1".to_owned(), ..Settings::default() }
@@ -29,10 +29,17 @@ fn the_values_that_lambda_sets_are_parsed() {
 
 #[test]
 fn the_values_of_our_own_variables_are_parsed() {
-    let settings = read(&[(METRICS, "EMF"), (SAMPLE, "0.25"), (DEADLINE_MARGIN, "50"), (MAX_CONCURRENCY, "16")]);
+    let settings =
+        read(&[(METRICS, "EMF"), (SAMPLE, "0.25"), (DEADLINE_MARGIN, "50"), (MAX_CONCURRENCY, "16"), (SPLIT, "Json")]);
     let sample = "0.25".parse().unwrap();
-    let expected =
-        Settings { metrics: Metrics::Emf, sample, deadline_margin_ms: 50, max_concurrency: 16, ..defaults() };
+    let expected = Settings {
+        metrics: Metrics::Emf,
+        sample,
+        deadline_margin_ms: 50,
+        max_concurrency: 16,
+        split: Split::Json,
+        ..defaults()
+    };
     assert_eq!(settings, Ok(expected));
 }
 
@@ -40,6 +47,7 @@ fn the_values_of_our_own_variables_are_parsed() {
 fn data_options_are_parsed() {
     let shown = |redact| read(&[(DATA, "Hash"), (MAX_DATA_BYTES, "0"), (REDACT, redact)]).unwrap().lines;
     let expected = |rules: &[&str]| LineOptions {
+        envelope: Envelope::FULL,
         data: DataMode::Hash,
         max_data_bytes: 0,
         redactor: Redactor::new(rules).unwrap(),
@@ -48,6 +56,32 @@ fn data_options_are_parsed() {
     assert_eq!(shown(r#"["a,b", "c"]"#), expected(&["a,b", "c"]));
     for wrong in ["a,,b", ",", "[\"a\"", "[1]", "[\"\"]", "/~2"] {
         assert!(read(&[(REDACT, wrong)]).unwrap_err().starts_with("LOGGER_REDACT is "), "{wrong}");
+    }
+}
+
+#[test]
+fn the_envelope_is_parsed() {
+    let envelope =
+        |fields: &str| read(&[(LOG_FORMAT, "JSON"), (FIELDS, fields)]).map(|settings| settings.lines.envelope);
+    assert_eq!((envelope(""), envelope("Compact")), (Ok(Envelope::FULL), Ok(Envelope::COMPACT)));
+    assert!(envelope("v,sequenceNumber").is_ok());
+    assert_eq!(
+        envelope("v,sequencenumber"),
+        Err("LOGGER_FIELDS is \"v,sequencenumber\": \"sequencenumber\" is not a field of the envelope \
+             (similar names: sequenceNumber)"
+            .to_owned())
+    );
+}
+
+#[test]
+fn data_alone_needs_a_format_or_level_with_which_lambda_drops_no_record() {
+    let data = |format: &str, level: &str| read(&[(FIELDS, "data"), (LOG_FORMAT, format), (LOG_LEVEL, level)]);
+    for (format, level) in [("Text", ""), ("Text", "WARN"), ("JSON", "TRACE")] {
+        assert_eq!(data(format, level).unwrap().lines.envelope, Envelope::DATA);
+    }
+    for level in ["", "DEBUG", "WARN"] {
+        let error = data("JSON", level).unwrap_err();
+        assert!(error.ends_with("set the log format to Text, or the level to TRACE"), "{error}");
     }
 }
 
@@ -61,6 +95,7 @@ fn every_invalid_value_is_reported_with_what_is_accepted() {
             (DEADLINE_MARGIN, "-1"),
             (METRICS, "statsd"),
             (SAMPLE, "2"),
+            (SPLIT, "lines"),
             (DATA, "some"),
             (MAX_DATA_BYTES, "1000001"),
             (REDACT, "/a~b")
@@ -73,6 +108,7 @@ fn every_invalid_value_is_reported_with_what_is_accepted() {
              of strings: \"/a~b\" is not a JSON pointer: ~ must be followed by 0 or 1 (RFC 6901); \
              AWS_LAMBDA_MAX_CONCURRENCY is \"many\": the value must be a whole number from 0 to 4294967295; \
              LOGGER_DEADLINE_MARGIN_MS is \"-1\": the value must be a whole number from 0 to 4294967295; \
+             LOGGER_SPLIT is \"lines\": data is split by json or off; \
              LOGGER_METRICS is \"statsd\": a metrics format is emf or off; \
              LOGGER_SAMPLE is \"2\": a share is a number from 0 to 1"
             .to_owned())

@@ -19,7 +19,8 @@ use super::server::Peer;
 use super::{Access, Api};
 use crate::config::Limits;
 use crate::error::{AwsError, Protocol};
-use crate::operation::{MIB, Metadata};
+use crate::operation::{MIB, Metadata, ServiceName};
+use crate::services;
 use crate::signature::SignatureError;
 use crate::sts::Session;
 
@@ -125,20 +126,22 @@ pub fn allowance(access: &Access, operation: Option<&Metadata>) -> Allowance<'st
     Allowance { bytes, operation, pause, whole }
 }
 
-/// Whether a request with a safe method reads only. In a REST service the method says so.
+/// Whether a request with a safe method changes nothing. In a REST service the method says so.
 fn only_reads(head: &Head, request: &Request) -> bool {
-    let reads = |operation: &str| {
-        ["Get", "List", "Describe", "Filter", "Test", "Simulate"].iter().any(|verb| operation.starts_with(verb))
-    };
     match head.protocol {
         Protocol::RestJson | Protocol::S3 => true,
-        Protocol::AwsJson | Protocol::AwsCbor => head.operation().is_none_or(|operation| reads(operation.name)),
+        Protocol::AwsJson | Protocol::AwsCbor => head.operation().is_none_or(|operation| operation.is_read_only),
         // With another method, the form would be in the body.
         Protocol::Query(_) => {
             let query = request.uri().query().unwrap_or_default();
-            // All of them: readers differ in which of two they use.
             let mut actions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Action");
-            request.method() == http::Method::GET && actions.all(|(_, action)| reads(&action))
+            let changes =
+                |action: &str, service| services::find(service, action).is_ok_and(|operation| !operation.is_read_only);
+            // All of them: readers differ in which of two they use.
+            request.method() == http::Method::GET
+                && !actions.any(|(_, action)| {
+                    [ServiceName::Iam, ServiceName::Sts].iter().any(|service| changes(&action, *service))
+                })
         }
     }
 }

@@ -107,7 +107,7 @@ fn target(headers: &HeaderMap) -> Named {
 /// The operation at a method and path.
 fn rest<B>(request: &Request<B>) -> (Named, Vec<String>) {
     let (method, path) = (request.method(), request.uri().path());
-    let found = services::operations(ServiceName::Lambda).into_iter().find_map(|operation| {
+    let found = services::operations(ServiceName::Lambda).find_map(|operation| {
         let members = operation.route.as_ref()?.members(method, path)?;
         Some((Named::Operation(operation), members))
     });

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::Iam;
-use super::page::Page;
+use super::page::{Page, PageInput};
 use super::policies::MANAGED;
+use super::state::Iam;
 use crate::error::AwsError;
-use crate::operation::{Parameters, Xml};
+use crate::operation::Xml;
 
 /// Policies of AWS that a stream's functions use: paths below [`MANAGED`]. Others are listed while a role uses them.
 const LISTED: [&str; 13] = [
@@ -35,46 +36,54 @@ struct Policy {
     boundaries: usize,
 }
 
-impl Iam {
-    /// The account has no policies of its own: the scope `Local` is empty.
-    pub(super) fn list_policies(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let prefix = parameters.get("PathPrefix").unwrap_or("/");
-        let (scope, usage) = (parameters.get("Scope"), parameters.get("PolicyUsageFilter"));
-        let only_attached = parameters.is_true("OnlyAttached");
-        let policies: Vec<Policy> = self.managed_policies();
-        let is_wanted = |policy: &&Policy| {
-            let is_used = match usage {
-                Some("PermissionsBoundary") => policy.boundaries > 0,
-                Some(_) => policy.attachments > 0,
-                None => !only_attached || policy.attachments + policy.boundaries > 0,
-            };
-            scope != Some("Local") && is_used && policy.path().starts_with(prefix)
-        };
-        let mut result = Xml::default();
-        let page = Page::of(policies.iter().filter(is_wanted), parameters, |policy| &policy.arn)?;
-        page.write("Policies", &mut result, |xml, policy| policy.write(xml));
-        Ok(result)
-    }
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListPolicies {
+    scope: Option<String>,
+    #[serde(default)]
+    only_attached: bool,
+    path_prefix: Option<String>,
+    policy_usage_filter: Option<String>,
+    #[serde(flatten)]
+    page: PageInput,
+}
 
-    /// An account has one alias at most, and this one has none.
-    pub(super) fn list_account_aliases(&self, parameters: &Parameters<'_>) -> Result<Xml, AwsError> {
-        let mut result = Xml::default();
-        Page::<&str>::of([].into_iter(), parameters, |alias| alias)?.write("AccountAliases", &mut result, |_, _| ());
-        Ok(result)
-    }
-
-    /// Those that are always listed and those that roles use, by ARN.
-    fn managed_policies(&self) -> Vec<Policy> {
-        let roles = self.roles();
-        let used = roles.values().flat_map(|role| role.attached.iter().chain(role.boundary()).cloned());
-        let arns: BTreeSet<String> = LISTED.iter().map(|path| format!("{MANAGED}{path}")).chain(used).collect();
-        let policy = |arn: String| Policy {
-            attachments: roles.values().filter(|role| role.attached.contains(&arn)).count(),
-            boundaries: roles.values().filter(|role| role.boundary() == Some(&arn)).count(),
-            arn,
+/// The account has no policies of its own: the scope `Local` is empty.
+pub fn list_policies(iam: &Iam, input: ListPolicies) -> Result<Xml, AwsError> {
+    let prefix = input.path_prefix.as_deref().unwrap_or("/");
+    let policies = managed_policies(iam);
+    let is_wanted = |policy: &&Policy| {
+        let is_used = match input.policy_usage_filter.as_deref() {
+            Some("PermissionsBoundary") => policy.boundaries > 0,
+            Some(_) => policy.attachments > 0,
+            None => !input.only_attached || policy.attachments + policy.boundaries > 0,
         };
-        arns.into_iter().map(policy).collect()
-    }
+        input.scope.as_deref() != Some("Local") && is_used && policy.path().starts_with(prefix)
+    };
+    let mut result = Xml::default();
+    let page = Page::of(policies.iter().filter(is_wanted), &input.page, |policy| &policy.arn)?;
+    page.write("Policies", &mut result, |xml, policy| policy.write(xml));
+    Ok(result)
+}
+
+/// An account has one alias at most, and this one has none.
+pub fn list_account_aliases(_: &Iam, input: PageInput) -> Result<Xml, AwsError> {
+    let mut result = Xml::default();
+    Page::<&str>::of([].into_iter(), &input, |alias| alias)?.write("AccountAliases", &mut result, |_, _| ());
+    Ok(result)
+}
+
+/// The policies that are always listed and those that roles use, by ARN.
+fn managed_policies(iam: &Iam) -> Vec<Policy> {
+    let roles = iam.roles();
+    let used = roles.values().flat_map(|role| role.attached.iter().chain(&role.permissions_boundary).cloned());
+    let arns: BTreeSet<String> = LISTED.iter().map(|path| format!("{MANAGED}{path}")).chain(used).collect();
+    let policy = |arn: String| Policy {
+        attachments: roles.values().filter(|role| role.attached.contains(&arn)).count(),
+        boundaries: roles.values().filter(|role| role.permissions_boundary.as_ref() == Some(&arn)).count(),
+        arn,
+    };
+    arns.into_iter().map(policy).collect()
 }
 
 impl Policy {

@@ -1,9 +1,18 @@
 //! Pages of lists: `MaxItems` and `Marker` in, `IsTruncated` and `Marker` out.
 
-use crate::error::AwsError;
-use crate::operation::{Parameters, Xml};
+use serde::Deserialize;
 
 use super::errors::validation_error;
+use crate::error::AwsError;
+use crate::operation::Xml;
+
+/// The page that a request asks for.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PageInput {
+    marker: Option<String>,
+    max_items: Option<usize>,
+}
 
 /// One page of a list.
 pub(super) struct Page<T> {
@@ -13,15 +22,15 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The page that the parameters ask for, of items sorted by what `name` says. A marker is the name of the last item
-    /// of the page before, in hexadecimal digits so that nobody takes it for a name.
+    /// One page of items that are sorted by `name`. A marker is the name of the last item of the page before, in hexadecimal
+    /// digits so that it is not mistaken for a name.
     pub(super) fn of(
         items: impl Iterator<Item = T>,
-        parameters: &Parameters<'_>,
+        input: &PageInput,
         name: impl Fn(&T) -> &str,
     ) -> Result<Self, AwsError> {
-        let size = parameters.number("MaxItems").unwrap_or(100) as usize;
-        let after = parameters.get("Marker").map(decode).transpose()?;
+        let size = input.max_items.unwrap_or(100);
+        let after = input.marker.as_deref().map(decode).transpose()?;
         let mut items = items.skip_while(|item| after.as_deref().is_some_and(|after| name(item) <= after)).peekable();
         let page: Vec<T> = items.by_ref().take(size).collect();
         let marker = page.last().filter(|_| items.peek().is_some()).map(|last| encode(name(last)));

@@ -1,6 +1,8 @@
 //! Event source mappings and their operations. An enabled mapping reads its stream's shards and invokes its function.
 
 mod batch;
+mod checkpoint;
+mod context;
 mod deaggregate;
 mod delivery;
 mod event;
@@ -32,11 +34,12 @@ use super::response::{PageInput, json, list};
 use super::tags;
 use crate::error::AwsError;
 use crate::kinesis::{Kinesis, Stream};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use checkpoint::{CheckpointStore, ReadPosition};
+use context::PollerContext;
 use mapping::{EventSource, Mapping, MappingState, PollerConfig};
-use persist::CheckpointStore;
 use poller::Poller;
-use progress::{Progress, ReadPosition};
+use progress::Progress;
 use settings::{MappingInput, Settings, StartingPosition};
 
 /// The most mappings of one page. <https://docs.aws.amazon.com/lambda/latest/api/API_ListEventSourceMappings.html>
@@ -114,7 +117,7 @@ impl Mappings {
         if let Some(existing) = duplicate_of(&mappings, &mapping.uuid, &mapping.function_arn, &mapping.source) {
             return Err(existing);
         }
-        self.persist(&mapping);
+        persist::persist(&self.shared.store, &mapping);
         mapping.progress.persist_all();
         mapping.poller = Some(self.start(&mapping).abort_handle());
         mappings.insert(uuid, mapping);
@@ -170,7 +173,7 @@ impl Mappings {
         }
         mapping.set_state(state);
         mapping.config.send_replace(poller_config);
-        self.persist(mapping);
+        persist::persist(&self.shared.store, mapping);
         Ok(json(202, &mapping.to_json(config)))
     }
 
@@ -181,7 +184,7 @@ impl Mappings {
         self.with(uuid, |mapping| {
             must_not_be_changing(mapping, "delete")?;
             mapping.set_state(MappingState::Deleting);
-            self.remove_stored(&mapping.uuid);
+            persist::remove(&self.shared.store, &mapping.uuid);
             let (mappings, uuid, poller) = (self.clone(), uuid.to_owned(), mapping.poller.take());
             tokio::spawn(async move {
                 if let Some(poller) = poller {
@@ -206,15 +209,21 @@ impl Mappings {
             not_found(format!("Event source mapping not found: {arn}"))
         })?;
         let result = work(&mut mapping.tags);
-        self.persist(mapping);
+        persist::persist(&self.shared.store, mapping);
         Ok(result)
     }
 
-    /// Starts a mapping that was restored.
-    fn add(&self, mut mapping: Mapping) {
+    /// Restores the stored mappings and starts them.
+    ///
+    /// # Errors
+    /// The data directory cannot be read.
+    pub fn restore(&self) -> Result<(), StoreError> {
         let mut mappings = self.mappings();
-        mapping.poller = Some(self.start(&mapping).abort_handle());
-        mappings.insert(mapping.uuid.clone(), mapping);
+        for mut mapping in persist::restore(&self.shared.store)? {
+            mapping.poller = Some(self.start(&mapping).abort_handle());
+            mappings.insert(mapping.uuid.clone(), mapping);
+        }
+        Ok(())
     }
 
     /// Stops every poller.
@@ -251,7 +260,7 @@ impl Mappings {
     }
 
     fn start(&self, mapping: &Mapping) -> JoinHandle<()> {
-        let poller = Poller {
+        let context = PollerContext {
             uuid: mapping.uuid.clone(),
             source: mapping.source.clone(),
             functions: self.shared.functions.clone(),
@@ -268,7 +277,7 @@ impl Mappings {
                 mapping.set_state(state);
             }
         };
-        tokio::spawn(poller.run(mapping.config.subscribe(), set_state))
+        tokio::spawn(Poller::new(context).run(mapping.config.subscribe(), set_state))
     }
 
     fn with<T>(&self, uuid: &str, work: impl FnOnce(&mut Mapping) -> T) -> Result<T, AwsError> {

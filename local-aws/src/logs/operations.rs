@@ -25,18 +25,18 @@ impl Service for Logs {
                 Operation::json("DeleteLogGroup", Logs::delete_log_group).logs("log group deleted", &["logGroupName"]),
                 Operation::json("DeleteLogStream", Logs::delete_log_stream),
                 Operation::json("DeleteRetentionPolicy", Logs::delete_retention_policy),
-                Operation::json("DescribeLogGroups", Logs::describe_log_groups),
-                Operation::json("DescribeLogStreams", Logs::describe_log_streams),
-                Operation::json("DescribeMetricFilters", Logs::describe_metric_filters),
-                Operation::json("DescribeResourcePolicies", Logs::describe_resource_policies),
-                Operation::json("DescribeSubscriptionFilters", Logs::describe_subscription_filters),
+                Operation::json("DescribeLogGroups", Logs::describe_log_groups).read_only(),
+                Operation::json("DescribeLogStreams", Logs::describe_log_streams).read_only(),
+                Operation::json("DescribeMetricFilters", Logs::describe_metric_filters).read_only(),
+                Operation::json("DescribeResourcePolicies", Logs::describe_resource_policies).read_only(),
+                Operation::json("DescribeSubscriptionFilters", Logs::describe_subscription_filters).read_only(),
                 Operation::json("DisassociateKmsKey", Logs::disassociate_kms_key),
                 // Reads the disk, or millions of events.
-                Operation::json("FilterLogEvents", Logs::filter_log_events).blocking(),
-                Operation::json("GetLogEvents", Logs::get_log_events).blocking(),
-                Operation::json("ListLogGroups", Logs::list_log_groups),
-                Operation::json("ListTagsForResource", Logs::list_tags_for_resource),
-                Operation::json("ListTagsLogGroup", Logs::list_tags_log_group),
+                Operation::json("FilterLogEvents", Logs::filter_log_events).read_only().blocking(),
+                Operation::json("GetLogEvents", Logs::get_log_events).read_only().blocking(),
+                Operation::json("ListLogGroups", Logs::list_log_groups).read_only(),
+                Operation::json("ListTagsForResource", Logs::list_tags_for_resource).read_only(),
+                Operation::json("ListTagsLogGroup", Logs::list_tags_log_group).read_only(),
                 // 1 MiB of messages, in which every byte may be escaped.
                 Operation::json("PutLogEvents", Logs::put_log_events).body_limit(8 * MIB),
                 Operation::json("PutLogGroupDeletionProtection", Logs::put_deletion_protection),
@@ -44,7 +44,8 @@ impl Service for Logs {
                 // Starts a task, so it runs on a thread of the runtime.
                 Operation::new_async("StartLiveTail", |logs: Logs, request: Request| async move {
                     logs.start_live_tail(&request.body).map(event_stream::response)
-                }),
+                })
+                .read_only(),
                 Operation::json("TagLogGroup", Logs::tag_log_group),
                 Operation::json("TagResource", Logs::tag_resource),
                 Operation::json("UntagLogGroup", Logs::untag_log_group),

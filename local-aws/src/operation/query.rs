@@ -1,20 +1,19 @@
-//! The query protocol (IAM, STS): a form in, XML out.
+//! The query protocol (IAM, STS): the typed input of an action in a form, and its result in XML.
 
 use http::{HeaderValue, Response, header};
+use serde::de::DeserializeOwned;
 
-use super::{Operation, Parameters, Request, Service, Xml, xml};
+use super::{Operation, Request, Service, Xml, xml};
 use crate::error::AwsError;
+use crate::validation::Model;
 
 /// A service of the query protocol.
 pub trait QueryService: Service {
     /// The XML namespace of the service's answers.
     const NAMESPACE: &'static str;
 
-    /// Checks an action's parameters.
-    ///
-    /// # Errors
-    /// They violate the service's model.
-    fn check(action: &str, parameters: &Parameters<'_>) -> Result<(), AwsError>;
+    /// The table of the actions' inputs.
+    fn model() -> &'static Model;
 }
 
 /// The result of an action.
@@ -37,22 +36,24 @@ impl QueryResult for () {
 
 impl<S: QueryService> Operation<S> {
     /// An action of the query protocol.
-    pub fn query<R: QueryResult>(
+    pub fn query<I: DeserializeOwned + 'static, R: QueryResult + 'static>(
         name: &'static str,
-        handler: impl Fn(&S, &Parameters<'_>) -> Result<R, AwsError> + Send + Sync + 'static,
+        handler: impl Fn(&S, I) -> Result<R, AwsError> + Send + Sync + 'static,
     ) -> Self {
-        Self::query_of_caller(name, move |service, parameters, _| handler(service, parameters))
+        Self::query_of_caller(name, move |service, input, _| handler(service, input))
     }
 
     /// An action of the query protocol that depends on who sends it.
-    pub fn query_of_caller<R: QueryResult>(
+    pub fn query_of_caller<I: DeserializeOwned + 'static, R: QueryResult + 'static>(
         name: &'static str,
-        handler: impl Fn(&S, &Parameters<'_>, &Request) -> Result<R, AwsError> + Send + Sync + 'static,
+        handler: impl Fn(&S, I, &Request) -> Result<R, AwsError> + Send + Sync + 'static,
     ) -> Self {
         Self::new(name, move |service: &S, request: &Request| {
-            let parameters = Parameters(&request.form);
-            S::check(name, &parameters)?;
-            let result = handler(service, &parameters, request)?;
+            let input = S::model().read_form(name, &request.form)?;
+            let input = serde_json::from_value(input);
+            // The model requires at least what the typed input requires.
+            let input = input.map_err(|error| AwsError::new(500, "InternalFailure", error.to_string()))?;
+            let result = handler(service, input, request)?;
             let mut response = Response::new(xml::response(name, S::NAMESPACE, result.into_xml()));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
             Ok(response)

@@ -12,7 +12,7 @@ const BEGIN: &str = "<!-- Generated from the declarations: UPDATE_GOLDEN=1 cargo
 const END: &str = "\n<!-- -->\n";
 
 fn names(service: ServiceName) -> Vec<&'static str> {
-    operations(service).into_iter().filter(|operation| operation.is_listed).map(|operation| operation.name).collect()
+    operations(service).filter(|operation| operation.is_listed).map(|operation| operation.name).collect()
 }
 
 #[test]
@@ -69,9 +69,21 @@ fn every_declared_operation_has_a_table_of_its_input() {
         (ServiceName::Kinesis, &validation::KINESIS),
         (ServiceName::Lambda, &validation::LAMBDA),
         (ServiceName::Logs, &validation::LOGS),
+        (ServiceName::Iam, &validation::IAM),
+        (ServiceName::Sts, &validation::STS),
     ] {
         for operation in names(service) {
             assert!(model.has_operation(operation), "run models/generate.py: {operation} is not in its table");
         }
+    }
+}
+
+/// What changes something must be rejected once nothing can be persisted any more.
+#[test]
+fn the_operations_that_are_declared_read_only_have_the_names_of_such() {
+    let verbs = ["Describe", "DownloadCode", "Filter", "Get", "List", "StartLiveTail", "SubscribeToShard"];
+    for operation in ALL.into_iter().flat_map(operations) {
+        let is_expected = verbs.iter().any(|verb| operation.name.starts_with(verb));
+        assert_eq!(operation.is_read_only, is_expected, "{}", operation.name);
     }
 }

@@ -109,9 +109,7 @@ impl Engine {
         prepare(dir, &checked).map_err(failed)?;
         let (database, trees) = open_database(dir)?;
         let file = Commits::create(dir, checked.found).map_err(failed)?;
-        if counter != Counter::Required {
-            folder::mark(dir).map_err(failed)?;
-        }
+        folder::upgrade(dir).map_err(failed)?;
         let last = checked.found.into_iter().max().unwrap_or(0);
         let commits = Mutex::new(CommitCounter { last, written: checked.found, file });
         let engine = Self { dir: dir.to_owned(), database, trees, commits, _lock: lock };

@@ -14,7 +14,9 @@ use crate::private;
 pub const MARKER: &str = "local-aws.json";
 const UNFINISHED: &str = "local-aws.json.new";
 /// The version of the format. It increases with every change that an older version would misread.
-const FORMAT: u32 = 2;
+///
+/// 1: the first. 2: with a commit counter. 3: streams as documents with a version, and keys of more than one region.
+const FORMAT: u32 = 3;
 /// The format before there was a commit counter.
 const WITHOUT_COUNTER: u32 = 1;
 
@@ -75,8 +77,16 @@ fn check(dir: &Path, marker: &[u8]) -> Result<u32, StoreError> {
     Ok(format)
 }
 
+/// Marks a directory that an earlier version wrote, so that that version rejects it from now on. Its data is upgraded as it is
+/// restored.
+pub fn upgrade(dir: &Path) -> io::Result<()> {
+    let marker = fs::read(dir.join(MARKER)).unwrap_or_default();
+    let is_current = serde_json::from_slice(&marker).is_ok_and(|Marker { format }| format == FORMAT);
+    if is_current { Ok(()) } else { mark(dir) }
+}
+
 /// Writes the marker atomically. A directory with an incomplete marker counts as empty.
-pub fn mark(dir: &Path) -> io::Result<()> {
+fn mark(dir: &Path) -> io::Result<()> {
     let unfinished = dir.join(UNFINISHED);
     private::write(&unfinished, &serde_json::to_vec(&Marker { format: FORMAT })?)?;
     fs::File::open(&unfinished)?.sync_all()?;

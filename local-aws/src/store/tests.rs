@@ -237,9 +237,9 @@ fn a_newer_format_and_a_foreign_directory_are_rejected_by_name() {
     assert!(error.contains("\"thesis.tex\"") && error.contains(&dir.path().display().to_string()), "{error}");
 
     let marker = dir.path().join(folder::MARKER);
-    fs::write(&marker, r#"{"format":3}"#).unwrap();
+    fs::write(&marker, r#"{"format":4}"#).unwrap();
     let error = open_error(dir.path());
-    assert!(error.contains("data format 3, and this version supports 2"), "{error}");
+    assert!(error.contains("data format 4, and this version supports 3"), "{error}");
     fs::write(&marker, "{}").unwrap();
     let error = open_error(dir.path());
     assert!(error.contains("local-aws.json reads missing field `format`"), "{error}");

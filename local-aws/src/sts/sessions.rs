@@ -5,13 +5,19 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
-use super::Sts;
 use crate::credentials::Credentials;
-use crate::iam::unique_id;
+use crate::iam::{Iam, unique_id};
 use crate::operation::Caller;
 
+/// A handle on the open sessions of an account's roles. Clones share them.
+#[derive(Clone)]
+pub struct Sts {
+    iam: Iam,
+    sessions: Sessions,
+}
+
 /// The sessions whose credentials are accepted, by access key id.
-pub(super) type Sessions = Arc<RwLock<HashMap<String, Arc<Session>>>>;
+type Sessions = Arc<RwLock<HashMap<String, Arc<Session>>>>;
 
 /// A role as one caller has assumed it.
 #[derive(Debug)]
@@ -34,6 +40,14 @@ impl Drop for OpenSession {
 }
 
 impl Sts {
+    pub fn new(iam: Iam) -> Self {
+        Self { iam, sessions: Sessions::default() }
+    }
+
+    pub fn iam(&self) -> &Iam {
+        &self.iam
+    }
+
     /// Issues credentials for a session of the role with this ARN.
     pub fn open_session(&self, role_arn: &str, name: &str) -> OpenSession {
         let role_id = self.iam.role_id(role_arn).unwrap_or_else(|| unique_id("AROA"));

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::iam::Iam;
 use crate::operation::tests::call_query;
 use crate::store::Store;
 

@@ -16,19 +16,21 @@ const HASH_CODE: &str = "c965e310";
 pub(super) struct Violations<'a> {
     model: &'a Model,
     found: Vec<String>,
+    /// The message about the first text that violates a pattern with a sentence.
+    sentence: Option<String>,
 }
 
 impl<'a> Violations<'a> {
     /// Those of an input whose types are right.
     pub(super) fn of(model: &'a Model, shape: &Shape, input: &Value) -> Self {
-        let mut violations = Self { model, found: Vec::new() };
+        let mut violations = Self { model, found: Vec::new(), sentence: None };
         violations.check_members(shape, input, "");
         violations
     }
 
     /// Those of one value of a shape.
     pub(super) fn of_value(model: &'a Model, shape: &str, path: &str, value: &Value) -> Self {
-        let mut violations = Self { model, found: Vec::new() };
+        let mut violations = Self { model, found: Vec::new(), sentence: None };
         violations.check_value(shape, model.shape(shape), value, path);
         violations
     }
@@ -36,8 +38,11 @@ impl<'a> Violations<'a> {
     pub(super) fn message(mut self) -> Option<String> {
         self.found.truncate(REPORTED);
         let count = self.found.len();
+        if count == 0 {
+            return self.sentence;
+        }
         let errors = if count == 1 { "error" } else { "errors" };
-        (count > 0).then(|| format!("{count} validation {errors} detected: {}", self.found.join("; ")))
+        Some(format!("{count} validation {errors} detected: {}", self.found.join("; ")))
     }
 
     fn check_members(&mut self, structure: &Shape, value: &Value, path: &str) {
@@ -58,6 +63,9 @@ impl<'a> Violations<'a> {
     fn check_value(&mut self, name: &str, shape: &Shape, value: &Value, path: &str) {
         for constraint in broken(shape, value) {
             self.report(name, shape, value, path, &format!("Member must {constraint}"));
+        }
+        if let Some(sentence) = shape.sentence.as_ref().filter(|_| is_mismatch(shape, value)) {
+            self.sentence.get_or_insert(format!("The specified value for {path} is invalid. {sentence}"));
         }
         match (shape.r#type, value) {
             (Type::Structure, _) => self.check_members(shape, value, path),
@@ -171,7 +179,7 @@ fn broken(shape: &Shape, value: &Value) -> Vec<String> {
     let is_below = |min: &&Number| size.zip(min.as_f64()).is_some_and(|(size, min)| size < min);
     let is_above = |max: &&Number| size.zip(max.as_f64()).is_some_and(|(size, max)| size > max);
     let text = value.as_str().filter(|_| shape.r#type == Type::String);
-    let mismatch = shape.pattern.as_ref().filter(|pattern| text.is_some_and(|text| !pattern.matches(text)));
+    let mismatch = shape.pattern.as_ref().filter(|_| shape.sentence.is_none() && is_mismatch(shape, value));
     let is_unlisted =
         !shape.r#enum.is_empty() && text.is_some_and(|text| !shape.r#enum.iter().any(|value| **value == *text));
     let broken = [
@@ -181,6 +189,12 @@ fn broken(shape: &Shape, value: &Value) -> Vec<String> {
         is_unlisted.then(|| must_be_listed(shape)),
     ];
     broken.into_iter().flatten().collect()
+}
+
+/// Whether a text does not match its pattern.
+fn is_mismatch(shape: &Shape, value: &Value) -> bool {
+    let text = value.as_str().filter(|_| shape.r#type == Type::String);
+    shape.pattern.as_ref().zip(text).is_some_and(|(pattern, text)| !pattern.matches(text))
 }
 
 fn is_broken(shape: &Shape, value: &Value) -> bool {

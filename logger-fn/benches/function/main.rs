@@ -1,7 +1,10 @@
 //! `cargo make bench-function`: measures the built function and alternatives through the Runtime API. With the argument
-//! `logger-fn`, it measures only the function and the floor.
+//! `logger-fn`, it measures only the function and the floor. With `kinds`, it measures every kind of payload beside the plain
+//! function, the first invocation beside later ones, and the function with parts of a processor.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
+mod kinds;
+mod processor_share;
 mod runtime_api;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +23,8 @@ const WARM_UP: usize = 30;
 const ROUNDS: usize = 7;
 const EVENTS: usize = 60;
 const STARTS: usize = 31;
+/// The number of events per round for each kind of payload.
+const KIND_EVENTS: usize = 20;
 
 /// The version of AWS's Node.js runtime client.
 const NODE_CLIENT: &str = "aws-lambda-ric@4.0.2";
@@ -54,6 +59,12 @@ fn main() {
     };
     println!("event: {RECORDS} records of {DATA_BYTES} bytes of JSON, {} bytes; log: {log_bytes} bytes\n", event.len());
     let peers = build_peers();
+    if std::env::args().any(|argument| argument == "kinds") {
+        let (own, plain) = (|| lambda(&own), || lambda(&peers.join("plain")));
+        measure_kinds(own, plain);
+        measure_first_invocation(own);
+        return processor_share::measure(own, &event, RECORDS);
+    }
     let floor = || {
         let mut command = lambda(&peers.join("floor"));
         command.env("FLOOR_BYTES", log_bytes.to_string());
@@ -126,6 +137,57 @@ fn measure(what: &str, command: impl Fn() -> Command, event: &Arc<[u8]>, binary:
         start_ms,
         zip_mb: binary.map(zip_mb),
     }
+}
+
+/// Prints for each kind of payload the processor time per MB of the event, of the function and of the plain one.
+fn measure_kinds(own: impl Fn() -> Command, plain: impl Fn() -> Command) {
+    println!(
+        "| payload | event | logger-fn, CPU µs/MB | GB/s | plain Rust, CPU µs/MB | of it |\n|---|---|---|---|---|---|"
+    );
+    for kind in kinds::all() {
+        let megabytes = kind.event.len() as f64 / 1e6;
+        let cpu_us_a_mb = |command: Command| {
+            let function = Function::start(command).unwrap();
+            let one = || {
+                let cpu = function.cpu();
+                function.handle(&kind.event, KIND_EVENTS);
+                (function.cpu() - cpu).as_secs_f64() * 1e6 / KIND_EVENTS as f64 / megabytes
+            };
+            one();
+            median((0..ROUNDS).map(|_| one()))
+        };
+        let (own, plain) = (cpu_us_a_mb(own()), cpu_us_a_mb(plain()));
+        let gb_a_second = 1e3 / own;
+        println!(
+            "| {} | {megabytes:.1} MB | {own:.0} | {gb_a_second:.2} | {plain:.0} | 1/{:.1} |",
+            kind.name,
+            plain / own
+        );
+    }
+    println!();
+}
+
+/// Prints the processor time of a process' first event of 6 MB, and that of a later one.
+fn measure_first_invocation(own: impl Fn() -> Command) {
+    let event = kinds::event_of(6_000_000);
+    let (first, warm): (Vec<f64>, Vec<f64>) = (0..STARTS)
+        .map(|_| {
+            let function = Function::start(own()).unwrap();
+            function.time_to_next();
+            let cpu_ms = |events: usize| {
+                let cpu = function.cpu();
+                function.handle(&event, events);
+                (function.cpu() - cpu).as_secs_f64() * 1e3 / events as f64
+            };
+            (cpu_ms(1), cpu_ms(5))
+        })
+        .unzip();
+    let (first, warm) = (median(first.into_iter()), median(warm.into_iter()));
+    println!(
+        "an event of {:.1} MB: the first {first:.2} ms of CPU, later ones {warm:.2} ms: {:.2} ×\n",
+        event.len() as f64 / 1e6,
+        first / warm
+    );
 }
 
 fn print(rows: &[Row]) {

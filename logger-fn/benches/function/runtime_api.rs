@@ -85,6 +85,10 @@ impl Function {
         self.logged.load(Ordering::Relaxed)
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the processor time that all threads have used.
     pub fn cpu(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the function runs");

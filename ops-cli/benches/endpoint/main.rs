@@ -1,5 +1,6 @@
 //! `cargo make bench`: the endpoint's speed and size, compared with other emulators and with its goals, as Markdown tables.
-//! Arguments select tables: `beside`, `rust`, `latency`, `throughput`, `curve`.
+//! Arguments select tables: `beside`, `rust`, `latency`, `throughput`, `curve`. `BENCH_OPS_CLI` names another build of `ops-cli`
+//! to measure, without the other emulators.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 mod beside;
@@ -25,7 +26,8 @@ async fn main() {
     let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-endpoint.zip");
     json(&["package", "--this-machine", "--out", zip.to_str().unwrap()]);
     println!("machine: {}", machine());
-    let peers = if chosen("beside") || chosen("latency") { server::peers() } else { Vec::new() };
+    let is_alone = std::env::var_os("BENCH_OPS_CLI").is_some();
+    let peers = if !is_alone && (chosen("beside") || chosen("latency")) { server::peers() } else { Vec::new() };
     if chosen("beside") {
         beside::table(&peers).await;
     }

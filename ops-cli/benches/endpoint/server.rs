@@ -98,7 +98,9 @@ fn free_port() -> u16 {
 impl Server {
     /// Starts `ops-cli local` with these options.
     pub fn ours(options: &[&str]) -> Self {
-        let mut command = Command::new(OPS_CLI);
+        // Another build of this program, to compare two in one run.
+        let program = std::env::var("BENCH_OPS_CLI").unwrap_or_else(|_| OPS_CLI.to_owned());
+        let mut command = Command::new(program);
         command.args(["--output", "json", "local", "--port", "0"]).args(options).stdout(Stdio::piped());
         let mut server = Self::spawn(command, String::new());
         let mut line = String::new();

@@ -118,7 +118,7 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     };
     let mut report = verification.report(published.run_id, published.not_published);
     let unread = aws.retry.trouble();
-    if followed.is_ok() && unread.is_none() && report.has_no_line() {
+    if followed.is_ok() && unread.is_none() && report.has_no_line() && report.log.is_none() {
         report.log = survey(&aws, names.log_group(), since).await;
     }
     output.show(&report)?;
@@ -138,7 +138,12 @@ fn not_whole(report: &Report, unread: Option<String>) -> Error {
     }
     if let Some(LogContents::OtherLines { .. }) = report.log {
         message += "; the lines in the log are not the logger's";
-        hint = "check that --function names a function that `ops-cli provision` created, and --log-group its log group";
+        hint = "check that --function names a function that `ops-cli provision` created, and --log-group its log group; \
+                with LOGGER_FIELDS=data its lines have no sequence numbers, and verify cannot match them";
+    }
+    if let Some(LogContents::Unidentified { .. }) = report.log {
+        message = "cannot tell whether every record was logged, because the lines have no sequence numbers".to_owned();
+        hint = "set the function's LOGGER_FIELDS to full or compact, or to a list with v and sequenceNumber, and run verify again";
     }
     Error::failed(message).hint(hint)
 }
@@ -214,8 +219,11 @@ async fn follow(
     loop {
         let take = |events: &[Event]| {
             for event in events {
-                if let Some(logged) = line::parse(event.message.trim_end()) {
-                    verification.logged(logged, event.timestamp, event.ingestion_time);
+                match line::parse(event.message.trim_end(), event.timestamp) {
+                    Some(logged) => verification.logged(logged, event.timestamp, event.ingestion_time),
+                    // The filter finds lines with the run's identifier only.
+                    None if reader.query().filter.is_some() => verification.unidentified(),
+                    None => {}
                 }
             }
             Ok(())
@@ -228,6 +236,9 @@ async fn follow(
         };
         if swept? == SweepEnd::NoGroup && !std::mem::replace(&mut is_announced, true) {
             note(&format!("the log group {} does not exist yet; waiting for it", reader.log_group()));
+        }
+        if verification.cannot_tell() {
+            return Ok(());
         }
         if verification.missing() == 0 {
             // A batch that failed after its lines were written is retried after a pause.

@@ -27,6 +27,8 @@ pub struct Verification {
     /// For each record that was logged the time of its first line, and its key.
     order: Vec<(i64, String, Number)>,
     missing: usize,
+    /// The number of lines about this run's records that do not identify them.
+    unidentified: u64,
     duplicates: u64,
     latency: Histogram,
     /// Whether every line is about a record of this run, even if no receipt names the record.
@@ -40,12 +42,21 @@ impl Verification {
         let number = |receipt: &Receipt| (receipt.sequence_number.clone(), receipt.sub_sequence_number);
         let expected: HashMap<_, _> = receipts.into_iter().map(|receipt| (number(&receipt), (receipt, 0))).collect();
         let (missing, latency) = (expected.len(), Histogram::default());
-        Self { missing, expected, order: Vec::new(), duplicates: 0, latency, all_are_ours }
+        Self { missing, unidentified: 0, expected, order: Vec::new(), duplicates: 0, latency, all_are_ours }
     }
 
     /// Counts a line. Times are in epoch milliseconds.
     pub fn logged(&mut self, logged: LoggedRecord, timestamp: i64, ingested: i64) {
-        let number = (logged.sequence_number, logged.sub_sequence_number);
+        let mut number = (logged.sequence_number, logged.sub_sequence_number);
+        if let Some(value) = number.1
+            && !self.expected.contains_key(&number)
+        {
+            // LOGGER_SPLIT numbers the values of a record that is not an aggregate. The first stands for the record.
+            number.1 = None;
+            if value > 0 && self.expected.contains_key(&number) {
+                return;
+            }
+        }
         let Some((_, times)) = self.expected.get_mut(&number) else {
             self.duplicates += u64::from(self.all_are_ours);
             return;
@@ -62,6 +73,16 @@ impl Verification {
         self.order.push((timestamp, logged.partition_key, number));
     }
 
+    /// Counts a line that contains the run's identifier, but not the record's sequence number.
+    pub fn unidentified(&mut self) {
+        self.unidentified += 1;
+    }
+
+    /// Whether the run's records were logged, and no line identifies its record.
+    pub fn cannot_tell(&self) -> bool {
+        self.unidentified > 0 && self.missing == self.expected.len()
+    }
+
     /// The number of records without a line.
     pub fn missing(&self) -> usize {
         self.missing
@@ -69,6 +90,7 @@ impl Verification {
 
     /// Creates the report. `not_published` records were dead-lettered.
     pub fn report(mut self, run_id: Option<String>, not_published: u64) -> Report {
+        let log = self.cannot_tell().then_some(LogContents::Unidentified { count: self.unidentified });
         let mut missing: Vec<Receipt> =
             self.expected.values().filter(|(_, times)| *times == 0).map(|(receipt, _)| receipt.clone()).collect();
         missing.sort_by_key(|receipt| receipt.offset);
@@ -91,7 +113,7 @@ impl Verification {
             latency_p99_ms: milliseconds(self.latency.at(0.99)),
             latency_max_ms: milliseconds(self.latency.longest()),
             histogram: rows(&self.latency),
-            log: None,
+            log,
         }
     }
 }
@@ -179,8 +201,8 @@ impl Render for Report {
         if let Some(log) = &self.log {
             log.text(to)?;
         }
-        // If the log belongs to another function, the list of records does not help.
-        let are_named = !matches!(self.log, Some(LogContents::OtherLines { .. }));
+        // If the log belongs to another function, or its lines identify no record, the list of records does not help.
+        let are_named = !matches!(self.log, Some(LogContents::OtherLines { .. } | LogContents::Unidentified { .. }));
         for receipt in self.missing.iter().filter(|_| are_named) {
             write!(to, "missing: record {}, ", receipt.offset)?;
             receipt.text(to)?;
@@ -243,6 +265,30 @@ mod tests {
         assert_eq!(report.missing.iter().map(|receipt| receipt.offset).collect::<Vec<_>>(), [4, 5]);
         assert_eq!(report.latency_max_ms, 5);
         assert_eq!(report.histogram.iter().map(|row| row.count).sum::<u64>(), 4);
+    }
+
+    #[test]
+    fn the_values_of_a_split_record_count_as_one() {
+        let mut verification = Verification::new(vec![receipt(0), receipt(1)], true);
+        for value in 0..3 {
+            let line = LoggedRecord { sub_sequence_number: Some(value), ..logged(100, "a") };
+            verification.logged(line, 10, 1005);
+        }
+        let report = verification.report(None, 0);
+        assert_eq!((report.logged, report.missing_count, report.duplicates), (1, 1, 0));
+    }
+
+    #[test]
+    fn lines_without_sequence_numbers_are_not_reported_as_missing_records() {
+        let mut verification = Verification::new(vec![receipt(0), receipt(1)], true);
+        assert!(!verification.cannot_tell());
+        verification.unidentified();
+        assert!(verification.cannot_tell());
+        let mut text = Vec::new();
+        verification.report(None, 0).text(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("1 line of this run without a sequence number: verify cannot tell"), "{text}");
+        assert!(!text.contains("missing: record"), "{text}");
     }
 
     #[test]

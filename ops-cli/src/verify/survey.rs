@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::line;
-use crate::output::printable;
+use crate::output::{counted, printable};
 
 /// How many characters of a line are shown.
 const SAMPLE_CHARS: usize = 120;
@@ -28,6 +28,8 @@ pub enum LogContents {
     NoLines,
     /// The function wrote lines, but none in the logger's format.
     OtherLines { count: u64, first: String },
+    /// The lines of the run's records have no sequence numbers.
+    Unidentified { count: u64 },
     /// The logger wrote lines about other records.
     OtherRecords { count: u64 },
 }
@@ -39,7 +41,7 @@ impl LogSurvey {
         if line.is_empty() || is_platforms(line) {
             return;
         }
-        if line::parse(line).is_some() {
+        if line::parse(line, 0).is_some() {
             self.ours += 1;
             return;
         }
@@ -74,6 +76,11 @@ impl LogContents {
             Self::OtherLines { count, first } => {
                 writeln!(to, "the {count} lines in the log are not the logger's; the first is: {}", printable(first))
             }
+            Self::Unidentified { count } => writeln!(
+                to,
+                "{} of this run without a sequence number: verify cannot tell which records were logged",
+                counted(*count, "line")
+            ),
             Self::OtherRecords { count: 1 } => writeln!(to, "the log has 1 line of the logger, about another record"),
             Self::OtherRecords { count } => {
                 writeln!(to, "the log has {count} lines of the logger, about other records")

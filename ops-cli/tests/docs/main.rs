@@ -76,7 +76,8 @@ fn the_schema_accepts_real_lines_and_rejects_others() {
 
 /// The lines of records in the golden files of `core`, in which every field occurs.
 fn golden_lines() -> Vec<Value> {
-    let files = ["lines", "cut", "hash", "redacted"].map(|name| root().join(format!("core/tests/golden/{name}.jsonl")));
+    let files = ["lines", "cut", "hash", "redacted", "compact"]
+        .map(|name| root().join(format!("core/tests/golden/{name}.jsonl")));
     let texts: Vec<_> = files.iter().map(|file| read(file)).collect();
     let lines = texts.iter().flat_map(|text| text.lines()).map(|line| serde_json::from_str(line).unwrap());
     lines.filter(|line: &Value| line["message"].is_null()).collect()

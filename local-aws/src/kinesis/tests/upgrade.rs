@@ -115,9 +115,13 @@ async fn check(bench: &Bench) {
 async fn a_folder_of_the_first_form_is_upgraded_without_loss() {
     let dir = tempfile::tempdir().unwrap();
     ZipArchive::new(Cursor::new(VERSION_1)).unwrap().extract(dir.path()).unwrap();
+    let marker = || std::fs::read_to_string(dir.path().join("local-aws.json")).unwrap();
+    assert_eq!(marker(), r#"{"format":2}"#);
     let bench = open(dir.path()).await;
     check(&bench).await;
     bench.store.flushed().await.unwrap();
+    // The version that wrote the folder names the newer format instead of failing at a document.
+    assert_eq!(marker(), r#"{"format":3}"#);
     let documents: Vec<(Bytes, Value)> = bench.store.all(Keyspace::Streams).unwrap();
     assert!(documents.len() == 4 && documents.iter().all(|(_, document)| document["version"] == 2), "{documents:?}");
     assert_eq!(bench.store.all::<Value>(Keyspace::Consumers).unwrap().len(), 0);

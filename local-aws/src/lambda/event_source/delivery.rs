@@ -8,58 +8,23 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::batch::{AbandonedRecords, Action, Attempts, Backoff, Batch, InvocationOutcome};
-use super::event::EventFields;
+use super::batch::{AbandonedRecords, Action, Attempts, Batch, InvocationOutcome};
+use super::checkpoint::ProcessingResult;
+use super::context::ShardContext;
 use super::lanes::UnfinishedBatch;
-use super::mapping::PollerConfig;
 use super::on_failure::AbandonedBatch;
-use super::poller::Poller;
-use super::progress::ProcessingResult;
 use super::record::Record;
 use super::response::InvokedRecords;
 use super::window::Window;
 use crate::error::AwsError;
-use crate::kinesis::{ShardSequence, Stream};
 use crate::lambda::destinations::{Destination, Service};
 use crate::lambda::execution::{Call, Invoked};
 use crate::lambda::invocation;
 use crate::lambda::names::{LATEST, Reference, function_arn};
 
-/// The values that all batches of a shard share.
-pub struct Context {
-    pub poller: Arc<Poller>,
-    pub stream: Arc<Stream>,
-    pub shard_id: String,
-    pub sequence: ShardSequence,
-    pub config: PollerConfig,
-}
-
-impl Context {
-    pub fn fields<'a>(&'a self, role_arn: &'a str) -> EventFields<'a> {
-        EventFields {
-            region: &self.poller.functions.config.region,
-            // Unverified: with a consumer, it is the consumer's ARN.
-            event_source_arn: &self.poller.source.arn,
-            shard_id: &self.shard_id,
-            sequence: self.sequence,
-            role_arn,
-        }
-    }
-
-    fn backoff(&self) -> Backoff {
-        if self.poller.functions.config.fast_retries { Backoff::FAST } else { Backoff::AWS }
-    }
-
-    /// The ARN of the function's role. It is empty while the function does not exist.
-    pub fn role(&self) -> String {
-        let functions = &self.poller.functions;
-        functions.with_name(&self.config.function, |function| function.settings.role.clone()).unwrap_or_default()
-    }
-}
-
 /// The delivery of one batch.
 pub struct Delivery {
-    context: Arc<Context>,
+    context: Arc<ShardContext>,
     stopped: watch::Receiver<bool>,
     records: Vec<Record>,
     window: Option<Window>,
@@ -94,7 +59,7 @@ struct LastInvocation {
 impl Delivery {
     /// Creates the delivery of these records. Without records, it is the final invocation of a window.
     pub fn new(
-        context: Arc<Context>,
+        context: Arc<ShardContext>,
         stopped: watch::Receiver<bool>,
         records: Vec<Record>,
         window: Option<Window>,
@@ -222,10 +187,11 @@ impl Delivery {
     /// The function was not run.
     async fn run_function(&self, range: Range<usize>, request_id: &str) -> Result<Invoked, AwsError> {
         let records = self.records.get(range).unwrap_or_default();
-        let Context { poller, shard_id, config, .. } = &*self.context;
+        let ShardContext { poller, shard_id, config, .. } = &*self.context;
         let functions = &poller.functions;
         let function = Reference::read(&config.function, None, &functions.config)?;
         let target = invocation::resolve(functions, &function).await?;
+        self.context.set_role(&target.role);
         let fields = self.context.fields(&target.role);
         let call = Call {
             payload: match &self.window {
@@ -254,7 +220,7 @@ impl Delivery {
     }
 
     fn log_failure(&self, records: usize, why: &str) {
-        let Context { shard_id, config, .. } = &*self.context;
+        let ShardContext { shard_id, config, .. } = &*self.context;
         tracing::warn!(
             function = config.function,
             shard = shard_id,
@@ -267,7 +233,7 @@ impl Delivery {
 
     /// Logs that the batch waits, once until the function is invoked.
     fn log_waiting(&mut self, error: &AwsError) {
-        let Context { shard_id, config, .. } = &*self.context;
+        let ShardContext { shard_id, config, .. } = &*self.context;
         if !self.is_waiting {
             tracing::warn!(function = config.function, shard = shard_id, "batch waits: {}", error.message);
         }
@@ -294,7 +260,7 @@ impl Delivery {
 
     async fn abandon(&mut self, abandoned: &AbandonedRecords) {
         self.set_result(ProcessingResult::FunctionCallFailed);
-        let Context { shard_id, config, .. } = &*self.context;
+        let ShardContext { shard_id, config, .. } = &*self.context;
         let destination = config.settings.on_failure.as_ref().map_or("none", |destination| &destination.arn);
         tracing::warn!(
             function = config.function,
@@ -311,7 +277,7 @@ impl Delivery {
     }
 
     async fn send(&self, destination: Destination, abandoned: &AbandonedRecords) {
-        let Context { poller, shard_id, sequence, config, .. } = &*self.context;
+        let ShardContext { poller, shard_id, sequence, config, .. } = &*self.context;
         let records = self.records.get(abandoned.records.clone()).unwrap_or_default();
         let random = Uuid::new_v4().to_string();
         let is_object = destination.service == Service::S3;

@@ -9,13 +9,12 @@ mod progress;
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use super::batch::Attempts;
 use super::record::Record;
 use crate::kinesis::RecordRef;
-use lane::{Lane, QueuedRecord, lane_of};
-pub use progress::LaneProgress;
+use lane::{Lane, QueuedRecord};
+use progress::lane_of;
+pub use progress::{LaneProgress, UnfinishedBatch};
 
 /// Limits of the batches of a shard.
 #[derive(Debug, Clone, Copy)]
@@ -38,17 +37,6 @@ pub struct LaneBatch {
     pub records: Vec<Record>,
     /// Earlier attempts at the same batch.
     pub attempts: Option<Attempts>,
-}
-
-/// A batch that was started and is not finished: the records that are left of it, and the attempts at them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UnfinishedBatch {
-    /// The counter of the first record that is left. `None` for the final invocation of a window.
-    #[serde(deserialize_with = "progress::counter")]
-    pub first: Option<u64>,
-    #[serde(deserialize_with = "progress::counter")]
-    pub last: Option<u64>,
-    pub attempts: Attempts,
 }
 
 /// The records of one shard that were read and are not finished.

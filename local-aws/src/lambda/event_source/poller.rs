@@ -8,37 +8,33 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::delivery::Context;
-use super::mapping::{EventSource, MappingState, PollerConfig};
-use super::progress::{Progress, ReadPosition};
+use super::checkpoint::ReadPosition;
+use super::context::{PollerContext, ShardContext};
+use super::mapping::{MappingState, PollerConfig};
 use super::shard::ShardReader;
-use crate::kinesis::{Cursor, Kinesis, Shard, Stream};
-use crate::lambda::context::Context as LambdaContext;
-use crate::lambda::destinations::Destinations;
+use crate::kinesis::{Cursor, Shard, Stream};
 
 /// The shortest time between two scans of the stream's shards. A busy stream changes with every put, its shards hardly ever. When
 /// a shard ends, they are scanned without delay.
 const RESCAN: Duration = Duration::from_millis(50);
 
-/// The state that the pollers of a mapping share.
+/// The pollers of one mapping.
 pub struct Poller {
-    pub uuid: String,
-    pub source: EventSource,
-    pub functions: LambdaContext,
-    pub kinesis: Kinesis,
-    pub destinations: Destinations,
-    pub progress: Arc<Progress>,
+    context: Arc<PollerContext>,
 }
 
 impl Poller {
+    pub fn new(context: PollerContext) -> Self {
+        Self { context: Arc::new(context) }
+    }
+
     /// Applies a mapping's configuration until the task is aborted. Reports the resulting state to `set_state`.
     pub async fn run(self, mut config: watch::Receiver<PollerConfig>, set_state: impl Fn(MappingState) + Send + Sync) {
-        let poller = Arc::new(self);
         loop {
             let current = config.borrow_and_update().clone();
             if current.is_enabled {
                 set_state(MappingState::Enabled);
-                poller.poll(&current, &mut config).await;
+                self.poll(&current, &mut config).await;
             } else {
                 set_state(MappingState::Disabled);
                 if config.changed().await.is_err() {
@@ -52,20 +48,20 @@ impl Poller {
     }
 
     /// Reads the stream until the configuration changes. Then every shard finishes its present invocation.
-    async fn poll(self: &Arc<Self>, current: &PollerConfig, config: &mut watch::Receiver<PollerConfig>) {
+    async fn poll(&self, current: &PollerConfig, config: &mut watch::Receiver<PollerConfig>) {
         let (stop, stopped) = watch::channel(false);
-        let mut changes = self.kinesis.changes(&self.source.stream_arn);
+        let mut changes = self.context.kinesis.changes(&self.context.source.stream_arn);
         let mut readers = JoinSet::new();
         let mut reading = HashSet::new();
         loop {
             changes.borrow_and_update();
             let scanned = Instant::now();
             // While the stream does not exist, its readers wait, and so does this task.
-            if let Some(stream) = self.kinesis.stream(&self.source.stream_arn).await.map(Arc::new) {
-                if !self.progress.is_for(&stream) {
+            if let Some(stream) = self.context.kinesis.stream(&self.context.source.stream_arn).await.map(Arc::new) {
+                if !self.context.progress.is_for(&stream) {
                     readers.shutdown().await;
                     reading.clear();
-                    self.progress.restart_with(&stream);
+                    self.context.progress.restart_with(&stream);
                 }
                 self.start_readers(&stream, current, &stopped, &mut readers, &mut reading).await;
             }
@@ -77,7 +73,7 @@ impl Poller {
                 }
                 Some(ended) = readers.join_next(), if !readers.is_empty() => match ended {
                     Ok(shard_id) => drop(reading.remove(&shard_id)),
-                    Err(error) => tracing::error!(mapping = self.uuid, %error, "the poller of a shard failed"),
+                    Err(error) => tracing::error!(mapping = self.context.uuid, %error, "the poller of a shard failed"),
                 },
                 () = next_scan(&mut changes, scanned + RESCAN) => {}
             }
@@ -85,7 +81,7 @@ impl Poller {
     }
 
     async fn start_readers(
-        self: &Arc<Self>,
+        &self,
         stream: &Arc<Stream>,
         current: &PollerConfig,
         stopped: &watch::Receiver<bool>,
@@ -96,19 +92,13 @@ impl Poller {
             if reading.contains(&shard.id) || !self.may_be_read(stream, shard) {
                 continue;
             }
-            let cursor = match self.progress.position(&shard.id) {
+            let cursor = match self.context.progress.position(&shard.id) {
                 Some(ReadPosition::Drained) => continue,
                 Some(ReadPosition::At(cursor)) => cursor,
                 None => Cursor::START,
             };
             reading.insert(shard.id.clone());
-            let context = Context {
-                poller: Arc::clone(self),
-                stream: Arc::clone(stream),
-                shard_id: shard.id.clone(),
-                sequence: shard.sequence,
-                config: current.clone(),
-            };
+            let context = ShardContext::new(Arc::clone(&self.context), Arc::clone(stream), shard, current.clone());
             readers.spawn(ShardReader::new(context, stopped.clone(), cursor).run());
         }
     }
@@ -118,7 +108,7 @@ impl Poller {
     fn may_be_read(&self, stream: &Stream, shard: &Shard) -> bool {
         shard.parents.iter().all(|parent| {
             let is_listed = stream.shards.iter().any(|listed| listed.id == *parent);
-            !is_listed || self.progress.position(parent) == Some(ReadPosition::Drained)
+            !is_listed || self.context.progress.position(parent) == Some(ReadPosition::Drained)
         })
     }
 }

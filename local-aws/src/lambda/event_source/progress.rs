@@ -4,12 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
-use super::lanes::{LaneProgress, UnfinishedBatch};
-use super::persist::{Checkpoint, CheckpointStore};
+use super::checkpoint::{Checkpoint, CheckpointStore, ProcessingResult, ReadPosition, ShardProgress};
 use super::window::Window;
-use crate::kinesis::{Cursor, Stream};
+use crate::kinesis::Stream;
 
 /// The progress of a mapping, shared by its pollers.
 pub struct Progress {
@@ -22,53 +19,6 @@ struct Shards {
     /// The stream's.
     incarnation: u64,
     by_id: HashMap<String, ShardProgress>,
-}
-
-/// The progress in one shard.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct ShardProgress {
-    #[serde(rename = "place")]
-    pub position: Option<ReadPosition>,
-    /// The open tumbling window.
-    pub window: Option<Window>,
-    /// Batches that were started and are not finished.
-    #[serde(default)]
-    pub unfinished: Vec<UnfinishedBatch>,
-    /// What is finished beyond the position.
-    #[serde(default)]
-    pub lanes: Vec<LaneProgress>,
-    #[serde(default)]
-    pub result: ProcessingResult,
-}
-
-/// The position up to which a shard is finished.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum ReadPosition {
-    At(Cursor),
-    /// The shard is closed and all of it was processed. Its children may be read.
-    Drained,
-}
-
-/// `LastProcessingResult`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ProcessingResult {
-    #[default]
-    NoRecords,
-    Ok,
-    FunctionCallFailed,
-    /// The data directory could not be read. AWS has no such result.
-    ReadFailed,
-}
-
-impl ProcessingResult {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoRecords => "No records processed",
-            Self::Ok => "OK",
-            Self::FunctionCallFailed => "PROBLEM: Function call failed",
-            Self::ReadFailed => "PROBLEM: The stream could not be read from the data directory",
-        }
-    }
 }
 
 impl Progress {
@@ -144,11 +94,4 @@ impl Progress {
     fn shards(&self) -> MutexGuard<'_, Shards> {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Sets a member. Returns whether that changes it.
-pub fn set<T: PartialEq>(member: &mut T, value: T) -> bool {
-    let is_changed = *member != value;
-    *member = value;
-    is_changed
 }

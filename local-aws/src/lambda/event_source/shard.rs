@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::checkpoint::{ProcessingResult, ReadPosition, set};
+use super::context::ShardContext;
 use super::deaggregate;
-use super::delivery::{Context, Delivery, DeliveryProgress, changed, now};
+use super::delivery::{Delivery, DeliveryProgress, changed, now};
 use super::event::MAX_EVENT_BYTES;
 use super::lanes::{LaneBatch, Lanes, Limits};
-use super::progress::{ProcessingResult, ReadPosition, set};
 use super::record::Record;
 use super::window::{self, MAX_STATE_BYTES, Window};
 use crate::kinesis::{Cursor, RecordRef};
@@ -30,7 +31,7 @@ const WINDOW_LANE: usize = 0;
 
 /// Reads one shard on behalf of a mapping.
 pub struct ShardReader {
-    context: Arc<Context>,
+    context: Arc<ShardContext>,
     stopped: watch::Receiver<bool>,
     changes: watch::Receiver<u64>,
     lanes: Arc<Mutex<Lanes>>,
@@ -46,7 +47,7 @@ pub struct ShardReader {
 }
 
 impl ShardReader {
-    pub fn new(context: Context, stopped: watch::Receiver<bool>, cursor: Cursor) -> Self {
+    pub fn new(context: ShardContext, stopped: watch::Receiver<bool>, cursor: Cursor) -> Self {
         let changes = context.poller.kinesis.shard_changes(&context.stream, &context.shard_id);
         let settings = &context.config.settings;
         let mut lanes = Lanes::new(Limits {
@@ -117,7 +118,7 @@ impl ShardReader {
         while self.has_room() && !self.is_at_end && !*self.stopped.borrow() {
             self.changes.borrow_and_update();
             let limit = self.read_limit();
-            let Context { poller, stream, shard_id, .. } = &*self.context;
+            let ShardContext { poller, stream, shard_id, .. } = &*self.context;
             let page = match poller.kinesis.read(stream, shard_id, &self.cursor, limit).await {
                 Ok(page) => page,
                 Err(error) => return self.read_failed(&error),
@@ -139,7 +140,7 @@ impl ShardReader {
 
     /// Logs that the shard cannot be read, once until a read succeeds, and schedules the next read.
     fn read_failed(&mut self, error: &StoreError) {
-        let Context { poller, shard_id, .. } = &*self.context;
+        let ShardContext { poller, shard_id, .. } = &*self.context;
         if self.retry_read_at.is_none() {
             let (mapping, stream) = (&poller.uuid, &self.context.stream.name);
             tracing::error!(
@@ -265,7 +266,7 @@ impl ShardReader {
 
 /// Persists the checkpoint, before which nothing needs to be read again, and the progress beyond it. The caller holds the lock of
 /// the lanes, so that an earlier checkpoint does not replace a later one.
-fn persist_progress(context: &Context, lanes: &mut Lanes, step: Option<&DeliveryProgress<'_>>) {
+fn persist_progress(context: &ShardContext, lanes: &mut Lanes, step: Option<&DeliveryProgress<'_>>) {
     let position = lanes.checkpoint().map(|counter| ReadPosition::At(Cursor::after(counter)));
     let (unfinished, progress) = (lanes.unfinished(), lanes.progress());
     context.poller.progress.update(&context.stream, &context.shard_id, |shard| {

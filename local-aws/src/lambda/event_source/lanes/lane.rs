@@ -1,9 +1,8 @@
 //! One lane: the queue of its records, and the batch that is under way.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::UnfinishedBatch;
+use super::progress::UnfinishedBatch;
 use crate::lambda::event_source::record::Record;
 
 #[derive(Debug, Default)]
@@ -68,11 +67,4 @@ impl Lane {
             self.next = self.next.max(last + 1);
         }
     }
-}
-
-/// The lane of a partition key among so many. The hash has no seed: a key has the same lane after a restart.
-pub fn lane_of(partition_key: &str, lanes: usize) -> usize {
-    let mut hasher = DefaultHasher::new();
-    partition_key.hash(&mut hasher);
-    usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default()
 }

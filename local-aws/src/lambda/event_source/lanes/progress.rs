@@ -1,10 +1,23 @@
 //! How far each lane of a shard is, for the readers that follow: lanes that are ahead of a blocked one are not delivered again.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::lane::lane_of;
 use crate::kinesis::RecordRef;
+use crate::lambda::event_source::batch::Attempts;
 use kinesis_event_logger_core::SequenceNumber;
+
+/// A batch that was started and is not finished: the records that are left of it, and the attempts at them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnfinishedBatch {
+    /// The counter of the first record that is left. `None` for the final invocation of a window.
+    #[serde(deserialize_with = "counter")]
+    pub first: Option<u64>,
+    #[serde(deserialize_with = "counter")]
+    pub last: Option<u64>,
+    pub attempts: Attempts,
+}
 
 /// For each lane, the counter below which all of its records are finished. A partition key's lane depends on the number of
 /// lanes, so progress made with another `ParallelizationFactor` stays valid.
@@ -39,6 +52,13 @@ impl LaneProgress {
         }
         merged
     }
+}
+
+/// The lane of a partition key among so many. The hash has no seed: a key has the same lane after a restart.
+pub fn lane_of(partition_key: &str, lanes: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    partition_key.hash(&mut hasher);
+    usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default()
 }
 
 /// Reads a counter. Earlier versions wrote the sequence number in decimal, and an empty string instead of `None`.
