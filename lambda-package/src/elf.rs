@@ -5,7 +5,7 @@ use object::{Endianness, FileKind};
 /// A glibc version, `(2, 34)` for `GLIBC_2.34`.
 pub type GlibcVersion = (u32, u32);
 
-/// What an ELF executable needs from the machine that runs it.
+/// The requirements of an ELF executable for the machine that runs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elf {
     /// The instruction set.

@@ -1,5 +1,5 @@
-//! `cargo bench -p local-aws --bench kinesis`: records through the endpoint over HTTP, client and server in one process, and
-//! how the cost grows with shards and records.
+//! `cargo bench -p local-aws --bench kinesis`: records through the endpoint over HTTP, with client and server in one
+//! process, and how the cost grows with shards and records.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ const RECORDS: usize = 500;
 const DATA_BYTES: usize = 1024;
 const RUN: Duration = Duration::from_secs(2);
 
-/// An endpoint on a port of its own, for as long as the process lives.
+/// Starts an endpoint on its own port that runs as long as the process.
 fn endpoint(data_dir: Option<&Path>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -89,14 +89,14 @@ fn put_records(name: &str) -> Vec<u8> {
     json!({ "StreamName": name, "Records": records }).to_string().into_bytes()
 }
 
-/// Calls in a second of so many clients that call without a pause.
+/// Measures the calls per second of several clients that call without a pause.
 fn rate(address: SocketAddr, clients: usize, operation: &str, body: &[u8]) -> f64 {
-    let begun = Instant::now();
+    let started = Instant::now();
     let calls = std::thread::scope(|scope| {
         let client = || {
             let mut client = Client::new(address);
             let mut calls = 0;
-            while begun.elapsed() < RUN {
+            while started.elapsed() < RUN {
                 client.call(operation, body);
                 calls += 1;
             }
@@ -105,7 +105,7 @@ fn rate(address: SocketAddr, clients: usize, operation: &str, body: &[u8]) -> f6
         let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
         clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>()
     });
-    calls as f64 / begun.elapsed().as_secs_f64()
+    calls as f64 / started.elapsed().as_secs_f64()
 }
 
 fn throughput(name: &str, address: SocketAddr) {
@@ -131,13 +131,13 @@ fn throughput(name: &str, address: SocketAddr) {
     println!("{name}: GetRecords: {:.0} MB/s", megabytes(calls, 10_000));
 }
 
-/// The time of one call, the median of some.
+/// Measures the median time of several calls.
 fn time(mut call: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..21)
         .map(|_| {
-            let begun = Instant::now();
+            let started = Instant::now();
             call();
-            begun.elapsed().as_secs_f64() * 1e3
+            started.elapsed().as_secs_f64() * 1e3
         })
         .collect();
     times.sort_by(f64::total_cmp);
@@ -158,19 +158,19 @@ fn curves(address: SocketAddr) {
     let put = put_records("records");
     let mut count = 0;
     for records in [1_000, 10_000, 100_000] {
-        let begun = Instant::now();
+        let started = Instant::now();
         while count < records {
             client.call("PutRecords", &put);
             count += RECORDS;
         }
-        let put_ms = begun.elapsed().as_secs_f64() * 1e3;
-        let (begun, mut iterator, mut read) = (Instant::now(), client.iterator("records"), 0);
+        let put_ms = started.elapsed().as_secs_f64() * 1e3;
+        let (started, mut iterator, mut read) = (Instant::now(), client.iterator("records"), 0);
         while read < count {
             let page = client.json("GetRecords", json!({ "ShardIterator": iterator }));
             read += page["Records"].as_array().unwrap().len();
             iterator = page["NextShardIterator"].clone();
         }
-        println!("{records} records: put {put_ms:.0} ms, read {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+        println!("{records} records: put {put_ms:.0} ms, read {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
     }
 }
 

@@ -7,50 +7,52 @@ use std::time::Duration;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 
-/// The account unless another is configured.
+/// The account ID unless another one is configured.
 pub const DEFAULT_ACCOUNT_ID: &str = "000000000000";
 
-/// In bytes: see [`Config::memory_limit`].
+/// The default of [`Config::memory_limit`], in bytes.
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;
 
-/// Who and where the endpoint says it is.
+/// The configuration of an endpoint.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The region of requests that are not signed, and of [`Config::functions`].
+    /// The region of unsigned requests and of [`Config::functions`].
     pub region: String,
-    /// The 12-digit account in every ARN. A data folder keeps the account that it was created with, and is not opened with
-    /// another one; the default stands for the folder's.
+    /// The 12-digit account ID in every ARN. A data directory belongs to the account that it was created with and cannot be
+    /// opened with another one. The default account stands for the directory's.
     pub account_id: String,
-    /// The address clients reach the endpoint at; functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
+    /// The address at which clients reach the endpoint. Functions get it as `AWS_ENDPOINT_URL`. [`run`] sets it.
     pub address: SocketAddr,
-    /// What requests must be signed with, and what functions get.
+    /// The credentials that requests must be signed with, and that functions get.
     pub credentials: Credentials,
-    /// Whether requests must be signed. Without it, unsigned requests of every program of the user that runs the endpoint are
-    /// accepted; browsers are refused, and other users must sign.
+    /// Whether requests must be signed. If not, unsigned requests are accepted from every program of the user that runs the
+    /// endpoint. Browsers are rejected, and other users must sign.
     pub verify_signatures: bool,
-    /// Whether the listener may be on another address than loopback's, which other machines reach. Then the endpoint's own
-    /// pages, except `/_local/health`, must be signed too.
+    /// Whether the listener may have an address other than loopback, which other machines can reach. Then requests for the
+    /// endpoint's own pages, except `/_local/health`, must be signed too.
     pub allow_remote: bool,
     pub limits: Limits,
-    /// What the endpoint has done; `/_local/metrics` shows it.
+    /// The counters that `/_local/metrics` shows.
     pub metrics: Metrics,
-    /// The folder that keeps everything, on-failure documents as files below `destinations` included; none: memory, and a
-    /// temporary folder for the documents, which go with the endpoint.
+    /// The data directory, which persists all state. On-failure documents are files in its folder `destinations`. Without a
+    /// data directory, state is in memory and the documents are in a temporary folder, and both end with the endpoint.
     pub data_dir: Option<PathBuf>,
-    /// Open what is valid of a damaged data folder, after a copy of it was made; without it such a folder is refused.
+    /// Whether to copy a damaged data directory and open what is valid in it. Otherwise a damaged directory is rejected.
     pub recover: bool,
-    /// Functions that there are from the start: name, and the program or folder that is its code, read again when it changes.
+    /// Functions that are created at the start: a name, and the program or folder with the code. The code is read again
+    /// when it changes.
     pub functions: Vec<(String, PathBuf)>,
-    /// How many bytes of records and log events stay in memory; the oldest leave first.
+    /// The limit for records and log events in memory, in bytes. The oldest are evicted first.
     pub memory_limit: usize,
-    /// Shards of streams take and give no more in a second than on AWS.
+    /// Whether shards accept and return no more per second than on AWS.
     pub shard_limits: bool,
-    /// Streams and consumers take some seconds to be made, changed and deleted, and a failed `Event` is retried after one
-    /// minute and after two more, as on AWS.
+    /// Whether streams and consumers take some seconds to be created, changed and deleted, and a failed `Event` is retried
+    /// after one minute and again after two more, as on AWS.
     pub realistic: bool,
-    /// Functions may have runtimes that AWS no longer accepts.
+    /// Whether functions may have runtimes that AWS no longer accepts.
     pub any_runtime: bool,
-    /// Failed batches and `Event`s are retried sooner than on AWS: for tests that wait for the last attempt.
+    /// Whether failed batches and `Event` invocations are retried sooner than on AWS, for tests that wait for the last
+    /// attempt.
     pub fast_retries: bool,
 }
 
@@ -77,20 +79,21 @@ impl Default for Config {
     }
 }
 
-/// Limits on what one client can occupy.
+/// Limits on the resources that one client can occupy.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Open connections. Over it, the one that has been idle longest is closed; when none is idle, new ones wait.
+    /// The most open connections. Above it, the connection that has been idle longest is closed. If none is idle, new ones
+    /// wait.
     pub connections: usize,
-    /// How long a connection may be open without a whole request head: before its first and between two.
+    /// The longest time without a complete request head, before the first request of a connection and between two.
     pub head: Duration,
-    /// Bytes of a request's head.
+    /// The largest head of a request, in bytes.
     pub head_bytes: usize,
-    /// How long a request's body may pause.
+    /// The longest pause in a request's body.
     pub body_pause: Duration,
-    /// How long a request's body may take.
+    /// The longest time that a request's body may take.
     pub body: Duration,
-    /// How long a client may leave an answer unread.
+    /// The longest time that a client may leave a response unread.
     pub unread: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The endpoint's credentials: what requests are signed with, and what functions get.
+//! The endpoint's credentials, which requests are signed with and functions get.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,22 +10,24 @@ use uuid::Uuid;
 
 use crate::store::folder;
 
-/// The file below the data folder in which credentials outlive the endpoint.
+/// The file in the data directory that persists the credentials.
 const FILE: &str = "credentials.json";
 
-/// One access key, as `AWS_ACCESS_KEY_ID` and its neighbours carry it.
+/// An access key, as the environment variables `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`
+/// contain it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
     pub access_key_id: String,
     pub secret_access_key: String,
-    /// With one, every request must carry it; without one, none may.
+    /// If set, every request must carry it. If not, none may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_token: Option<String>,
 }
 
 impl Credentials {
-    /// New ones: of the form of AWS's own, with a prefix that scanners for leaked keys do not take for AWS's.
+    /// Generates credentials in the form of AWS's own, with a prefix that scanners for leaked keys do not mistake for
+    /// AWS's.
     pub fn random() -> Self {
         let random = || Uuid::new_v4().simple().to_string();
         Self {
@@ -35,44 +37,44 @@ impl Credentials {
         }
     }
 
-    /// Those kept in this data folder; new ones, kept from now on, if there are none, or if others could read or write them.
-    /// With `is_recovering`, new ones too if the file is damaged.
+    /// Reads the credentials of a data directory. Creates and persists new ones if there are none, if other users could
+    /// read or write them, or, with `is_recovering`, if the file is damaged.
     ///
     /// # Errors
-    /// The folder is not an endpoint's; the file can be neither read nor written, or holds something else.
-    pub fn kept_in(folder: &Path, is_recovering: bool) -> io::Result<Self> {
+    /// The folder is not a data directory, or the file cannot be read or written, or is damaged.
+    pub fn load_or_create(folder: &Path, is_recovering: bool) -> io::Result<Self> {
         folder::prepare(folder, is_recovering).map_err(io::Error::other)?;
         let path = folder.join(FILE);
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let kept = match std::fs::read(&path) {
-            Ok(kept) => kept,
+        let stored = match std::fs::read(&path) {
+            Ok(stored) => stored,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let new = Self::random();
-                new.keep(folder, &path).map_err(named)?;
+                new.persist(folder, &path).map_err(named)?;
                 return Ok(new);
             }
             Err(error) => return Err(named(error)),
         };
         let reason = if std::fs::metadata(&path).map_err(named)?.permissions().mode() & 0o077 != 0 {
-            "others could read or write them".to_owned()
+            "other users could read or write them".to_owned()
         } else {
-            match serde_json::from_slice(&kept) {
-                Ok(kept) => return Ok(kept),
+            match serde_json::from_slice(&stored) {
+                Ok(credentials) => return Ok(credentials),
                 Err(error) if is_recovering => format!("they are damaged: {error}"),
                 Err(error) => {
-                    let what_to_do = format!("{error}; --recover makes new credentials, as deleting the file does");
+                    let what_to_do = format!("{error}; start with --recover or delete the file to get new credentials");
                     return Err(named(io::Error::other(what_to_do)));
                 }
             }
         };
-        tracing::warn!("new credentials in place of those in {}: {reason}", path.display());
+        tracing::warn!("the credentials in {} were replaced by new ones: {reason}", path.display());
         let new = Self::random();
-        new.keep(folder, &path).map_err(named)?;
+        new.persist(folder, &path).map_err(named)?;
         Ok(new)
     }
 
-    /// A temporary file is made for its owner only (0600), and a rename is whole or not at all.
-    fn keep(&self, folder: &Path, path: &Path) -> io::Result<()> {
+    /// Writes atomically: a temporary file has mode 0600 from the start, and renaming it replaces the old one.
+    fn persist(&self, folder: &Path, path: &Path) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer(&mut file, self)?;
         file.flush()?;
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_are_alike_and_no_secret_is_shown() {
+    fn random_credentials_differ_and_debug_output_hides_the_secret() {
         let (one, other) = (Credentials::random(), Credentials::random());
         assert_ne!(one.access_key_id, other.access_key_id);
         assert_ne!(one.secret_access_key, other.secret_access_key);
@@ -102,29 +104,29 @@ mod tests {
     }
 
     #[test]
-    fn they_are_kept_and_only_for_their_owner() {
+    fn credentials_persist_in_a_file_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let kept = Credentials::kept_in(&data, false).unwrap();
-        assert_eq!(Credentials::kept_in(&data, false).unwrap(), kept);
+        let created = Credentials::load_or_create(&data, false).unwrap();
+        assert_eq!(Credentials::load_or_create(&data, false).unwrap(), created);
         let file = data.join(FILE);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-        assert!(Credentials::kept_in(folder.path(), false).is_err(), "a folder that is not ours");
+        assert!(Credentials::load_or_create(folder.path(), false).is_err(), "a folder that is not ours");
         assert!(!folder.path().join(FILE).exists());
     }
 
     #[test]
-    fn what_others_could_read_or_write_is_replaced() {
+    fn a_file_that_other_users_can_access_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let file = data.join(FILE);
-        let mut before = Credentials::kept_in(&data, false).unwrap();
+        let mut before = Credentials::load_or_create(&data, false).unwrap();
         for mode in [0o644, 0o604, 0o620, 0o666] {
             std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
-            let new = Credentials::kept_in(&data, false).unwrap();
+            let new = Credentials::load_or_create(&data, false).unwrap();
             assert_ne!(new, before, "{mode:o}");
-            assert_eq!(Credentials::kept_in(&data, false).unwrap(), new);
+            assert_eq!(Credentials::load_or_create(&data, false).unwrap(), new);
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
             before = new;
         }
@@ -134,13 +136,13 @@ mod tests {
     fn a_damaged_file_is_refused_and_replaced_when_the_folder_is_recovered() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let kept = Credentials::kept_in(&data, false).unwrap();
+        let created = Credentials::load_or_create(&data, false).unwrap();
         for damaged in [&b""[..], b"{", b"{}", b"\xff"] {
             std::fs::write(data.join(FILE), damaged).unwrap();
-            let refused = Credentials::kept_in(&data, false).unwrap_err().to_string();
+            let refused = Credentials::load_or_create(&data, false).unwrap_err().to_string();
             assert!(refused.contains(FILE) && refused.contains("--recover"), "{refused}");
             assert_eq!(std::fs::read(data.join(FILE)).unwrap(), damaged, "it is left as it is");
-            assert_ne!(Credentials::kept_in(&data, true).unwrap(), kept);
+            assert_ne!(Credentials::load_or_create(&data, true).unwrap(), created);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The two encodings of a Kinesis request: awsJson 1.1, and the CBOR that AWS's Java SDK sends. In CBOR, blobs are bytes, and
-//! timestamps are tagged as such but, other than RFC 8949 has it, in milliseconds
+//! The two encodings of a Kinesis request: JSON 1.1, and the CBOR that AWS's Java SDK sends. In CBOR, blobs are byte
+//! strings. Timestamps have the tag for timestamps but, unlike in RFC 8949, are in milliseconds
 //! (<https://github.com/aws/aws-sdk-java-v2/issues/4661>).
 
 use std::borrow::Cow;
@@ -16,10 +16,10 @@ use serde_json::Value;
 use crate::error::AwsError;
 use crate::validation::Input;
 
-/// The tag of a timestamp (RFC 8949, 3.4.2).
+/// The tag of a timestamp (RFC 8949, section 3.4.2).
 const TIMESTAMP: u64 = 1;
 
-/// How a request is encoded; its answer is encoded alike.
+/// The encoding of a request and of its response.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Encoding {
     Json,
@@ -27,8 +27,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// # Errors
-    /// A content type that is neither.
+    /// # Errors The content type is neither of the two.
     pub fn of(headers: &HeaderMap) -> Result<Self, AwsError> {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match content_type.split(';').next().unwrap_or_default().trim() {
@@ -38,7 +37,7 @@ impl Encoding {
                 404,
                 "UnknownOperationException",
                 format!(
-                    "Kinesis takes application/x-amz-json-1.1 and application/x-amz-cbor-1.1, not '{content_type}'."
+                    "Kinesis accepts application/x-amz-json-1.1 and application/x-amz-cbor-1.1, not '{content_type}'."
                 ),
             )),
         }
@@ -51,7 +50,7 @@ impl Encoding {
         }
     }
 
-    /// Reads a request, which may borrow from its body.
+    /// Decodes a request, which may borrow from its body.
     pub fn read<'a, T: Deserialize<'a>>(self, body: &'a [u8]) -> Result<T, AwsError> {
         match self {
             Self::Json => serde_json::from_slice(body).map_err(|error| serialization(&error)),
@@ -59,7 +58,7 @@ impl Encoding {
         }
     }
 
-    /// Reads a request whose types are still to be checked; timestamps are in seconds.
+    /// Decodes a request whose types were not validated yet. Timestamps are in seconds.
     pub fn read_input(self, body: &[u8]) -> Result<Input, AwsError> {
         match self {
             Self::Json => self.read(body),
@@ -67,12 +66,12 @@ impl Encoding {
         }
     }
 
-    /// Reads a request as JSON has it: blobs are base64, timestamps seconds.
+    /// Decodes a request to JSON: blobs are base64, timestamps are seconds.
     pub fn read_value(self, body: &[u8]) -> Result<Value, AwsError> {
         self.read_input(body).map(Value::from)
     }
 
-    /// An answer's body.
+    /// Encodes the body of a response.
     pub fn body(self, answer: &impl Serialize) -> Result<Vec<u8>, AwsError> {
         match self {
             Self::Json => serde_json::to_vec(answer).map_err(|error| serialization(&error)),
@@ -88,14 +87,14 @@ impl Encoding {
         Ok(self.answer_with(self.body(answer)?))
     }
 
-    /// An answer of this body.
+    /// Builds a response with this body.
     pub fn answer_with(self, body: Vec<u8>) -> Response<Bytes> {
         let mut response = Response::new(Bytes::from(body));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
         response
     }
 
-    /// An answer as JSON has it; `Null` is an empty one.
+    /// Encodes a response from JSON. `Null` is an empty body.
     pub fn answer_value(self, answer: Value) -> Result<Response<Bytes>, AwsError> {
         match self {
             _ if answer.is_null() => Ok(self.answer_with(Vec::new())),
@@ -104,7 +103,7 @@ impl Encoding {
         }
     }
 
-    /// An error in this encoding.
+    /// Encodes an error.
     pub fn error(self, error: &AwsError) -> Result<Response<Bytes>, AwsError> {
         let mut body = BTreeMap::from([("__type", error.code.as_ref())]);
         if !error.message.is_empty() {
@@ -119,9 +118,9 @@ impl Encoding {
     }
 }
 
-/// A body that is not in its encoding. AWS does not say what is wrong with it.
+/// The error for a body that is not valid in its encoding. AWS does not report the reason.
 pub fn serialization(error: &dyn fmt::Display) -> AwsError {
-    tracing::debug!(%error, "the body cannot be read");
+    tracing::debug!(%error, "the body cannot be decoded");
     AwsError::serialization("")
 }
 
@@ -153,7 +152,7 @@ fn input_of(value: Cbor) -> Input {
     }
 }
 
-/// A member's value in CBOR. Only the member's name tells a timestamp from another number.
+/// Converts a member's value to CBOR. Only the member's name distinguishes a timestamp from another number.
 fn cbor_of(name: &str, value: Value) -> Cbor {
     match value {
         Value::Number(seconds) if name.ends_with("Timestamp") => {
@@ -177,7 +176,7 @@ fn cbor_of(name: &str, value: Value) -> Cbor {
     }
 }
 
-/// A time in epoch milliseconds, as each encoding has it.
+/// A time in epoch milliseconds, which each encoding writes in its own form.
 #[derive(Debug, Clone, Copy)]
 pub struct Timestamp(pub u64);
 
@@ -190,7 +189,7 @@ impl Serialize for Timestamp {
     }
 }
 
-/// The bytes of a blob member in an answer.
+/// The bytes of a blob member in a response.
 #[derive(Debug, Clone, Copy)]
 pub struct BlobOut<'a>(pub &'a [u8]);
 
@@ -203,19 +202,19 @@ impl Serialize for BlobOut<'_> {
     }
 }
 
-/// A blob member of a request: base64 in JSON, which is borrowed, bytes in CBOR.
+/// A blob member of a request: borrowed base64 in JSON, bytes in CBOR.
 #[derive(Debug, PartialEq)]
 pub enum Blob<'a> {
     Base64(Cow<'a, str>),
     Bytes(Vec<u8>),
 }
 
-/// Text that is no base64.
+/// The error for text that is not base64.
 #[derive(Debug, PartialEq)]
 pub struct NotBase64;
 
 impl Blob<'_> {
-    /// How many bytes it is, if it is base64 at all.
+    /// Returns the length of the blob in bytes.
     pub fn len(&self) -> Result<usize, NotBase64> {
         match self {
             Self::Base64(text) => base64_simd::STANDARD.decoded_length(text.as_bytes()).map_err(|_| NotBase64),
@@ -223,7 +222,7 @@ impl Blob<'_> {
         }
     }
 
-    /// Appends its bytes.
+    /// Appends the blob's bytes.
     pub fn append_to(&self, bytes: &mut Vec<u8>) -> Result<(), NotBase64> {
         match self {
             Self::Base64(text) => base64_simd::STANDARD.decode_append(text.as_bytes(), bytes).map_err(|_| NotBase64),
@@ -235,7 +234,7 @@ impl Blob<'_> {
     }
 }
 
-/// A text member of a request: borrowed, unless it is escaped.
+/// A text member of a request. It is borrowed unless it is escaped.
 #[derive(Debug, PartialEq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
@@ -249,7 +248,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Blob::deserialize(deserializer)? {
             Blob::Base64(text) => Ok(Self(text)),
-            Blob::Bytes(_) => Err(serde::de::Error::custom("takes text, not bytes")),
+            Blob::Bytes(_) => Err(serde::de::Error::custom("expected text, got bytes")),
         }
     }
 }
@@ -283,7 +282,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize)]
-    struct Holder<'a> {
+    struct WithBlob<'a> {
         #[serde(rename = "Data", borrow)]
         data: Blob<'a>,
     }
@@ -301,17 +300,17 @@ mod tests {
             (Encoding::Cbor, &body),
         ];
         for (wire, body) in bodies {
-            let Holder { data } = wire.read(body).unwrap();
+            let WithBlob { data } = wire.read(body).unwrap();
             let mut bytes = Vec::new();
             data.append_to(&mut bytes).unwrap();
             assert_eq!((&bytes[..], data.len()), (&b"Hello"[..], Ok(5)));
         }
-        let holder: Holder = Encoding::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
-        assert!(matches!(holder.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
+        let decoded: WithBlob = Encoding::Json.read(br#"{"Data":"SGVsbG8="}"#).unwrap();
+        assert!(matches!(decoded.data, Blob::Base64(Cow::Borrowed("SGVsbG8="))));
     }
 
     #[test]
-    fn text_that_is_no_base64_is_no_blob() {
+    fn a_blob_rejects_text_that_is_not_base64() {
         for text in ["Hello!", "SGVsbG8", "SGVsbG8=\n", "SGVsbG9="] {
             let blob = Blob::Base64(text.into());
             assert_eq!(blob.append_to(&mut Vec::new()), Err(NotBase64), "{text}");
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_worded_in_the_clients_encoding() {
+    fn an_error_uses_the_encoding_of_the_request() {
         let error = AwsError::bad_request("ResourceNotFoundException", "Stream s not found.");
         let response = Encoding::Cbor.error(&error).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! An AWS error, and how each wire protocol words it.
+//! An AWS error and its form in each wire protocol.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use serde_json::json;
 
 const SERIALIZATION: &str = "SerializationException";
 
-/// The wire protocols, each with its own form of an error.
+/// A wire protocol. Each has its own form of an error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Protocol {
     AwsJson,
-    /// awsJson's operations and errors in CBOR: Kinesis, as AWS's Java SDK speaks to it.
+    /// The operations and errors of JSON 1.1, encoded in CBOR. AWS's Java SDK uses it for Kinesis.
     AwsCbor,
     RestJson,
-    /// With the XML namespace of the service, IAM's where nothing tells which it is.
+    /// With the XML namespace of the service, or IAM's if the request does not name a service.
     Query(&'static str),
-    /// Serves the code of functions, whose place AWS gives as a presigned URL of S3.
+    /// Downloads of functions' code. AWS returns its location as a presigned URL of S3.
     S3,
 }
 
-/// The errors of Lambda's model whose message is in `message`.
+/// The errors of Lambda's model whose message is in the member `message`.
 const MODELLED_IN_LAMBDA: [&str; 8] = [
     "CodeStorageExceededException",
     "InvalidParameterValueException",
@@ -33,14 +33,14 @@ const MODELLED_IN_LAMBDA: [&str; 8] = [
     "TooManyRequestsException",
 ];
 
-/// An error as a service models it: what every operation of the endpoint answers when it refuses.
+/// An error that a service models. Every operation of the endpoint returns it when it rejects a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AwsError {
-    /// HTTP status code.
+    /// The HTTP status code.
     pub status: u16,
-    /// The error's modelled name, for instance `ResourceNotFoundException`.
+    /// The error's name in the model, for example `ResourceNotFoundException`.
     pub code: Cow<'static, str>,
-    /// The text a person reads.
+    /// The message.
     pub message: String,
 }
 
@@ -49,22 +49,22 @@ impl AwsError {
         Self { status, code: code.into(), message: message.into() }
     }
 
-    /// A 400 with the given code: how awsJson services report almost everything.
+    /// Creates an error with status 400, which services of JSON 1.1 use for almost every error.
     pub fn bad_request(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(400, code, message)
     }
 
-    /// A request that could not be read. AWS says nothing more about a body that is not JSON at all.
+    /// The error for a request that could not be parsed. AWS does not report the reason for a body that is not JSON.
     pub fn serialization(message: impl Into<String>) -> Self {
         Self::bad_request(SERIALIZATION, message)
     }
 
-    /// The member of an awsJson error that holds its message: what AWS's own deserializer refuses has another one.
+    /// The member of a JSON 1.1 error that contains its message. Errors of AWS's own deserializer use another one.
     pub fn message_member(&self) -> &'static str {
         if self.code == SERIALIZATION { "Message" } else { "message" }
     }
 
-    /// awsJson 1.1 (Kinesis, CloudWatch Logs): `{"__type":…,"message":…}`.
+    /// Writes the error in JSON 1.1 (Kinesis, CloudWatch Logs): `{"__type":…,"message":…}`.
     pub fn to_aws_json(&self) -> Response<Bytes> {
         let mut body = json!({ "__type": self.code });
         if !self.message.is_empty() {
@@ -73,8 +73,9 @@ impl AwsError {
         self.respond("application/x-amz-json-1.1", body.to_string())
     }
 
-    /// restJson 1 (Lambda): the code in `x-amzn-errortype`. Errors that Lambda models have whose fault it is in the body, and
-    /// their message under the name that the model has; others have only a `message`, which one error lacks (recorded).
+    /// Writes the error in REST-JSON 1 (Lambda), with the code in `x-amzn-errortype`. An error of Lambda's model contains
+    /// `Type`, and its message under the name in the model. Other errors contain only `message`. One of them has no message
+    /// (recorded).
     pub fn to_rest_json(&self) -> Response<Bytes> {
         let fault = if self.status < 500 { "User" } else { "Service" };
         let body = match self.code.as_ref() {
@@ -93,7 +94,7 @@ impl AwsError {
         response
     }
 
-    /// The query protocol (IAM, STS): an XML envelope, with the request's ID in the header too.
+    /// Writes the error in the query protocol (IAM, STS): an XML envelope. The request ID is in the header too.
     pub fn to_query_xml(&self, namespace: &str) -> Response<Bytes> {
         let fault = if self.status < 500 { "Sender" } else { "Receiver" };
         let request = uuid::Uuid::new_v4().to_string();
@@ -105,7 +106,7 @@ impl AwsError {
         self.respond_as("text/xml", body, "x-amzn-requestid", &request)
     }
 
-    /// S3, which only serves the code of functions.
+    /// Writes the error as S3 does. The endpoint serves only the code of functions this way.
     pub fn to_s3_xml(&self) -> Response<Bytes> {
         let request = uuid::Uuid::new_v4().to_string();
         let body = format!(
@@ -124,7 +125,7 @@ impl AwsError {
             .unwrap_or_else(|_| Response::new(Bytes::new()))
     }
 
-    /// An answer that names its request in this header, as its body does.
+    /// Builds a response with the request ID in this header, as in its body.
     fn respond_as(
         &self,
         content_type: &'static str,

@@ -1,4 +1,4 @@
-//! Answers that go on: frames of `application/vnd.amazon.eventstream`.
+//! Streamed responses: frames of `application/vnd.amazon.eventstream`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,24 +14,24 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-/// The first frame of an awsJson answer: its members outside of the stream, of which there are none.
+/// The first frame of a JSON 1.1 response. It would contain the members outside of the stream, but there are none.
 pub fn initial_response() -> Bytes {
     let headers = [(":message-type", "event"), (":event-type", "initial-response")];
     frame(headers, "application/x-amz-json-1.1", &json!({}))
 }
 
-/// An event of the stream.
+/// A frame with an event.
 pub fn event(kind: &'static str, payload: &impl Serialize) -> Bytes {
     frame([(":message-type", "event"), (":event-type", kind)], "application/json", payload)
 }
 
-/// An error that ends the stream.
+/// A frame with an error, which ends the stream.
 pub fn exception(kind: &'static str, message: &str) -> Bytes {
     let headers = [(":message-type", "exception"), (":exception-type", kind)];
     frame(headers, "application/json", &json!({ "message": message }))
 }
 
-/// An answer whose body are the frames that are sent, until the sender is gone.
+/// Builds a response whose body consists of the received frames. It ends when the sender is dropped.
 pub fn response(frames: mpsc::Receiver<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::new(Frames(frames)));
     let content_type = http::HeaderValue::from_static("application/vnd.amazon.eventstream");
@@ -40,11 +40,11 @@ pub fn response(frames: mpsc::Receiver<Bytes>) -> Response<Body> {
 }
 
 fn frame(headers: [(&'static str, &'static str); 2], content_type: &'static str, payload: &impl Serialize) -> Bytes {
-    let payload = serde_json::to_vec(payload).expect("what is streamed has string keys and no failing parts");
+    let payload = serde_json::to_vec(payload).expect("streamed values have string keys and serialize");
     message(headers.into_iter().chain([(":content-type", content_type)]), payload)
 }
 
-/// A frame with these headers.
+/// Encodes a frame with these headers.
 pub fn message(headers: impl IntoIterator<Item = (&'static str, &'static str)>, payload: impl Into<Bytes>) -> Bytes {
     let header = |(name, value): (&'static str, &'static str)| Header::new(name, HeaderValue::String(value.into()));
     let message = headers.into_iter().map(header).fold(Message::new(payload), Message::add_header);

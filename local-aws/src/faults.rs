@@ -1,5 +1,4 @@
-//! Faults on request: a client's retries can be tried against what a service does on a bad day. None are set unless
-//! `POST /_local/faults` sets them.
+//! Fault injection: lets a client test its retries. There are no faults until `POST /_local/faults` adds them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,28 +6,29 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bucket::Bucket;
+use crate::token_bucket::TokenBucket;
 
-/// One kind of fault of one operation.
+/// A fault of one operation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    /// An operation's name, for instance `PutRecords`; `*` is every operation.
+    /// The operation's name, for example `PutRecords`. `*` matches every operation.
     pub operation: String,
-    kind: Kind,
-    /// How likely it strikes, 0 to 1: each request, or each entry for the kinds that refuse entries.
+    kind: FaultKind,
+    /// The probability from 0 to 1 that the fault occurs, for each request, or for each entry if the kind rejects entries.
     #[serde(default = "always")]
     probability: f64,
     /// The same seed and the same requests give the same faults.
     #[serde(default)]
     seed: u64,
-    /// For `latency`: how long an answer is held back; for `functionCrash`: how long an invocation goes well. In milliseconds.
+    /// For `latency`, the delay of the response. For `functionCrash`, the time that an invocation runs before the crash. In
+    /// milliseconds.
     #[serde(default)]
     milliseconds: u64,
-    /// For `shardLimit`: the records a shard takes in a second.
+    /// For `shardLimit`, the records that a shard accepts per second.
     #[serde(default)]
     records_per_second: u32,
-    /// How often it struck.
+    /// The number of times that the fault occurred.
     #[serde(default, skip_deserializing)]
     struck: u64,
 }
@@ -39,73 +39,73 @@ fn always() -> f64 {
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Kind {
-    /// Entries of PutRecords are refused with `ProvisionedThroughputExceededException`.
+enum FaultKind {
+    /// Rejects entries of PutRecords with `ProvisionedThroughputExceededException`.
     ThrottledEntries,
-    /// Entries of PutRecords are refused with `InternalFailure`.
+    /// Rejects entries of PutRecords with `InternalFailure`.
     FailedEntries,
-    /// Entries above so many records a second and shard are refused, as by a provisioned stream.
+    /// Rejects entries above a number of records per second and shard, as a provisioned stream does.
     ShardLimit,
-    /// The request is answered as the service answers a caller that sends too many, and not executed.
+    /// Rejects the request with the service's error for too many requests.
     Throttled,
-    /// The request is answered 500, and not executed.
+    /// Rejects the request with status 500.
     ServerError,
-    /// The request is executed, and the connection closed without an answer.
+    /// Executes the request and closes the connection without a response.
     DroppedAnswer,
-    /// The request waits before it is executed.
+    /// Delays the request before it is executed.
     Latency,
-    /// Of the operation `Invoke`, however it comes about: the function's process is killed meanwhile.
+    /// Kills the function's process during an invocation. The operation is `Invoke` for every kind of invocation.
     FunctionCrash,
 }
 
-/// What becomes of one request.
+/// The faults that occur for one request.
 #[derive(Debug, Default, PartialEq)]
-pub struct Verdict {
+pub struct RequestFaults {
     pub wait: Duration,
     pub throttled: bool,
     pub server_error: bool,
     pub drop_answer: bool,
 }
 
-/// Why one entry is refused.
+/// The fault that occurs for one entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Refusal {
-    /// Its shard has reached its limit.
+pub enum EntryFault {
+    /// The shard has reached its limit.
     Throttled,
     Failed,
 }
 
-/// The faults that are set; clones share them.
+/// The active faults. Clones share them.
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<Vec<Active>>>);
 
 struct Active {
     fault: Fault,
     random: u64,
-    /// What each shard may still take, by its ID.
-    shards: HashMap<String, Bucket>,
+    /// The remaining allowance of each shard, by its ID.
+    shards: HashMap<String, TokenBucket>,
 }
 
 impl Active {
-    fn strikes(&mut self) -> bool {
-        let strikes = unit(&mut self.random) < self.fault.probability;
-        self.fault.struck += u64::from(strikes);
-        strikes
+    fn occurs(&mut self) -> bool {
+        let occurs = unit(&mut self.random) < self.fault.probability;
+        self.fault.struck += u64::from(occurs);
+        occurs
     }
 
-    /// Whether one record more is above the limit of `shard` at `now`, in epoch milliseconds.
+    /// Returns whether one more record exceeds the limit of `shard` at `now`, in epoch milliseconds.
     fn is_over_limit(&mut self, shard: &str, now: u64) -> bool {
         let limit = self.fault.records_per_second as usize;
         let is_over = match self.shards.get_mut(shard) {
             Some(bucket) => !bucket.take(1, now),
-            None => !self.shards.entry(shard.to_owned()).or_insert(Bucket::full(limit, now)).take(1, now),
+            None => !self.shards.entry(shard.to_owned()).or_insert(TokenBucket::full(limit, now)).take(1, now),
         };
         self.fault.struck += u64::from(is_over);
         is_over
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014), as a number from 0 up to 1.
+/// SplitMix64 (Steele, Lea, Flood 2014), as a number from 0 to below 1.
 fn unit(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
@@ -119,7 +119,7 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those that are set, with how often each struck.
+    /// Lists the active faults with the number of times that each occurred.
     pub fn list(&self) -> Vec<Fault> {
         self.lock().iter().map(|active| active.fault.clone()).collect()
     }
@@ -128,76 +128,83 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// Sets one more.
+    /// Adds a fault.
     ///
     /// # Errors
-    /// It makes no sense, and why.
+    /// The fault is invalid. Returns the reason.
     pub fn set(&self, fault: Fault) -> Result<(), String> {
         if !(0.0..=1.0).contains(&fault.probability) {
             return Err(format!("probability {} is not from 0 to 1", fault.probability));
         }
         let only = match fault.kind {
-            Kind::ThrottledEntries | Kind::FailedEntries | Kind::ShardLimit => Some("PutRecords"),
-            Kind::FunctionCrash => Some("Invoke"),
-            Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer | Kind::Latency => None,
+            FaultKind::ThrottledEntries | FaultKind::FailedEntries | FaultKind::ShardLimit => Some("PutRecords"),
+            FaultKind::FunctionCrash => Some("Invoke"),
+            FaultKind::Throttled | FaultKind::ServerError | FaultKind::DroppedAnswer | FaultKind::Latency => None,
         };
         if let Some(only) = only.filter(|only| ![*only, "*"].contains(&fault.operation.as_str())) {
-            return Err(format!("this kind of fault is of {only}"));
+            return Err(format!("this kind of fault needs the operation {only}"));
         }
-        if fault.kind == Kind::ShardLimit && fault.records_per_second == 0 {
+        if fault.kind == FaultKind::ShardLimit && fault.records_per_second == 0 {
             return Err("a shardLimit needs recordsPerSecond".into());
         }
-        if fault.kind == Kind::Latency && fault.milliseconds == 0 {
+        if fault.kind == FaultKind::Latency && fault.milliseconds == 0 {
             return Err("latency needs milliseconds".into());
         }
         self.lock().push(Active { random: fault.seed, fault, shards: HashMap::new() });
         Ok(())
     }
 
-    /// What becomes of a request for `operation`.
-    pub fn of_request(&self, operation: &str) -> Verdict {
-        let mut verdict = Verdict::default();
+    /// Decides which faults occur for a request.
+    pub fn for_request(&self, operation: &str) -> RequestFaults {
+        let mut faults = RequestFaults::default();
         for active in self.lock().iter_mut().filter(|active| active.applies(operation)) {
-            let is_of_request =
-                matches!(active.fault.kind, Kind::Latency | Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer);
-            if !is_of_request || !active.strikes() {
+            let concerns_requests = matches!(
+                active.fault.kind,
+                FaultKind::Latency | FaultKind::Throttled | FaultKind::ServerError | FaultKind::DroppedAnswer
+            );
+            if !concerns_requests || !active.occurs() {
                 continue;
             }
             match active.fault.kind {
-                Kind::Latency => verdict.wait += Duration::from_millis(active.fault.milliseconds),
-                Kind::Throttled => verdict.throttled = true,
-                Kind::ServerError => verdict.server_error = true,
-                _ => verdict.drop_answer = true,
+                FaultKind::Latency => faults.wait += Duration::from_millis(active.fault.milliseconds),
+                FaultKind::Throttled => faults.throttled = true,
+                FaultKind::ServerError => faults.server_error = true,
+                _ => faults.drop_answer = true,
             }
         }
-        verdict
+        faults
     }
 
-    /// Whether one entry for this shard is refused.
-    pub fn of_entry(&self, shard: &str) -> Option<Refusal> {
+    /// Decides whether a fault occurs for one entry for this shard.
+    pub fn for_entry(&self, shard: &str) -> Option<EntryFault> {
         let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let mut active = self.lock();
         active.iter_mut().filter(|active| active.applies("PutRecords")).find_map(|active| match active.fault.kind {
-            Kind::ThrottledEntries => active.strikes().then_some(Refusal::Throttled),
-            Kind::FailedEntries => active.strikes().then_some(Refusal::Failed),
-            Kind::ShardLimit => active.is_over_limit(shard, now).then_some(Refusal::Throttled),
-            Kind::Throttled | Kind::ServerError | Kind::DroppedAnswer | Kind::Latency | Kind::FunctionCrash => None,
+            FaultKind::ThrottledEntries => active.occurs().then_some(EntryFault::Throttled),
+            FaultKind::FailedEntries => active.occurs().then_some(EntryFault::Failed),
+            FaultKind::ShardLimit => active.is_over_limit(shard, now).then_some(EntryFault::Throttled),
+            FaultKind::Throttled
+            | FaultKind::ServerError
+            | FaultKind::DroppedAnswer
+            | FaultKind::Latency
+            | FaultKind::FunctionCrash => None,
         })
     }
 
-    /// After how long the process of an invocation is to be killed, if at all.
-    pub fn of_invocation(&self) -> Option<Duration> {
+    /// Decides whether the process of an invocation is killed, and after which time.
+    pub fn crash_delay(&self) -> Option<Duration> {
         let mut active = self.lock();
-        let mut crashes =
-            active.iter_mut().filter(|active| active.fault.kind == Kind::FunctionCrash && active.applies("Invoke"));
-        crashes.find_map(|active| active.strikes().then_some(Duration::from_millis(active.fault.milliseconds)))
+        let mut crashes = active
+            .iter_mut()
+            .filter(|active| active.fault.kind == FaultKind::FunctionCrash && active.applies("Invoke"));
+        crashes.find_map(|active| active.occurs().then_some(Duration::from_millis(active.fault.milliseconds)))
     }
 
-    /// Whether there is anything that refuses entries.
-    pub fn refuse_entries(&self) -> bool {
-        self.lock()
-            .iter()
-            .any(|active| matches!(active.fault.kind, Kind::ThrottledEntries | Kind::FailedEntries | Kind::ShardLimit))
+    /// Returns whether any fault rejects entries.
+    pub fn reject_entries(&self) -> bool {
+        self.lock().iter().any(|active| {
+            matches!(active.fault.kind, FaultKind::ThrottledEntries | FaultKind::FailedEntries | FaultKind::ShardLimit)
+        })
     }
 }
 
@@ -218,45 +225,45 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_its_operation_as_often_as_it_is_likely_and_alike_for_a_seed() {
+    fn a_fault_occurs_with_its_probability_and_repeats_with_its_seed() {
         let fault =
             serde_json::json!({ "operation": "PutRecords", "kind": "serverError", "probability": 0.25, "seed": 7 });
         let run = || -> Vec<bool> {
             let faults = faults(fault.clone());
-            (0..10_000).map(|_| faults.of_request("PutRecords").server_error).collect()
+            (0..10_000).map(|_| faults.for_request("PutRecords").server_error).collect()
         };
         let struck = run().iter().filter(|struck| **struck).count();
         assert!((2300..2700).contains(&struck), "{struck}");
         assert_eq!(run(), run());
-        assert_eq!(faults(fault).of_request("PutRecord"), Verdict::default());
+        assert_eq!(faults(fault).for_request("PutRecord"), RequestFaults::default());
         let crash = serde_json::json!({ "operation": "Invoke", "kind": "functionCrash", "milliseconds": 3 });
-        assert_eq!(faults(crash.clone()).of_invocation(), Some(Duration::from_millis(3)));
-        assert_eq!(faults(crash).of_request("Invoke"), Verdict::default());
+        assert_eq!(faults(crash.clone()).crash_delay(), Some(Duration::from_millis(3)));
+        assert_eq!(faults(crash).for_request("Invoke"), RequestFaults::default());
     }
 
     #[test]
     fn every_operation_can_be_throttled() {
         let faults = faults(serde_json::json!({ "operation": "*", "kind": "throttled" }));
-        assert!(faults.of_request("FilterLogEvents").throttled && faults.of_request("").throttled);
-        assert_eq!(faults.of_entry("shard"), None);
+        assert!(faults.for_request("FilterLogEvents").throttled && faults.for_request("").throttled);
+        assert_eq!(faults.for_entry("shard"), None);
     }
 
     #[test]
-    fn a_shard_takes_its_limit_and_no_more() {
+    fn a_shard_accepts_no_more_than_its_limit() {
         let fault = serde_json::json!({ "operation": "PutRecords", "kind": "shardLimit", "recordsPerSecond": 10 });
         let faults = faults(fault);
         let mut active = faults.lock();
-        let mut taken = |shard: &str, now: u64| (0..100).filter(|_| !active[0].is_over_limit(shard, now)).count();
-        assert_eq!((taken("a", 0), taken("b", 0), taken("a", 500)), (10, 10, 5));
+        let mut accepted = |shard: &str, now: u64| (0..100).filter(|_| !active[0].is_over_limit(shard, now)).count();
+        assert_eq!((accepted("a", 0), accepted("b", 0), accepted("a", 500)), (10, 10, 5));
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_faults_are_rejected() {
         let wrong = |fault: serde_json::Value| Faults::default().set(serde_json::from_value(fault).unwrap()).is_err();
         assert!(wrong(serde_json::json!({ "operation": "*", "kind": "latency" })));
         assert!(wrong(serde_json::json!({ "operation": "*", "kind": "shardLimit" })));
         assert!(wrong(serde_json::json!({ "operation": "*", "kind": "serverError", "probability": 2 })));
-        // They would never strike.
+        // These would never occur.
         assert!(wrong(serde_json::json!({ "operation": "PutRecord", "kind": "throttledEntries" })));
         assert!(wrong(serde_json::json!({ "operation": "PutRecords", "kind": "functionCrash", "milliseconds": 1 })));
     }

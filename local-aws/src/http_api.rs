@@ -1,11 +1,11 @@
-//! HTTP: parses requests, admits their senders, and has the services answer them in their protocols.
+//! HTTP: parses requests, checks whether their senders are allowed, and routes them to the services.
 
 mod body;
 mod faults;
 mod guard;
 mod head;
 mod server;
-mod unread;
+mod unread_body;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -29,18 +29,18 @@ use crate::services::{self, Services};
 use crate::signature::SignatureError;
 pub use body::MAX_BYTES_IN_FLIGHT as MAX_BODY_BYTES;
 use guard::Admitted;
-use head::{Head, Named, not_answered, unknown_operation};
+use head::{Head, RequestedOperation, not_supported, unknown_operation};
 pub use server::serve;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Who may use the endpoint.
+/// The rules for who may use the endpoint.
 #[derive(Debug, Clone)]
 pub struct Access {
     pub credentials: Credentials,
-    /// The region of requests that are not signed.
+    /// The region of unsigned requests.
     pub region: String,
-    /// Whether requests of this user must be signed with them too.
+    /// Whether requests of the user that runs the endpoint must be signed too.
     pub verify: bool,
     pub limits: Limits,
     /// The listener's address.
@@ -50,7 +50,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// The access that a configuration gives to clients of a listener.
+    /// The access rules of a configuration for a listener.
     pub fn new(config: &Config, bound: IpAddr) -> Self {
         Self {
             credentials: config.credentials.clone(),
@@ -63,7 +63,7 @@ impl Access {
     }
 }
 
-/// The services, and who may use them.
+/// The services and the access rules.
 #[derive(Clone)]
 pub struct Api {
     pub services: Services,
@@ -93,7 +93,10 @@ async fn health(State(api): State<Api>) -> (StatusCode, String) {
 }
 
 async fn no_page() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "there are /_local/health, /_local/metrics, /_local/destinations and /_local/faults\n")
+    (
+        StatusCode::NOT_FOUND,
+        "not found; the endpoint has /_local/health, /_local/metrics, /_local/destinations and /_local/faults\n",
+    )
 }
 
 async fn destinations(State(api): State<Api>) -> Response<Body> {
@@ -101,17 +104,17 @@ async fn destinations(State(api): State<Api>) -> Response<Body> {
     listed.unwrap_or_else(|error| error.to_rest_json()).map(Body::from)
 }
 
-/// The counters, and gauges that are read on request.
+/// Renders the counters, and gauges that are measured on request.
 async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     let resident = resident_bytes();
     let gauges = [
-        ("local_aws_function_processes", "Processes of functions that run.", api.services.function_processes() as f64),
-        ("process_resident_memory_bytes", "The endpoint's own memory, functions' not included.", resident),
+        ("local_aws_function_processes", "Running function processes.", api.services.function_processes() as f64),
+        ("process_resident_memory_bytes", "The endpoint's own memory, without its functions'.", resident),
     ];
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], api.services.metrics.render(&gauges))
 }
 
-/// 0 if the system does not report it.
+/// The resident memory of this process, or 0 if the system does not report it.
 fn resident_bytes() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
@@ -124,7 +127,7 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     let target = format!("{} {}", request.method(), request.uri().path());
     let started = Instant::now();
     let mut operation = head.operation();
-    let fault = api.services.faults.of_request(operation.map_or("", |operation| operation.name));
+    let fault = api.services.faults.for_request(operation.map_or("", |operation| operation.name));
     if !fault.wait.is_zero() {
         tokio::time::sleep(fault.wait).await;
     }
@@ -135,8 +138,8 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     } else {
         dispatch(&api, head, &mut operation, request).await
     };
-    // A kill of this process takes back neither what an answer acknowledges nor what it shows. Once the store has failed,
-    // reads still show what is in memory.
+    // Everything that a response acknowledges or shows must survive a kill of this process. After the store has failed,
+    // reads still return what is in memory.
     let answered = match (api.services.store.flushed().await, answered) {
         (Err(error), Ok(_)) if operation.is_some_and(|operation| !operation.is_read_only) => Err(error.into()),
         (_, answered) => answered,
@@ -157,7 +160,7 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     response
 }
 
-/// Admits the request, reads its body, and has the operation answer it. `operation` is set once it is found.
+/// Checks the sender, reads the body and calls the operation's handler. Sets `operation` once it is found.
 async fn dispatch(
     api: &Api,
     head: Head,
@@ -178,7 +181,7 @@ async fn dispatch(
         return Err(SignatureError::NotARegion(region).for_protocol(head.protocol));
     }
     if let Some(error) = api.services.store.failure().filter(|_| !found.is_read_only) {
-        // A change that cannot be persisted is not made in memory either.
+        // A change that cannot be persisted is not applied in memory either.
         return Err(error.into());
     }
     let request = operation::Request {
@@ -201,7 +204,7 @@ async fn dispatch(
     Ok(answer)
 }
 
-/// The parameters of a query request: in its query or, of a POST, in its body.
+/// The parameters of a query request: in its query, or in the body of a POST.
 fn read_form(parts: &Parts, body: &[u8]) -> BTreeMap<String, String> {
     let form = match parts.method {
         Method::GET => parts.uri.query().unwrap_or_default().as_bytes(),
@@ -210,10 +213,11 @@ fn read_form(parts: &Parts, body: &[u8]) -> BTreeMap<String, String> {
     form_urlencoded::parse(form).into_owned().collect()
 }
 
-/// The operation of a request that is signed for `signed_for`; `None` where signatures are not required.
+/// Finds the operation of a request that is signed for the service `signed_for`, or `None` if signatures are not
+/// required.
 ///
 /// # Errors
-/// The request names no operation that is answered, or it is signed for another service than the operation's.
+/// The request does not name a supported operation, or it is signed for a service other than the operation's.
 fn find(
     head: &Head,
     signed_for: Option<&str>,
@@ -227,7 +231,7 @@ fn find(
         _ => Ok(()),
     };
     match &head.operation {
-        Named::InBody => {
+        RequestedOperation::InBody => {
             let action = form.get("Action").map_or("", String::as_str);
             let service = match form.get("Version").map(String::as_str) {
                 Some("2010-05-08") => ServiceName::Iam,
@@ -237,33 +241,34 @@ fn find(
             must_be_signed_for(service)?;
             services::find(service, action)
         }
-        Named::Operation(operation) if operation.route.is_none() => {
+        RequestedOperation::Supported(operation) if operation.route.is_none() => {
             must_be_signed_for(operation.service)?;
             Ok(operation)
         }
-        Named::NotAnswered(service, error) if matches!(head.protocol, Protocol::AwsJson | Protocol::AwsCbor) => {
+        RequestedOperation::Unsupported(service, error)
+            if matches!(head.protocol, Protocol::AwsJson | Protocol::AwsCbor) =>
+        {
             service.map_or(Ok(()), must_be_signed_for)?;
             Err(error.clone())
         }
-        Named::Operation(operation) => {
+        RequestedOperation::Supported(operation) => {
             must_be_signed_for_rest(signed_for, parts, !operation.is_listed)?;
             Ok(operation)
         }
-        Named::NotAnswered(_, error) => {
+        RequestedOperation::Unsupported(_, error) => {
             must_be_signed_for_rest(signed_for, parts, false)?;
             Err(error.clone())
         }
     }
 }
 
-/// # Errors
-/// A request with this path is signed for a service that has no REST operations here.
+/// # Errors The request is signed for a service that has no REST operations here.
 fn must_be_signed_for_rest(signed_for: Option<&str>, parts: &Parts, is_download: bool) -> Result<(), AwsError> {
     match signed_for {
         None | Some("lambda") => Ok(()),
         // S3 serves the code of functions.
         Some("s3") if is_download => Ok(()),
-        // AWS's message for a POST to Kinesis that names no operation.
+        // AWS's message for a POST to Kinesis without an operation.
         Some("kinesis" | "logs") if parts.method == Method::POST => Err(unknown_operation("")),
         Some(other) => Err(unknown_operation(&format!("{other} {} {}", parts.method, parts.uri.path()))),
     }
@@ -272,7 +277,7 @@ fn must_be_signed_for_rest(signed_for: Option<&str>, parts: &Parts, is_download:
 fn unknown_action(action: &str, signed_for: Option<&str>, version: Option<&str>) -> AwsError {
     let (service, version) = (signed_for.unwrap_or("a service"), version.unwrap_or("NO_VERSION_SPECIFIED"));
     let name = format!("the action {action:?} of {service}, version {version}");
-    AwsError::new(400, "InvalidAction", not_answered(&name))
+    AwsError::new(400, "InvalidAction", not_supported(&name))
 }
 
 #[cfg(fuzzing)]

@@ -1,7 +1,7 @@
 //! Kinesis Data Streams of one region.
 //!
-//! `stream` owns what is known about a stream, and says which locks are taken in which order. `shard` holds records. Every
-//! other file is an operation, or a group of operations: a function over [`Kinesis`] and a typed request.
+//! `stream` owns the state of a stream and documents the order of locks. `shard` owns the records. Every other file is
+//! an operation or a group of operations: a function over [`Kinesis`] and a typed request.
 
 mod account;
 mod addressing;
@@ -59,14 +59,15 @@ use subscribe_to_shard::ActiveSubscription;
 /// How often records past retention are evicted.
 const TRIM_INTERVAL: Duration = Duration::from_mins(1);
 
-/// How long streams and consumers take to be created, changed or deleted with `--realistic`. On AWS a stream is created in ten seconds or so, resharded in half a minute
+/// The time that streams and consumers take to be created, changed or deleted with `--realistic`. On AWS, creating a
+/// stream takes about ten seconds and resharding half a minute
 /// (<https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-resharding-split.html>).
 const REALISTIC_TRANSITION: Duration = Duration::from_secs(5);
 
-/// The error of what is above a shard's limits.
+/// The error code for requests above a shard's limits.
 const THROUGHPUT_EXCEEDED: &str = "ProvisionedThroughputExceededException";
 
-/// A handle on the streams of a region; clones share them.
+/// A handle on the streams of a region. Clones share them.
 #[derive(Clone)]
 pub struct Kinesis {
     shared: Arc<Shared>,
@@ -77,25 +78,25 @@ struct Shared {
     account_id: String,
     /// Held while shards are added, so that the account's limit holds.
     shard_limit: Mutex<()>,
-    /// By name.
+    /// The streams by name.
     streams: RwLock<BTreeMap<String, Arc<stream::Stream>>>,
     account: Mutex<AccountSettings>,
-    /// By stream name, whether there is such a stream or not.
+    /// The number of changes by stream name, whether or not the stream exists.
     changes: Mutex<HashMap<String, watch::Sender<u64>>>,
-    /// By consumer and shard.
+    /// The subscriptions by consumer and shard.
     subscriptions: Mutex<HashMap<(String, String), ActiveSubscription>>,
     dry_runs: DryRuns,
     faults: Faults,
     metrics: Metrics,
     storage: Storage,
-    /// Shards accept and return no more in a second than on AWS.
+    /// Whether shards accept and return no more per second than on AWS.
     has_limits: bool,
-    /// State transitions take as long as on AWS.
+    /// Whether state transitions take as long as on AWS.
     is_realistic: bool,
 }
 
 impl Kinesis {
-    /// Streams in memory; [`Kinesis::restore`] reads those that are stored.
+    /// Creates the service without streams. [`Kinesis::restore`] reads the stored ones.
     pub fn new(config: &Config, store: &Store, budget: &Budget, faults: &Faults) -> Self {
         let shared = Arc::new(Shared {
             region: config.region.clone(),
@@ -116,12 +117,12 @@ impl Kinesis {
         Self { shared }
     }
 
-    /// The faults that its puts meet.
+    /// The faults that occur in puts.
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()
     }
 
-    /// Answers an operation.
+    /// Answers a request for an operation.
     #[cfg(test)]
     pub async fn handle(
         &self,
@@ -131,12 +132,12 @@ impl Kinesis {
         crate::operation::tests::call(self, operation, request).await
     }
 
-    /// How long streams and consumers take to be created, changed or deleted.
+    /// The time that streams and consumers take to be created, changed or deleted.
     fn transition(&self) -> Duration {
         if self.shared.is_realistic { REALISTIC_TRANSITION } else { Duration::ZERO }
     }
 
-    /// When a change that begins now takes effect, both in epoch milliseconds.
+    /// The time at which a change that starts now takes effect, both in epoch milliseconds.
     fn due(&self, now: u64) -> u64 {
         now + u64::try_from(self.transition().as_millis()).unwrap_or_default()
     }
@@ -155,7 +156,7 @@ impl Kinesis {
         self.shared.streams.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The stream of this name, whatever its status.
+    /// Finds the stream of this name in any status.
     ///
     /// # Errors
     /// ResourceNotFoundException.
@@ -163,10 +164,10 @@ impl Kinesis {
         self.find(name).ok_or_else(|| self.no_stream(name))
     }
 
-    /// The stream of this name, to put on or to read.
+    /// Finds the stream of this name for writing or reading.
     ///
     /// # Errors
-    /// ResourceNotFoundException, also while it is created or deleted.
+    /// ResourceNotFoundException, also while the stream is created or deleted.
     fn available(&self, name: &str) -> Result<Arc<stream::Stream>, AwsError> {
         let stream = self.existing(name)?;
         if stream.state().status().is_available() { Ok(stream) } else { Err(self.no_stream(name)) }
@@ -179,10 +180,10 @@ impl Kinesis {
         stream
     }
 
-    /// Begins a change of an active stream that `plan` decides on, and carries it out when it is due.
+    /// Starts a change of an active stream that `plan` decides on, and completes it when it is due.
     ///
     /// # Errors
-    /// ResourceInUseException unless the stream is active, and those of `plan`.
+    /// ResourceInUseException unless the stream is active, and the errors of `plan`.
     fn begin(
         &self,
         stream: &Arc<stream::Stream>,
@@ -197,7 +198,7 @@ impl Kinesis {
         Ok(())
     }
 
-    /// Carries out the change of this number after a while, or now if there is no delay. There is one timer per change.
+    /// Completes the change of this number after a delay, or now if there is none. Each change has its own timer.
     fn schedule(&self, stream: &Arc<stream::Stream>, number: u64, delay: Duration) {
         if delay.is_zero() {
             return self.finish(stream, number);
@@ -211,7 +212,7 @@ impl Kinesis {
         });
     }
 
-    /// Carries out the change of this number now, unless another one has replaced it.
+    /// Completes the change of this number now, unless another one has replaced it.
     fn finish(&self, stream: &Arc<stream::Stream>, number: u64) {
         let Some(change) = stream.finish(number, now()) else { return };
         if change == Change::Delete {
@@ -220,7 +221,7 @@ impl Kinesis {
         self.changed(&stream.name);
     }
 
-    /// Wakes those who wait for a change of a stream's shards.
+    /// Notifies all that wait for a change of a stream's shards.
     fn changed(&self, stream_name: &str) {
         let changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(changes) = changes.get(stream_name) {
@@ -240,7 +241,7 @@ impl Kinesis {
         ))
     }
 
-    /// The message of what is above a shard's limits.
+    /// The message for a request above a shard's limits.
     fn rate_exceeded(&self, shard: &shard::Shard, stream_name: &str) -> String {
         format!(
             "Rate exceeded for shard {} in stream {stream_name} under account {}.",
@@ -259,11 +260,11 @@ async fn trim(shared: Weak<Shared>) {
         tokio::time::sleep(TRIM_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
         let streams = Kinesis { shared }.streams();
-        store::beside(move || streams.iter().for_each(|stream| stream.trim(now()))).await;
+        store::run_blocking(move || streams.iter().for_each(|stream| stream.trim(now()))).await;
     }
 }
 
-/// Epoch milliseconds.
+/// The current time in epoch milliseconds.
 fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default()
 }
@@ -272,20 +273,20 @@ fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidArgumentException", message)
 }
 
-/// Reads a request.
+/// Reads and validates a request.
 ///
 /// # Errors
-/// What the service's model does not allow.
+/// The request violates the service's model.
 fn read_input(operation: &str, encoding: Encoding, body: &[u8]) -> Result<Value, AwsError> {
     validation::KINESIS.read(operation, encoding.read_input(body)?)
 }
 
-/// Reads a request's typed form out of what the model allows.
+/// Converts a validated request to its type.
 fn typed<T: DeserializeOwned>(input: Value) -> Result<T, AwsError> {
     serde_json::from_value(input).map_err(|error| AwsError::serialization(error.to_string()))
 }
 
-/// What records count against the limits of reading.
+/// The bytes of records that count against the read limits.
 fn read_bytes(items: &[shard::Item]) -> usize {
     items.iter().map(|item| item.entry.partition_key.len() + item.entry.data.len()).sum()
 }

@@ -23,8 +23,8 @@ mod response;
 mod tags;
 #[cfg(test)]
 mod tests;
-mod unanswered;
 mod unpack;
+mod unsupported_operations;
 mod workspace;
 
 use std::io;
@@ -43,7 +43,7 @@ use context::Context;
 use destinations::Destinations;
 use event_source::Mappings;
 pub use handle::Lambda;
-pub use unanswered::not_answered;
+pub use unsupported_operations::not_supported;
 
 impl Lambda {
     pub fn new(config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
@@ -51,7 +51,7 @@ impl Lambda {
         Self::with_destinations(config, kinesis, logs, sts, destinations, store)
     }
 
-    /// Lambda in another region. It shares the folder of destinations.
+    /// Creates Lambda in another region. It shares the folder of destinations.
     pub fn in_region(&self, config: Config, kinesis: Kinesis, logs: Logs, sts: Sts, store: &Store) -> Self {
         Self::with_destinations(config, kinesis, logs, sts, self.context.destinations.clone(), store)
     }
@@ -79,14 +79,16 @@ impl Lambda {
         self.mappings.restore()
     }
 
-    /// Creates the functions whose code is on this machine: a name and a path for each.
+    /// Creates the functions whose code is on this machine, from names and paths.
     ///
     /// # Errors
-    /// A function that cannot be run, and why.
+    /// A function that cannot be created, with the reason.
     pub async fn create_local_functions(&self, functions: &[(String, PathBuf)]) -> io::Result<()> {
         for (name, path) in functions {
             let created = hot_reload::create_function(&self.context, name, path).await;
-            created.map_err(|error| io::Error::other(format!("the function {name}: {}", error.message)))?;
+            created.map_err(|error| {
+                io::Error::other(format!("the function {name} cannot be created: {}", error.message))
+            })?;
         }
         Ok(())
     }
@@ -96,7 +98,7 @@ impl Lambda {
         self.context.processes()
     }
 
-    /// The documents that destinations received, as JSON.
+    /// Lists the documents that were sent to destinations, as JSON.
     ///
     /// # Errors
     /// The folder of the destinations cannot be read.
@@ -116,7 +118,7 @@ impl Lambda {
     /// Answers a request.
     #[cfg(test)]
     pub async fn handle(&self, request: http::Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
-        crate::operation::tests::call_rest(self, request, not_answered).await
+        crate::operation::tests::call_rest(self, request, not_supported).await
     }
 }
 

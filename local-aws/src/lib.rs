@@ -1,7 +1,7 @@
-//! Kinesis, Lambda and CloudWatch Logs on your own machine, and the little of IAM and STS that provisioning needs.
+//! Kinesis, Lambda and CloudWatch Logs on your own machine, and the parts of IAM and STS that provisioning needs.
 //!
-//! One HTTP listener answers all services, as AWS's own wire protocols word them. A function is the uploaded zip, run
-//! as a process behind the real Runtime API. Nothing here knows the function's code: it is run, never linked.
+//! One HTTP listener serves all services in AWS's own wire protocols. A function is an uploaded zip that runs as a
+//! process behind the real Runtime API. The endpoint runs the function's binary and never links its code.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -11,7 +11,6 @@
 //! # }
 //! ```
 
-mod bucket;
 mod config;
 mod credentials;
 mod encoding;
@@ -32,9 +31,10 @@ mod services;
 mod signature;
 mod store;
 mod sts;
+mod token_bucket;
 mod validation;
 
-/// What `fuzz/` calls: what reads the bytes of others.
+/// Functions that parse untrusted bytes, for the targets in `fuzz/`.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing {
@@ -58,30 +58,32 @@ pub use metrics::Metrics;
 use http_api::{Access, Api};
 use services::Services;
 
-/// The port clients look for the endpoint at, unless they are told another: the one that other local AWS endpoints use.
+/// The default port, which other local AWS endpoints use too.
 pub const DEFAULT_PORT: u16 = 4566;
 
-/// The resident memory of an endpoint with this [`Config::memory_limit`], at most, in bytes. docs/promises/data-directory.md lists the parts, and
-/// what is not among them.
+/// The most resident memory of an endpoint with this [`Config::memory_limit`], in bytes.
+/// docs/promises/data-directory.md lists the parts, and what is not included.
 pub const fn memory_bound(limit: usize) -> usize {
-    /// What is read from the store and the answers that are built of it, and the program and its connections.
+    /// Data that was read from the store, responses that are built from it, the program itself and its connections.
     const OTHER_BYTES: usize = (64 << 20) + (48 << 20);
     let (allocator, decoded) = (limit / 8, http_api::MAX_BODY_BYTES);
     limit + allocator + http_api::MAX_BODY_BYTES + decoded + store::MEMORY_BYTES + OTHER_BYTES
 }
 
-/// An endpoint that has all it needs to serve.
+/// An endpoint that is ready to serve.
 pub struct Endpoint {
     listener: TcpListener,
     api: Api,
 }
 
 impl Endpoint {
-    /// Opens the data folder, if there is one, and makes what the configuration asks for. Clients that connect wait.
+    /// Opens the data directory, if there is one, and creates the configured functions. Clients that connect meanwhile
+    /// wait.
     ///
     /// # Errors
-    /// The folder is refused, or a function of the configuration. A listener that is not on a loopback address is refused,
-    /// unless the configuration allows it and signatures are verified: the endpoint runs uploaded code.
+    /// The data directory is rejected, or a configured function cannot be created. A listener with an address other than
+    /// loopback is rejected unless the configuration allows it and signatures are verified, because the endpoint runs
+    /// uploaded code.
     pub async fn open(listener: TcpListener, config: Config) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
@@ -105,7 +107,7 @@ impl Endpoint {
         let server = http_api::serve(listener, router, limits, async {
             stopped.await.ok();
         });
-        // Together: an invocation under way ends with its function's process.
+        // Both at once, because an invocation in progress ends with its function's process.
         tokio::join!(server, async {
             shutdown.await;
             stop.send(()).ok();
@@ -123,7 +125,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
     Ok(())
 }
 
-/// Where this machine's own clients find a listener: one on every address is on loopback too.
+/// The address at which clients on this machine reach a listener. A listener on all addresses is on loopback too.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -129,7 +129,7 @@ impl Logs {
         batch.commit();
         drop(state);
         self.publish(group, stream, &events);
-        self.shared.budget.keep();
+        self.shared.budget.evict_excess();
     }
 
     fn count(&self, group: &str, events: &[InputEvent]) {

@@ -1,4 +1,4 @@
-//! What the endpoint has done, as numbers: `/_local/metrics` shows them in Prometheus's text format.
+//! Counters of the endpoint's work. `/_local/metrics` shows them in Prometheus's text format.
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use std::time::Duration;
 /// Upper bounds of a histogram's buckets, in seconds.
 const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// A handle on the numbers; clones share them.
+/// A handle on the counters. Clones share them.
 #[derive(Clone, Default)]
 pub struct Metrics(Arc<Families>);
 
-/// Counters (`_total`), gauges and, in seconds, histograms; the name tells which.
+/// Counters (`_total`), gauges, and histograms in seconds. The name shows the kind.
 #[derive(Default)]
 struct Families {
     requests: Family<u64>,
@@ -27,7 +27,7 @@ struct Families {
     log_bytes: Family<u64>,
 }
 
-/// Which way records go.
+/// The direction of records.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Direction {
     In,
@@ -35,7 +35,7 @@ pub enum Direction {
 }
 
 impl Metrics {
-    /// A request was answered.
+    /// Counts a response.
     pub fn request(&self, service: &str, operation: &str, status: u16, took: Duration) {
         let operation = [("service", service), ("operation", operation)];
         let status = status.to_string();
@@ -43,7 +43,8 @@ impl Metrics {
         self.0.request_seconds.update(&operation, |histogram| histogram.observe(took));
     }
 
-    /// Records were put on a stream, or read from it by a client or an event source mapping. `bytes` are those of their data.
+    /// Counts records that were put on a stream, or read from it by a client or an event source mapping. `bytes` are the
+    /// bytes of their data.
     pub fn records(&self, direction: Direction, stream: &str, count: usize, bytes: usize) {
         if count == 0 {
             return;
@@ -54,32 +55,32 @@ impl Metrics {
         self.0.record_bytes.update(&labels, |total| *total += bytes as u64);
     }
 
-    /// A function's invocation ended.
+    /// Counts an invocation that has ended.
     pub fn invocation(&self, function: &str, is_error: bool, took: Duration) {
         let outcome = if is_error { "error" } else { "ok" };
         self.0.invocations.update(&[("function", function), ("outcome", outcome)], |count| *count += 1);
         self.0.invocation_seconds.update(&[("function", function)], |histogram| histogram.observe(took));
     }
 
-    /// How old the last record of a batch was when the function got it: Lambda's `IteratorAge`.
+    /// Sets the age of the last record of a batch at the time when the function received it: Lambda's `IteratorAge`.
     pub fn iterator_age(&self, mapping: &str, shard: &str, milliseconds: i64) {
         let seconds = milliseconds.max(0) as f64 / 1000.0;
         self.0.iterator_age.update(&[("mapping", mapping), ("shard", shard)], |age| *age = seconds);
     }
 
-    /// A mapping is gone: nothing of it ages any more.
+    /// Removes the series of a mapping that was deleted.
     pub fn forget_mapping(&self, mapping: &str) {
-        let labels = shown(&[("mapping", mapping)]) + ",";
+        let labels = format_labels(&[("mapping", mapping)]) + ",";
         self.0.iterator_age.lock().retain(|series, _| !series.starts_with(&labels));
     }
 
-    /// Log events were stored. `bytes` are those of their messages.
+    /// Counts stored log events. `bytes` are the bytes of their messages.
     pub fn log_events(&self, group: &str, count: usize, bytes: usize) {
         self.0.log_events.update(&[("group", group)], |total| *total += count as u64);
         self.0.log_bytes.update(&[("group", group)], |total| *total += bytes as u64);
     }
 
-    /// All of them, and `gauges` that are read when they are asked for: name, help, value.
+    /// Renders all counters and these `gauges`: name, help text, value.
     pub fn render(&self, gauges: &[(&str, &str, f64)]) -> String {
         let families = &self.0;
         let mut text = String::new();
@@ -110,7 +111,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// One number for each combination of labels, which are kept as they are shown.
+/// One value for each combination of labels. The key is the rendered labels.
 struct Family<V>(Mutex<BTreeMap<String, V>>);
 
 impl<V> Default for Family<V> {
@@ -121,7 +122,7 @@ impl<V> Default for Family<V> {
 
 impl<V: Default> Family<V> {
     fn update(&self, labels: &[(&str, &str)], change: impl FnOnce(&mut V)) {
-        change(self.lock().entry(shown(labels)).or_default());
+        change(self.lock().entry(format_labels(labels)).or_default());
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, V>> {
@@ -142,7 +143,7 @@ impl<V: Value> Family<V> {
     }
 }
 
-/// How a number is shown.
+/// A value and its rendering.
 trait Value: Default {
     const KIND: &str;
     fn write(&self, to: &mut String, name: &str, labels: &str);
@@ -166,7 +167,7 @@ impl Value for f64 {
 
 #[derive(Default)]
 struct Histogram {
-    /// Of each bucket by itself; the last is for what is above all bounds.
+    /// The count of each bucket alone. The last is for values above all bounds.
     counts: [u64; BUCKETS.len() + 1],
     sum: f64,
 }
@@ -200,7 +201,7 @@ fn write_head(to: &mut String, name: &str, help: &str, kind: &str) {
 }
 
 /// `service="kinesis",operation="PutRecords"`
-fn shown(labels: &[(&str, &str)]) -> String {
+fn format_labels(labels: &[(&str, &str)]) -> String {
     let mut shown = String::with_capacity(64);
     for (name, value) in labels {
         if !shown.is_empty() {
@@ -226,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_shown_as_prometheus_reads_them() {
+    fn counters_are_rendered_in_prometheus_format() {
         let metrics = Metrics::default();
         metrics.request("kinesis", "PutRecords", 200, Duration::from_millis(1));
         metrics.request("kinesis", "PutRecords", 200, Duration::from_secs(60));
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_has_no_age() {
+    fn a_deleted_mapping_has_no_iterator_age() {
         let metrics = Metrics::default();
         for mapping in ["1", "12"] {
             metrics.iterator_age(mapping, "shardId-000000000000", 1000);

@@ -68,7 +68,7 @@ pub use xml::Xml;
 
 pub const MIB: usize = 1024 * 1024;
 
-/// The code of the error for an operation that is not answered, except in the query protocol.
+/// The error code for an unsupported operation, except in the query protocol.
 pub const UNKNOWN_OPERATION: &str = "UnknownOperationException";
 
 /// A service of the endpoint.
@@ -109,14 +109,14 @@ impl ServiceName {
         matches!(self, Self::Iam | Self::Sts)
     }
 
-    /// The error for an operation that the endpoint does not answer.
+    /// The error for an operation that the endpoint does not support.
     pub fn unknown_operation(self, operation: &str) -> AwsError {
         let operation = match operation {
             "" => "a request without an operation".to_owned(),
             operation => format!("the {} operation {operation}", self.name()),
         };
         let code = if self.is_global() { "InvalidAction" } else { UNKNOWN_OPERATION };
-        AwsError::bad_request(code, format!("The local endpoint does not answer {operation}."))
+        AwsError::bad_request(code, format!("The local endpoint does not support {operation}."))
     }
 }
 
@@ -173,7 +173,7 @@ impl<S: Service> Operation<S> {
         Self { metadata: Metadata::new(S::NAME, name), handler: Handler::Sync(Box::new(handler)) }
     }
 
-    /// An operation that waits, and whose handler reads the request itself.
+    /// An asynchronous operation whose handler reads the request itself.
     pub fn new_async<B: Into<Body>, F: Future<Output = Result<Response<B>, AwsError>> + Send + 'static>(
         name: &'static str,
         handler: impl Fn(S, Request) -> F + Send + Sync + 'static,
@@ -195,7 +195,7 @@ impl<S: Service> Operation<S> {
         Self::new(name, handler).at(route)
     }
 
-    /// An operation of REST-JSON that waits.
+    /// An asynchronous operation of REST-JSON.
     pub fn rest_async<B: Into<Body>, F: Future<Output = Result<Response<B>, AwsError>> + Send + 'static>(
         name: &'static str,
         route: &'static str,
@@ -218,7 +218,7 @@ impl<S: Service> Operation<S> {
         self
     }
 
-    /// Runs the handler on a blocking thread. Has no effect on an operation that waits.
+    /// Runs the handler on a blocking thread. Has no effect on an asynchronous operation.
     #[must_use]
     pub fn blocking(mut self) -> Self {
         self.metadata.is_blocking = true;
@@ -272,29 +272,29 @@ pub fn find<S: Service>(name: &str) -> Result<&'static Operation<S>, AwsError> {
     found.ok_or_else(|| S::NAME.unknown_operation(name))
 }
 
-/// Answers a request, on a blocking thread if the operation asks for one.
+/// Answers a request, on a blocking thread if the operation needs one.
 ///
 /// # Errors
-/// As the operation models them.
+/// The errors of the operation.
 pub async fn answer<S: Service>(service: &S, request: Request) -> Answer {
     match &find::<S>(request.operation.name)?.handler {
         Handler::Async(handler) => handler(service.clone(), request).await,
         Handler::Sync(handler) if request.operation.is_blocking => {
             let service = service.clone();
-            store::beside(move || handler(&service, &request)).await
+            store::run_blocking(move || handler(&service, &request)).await
         }
         Handler::Sync(handler) => handler(service, &request),
     }
 }
 
-/// Answers a request for an operation that does not wait, on this thread.
+/// Answers a request for a synchronous operation, on this thread.
 ///
 /// # Errors
-/// As the operation models them.
+/// The errors of the operation.
 #[cfg(test)]
 pub fn answer_now<S: Service>(service: &S, request: &Request) -> Answer {
     match &find::<S>(request.operation.name)?.handler {
         Handler::Sync(handler) => handler(service, request),
-        Handler::Async(_) => Err(AwsError::new(500, "InternalFailure", "The operation waits.")),
+        Handler::Async(_) => Err(AwsError::new(500, "InternalFailure", "The operation is asynchronous.")),
     }
 }

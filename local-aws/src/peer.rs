@@ -1,8 +1,8 @@
-//! Which user opened the client's end of a connection, by the kernel's account.
+//! Finds the user that opened the client's end of a connection.
 //!
-//! Both sockets of a loopback connection are on this machine, and the kernel knows the user that each belongs to. A query
-//! of `sock_diag` finds the client's by the connection's two addresses in 20 µs. Where the kernel has no `sock_diag`, the
-//! table of all sockets in `/proc/net` is read instead, which takes 1.5 ms.
+//! Both sockets of a loopback connection are on this machine, and the kernel knows the owner of each. A `sock_diag`
+//! query with the connection's two addresses finds the client's socket in 20 µs. If the kernel has no `sock_diag`, the
+//! table of all sockets in `/proc/net` is read, which takes 1.5 ms.
 //! <https://man7.org/linux/man-pages/man7/sock_diag.7.html>
 
 use std::io;
@@ -25,23 +25,23 @@ pub struct ClientSocket {
 impl ClientSocket {
     /// Finds the socket at the other end of an accepted connection.
     ///
-    /// Returns `None` if it is on another machine, or if the client has closed it: a socket that no process holds tells
-    /// nothing of its user.
+    /// Returns `None` if it is on another machine or if the client has closed it, because a socket without a process has no
+    /// reliable owner.
     pub fn of(stream: &TcpStream) -> Option<Self> {
         let ends = Ends { client: canonical(stream.peer_addr().ok()?), server: canonical(stream.local_addr().ok()?) };
         let found = ends.find().filter(|found| found.inode != 0)?;
-        // After a reset, another client may have got the same address. As long as there was none, nobody else could.
+        // After a reset, another client may have reused the address. Without a reset, no other client can have it.
         stream.peer_addr().ok()?;
         Some(found)
     }
 
-    /// Whether it belongs to the user that this process runs as.
+    /// Whether the socket belongs to the user that runs this process.
     pub fn is_own(self) -> bool {
         self.uid == geteuid().as_raw()
     }
 }
 
-/// An IPv4 address in its IPv6 form is the IPv4 address.
+/// Converts an IPv4-mapped IPv6 address to its IPv4 address.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -55,7 +55,7 @@ struct Ends {
 
 impl Ends {
     fn find(self) -> Option<ClientSocket> {
-        /// Whether `sock_diag` has found a socket. Before that, "no such socket" may mean that its module is missing.
+        /// Whether `sock_diag` has ever found a socket. Before that, "no such socket" may mean that its module is missing.
         static ANSWERS: AtomicBool = AtomicBool::new(false);
         match self.ask_kernel() {
             Ok(Some(found)) => {
@@ -77,7 +77,7 @@ impl Ends {
         self.read_answer(&answer[..length.min(answer.len())])
     }
 
-    /// A `nlmsghdr` and an `inet_diag_req_v2` for exactly one socket.
+    /// Encodes a `nlmsghdr` and an `inet_diag_req_v2` for exactly one socket.
     fn query(self) -> Vec<u8> {
         const LENGTH: u32 = 16 + 56;
         const NLM_F_REQUEST: u16 = 1;
@@ -89,7 +89,7 @@ impl Ends {
         query.extend(LENGTH.to_ne_bytes());
         query.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
         query.extend(NLM_F_REQUEST.to_ne_bytes());
-        // Its sequence number and the sender: there is only this query on the socket.
+        // The sequence number and the sender. They are zero because the socket has only this query.
         query.extend([0; 8]);
         query.extend([family, IPPROTO_TCP, 0, 0]);
         let every_state = u32::MAX;
@@ -105,7 +105,7 @@ impl Ends {
         query
     }
 
-    /// Reads a `nlmsghdr` and an `inet_diag_msg`.
+    /// Parses a `nlmsghdr` and an `inet_diag_msg`.
     fn read_answer(self, answer: &[u8]) -> io::Result<Option<ClientSocket>> {
         const NLMSG_ERROR: u16 = 2;
         let u16_at = |at: usize| Some(u16::from_ne_bytes(answer.get(at..at + 2)?.try_into().ok()?));
@@ -133,7 +133,7 @@ impl Ends {
     }
 
     fn look_up_in_proc(self) -> Option<ClientSocket> {
-        // An IPv4 connection of an IPv6 socket is in the second.
+        // An IPv4 connection of an IPv6 socket is in the second table.
         ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
             let table = std::fs::read_to_string(table).unwrap_or_default();
             self.look_up(&table)
@@ -155,7 +155,7 @@ impl Ends {
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
-/// An address as four words in the network's order; an IPv4 address is the first.
+/// An address as four words in network byte order. An IPv4 address is the first word.
 fn words(ip: IpAddr) -> [u8; 16] {
     match ip {
         IpAddr::V4(ip) => {
@@ -174,7 +174,7 @@ fn mapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An address as `/proc/net/tcp` has it: words in this machine's order, in hex.
+/// Formats an address as in `/proc/net/tcp`: words in the machine's byte order, in hex.
 fn in_table(address: SocketAddr) -> String {
     let octets = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -245,9 +245,9 @@ mod tests {
         assert_eq!(ClientSocket::of(&accepted), None);
     }
 
-    /// The kernel answers a query for a socket that is gone with one that listens on its port.
+    /// For a socket that no longer exists, the kernel returns the one that listens on its port.
     #[tokio::test]
-    async fn a_listener_on_the_clients_port_is_not_taken_for_the_client() {
+    async fn a_listener_on_the_clients_port_is_not_mistaken_for_the_client() {
         let (client, accepted) = connection("127.0.0.1", "127.0.0.1").await;
         let ends = ends(&accepted);
         rustix::net::sockopt::set_socket_linger(&client, Some(std::time::Duration::ZERO)).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn any_answer_is_read_or_refused() {
+    fn any_kernel_answer_is_parsed_or_rejected() {
         let ends = Ends { client: ([127, 0, 0, 1], 1).into(), server: ([127, 0, 0, 1], 2).into() };
         for length in 0..200 {
             for filler in [0, 2, 20, 255] {

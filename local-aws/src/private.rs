@@ -1,4 +1,4 @@
-//! Folders and files for this user alone, whatever the umask: 0700 and 0600.
+//! Creates folders and files that only this user can access, whatever the umask: modes 0700 and 0600.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -12,23 +12,23 @@ use tempfile::TempDir;
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 const PROGRAM: u32 = 0o700;
-/// All that others than the owner may do.
+/// All permissions of users other than the owner.
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 const ALL_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// Creates the folder and those above it that are missing.
+/// Creates the folder and its missing parents.
 pub fn create_dir_all(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(folder)
 }
 
-/// Creates a file, or empties it, for writing.
+/// Creates or truncates a file for writing.
 pub fn create(file: &Path) -> io::Result<File> {
     open(file, FILE)
 }
 
-/// As [`create`], for a file that can be run.
+/// Like [`create`], for an executable file.
 pub fn create_program(file: &Path) -> io::Result<File> {
     open(file, PROGRAM)
 }
@@ -42,10 +42,10 @@ pub fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     create(file)?.write_all(bytes)
 }
 
-/// Creates a folder in the folder for temporary files.
+/// Creates a temporary folder.
 ///
 /// # Errors
-/// It cannot be created, or others could put another one in its place.
+/// The folder cannot be created, or other users could replace it.
 pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(FOLDER)).tempdir()?;
     let unsafe_here = |reason| io::Error::new(io::ErrorKind::PermissionDenied, format!("{reason} (TMPDIR sets it)"));
@@ -53,30 +53,30 @@ pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// Checks that nobody else can put anything into a folder, or another folder in its place.
+/// Checks that other users can neither write to a folder nor replace it.
 ///
 /// # Errors
-/// The reason why somebody could, and what to do.
+/// The reason why they could, and what to do.
 pub fn check(folder: &Path) -> Result<(), String> {
     let own = geteuid().as_raw();
     let unreadable = |error: io::Error| error.to_string();
     let link = fs::symlink_metadata(folder).map_err(unreadable)?;
     if link.is_symlink() && ![own, 0].contains(&link.uid()) {
-        return Err(format!("it is a symbolic link of user {}; take another folder", link.uid()));
+        return Err(format!("it is a symbolic link of user {}; use another folder", link.uid()));
     }
     let found = fs::metadata(folder).map_err(unreadable)?;
     if !found.is_dir() {
-        return Err("it is not a folder; take another one".into());
+        return Err("it is not a folder; use another one".into());
     }
     if found.uid() != own {
         return Err(format!(
-            "it belongs to user {}, and this is user {own}; run the endpoint as its owner, or take another folder",
+            "it belongs to user {}, and this is user {own}; run the endpoint as its owner, or use another folder",
             found.uid()
         ));
     }
     if found.mode() & OTHERS_WRITE != 0 {
         return Err(format!(
-            "other users can write to it (mode {:o}); if what it holds is yours, run: chmod 700 {}",
+            "other users can write to it (mode {:o}); if its content is yours, run: chmod 700 {}",
             found.mode() & 0o7777,
             folder.display()
         ));
@@ -84,7 +84,7 @@ pub fn check(folder: &Path) -> Result<(), String> {
     check_above(folder, own)
 }
 
-/// Checks that nobody else can move the folder away.
+/// Checks that other users cannot move the folder away.
 fn check_above(folder: &Path, own: u32) -> Result<(), String> {
     let unreadable = |error: io::Error| error.to_string();
     let real = folder.canonicalize().map_err(unreadable)?;
@@ -93,22 +93,22 @@ fn check_above(folder: &Path, own: u32) -> Result<(), String> {
     for above in real.ancestors().skip(1) {
         let found = fs::metadata(above).map_err(unreadable)?;
         if found.mode() & ALL_WRITE != 0 && found.mode() & STICKY == 0 {
-            return Err(format!("every user can write to {}, and so replace it; take another folder", above.display()));
+            return Err(format!("every user can write to {}, and so replace it; use another folder", above.display()));
         }
         if is_through_a_link && ![own, 0].contains(&found.uid()) {
             let (above, user) = (above.display(), found.uid());
             return Err(format!(
-                "a symbolic link leads into {above}, which belongs to user {user}; take another folder"
+                "a symbolic link leads into {above}, which belongs to user {user}; use another folder"
             ));
         }
     }
     Ok(())
 }
 
-/// Takes from others what they may do with the folder and with everything in it. Links are not followed.
+/// Removes the permissions of other users from the folder and everything in it. Does not follow links.
 ///
 /// # Errors
-/// Something in it belongs to another user, leads to what is not this user's alone, or cannot be read.
+/// An entry belongs to another user, is a link to a target that other users can change, or cannot be read.
 pub fn tighten(folder: &Path) -> io::Result<()> {
     tighten_one(folder, false)?;
     for entry in fs::read_dir(folder)? {
@@ -126,14 +126,14 @@ pub fn tighten(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Checks that others cannot change what a link in the folder leads to, if it leads anywhere.
+/// Checks that other users cannot change the target of a link in the folder, if the target exists.
 fn check_target(link: &Path) -> io::Result<()> {
     let own = geteuid().as_raw();
     let reason = match fs::metadata(link) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
-        Ok(target) if target.uid() != own => Err(format!("it leads to what belongs to user {}", target.uid())),
-        Ok(target) if target.mode() & OTHERS_WRITE != 0 => Err("other users can write to what it leads to".to_owned()),
+        Ok(target) if target.uid() != own => Err(format!("its target belongs to user {}", target.uid())),
+        Ok(target) if target.mode() & OTHERS_WRITE != 0 => Err("other users can write to its target".to_owned()),
         Ok(_) => check_above(link, own),
     };
     reason.map_err(|reason| {
@@ -142,7 +142,7 @@ fn check_target(link: &Path) -> io::Result<()> {
     })
 }
 
-/// Changes what was looked at, also if a link has its name by then.
+/// Changes the file that was inspected, even if a link has replaced it meanwhile.
 fn tighten_one(path: &Path, stays: bool) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         // An endpoint that has the folder open may remove files.
@@ -153,7 +153,7 @@ fn tighten_one(path: &Path, stays: bool) -> io::Result<()> {
         let reason = format!("{} belongs to user {}", path.display(), found.uid());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
     }
-    // What is neither a file nor a folder is not opened: a FIFO would wait, and no mode of it gives anything away.
+    // Opens only files and folders. Opening a FIFO would block, and its mode reveals nothing.
     if found.mode() & OTHERS == 0 || !(found.is_file() || found.is_dir()) {
         return Ok(());
     }
@@ -162,14 +162,14 @@ fn tighten_one(path: &Path, stays: bool) -> io::Result<()> {
     opened.set_permissions(Permissions::from_mode(found.mode() & 0o7777 & !OTHERS))
 }
 
-/// Runs `work` on a thread on which, and on the threads that it starts, new files are for this user alone, also those of
-/// libraries. Where the system does not let a thread have a umask of its own (Docker's default profile does not), they
-/// have the modes of this process's umask.
-#[expect(unsafe_code, reason = "rustix has one function for all that can be unshared")]
+/// Runs `work` on a thread that creates private files, as do the threads that it starts and the libraries that it
+/// calls. If the system does not allow a thread to have its own umask (Docker's default profile does not), the umask of
+/// the process applies.
+#[expect(unsafe_code, reason = "rustix has one function for everything that can be unshared")]
 pub fn with_private_files<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let private = || {
-        // SAFETY: the thread's working folder, root and umask become its own; descriptors, which is what the function is
-        // unsafe for, stay shared.
+        // SAFETY: the thread gets its own working folder, root and umask. File descriptors, which make the function unsafe,
+        // stay shared.
         if unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) }.is_ok() {
             rustix::process::umask(Mode::from_raw_mode(OTHERS));
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_created_is_for_its_owner_only() {
+    fn created_files_and_folders_are_private() {
         let folder = temporary_folder("private-").unwrap();
         assert_eq!(mode(folder.path()), 0o700);
         let (deep, file, program) = (folder.path().join("a/b"), folder.path().join("f"), folder.path().join("p"));
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(modes, [0o700, 0o700, 0o600, 0o700]);
     }
 
-    /// In a thread of its own: the umask of this test's process is that of all its tests.
+    /// On its own thread, because the process has one umask for all tests.
     #[test]
     fn files_of_libraries_and_of_their_threads_are_private_too() {
         let folder = temporary_folder("private-").unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_tightened_with_all_that_is_in_it() {
+    fn tightening_covers_everything_in_a_folder() {
         let folder = temporary_folder("private-").unwrap();
         let (inner, file, outside) =
             (folder.path().join("d"), folder.path().join("d/f"), temporary_folder("o").unwrap());
@@ -293,14 +293,14 @@ mod tests {
         assert!(refusal().contains("planted belongs to user 65534"), "{}", refusal());
         fs::remove_file(path("mine/planted")).unwrap();
 
-        // What was planted while others could still write to the folder.
+        // Files that were planted while other users could still write to the folder.
         let planted = path("mine/destinations");
         symlink(parent.path(), &planted).unwrap();
         tighten(&path("mine")).unwrap();
         std::os::unix::fs::lchown(&planted, Some(65534), None).unwrap();
         assert!(refusal().contains("destinations belongs to user 65534"), "{}", refusal());
         for (target, words) in
-            [("theirs", "what belongs to user 65534"), ("theirs/mine", "which belongs to user 65534")]
+            [("theirs", "its target belongs to user 65534"), ("theirs/mine", "which belongs to user 65534")]
         {
             fs::remove_file(&planted).unwrap();
             symlink(path(target), &planted).unwrap();
@@ -310,6 +310,6 @@ mod tests {
         create_dir_all(&path("loose")).unwrap();
         set_mode(&path("loose"), 0o777);
         symlink(path("loose"), &planted).unwrap();
-        assert!(refusal().contains("other users can write to what it leads to"), "{}", refusal());
+        assert!(refusal().contains("other users can write to its target"), "{}", refusal());
     }
 }

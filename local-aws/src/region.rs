@@ -1,6 +1,6 @@
 //! The names of AWS regions.
 
-/// `[a-z]{2}((-gov)|(-iso[a-z]?))?-[a-z]+-\d`, with `eusc-` in front or not.
+/// Whether the text matches `[a-z]{2}((-gov)|(-iso[a-z]?))?-[a-z]+-\d`, optionally after `eusc-`.
 pub fn is_region(part: &str) -> bool {
     let part = part.strip_prefix("eusc-").unwrap_or(part);
     let words: Vec<&str> = part.split('-').collect();

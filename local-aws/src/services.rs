@@ -1,4 +1,4 @@
-//! The services of the endpoint, opened together, and the operations of them all.
+//! All services of the endpoint, opened together, and all their operations.
 
 mod regions;
 #[cfg(test)]
@@ -35,10 +35,10 @@ pub struct Services {
 }
 
 impl Services {
-    /// Opens the data folder, if there is one, and the services with the state that it has.
+    /// Opens the data directory, if there is one, and the services with their stored state.
     ///
     /// # Errors
-    /// The folder cannot be read or belongs to another account, or a local function cannot be run.
+    /// The directory cannot be read or belongs to another account, or a local function cannot be created.
     pub async fn open(config: Config) -> io::Result<Self> {
         let store = Store::open_or_recover(config.data_dir.as_deref(), config.recover).map_err(io::Error::other)?;
         let contents = store.contents(&config.region).map_err(io::Error::other)?;
@@ -55,7 +55,7 @@ impl Services {
     /// Answers a request.
     ///
     /// # Errors
-    /// As the operation models them.
+    /// The errors of the operation.
     pub async fn answer(&self, request: Request) -> Result<Response<Body>, AwsError> {
         match request.operation.service {
             ServiceName::Kinesis => operation::answer(&self.region(&request).await?.kinesis, request).await,
@@ -75,7 +75,7 @@ impl Services {
         self.regions.default_region()
     }
 
-    /// How many processes of functions run.
+    /// The number of running function processes.
     pub fn function_processes(&self) -> usize {
         self.regions.opened().iter().map(|region| region.lambda.processes()).sum()
     }
@@ -88,14 +88,14 @@ impl Services {
     }
 }
 
-/// The account of an endpoint: the one that the folder was written for, or else the configuration's.
+/// The account of an endpoint: the data directory's, or else the configuration's.
 fn account_of(config: &Config, contents: &Contents) -> io::Result<String> {
     let given = &config.account_id;
     match &contents.account_id {
         Some(stored) if stored == given || given == DEFAULT_ACCOUNT_ID => Ok(stored.clone()),
         Some(stored) => {
             let reason = format!(
-                "the data folder belongs to account {stored}, not {given}: leave the account out, or take another folder"
+                "the data directory belongs to account {stored}, not {given}: omit the account, or use another data directory"
             );
             Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
         }
@@ -113,10 +113,10 @@ pub fn operations(service: ServiceName) -> impl Iterator<Item = &'static Metadat
     OPERATIONS.iter().copied().filter(move |operation| operation.service == service)
 }
 
-/// The operation of a service that has this name.
+/// Finds the operation of a service by its name.
 ///
 /// # Errors
-/// The endpoint does not answer it.
+/// The endpoint does not support it.
 pub fn find(service: ServiceName, name: &str) -> Result<&'static Metadata, AwsError> {
     operations(service).find(|operation| operation.name == name).ok_or_else(|| service.unknown_operation(name))
 }

@@ -1,5 +1,5 @@
-//! Signature Version 4, from the receiver's side: what a request claims, and whether that is so. The canonical form is
-//! that of the crate `aws-sigv4`: the request is signed again as its client signed it, and the two signatures compared.
+//! Verifies Signature Version 4. The canonical form is that of the crate `aws-sigv4`: the request is signed again with
+//! the parameters that the client declared, and the two signatures are compared.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 mod authority;
@@ -22,20 +22,20 @@ use subtle::ConstantTimeEq;
 use crate::config::Config;
 use crate::credentials::Credentials;
 pub use claim::Claim;
-use claim::{Place, basic_format};
+use claim::{Location, basic_format};
 pub use error::SignatureError;
 
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// How long before and after its time a signature holds: AWS's own tolerance, and S3's.
+/// The time before and after its date in which a signature is valid, in AWS and in S3.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-const TOLERANCE_OF_S3: SignedDuration = SignedDuration::from_mins(15);
+const S3_TOLERANCE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Claim {
-    /// Whether these credentials may sign this at all: everything that is known before the body.
+    /// Checks everything that can be checked before the body is read.
     ///
     /// # Errors
-    /// The key, its token, the scope or the time is not right, or a header of Amazon's is not signed.
+    /// The key, its token, the scope or the time is wrong, or an `x-amz-` header is not signed.
     pub fn check(&self, headers: &HeaderMap, credentials: &Credentials, now: Timestamp) -> Result<(), SignatureError> {
         let is_key = self.access_key_id.as_bytes().ct_eq(credentials.access_key_id.as_bytes());
         if !bool::from(is_key) {
@@ -53,7 +53,7 @@ impl Claim {
         if !self.signs_authority && !self.signed_headers.contains(&header::HOST) {
             return Err(SignatureError::HostNotSigned);
         }
-        // What is not signed could have been added or changed on the way.
+        // An unsigned header could have been added or changed on the way.
         let is_unsigned =
             |name: &&HeaderName| name.as_str().starts_with("x-amz-") && !self.signed_headers.contains(name);
         if let Some(name) = headers.keys().find(is_unsigned) {
@@ -63,29 +63,29 @@ impl Claim {
     }
 
     fn check_time(&self, now: Timestamp) -> Result<(), SignatureError> {
-        let tolerance = if self.is_of_s3() { TOLERANCE_OF_S3 } else { TOLERANCE };
+        let tolerance = if self.is_of_s3() { S3_TOLERANCE } else { TOLERANCE };
         let minutes = tolerance.as_mins();
         let (claimed, now_text) = (basic_format(self.time), basic_format(now));
         if self.time > now + tolerance {
             let latest = basic_format(now + tolerance);
             return Err(SignatureError::NotYet { claimed, latest, now: now_text, minutes });
         }
-        match self.place {
-            Place::Headers if self.time < now - tolerance => {
+        match self.location {
+            Location::Headers if self.time < now - tolerance => {
                 let earliest = basic_format(now - tolerance);
                 Err(SignatureError::Expired { claimed, earliest, now: now_text, minutes })
             }
-            Place::Query { expires } if self.time + expires < now => {
+            Location::Query { expires } if self.time + expires < now => {
                 Err(SignatureError::PresignedExpired { end: basic_format(self.time + expires), now: now_text })
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether the request carries the signature that these credentials give it. `sha256` is that of its body, in hex.
+    /// Compares the request's signature with the one that these credentials give. `sha256` is the body's hash in hex.
     ///
     /// # Errors
-    /// The signature or the body is another.
+    /// The signature or the body's hash differs.
     pub fn verify<B>(
         &self,
         request: &Request<B>,
@@ -104,13 +104,13 @@ impl Claim {
         }
     }
 
-    /// What the client signed as the payload. Only S3 lets it leave the body out, and says when the header is wrong.
+    /// The payload that the client signed. Only S3 allows it to leave out the body, and reports a wrong header.
     fn payload<B>(&self, request: &Request<B>, sha256: String) -> Result<SignableBody<'static>, SignatureError> {
         let stated = request.headers().get("x-amz-content-sha256").map(|value| value.as_bytes());
         if self.is_of_s3() {
             match stated {
                 Some(stated) if stated == UNSIGNED_PAYLOAD.as_bytes() => return Ok(SignableBody::UnsignedPayload),
-                None if matches!(self.place, Place::Query { .. }) => return Ok(SignableBody::UnsignedPayload),
+                None if matches!(self.location, Location::Query { .. }) => return Ok(SignableBody::UnsignedPayload),
                 Some(stated) if stated != sha256.as_bytes() => return Err(SignatureError::OtherBody),
                 _ => {}
             }
@@ -118,7 +118,7 @@ impl Claim {
         Ok(SignableBody::Precomputed(sha256))
     }
 
-    /// None for what cannot have been signed, such as a header that is no text.
+    /// Signs the request again. Returns `None` if it cannot have been signed, for example because a header is not text.
     fn signed_again<B>(
         &self,
         request: &Request<B>,
@@ -152,14 +152,14 @@ impl Claim {
             .settings(self.settings())
             .build()
             .ok()?;
-        let uri = format!("http://localhost{}", self.place.unsigned(request.uri()));
+        let uri = format!("http://localhost{}", self.location.unsigned(request.uri()));
         let signable = SignableRequest::new(request.method().as_str(), uri, headers.into_iter(), payload).ok()?;
         Some(sign(signable, &params.into()).ok()?.into_parts())
     }
 
     fn settings(&self) -> SigningSettings {
         let mut settings = SigningSettings::default();
-        // Headers are those that the client signed; `aws-sigv4` adds a date where the client signed `Date` instead.
+        // The client declares the signed headers. If it signed `Date`, `aws-sigv4` adds a date of its own.
         let date = HeaderName::from_static("x-amz-date");
         let adds_date = !self.signed_headers.contains(&date);
         settings.excluded_headers = adds_date.then(|| vec![date.as_str().to_owned().into()]);
@@ -167,7 +167,7 @@ impl Claim {
             settings.percent_encoding_mode = PercentEncodingMode::Single;
             settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         }
-        if let Place::Query { expires } = self.place {
+        if let Location::Query { expires } = self.location {
             settings.signature_location = SignatureLocation::QueryParams;
             settings.expires_in = Some(expires.unsigned_abs());
         }
@@ -175,7 +175,7 @@ impl Claim {
     }
 }
 
-/// An address of `path` that can be got without credentials until `expires` is over: S3's form.
+/// Presigns a URL for `path` in S3's form. It works without credentials until it expires.
 pub fn presigned(config: &Config, path: &str, expires: SignedDuration) -> String {
     let Config { address, region, credentials, .. } = config;
     let now = Timestamp::now();
@@ -188,7 +188,7 @@ pub fn presigned(config: &Config, path: &str, expires: SignedDuration) -> String
         signs_authority: false,
         signature: String::new(),
         time: now,
-        place: Place::Query { expires },
+        location: Location::Query { expires },
         security_token: None,
     };
     let token = credentials.session_token.as_deref().map(|token| format!("?X-Amz-Security-Token={}", encoded(token)));
@@ -202,7 +202,7 @@ pub fn presigned(config: &Config, path: &str, expires: SignedDuration) -> String
     format!("{url}{separator}{}", parameters.collect::<Vec<_>>().join("&"))
 }
 
-/// Lowercase, as signatures are of.
+/// Formats bytes as lowercase hex, as signatures require.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use crate::error::AwsError;
 use crate::private;
 
-pub use budget::{Budget, Holder, Share};
+pub use budget::{Budget, MemoryOwner, Share};
 use check::Damage;
 use engine::Engine;
 pub use regions::Contents;
@@ -125,7 +125,7 @@ struct Open {
 }
 
 /// Runs work that reads the disk on a blocking thread, so that the threads that serve requests do not wait for it.
-pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
@@ -193,7 +193,7 @@ impl Store {
     }
 
     /// Whether there is a data directory.
-    pub fn keeps(&self) -> bool {
+    pub fn is_persistent(&self) -> bool {
         self.open.is_some()
     }
 
@@ -257,7 +257,7 @@ impl Store {
 impl Batch {
     /// Sets a key's value.
     pub fn put(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> &mut Self {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             self.changes.puts.push((keyspace, self.store.key(keyspace, key.as_ref()), value.into()));
         }
         self
@@ -265,7 +265,7 @@ impl Batch {
 
     /// Sets a key's value to JSON.
     pub fn put_json<T: Serialize>(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>, value: &T) -> &mut Self {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             let json = serde_json::to_vec(value).expect("stored values have string keys and serialize");
             self.put(keyspace, key, json);
         }
@@ -273,7 +273,7 @@ impl Batch {
     }
 
     pub fn remove(&mut self, keyspace: Keyspace, key: impl AsRef<[u8]>) -> &mut Self {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             self.changes.removals.push((keyspace, self.store.key(keyspace, key.as_ref())));
         }
         self
@@ -281,7 +281,7 @@ impl Batch {
 
     /// Removes the entries of earlier batches from `from` to before `to`. The cost is proportional to the number of entries.
     pub fn remove_range(&mut self, keyspace: Keyspace, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> &mut Self {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             let (from, to) = (self.store.key(keyspace, from.as_ref()), self.store.key(keyspace, to.as_ref()));
             self.changes.removed_ranges.push((keyspace, from, to));
         }

@@ -1,4 +1,4 @@
-//! STS: who the caller is, and the temporary credentials of functions.
+//! STS: the identity of the caller, and the temporary credentials of functions.
 //!
 //! The credentials are accepted while the function's process runs.
 

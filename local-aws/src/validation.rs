@@ -1,9 +1,10 @@
-//! Checks requests against the service models that AWS publishes: first the types of all members, then all constraints
-//! together, worded as AWS words them.
+//! Validates requests against the service models that AWS publishes: first the types of all members, then all
+//! constraints together, with AWS's messages.
 //!
-//! The models are tables that `models/generate.py` writes from botocore. Nothing here knows an operation: a request is read into
-//! an [`Input`], whatever its protocol and encoding, and becomes a JSON object that contains only modelled members of the modelled
-//! types and violates no modelled constraint. An operation's typed input is deserialized from it.
+//! The models are tables that `models/generate.py` writes from botocore. This module does not know any operation. A
+//! request is read into an [`Input`], whatever its protocol and encoding, and becomes a JSON object that contains only
+//! modelled members of the modelled types and violates no modelled constraint. An operation's typed input is
+//! deserialized from it.
 
 mod constraints;
 mod form;
@@ -34,9 +35,9 @@ pub static STS: LazyLock<Model> = LazyLock::new(|| Model::parse(include_str!("..
 /// The inputs of one service's operations.
 #[derive(Debug, Deserialize)]
 pub struct Model {
-    /// The Java package that AWS's messages name when they show a structure.
+    /// The Java package that AWS's messages contain when they show a structure.
     package: Box<str>,
-    /// The code of the error that lists violations.
+    /// The error code for violations.
     error: Box<str>,
     /// The shape of each operation's input.
     operations: HashMap<Box<str>, Box<str>>,
@@ -47,11 +48,11 @@ pub struct Model {
 #[derive(Debug, Deserialize)]
 struct Shape {
     r#type: Type,
-    /// The least value of a number, or length of anything else.
+    /// The smallest value of a number, or the smallest length of anything else.
     min: Option<Number>,
     max: Option<Number>,
     pattern: Option<Pattern>,
-    /// What AWS says instead of the pattern, in a message of its own, if no other constraint is violated.
+    /// AWS's own message for a violated pattern. It is used if no other constraint is violated.
     sentence: Option<Box<str>>,
     #[serde(default)]
     r#enum: Vec<Box<str>>,
@@ -66,10 +67,10 @@ struct Shape {
     key: Option<Box<str>>,
     /// The shape of a map's values.
     value: Option<Box<str>>,
-    /// Whether AWS's message about an element of a list or map says that it must not be null.
+    /// Whether AWS's message about an element of a list or map includes that it must not be null.
     #[serde(default)]
     elements_not_null: bool,
-    /// Whether AWS's messages leave out the value.
+    /// Whether AWS's messages omit the value.
     #[serde(default)]
     sensitive: bool,
     /// The members of a REST request that are not in its body.
@@ -92,7 +93,7 @@ enum Type {
     Timestamp,
 }
 
-/// A regular expression that a whole text must match, compiled when it is first needed.
+/// A regular expression that must match a whole text. It is compiled when it is first needed.
 #[derive(Debug, Deserialize)]
 #[serde(from = "Box<str>")]
 struct Pattern {
@@ -103,7 +104,7 @@ struct Pattern {
 #[derive(Debug)]
 struct Compiled {
     regex: Regex,
-    /// The texts that a lookahead at the beginning, `(?!…)`, excludes.
+    /// The texts that a lookahead at the start, `(?!…)`, excludes.
     excluded: Option<Regex>,
 }
 
@@ -143,10 +144,10 @@ impl Compiled {
 
 impl Model {
     fn parse(table: &str) -> Self {
-        serde_json::from_str(table).expect("the table is what generate.py writes")
+        serde_json::from_str(table).expect("generate.py writes valid tables")
     }
 
-    /// Reads an operation's input: modelled members only, without nulls; blobs are base64, timestamps epoch seconds.
+    /// Reads an operation's input: modelled members only, without nulls. Blobs are base64, timestamps epoch seconds.
     ///
     /// # Errors
     /// `SerializationException` for the first member of another type, or else one error with all violated constraints.
@@ -154,7 +155,7 @@ impl Model {
         let Some(shape) = self.operations.get(operation).map(|name| self.shape(name)) else {
             return Err(AwsError::bad_request(
                 "UnknownOperationException",
-                format!("The local endpoint does not answer the operation {operation}."),
+                format!("The local endpoint does not support the operation {operation}."),
             ));
         };
         let input = if input == Input::Null { Input::Structure(Vec::new()) } else { input };
@@ -165,7 +166,7 @@ impl Model {
         }
     }
 
-    /// Checks a value against a shape, as the member at `path`.
+    /// Validates a value of a shape, as the member at `path`.
     ///
     /// # Errors
     /// One error with all violated constraints.
@@ -193,7 +194,8 @@ impl Shape {
         Some(model.shape(shape))
     }
 
-    /// Whether its values are checked one by one, each under its own path, and not together with those around them.
+    /// Whether the shape's values are validated one by one, each with its own path, and not together with those around
+    /// them.
     fn is_aggregate(&self) -> bool {
         matches!(self.r#type, Type::Structure | Type::List | Type::Map)
     }

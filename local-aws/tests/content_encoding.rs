@@ -1,4 +1,4 @@
-//! Compressed bodies, as the CloudWatch agent sends them.
+//! Compressed bodies, which the CloudWatch agent sends.
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
@@ -29,7 +29,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The status and the body of a signed request's answer. `signed`: the bytes that the signature is of.
+/// Returns the status and the body of the response to a signed request. `signed` are the bytes that the signature
+/// covers.
 async fn call(
     (address, credentials): &(SocketAddr, Credentials),
     (service, method, path): (&str, &str, &str),
@@ -98,7 +99,7 @@ async fn the_cloudwatch_agents_put_log_events_is_accepted() {
 }
 
 #[tokio::test]
-async fn every_service_accepts_gzip_and_the_signature_is_of_the_bytes_that_were_sent() {
+async fn every_service_accepts_gzip_and_the_signature_covers_the_sent_bytes() {
     let endpoint = endpoint().await;
     let kinesis = [
         ("content-type", "application/x-amz-json-1.1"),
@@ -118,7 +119,7 @@ async fn every_service_accepts_gzip_and_the_signature_is_of_the_bytes_that_were_
             ("lambda", "POST", "/2015-03-31/event-source-mappings/"),
             &rest,
             &mapping,
-            // Which is in the body.
+            // The error that follows after the body was read.
             "Function does not exist",
         ),
     ] {
@@ -130,7 +131,7 @@ async fn every_service_accepts_gzip_and_the_signature_is_of_the_bytes_that_were_
 }
 
 #[tokio::test]
-async fn the_limit_is_of_the_decompressed_body_and_other_encodings_are_refused() {
+async fn the_limit_applies_to_the_decompressed_body_and_other_encodings_are_rejected() {
     let endpoint = endpoint().await;
     let refused = async |encoding: &str, body: &[u8]| logs(&endpoint, "DescribeLogGroups", Some(encoding), body).await;
     let bomb = gzip(&vec![b' '; 64 << 20]);

@@ -1,4 +1,4 @@
-//! What on-failure destinations got is kept in a folder of one's own, and listed over HTTP.
+//! Documents of on-failure destinations are persisted in the data directory and listed over HTTP.
 #![allow(clippy::unwrap_used)]
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,85 +1,37 @@
-//! A request for every constraint of Kinesis's service model, over HTTP in both encodings: the answer's code, member and
-//! sentence. What is expected is worked out here from the table, apart from the validator.
+//! Sends a request for every constraint of Kinesis's service model, over HTTP in both encodings, and checks the
+//! response's code, member and message. The expectation is derived from the table here, independently of the validator.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+#[path = "common/model.rs"]
+mod model;
+
 use std::net::SocketAddr;
 
 use local_aws::Config;
+use model::{Model, Shape};
 use regex::Regex;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-#[derive(Deserialize)]
-struct Table {
-    operations: BTreeMap<String, String>,
-    shapes: BTreeMap<String, Shape>,
-}
-
-#[derive(Deserialize)]
-struct Shape {
-    r#type: String,
-    min: Option<usize>,
-    max: Option<usize>,
-    pattern: Option<String>,
-    #[serde(default)]
-    r#enum: Vec<String>,
-    #[serde(default)]
-    members: Vec<(String, String)>,
-    #[serde(default)]
-    required: Vec<String>,
-    member: Option<String>,
-    value: Option<String>,
-}
-
-/// A value for a member, and what AWS says about it; nothing is said about the member itself where a sentence is whole.
+/// A value for a member, and AWS's message about it. The message does not contain the member if it is a complete
+/// sentence.
 struct Case {
     value: Value,
     code: &'static str,
     sentences: Vec<String>,
 }
 
-impl Table {
-    fn shape(&self, name: &str) -> &Shape {
-        &self.shapes[name]
-    }
-
-    /// A value that the model allows.
-    fn valid(&self, name: &str) -> Value {
-        let shape = self.shape(name);
-        let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/none";
-        match name {
-            "StreamARN" | "ResourceARN" => return json!(arn),
-            "ConsumerARN" => return json!(format!("{arn}/consumer/c:1")),
-            "StreamId" => return json!("abcdefghij0123456789-abc"),
-            "HashKey" | "SequenceNumber" => return json!("7"),
-            _ => {}
-        }
-        match shape.r#type.as_str() {
-            "string" if !shape.r#enum.is_empty() => json!(shape.r#enum[0]),
-            "string" => json!("none"),
-            "blob" => json!(""),
-            "boolean" => json!(true),
-            "structure" => {
-                let required = shape.members.iter().filter(|(member, _)| shape.required.contains(member));
-                required.map(|(member, shape)| (member.clone(), self.valid(shape))).collect()
-            }
-            "list" => json!([self.valid(shape.member.as_ref().unwrap())]),
-            "map" => json!({ "k": self.valid(shape.value.as_ref().unwrap()) }),
-            _ => json!(shape.min.unwrap_or(1)),
-        }
-    }
-
-    /// Values that break one constraint each, or the type; those of a blob are tested beside the validator, for their size.
+impl Model {
+    /// Values that each violate one constraint or the type. Those of a blob are too large and are tested beside the
+    /// validator.
     fn cases(&self, name: &str, path: &str) -> Vec<Case> {
         let shape = self.shape(name);
         let mut cases = vec![wrong_type(shape)];
         let values: Vec<Value> = match shape.r#type.as_str() {
             "string" => {
                 let lengths = [shape.min.and_then(|min| min.checked_sub(1)), shape.max.map(|max| max + 1)];
-                // Longer ones are more than a body may be.
+                // Longer values would exceed the limit of a body.
                 let lengths = lengths.into_iter().flatten().filter(|length| *length < 100_000);
                 let texts = lengths.map(|length| "a".repeat(length));
                 texts.chain(["é\t ".to_owned()]).map(Value::from).collect()
@@ -118,7 +70,7 @@ impl Table {
         cases
     }
 
-    /// Lists whose one element, and maps whose one key or value, is wrong.
+    /// Lists with one invalid element, and maps with one invalid key or value.
     fn elements(&self, shape: &Shape, path: &str) -> Vec<Case> {
         let long = |name: &str| "a".repeat(self.shape(name).max.unwrap() + 1);
         let both = |name: &str| {
@@ -223,7 +175,7 @@ impl Client {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
 
-    /// The status and the body.
+    /// Returns the status and the body.
     async fn call(&mut self, operation: &str, is_cbor: bool, input: &Value) -> (String, Value) {
         let mut body = input.to_string().into_bytes();
         if is_cbor {
@@ -258,25 +210,25 @@ impl Client {
 }
 
 #[tokio::test]
-async fn every_constraint_of_every_operation_is_refused_in_awss_words() {
-    let table: Table = serde_json::from_str(include_str!("../models/kinesis.json")).unwrap();
+async fn every_violated_constraint_of_every_operation_gets_awss_message() {
+    let model = Model::read();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = Config { verify_signatures: false, ..Config::default() };
     tokio::spawn(local_aws::run(listener, config, std::future::pending()));
     let mut client = Client::new(address).await;
     let (mut requests, mut differences) = (0, Vec::new());
-    for (operation, input_name) in &table.operations {
-        let shape = table.shape(input_name);
+    for (operation, input_name) in &model.operations {
+        let shape = model.shape(input_name);
         for (member, member_shape) in &shape.members {
             let path = lower_first(member);
-            let mut cases = table.cases(member_shape, &path);
+            let mut cases = model.cases(member_shape, &path);
             if shape.required.contains(member) {
                 let sentence = format!("Value null at '{path}' failed to satisfy constraint: Member must not be null");
                 cases.push(Case { value: Value::Null, code: "ValidationException", sentences: vec![sentence] });
             }
             for Case { value, code, sentences } in cases {
-                let mut input = table.valid(input_name);
+                let mut input = model.valid(input_name);
                 input[member] = value;
                 let count = sentences.len();
                 let expected = match code {

@@ -1,4 +1,4 @@
-//! Clients that misbehave, over raw sockets: each costs its own place and nobody else's.
+//! Misbehaving clients, over raw sockets. Each one affects only its own connection.
 #![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const HEALTH: &[u8] = b"GET /_local/health HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// An endpoint that takes unsigned requests, as the limits are before and beside signatures.
+/// Starts an endpoint that accepts unsigned requests, because the limits do not depend on signatures.
 async fn endpoint(limits: Limits) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -25,7 +25,7 @@ async fn sent(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// Everything until the endpoint closes the connection; an error is an end too.
+/// Reads until the endpoint closes the connection or an error occurs.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
@@ -33,7 +33,7 @@ async fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The first bytes of an answer.
+/// The first bytes of a response.
 async fn answered(stream: &mut TcpStream) -> String {
     let mut answer = [0; 12];
     tokio::time::timeout(Duration::from_secs(20), stream.read_exact(&mut answer)).await.unwrap().unwrap();
@@ -41,21 +41,21 @@ async fn answered(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_to_its_end() {
+async fn an_incomplete_head_times_out() {
     let address = endpoint(Limits { head: Duration::from_millis(200), ..Limits::default() }).await;
     for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: loc"] {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut stream = sent(address, beginning.as_bytes()).await;
         assert_eq!(rest(&mut stream).await, "", "{beginning:?}");
-        assert!(begun.elapsed() >= Duration::from_millis(200), "{beginning:?}");
+        assert!(started.elapsed() >= Duration::from_millis(200), "{beginning:?}");
     }
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large() {
+async fn a_head_that_is_too_large_is_rejected() {
     let address = endpoint(Limits::default()).await;
     let mut stream = sent(address, b"GET /_local/health HTTP/1.1\r\nhost: localhost\r\nx: ").await;
-    // It may be refused before all of it is sent.
+    // The request may be rejected before all of it is sent.
     stream.write_all(&vec![b'x'; 70_000]).await.ok();
     assert!(answered(&mut stream).await.starts_with("HTTP/1.1 431"));
     let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
@@ -64,7 +64,7 @@ async fn a_head_that_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_for_its_operation() {
+async fn a_body_that_is_too_large_for_its_operation_is_rejected() {
     let address = endpoint(Limits::default()).await;
     for (operation, length, status) in [
         ("Kinesis_20131202.ListStreams", 2_000_000, "413"),
@@ -78,7 +78,7 @@ async fn a_body_that_is_too_large_for_its_operation() {
         let mut stream = sent(address, head.as_bytes()).await;
         assert_eq!(answered(&mut stream).await, format!("HTTP/1.1 {status}"), "{operation} {length}");
     }
-    // Without a length it is counted as it comes.
+    // A body without a declared length is counted as it arrives.
     let head = b"POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: Kinesis_20131202.ListStreams\r\ntransfer-encoding: chunked\r\n\r\n200000\r\n";
     let mut stream = sent(address, head).await;
     stream.write_all(&vec![b' '; 0x20_0000]).await.ok();
@@ -86,7 +86,7 @@ async fn a_body_that_is_too_large_for_its_operation() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_or_crawls() {
+async fn a_body_that_stops_or_is_slow_is_rejected() {
     let pausing = Limits { body_pause: Duration::from_millis(200), ..Limits::default() };
     let crawling = Limits { body: Duration::from_millis(300), ..Limits::default() };
     let head = b"POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-target: Kinesis_20131202.ListStreams\r\ncontent-length: 1000\r\n\r\n{";
@@ -106,7 +106,7 @@ async fn a_body_that_stops_or_crawls() {
 }
 
 #[tokio::test]
-async fn many_idle_connections_stop_nobody() {
+async fn many_idle_connections_do_not_block_a_client() {
     let address = endpoint(Limits { connections: 8, ..Limits::default() }).await;
     let mut oldest = sent(address, HEALTH).await;
     assert_eq!(answered(&mut oldest).await, "HTTP/1.1 200");
@@ -119,9 +119,9 @@ async fn many_idle_connections_stop_nobody() {
     assert!(rest(&mut oldest).await.ends_with("ok\n"));
 }
 
-/// A latency fault keeps eight requests under way: they are not closed, and a ninth waits for one of them.
+/// A latency fault keeps eight requests in progress. They are not closed, and a ninth waits for one of them.
 #[tokio::test]
-async fn what_is_under_way_is_not_closed_for_another() {
+async fn a_request_in_progress_is_not_closed_for_another() {
     let address = endpoint(Limits { connections: 8, ..Limits::default() }).await;
     let fault = r#"{"operation":"ListStreams","kind":"latency","milliseconds":500}"#;
     let length = fault.len();
@@ -134,18 +134,19 @@ async fn what_is_under_way_is_not_closed_for_another() {
     for _ in 0..8 {
         under_way.push(sent(address, list).await);
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut ninth = sent(address, HEALTH).await;
     assert_eq!(answered(&mut ninth).await, "HTTP/1.1 200");
-    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
     for stream in &mut under_way {
         assert_eq!(answered(stream).await, "HTTP/1.1 200");
     }
 }
 
-/// Its answers fill the kernel's buffers, and no more: the connection is ended, and others are answered meanwhile.
+/// The unread responses fill only the kernel's buffers. The connection is closed, and other clients are served
+/// meanwhile.
 #[tokio::test]
-async fn an_answer_that_is_not_read() {
+async fn an_unread_response_ends_its_connection() {
     let address = endpoint(Limits { unread: Duration::from_millis(300), ..Limits::default() }).await;
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -159,9 +160,9 @@ async fn an_answer_that_is_not_read() {
     assert_eq!(answered(&mut sent(address, HEALTH).await).await, "HTTP/1.1 200");
 }
 
-/// Two bodies of 20 MiB do not fit in 32 MiB: the second waits for the first, whose client sends a byte now and then.
+/// Two bodies of 20 MiB do not fit into 32 MiB. The second waits for the first, whose client sends a byte now and then.
 #[tokio::test]
-async fn a_body_that_crawls_loses_its_room_to_one_that_waits() {
+async fn a_slow_body_loses_its_room_to_a_waiting_one() {
     const BYTES: usize = 20 << 20;
     let address = endpoint(Limits::default()).await;
     let head = format!(
@@ -173,7 +174,7 @@ async fn a_body_that_crawls_loses_its_room_to_one_that_waits() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
-    // Nobody waits for its room.
+    // No other request waits for its room.
     let mut answer = [0; 12];
     assert!(tokio::time::timeout(Duration::from_secs(2), from.read_exact(&mut answer)).await.is_err());
     let mut second = sent(address, head.as_bytes()).await;

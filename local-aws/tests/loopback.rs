@@ -1,4 +1,4 @@
-//! The endpoint runs uploaded code, so it listens on loopback and nowhere else, unless it is told to.
+//! The endpoint runs uploaded code, so it listens on loopback only, unless it is configured otherwise.
 #![allow(clippy::unwrap_used)]
 
 use local_aws::Config;
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
-async fn another_address_is_refused() {
+async fn an_address_other_than_loopback_is_rejected() {
     for (config, reason) in [
         (Config::default(), "not a loopback address"),
         (Config { allow_remote: true, verify_signatures: false, ..Config::default() }, "signatures must be verified"),
@@ -18,13 +18,13 @@ async fn another_address_is_refused() {
 }
 
 #[tokio::test]
-async fn a_loopback_address_is_served_until_it_is_told_to_stop() {
+async fn a_loopback_address_is_served_until_shutdown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     local_aws::run(listener, Config::default(), std::future::ready(())).await.unwrap();
 }
 
 #[tokio::test]
-async fn every_address_when_it_is_allowed_and_still_no_names() {
+async fn with_allow_remote_every_address_is_accepted_but_no_host_name() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = Config { allow_remote: true, ..Config::default() };

@@ -113,7 +113,7 @@ async fn a_data_folder_keeps_its_regions_and_its_account() {
     let refused = common::Run::of(&mut other);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(
-        refused.stderr.contains("the data folder belongs to account 123456789012, not 210987654321"),
+        refused.stderr.contains("the data directory belongs to account 123456789012, not 210987654321"),
         "{refused:?}"
     );
 

@@ -1,5 +1,5 @@
 #![no_main]
-//! Any event pattern of Lambda's filters, on any event: read or refused, and it answers.
+//! Any event pattern of Lambda's filters is parsed or rejected, and matching it against any event ends.
 
 use libfuzzer_sys::fuzz_target;
 

@@ -1,5 +1,5 @@
 #![no_main]
-//! Any filter pattern of CloudWatch Logs, on any message: read or refused, and it answers.
+//! Any filter pattern of CloudWatch Logs is parsed or rejected, and matching it against any message ends.
 
 use libfuzzer_sys::fuzz_target;
 use local_aws::fuzzing::FilterPattern;

@@ -1,5 +1,5 @@
 #![no_main]
-//! Any path, query and headers: read or refused, and never signed by chance.
+//! Any path, query and headers are parsed or rejected, and no signature is accepted by chance.
 
 use http::Request;
 use libfuzzer_sys::fuzz_target;

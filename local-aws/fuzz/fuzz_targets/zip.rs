@@ -1,5 +1,5 @@
 #![no_main]
-//! Any bytes as a zip: what is unpacked stays in its folder, is no link, and has no special bits.
+//! Any bytes as a zip: unpacked files stay in their folder, are not links, and have no special mode bits.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

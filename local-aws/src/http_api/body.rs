@@ -1,5 +1,5 @@
-//! A request's body, read whole. Its SHA-256, which the signature is of, is taken as it arrives: one pass. A compressed body
-//! is decompressed after its signature is verified.
+//! Reads a request's body. Its SHA-256, which the signature covers, is computed as the body arrives, in one pass. A
+//! compressed body is decompressed after its signature was verified.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,38 +18,38 @@ use crate::error::AwsError;
 use crate::signature::hex;
 use crate::store;
 
-/// What is set aside before the first byte is here, at most.
+/// The most bytes that are allocated before the first byte has arrived.
 const FIRST_CAPACITY: usize = 1024 * 1024;
 
-/// Bytes of bodies that are in memory at once, decompressed ones included, unless one alone is larger. A request for which
-/// there is no room waits. A small one does not count.
+/// The most bytes of bodies in memory at once, including decompressed ones, unless one body alone is larger. A request
+/// waits until there is room for its body. Small bodies do not count.
 pub const MAX_BYTES_IN_FLIGHT: usize = 32 << 20;
 const SMALL_BYTES: usize = 64 << 10;
 
-/// Room for bodies, in KiB.
+/// Free memory for bodies, in KiB.
 static ROOM: Semaphore = Semaphore::const_new(MAX_BYTES_IN_FLIGHT / 1024);
-/// Requests that wait for room.
+/// The number of requests that wait for room.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// While requests wait, a body that has room must arrive at this rate after a grace period, or it loses its room. A client
-/// that crawls therefore delays others by little more than the grace period.
-const LEAST_BYTES_PER_SECOND: usize = 1 << 20;
+/// While requests wait, a body that has room must arrive at this rate after a grace period, or it is rejected. So a
+/// slow client delays others by little more than the grace period.
+const MIN_BYTES_PER_SECOND: usize = 1 << 20;
 const GRACE: Duration = Duration::from_secs(1);
-/// How often a body that pauses is checked.
+/// The interval in which a pausing body is checked.
 const CHECK: Duration = Duration::from_millis(200);
 
-/// Deflate compresses no better than 1032 to 1, as zlib's documentation says.
+/// The highest compression ratio of deflate, 1032 to 1, according to zlib's documentation.
 const MAX_COMPRESSION: usize = 1032;
 
 pub struct ReadBody {
     pub bytes: Bytes,
-    /// Its room, until the request is answered.
+    /// The body's room, held until the response is sent.
     pub room: Option<SemaphorePermit<'static>>,
     /// In lowercase hex.
     pub sha256: String,
 }
 
-/// How much an operation takes, how long a body may pause, and how long it may take in all.
+/// Limits of an operation for a body: its size, the longest pause and the longest time.
 pub struct Allowance<'a> {
     pub bytes: usize,
     pub operation: &'a str,
@@ -60,7 +60,7 @@ pub struct Allowance<'a> {
 /// Reads the whole body.
 ///
 /// # Errors
-/// The body is longer than is allowed, too slow, or the client did not send all of it.
+/// The body is too long or too slow, or the client did not send all of it.
 pub async fn read(body: Body, headers: &HeaderMap, allowance: &Allowance<'_>) -> Result<ReadBody, AwsError> {
     tokio::time::timeout(allowance.whole, read_frames(body, headers, allowance))
         .await
@@ -72,15 +72,15 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     if stated.is_some_and(|stated| stated > allowance.bytes) {
         return Err(too_large(allowance));
     }
-    // Acquired as a whole, in the order of arrival: with parts of it, requests could wait for each other.
+    // Acquired at once and in the order of arrival. If requests acquired parts of it, they could wait for each other.
     let room = room_for(needed(stated, is_gzip(headers).unwrap_or_default(), allowance.bytes)).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let capacity = if room.is_some() { stated } else { stated.map(|stated| stated.min(FIRST_CAPACITY)) };
     let mut bytes = BytesMut::with_capacity(capacity.unwrap_or_default());
     let mut hasher = Sha256::new();
     loop {
         let is_crawling = || {
-            room.is_some() && WAITING.load(Ordering::Relaxed) > 0 && is_below_least_rate(begun.elapsed(), bytes.len())
+            room.is_some() && WAITING.load(Ordering::Relaxed) > 0 && is_below_min_rate(started.elapsed(), bytes.len())
         };
         let Some(frame) = next_frame(&mut body, allowance.pause, is_crawling).await? else { break };
         let Ok(data) = frame.into_data() else { continue };
@@ -93,15 +93,15 @@ async fn read_frames(mut body: Body, headers: &HeaderMap, allowance: &Allowance<
     Ok(ReadBody { bytes: bytes.freeze(), room, sha256: hex(&hasher.finalize()) })
 }
 
-/// The next part of a body.
+/// Reads the next part of a body.
 async fn next_frame(
     body: &mut Body,
     pause: Duration,
     is_crawling: impl Fn() -> bool,
 ) -> Result<Option<Frame<Bytes>>, AwsError> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let frame = loop {
-        if is_crawling() || begun.elapsed() >= pause {
+        if is_crawling() || started.elapsed() >= pause {
             return Err(too_slow());
         }
         if let Ok(frame) = tokio::time::timeout(pause.min(CHECK), body.frame()).await {
@@ -113,13 +113,13 @@ async fn next_frame(
     })
 }
 
-/// Bytes that a body can need in memory: its own, and if it is compressed what it can decompress to.
+/// The most bytes that a body can need in memory: its own and, if it is compressed, those that it can decompress to.
 fn needed(stated: Option<usize>, is_gzip: bool, limit: usize) -> usize {
     let sent = stated.unwrap_or(limit);
     if is_gzip { sent + sent.saturating_mul(MAX_COMPRESSION).min(limit) } else { sent }
 }
 
-/// Waits for room for so many bytes. None are needed for a small body.
+/// Waits until there is room for this many bytes. A small body needs none.
 async fn room_for(bytes: usize) -> Option<SemaphorePermit<'static>> {
     if bytes <= SMALL_BYTES {
         return None;
@@ -131,12 +131,12 @@ async fn room_for(bytes: usize) -> Option<SemaphorePermit<'static>> {
     ROOM.acquire_many(kib(bytes)).await.ok()
 }
 
-/// The room that bytes need, in KiB. All of it is enough for the largest body.
+/// The room that bytes need, in KiB. The largest body needs all of it.
 fn kib(bytes: usize) -> u32 {
     (bytes.min(MAX_BYTES_IN_FLIGHT) / 1024) as u32
 }
 
-/// A request that waits for room, counted until it has it or its client is gone.
+/// A waiting request. It is counted until it has room or the client has disconnected.
 struct Waiting;
 
 impl Waiting {
@@ -152,15 +152,15 @@ impl Drop for Waiting {
     }
 }
 
-fn is_below_least_rate(elapsed: Duration, received: usize) -> bool {
-    elapsed > GRACE + Duration::from_secs_f64(received as f64 / LEAST_BYTES_PER_SECOND as f64)
+fn is_below_min_rate(elapsed: Duration, received: usize) -> bool {
+    elapsed > GRACE + Duration::from_secs_f64(received as f64 / MIN_BYTES_PER_SECOND as f64)
 }
 
-/// Decompresses a body that is sent with `Content-Encoding: gzip`, as the CloudWatch agent does, up to the operation's limit.
-/// `room` was acquired for the largest possible result; what the actual one does not need is released.
+/// Decompresses a body with `Content-Encoding: gzip`, which the CloudWatch agent sends, up to the operation's limit.
+/// `room` was acquired for the largest possible result. The part that the actual result does not need is released.
 ///
 /// # Errors
-/// Another encoding, a body that is not gzip, or one that is larger than the limit when it is decompressed.
+/// The encoding is not supported, the body is not valid gzip, or it exceeds the limit when it is decompressed.
 pub async fn decode(
     request: Request<Bytes>,
     room: &mut Option<SemaphorePermit<'static>>,
@@ -171,7 +171,7 @@ pub async fn decode(
     }
     let (mut parts, compressed) = request.into_parts();
     let limit = allowance.bytes;
-    let body = store::beside(move || decompress(&compressed, limit)).await;
+    let body = store::run_blocking(move || decompress(&compressed, limit)).await;
     let body = body.map_err(|error| AwsError::serialization(format!("The request's body is not gzip: {error}")))?;
     parts.headers.remove(header::CONTENT_ENCODING);
     let body = body.ok_or_else(|| too_large(allowance))?;
@@ -181,7 +181,7 @@ pub async fn decode(
     Ok(Request::from_parts(parts, body))
 }
 
-/// Whether the body is compressed.
+/// Returns whether the body is compressed.
 fn is_gzip(headers: &HeaderMap) -> Result<bool, AwsError> {
     let mut is_gzip = false;
     for value in headers.get_all(header::CONTENT_ENCODING) {
@@ -201,7 +201,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, AwsError> {
     Ok(is_gzip)
 }
 
-/// The decompressed bytes; none if there are more than `limit`. No more than that is ever held.
+/// Decompresses the bytes, or returns `None` if there are more than `limit`. Never holds more than that.
 fn decompress(compressed: &[u8], limit: usize) -> std::io::Result<Option<Bytes>> {
     let mut bytes = Vec::with_capacity(compressed.len().saturating_mul(4).min(limit).min(FIRST_CAPACITY));
     MultiGzDecoder::new(compressed).take(limit as u64 + 1).read_to_end(&mut bytes)?;
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(decompress(&bomb, 1 << 20).unwrap(), None);
         assert_eq!(decompress(&gzip(&[7; 100]), 100).unwrap().unwrap().len(), 100);
         assert_eq!(decompress(&gzip(&[7; 101]), 100).unwrap(), None);
-        // Members one after another are one text (RFC 1952, 2.2).
+        // Concatenated members are one text (RFC 1952, section 2.2).
         assert_eq!(decompress(&[gzip(b"a"), gzip(b"b")].concat(), 9).unwrap().unwrap(), "ab");
     }
 
@@ -292,16 +292,16 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_slow_after_the_grace_period_below_the_least_rate() {
-        assert!(!is_below_least_rate(GRACE, 0));
-        assert!(is_below_least_rate(GRACE * 2, 0));
-        assert!(!is_below_least_rate(Duration::from_secs(10), 10 << 20));
-        assert!(is_below_least_rate(Duration::from_secs(12), 10 << 20));
+    fn a_body_is_slow_after_the_grace_period_below_the_minimum_rate() {
+        assert!(!is_below_min_rate(GRACE, 0));
+        assert!(is_below_min_rate(GRACE * 2, 0));
+        assert!(!is_below_min_rate(Duration::from_secs(10), 10 << 20));
+        assert!(is_below_min_rate(Duration::from_secs(12), 10 << 20));
     }
 
     proptest! {
         #[test]
-        fn what_is_compressed_is_decompressed_and_other_bytes_are_an_error(bytes: Vec<u8>, cut in 1_usize..18) {
+        fn compressed_bytes_are_restored_and_other_bytes_are_an_error(bytes: Vec<u8>, cut in 1_usize..18) {
             let compressed = gzip(&bytes);
             prop_assert_eq!(decompress(&compressed, bytes.len()).unwrap().unwrap(), bytes.clone());
             prop_assert!(decompress(&compressed[..compressed.len() - cut], bytes.len()).is_err());

@@ -1,5 +1,5 @@
-//! `/_local/faults`, and what becomes of an answer that a fault struck: `POST` sets a fault, `DELETE` ends all, `GET` shows
-//! them with how often each struck.
+//! `/_local/faults` (`POST` adds a fault, `DELETE` removes all, `GET` lists them), and the responses of requests that a
+//! fault affects.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,13 +16,13 @@ use crate::faults::Fault;
 use crate::operation::ServiceName;
 use crate::services;
 
-/// The 500 that a fault asks for.
+/// The response for a fault of the kind `serverError`.
 pub fn server_error() -> AwsError {
-    AwsError::new(500, "InternalFailure", "A fault that was set with /_local/faults.")
+    AwsError::new(500, "InternalFailure", "This error was requested with /_local/faults.")
 }
 
-/// The refusal of a caller that sends too many requests, as each service words it. (The models of Lambda and CloudWatch
-/// Logs; IAM's common errors. Kinesis answers its control operations so.)
+/// Each service's error for too many requests: those in the models of Lambda and CloudWatch Logs, and in IAM's common
+/// errors. Kinesis uses this one for control operations.
 pub fn throttled(protocol: Protocol) -> AwsError {
     match protocol {
         Protocol::AwsJson | Protocol::AwsCbor => AwsError::bad_request("ThrottlingException", "Rate exceeded"),
@@ -32,7 +32,7 @@ pub fn throttled(protocol: Protocol) -> AwsError {
     }
 }
 
-/// A body that fails at once, upon which the connection is closed.
+/// A body that fails at once, so that the connection is closed.
 pub struct NoAnswer;
 
 impl HttpBody for NoAnswer {
@@ -40,11 +40,11 @@ impl HttpBody for NoAnswer {
     type Error = std::io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(Some(Err(std::io::Error::other("a fault that was set with /_local/faults"))))
+        Poll::Ready(Some(Err(std::io::Error::other("this failure was requested with /_local/faults"))))
     }
 }
 
-/// `/_local/faults`.
+/// The routes of `/_local/faults`.
 pub fn routes() -> axum::routing::MethodRouter<Api> {
     axum::routing::get(show).post(add).delete(clear)
 }
@@ -56,15 +56,15 @@ async fn show(State(api): State<Api>) -> Json<Vec<Fault>> {
 async fn add(State(api): State<Api>, body: Bytes) -> Result<(), (http::StatusCode, String)> {
     let refuse = |reason: String| (http::StatusCode::BAD_REQUEST, format!("{reason}\n"));
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| refuse(error.to_string()))?;
-    // One that never strikes would be taken for a client that stands everything.
-    if !may_strike(&fault.operation) {
-        return Err(refuse(format!("{} is no operation of Kinesis, Lambda or CloudWatch Logs", fault.operation)));
+    // With a fault that never occurs, a client would seem to handle every fault.
+    if !can_occur(&fault.operation) {
+        return Err(refuse(format!("{} is not an operation of Kinesis, Lambda or CloudWatch Logs", fault.operation)));
     }
     api.services.faults.set(fault).map_err(refuse)
 }
 
-/// Whether there are requests of this operation, known by their heads.
-fn may_strike(operation: &str) -> bool {
+/// Returns whether a head can name this operation.
+fn can_occur(operation: &str) -> bool {
     let by_head = [ServiceName::Kinesis, ServiceName::Lambda, ServiceName::Logs];
     operation == "*" || by_head.iter().any(|service| services::find(*service, operation).is_ok())
 }
@@ -73,7 +73,7 @@ async fn clear(State(api): State<Api>) {
     api.services.faults.clear();
 }
 
-/// An answer that never comes.
+/// A response that is never sent.
 pub fn no_answer() -> http::Response<Body> {
     http::Response::new(Body::new(NoAnswer))
 }
@@ -83,8 +83,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_of_operations_that_there_are() {
-        assert!(["*", "PutRecords", "Invoke", "FilterLogEvents"].iter().all(|operation| may_strike(operation)));
-        assert!(!["PutRecrods", "CreateRole", ""].iter().any(|operation| may_strike(operation)));
+    fn a_fault_needs_an_existing_operation() {
+        assert!(["*", "PutRecords", "Invoke", "FilterLogEvents"].iter().all(|operation| can_occur(operation)));
+        assert!(!["PutRecrods", "CreateRole", ""].iter().any(|operation| can_occur(operation)));
     }
 }

@@ -1,5 +1,5 @@
-//! Keeps out other users of this machine and web pages. The endpoint runs uploaded code, so a page in a browser must not
-//! reach it: neither by a post across sites, nor through a name that was made to resolve to this machine.
+//! Rejects other users of this machine and web pages. The endpoint runs uploaded code, so a page in a browser must not
+//! reach it, neither with a cross-site POST nor through a name that resolves to this machine.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::services;
 use crate::signature::SignatureError;
 use crate::sts::Session;
 
-/// Refuses what a browser sends and a tool does not: an `Origin`, fetch metadata of another site, a `Host` that is not
+/// Rejects requests with browser-only headers: an `Origin`, fetch metadata of another site, or a `Host` that is not
 /// this endpoint (DNS rebinding).
 pub async fn refuse_browsers(State(api): State<Api>, request: Request, next: Next) -> Response<Body> {
     let (headers, access) = (request.headers(), &api.access);
@@ -39,14 +39,14 @@ pub async fn refuse_browsers(State(api): State<Api>, request: Request, next: Nex
     }
 }
 
-/// Lets nobody but the user of this process at the endpoint's own pages. Where other machines can connect, which have no
-/// user here, requests must be signed.
+/// Allows only the user of this process to use the endpoint's own pages. If other machines can connect, whose users are
+/// not known here, requests must be signed.
 pub async fn admit_to_own_pages(State(api): State<Api>, request: Request, next: Next) -> Response<Body> {
     let access = &api.access;
     if !access.allow_remote {
         return match is_own(&request) {
             true => next.run(request).await,
-            false => refused("it is for the user who runs the endpoint"),
+            false => refused("only the user who runs the endpoint may use this page"),
         };
     }
     match verify(&api, Head::parse(&request), request).await {
@@ -56,10 +56,10 @@ pub async fn admit_to_own_pages(State(api): State<Api>, request: Request, next: 
 }
 
 fn refused(reason: &str) -> Response<Body> {
-    (StatusCode::FORBIDDEN, format!("refused: {reason}\n")).into_response()
+    (StatusCode::FORBIDDEN, format!("rejected: {reason}\n")).into_response()
 }
 
-/// Whether a process of this user sends it.
+/// Returns whether a process of this user sent the request.
 fn is_own<B>(request: &http::Request<B>) -> bool {
     request.extensions().get::<Peer>().is_some_and(|peer| peer.is_own)
 }
@@ -70,25 +70,25 @@ pub struct Admitted {
     pub request: http::Request<Bytes>,
     /// The service that the request was signed for. `None` if it was not verified.
     pub signed_for: Option<String>,
-    /// The function's session whose credentials it is signed with.
+    /// The session of the function that signed the request.
     pub session: Option<Arc<Session>>,
-    /// The body's share of the memory for bodies, until the request is answered.
+    /// The room of the body in memory, held until the response is sent.
     pub room: Option<SemaphorePermit<'static>>,
 }
 
-/// Reads the body of a request that may be answered. Unsigned requests are accepted from processes of this user, where
-/// signatures are not required.
+/// Checks whether the sender may send this request, and reads its body. If signatures are not required, unsigned
+/// requests are accepted from processes of this user.
 ///
 /// # Errors
-/// The signature is missing or wrong, the body could not be read, or the request changes something by a method that an old
-/// browser uses without saying that it is one.
+/// The signature is missing or wrong, the body cannot be read, or the request changes something with a method that an
+/// old browser uses without browser-only headers.
 pub async fn admit(api: &Api, head: Head, request: Request) -> Result<Admitted, AwsError> {
     let access = &api.access;
     if access.verify || !is_own(&request) {
         return verify(api, head, request).await;
     }
     if request.method().is_safe() && !only_reads(&head, &request) {
-        let message = "An unsigned GET changes nothing at the local endpoint: send a POST.";
+        let message = "The local endpoint does not accept changes by an unsigned GET: send a POST.";
         return Err(AwsError::new(403, "AccessDeniedException", message));
     }
     let (parts, body) = request.into_parts();
@@ -97,11 +97,12 @@ pub async fn admit(api: &Api, head: Head, request: Request) -> Result<Admitted, 
     Ok(Admitted { head, request, signed_for: None, session: None, room: body.room })
 }
 
-/// Verifies the signature. Checks the head before the body is read, so that an unauthenticated client costs nothing else.
+/// Verifies the signature. Checks the head before the body is read, so that an unauthenticated client uses no further
+/// resources.
 async fn verify(api: &Api, head: Head, request: Request) -> Result<Admitted, AwsError> {
     let protocol = head.protocol;
     let refused = |error: SignatureError| {
-        // A person with other credentials looks for this line.
+        // Logged as a warning, because a person with other credentials looks for it.
         tracing::warn!(reason = %error, "request rejected");
         error.for_protocol(protocol)
     };
@@ -119,14 +120,14 @@ async fn verify(api: &Api, head: Head, request: Request) -> Result<Admitted, Aws
     Ok(Admitted { head, request, signed_for, session, room: body.room })
 }
 
-/// The limits of a body: those of its operation, or the default if the head does not name one.
+/// The limits of the body: those of the operation, or the default if the head does not name one.
 pub fn allowance(access: &Access, operation: Option<&Metadata>) -> Allowance<'static> {
     let Limits { body_pause: pause, body: whole, .. } = access.limits;
     let (bytes, operation) = operation.map_or((MIB, ""), |operation| (operation.body_limit, operation.name));
     Allowance { bytes, operation, pause, whole }
 }
 
-/// Whether a request with a safe method changes nothing. In a REST service the method says so.
+/// Returns whether a request with a safe method changes nothing. In a REST service the method decides.
 fn only_reads(head: &Head, request: &Request) -> bool {
     match head.protocol {
         Protocol::RestJson | Protocol::S3 => true,
@@ -137,7 +138,7 @@ fn only_reads(head: &Head, request: &Request) -> bool {
             let mut actions = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "Action");
             let changes =
                 |action: &str, service| services::find(service, action).is_ok_and(|operation| !operation.is_read_only);
-            // All of them: readers differ in which of two they use.
+            // Checks every `Action`, because parsers differ in which of two they use.
             request.method() == http::Method::GET
                 && !actions.any(|(_, action)| {
                     [ServiceName::Iam, ServiceName::Sts].iter().any(|service| changes(&action, *service))
@@ -146,8 +147,9 @@ fn only_reads(head: &Head, request: &Request) -> bool {
     }
 }
 
-/// Every browser since the first calls itself so, and a page cannot change that. It is looked at only where nothing else
-/// tells: of old browsers, which send neither fetch metadata nor, with forms, an `Origin`.
+/// Returns whether the user agent is a browser's. Every browser has identified itself as Mozilla since the first, and a
+/// page cannot change that. This is checked only for old browsers, which send neither fetch metadata nor, with forms,
+/// an `Origin`.
 fn is_of_a_browser(headers: &HeaderMap) -> bool {
     headers.get(header::USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }
@@ -169,8 +171,9 @@ fn browser_sign(headers: &HeaderMap, uri: &Uri, bound: IpAddr) -> Option<String>
     }
 }
 
-/// Names below `.localhost` are loopback by RFC 6761, which browsers and resolvers follow. A listener on every address
-/// does not know which they are; it is enough that the host is an address: no name that could be made to resolve to it.
+/// Returns whether a `Host` is this endpoint. Names below `.localhost` are loopback (RFC 6761), in browsers and
+/// resolvers too. A listener on all addresses does not know them, so any IP address is accepted. A host name is not,
+/// because it could be made to resolve to the endpoint.
 fn is_this_endpoint(authority: &str, bound: IpAddr) -> bool {
     let Ok(authority) = authority.parse::<http::uri::Authority>() else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machines_names_are_hosts() {
+    fn only_loopback_names_are_accepted_as_hosts() {
         for host in ["127.0.0.1:4566", "localhost", "LOCALHOST:1", "[::1]:4566", "kinesis.localhost:4566", "127.8.9.1"]
         {
             assert_eq!(browser_sign(&headers(&[("host", host)]), &Uri::default(), LOOPBACK), None, "{host}");
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_listened_on_is_a_host_too() {
+    fn the_address_of_the_listener_is_accepted_as_a_host() {
         let host = |host, bound: &str| {
             browser_sign(&headers(&[("host", host)]), &Uri::default(), bound.parse().unwrap()).is_none()
         };
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_refused() {
+    fn requests_of_web_pages_are_rejected() {
         let local = ("host", "127.0.0.1");
         assert!(browser_sign(&headers(&[local, ("origin", "http://127.0.0.1")]), &Uri::default(), LOOPBACK).is_some());
         assert!(

@@ -10,25 +10,25 @@ use crate::services;
 use crate::signature::{Claim, SignatureError};
 use crate::{iam::Iam, lambda, sts::Sts};
 
-/// What the head of a request says, before its sender is known.
+/// The parsed head of a request, before its sender is checked.
 #[derive(Debug)]
 pub struct Head {
     pub protocol: Protocol,
-    /// How a body of JSON 1.1 is encoded.
+    /// The encoding of a JSON 1.1 body.
     pub encoding: Result<Encoding, AwsError>,
-    pub operation: Named,
-    /// The members of a REST operation's path.
+    pub operation: RequestedOperation,
+    /// The members in a REST operation's path.
     pub path: Vec<String>,
     pub claim: Result<Claim, SignatureError>,
 }
 
 /// The operation that a head names.
 #[derive(Debug)]
-pub enum Named {
-    Operation(&'static Metadata),
-    /// The service, if the head names one, and the error for a request that nothing answers.
-    NotAnswered(Option<ServiceName>, AwsError),
-    /// The body names it.
+pub enum RequestedOperation {
+    Supported(&'static Metadata),
+    /// The service, if the head names one, and the error to return.
+    Unsupported(Option<ServiceName>, AwsError),
+    /// The operation is named in the body.
     InBody,
 }
 
@@ -40,23 +40,23 @@ impl Head {
         let protocol = protocol(request, &encoding, signed_for);
         let (operation, path) = match protocol {
             Protocol::AwsJson | Protocol::AwsCbor => (target(request.headers()), Vec::new()),
-            Protocol::Query(_) => (Named::InBody, Vec::new()),
+            Protocol::Query(_) => (RequestedOperation::InBody, Vec::new()),
             Protocol::RestJson | Protocol::S3 => rest(request),
         };
         Self { protocol, encoding, operation, path, claim }
     }
 
-    /// The operation, if the head names one that is answered.
+    /// The operation, if the head names a supported one.
     pub fn operation(&self) -> Option<&'static Metadata> {
         match self.operation {
-            Named::Operation(operation) => Some(operation),
+            RequestedOperation::Supported(operation) => Some(operation),
             _ => None,
         }
     }
 }
 
 impl Protocol {
-    /// An error in this protocol.
+    /// Writes an error in this protocol.
     pub fn respond(self, error: &AwsError) -> Response<Bytes> {
         match self {
             Self::AwsJson => error.to_aws_json(),
@@ -68,9 +68,10 @@ impl Protocol {
     }
 }
 
-/// Every awsJson request names its operation in `x-amz-target`. Every query request is a form for `/`, in its body or, when
-/// it is presigned, in its query. Only a signature tells S3 from another REST service. A form for another path may be the
-/// payload of an invocation: curl calls a payload a form unless it is told otherwise.
+/// Detects the protocol. Every JSON 1.1 request names its operation in `x-amz-target`. Every query request is a form
+/// for `/`, in its body or, if it is presigned, in its query. Only the signature distinguishes S3 from another REST
+/// service. A form for another path may be the payload of an invocation, because curl declares any payload as a form by
+/// default.
 fn protocol<B>(request: &Request<B>, encoding: &Result<Encoding, AwsError>, signed_for: Option<&str>) -> Protocol {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let query = request.uri().query().unwrap_or_default();
@@ -89,43 +90,43 @@ fn protocol<B>(request: &Request<B>, encoding: &Result<Encoding, AwsError>, sign
     }
 }
 
-/// The operation that `x-amz-target` names.
-fn target(headers: &HeaderMap) -> Named {
+/// Finds the operation that `x-amz-target` names.
+fn target(headers: &HeaderMap) -> RequestedOperation {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (prefix, name) = target.split_once('.').unwrap_or((target, ""));
     let service = match prefix {
         "Kinesis_20131202" => ServiceName::Kinesis,
         "Logs_20140328" => ServiceName::Logs,
-        _ => return Named::NotAnswered(None, unknown_operation(target)),
+        _ => return RequestedOperation::Unsupported(None, unknown_operation(target)),
     };
     match services::find(service, name) {
-        Ok(operation) => Named::Operation(operation),
-        Err(error) => Named::NotAnswered(Some(service), error),
+        Ok(operation) => RequestedOperation::Supported(operation),
+        Err(error) => RequestedOperation::Unsupported(Some(service), error),
     }
 }
 
-/// The operation at a method and path.
-fn rest<B>(request: &Request<B>) -> (Named, Vec<String>) {
+/// Finds the operation with this method and path.
+fn rest<B>(request: &Request<B>) -> (RequestedOperation, Vec<String>) {
     let (method, path) = (request.method(), request.uri().path());
     let found = services::operations(ServiceName::Lambda).find_map(|operation| {
         let members = operation.route.as_ref()?.members(method, path)?;
-        Some((Named::Operation(operation), members))
+        Some((RequestedOperation::Supported(operation), members))
     });
     found.unwrap_or_else(|| {
-        (Named::NotAnswered(Some(ServiceName::Lambda), lambda::not_answered(method, path)), Vec::new())
+        (RequestedOperation::Unsupported(Some(ServiceName::Lambda), lambda::not_supported(method, path)), Vec::new())
     })
 }
 
-/// The error for a request that names no operation of a service here.
+/// The error for a request that does not name an operation of a service.
 pub fn unknown_operation(name: &str) -> AwsError {
-    AwsError::bad_request(UNKNOWN_OPERATION, not_answered(name))
+    AwsError::bad_request(UNKNOWN_OPERATION, not_supported(name))
 }
 
-/// The message for a request that nothing answers.
-pub fn not_answered(name: &str) -> String {
-    let name = if name.is_empty() { "a request that names no operation" } else { name };
+/// The message for an unsupported request.
+pub fn not_supported(name: &str) -> String {
+    let name = if name.is_empty() { "a request without an operation" } else { name };
     format!(
-        "The local endpoint does not answer {name}: it has Kinesis, Lambda, CloudWatch Logs, and a little of IAM and STS."
+        "The local endpoint does not support {name}. It has Kinesis, Lambda, CloudWatch Logs, and parts of IAM and STS."
     )
 }
 
@@ -152,7 +153,7 @@ mod tests {
             ("/", "sts", Protocol::Query(Sts::NAMESPACE)),
             ("/?Action=GetCallerIdentity&Version=2011-06-15", "", Protocol::Query(Sts::NAMESPACE)),
             ("/", "", Protocol::Query(Iam::NAMESPACE)),
-            // What curl sends with `-d` and no content type.
+            // Curl sends this with `-d` and without a content type.
             ("/2015-03-31/functions/f/invocations", "lambda", Protocol::RestJson),
         ] {
             assert_eq!(protocol(uri, service), expected, "{uri} {service}");

@@ -1,4 +1,5 @@
-//! The listener: connections, how many and how long. One that misbehaves costs its own place and nobody else's.
+//! The listener, and limits on the number and duration of connections. A misbehaving client affects only its own
+//! connection.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -22,14 +23,14 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tower::ServiceExt;
 
-use super::unread::lend;
+use super::unread_body::observe;
 use crate::config::Limits;
 use crate::peer::ClientSocket;
 
-/// How long clients may take to end their connections once the endpoint stops.
+/// The time that open connections have to end when the endpoint stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// A connection just made is about to send something, as is one that was just answered.
+/// A connection does not count as idle this soon after it was opened or a response was sent.
 const GRACE: Duration = Duration::from_millis(100);
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,11 +38,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The sender of a connection's requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
-    /// Whether it is a process of the user that this process runs as.
+    /// Whether a process of the user that runs this process sent them.
     pub is_own: bool,
 }
 
-/// Serves `router` until `stop` resolves; then what is under way is finished, unless it takes longer than two seconds.
+/// Serves `router` until `stop` resolves. Then requests in progress have two seconds to finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
     let (stopping, stopped) = watch::channel(false);
     let mut connections = Connections { tasks: JoinSet::new(), open: Vec::new(), limit: limits.connections };
@@ -54,7 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         match accepted {
             Ok((stream, peer)) => {
                 stream.set_nodelay(true).ok();
-                give_up_unread(&stream, limits.unread);
+                set_unread_timeout(&stream, limits.unread);
                 tokio::select! {
                     () = &mut stop => break,
                     () = connections.room() => {}
@@ -63,7 +64,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
                     .spawn(|activity| connection(stream, peer, router.clone(), limits, activity, stopped.clone()));
             }
             Err(error) => {
-                // Out of descriptors, most likely: waiting alone would not end it.
+                // The process is probably out of descriptors, and waiting alone would not free one.
                 tracing::warn!(%error, "a connection could not be accepted");
                 connections.close_longest_idle();
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -71,13 +72,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         }
     }
     stopping.send_replace(true);
-    // A client that holds its connection open (a subscription, a live tail) does not keep the endpoint alive.
+    // A client that keeps its connection open (a subscription, a live tail) does not keep the endpoint running.
     let drained = async { while connections.tasks.join_next().await.is_some() {} };
     tokio::time::timeout(DRAIN, drained).await.ok();
 }
 
-/// The kernel ends a connection whose peer takes nothing for so long, also one that is alive and keeps its window shut.
-fn give_up_unread(stream: &TcpStream, unread: Duration) {
+/// Has the kernel close a connection whose client reads nothing for this long, even if the client is alive and keeps
+/// its receive window closed.
+fn set_unread_timeout(stream: &TcpStream, unread: Duration) {
     let milliseconds = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
     rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds).ok();
 }
@@ -89,7 +91,7 @@ struct Connections {
 }
 
 impl Connections {
-    /// Resolves when there is room for one more.
+    /// Waits until there is room for one more connection.
     async fn room(&mut self) {
         while self.open.len() >= self.limit {
             while self.tasks.try_join_next().is_some() {}
@@ -106,7 +108,7 @@ impl Connections {
         self.open.push((task, activity));
     }
 
-    /// Whether there was one.
+    /// Closes the connection that has been idle longest. Returns whether there was one.
     fn close_longest_idle(&mut self) -> bool {
         let idle =
             self.open.iter().enumerate().filter_map(|(index, (_, activity))| Some((activity.idle_since()?, index)));
@@ -117,7 +119,7 @@ impl Connections {
     }
 }
 
-/// What a connection is doing.
+/// The requests in progress of a connection, and the time of its last activity.
 struct Activity {
     requests: AtomicUsize,
     last: Mutex<Instant>,
@@ -140,24 +142,24 @@ impl Activity {
     }
 }
 
-/// A request under way, from its head to the last byte of its answer.
-struct UnderWay(Arc<Activity>);
+/// A request in progress, from its head to the last byte of its response.
+struct RequestInProgress(Arc<Activity>);
 
-impl UnderWay {
+impl RequestInProgress {
     fn on(activity: &Arc<Activity>) -> Self {
         activity.requests.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(activity))
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RequestInProgress {
     fn drop(&mut self) {
         self.0.touch();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until it ends.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -168,22 +170,22 @@ async fn connection(
 ) {
     let from = Peer { is_own: ClientSocket::of(&stream).is_some_and(ClientSocket::is_own) };
     let service = service_fn(|mut request: Request<Incoming>| {
-        let under_way = UnderWay::on(&activity);
+        let in_progress = RequestInProgress::on(&activity);
         request.extensions_mut().insert(from);
         let (parts, body) = request.into_parts();
-        let (body, unread) = lend(body, parts.version, &parts.headers);
+        let (body, unread) = observe(body, parts.version, &parts.headers);
         let answered = router.clone().oneshot(Request::from_parts(parts, body));
         async move {
             let answer: Response<Body> = answered.await.unwrap_or_else(|never| match never {});
             unread.drain(answer.status()).await;
-            Ok::<_, std::convert::Infallible>(answer.map(|body| Watched { body, _under_way: under_way }))
+            Ok::<_, std::convert::Infallible>(answer.map(|body| ResponseBody { body, _in_progress: in_progress }))
         }
     });
     let server = server(limits);
     let mut served = pin!(server.serve_connection(TokioIo::new(stream), service));
     let mut ending = false;
     loop {
-        // hyper's own time for heads begins when it knows the version of HTTP, which it may never know.
+        // hyper's timeout for heads starts when it has detected the version of HTTP, which may never happen.
         let deadline = match activity.idle_since() {
             _ if ending => Instant::now() + SECOND,
             Some(since) => since + limits.head + SECOND,
@@ -214,20 +216,20 @@ async fn connection(
 fn server(limits: Limits) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     let timer = TokioTimer::new();
-    // The head is in the buffer as a whole, so that its size is the head's limit.
+    // The whole head is in the buffer, so the size of the buffer limits the head.
     server.http1().timer(timer.clone()).header_read_timeout(limits.head).max_buf_size(limits.head_bytes);
     let head_bytes = u32::try_from(limits.head_bytes).unwrap_or(u32::MAX);
     server.http2().timer(timer).keep_alive_interval(limits.head).max_header_list_size(head_bytes);
     server
 }
 
-/// An answer's body, during which its connection is not idle.
-struct Watched {
+/// The body of a response. Its connection is not idle until it ends.
+struct ResponseBody {
     body: Body,
-    _under_way: UnderWay,
+    _in_progress: RequestInProgress,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 

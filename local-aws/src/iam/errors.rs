@@ -1,4 +1,4 @@
-//! The errors of IAM that several actions answer.
+//! The errors that several actions of IAM return.
 
 use crate::error::AwsError;
 

@@ -1,4 +1,4 @@
-//! An instance profile, as it is stored and as answers show it.
+//! An instance profile in its stored form and in responses.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct InstanceProfile {
     pub id: String,
     pub arn: String,
     pub created: Timestamp,
-    /// A profile holds one role at most.
+    /// The profile's role. A profile has at most one.
     pub role: Option<String>,
     pub tags: BTreeMap<String, String>,
 }

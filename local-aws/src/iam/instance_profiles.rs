@@ -1,4 +1,4 @@
-//! The operations on instance profiles, which deployment tools create beside a role. Nothing here runs on an instance.
+//! The operations on instance profiles, which deployment tools create together with roles. Nothing runs on an instance.
 
 use jiff::Timestamp;
 use serde::Deserialize;

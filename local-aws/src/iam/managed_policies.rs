@@ -12,7 +12,7 @@ use super::state::Iam;
 use crate::error::AwsError;
 use crate::operation::Xml;
 
-/// Policies of AWS that a stream's functions use: paths below [`MANAGED`]. Others are listed while a role uses them.
+/// AWS's policies for functions of a stream: paths below [`MANAGED`]. Others are listed while a role uses them.
 const LISTED: [&str; 13] = [
     "AdministratorAccess",
     "AmazonKinesisFullAccess",
@@ -29,7 +29,7 @@ const LISTED: [&str; 13] = [
     "service-role/AWSLambdaVPCAccessExecutionRole",
 ];
 
-/// A managed policy, and how many roles use it.
+/// A managed policy, and the number of roles that use it.
 struct Policy {
     arn: String,
     attachments: usize,
@@ -48,7 +48,7 @@ pub struct ListPolicies {
     page: PageInput,
 }
 
-/// The account has no policies of its own: the scope `Local` is empty.
+/// The account has no customer-managed policies, so the scope `Local` is empty.
 pub fn list_policies(iam: &Iam, input: ListPolicies) -> Result<Xml, AwsError> {
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
     let policies = managed_policies(iam);
@@ -66,7 +66,7 @@ pub fn list_policies(iam: &Iam, input: ListPolicies) -> Result<Xml, AwsError> {
     Ok(result)
 }
 
-/// An account has one alias at most, and this one has none.
+/// An account has at most one alias. This one has none.
 pub fn list_account_aliases(_: &Iam, input: PageInput) -> Result<Xml, AwsError> {
     let mut result = Xml::default();
     Page::<&str>::of([].into_iter(), &input, |alias| alias)?.write("AccountAliases", &mut result, |_, _| ());
@@ -105,13 +105,13 @@ impl Policy {
         xml.text("AttachmentCount", &self.attachments.to_string());
         xml.text("PermissionsBoundaryUsageCount", &self.boundaries.to_string());
         xml.text("IsAttachable", "true");
-        // When AWS created each is not known here.
+        // AWS's creation dates are not known here.
         xml.time("CreateDate", Timestamp::UNIX_EPOCH);
         xml.time("UpdateDate", Timestamp::UNIX_EPOCH);
     }
 }
 
-/// The same for the same policy, in the form of AWS's: not AWS's own.
+/// A stable ID in the form of AWS's, but not AWS's own.
 fn policy_id(arn: &str) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let digest = Sha256::digest(arn.as_bytes());

@@ -1,4 +1,4 @@
-//! The actions of IAM that the endpoint answers, one line each.
+//! The supported actions of IAM, one line each.
 
 use std::sync::LazyLock;
 

@@ -22,8 +22,8 @@ pub(super) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// One page of items that are sorted by `name`. A marker is the name of the last item of the page before, in hexadecimal
-    /// digits so that it is not mistaken for a name.
+    /// Selects one page of items that are sorted by `name`. A marker is the name of the last item of the previous page in
+    /// hexadecimal digits, so that it cannot be mistaken for a name.
     pub(super) fn of(
         items: impl Iterator<Item = T>,
         input: &PageInput,
@@ -37,7 +37,7 @@ impl<T> Page<T> {
         Ok(Self { items: page, marker })
     }
 
-    /// Writes the page as the list `list`, and whether there is more.
+    /// Writes the page as the list `list`, and whether there are more items.
     pub(super) fn write(self, list: &str, xml: &mut Xml, write: impl Fn(&mut Xml, T)) {
         xml.list(list, self.items, write);
         xml.text("IsTruncated", if self.marker.is_some() { "true" } else { "false" });

@@ -10,7 +10,7 @@ use super::state::{Iam, find_role};
 use crate::error::AwsError;
 use crate::operation::Xml;
 
-/// The ARNs of AWS's own managed policies. None are stored: every well-formed name is accepted.
+/// The prefix of the ARNs of AWS's own managed policies. None are stored. Every well-formed name is accepted.
 pub const MANAGED: &str = "arn:aws:iam::aws:policy/";
 
 /// The input of AttachRolePolicy and DetachRolePolicy.
@@ -117,8 +117,7 @@ pub fn delete_role_policy(iam: &Iam, input: InlinePolicyOfRole) -> Result<(), Aw
     })
 }
 
-/// # Errors
-/// `NoSuchEntity` if the ARN is not that of a managed policy of AWS.
+/// # Errors `NoSuchEntity` if the ARN does not name a managed policy of AWS.
 pub fn must_be_attachable(arn: &str) -> Result<(), AwsError> {
     let text = || format!("Policy {arn} does not exist or is not attachable.");
     is_managed(arn).then_some(()).ok_or_else(|| no_such_entity(text()))

@@ -1,10 +1,10 @@
-//! Policy documents: whether one is well-formed, and whom a trust policy lets in.
+//! Policy documents: their validity, and the principals that a trust policy allows.
 
 use serde_json::Value;
 
 use crate::error::AwsError;
 
-/// Refuses a trust policy that IAM would not take.
+/// Rejects a trust policy that IAM does not accept.
 pub(super) fn check_trust_policy(document: &str) -> Result<(), AwsError> {
     let policy = parse(document, "This policy contains invalid Json")?;
     for statement in statements(&policy)? {
@@ -22,7 +22,7 @@ pub(super) fn check_trust_policy(document: &str) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Refuses a permissions policy that IAM would not take.
+/// Rejects a permissions policy that IAM does not accept.
 pub(super) fn check_permissions_policy(document: &str) -> Result<(), AwsError> {
     let policy = parse(document, "Syntax errors in policy.")?;
     for statement in statements(&policy)? {
@@ -40,8 +40,8 @@ pub(super) fn check_permissions_policy(document: &str) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Whether a trust policy lets the service assume the role: some statement allows it and none denies it. Conditions are
-/// not looked at.
+/// Whether a trust policy allows the service to assume the role: a statement allows it and none denies it. Conditions
+/// are ignored.
 pub(super) fn lets_assume(document: &str, service: &str) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(document) else { return false };
     let about = |effect: &str| {
@@ -91,7 +91,7 @@ fn has_any(statement: &Value, fields: &[&str]) -> bool {
     fields.iter().any(|field| statement.get(field).is_some())
 }
 
-/// What a document may write once or as a list.
+/// The values of a member that is a single value or a list.
 fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     let many = value.and_then(Value::as_array);
     let one = if many.is_some() { None } else { value };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn lambda_may_assume_what_names_it() {
+    fn lambda_can_assume_a_role_whose_trust_policy_names_it() {
         let lambda = || json!({"Service": "lambda.amazonaws.com"});
         let cases = [
             (json!(trust("Allow", json!("sts:AssumeRole"), lambda())), true),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_documents_are_refused_with_what_is_wrong() {
+    fn malformed_documents_are_rejected_with_the_reason() {
         let text = |document: Value| check_trust_policy(&document.to_string()).unwrap_err().message;
         assert_eq!(check_trust_policy("{").unwrap_err().message, "This policy contains invalid Json");
         assert_eq!(text(json!({"Version": "2012-10-17"})), "Missing required field Statement");

@@ -1,4 +1,4 @@
-//! A role, as it is stored and as answers show it.
+//! A role in its stored form and in responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,18 +22,18 @@ pub struct Role {
     pub created: Timestamp,
     pub trust_policy: String,
     pub description: Option<String>,
-    /// Seconds.
+    /// In seconds.
     pub max_session_duration: u32,
     pub permissions_boundary: Option<String>,
     pub tags: BTreeMap<String, String>,
-    /// ARNs of managed policies.
+    /// The ARNs of managed policies.
     pub attached: BTreeSet<String>,
     /// Inline policies by name.
     pub inline: BTreeMap<String, String>,
 }
 
 impl Role {
-    /// Writes the members that every answer has.
+    /// Writes the members that every response has.
     pub fn write(&self, xml: &mut Xml) {
         xml.text("Path", &self.path);
         xml.text("RoleName", &self.name);
@@ -53,7 +53,7 @@ impl Role {
         }
     }
 
-    /// Writes the members of a single role's answer.
+    /// Writes the members of a response about a single role.
     pub fn write_with_tags(&self, xml: &mut Xml) {
         self.write(xml);
         if !self.tags.is_empty() {
@@ -62,12 +62,12 @@ impl Role {
     }
 }
 
-/// A policy document as answers contain it.
+/// Encodes a policy document as responses contain it.
 pub fn encode_document(document: &str) -> String {
     utf8_percent_encode(document, DOCUMENT).to_string()
 }
 
-/// `prefix` and 17 letters and digits, as in IAM's unique identifiers.
+/// Generates an identifier: `prefix` and 17 letters and digits, as in IAM's unique identifiers.
 pub fn unique_id(prefix: &str) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let mut random = Uuid::new_v4().as_u128();

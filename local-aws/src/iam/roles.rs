@@ -51,7 +51,7 @@ pub fn create_role(iam: &Iam, input: CreateRole) -> Result<Xml, AwsError> {
         inline: BTreeMap::new(),
     };
 
-    // Names are unique whatever their case: "Names are not distinguished by case".
+    // Names are unique regardless of case: "Names are not distinguished by case".
     let mut roles = iam.roles();
     if roles.values().any(|existing| existing.name.eq_ignore_ascii_case(&role.name)) {
         let text = format!("Role with name {} already exists.", role.name);
@@ -65,10 +65,10 @@ pub fn create_role(iam: &Iam, input: CreateRole) -> Result<Xml, AwsError> {
 }
 
 impl Iam {
-    /// Creates a role that Lambda can assume, unless there is one of this name.
+    /// Creates a role that Lambda can assume, unless a role of this name exists.
     ///
     /// # Errors
-    /// Roles cannot have this name.
+    /// The name is invalid for a role.
     pub fn ensure_lambda_role(&self, name: &str) -> Result<(), AwsError> {
         const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
         crate::validation::IAM.check("roleNameType", "roleName", &name.into())?;
@@ -114,7 +114,7 @@ pub struct ListRoles {
     page: PageInput,
 }
 
-/// Roles come without their tags ("The following attributes are not returned").
+/// Roles are listed without their tags ("The following attributes are not returned").
 pub fn list_roles(iam: &Iam, input: ListRoles) -> Result<Xml, AwsError> {
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
     let roles = iam.roles();
@@ -133,7 +133,7 @@ pub struct UpdateRole {
     max_session_duration: Option<u32>,
 }
 
-/// Changes the members that the request has.
+/// Changes the members that the request contains.
 pub fn update_role(iam: &Iam, input: UpdateRole) -> Result<Xml, AwsError> {
     iam.change_role(&input.role_name, |role| {
         role.description = input.description.or(role.description.take());

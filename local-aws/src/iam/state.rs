@@ -1,4 +1,4 @@
-//! The roles and instance profiles of an account. IAM is the same in every region, so the region is in no name or ARN.
+//! The roles and instance profiles of an account. IAM is the same in every region, so no name or ARN contains a region.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ impl Iam {
         })
     }
 
-    /// The account that the roles are in.
+    /// The account of the roles.
     pub fn account_id(&self) -> &str {
         &self.account_id
     }
@@ -52,7 +52,7 @@ impl Iam {
         self.roles().values().find(|role| role.arn == arn).map(|role| role.id.clone())
     }
 
-    /// Whether there is a role with this ARN.
+    /// Whether a role with this ARN exists.
     pub fn role_exists(&self, arn: &str) -> bool {
         self.roles().values().any(|role| role.arn == arn)
     }
@@ -64,7 +64,8 @@ impl Iam {
         role.is_some_and(|role| policy_document::lets_assume(&role.trust_policy, "lambda.amazonaws.com"))
     }
 
-    // No function panics halfway through a change, so the roles are whole even if a panic poisoned their lock.
+    // No function panics between two changes that belong together, so the roles are consistent even if a panic poisoned
+    // their lock.
     pub(super) fn roles(&self) -> MutexGuard<'_, Roles> {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,7 +77,7 @@ impl Iam {
     /// Changes a role and stores it.
     ///
     /// # Errors
-    /// There is no such role, or `change` fails, and nothing is stored.
+    /// The role does not exist, or `change` fails. Then nothing is stored.
     pub(super) fn change_role(
         &self,
         name: &str,
@@ -105,7 +106,7 @@ impl Iam {
         Ok(())
     }
 
-    /// Stores a role. The caller holds the roles' lock, so that changes are stored in their order.
+    /// Stores a role. The caller holds the lock of the roles, so changes are stored in their order.
     pub(super) fn store_role(&self, role: &Role) {
         let mut batch = self.store.batch();
         batch.put_json(Keyspace::Roles, &role.name, role);

@@ -19,10 +19,10 @@ pub struct Tag {
     value: String,
 }
 
-/// The tags of a request.
+/// Validates the tags of a request.
 ///
 /// # Errors
-/// `InvalidInput` for a key that is given twice or is AWS's own.
+/// `InvalidInput` for a duplicate key or one that is reserved for AWS.
 pub fn checked(given: Vec<Tag>) -> Result<BTreeMap<String, String>, AwsError> {
     let invalid = |text| Err(AwsError::bad_request("InvalidInput", text));
     let mut tags = BTreeMap::new();
@@ -39,10 +39,10 @@ pub fn checked(given: Vec<Tag>) -> Result<BTreeMap<String, String>, AwsError> {
     Ok(tags)
 }
 
-/// Adds tags. Keys are not distinguished by case: the new one replaces the other.
+/// Adds tags. Keys are not distinguished by case, so a new tag replaces one whose key differs only in case.
 ///
 /// # Errors
-/// `LimitExceeded`, and nothing is changed.
+/// `LimitExceeded`. Then nothing is changed.
 pub fn add(tags: &mut BTreeMap<String, String>, new: BTreeMap<String, String>) -> Result<(), AwsError> {
     let is_replaced = |key: &String| new.keys().any(|other| other.to_lowercase() == key.to_lowercase());
     let mut merged: BTreeMap<_, _> =
@@ -62,7 +62,7 @@ pub fn remove(tags: &mut BTreeMap<String, String>, keys: &[String]) {
     tags.retain(|key, _| !keys.contains(&key.to_lowercase()));
 }
 
-/// The page of tags that a request asks for.
+/// Writes the page of tags that a request asks for.
 pub fn list(tags: &BTreeMap<String, String>, page: &PageInput) -> Result<Xml, AwsError> {
     let mut result = Xml::default();
     Page::of(tags.iter(), page, |(key, _)| key)?.write("Tags", &mut result, write_tag);

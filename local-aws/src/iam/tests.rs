@@ -1,4 +1,4 @@
-//! The actions as a client sees them: parameters in, XML out.
+//! Tests of the actions: parameters in, XML out.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn ok(iam: &Iam, action: &str, parameters: &[(&str, &str)]) -> String {
     }
 }
 
-/// Status, code and text of a refusal.
+/// The status, code and message of an expected error.
 fn refused(iam: &Iam, action: &str, parameters: &[(&str, &str)]) -> (u16, String, String) {
     match call(iam, action, parameters) {
         Ok(body) => panic!("{action} answered {body}"),
@@ -31,7 +31,7 @@ fn refused(iam: &Iam, action: &str, parameters: &[(&str, &str)]) -> (u16, String
     }
 }
 
-/// The texts of every element of this name, in order.
+/// The texts of all elements with this name, in order.
 fn texts<'a>(body: &'a str, element: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     body.split(&open).skip(1).map(|rest| rest.split(&close).next().unwrap()).collect()
@@ -44,7 +44,7 @@ fn with_role(name: &str) -> Iam {
 }
 
 #[test]
-fn a_role_is_made_and_found_again() {
+fn a_created_role_is_found() {
     let iam = Iam::open("000000000000", Store::default()).unwrap();
     let created = ok(
         &iam,
@@ -80,7 +80,7 @@ fn a_role_is_made_and_found_again() {
 }
 
 #[test]
-fn roles_are_refused_in_the_words_of_aws() {
+fn invalid_roles_get_awss_messages() {
     let iam = with_role("r");
     let create = |name: &str, document: &str| {
         refused(&iam, "CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", document)])
@@ -195,7 +195,7 @@ fn tag_keys_are_not_distinguished_by_case_and_50_fit() {
     for number in 0..50 {
         call_query(&iam, "TagRole", &tag(&format!("key{number}")).into(), None).unwrap();
     }
-    // It replaces the one of the other case, so that there is room.
+    // It replaces the tag whose key differs in case, so the limit is not exceeded.
     call_query(&iam, "TagRole", &tag("KEY7").into(), None).unwrap();
     let error = call_query(&iam, "TagRole", &tag("another").into(), None).unwrap_err();
     assert_eq!((error.status, error.code.as_ref()), (409, "LimitExceeded"));
@@ -220,7 +220,7 @@ fn a_role_is_changed_member_by_member() {
     let role = ("RoleName", "r");
     let updated = ok(&iam, "UpdateRole", &[role, ("Description", "d"), ("MaxSessionDuration", "7200")]);
     assert!(updated.contains("<UpdateRoleResult></UpdateRoleResult>"), "{updated}");
-    // A member that is not named stays.
+    // Members that the request does not contain are unchanged.
     ok(&iam, "UpdateRole", &[role, ("MaxSessionDuration", "3600")]);
     let described = ok(&iam, "UpdateRoleDescription", &[role, ("Description", "e")]);
     assert_eq!((texts(&described, "Description"), texts(&described, "MaxSessionDuration")), (vec!["e"], vec!["3600"]));
@@ -240,7 +240,7 @@ fn a_role_is_changed_member_by_member() {
 }
 
 #[test]
-fn an_instance_profile_holds_one_role_and_keeps_it_from_being_deleted() {
+fn an_instance_profile_has_one_role_and_protects_it_from_deletion() {
     let dir = tempfile::tempdir().unwrap();
     let open = || Iam::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
     let iam = open();
@@ -277,7 +277,7 @@ fn an_instance_profile_holds_one_role_and_keeps_it_from_being_deleted() {
 }
 
 #[test]
-fn an_instance_profiles_tags_are_those_of_roles() {
+fn tags_of_instance_profiles_work_like_those_of_roles() {
     let iam = with_role("r");
     let profile = ("InstanceProfileName", "p");
     let tag = |key, value| [profile, ("Tags.member.1.Key", key), ("Tags.member.1.Value", value)];
@@ -320,7 +320,7 @@ fn policies_are_listed_with_their_use() {
 }
 
 #[test]
-fn lists_come_in_pages() {
+fn lists_are_paginated() {
     let iam = Iam::open("000000000000", Store::default()).unwrap();
     for name in ["a", "b", "c"] {
         ok(
@@ -346,7 +346,7 @@ fn unknown_actions_are_named() {
 }
 
 #[test]
-fn roles_are_there_when_the_folder_is_opened_again_as_they_were_left() {
+fn a_restart_restores_roles() {
     let dir = tempfile::tempdir().unwrap();
     let open = || Iam::open("000000000000", Store::open(Some(dir.path())).unwrap()).unwrap();
     let whole = |iam: &Iam| {

@@ -13,10 +13,10 @@ use crate::store::Keyspace;
 /// The most open shards of all streams.
 pub const SHARD_LIMIT: usize = 100_000;
 
-/// On-demand streams an account may have (Kinesis API, DescribeLimits).
+/// The most on-demand streams of an account (Kinesis API, DescribeLimits).
 const ON_DEMAND_STREAMS: u32 = 50;
 
-/// The settings of the account, as requests and answers have them.
+/// The settings of the account, in the form of requests and responses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AccountSettings {
@@ -64,14 +64,13 @@ pub fn update_account_settings(kinesis: &Kinesis, settings: AccountSettings) -> 
 }
 
 impl Kinesis {
-    /// The open shards of all streams, those included that changes under way will add. To be called with
-    /// `Shared::shard_limit` held, and no lock that comes after it.
+    /// Counts the open shards of all streams, including those that pending changes will add. The caller must hold
+    /// `Shared::shard_limit` and none of the locks that come after it.
     pub(super) fn reserved_shards(&self) -> usize {
         self.streams().iter().map(|stream| stream.state().reserved_shards()).sum()
     }
 
-    /// # Errors
-    /// LimitExceededException if the account may not have so many shards more than those that are reserved.
+    /// # Errors LimitExceededException if the account may not have this many shards in addition to the reserved ones.
     pub(super) fn check_shard_limit(&self, reserved: usize, additional: usize) -> Result<(), AwsError> {
         if reserved + additional <= SHARD_LIMIT {
             return Ok(());

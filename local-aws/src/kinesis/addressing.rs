@@ -1,4 +1,5 @@
-//! What requests are about: streams by name or ARN, consumers by ARN, shards by ID or number, sequence numbers.
+//! The resources that requests name: streams by name or ARN, consumers by ARN, shards by ID or number, sequence
+//! numbers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,24 +22,24 @@ pub struct StreamAddress {
     pub stream_arn: Option<String>,
 }
 
-/// A stream or a consumer: both have tags and a policy.
+/// A stream or a consumer. Both have tags and a policy.
 pub struct Resource {
     pub stream: Arc<Stream>,
-    /// Its name, if the resource is a consumer of the stream.
+    /// The consumer's name, if the resource is a consumer.
     pub consumer: Option<String>,
     pub arn: String,
 }
 
 impl Kinesis {
-    /// The name of the stream that a request is for.
+    /// The name of the stream that a request names. The stream need not exist.
     ///
     /// # Errors
-    /// The request names no stream or two, or one of another account or region. The stream need not exist.
+    /// The request names no stream or two different ones, or one of another account or region.
     pub(super) fn name_of(&self, address: StreamAddress) -> Result<String, AwsError> {
         let StreamAddress { stream_name, stream_arn } = address;
         let in_arn = stream_arn.as_deref().map(|arn| self.name_in(arn)).transpose()?;
         match (stream_name, in_arn) {
-            // Unverified: AWS's text is not recorded.
+            // Unverified: AWS's message is not recorded.
             (Some(name), Some(other)) if name != other => {
                 Err(invalid(format!("StreamName {name} and StreamARN {} are of two streams.", self.stream_arn(other))))
             }
@@ -48,7 +49,7 @@ impl Kinesis {
         }
     }
 
-    /// The stream that a request is for, whatever its status.
+    /// The stream that a request names, in any status.
     pub(super) fn addressed(&self, address: StreamAddress) -> Result<Arc<Stream>, AwsError> {
         self.existing(&self.name_of(address)?)
     }
@@ -72,7 +73,7 @@ impl Kinesis {
     /// ResourceNotFoundException if it does not exist, or belongs to another account or region.
     pub(super) fn resource(&self, arn: String) -> Result<Resource, AwsError> {
         if stream_name(&arn).is_none() {
-            // Unverified: AWS's text. Channels and queues do not exist here.
+            // Unverified: AWS's message. Channels and queues do not exist here.
             return Err(not_found(format!("Resource {arn} not found.")));
         }
         if arn.contains("/consumer/") {
@@ -90,17 +91,17 @@ impl Kinesis {
         Some((stream, consumer))
     }
 
-    /// The ID of a shard that a request names: by its ID, by its number, or by any text with a hyphen and its number
-    /// (recorded). The shard need not exist.
+    /// The ID of the shard that a request names by its ID, by its number, or by any text that ends with a hyphen and its
+    /// number (recorded). The shard need not exist.
     ///
     /// # Errors
-    /// ResourceNotFoundException if the text contains no number of a shard.
+    /// ResourceNotFoundException if the text does not contain the number of a shard.
     pub(super) fn shard_id(&self, shard: &str, stream_name: &str) -> Result<String, AwsError> {
         shard_index(shard).map(shard_id).ok_or_else(|| self.no_such_shard(shard, stream_name))
     }
 
-    /// The error of SplitShard and MergeShards for a shard that does not exist, and of every operation for a text that is not a
-    /// shard's.
+    /// The error of SplitShard and MergeShards for a shard that does not exist, and of every operation for a text that does
+    /// not name a shard.
     pub(super) fn no_such_shard(&self, shard: &str, stream_name: &str) -> AwsError {
         let account = &self.shared.account_id;
         not_found(format!("Could not find shard {shard} in stream {stream_name} under account {account}."))
@@ -108,7 +109,7 @@ impl Kinesis {
 }
 
 impl Resource {
-    /// How messages name the resource.
+    /// The resource's name in messages.
     pub fn owner(&self, account: &str) -> String {
         match self.consumer {
             None => format!("stream {} under account {account}", self.stream.name),
@@ -116,10 +117,10 @@ impl Resource {
         }
     }
 
-    /// Changes the consumer, or with none the stream's configuration, and stores it.
+    /// Changes and stores the consumer or, if the resource is a stream, the stream's configuration.
     ///
     /// # Errors
-    /// Those of `change`, and that the consumer was deregistered meanwhile.
+    /// The errors of `change`, and an error if the consumer was deregistered meanwhile.
     pub fn update(&self, change: impl FnOnce(ResourceSettings<'_>) -> Result<(), AwsError>) -> Result<(), AwsError> {
         self.stream.update(|state| change(self.settings(state)?))
     }
@@ -150,18 +151,18 @@ impl Resource {
     }
 }
 
-/// What streams and consumers have in common.
+/// The settings that streams and consumers have in common.
 pub struct ResourceSettings<'a> {
     pub tags: &'a mut BTreeMap<String, String>,
     pub policy: &'a mut Option<String>,
 }
 
-/// `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME` → `NAME`, also in a consumer's ARN.
+/// The stream's name in `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME`, which may be the start of a consumer's ARN.
 pub(super) fn stream_name(arn: &str) -> Option<&str> {
     arn.split_once(":stream/").map(|(_, name)| name.split('/').next().unwrap_or(name))
 }
 
-/// `what`: the consumer's ARN, or its name and its stream's.
+/// The error for a missing consumer. `what` is its ARN, or its name and its stream's.
 pub(super) fn no_consumer(what: &str) -> AwsError {
     not_found(format!("Consumer {what} not found."))
 }
@@ -172,7 +173,7 @@ fn shard_index(shard: &str) -> Option<u32> {
     number.parse().ok().filter(|index| is_number && i32::try_from(*index).is_ok())
 }
 
-/// The parts of a sequence number that some shard could have given by now, in epoch milliseconds.
+/// The parts of a sequence number that some shard could have issued by `now`, in epoch milliseconds.
 pub(super) fn possible_number(number: &str, now: u64) -> Option<SequenceParts> {
     let parts = number.parse::<SequenceNumber>().ok()?.parts()?;
     let is_possible = i64::try_from(parts.counter).is_ok() && i32::try_from(parts.shard_index).is_ok();

@@ -13,7 +13,7 @@ use super::tags::{Tags, check_tags};
 use super::{Kinesis, invalid, now, page_token};
 use crate::error::AwsError;
 
-/// Consumers of an answer without a limit (Kinesis API, ListStreamConsumers).
+/// The most consumers of a page without a limit (Kinesis API, ListStreamConsumers).
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -137,7 +137,7 @@ impl Kinesis {
         }
     }
 
-    /// Finishes the registration or deregistration of a consumer after a while, or now if there is no delay.
+    /// Completes the registration or deregistration of a consumer after a delay, or now if there is none.
     fn schedule_consumer(&self, stream: &Arc<Stream>, name: String) {
         let transition = self.transition();
         if transition.is_zero() {
@@ -152,7 +152,7 @@ impl Kinesis {
         });
     }
 
-    /// Finishes the registration or deregistration of a consumer.
+    /// Completes the registration or deregistration of a consumer.
     pub(super) fn finish_consumer(&self, stream: &Stream, name: &str) {
         let finished = stream.update(|state| {
             match state.consumers.get_mut(name) {

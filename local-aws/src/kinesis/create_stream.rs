@@ -10,7 +10,7 @@ use super::tags::{Tags, check_tags};
 use super::{Kinesis, invalid, now};
 use crate::error::AwsError;
 
-/// Shards of a new on-demand stream.
+/// The number of shards of a new on-demand stream.
 /// <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>
 pub const ON_DEMAND_SHARDS: u32 = 4;
 
@@ -50,7 +50,7 @@ fn mode_and_shards(request: &CreateStream) -> Result<(Mode, u32), AwsError> {
     match (mode, request.shard_count) {
         // Recorded: a stream created without a mode and without a count is on demand.
         (Some(Mode::OnDemand) | None, None) => Ok((Mode::OnDemand, ON_DEMAND_SHARDS)),
-        // Unverified: AWS's texts.
+        // Unverified: AWS's messages.
         (Some(Mode::OnDemand), Some(_)) => {
             Err(invalid("ShardCount must not be provided for a stream in ON_DEMAND mode."))
         }
@@ -62,7 +62,7 @@ fn mode_and_shards(request: &CreateStream) -> Result<(Mode, u32), AwsError> {
 }
 
 impl Kinesis {
-    /// Creates a stream, whose shards come with the change of the number that is returned.
+    /// Creates a stream. Its shards are created by the change whose number is returned.
     fn create(&self, name: &str, configuration: Configuration, shards: u32) -> Result<(Arc<Stream>, u64), AwsError> {
         let _limit = self.shared.shard_limit.lock().unwrap_or_else(PoisonError::into_inner);
         if self.find(name).is_some() {

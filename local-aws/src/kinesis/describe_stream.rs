@@ -12,10 +12,10 @@ use super::stream::{Mode, Stream, StreamState};
 use super::stream_mode::Strategy;
 use crate::error::AwsError;
 
-/// Shards of an answer without a limit (Kinesis API, DescribeStream).
+/// The most shards of a page without a limit (Kinesis API, DescribeStream).
 const PAGE: usize = 100;
 
-/// The counter in a closed shard's last sequence number: no record has one that is higher.
+/// The counter in the last sequence number of a closed shard. No record has a higher one.
 const LAST_COUNTER: u64 = i64::MAX as u64;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ pub struct DescribeStream {
     exclusive_start_shard_id: String,
 }
 
-/// A shard as answers describe it.
+/// A shard's description in responses.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShardAnswer {
@@ -103,7 +103,7 @@ fn common(stream: &Stream, state: &StreamState) -> Map<String, Value> {
     members
 }
 
-/// The members that ListStreams returns, too.
+/// The members that ListStreams returns too.
 pub fn summary(stream: &Stream, state: &StreamState) -> Map<String, Value> {
     let members = [
         ("StreamName", stream.name.as_str().into()),

@@ -1,4 +1,4 @@
-//! `DryRun`: a request is checked like any other, and nothing is written or read.
+//! `DryRun`: a request is validated like any other, but nothing is written or read.
 //! <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html>
 
 use std::collections::HashMap;
@@ -7,18 +7,18 @@ use std::sync::{Mutex, PoisonError};
 use super::{Kinesis, THROUGHPUT_EXCEEDED, now};
 use crate::error::AwsError;
 
-/// With limits: how soon a stream does not accept another dry run.
-const AGAIN_MS: u64 = 1000;
+/// With limits, the shortest time between two dry runs on a stream.
+const MIN_INTERVAL_MS: u64 = 1000;
 
-/// When each stream was last tried, in epoch milliseconds.
+/// The time of each stream's last dry run, in epoch milliseconds.
 #[derive(Default)]
 pub(super) struct DryRuns(Mutex<HashMap<String, u64>>);
 
 impl DryRuns {
-    /// Whether a stream accepts a dry run now, which then counts.
+    /// Counts a dry run on a stream. Returns whether it is allowed now.
     fn accept(&self, stream: &str, now: u64) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.retain(|_, last| now < *last + AGAIN_MS);
+        last.retain(|_, last| now < *last + MIN_INTERVAL_MS);
         let is_accepted = !last.contains_key(stream);
         if is_accepted {
             last.insert(stream.to_owned(), now);
@@ -28,13 +28,14 @@ impl DryRuns {
 }
 
 impl Kinesis {
-    /// The answer to a dry run of a request that would have succeeded. With limits, a stream accepts one dry run a second.
+    /// The response to a dry run of a request that would have succeeded. With limits, a stream accepts one dry run per
+    /// second.
     pub(super) fn dry_run(&self, stream: &str, operation: &str) -> AwsError {
         if !self.shared.has_limits || self.shared.dry_runs.accept(stream, now()) {
             let message = "The request was rejected because the DryRun parameter was specified.";
             return AwsError::bad_request("DryRunOperationException", message);
         }
-        // Unverified: AWS's error and text. SubscribeToShard does not have the error of the others.
+        // Unverified: AWS's error and message. SubscribeToShard does not have the error of the other operations.
         let code = if operation == "SubscribeToShard" { "LimitExceededException" } else { THROUGHPUT_EXCEEDED };
         let account = &self.shared.account_id;
         AwsError::bad_request(code, format!("Rate exceeded for dry runs on stream {stream} under account {account}."))

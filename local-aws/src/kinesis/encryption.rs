@@ -1,4 +1,4 @@
-//! StartStreamEncryption and StopStreamEncryption. Encryption is a label: data is stored as it is.
+//! StartStreamEncryption and StopStreamEncryption. Encryption is only a label. Data is stored unencrypted.
 
 use serde::Deserialize;
 
@@ -36,7 +36,7 @@ pub fn stop_stream_encryption(kinesis: &Kinesis, request: StreamEncryption) -> R
     })
 }
 
-// Unverified: AWS's text.
+// Unverified: AWS's message.
 fn must_be_kms(encryption_type: &str) -> Result<(), AwsError> {
     if encryption_type == "KMS" { Ok(()) } else { Err(invalid("EncryptionType must be KMS.")) }
 }

@@ -44,7 +44,7 @@ pub(super) struct GetRecords {
     dry_run: bool,
 }
 
-/// How a position in a shard is named.
+/// The type of a position in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum PositionType {
@@ -55,7 +55,7 @@ pub(super) enum PositionType {
     AtTimestamp,
 }
 
-/// Where to begin reading a shard.
+/// The position at which reading a shard starts.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Position {
@@ -71,7 +71,7 @@ pub(super) struct IteratorAnswer {
     shard_iterator: String,
 }
 
-/// The members of an answer besides its records.
+/// The members of a response other than its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct PageAnswer {
@@ -82,7 +82,7 @@ struct PageAnswer {
     child_shards: Option<Vec<ChildShard>>,
 }
 
-/// A shard that begins where another ends.
+/// A shard that begins where its parents end.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ChildShard {
@@ -105,7 +105,7 @@ impl Kinesis {
             created: now(),
             incarnation: stream.incarnation,
             shard_index: shard.sequence.index,
-            next: self.begin_at(&stream, &shard, &position).await?,
+            next: self.start_counter(&stream, &shard, &position).await?,
             stream_name: name,
         };
         if dry_run {
@@ -124,7 +124,7 @@ impl Kinesis {
         let iterator = ShardIterator::decode(&shard_iterator).filter(|iterator| iterator.created <= now);
         let iterator = iterator.ok_or_else(|| invalid("Invalid ShardIterator."))?;
         check_age(iterator.created, now)?;
-        // Of two streams it is refused.
+        // A request that names two different streams is rejected.
         self.name_of(StreamAddress { stream_name: Some(iterator.stream_name.clone()), stream_arn })?;
         let shard_id = shard_id(iterator.shard_index);
         let missing = || self.no_shard(&shard_id, &iterator.stream_name);
@@ -143,11 +143,11 @@ impl Kinesis {
             bytes: limits::GET_RECORDS_BYTES,
             cutoff: stream.state().configuration.cutoff(now),
         };
-        let read = shard.read_beside(span).await?;
+        let read = shard.read_on_blocking_thread(span).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &iterator.stream_name, items.len(), data_bytes(&items));
         if self.shared.has_limits {
-            shard.limits().gave(read_bytes(&items));
+            shard.limits().count_read_bytes(read_bytes(&items));
         }
         let next = read.next(&items);
         let is_end = read.is_at_end(next);
@@ -159,8 +159,8 @@ impl Kinesis {
         Ok(encoding.answer_with(records::body(encoding, &items, shard.sequence, &page)?))
     }
 
-    /// The counter of the first record to read from a position on.
-    pub(super) async fn begin_at(
+    /// The counter of the first record at or after a position.
+    pub(super) async fn start_counter(
         &self,
         stream: &Stream,
         shard: &Arc<Shard>,
@@ -189,7 +189,7 @@ impl Kinesis {
         }
     }
 
-    /// The counter in a sequence number that a client gives as this shard's.
+    /// The counter in a sequence number that a client declares as this shard's.
     fn counter(&self, stream: &Stream, shard: &Shard, number: &str) -> Result<u64, AwsError> {
         if let Some(counter) = shard.sequence.counter(number) {
             return Ok(counter);
@@ -249,7 +249,7 @@ fn check_age(created: u64, now: u64) -> Result<(), AwsError> {
     ))
 }
 
-/// How long ago the last record that was read arrived, in milliseconds; 0 at the shard's tip.
+/// The age of the last record that was read, in milliseconds, or 0 at the tip of the shard.
 pub(super) fn millis_behind(items: &[Item], is_at_tip: bool, now: u64) -> u64 {
     match items.last() {
         Some(last) if !is_at_tip => now.saturating_sub(last.arrival).max(1),

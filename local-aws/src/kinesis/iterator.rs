@@ -1,11 +1,11 @@
-//! Shard iterators: a position in a shard, and when the iterator was created. Clients see a text without meaning.
+//! Shard iterators: a position in a shard, and the time when the iterator was created. They are opaque to clients.
 
 /// A position in a shard, valid for five minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardIterator {
     /// Epoch milliseconds.
     pub created: u64,
-    /// The stream's, so that no iterator reads a stream that was created later under the name.
+    /// The incarnation of the stream, so that the iterator cannot read a later stream with the same name.
     pub incarnation: u64,
     pub shard_index: u32,
     /// The counter of the next record to read.
@@ -26,8 +26,8 @@ impl ShardIterator {
         base64_simd::STANDARD.encode_to_string(bytes)
     }
 
-    /// Reads an iterator, which may stand in double quotes (recorded: AWS accepts what `aws --query` prints). Returns `None` for
-    /// any other text.
+    /// Decodes an iterator, which may be enclosed in double quotes (recorded: AWS accepts the output of `aws --query`).
+    /// Returns `None` for any other text.
     pub fn decode(text: &str) -> Option<Self> {
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let bytes = base64_simd::STANDARD.decode_to_vec(text).ok()?;
@@ -54,10 +54,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(created: u64, incarnation: u64, shard_index: u32, next: u64, stream_name in "[a-z]{1,128}") {
+        fn an_encoded_iterator_decodes_to_itself(created: u64, incarnation: u64, shard_index: u32, next: u64, stream_name in "[a-z]{1,128}") {
             let iterator = ShardIterator { created, incarnation, shard_index, next, stream_name };
             let text = iterator.encode();
-            // The API takes iterators of up to 512 characters.
+            // The API accepts iterators of up to 512 characters.
             prop_assert!(text.len() <= 512);
             let quoted = format!("\"{text}\"");
             prop_assert_eq!(ShardIterator::decode(&quoted), Some(iterator.clone()));
@@ -65,7 +65,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_one_or_not(text: String, bytes: Vec<u8>) {
+        fn decoding_any_text_does_not_panic(text: String, bytes: Vec<u8>) {
             ShardIterator::decode(&text);
             ShardIterator::decode(&base64_simd::STANDARD.encode_to_string(bytes));
         }

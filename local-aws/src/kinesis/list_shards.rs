@@ -11,7 +11,7 @@ use super::stream::StreamState;
 use super::{Kinesis, invalid, now, page_token};
 use crate::error::AwsError;
 
-/// Shards of an answer without a limit (Kinesis API, ListShards).
+/// The most shards of a page without a limit (Kinesis API, ListShards).
 const PAGE: usize = 1000;
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ pub struct ListShardsAnswer {
     next_token: Option<String>,
 }
 
-/// Where a listing continues. It contains the stream, because a request with a token names none.
+/// The position where a listing continues. It contains the stream, because a request with a token does not name it.
 #[derive(Serialize, Deserialize)]
 struct Page {
     stream: String,
@@ -79,12 +79,12 @@ pub fn list_shards(kinesis: &Kinesis, request: ListShards) -> Result<ListShardsA
 }
 
 impl Kinesis {
-    /// What a request asks for: where a token leads to, or what it names itself, never both.
+    /// The requested page: the token's position or the one that the request names, never both.
     fn page(&self, request: ListShards) -> Result<Page, AwsError> {
         let ListShards { stream, next_token, exclusive_start_shard_id, shard_filter, .. } = request;
         let Some(token) = next_token else {
             if stream.stream_name.is_none() && stream.stream_arn.is_none() {
-                // Recorded, from before there were ARNs.
+                // Recorded before streams had ARNs.
                 return Err(invalid("Either NextToken or StreamName should be provided."));
             }
             let after = exclusive_start_shard_id.unwrap_or_default();
@@ -100,12 +100,12 @@ impl Kinesis {
     }
 }
 
-/// The shards that a filter selects: by the ID of the last one before them, and by the time at or from which they are open.
+/// The shards that a filter selects: those after a shard ID that were open in a period of time.
 struct ShardSelection {
     after: String,
-    /// Open at this time, in epoch milliseconds, or later.
+    /// The start of the period, in epoch milliseconds.
     from: u64,
-    /// Open before this time or at it.
+    /// The end of the period, inclusive.
     until: u64,
 }
 
@@ -118,7 +118,7 @@ impl ShardSelection {
             None => Err(invalid("A ShardFilter of this type needs a Timestamp.")),
         };
         let from = |from: u64| Self { after: String::new(), from, until: u64::MAX };
-        // Before there was a shard, the first ones are what was open.
+        // A time before the first shards selects the first shards.
         let at = |time: u64| Self { until: time.max(oldest(state)), ..from(time.max(oldest(state))) };
         Ok(match filter.r#type {
             FilterType::AfterShardId => {
@@ -134,13 +134,13 @@ impl ShardSelection {
         })
     }
 
-    /// A shard that closed at a time was open until then, its children are from then on.
+    /// A shard that was closed at some time was open until then. Its children are open from then on.
     fn contains(&self, shard: &Shard) -> bool {
         shard.id > self.after && shard.opened <= self.until && shard.closed().is_none_or(|closed| closed > self.from)
     }
 }
 
-/// Epoch milliseconds at which the stream's first shards were made.
+/// The creation time of the stream's first shards, in epoch milliseconds.
 fn oldest(state: &StreamState) -> u64 {
     state.shards().iter().map(|shard| shard.opened).min().unwrap_or_default()
 }

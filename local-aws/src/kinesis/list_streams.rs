@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Kinesis, describe_stream, page_token};
 use crate::error::AwsError;
 
-/// Names of an answer without a limit (Kinesis API, ListStreams).
+/// The most names of a page without a limit (Kinesis API, ListStreams).
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use super::Kinesis;
 use super::addressing::StreamAddress;
 use crate::error::AwsError;
 
-/// What `ALL` stands for.
+/// The metrics that `ALL` stands for.
 const METRICS: [&str; 7] = [
     "IncomingBytes",
     "IncomingRecords",
@@ -48,7 +48,7 @@ pub fn disable_enhanced_monitoring(kinesis: &Kinesis, request: EnhancedMonitorin
     })
 }
 
-/// The metrics that a request is about.
+/// The metrics that a request names.
 enum Metrics {
     All,
     Named(Vec<String>),

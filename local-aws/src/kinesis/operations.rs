@@ -15,7 +15,7 @@ use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::operation::{JsonService, MIB, Operation, Request, Service, ServiceName, UNKNOWN_OPERATION};
 
-/// 10 MiB of data and keys.
+/// The largest body of a put: 10 MiB of data and keys, encoded.
 const PUT_BODY: usize = 20 * MIB;
 
 impl Service for Kinesis {
@@ -109,10 +109,10 @@ async fn subscribe_to_shard(kinesis: Kinesis, request: Request) -> Result<Respon
     kinesis.subscribe_to_shard(encoding, typed(read_input("SubscribeToShard", encoding, &request.body)?)?).await
 }
 
-/// The encoding of a request and of its answer.
+/// The encoding of a request and of its response.
 fn encoding(request: &Request) -> Result<Encoding, AwsError> {
     if request.method != Method::POST {
-        let message = format!("Kinesis answers POST, not {}.", request.method);
+        let message = format!("Kinesis accepts POST requests, not {}.", request.method);
         return Err(AwsError::new(404, UNKNOWN_OPERATION, message));
     }
     request.encoding.clone()

@@ -1,4 +1,4 @@
-//! `NextToken`: where a listing continues. Clients see a text without meaning.
+//! `NextToken`: the position where a listing continues. It is opaque to clients.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::error::AwsError;
 
 pub fn encode(position: &impl Serialize) -> String {
-    let json = serde_json::to_vec(position).expect("a position has string keys and no failing parts");
+    let json = serde_json::to_vec(position).expect("positions have string keys and serialize");
     base64_simd::STANDARD.encode_to_string(json)
 }
 

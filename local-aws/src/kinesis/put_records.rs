@@ -1,4 +1,5 @@
-//! PutRecord and PutRecords. A request is read without a copy, checked, and its records are appended shard by shard.
+//! PutRecord and PutRecords. A request is parsed without a copy and validated. Then its records are appended shard by
+//! shard.
 
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ use super::stream::{Stream, StreamState};
 use super::{Kinesis, THROUGHPUT_EXCEEDED, now, read_input};
 use crate::encoding::{Blob, Encoding, Text};
 use crate::error::AwsError;
-use crate::faults::Refusal;
+use crate::faults::EntryFault;
 use crate::metrics::Direction;
 
-/// The most digits of an explicit hash key, and of a sequence number (the model's patterns).
+/// The most digits of an explicit hash key and of a sequence number (the model's patterns).
 const HASH_KEY_DIGITS: usize = 39;
 const SEQUENCE_NUMBER_DIGITS: usize = 129;
 
@@ -59,10 +60,10 @@ struct PutRecords<'a> {
     dry_run: Option<bool>,
 }
 
-/// What became of one entry.
+/// The result of one entry.
 enum EntryResult {
     Placed(Arc<Shard>, SequenceText),
-    Refused { code: &'static str, message: String },
+    Rejected { code: &'static str, message: String },
 }
 
 #[derive(Serialize)]
@@ -87,15 +88,15 @@ struct PutRecordsAnswer<'a> {
 #[serde(untagged, rename_all_fields = "PascalCase")]
 enum EntryAnswer<'a> {
     Placed { shard_id: &'a str, sequence_number: SequenceText },
-    Refused { error_code: &'static str, error_message: &'a str },
+    Rejected { error_code: &'static str, error_message: &'a str },
 }
 
-/// An entry that passed the checks, before it is placed.
+/// A validated entry that is not appended yet.
 struct CheckedEntry<'a> {
     entry: &'a Entry<'a>,
     partition_key: &'a str,
     data_len: usize,
-    /// The position of its shard among the open ones.
+    /// The position of its shard among the open shards.
     position: usize,
 }
 
@@ -135,8 +136,8 @@ impl Kinesis {
                 sequence_number: *sequence_number,
                 encryption_type,
             }),
-            [EntryResult::Refused { code, message }] => Err(AwsError::bad_request(*code, message.clone())),
-            _ => Err(AwsError::new(500, "InternalFailure", "the record was not placed")),
+            [EntryResult::Rejected { code, message }] => Err(AwsError::bad_request(*code, message.clone())),
+            _ => Err(AwsError::new(500, "InternalFailure", "the record was not appended")),
         }
     }
 
@@ -152,16 +153,18 @@ impl Kinesis {
             &EntryResult::Placed(ref shard, sequence_number) => {
                 EntryAnswer::Placed { shard_id: &shard.id, sequence_number }
             }
-            EntryResult::Refused { code, message } => EntryAnswer::Refused { error_code: code, error_message: message },
+            EntryResult::Rejected { code, message } => {
+                EntryAnswer::Rejected { error_code: code, error_message: message }
+            }
         };
         let records: Vec<_> = results.iter().map(answer).collect();
-        let failed = |answer: &&EntryAnswer| matches!(answer, EntryAnswer::Refused { .. });
+        let failed = |answer: &&EntryAnswer| matches!(answer, EntryAnswer::Rejected { .. });
         let failed_record_count = records.iter().filter(failed).count();
         encoding.answer(&PutRecordsAnswer { failed_record_count, records, encryption_type })
     }
 
-    /// `SequenceNumberForOrdering` orders puts of one client on AWS. Here they are in the order of their arrival anyway.
-    /// Recorded: any number that some shard could have given is accepted.
+    /// `SequenceNumberForOrdering` orders the puts of one client on AWS. Here puts are in the order of their arrival
+    /// anyway. Recorded: any number that some shard could have issued is accepted.
     fn check_ordering(&self, stream: &Stream, number: &str) -> Result<(), AwsError> {
         if !is_decimal(number, SEQUENCE_NUMBER_DIGITS) {
             return Err(not_modelled());
@@ -177,15 +180,15 @@ impl Kinesis {
         })
     }
 
-    fn refused(&self, refusal: Refusal, stream: &Stream, shard: &Shard) -> EntryResult {
-        let (code, message) = match refusal {
-            Refusal::Throttled => (THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &stream.name)),
-            Refusal::Failed => ("InternalFailure", "Internal service failure.".to_owned()),
+    fn rejection(&self, fault: EntryFault, stream: &Stream, shard: &Shard) -> EntryResult {
+        let (code, message) = match fault {
+            EntryFault::Throttled => (THROUGHPUT_EXCEEDED, self.rate_exceeded(shard, &stream.name)),
+            EntryFault::Failed => ("InternalFailure", "Internal service failure.".to_owned()),
         };
-        EntryResult::Refused { code, message }
+        EntryResult::Rejected { code, message }
     }
 
-    /// Puts all entries or none, except those that are refused one by one.
+    /// Appends all entries or none, except those that are rejected individually.
     fn put(
         &self,
         stream: &Stream,
@@ -195,7 +198,7 @@ impl Kinesis {
     ) -> Result<(Vec<EntryResult>, Option<&'static str>), AwsError> {
         let now = now();
         let state = stream.state();
-        // As long as the state is held, the stream is not deleted and no shard is closed.
+        // While the state is locked, the stream is not deleted and no shard is closed.
         if !state.status().is_available() {
             return Err(self.no_stream(&stream.name));
         }
@@ -203,24 +206,24 @@ impl Kinesis {
         let mut results: Vec<Option<EntryResult>> = Vec::new();
         results.resize_with(entries.len(), || None);
         let mut accepted = Vec::with_capacity(entries.len());
-        let has_faults = is_batch && self.shared.faults.refuse_entries();
+        let has_faults = is_batch && self.shared.faults.reject_entries();
         for (index, checked) in checked.iter().enumerate() {
             let shard = &state.open()[checked.position];
-            let fault = if has_faults { self.shared.faults.of_entry(&shard.id) } else { None };
+            let injected = if has_faults { self.shared.faults.for_entry(&shard.id) } else { None };
             let bytes = checked.partition_key.len() + checked.data_len;
             let is_above_limits = || self.shared.has_limits && !shard.limits().write(bytes, now);
-            match fault.or_else(|| is_above_limits().then_some(Refusal::Throttled)) {
-                Some(refusal) => results[index] = Some(self.refused(refusal, stream, shard)),
+            match injected.or_else(|| is_above_limits().then_some(EntryFault::Throttled)) {
+                Some(fault) => results[index] = Some(self.rejection(fault, stream, shard)),
                 None => accepted.push(index),
             }
         }
         let bytes = accepted.iter().map(|index| checked[*index].data_len).sum();
-        // A record that is refused fails PutRecord, and is part of the answer of PutRecords.
+        // A rejected record fails PutRecord, but is only a part of the response of PutRecords.
         let dry_run = dry_run.filter(|_| is_batch || !accepted.is_empty());
         if dry_run.is_none() {
             self.shared.metrics.records(Direction::In, &stream.name, accepted.len(), bytes);
         }
-        // One write a shard, its records in the order of the request.
+        // One write per shard, with the records in the order of the request.
         accepted.sort_by_key(|index| checked[*index].position);
         let groups = accepted.chunk_by(|one, other| checked[*one].position == checked[*other].position);
         let built = groups.map(|group| Ok((group, build(&checked, group)?))).collect::<Result<Vec<_>, AwsError>>()?;
@@ -240,7 +243,7 @@ impl Kinesis {
     }
 }
 
-/// The data of these entries, as a shard stores it.
+/// The data of these entries in the stored form of a shard.
 fn build(checked: &[CheckedEntry], group: &[usize]) -> Result<ChunkBuilder, AwsError> {
     let size = |index: &usize| RECORD_OVERHEAD + checked[*index].partition_key.len() + checked[*index].data_len;
     let mut chunk = ChunkBuilder::with_capacity(group.iter().map(size).sum());
@@ -251,7 +254,7 @@ fn build(checked: &[CheckedEntry], group: &[usize]) -> Result<ChunkBuilder, AwsE
     Ok(chunk)
 }
 
-/// Checks every entry, and finds its shard.
+/// Validates every entry and finds its shard.
 fn check<'a>(
     stream: &Stream,
     state: &StreamState,
@@ -275,7 +278,7 @@ fn check<'a>(
         } else {
             state.route(hash_key_of(entry, partition_key)?)
         };
-        let position = position.ok_or_else(|| AwsError::new(500, "InternalFailure", "no shard takes the hash key"))?;
+        let position = position.ok_or_else(|| AwsError::new(500, "InternalFailure", "no shard covers the hash key"))?;
         Ok(CheckedEntry { entry, partition_key, data_len, position })
     };
     let checked = entries.iter().enumerate().map(check).collect::<Result<_, AwsError>>()?;
@@ -295,7 +298,7 @@ fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
     })
 }
 
-/// The model lets a record be without a key, for streams that distribute their records.
+/// The model makes the partition key optional, for streams that distribute their records.
 fn partition_key<'a>(entry: &'a Entry, is_distributed: bool, place: impl Fn() -> String) -> Result<&'a str, AwsError> {
     match entry.partition_key.as_ref().map(|Text(key)| key.as_ref()) {
         Some(key) if limits::PARTITION_KEY_CHARS.contains(&key.chars().count()) => Ok(key),
@@ -305,7 +308,7 @@ fn partition_key<'a>(entry: &'a Entry, is_distributed: bool, place: impl Fn() ->
     }
 }
 
-// AWS's own words for a record over the stream's limit are unverified: these are those for one over the model's.
+// Unverified: AWS's message for a record over the stream's limit. This is the one for a record over the model's.
 fn check_size(bytes: usize, data_len: usize, max: usize, place: impl Fn() -> String) -> Result<(), AwsError> {
     if bytes <= max {
         return Ok(());
@@ -314,14 +317,15 @@ fn check_size(bytes: usize, data_len: usize, max: usize, place: impl Fn() -> Str
     Err(violation(&value, &format!("have length less than or equal to {max}")))
 }
 
-/// The refusal of a value that the service's model allows and the stream does not.
+/// The error for a value that the service's model allows but the stream does not.
 fn violation(value: &str, constraint: &str) -> AwsError {
     let message =
         format!("1 validation error detected: Value {value} failed to satisfy constraint: Member must {constraint}");
     AwsError::bad_request("ValidationException", message)
 }
 
-/// Reads a put without a copy if it is as clients send it; otherwise what the model makes of it, which `input` holds.
+/// Parses a put without a copy if it has the form that clients send. Otherwise validates it against the model and
+/// returns it in `input`.
 fn read_request<'a, T: Deserialize<'a>>(
     operation: &str,
     encoding: Encoding,
@@ -334,18 +338,18 @@ fn read_request<'a, T: Deserialize<'a>>(
     })
 }
 
-/// The error of a put that failed. Puts are not checked against the model first, because that costs a copy: a request that
-/// violates it fails anyway, and only then is checked.
+/// The error of a failed put. Puts are not validated against the model first, because that requires a copy. A request
+/// that violates the model fails anyway, and only then is validated.
 fn modelled(operation: &str, encoding: Encoding, body: &[u8], error: AwsError) -> AwsError {
     read_input(operation, encoding, body).err().unwrap_or(error)
 }
 
-/// The error of a request that the model does not allow. [`modelled`] replaces it by the model's.
+/// The error of a request that violates the model. [`modelled`] replaces it with the model's.
 fn not_modelled() -> AwsError {
-    AwsError::bad_request("ValidationException", "the request is not what the service's model allows")
+    AwsError::bad_request("ValidationException", "the request violates the service's model")
 }
 
-/// A number as the model's patterns have it: without leading zeros, and of so many digits.
+/// Whether a text is a number in the model's form: without leading zeros and with at most this many digits.
 fn is_decimal(text: &str, digits: usize) -> bool {
     let is_short = (1..=digits).contains(&text.len());
     is_short && text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'))

@@ -1,4 +1,5 @@
-//! Streams as event source mappings read them: shards in their order, records from a position on, and when to read again.
+//! The interface for event source mappings: reads streams, shards in order, and records from a position on, and
+//! notifies of changes.
 
 use std::sync::{Arc, PoisonError};
 
@@ -16,28 +17,28 @@ use crate::store::StoreError;
 #[derive(Debug, Clone)]
 pub struct StreamView {
     pub name: String,
-    /// Distinguishes the stream from others of this name, before and after it.
+    /// Distinguishes the stream from earlier and later ones with the same name.
     pub incarnation: u64,
-    /// How long records are retained, in milliseconds.
+    /// The retention of records, in milliseconds.
     pub retention_ms: i64,
-    /// Every shard, closed ones included, in the order of their indexes.
+    /// Every shard, including closed ones, in the order of their indexes.
     pub shards: Vec<ShardView>,
 }
 
-/// A shard and the shards it came from.
+/// A shard and its parents.
 #[derive(Debug, Clone)]
 pub struct ShardView {
     pub id: String,
-    /// The shards whose end this one begins at: none, one (split) or two (merge).
+    /// The parents, whose end is this shard's beginning: none, one (split) or two (merge).
     pub parents: Vec<String>,
-    /// What the sequence numbers of its records have in common.
+    /// The common part of the sequence numbers of its records.
     pub sequence: ShardSequence,
 }
 
-/// A record as it was put. [`ShardSequence::number`] writes its sequence number.
+/// A stored record. [`ShardSequence::number`] writes its sequence number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecordRef<'a> {
-    /// Counts the records of its shard.
+    /// The number of the record within its shard.
     pub counter: u64,
     /// Epoch milliseconds.
     pub arrival: u64,
@@ -45,7 +46,7 @@ pub struct RecordRef<'a> {
     pub data: &'a [u8],
 }
 
-/// Where to begin reading a shard.
+/// The position at which reading a shard starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Start {
     TrimHorizon,
@@ -62,7 +63,7 @@ pub struct Cursor(u64);
 #[derive(Debug)]
 pub struct Page {
     read: Option<Read>,
-    /// The shard is closed and everything in it has been read.
+    /// Whether the shard is closed and everything in it has been read.
     pub end_of_shard: bool,
 }
 
@@ -70,7 +71,7 @@ impl Cursor {
     /// The position before the first record.
     pub const START: Self = Self(0);
 
-    /// The position right after the record with this counter.
+    /// The position directly after the record with this counter.
     pub fn after(counter: u64) -> Self {
         Self(counter + 1)
     }
@@ -90,7 +91,7 @@ impl Page {
 }
 
 impl Kinesis {
-    /// The stream of this ARN, if it exists.
+    /// The stream with this ARN, if it exists.
     pub async fn stream(&self, stream_arn: &str) -> Option<StreamView> {
         let stream = self.find(stream_name(stream_arn)?).filter(|stream| stream.arn == stream_arn)?;
         let state = stream.state();
@@ -112,7 +113,7 @@ impl Kinesis {
         self.consumer(consumer_arn).is_some()
     }
 
-    /// The cursor at which reading a shard begins. `Latest` is anchored now: what is put later is read.
+    /// The cursor at which reading a shard starts. `Latest` is resolved now, so records that are put later are read.
     ///
     /// # Errors
     /// The data directory cannot be read.
@@ -125,7 +126,7 @@ impl Kinesis {
         })
     }
 
-    /// Up to `limit` records from `cursor` on.
+    /// Reads up to `limit` records from `cursor` on.
     ///
     /// # Errors
     /// The data directory cannot be read.
@@ -140,27 +141,29 @@ impl Kinesis {
             return Ok(Page { read: None, end_of_shard: false });
         };
         let cutoff = stream.state().configuration.cutoff(now());
-        let read = shard.read_beside(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
+        let read =
+            shard.read_on_blocking_thread(Span { from: cursor.0, records: limit, bytes: usize::MAX, cutoff }).await?;
         let items = read.items();
         self.shared.metrics.records(Direction::Out, &stream.name, items.len(), data_bytes(&items));
         let end_of_shard = read.is_at_end(read.next(&items));
         Ok(Page { read: Some(read), end_of_shard })
     }
 
-    /// Changes whenever a record is appended to the shard, or it is closed: a reader that found nothing waits here instead of
-    /// polling. None is missed by a reader that subscribes, reads, then waits. For a shard that is gone it never changes.
+    /// Changes whenever a record is appended to the shard or the shard is closed. A reader that found nothing waits for it
+    /// instead of polling. A reader that subscribes, reads and then waits misses no change. For a deleted shard it never
+    /// changes.
     pub fn shard_changes(&self, stream: &StreamView, shard_id: &str) -> watch::Receiver<u64> {
         self.shard_of(stream, shard_id).map_or_else(|| watch::channel(0).1, |(_, shard)| shard.changes())
     }
 
-    /// Changes whenever a stream of this ARN is created or deleted, or has other shards.
+    /// Changes whenever a stream with this ARN is created or deleted, or its shards change.
     pub fn changes(&self, stream_arn: &str) -> watch::Receiver<u64> {
         let name = stream_name(stream_arn).unwrap_or(stream_arn);
         let mut changes = self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.entry(name.to_owned()).or_default().subscribe()
     }
 
-    /// A shard of exactly this stream, not of one that was created later under its name.
+    /// A shard of exactly this stream, not of a later one with the same name.
     fn shard_of(&self, stream: &StreamView, shard_id: &str) -> Option<(Arc<Stream>, Arc<Shard>)> {
         let stream = self.find(&stream.name).filter(|found| found.incarnation == stream.incarnation)?;
         let shard = stream.shard(shard_id)?;

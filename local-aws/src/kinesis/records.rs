@@ -1,5 +1,5 @@
-//! Records as GetRecords and SubscribeToShard return them. In JSON they are written without a search for what to escape: base64
-//! has nothing, and the search would take longer than all the rest.
+//! Writes records for GetRecords and SubscribeToShard. In JSON, base64 is written without a search for characters to
+//! escape. The search would take longer than everything else.
 
 use serde::Serialize;
 
@@ -27,10 +27,10 @@ struct Record<'a> {
     encryption_type: Option<&'static str>,
 }
 
-/// What is written of a record besides its key and its data.
+/// The bytes of a record in a response in addition to its key and its data.
 const RECORD_BYTES: usize = 200;
 
-/// The body of an answer: these records, and the members of `rest`, of which there is one at least.
+/// The body of a response: these records, and the members of `rest`, which has at least one.
 pub(super) fn body<R: Serialize>(
     encoding: Encoding,
     items: &[Item],
@@ -51,7 +51,7 @@ pub(super) fn body<R: Serialize>(
         write(&mut body, item, shard)?;
     }
     body.extend_from_slice(b"],");
-    // The members of the rest, without the brace before them.
+    // The members of `rest` without the opening brace.
     body.extend_from_slice(&encoding.body(rest)?[1..]);
     Ok(body)
 }
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_what_serde_would_write(
+        fn the_written_json_equals_serdes(
             records: Vec<(String, Vec<u8>, bool)>, arrival in 0_u64..1 << 42, counter in 0_u64..1 << 40,
         ) {
             let shard = ShardSequence { created_seconds: 1_700_000_000, index: 3 };

@@ -48,7 +48,7 @@ pub fn split_shard(kinesis: &Kinesis, request: SplitShard) -> Result<(), AwsErro
         let shard = kinesis.open_shard(state, &id, &name)?;
         kinesis.check_shard_limit(reserved, 1)?;
         let (start, end) = (*shard.hash_keys.start(), *shard.hash_keys.end());
-        // A number that is too large is no less wrong.
+        // A number that is too large is invalid in the same way as 0.
         let at = request.new_starting_hash_key.parse().unwrap_or(0);
         if at > start.saturating_add(1) && at < end {
             return Ok(Change::Split { shard: shard.sequence.index, at: HashKey(at) });
@@ -106,7 +106,7 @@ impl Kinesis {
     /// A stream whose shards can be changed.
     ///
     /// # Errors
-    /// There is no such stream, or it is on demand.
+    /// The stream does not exist or is on demand.
     fn provisioned(&self, name: &str) -> Result<Arc<Stream>, AwsError> {
         let stream = self.existing(name)?;
         self.must_be_in_mode(Mode::Provisioned, &stream)?;

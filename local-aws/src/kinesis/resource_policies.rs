@@ -24,7 +24,7 @@ pub fn put_resource_policy(kinesis: &Kinesis, request: ResourcePolicy) -> Result
     let ResourcePolicy { resource_arn, policy } = request;
     let resource = kinesis.resource(resource_arn)?;
     if serde_json::from_str::<Value>(&policy).is_err() {
-        // Unverified: AWS's text.
+        // Unverified: AWS's message.
         return Err(invalid("Policy must be valid JSON."));
     }
     resource.update(|settings| {
@@ -33,7 +33,7 @@ pub fn put_resource_policy(kinesis: &Kinesis, request: ResourcePolicy) -> Result
     })
 }
 
-/// Recorded: without a policy the answer is an empty one.
+/// Recorded: without a policy, the response contains an empty one.
 pub fn get_resource_policy(kinesis: &Kinesis, request: ResourceArn) -> Result<Value, AwsError> {
     let policy = kinesis.resource(request.resource_arn)?.policy();
     Ok(json!({ "Policy": policy.as_deref().unwrap_or("{}") }))
@@ -42,7 +42,7 @@ pub fn get_resource_policy(kinesis: &Kinesis, request: ResourceArn) -> Result<Va
 pub fn delete_resource_policy(kinesis: &Kinesis, request: ResourceArn) -> Result<(), AwsError> {
     let resource = kinesis.resource(request.resource_arn)?;
     if resource.policy().is_none() {
-        // Unverified: AWS's text.
+        // Unverified: AWS's message.
         let message = format!("No resource policy found for resource ARN {}", resource.arn);
         return Err(AwsError::bad_request("ResourceNotFoundException", message));
     }

@@ -1,4 +1,4 @@
-//! What is stored, read at the start. Folders of earlier versions are upgraded.
+//! Restores the stored streams at the start. Upgrades data directories of earlier versions.
 
 mod version_1;
 
@@ -13,22 +13,22 @@ use super::stream::{ConsumerStatus, Stream};
 use super::{Kinesis, now};
 use crate::store::{Keyspace, StoreError};
 
-/// Why streams could not be restored.
+/// The reason why streams could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the stream {name} in the data folder could not be read: {reason}")]
+    #[error("the stream {name} in the data directory cannot be read: {reason}")]
     Stream { name: String, reason: String },
-    #[error("the account's Kinesis settings in the data folder could not be read: {0}")]
+    #[error("the account's Kinesis settings in the data directory cannot be read: {0}")]
     Account(serde_json::Error),
 }
 
 impl Kinesis {
-    /// Restores what is stored. Changes that were under way are carried out when they are due.
+    /// Restores everything that is stored. Pending changes are completed when they are due.
     ///
     /// # Errors
-    /// The folder cannot be read, or contains something else than this version or an earlier one writes.
+    /// The data directory cannot be read, or its content was not written by this version or an earlier one.
     pub async fn restore(&self) -> Result<(), RestoreError> {
         let store = &self.shared.storage.store;
         for (_, settings) in store.all::<Value>(Keyspace::Account)? {
@@ -56,7 +56,7 @@ impl Kinesis {
         Ok(())
     }
 
-    /// Continues what was under way in a stream.
+    /// Resumes a stream's pending changes.
     fn resume(&self, stream: &Arc<Stream>) {
         let unfinished: Vec<_> = {
             let state = stream.state();
@@ -75,8 +75,8 @@ impl Kinesis {
 fn read(arn: &str, document: Value, earlier: &mut version_1::Consumers) -> Result<StoredStream, String> {
     let version = document.get("version").cloned();
     match version {
-        None => version_1::read(document, earlier.of_stream(arn)),
+        None => version_1::read(document, earlier.remove_stream(arn)),
         Some(version) if version == VERSION => serde_json::from_value(document).map_err(|error| error.to_string()),
-        Some(version) => Err(format!("it has version {version}, and this endpoint knows versions up to {VERSION}")),
+        Some(version) => Err(format!("it has version {version}, and this endpoint supports versions up to {VERSION}")),
     }
 }

@@ -1,5 +1,5 @@
-//! A shard and its records, in order. One lock guards the records: a record gets its number and its position in one step, so
-//! that no reader passes over a record that comes later with an earlier number.
+//! A shard and its records, in order. One lock guards the records. A record gets its number and its position in one
+//! step, so a reader cannot skip a record that is appended later with a lower number.
 
 mod chunk;
 mod read;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::limits::ShardLimits;
 use super::stream::Storage;
-use crate::store::{self, Budget, Holder, Share, StoreError};
+use crate::store::{self, Budget, MemoryOwner, Share, StoreError};
 use chunk::Chunk;
 #[cfg(test)]
 pub use chunk::Entry;
@@ -26,15 +26,15 @@ pub use read::{Item, Read, Span};
 pub use sequence::{SequenceText, ShardSequence};
 use stored::StoredRecords;
 
-/// What is fixed about a shard.
+/// The constant properties of a shard.
 #[derive(Debug, Clone)]
 pub struct ShardDescription {
     pub sequence: ShardSequence,
-    /// The hash keys of its records.
+    /// The range of hash keys of its records.
     pub hash_keys: RangeInclusive<u128>,
-    /// The shards whose end this one begins at: none, one (split) or two (merge); more after a change of their number.
+    /// The parents, whose end is this shard's beginning: none, one (split), two (merge), or more after UpdateShardCount.
     pub parents: Vec<String>,
-    /// Epoch milliseconds from which on it accepted records.
+    /// The time from which on the shard accepted records, in epoch milliseconds.
     pub opened: u64,
 }
 
@@ -54,28 +54,28 @@ pub struct Shard {
 }
 
 struct Records {
-    /// The newest chunks. Older ones are in the store only, or dropped if there is none.
+    /// The newest chunks. Older ones are only in the store, or lost if there is no data directory.
     chunks: VecDeque<Chunk>,
-    /// The counter of the next record. The shard's own number has counter 0.
+    /// The counter of the next record. Counter 0 is the shard's own number.
     next: u64,
-    /// Epoch milliseconds after which it accepted no more.
+    /// The time when the shard was closed, in epoch milliseconds.
     closed: Option<u64>,
-    /// The latest arrival. Times never go back within a shard.
+    /// The latest arrival. Arrival times never decrease within a shard.
     arrival: u64,
 }
 
-/// An earlier record than those in memory may be the one.
+/// The record in question may be older than those in memory.
 struct NotInMemory {
     /// The counter of the first record in memory.
     first: u64,
-    /// The record if none on the disk is.
+    /// The counter to use if the disk has no earlier match.
     found: u64,
 }
 
 /// Records that were appended together.
 #[derive(Debug)]
 pub struct AppendedRecords {
-    /// The counter of the first record; the others follow.
+    /// The counter of the first record. The others follow.
     pub first: u64,
     /// Epoch milliseconds.
     pub arrival: u64,
@@ -87,14 +87,14 @@ pub fn shard_id(index: u32) -> String {
 }
 
 impl Shard {
-    /// A new shard of the stream with this incarnation.
+    /// Creates a shard of the stream with this incarnation.
     pub fn create(description: ShardDescription, incarnation: u64, storage: &Storage) -> Arc<Self> {
         let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
         let records = Records { chunks: VecDeque::new(), next: 1, closed: None, arrival: 0 };
         Self::with_records(description, stored, records, storage)
     }
 
-    /// A shard with the records that are stored. Reads the disk.
+    /// Restores a shard with its stored records. Reads the disk.
     pub fn restore(
         description: ShardDescription,
         closed: Option<u64>,
@@ -102,7 +102,7 @@ impl Shard {
         storage: &Storage,
     ) -> Arc<Self> {
         let stored = StoredRecords::new(storage.store.clone(), incarnation, description.sequence.index);
-        // The store has failed if this cannot be read. It then accepts no changes, so that no number is used again.
+        // If this cannot be read, the store has failed. It then accepts no changes, so no number is reused.
         let last = stored.last_before(u64::MAX).unwrap_or_default();
         let next = last.as_ref().map_or(1, Chunk::end);
         let arrival = last.map_or(0, |chunk| chunk.arrival);
@@ -126,50 +126,50 @@ impl Shard {
             limits: Mutex::new(ShardLimits::new(0)),
             changes: watch::channel(0).0,
             stored,
-            share: storage.budget.share(Weak::clone(shard) as Weak<dyn Holder>),
+            share: storage.budget.share(Weak::clone(shard) as Weak<dyn MemoryOwner>),
             budget: storage.budget.clone(),
         })
     }
 
-    /// Appends records. They are in the order of their numbers in memory and in the store.
+    /// Appends records. Memory and the store have them in the order of their numbers.
     pub fn append(&self, records: ChunkBuilder, now: u64, is_encrypted: bool) -> AppendedRecords {
         let mut log = self.lock();
         let (first, arrival) = (log.next, now.max(log.arrival));
         let chunk = records.build(first, arrival, is_encrypted);
         self.stored.write(&chunk);
-        self.share.take(chunk.bytes());
+        self.share.allocate(chunk.bytes());
         log.next = chunk.end();
         log.arrival = arrival;
         log.chunks.push_back(chunk);
         drop(log);
-        self.budget.keep();
+        self.budget.evict_excess();
         self.changed();
         AppendedRecords { first, arrival }
     }
 
-    /// What it accepts and returns in a second.
+    /// The limits per second.
     pub fn limits(&self) -> MutexGuard<'_, ShardLimits> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Accepts no more records.
+    /// Stops accepting records.
     pub fn close(&self, now: u64) {
         self.lock().closed.get_or_insert(now);
         self.changed();
     }
 
-    /// Epoch milliseconds at which it was closed; none while it is open.
+    /// The time when the shard was closed, in epoch milliseconds. `None` while it is open.
     pub fn closed(&self) -> Option<u64> {
         self.lock().closed
     }
 
-    /// The counter of the next record put.
+    /// The counter of the next record.
     pub fn next(&self) -> u64 {
         self.lock().next
     }
 
-    /// The counter of the first record that arrived at `time` or later, in epoch milliseconds; of the next record put if
-    /// there is none. Reads the disk, on a blocking thread, only if memory cannot tell.
+    /// The counter of the first record that arrived at or after `time`, in epoch milliseconds, or of the next record if
+    /// there is none. Reads the disk, on a blocking thread, only if memory is not sufficient.
     ///
     /// # Errors
     /// The data directory cannot be read.
@@ -178,7 +178,7 @@ impl Shard {
             Ok(found) => Ok(found),
             Err(NotInMemory { first, found }) => {
                 let shard = Arc::clone(self);
-                let stored = store::beside(move || shard.stored_at_time(time, first)).await?;
+                let stored = store::run_blocking(move || shard.stored_at_time(time, first)).await?;
                 Ok(stored.unwrap_or(found))
             }
         }
@@ -188,14 +188,15 @@ impl Shard {
         let log = self.lock();
         let index = log.chunks.partition_point(|chunk| chunk.arrival < time);
         let (found, first) = (log.chunks.get(index).map_or(log.next, |chunk| chunk.first), log.first());
-        let is_certain = index > 0 || first <= 1 || !self.stored.keeps();
+        let is_certain = index > 0 || first <= 1 || !self.stored.is_persistent();
         if is_certain { Ok(found) } else { Err(NotInMemory { first, found }) }
     }
 
-    /// As [`Shard::at_time`], of the chunks in the store that begin before counter `end`; `None` if all arrived earlier.
+    /// Like [`Shard::at_time`], for the stored chunks that begin before counter `end`. `None` if all records arrived
+    /// earlier.
     fn stored_at_time(&self, time: u64, end: u64) -> Result<Option<u64>, StoreError> {
         let (mut low, mut high, mut found) = (0, end, None);
-        while self.stored.keeps() && low < high {
+        while self.stored.is_persistent() && low < high {
             let middle = low + (high - low).div_ceil(2);
             match self.stored.last_before(middle)? {
                 Some(chunk) if chunk.arrival >= time => {
@@ -209,13 +210,13 @@ impl Shard {
         Ok(found)
     }
 
-    /// As [`Shard::read`]. The disk is read on a blocking thread.
-    pub async fn read_beside(self: &Arc<Self>, span: Span) -> Result<Read, StoreError> {
-        if !self.stored.keeps() || span.from >= self.lock().first() {
+    /// Like [`Shard::read`], but reads the disk on a blocking thread.
+    pub async fn read_on_blocking_thread(self: &Arc<Self>, span: Span) -> Result<Read, StoreError> {
+        if !self.stored.is_persistent() || span.from >= self.lock().first() {
             return self.read(span);
         }
         let shard = Arc::clone(self);
-        store::beside(move || shard.read(span)).await
+        store::run_blocking(move || shard.read(span)).await
     }
 
     /// # Errors
@@ -227,7 +228,7 @@ impl Shard {
         let (end, is_closed, first) = (log.next, log.closed.is_some(), log.first());
         drop(log);
         let mut chunks = Vec::new();
-        if span.from < first && self.stored.keeps() {
+        if span.from < first && self.stored.is_persistent() {
             let mut failure = None;
             let stored = self.stored.read(span.from, first)?;
             let stored = stored.map_while(|chunk| chunk.map_err(|error| failure = Some(error)).ok());
@@ -240,30 +241,30 @@ impl Shard {
         if is_whole {
             chunks.extend(in_memory);
         }
-        // What was before the first chunk is gone.
+        // The records before the first chunk were removed.
         span.from = span.from.max(chunks.first().map_or(end, |chunk| chunk.first));
         Ok(Read { chunks, span, end, is_closed })
     }
 
-    /// Removes what arrived before `cutoff`, in epoch milliseconds, except the last chunk, which determines the next sequence
-    /// number. No read returns it.
+    /// Removes the records that arrived before `cutoff`, in epoch milliseconds, except the last chunk, which determines the
+    /// next sequence number. No read returns it.
     pub fn trim(&self, cutoff: u64) {
         let mut log = self.lock();
-        let mut gone = 0;
+        let mut released = 0;
         while log.chunks.len() > 1 && log.chunks[0].arrival < cutoff {
-            gone += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
+            released += log.chunks.pop_front().map_or(0, |chunk| chunk.bytes());
         }
-        self.share.give_back(gone);
+        self.share.release(released);
         let first = log.first();
         drop(log);
-        if self.stored.keeps()
+        if self.stored.is_persistent()
             && let Err(error) = self.trim_stored(cutoff, first)
         {
             tracing::error!("expired records could not be removed: {error}");
         }
     }
 
-    /// As [`Shard::trim`], of the chunks in the store that begin before counter `end`.
+    /// Like [`Shard::trim`], for the stored chunks that begin before counter `end`.
     fn trim_stored(&self, cutoff: u64, end: u64) -> Result<(), StoreError> {
         let retained = self.stored_at_time(cutoff, end)?.unwrap_or(end);
         let last = self.stored.last_before(u64::MAX)?.map_or(retained, |chunk| chunk.first);
@@ -271,7 +272,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Changes whenever a record is appended or the shard is closed. None is missed by a reader that subscribes, reads, then waits.
+    /// Changes whenever a record is appended or the shard is closed. A reader that subscribes, reads and then waits misses
+    /// no change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -286,21 +288,21 @@ impl Shard {
 }
 
 impl Records {
-    /// The counter of the first record in memory; of the next one if there is none.
+    /// The counter of the first record in memory, or of the next record if there is none.
     fn first(&self) -> u64 {
         self.chunks.front().map_or(self.next, |chunk| chunk.first)
     }
 }
 
-impl Holder for Shard {
-    fn let_go(&self, bytes: usize) -> usize {
+impl MemoryOwner for Shard {
+    fn evict(&self, bytes: usize) -> usize {
         let mut log = self.lock();
-        let mut gone = 0;
-        while gone < bytes
+        let mut evicted = 0;
+        while evicted < bytes
             && let Some(chunk) = log.chunks.pop_front()
         {
-            gone += chunk.bytes();
+            evicted += chunk.bytes();
         }
-        gone
+        evicted
     }
 }

@@ -1,17 +1,17 @@
-//! A stream: its configuration, its shards, its consumers, and the change that is under way.
+//! A stream: its configuration, its shards, its consumers, and its pending change.
 //!
-//! **Status.** A stream is ACTIVE unless it has a [`PendingChange`]: the record of a change and of the time at which it takes
-//! effect. One timer per change carries it out ([`Kinesis::schedule`](super::Kinesis)); after a restart the stored record
-//! starts the timer again.
+//! **Status.** A stream is ACTIVE unless it has a [`PendingChange`], which has the change and the time when it takes
+//! effect. Each change has one timer that completes it ([`Kinesis::schedule`](super::Kinesis)). After a restart, the
+//! stored change starts the timer again.
 //!
-//! **Locks.** They are taken in this order, and none is held across an `await`:
+//! **Locks.** They are acquired in this order, and none is held across an `await`:
 //!
-//! 1. the lock that makes shards of the whole account countable (`Shared::shard_limit`),
+//! 1. the lock for counting the shards of the whole account (`Shared::shard_limit`),
 //! 2. the map of streams (`Shared::streams`),
-//! 3. a stream's state. A put appends under its read lock, and every change is made and committed to the store under its
-//!    write lock. A shard that is closed therefore has all its records before its children have one, a shard is in the store
-//!    before its records are, and a stream that is deleted gets no more records.
-//! 4. a shard's records, and what only one of them is needed for at a time: subscriptions, watchers, limits, the store.
+//! 3. a stream's state. A put appends under its read lock. Every change is applied and committed to the store under its
+//!    write lock. So a closed shard has all its records before its children have one, a shard is stored before its
+//!    records, and a deleted stream gets no more records.
+//! 4. a shard's records, and everything that needs only one lock at a time: subscriptions, watchers, limits, the store.
 
 pub mod change;
 pub mod configuration;
@@ -35,41 +35,41 @@ use super::shard::{Shard, ShardDescription, ShardSequence};
 use crate::error::AwsError;
 use crate::store::{Budget, Store};
 
-/// One incarnation of a stream: a stream that is created later under its name is another.
+/// One incarnation of a stream. A later stream with the same name is another one.
 pub struct Stream {
     pub name: String,
     pub arn: String,
-    /// No two streams have the same one.
+    /// Unique among all streams.
     pub incarnation: u64,
     /// Epoch seconds.
     pub created_seconds: u64,
     state: RwLock<StreamState>,
-    /// How many records were distributed over the shards whatever their keys.
+    /// The number of records that were distributed over the shards regardless of their keys.
     distributed: AtomicUsize,
     storage: Storage,
 }
 
-/// Where a stream's records are stored and counted.
+/// The store and the memory budget of a stream's records.
 #[derive(Clone)]
 pub struct Storage {
     pub store: Store,
     pub budget: Budget,
 }
 
-/// Everything about a stream that changes.
+/// The mutable state of a stream.
 #[derive(Default)]
 pub struct StreamState {
     pub configuration: Configuration,
     /// By name.
     pub consumers: BTreeMap<String, Consumer>,
-    /// Every shard, closed ones included. A shard's position is its index.
+    /// Every shard, including closed ones. A shard's position is its index.
     shards: Vec<Arc<Shard>>,
     /// The shards that accept records, in the order of their hash keys.
     open: Vec<Arc<Shard>>,
     pending: Option<PendingChange>,
-    /// Numbers the changes of this stream since the start.
+    /// The number of changes of this stream since the start.
     changes: u64,
-    /// The stream is gone, and whoever still has it gets no more than that.
+    /// Whether the stream was deleted while a caller still has it.
     is_deleted: bool,
 }
 
@@ -99,14 +99,14 @@ impl Status {
 }
 
 impl Stream {
-    /// A stream without shards: they come with its pending change.
+    /// Creates a stream without shards, which its pending change adds.
     pub fn new(arn: String, incarnation: u64, created_seconds: u64, state: StreamState, storage: Storage) -> Self {
         let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
         let (state, distributed) = (RwLock::new(state), AtomicUsize::new(0));
         Self { name, arn, incarnation, created_seconds, state, distributed, storage }
     }
 
-    /// The state, as it stays while this is held.
+    /// Locks the state for reading.
     pub fn state(&self) -> RwLockReadGuard<'_, StreamState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,7 +115,7 @@ impl Stream {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and stores it. An error leaves the stored state as it is.
+    /// Changes the state and stores it. After an error, the stored state is unchanged.
     pub fn update<T>(&self, change: impl FnOnce(&mut StreamState) -> Result<T, AwsError>) -> Result<T, AwsError> {
         let mut state = self.state_mut();
         let changed = change(&mut state)?;
@@ -123,7 +123,7 @@ impl Stream {
         Ok(changed)
     }
 
-    /// Carries out the pending change of this number and returns it; `None` if another one has replaced it.
+    /// Completes the pending change of this number and returns it, or `None` if another one has replaced it.
     pub fn finish(&self, number: u64, now: u64) -> Option<Change> {
         let mut state = self.state_mut();
         let PendingChange { change, .. } = state.pending.take_if(|pending| pending.number == number)?;
@@ -141,17 +141,17 @@ impl Stream {
         Some(change)
     }
 
-    /// The shard of this ID.
+    /// The shard with this ID.
     pub fn shard(&self, id: &str) -> Option<Arc<Shard>> {
         self.state().shard(id).cloned()
     }
 
-    /// The position among `count` open shards of the next record that is distributed.
+    /// The position among `count` open shards for the next distributed record.
     pub fn distribute(&self, count: usize) -> usize {
         self.distributed.fetch_add(1, Ordering::Relaxed) % count.max(1)
     }
 
-    /// Evicts what is past retention at `now`, in epoch milliseconds.
+    /// Evicts records that are expired at `now`, in epoch milliseconds.
     pub fn trim(&self, now: u64) {
         let (cutoff, shards) = {
             let state = self.state();
@@ -162,7 +162,7 @@ impl Stream {
 }
 
 impl StreamState {
-    /// A stream that is being created.
+    /// The state of a stream that is being created.
     pub fn creating(configuration: Configuration) -> Self {
         Self { configuration, ..Self::default() }
     }
@@ -181,15 +181,14 @@ impl StreamState {
         self.pending.as_ref()
     }
 
-    /// Begins a change that takes effect at `due`, in epoch milliseconds, in place of the one that is under way, if any.
-    /// Returns its number.
+    /// Starts a change that takes effect at `due`, in epoch milliseconds. It replaces a pending change. Returns its number.
     pub fn begin(&mut self, change: Change, due: u64) -> u64 {
         self.changes += 1;
         self.pending = Some(PendingChange { change, due, number: self.changes });
         self.changes
     }
 
-    /// Every shard, closed ones included, in the order of their indexes.
+    /// Every shard, including closed ones, in the order of their indexes.
     pub fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
     }
@@ -204,7 +203,7 @@ impl StreamState {
         &self.open
     }
 
-    /// How many shards are open, or will be once the pending change is carried out, if that is more.
+    /// The number of open shards now or after the pending change, whichever is more.
     pub fn reserved_shards(&self) -> usize {
         let planned = match self.pending.as_ref().map(|pending| &pending.change) {
             Some(Change::Create { shards } | Change::Resize { shards }) => *shards as usize,
@@ -214,7 +213,7 @@ impl StreamState {
         planned.max(self.open.len())
     }
 
-    /// The position among the open shards of the one that accepts a hash key.
+    /// The position among the open shards of the one that covers a hash key.
     pub fn route(&self, hash_key: u128) -> Option<usize> {
         shard_index(hash_key, &self.open, |shard| &shard.hash_keys)
     }
@@ -224,13 +223,13 @@ impl StreamState {
         self.shards.iter().filter(move |shard| shard.parents.iter().any(|parent| parent == id))
     }
 
-    /// Closes shards, and opens new ones that begin where those end.
+    /// Closes shards and opens new ones as their children.
     fn replace(&mut self, stream: &Stream, closing: &[Arc<Shard>], new: Vec<RangeInclusive<u128>>, now: u64) {
         closing.iter().for_each(|shard| shard.close(now));
         for hash_keys in new {
             let parents: Vec<_> = closing.iter().filter(|shard| overlap(&shard.hash_keys, &hash_keys)).collect();
             let index = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
-            // The first shards are as old as the stream; AWS dates the others a second ahead.
+            // The first shards are as old as the stream. AWS dates the others one second ahead.
             let created_seconds = if parents.is_empty() { stream.created_seconds } else { now / 1000 + 1 };
             let sequence = ShardSequence { created_seconds, index }.after(parents.iter().map(|shard| shard.sequence));
             let opened = parents.iter().filter_map(|parent| parent.closed()).max();

@@ -1,4 +1,4 @@
-//! The capacity of a stream, and what depends on it: UpdateStreamMode, UpdateMaxRecordSize, UpdateStreamWarmThroughput,
+//! Operations on the capacity of a stream: UpdateStreamMode, UpdateMaxRecordSize, UpdateStreamWarmThroughput,
 //! UpdateStreamRecordDistributionStrategy.
 
 use serde::{Deserialize, Serialize};
@@ -123,10 +123,10 @@ impl Strategy {
         if configuration.is_distributed { Self::Auto } else { Self::UserPartitionKey }
     }
 
-    /// Whether this strategy, by default that of partition keys, distributes records.
+    /// Whether this strategy distributes records. The default is the strategy of partition keys.
     ///
     /// # Errors
-    /// InvalidArgumentException for a strategy that the mode does not have. Unverified: AWS's text.
+    /// InvalidArgumentException for a strategy that the mode does not have. Unverified: AWS's message.
     pub fn is_distributed(strategy: Option<Self>, mode: Mode) -> Result<bool, AwsError> {
         match (strategy, mode) {
             (None | Some(Self::UserPartitionKey), _) => Ok(false),
@@ -139,8 +139,9 @@ impl Strategy {
 }
 
 impl Kinesis {
-    /// "You tried to invoke this API for a data stream with the on-demand capacity mode": so the API reference of SplitShard,
-    /// MergeShards and UpdateShardCount; UpdateStreamWarmThroughput is for the others. Unverified: AWS's text.
+    /// The API reference of SplitShard, MergeShards and UpdateShardCount has this error: "You tried to invoke this API for
+    /// a data stream with the on-demand capacity mode". UpdateStreamWarmThroughput needs the other mode. Unverified: AWS's
+    /// message.
     pub(super) fn must_be_in_mode(&self, wanted: Mode, stream: &Stream) -> Result<(), AwsError> {
         let mode = stream.state().configuration.mode;
         if mode == wanted {

@@ -17,24 +17,23 @@ use super::get_records::{ChildShard, Position, child_shards, millis_behind};
 use super::shard::{SequenceText, Shard, Span};
 use super::stream::{ConsumerStatus, Stream};
 use super::{Kinesis, data_bytes, now, read_bytes, records};
-use crate::bucket::Bucket;
 use crate::encoding::Encoding;
 use crate::error::AwsError;
 use crate::event_stream;
 use crate::metrics::{Direction, Metrics};
 use crate::store::Store;
+use crate::token_bucket::TokenBucket;
 
-/// How long a subscription lasts.
-/// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>
+/// The duration of a subscription. <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>
 const SUBSCRIPTION: Duration = Duration::from_mins(5);
 
-/// How often a subscriber gets an event without records. AWS's interval is undocumented.
+/// The interval of events without records. AWS's interval is undocumented.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// With limits: how soon a consumer may not subscribe to a shard again.
-const AGAIN_MS: u64 = 5000;
+/// With limits, the shortest time before a consumer can subscribe to a shard again.
+const MIN_INTERVAL_MS: u64 = 5000;
 
-/// Bytes of an event: what a shard gives a consumer in a second.
+/// The most bytes of an event, which a consumer gets from a shard in one second.
 const EVENT_BYTES: usize = limits::SHARD_READ_BYTES_PER_SECOND;
 
 const INITIAL_RESPONSE: [(&str, &str); 2] = [(":message-type", "event"), (":event-type", "initial-response")];
@@ -51,19 +50,19 @@ pub(super) struct SubscribeToShard {
     dry_run: bool,
 }
 
-/// The subscription of a consumer to a shard, of which there is one.
+/// The active subscription of a consumer to a shard. There is at most one.
 pub(super) struct ActiveSubscription {
     /// Epoch milliseconds.
     started: u64,
-    /// Ends it, with the message for its subscriber.
+    /// Ends the subscription with a message for its subscriber.
     replaced: oneshot::Sender<String>,
 }
 
-/// The members of an event besides its records.
+/// The members of an event other than its records.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EventAnswer {
-    /// None at the end of the shard.
+    /// `None` at the end of the shard.
     #[serde(skip_serializing_if = "Option::is_none")]
     continuation_sequence_number: Option<SequenceText>,
     millis_behind_latest: u64,
@@ -71,7 +70,7 @@ struct EventAnswer {
     child_shards: Vec<ChildShard>,
 }
 
-/// Pushes one shard's records.
+/// Pushes the records of one shard.
 struct Subscription {
     stream: Arc<Stream>,
     shard: Arc<Shard>,
@@ -81,15 +80,15 @@ struct Subscription {
     events: mpsc::Sender<Bytes>,
     store: Store,
     metrics: Metrics,
-    /// With limits: what the consumer may be pushed.
-    allowance: Option<Bucket>,
+    /// With limits, the remaining bytes for the consumer.
+    allowance: Option<TokenBucket>,
     replaced: oneshot::Receiver<String>,
 }
 
-/// An event, and where the subscription is behind it.
+/// An event, and the subscription's position after it.
 struct PushedEvent {
     frame: Bytes,
-    /// Of the records in it, keys and data.
+    /// The bytes of keys and data of its records.
     bytes: usize,
     is_at_tip: bool,
     is_end: bool,
@@ -114,7 +113,7 @@ impl Kinesis {
         }
         let shard_id = self.shard_id(&shard_id, &stream.name)?;
         let shard = stream.shard(&shard_id).ok_or_else(|| self.no_shard(&shard_id, &stream.name))?;
-        let next = self.begin_at(&stream, &shard, &starting_position).await?;
+        let next = self.start_counter(&stream, &shard, &starting_position).await?;
         if dry_run {
             let subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
             self.check_pause(subscriptions.get(&(consumer_arn.clone(), shard_id)), &consumer_arn)?;
@@ -123,15 +122,16 @@ impl Kinesis {
         let replaced = self.replace_subscription((consumer_arn, shard_id))?;
         let (events, pushed) = mpsc::channel(1);
         let (store, metrics) = (self.shared.storage.store.clone(), self.shared.metrics.clone());
-        let allowance = self.shared.has_limits.then(|| Bucket::full(EVENT_BYTES, now()));
+        let allowance = self.shared.has_limits.then(|| TokenBucket::full(EVENT_BYTES, now()));
         tokio::spawn(
             Subscription { stream, shard, encoding, next, events, store, metrics, allowance, replaced }.push(),
         );
         Ok(event_stream::response(pushed))
     }
 
-    /// "If you call SubscribeToShard 5 seconds or more after a successful call, the second call takes over the subscription":
-    /// what resolves when a later call does, with the words for it.
+    /// Replaces the active subscription: "If you call SubscribeToShard 5 seconds or more after a successful call, the
+    /// second call takes over the subscription". The receiver resolves when a later call replaces this one, with the
+    /// message for its subscriber.
     fn replace_subscription(&self, key: (String, String)) -> Result<oneshot::Receiver<String>, AwsError> {
         let mut subscriptions = self.shared.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_pause(subscriptions.get(&key), &key.0)?;
@@ -143,9 +143,9 @@ impl Kinesis {
         Ok(ends)
     }
 
-    /// With limits, some time must pass before the consumer subscribes to the shard again.
+    /// With limits, a consumer must wait before it subscribes to the shard again.
     fn check_pause(&self, before: Option<&ActiveSubscription>, consumer_arn: &str) -> Result<(), AwsError> {
-        let is_too_soon = |before: &ActiveSubscription| now() < before.started + AGAIN_MS;
+        let is_too_soon = |before: &ActiveSubscription| now() < before.started + MIN_INTERVAL_MS;
         if self.shared.has_limits && before.is_some_and(is_too_soon) {
             return Err(AwsError::bad_request("ResourceInUseException", another(consumer_arn)));
         }
@@ -159,13 +159,13 @@ impl Kinesis {
     }
 }
 
-// Unverified: AWS's text.
+// Unverified: AWS's message.
 fn another(consumer_arn: &str) -> String {
     format!("Another active subscription exists for this consumer: {consumer_arn}")
 }
 
 impl Subscription {
-    /// Pushes until the shard or the subscription ends, or the subscriber is gone.
+    /// Pushes until the shard or the subscription ends or the subscriber disconnects.
     async fn push(mut self) {
         let ends = Instant::now() + SUBSCRIPTION;
         let mut changes = self.shard.changes();
@@ -177,7 +177,7 @@ impl Subscription {
             }
             changes.borrow_and_update();
             let Some(PushedEvent { frame, bytes, is_at_tip, is_end }) = self.event().await else { return };
-            // What is read is what a kill of this process cannot take back, unless the store has failed.
+            // Records that were pushed survive a kill of this process, unless the store has failed.
             self.store.flushed().await.ok();
             continues = self.events.send(frame).await.is_ok() && !is_end;
             if let Some(allowance) = &mut self.allowance {
@@ -196,7 +196,7 @@ impl Subscription {
         }
     }
 
-    /// Ends for a later subscription, with an error, or with its consumer.
+    /// Ends because of a later subscription, with an error, or together with its consumer.
     async fn end(self, replaced: Option<String>) {
         if let Some(message) = replaced {
             self.events.send(event_stream::exception("ResourceInUseException", &message)).await.ok();
@@ -207,7 +207,7 @@ impl Subscription {
         let now = now();
         let cutoff = self.stream.state().configuration.cutoff(now);
         let span = Span { from: self.next, records: limits::GET_RECORDS_RECORDS, bytes: EVENT_BYTES, cutoff };
-        let read = self.shard.read_beside(span).await;
+        let read = self.shard.read_on_blocking_thread(span).await;
         let read = read.inspect_err(|error| tracing::error!("SubscribeToShard: {error}")).ok()?;
         let items = read.items();
         self.metrics.records(Direction::Out, &self.stream.name, items.len(), data_bytes(&items));

@@ -14,10 +14,10 @@ use crate::error::AwsError;
 
 pub type Tags = BTreeMap<String, String>;
 
-/// Tags of one resource.
+/// The most tags of one resource.
 const TAGS: usize = 50;
 
-/// Tags of an answer without a limit: more than a stream has.
+/// The most tags of a page without a limit, which is more than a stream can have.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ impl Kinesis {
             let mut all = settings.tags.clone();
             all.extend(tags);
             if all.len() > TAGS {
-                // Recorded when there could be ten.
+                // Recorded when the limit was ten.
                 return Err(invalid(format!(
                     "Failed to add tags to {owner} because a given stream cannot have more than {TAGS} tags associated with it."
                 )));
@@ -129,7 +129,7 @@ impl Kinesis {
     }
 }
 
-/// Checks the tags of a request. `owner`: the resource that is to have them.
+/// Validates the tags of a request. `owner` is the resource that will have them.
 ///
 /// # Errors
 /// A character or a key that the service does not accept, although its model does.
@@ -144,7 +144,7 @@ pub fn check_tags(tags: &Tags, owner: impl Fn() -> String) -> Result<(), AwsErro
     }
 }
 
-/// Both sentences are recorded: a percent sign passes the first check, which names it, and not the second.
+/// Both messages are recorded. The percent sign is accepted by the first check, which lists it, but not by the second.
 fn check_characters<'a>(
     texts: impl Iterator<Item = &'a str> + Clone,
     failed: impl Fn() -> String,

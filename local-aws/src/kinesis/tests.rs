@@ -1,4 +1,4 @@
-//! Kinesis as a whole: requests in, answers out.
+//! Tests of the operations: requests in, responses out.
 
 mod durable;
 mod records;
@@ -22,7 +22,7 @@ use crate::{Config, DEFAULT_MEMORY_LIMIT};
 
 const STREAM: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
 
-/// Kinesis and, if it keeps anything, its store.
+/// Kinesis and its store.
 struct Bench {
     kinesis: Kinesis,
     store: Store,
@@ -38,7 +38,7 @@ impl Bench {
         Self { kinesis, store }
     }
 
-    /// As after a start with this folder.
+    /// Opens Kinesis on this data directory, as at a start.
     async fn open(dir: &Path) -> Self {
         let bench = Self::with(&Config::default(), Store::open(Some(dir)).unwrap());
         bench.kinesis.restore().await.unwrap();
@@ -108,7 +108,7 @@ impl Bench {
         self.call("GetShardIterator", input).await["ShardIterator"].as_str().unwrap().to_owned()
     }
 
-    /// The data that reading a shard to its tip gives.
+    /// Reads a shard to its tip and returns the data.
     async fn data(&self, mut iterator: String) -> Vec<String> {
         let mut data = Vec::new();
         loop {
@@ -139,5 +139,5 @@ async fn eventually(mut is_true: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it came to be");
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the condition must become true");
 }

@@ -1,4 +1,4 @@
-//! A function's configuration: its settings, its environment, its logging and its runtime. Values only.
+//! A function's configuration: its settings, its environment, its logging and its runtime. Pure.
 
 mod environment;
 mod logging;

@@ -211,8 +211,8 @@ impl Destinations {
         if let Some(folder) = &*temporary {
             return Ok(folder.path().to_owned());
         }
-        let made = private::temporary_folder("local-aws-destinations-")?;
-        Ok(temporary.insert(made).path().to_owned())
+        let created = private::temporary_folder("local-aws-destinations-")?;
+        Ok(temporary.insert(created).path().to_owned())
     }
 }
 

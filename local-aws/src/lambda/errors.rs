@@ -1,4 +1,4 @@
-//! The errors that Lambda answers with most often.
+//! The errors that Lambda returns most often.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ pub fn invalid_parameter(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidParameterValueException", message)
 }
 
-/// A request, or a payload, that cannot be read.
+/// The error for a request or a payload that cannot be parsed.
 pub fn invalid_content(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidRequestContentException", message)
 }
@@ -21,7 +21,7 @@ pub fn conflict(message: impl Into<String>) -> AwsError {
     AwsError::new(409, "ResourceConflictException", message)
 }
 
-/// The client has seen another revision. `api` names the operations that return the latest.
+/// The error for a client that has seen another revision. `api` names the operations that return the latest.
 pub fn outdated_revision(api: &str) -> AwsError {
     AwsError::new(
         412,

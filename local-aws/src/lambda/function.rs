@@ -31,7 +31,7 @@ pub struct Function {
     pub name: String,
     /// `$LATEST`, or a number.
     pub version: String,
-    /// The highest published number. `$LATEST` alone has it, as it has the four members that follow.
+    /// The highest published version number. Only `$LATEST` has it and the four members that follow.
     pub published: u64,
     /// The description that the function had when that version was published.
     pub published_description: String,
@@ -40,7 +40,7 @@ pub struct Function {
     pub event_invoke: BTreeMap<String, EventInvokeConfig>,
     pub policies: BTreeMap<String, Vec<Value>>,
     pub settings: Settings,
-    /// The code and its processes, or why there are none.
+    /// The code and its processes, or the reason why there are none.
     pub program: Result<Program, Broken>,
     pub concurrency: Concurrency,
     pub tags: BTreeMap<String, String>,
@@ -170,9 +170,8 @@ impl Function {
             .map(|transition| transition.until)
     }
 
-    /// # Errors
-    /// `ResourceConflictException` while the function is being created or updated; `PreconditionFailedException` for another
-    /// revision than the one the client has seen.
+    /// # Errors `ResourceConflictException` while the function is being created or updated. `PreconditionFailedException`
+    /// if the client has seen another revision.
     pub fn must_be_updatable(&self, config: &Config, revision: Option<&str>) -> Result<(), AwsError> {
         if revision.is_some_and(|revision| revision != self.revision.to_string()) {
             return Err(outdated_revision("GetFunction/GetAlias"));

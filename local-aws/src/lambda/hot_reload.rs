@@ -24,7 +24,7 @@ use lambda_package::Platform;
 /// Creates a function whose code is at `path`. An existing function of this name keeps its settings.
 ///
 /// # Errors
-/// The path has no code that the endpoint can run, and why.
+/// The path does not contain code that the endpoint can run, with the reason.
 pub async fn create_function(context: &Context, name: &str, path: &Path) -> Result<(), AwsError> {
     let (name, path) = (Reference::read_new(name, &context.config)?, path.to_owned());
     let found = path.canonicalize();
@@ -74,7 +74,7 @@ pub async fn reload(context: &Context, key: &str, local: LocalSource) {
         Ok(loaded) => replace(context, key, local, &settings, loaded),
         Err(error) => {
             tracing::warn!(function = key, "new code rejected, the previous code continues to run: {}", error.message);
-            // Not again until the files change.
+            // Rejected code is not read again until its files change.
             let reject = |function: &mut Function| function.local.iter_mut().for_each(|local| local.fingerprint = now);
             context.with_name(key, reject).ok();
         }

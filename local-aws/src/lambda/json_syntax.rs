@@ -1,14 +1,13 @@
-//! Checks that a payload is JSON, and words what is wrong with it as Lambda does.
+//! Checks whether a payload is JSON, and describes an error with Lambda's messages.
 //!
-//! Lambda's sentences are those of Jackson, AWS's JSON reader: those about an unexpected character and about UTF-8 are recorded,
-//! the others are from Jackson's sources (`UTF8StreamJsonParser`, 2.18).
+//! Lambda's messages are those of Jackson, AWS's JSON parser. The messages about an unexpected character and about
+//! UTF-8 are recorded. The others are from Jackson's sources (`UTF8StreamJsonParser`, 2.18).
 
-/// Nested arrays and objects. Jackson's limit.
+/// The deepest nesting of arrays and objects, which is Jackson's limit.
 const MAX_DEPTH: usize = 1000;
 const VALUES: &str = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
 
-/// # Errors
-/// The sentence about the first mistake, with its line and column.
+/// # Errors The message about the first error, with its line and column.
 pub fn check(text: &[u8]) -> Result<(), String> {
     let mut scanner = Scanner { text, at: 0, open: Vec::new() };
     scanner.skip_whitespace();
@@ -22,7 +21,7 @@ struct Scanner<'a> {
     text: &'a [u8],
     /// The offset of the next byte.
     at: usize,
-    /// The offsets of the brackets that are open.
+    /// The offsets of the open brackets.
     open: Vec<usize>,
 }
 
@@ -35,7 +34,7 @@ impl Scanner<'_> {
             if is_open {
                 continue;
             }
-            // A value is complete: close brackets until another value follows.
+            // A value is complete. Closes brackets until another value follows.
             loop {
                 self.skip_whitespace();
                 let Some(&bracket) = self.open.last() else {
@@ -69,7 +68,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Reads a value; `true` for a bracket that another value must follow.
+    /// Reads a value. Returns `true` for a bracket that must be followed by another value.
     fn value(&mut self) -> Result<bool, String> {
         self.skip_whitespace();
         let Some(byte) = self.peek() else {
@@ -199,7 +198,7 @@ impl Scanner<'_> {
                 self.error(&format!("Invalid UTF-8 middle byte {:#x}", rest[index]), index + 1)
             }
             Some(_) => self.error("Unexpected end-of-input in VALUE_STRING", rest.len()),
-            // A form that UTF-8 excludes: overlong, or half of a pair.
+            // A sequence that UTF-8 excludes: overlong, or half of a surrogate pair.
             None => self.error(&format!("Invalid UTF-8 start byte {:#x}", rest[0]), 1),
         })
     }
@@ -287,7 +286,7 @@ impl Scanner<'_> {
         self.error(&format!("Unexpected end-of-input: expected close marker for {kind} (start marker at {start})"), 0)
     }
 
-    /// A message with the location of the byte that is so many bytes ahead.
+    /// A message with the location of the byte `ahead` bytes after the next one.
     fn error(&self, message: &str, ahead: usize) -> String {
         format!("{message}\n at {}", self.location(self.at + ahead))
     }
@@ -313,7 +312,7 @@ impl Scanner<'_> {
     }
 }
 
-/// A byte as Java's `char`.
+/// Formats a byte like Java's `char`.
 fn described(byte: u8) -> String {
     if char::from(byte).is_control() {
         format!("(CTRL-CHAR, code {byte})")

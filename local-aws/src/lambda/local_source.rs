@@ -1,4 +1,4 @@
-//! A file or folder on this machine whose content is a function's code: reading it, and noticing changes.
+//! A file or folder on this machine with a function's code: reads it and detects changes.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -94,7 +94,7 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Adds the files below a folder. `above` identifies the folders above it, so that a circle of links is noticed.
+/// Adds the files below a folder. `above` identifies the parent folders, so that a cycle of links is detected.
 fn add_files(folder: &Path, above: &mut Vec<(u64, u64)>, found: &mut Vec<PathBuf>) -> io::Result<()> {
     let metadata = fs::metadata(folder)?;
     let own = (metadata.dev(), metadata.ino());

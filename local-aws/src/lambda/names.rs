@@ -22,10 +22,10 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads a name or an ARN, and the qualifier that a request gives beside it.
+    /// Parses a name or an ARN, and the qualifier that a request contains separately.
     ///
     /// # Errors
-    /// `ValidationException` for a text of another form; `InvalidParameterValueException` for two qualifiers;
+    /// `ValidationException` for an invalid form, `InvalidParameterValueException` for two different qualifiers,
     /// `ResourceNotFoundException` for a function of another region, `AccessDeniedException` for one of another account.
     pub fn read(value: &str, qualifier: Option<&str>, config: &Config) -> Result<Self, AwsError> {
         let Some(mut reference) = parse(value) else {
@@ -45,10 +45,10 @@ impl Reference {
         Ok(reference)
     }
 
-    /// Reads the name of a new function.
+    /// Parses the name of a new function.
     ///
     /// # Errors
-    /// As [`Reference::read`]; a name of more than 64 characters.
+    /// As [`Reference::read`], and an error for a name of more than 64 characters.
     pub fn read_new(value: &str, config: &Config) -> Result<String, AwsError> {
         LAMBDA.check("FunctionName", "functionName", &json!(value))?;
         let Some(reference) = parse(value) else { return Err(invalid_parameter(value)) };
@@ -137,7 +137,7 @@ pub fn partition(config: &Config) -> &'static str {
     }
 }
 
-/// Parses the model's pattern `NamespacedFunctionName`. Each optional part is read when it is there, as the greedy pattern does.
+/// Parses the model's pattern `NamespacedFunctionName`. Optional parts are matched greedily, as in the pattern.
 fn parse(value: &str) -> Option<Reference> {
     let mut rest = value;
     if let Some(after) = rest.strip_prefix("arn:") {

@@ -1,4 +1,4 @@
-//! The operations of Lambda that the endpoint answers, one line each.
+//! The supported operations of Lambda, one line each.
 
 use std::sync::LazyLock;
 
@@ -14,9 +14,9 @@ use super::request;
 use crate::error::AwsError;
 use crate::operation::{MIB, Operation, Request, Service, ServiceName};
 
-/// A zip of 50 MiB as base64: AWS's own limit, which its message names.
+/// A zip of 50 MiB as base64, which is AWS's own limit. AWS's message contains the number.
 const CODE_BODY: usize = 70_167_211;
-/// More than the 6 MiB of a payload, for which Lambda has an error of its own.
+/// More than the 6 MiB of a payload, for which Lambda has its own error.
 const PAYLOAD_BODY: usize = 8 * MIB;
 
 impl Service for Lambda {
@@ -219,7 +219,7 @@ fn on_functions<I: DeserializeOwned + 'static>(
     })
 }
 
-/// An operation on functions that waits.
+/// An asynchronous operation on functions.
 fn on_functions_async<I, F>(name: &'static str, route: &'static str, handler: fn(Context, I) -> F) -> Operation<Lambda>
 where
     I: DeserializeOwned + Send + 'static,

@@ -42,7 +42,7 @@ pub fn store(context: &Context, function: &Function) {
 
 /// Stores a function, with the zip if its code is new.
 pub fn store_with_code(context: &Context, function: &Function, zip: Option<Bytes>) {
-    if !context.store.keeps() {
+    if !context.store.is_persistent() {
         return;
     }
     let stored = StoredFunction {
@@ -77,7 +77,7 @@ pub fn delete(context: &Context, key: &str) {
 /// # Errors
 /// The store cannot be read.
 pub async fn restore(context: &Context) -> Result<(), StoreError> {
-    // A version follows its function: its key is longer.
+    // A version is read after its function, because its key is longer.
     for (key, stored) in context.store.all::<StoredFunction>(Keyspace::Functions)? {
         let key = String::from_utf8_lossy(&key).into_owned();
         if let Err(error) = restore_function(context, &key, stored).await {

@@ -11,11 +11,12 @@ use crate::error::AwsError;
 use crate::operation::Request;
 use crate::validation::{Input, LAMBDA, Location};
 
-/// Reads an operation's input from the path, the query, the headers and a JSON body. `operation` names the model's input.
+/// Reads an operation's input from the path, the query, the headers and a JSON body. `operation` names the model's
+/// input.
 ///
 /// # Errors
-/// `InvalidRequestContentException` for a body that is not a JSON object; `SerializationException` for a member of another
-/// type; `ValidationException` with all violated constraints.
+/// `InvalidRequestContentException` if the body is not a JSON object, `SerializationException` for a member of another
+/// type, `ValidationException` with all violated constraints.
 pub fn read<I: DeserializeOwned>(request: &Request, operation: &str) -> Result<I, AwsError> {
     read_with(request, operation, body(&request.body)?)
 }
@@ -32,7 +33,7 @@ fn read_with<I: DeserializeOwned>(request: &Request, operation: &str, body: Inpu
     let query: Vec<(String, String)> =
         form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     if let Some((_, text)) = query.iter().find(|(name, text)| name == "MaxItems" && text.parse::<i64>().is_err()) {
-        // AWS's answer is unverified.
+        // AWS's error is unverified.
         return Err(invalid_parameter(format!("MaxItems is not a number: {text}")));
     }
     let input = LAMBDA.complete(operation, body, |location, name| match location {
@@ -58,7 +59,7 @@ fn body(body: &[u8]) -> Result<Input, AwsError> {
         None => Ok(Input::Null),
         Some(b'{') => serde_json::from_slice(body).map_err(|error| match json_syntax::check(body) {
             Err(mistake) => unreadable(&mistake),
-            // Too deeply nested for this reader.
+            // The JSON is valid but nested too deeply for serde_json.
             Ok(()) => unreadable(&error),
         }),
         Some(_) => Err(unreadable(&"it is not an object")),

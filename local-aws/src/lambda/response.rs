@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::errors::invalid_parameter;
 use crate::error::AwsError;
 
-/// The members that ask for a page. The service model has checked the range of `max_items`.
+/// The members that request a page. The service model has checked the range of `max_items`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct PageInput {

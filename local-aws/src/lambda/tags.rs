@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::errors::invalid_parameter;
 use crate::error::AwsError;
 
-/// Tags of one resource. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html>
+/// The most tags of one resource. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html>
 const MAX_TAGS: usize = 50;
 
 pub type Tags = BTreeMap<String, String>;
@@ -32,7 +32,7 @@ pub fn add(existing: &mut Tags, tags: Tags) -> Result<(), AwsError> {
 
 fn check_keys(tags: &Tags) -> Result<(), AwsError> {
     if tags.keys().any(|key| key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))) {
-        // The message is CloudWatch Logs'; Lambda's is unverified.
+        // The message is from CloudWatch Logs. Lambda's is unverified.
         return Err(invalid_parameter("aws: prefixed tag key names are not allowed for external use."));
     }
     Ok(())

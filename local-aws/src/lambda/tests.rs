@@ -1,4 +1,4 @@
-//! Lambda as a whole: requests in, real processes, real streams, real log lines.
+//! Tests with requests, real processes, real streams and real log lines.
 
 mod api;
 mod callers;
@@ -40,7 +40,7 @@ use crate::sts::Sts;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
-/// A bootstrap of a runtime `provided.*`, written for these tests: it speaks the Runtime API by itself.
+/// A bootstrap for the runtime `provided.*` that implements the Runtime API itself.
 const PROVIDED: &str = r#"#!/usr/bin/env python3
 import http.client, json, os, sys
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -52,16 +52,16 @@ def answer(id, body, kind="response"):
     return call("POST", f"/invocation/{id}/{kind}", body)
 "#;
 
-/// Lambda and what it works with.
+/// Lambda and the services that it uses.
 struct Bench {
     lambda: Lambda,
     kinesis: Kinesis,
     logs: Logs,
 }
 
-/// An answer of Lambda's API.
+/// A response of Lambda's API.
 #[derive(Debug)]
-struct Answered {
+struct ApiResponse {
     status: u16,
     headers: HeaderMap,
     body: Value,
@@ -72,9 +72,9 @@ impl Bench {
         Self::over(&Store::default())
     }
 
-    /// What is in the folder, running again.
+    /// Opens a data directory and resumes its state.
     async fn open(dir: &Path) -> Self {
-        let store = eventually("the folder is let go of", async || Store::open(Some(dir)).ok()).await;
+        let store = eventually("the data directory is unlocked", async || Store::open(Some(dir)).ok()).await;
         let bench = Self::over(&store);
         bench.kinesis.restore().await.unwrap();
         bench.lambda.restore().await.unwrap();
@@ -96,7 +96,7 @@ impl Bench {
         Self { lambda, kinesis, logs }
     }
 
-    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {
+    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> ApiResponse {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -106,16 +106,16 @@ impl Bench {
         let (parts, body) = response.into_parts();
         let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
         let body = serde_json::from_slice(&body).unwrap_or_else(|_| text());
-        Answered { status: parts.status.as_u16(), headers: parts.headers, body }
+        ApiResponse { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    async fn call(&self, method: &str, path: &str, body: Value) -> Answered {
+    async fn call(&self, method: &str, path: &str, body: Value) -> ApiResponse {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         self.request(method, path, &[], body).await
     }
 
-    /// Creates the function `f` from one file; `more` completes or replaces the request's members.
-    async fn create(&self, runtime: &str, file: &str, source: &str, more: Value) -> Answered {
+    /// Creates the function `f` from one file. `more` adds or replaces members of the request.
+    async fn create(&self, runtime: &str, file: &str, source: &str, more: Value) -> ApiResponse {
         let zip = base64_simd::STANDARD.encode_to_string(zip_of(&[(file, source.as_bytes())]));
         let mut members = json!({
             "FunctionName": "f", "Runtime": runtime, "Role": ROLE, "Handler": "index.handler", "Code": { "ZipFile": zip },
@@ -134,15 +134,15 @@ impl Bench {
         assert_eq!(created.status, 201, "{created:?}");
     }
 
-    /// Invokes `f` and asks for the log's tail.
-    async fn invoke(&self, payload: Value) -> Answered {
+    /// Invokes `f` with `LogType: Tail`.
+    async fn invoke(&self, payload: Value) -> ApiResponse {
         let tail = [("x-amz-log-type", "Tail")];
         self.request("POST", "/2015-03-31/functions/f/invocations", &tail, payload.to_string()).await
     }
 
-    /// Waits until the function is neither made nor changed any more.
+    /// Waits until the function is not being created or updated any more.
     async fn settled(&self) {
-        eventually("the function is at rest", async || {
+        eventually("the function is active", async || {
             let configuration = self.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
             (configuration["State"] == "Active" && configuration["LastUpdateStatus"] == "Successful").then_some(())
         })
@@ -164,7 +164,7 @@ impl Bench {
         found["logStreams"].as_array().unwrap().iter().map(name).collect()
     }
 
-    /// What the function printed, without Lambda's own lines.
+    /// The lines that the function printed, without Lambda's own.
     fn printed(&self) -> Vec<String> {
         let own = ["INIT_START ", "START ", "END ", "REPORT "];
         let is_printed = |line: &String| !own.iter().any(|prefix| line.starts_with(prefix));
@@ -172,7 +172,7 @@ impl Bench {
     }
 }
 
-impl Answered {
+impl ApiResponse {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -191,14 +191,14 @@ impl Answered {
     }
 }
 
-/// Asks again until there is an answer, for as long as a slow machine may need.
+/// Calls `ask` until it returns a value, for as long as a slow machine may need.
 async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "it never came that {what}");
+        assert!(started.elapsed() < Duration::from_secs(30), "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Unpacking a package.
+//! Unpacks a package.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,7 +8,7 @@ use lambda_package::{BOOTSTRAP, MAX_UNPACKED_BYTES, PackageError, for_each_entry
 
 use crate::private;
 
-/// Why a package could not be unpacked.
+/// The reason why a package could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
     #[error(transparent)]
@@ -17,17 +17,17 @@ pub enum UnpackError {
     Io(#[from] io::Error),
 }
 
-/// Unpacks a zip into `folder`, which must exist. Makes `bootstrap` and the files that the zip calls executable executable, and
-/// ignores all other mode bits.
+/// Unpacks a zip into `folder`, which must exist. `bootstrap` and the files that the zip marks as executable become
+/// executable. All other mode bits are ignored.
 ///
 /// # Errors
-/// As [`for_each_entry`]; the data of an entry differs from the zip's directory; any failure to write.
+/// As [`for_each_entry`], and if the data of an entry differs from the zip's directory or a file cannot be written.
 pub fn unpack(zip: &[u8], folder: &Path) -> Result<(), UnpackError> {
     unpack_within(zip, folder, MAX_UNPACKED_BYTES)
 }
 
 fn unpack_within(zip: &[u8], folder: &Path, max_bytes: u64) -> Result<(), UnpackError> {
-    // The sizes in the zip's directory may be wrong: the bytes that are written count.
+    // The sizes in the zip's directory may be wrong, so the written bytes are counted.
     let mut left = max_bytes;
     for_each_entry(zip, |mut entry| {
         let target = folder.join(entry.path());
@@ -43,7 +43,7 @@ fn unpack_within(zip: &[u8], folder: &Path, max_bytes: u64) -> Result<(), Unpack
     })
 }
 
-/// A read error means that the zip is damaged, a write error that this machine has a problem.
+/// A read error means that the zip is damaged. A write error means that this machine has a problem.
 fn copy(from: &mut impl Read, to: &mut File, left: &mut u64) -> Result<(), UnpackError> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -132,7 +132,7 @@ pub mod tests {
         assert_eq!(mode & 0o100, 0o100, "{mode:o}");
     }
 
-    /// The zip's directory says one byte, and the data is a million.
+    /// The zip's directory declares one byte, but the data has a million.
     #[test]
     fn a_zip_bomb_that_understates_its_size_is_rejected() {
         let mut zip = zip_of(&[("bomb", &vec![0; 1_000_000])]);

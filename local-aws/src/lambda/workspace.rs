@@ -19,7 +19,7 @@ use crate::sts::Sts;
 
 pub struct Workspace {
     config: Config,
-    /// The host's guardian removes it.
+    /// The host's guardian removes it at the end.
     folder: PathBuf,
     host: Arc<Host>,
 }
@@ -46,7 +46,7 @@ impl Workspace {
     /// Checks and unpacks a zip that `read` returns, on a blocking thread.
     ///
     /// # Errors
-    /// The error of `read`; the reason why the package cannot be run.
+    /// The error of `read`, or the reason why the package cannot be run.
     pub async fn unpack(
         &self,
         name: &str,
@@ -89,7 +89,7 @@ fn new_root(parent: &Path, function: &str) -> PathBuf {
     parent.join(format!("{function}-{}", uuid::Uuid::new_v4().simple()))
 }
 
-/// Runs work on files on a blocking thread.
+/// Runs file operations on a blocking thread.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AwsError> + Send + 'static,
 ) -> Result<T, AwsError> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::InputEvent;
 use super::event::{Position, StoredEvent};
-use crate::store::{Batch, Holder, Keyspace, Share, Store, StoreError};
+use crate::store::{Batch, Keyspace, MemoryOwner, Share, Store, StoreError};
 
 /// Totals of a stream's events, which are available without reading the events.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub(super) struct EventStore {
     totals: Totals,
     memory: Share,
     /// Evicts events when the memory budget is exceeded.
-    _evictor: Arc<dyn Holder>,
+    _evictor: Arc<dyn MemoryOwner>,
 }
 
 /// How long events stay in the store after their retention, in milliseconds. Removing them requires a read.
@@ -45,7 +45,7 @@ const EXPIRY_DELAY_MS: i64 = 60 * 60 * 1000;
 
 impl EventStore {
     /// Opens the events with this ID in the store. None of them are in memory yet.
-    pub(super) fn open(id: u64, store: Store, totals: Totals, memory: Share, evictor: Arc<dyn Holder>) -> Self {
+    pub(super) fn open(id: u64, store: Store, totals: Totals, memory: Share, evictor: Arc<dyn MemoryOwner>) -> Self {
         let floor = totals.span.map_or(Position::at(0), |(_, last)| last.next());
         Self { id, store, events: VecDeque::new(), floor, totals, memory, _evictor: evictor }
     }
@@ -82,7 +82,7 @@ impl EventStore {
         self.totals.bytes += arrived.iter().map(StoredEvent::size).sum::<usize>();
         self.totals.last_ingestion = Some(now);
         self.totals.next_sequence = sequence + arrived.len() as u64;
-        for event in arrived.iter().filter(|_| self.store.keeps()) {
+        for event in arrived.iter().filter(|_| self.store.is_persistent()) {
             batch.put(Keyspace::LogEvents, self.key(event.position), event.to_bytes());
         }
         batch.put_json(Keyspace::LogTotals, self.id.to_be_bytes(), &self.totals);
@@ -92,11 +92,11 @@ impl EventStore {
 
     /// Inserts sorted events into memory.
     fn insert(&mut self, mut arrived: Vec<StoredEvent>) {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             arrived.retain(|event| event.position >= self.floor);
         }
         let Some(first) = arrived.first() else { return };
-        self.memory.take(arrived.iter().map(StoredEvent::memory_bytes).sum());
+        self.memory.allocate(arrived.iter().map(StoredEvent::memory_bytes).sum());
         // Events nearly always arrive in order. Then the tail is empty.
         let tail = self.events.split_off(self.index(first.position));
         if tail.is_empty() {
@@ -115,7 +115,8 @@ impl EventStore {
         let first = self.index(start);
         let last = self.index(end).max(first);
         // The disk is read only if the range has events below the floor.
-        let is_stored = self.store.keeps() && self.totals.span.is_some_and(|(first, _)| first < self.floor.min(end));
+        let is_stored =
+            self.store.is_persistent() && self.totals.span.is_some_and(|(first, _)| first < self.floor.min(end));
         let stored = (is_stored && start < self.floor.min(end)).then(|| {
             let entries = self.store.range(Keyspace::LogEvents, &self.key(start), &self.key(end.min(self.floor)));
             entries.map(|entry| entry.and_then(|(key, value)| StoredEvent::read(&key, &value)))
@@ -126,7 +127,7 @@ impl EventStore {
     /// Removes events older than `oldest`, in epoch milliseconds. They may stay in the store for longer. Readers skip them.
     pub(super) fn expire(&mut self, oldest: i64, batch: &mut Batch) -> Result<(), StoreError> {
         let Some((first, last)) = self.totals.span.filter(|(first, _)| first.timestamp < oldest) else { return Ok(()) };
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             if first.timestamp >= oldest.saturating_sub(EXPIRY_DELAY_MS) {
                 return Ok(());
             }
@@ -137,8 +138,8 @@ impl EventStore {
         let expired = self.index(Position::at(oldest));
         let held = self.events.drain(..expired).map(|event| (event.memory_bytes(), event.size()));
         let (held, bytes) = held.fold((0, 0), |sum, event| (sum.0 + event.0, sum.1 + event.1));
-        self.memory.give_back(held);
-        if !self.store.keeps() {
+        self.memory.release(held);
+        if !self.store.is_persistent() {
             self.totals.bytes -= bytes;
         }
         let next = self.range(Position::at(oldest), Position::END).next().transpose()?;
@@ -155,7 +156,7 @@ impl EventStore {
         {
             evicted += event.memory_bytes();
             self.floor = event.position.next();
-            if !self.store.keeps() {
+            if !self.store.is_persistent() {
                 self.totals.bytes -= event.size();
                 self.totals.span =
                     self.events.front().zip(self.events.back()).map(|(first, last)| (first.position, last.position));
@@ -209,14 +210,14 @@ mod tests {
 
     struct NoEvictor;
 
-    impl Holder for NoEvictor {
-        fn let_go(&self, _: usize) -> usize {
+    impl MemoryOwner for NoEvictor {
+        fn evict(&self, _: usize) -> usize {
             0
         }
     }
 
     fn event_store(store: &Store, totals: Totals) -> EventStore {
-        let evictor: Arc<dyn Holder> = Arc::new(NoEvictor);
+        let evictor: Arc<dyn MemoryOwner> = Arc::new(NoEvictor);
         let memory = Budget::new(usize::MAX).share(Arc::downgrade(&evictor));
         EventStore::open(7, store.clone(), totals, memory, evictor)
     }
@@ -260,7 +261,7 @@ mod tests {
             append(&mut events, (0..10).map(|n| input(n * hour, "12345")).collect(), 0, 10);
             assert_eq!(events.totals().bytes, 10 * 31);
             // Some of the expired events are in memory, others only in the store.
-            if store.keeps() {
+            if store.is_persistent() {
                 events.evict(500);
                 assert_eq!(events.totals().bytes, 10 * 31);
             }

@@ -27,7 +27,7 @@ const CHUNK_EVENTS: usize = 4096;
 /// The most bytes of events that one request reads. Its page ends there, even without events, as on AWS.
 const MAX_SCANNED_BYTES: usize = 64 << 20;
 
-/// `interleaved` is taken and ignored: "all matched log events in the first page are interleaved" since 2019.
+/// `interleaved` is accepted and ignored: "all matched log events in the first page are interleaved" since 2019.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FilterLogEvents {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AwsError;
-use crate::store::{Batch, Holder, Keyspace, StoreError};
+use crate::store::{Batch, Keyspace, MemoryOwner, StoreError};
 
 use super::event_store::{EventStore, Totals};
 use super::state::{Group, State};
@@ -29,8 +29,8 @@ struct StreamEvictor {
     id: u64,
 }
 
-impl Holder for StreamEvictor {
-    fn let_go(&self, bytes: usize) -> usize {
+impl MemoryOwner for StreamEvictor {
+    fn evict(&self, bytes: usize) -> usize {
         let Some(logs) = self.logs.upgrade() else { return 0 };
         let mut state = logs.state.write().unwrap_or_else(PoisonError::into_inner);
         let Some(group) = state.groups.get_mut(&self.group) else { return 0 };
@@ -115,7 +115,7 @@ impl Logs {
 
     fn event_store(&self, id: u64, group: &str, stream: Arc<str>, totals: Totals) -> EventStore {
         let logs = Arc::downgrade(&self.shared);
-        let holder: Arc<dyn Holder> = Arc::new(StreamEvictor { logs, group: group.to_owned(), stream, id });
+        let holder: Arc<dyn MemoryOwner> = Arc::new(StreamEvictor { logs, group: group.to_owned(), stream, id });
         let memory = self.shared.budget.share(Arc::downgrade(&holder));
         EventStore::open(id, self.shared.store.clone(), totals, memory, holder)
     }

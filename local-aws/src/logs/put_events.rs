@@ -74,7 +74,7 @@ impl Logs {
         batch.commit();
         drop(state);
         self.publish(&group_name, &stream_name, &events);
-        self.shared.budget.keep();
+        self.shared.budget.evict_excess();
         Ok(PutLogEventsOutput {
             next_sequence_token: upload_sequence_token(now),
             rejected_log_events_info: (rejected != RejectedLogEventsInfo::default()).then_some(rejected),

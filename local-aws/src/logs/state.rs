@@ -82,7 +82,7 @@ impl Group {
     /// Rejects an operation on a group that is not of the class STANDARD.
     ///
     /// # Errors
-    /// The group's class does not have this operation. The message is AWS's, as reported for FilterLogEvents:
+    /// The group's class does not support this operation. The message is AWS's, as reported for FilterLogEvents:
     /// <https://github.com/aws/karpenter-provider-aws/pull/9567>
     pub(super) fn must_be_standard(&self, operation: &str, name: &str) -> Result<(), AwsError> {
         if self.class == STANDARD {

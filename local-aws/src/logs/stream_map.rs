@@ -65,7 +65,7 @@ impl StreamMap {
         Some(stream)
     }
 
-    /// Changes the events of a stream. Returns `None` if there is no such stream.
+    /// Changes the events of a stream. Returns `None` if the stream does not exist.
     pub(super) fn update<T>(&mut self, name: &str, change: impl FnOnce(&mut EventStore) -> T) -> Option<T> {
         let (name, _) = self.by_name.get_key_value(name)?;
         let name = Arc::clone(name);

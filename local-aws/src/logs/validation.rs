@@ -31,7 +31,7 @@ impl Checks {
         self.errors.push(format!("Value {value} at '{member}' failed to satisfy constraint: {constraint}"));
     }
 
-    /// A required member. If it is missing, notes the violation and returns the default.
+    /// A required member. If it is missing, records the violation and returns the default.
     pub(super) fn required<T: Default>(&mut self, member: &str, value: Option<T>) -> T {
         value.unwrap_or_else(|| {
             self.violated(&"null", member, "Member must not be null");

@@ -11,19 +11,19 @@ use crate::encoding::Encoding;
 /// How an operation appears in the activity log.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
-    /// For instance `stream created`.
+    /// The event, for example `stream created`.
     pub event: &'static str,
     /// The members of the input that name what was changed.
     pub members: &'static [&'static str],
 }
 
 impl Activity {
-    /// The line: the event, the resource in a REST path, and the values of the members.
+    /// Formats the line: the event, the resource in a REST path, and the values of the members.
     pub fn line(&self, request: &Request) -> String {
         let in_cbor = request.encoding == Ok(Encoding::Cbor);
         let read = in_cbor.then(|| Encoding::Cbor.read_value(&request.body).unwrap_or_default().to_string());
         let body = read.as_ref().map_or(request.body.as_ref(), String::as_bytes);
-        // Without a copy of the values: one of them may be a function's code.
+        // Borrows the values, because one of them may be a function's code.
         let body: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
         let in_body = self.members.iter().filter_map(|member| {
             if let Some(parameter) = request.form.get(*member) {

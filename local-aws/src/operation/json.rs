@@ -46,7 +46,7 @@ impl<S: JsonService> Operation<S> {
         })
     }
 
-    /// An operation of JSON 1.1 that waits.
+    /// An asynchronous operation of JSON 1.1.
     pub fn json_async<I, O, F>(name: &'static str, handler: impl Fn(S, I) -> F + Clone + Send + Sync + 'static) -> Self
     where
         I: DeserializeOwned + Send + 'static,

@@ -9,16 +9,16 @@ use crate::validation::Model;
 
 /// A service of the query protocol.
 pub trait QueryService: Service {
-    /// The XML namespace of the service's answers.
+    /// The XML namespace of the service's responses.
     const NAMESPACE: &'static str;
 
-    /// The table of the actions' inputs.
+    /// The table of the inputs of the service's actions.
     fn model() -> &'static Model;
 }
 
 /// The result of an action.
 pub trait QueryResult {
-    /// `None` if the answer has only metadata.
+    /// `None` if the response has only metadata.
     fn into_xml(self) -> Option<Xml>;
 }
 
@@ -43,7 +43,7 @@ impl<S: QueryService> Operation<S> {
         Self::query_of_caller(name, move |service, input, _| handler(service, input))
     }
 
-    /// An action of the query protocol that depends on who sends it.
+    /// An action of the query protocol that depends on its caller.
     pub fn query_of_caller<I: DeserializeOwned + 'static, R: QueryResult + 'static>(
         name: &'static str,
         handler: impl Fn(&S, I, &Request) -> Result<R, AwsError> + Send + Sync + 'static,

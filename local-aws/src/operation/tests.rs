@@ -1,4 +1,4 @@
-//! Requests to one service, without HTTP in between, for the services' tests.
+//! Sends requests to one service without HTTP, for the tests of services.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,14 @@ pub async fn call<S: Service>(service: &S, name: &str, request: HttpRequest<Byte
 pub async fn call_rest<S: Service>(
     service: &S,
     request: HttpRequest<Bytes>,
-    not_answered: fn(&Method, &str) -> AwsError,
+    not_supported: fn(&Method, &str) -> AwsError,
 ) -> Result<Response<Bytes>, AwsError> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let is_here = |operation: &&'static Operation<S>| {
         operation.metadata.route.as_ref().is_some_and(|route| route.members(&method, &path).is_some())
     };
     let Some(operation) = S::operations().iter().find(is_here) else {
-        return Err(not_answered(&method, &path));
+        return Err(not_supported(&method, &path));
     };
     let (parts, body) = answer(service, Request::new(&operation.metadata, request)).await?.into_parts();
     Ok(Response::from_parts(parts, to_bytes(body, usize::MAX).await.expect("the body is in memory")))
@@ -130,7 +130,7 @@ async fn a_blocking_operation_runs_on_another_thread() {
 #[tokio::test]
 async fn an_operation_that_is_not_declared_is_unknown() {
     let error = call(&Echo, "PutMetricFilter", request(Encoding::Json, &json!({}))).await.unwrap_err();
-    let expected = "The local endpoint does not answer the CloudWatch Logs operation PutMetricFilter.";
+    let expected = "The local endpoint does not support the CloudWatch Logs operation PutMetricFilter.";
     assert_eq!((&*error.code, &*error.message), (UNKNOWN_OPERATION, expected));
 }
 

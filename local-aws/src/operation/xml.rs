@@ -1,15 +1,15 @@
-//! Writing the query protocol's answers.
+//! Writes responses of the query protocol.
 
 use jiff::Timestamp;
 use quick_xml::escape::escape;
 use uuid::Uuid;
 
-/// Elements one after the other.
+/// A sequence of elements.
 #[derive(Default)]
 pub struct Xml(String);
 
 impl Xml {
-    /// `<name>text</name>`, the text escaped.
+    /// Writes `<name>text</name>` and escapes the text.
     pub fn text(&mut self, name: &str, text: &str) {
         self.0.push_str(&format!("<{name}>{}</{name}>", escape(text)));
     }
@@ -18,19 +18,19 @@ impl Xml {
         self.text(name, &time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     }
 
-    /// `<name>…</name>` around what `children` writes.
+    /// Writes `<name>…</name>` around the output of `children`.
     pub fn element(&mut self, name: &str, children: impl FnOnce(&mut Self)) {
         self.0.push_str(&format!("<{name}>"));
         children(self);
         self.0.push_str(&format!("</{name}>"));
     }
 
-    /// Escaped text, without an element of its own.
+    /// Writes escaped text without an element.
     pub fn raw_text(&mut self, text: &str) {
         self.0.push_str(&escape(text));
     }
 
-    /// A list: each item as a `member`.
+    /// Writes a list. Each item is a `member`.
     pub fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) {
         self.element(name, |xml| {
             for item in items {
@@ -40,7 +40,7 @@ impl Xml {
     }
 }
 
-/// The whole body of an answer; an action without a result has its metadata only.
+/// The whole body of a response. Without a result, it has only the metadata.
 pub fn response(action: &str, namespace: &str, result: Option<Xml>) -> String {
     let result = result.map(|xml| format!("<{action}Result>{}</{action}Result>", xml.0)).unwrap_or_default();
     let request = Uuid::new_v4();

@@ -36,12 +36,12 @@ struct Shared {
     faults: Faults,
     default: Region,
     opened: Mutex<BTreeMap<String, Region>>,
-    /// Held while a region is opened. `false` once the endpoint stops.
+    /// Held while a region is opened. `false` once the endpoint is stopping.
     is_serving: tokio::sync::Mutex<bool>,
 }
 
 impl Regions {
-    /// Opens the default region, which has the local functions, and the regions that the folder has.
+    /// Opens the default region, which has the local functions, and the stored regions.
     pub async fn open(config: Config, contents: Contents, store: Store, sts: Sts, faults: Faults) -> io::Result<Self> {
         let budget = Budget::new(config.memory_limit);
         let (name, functions) = (config.region.clone(), config.functions.clone());
@@ -70,7 +70,7 @@ impl Regions {
     /// The services of a region.
     ///
     /// # Errors
-    /// The region is in the data folder and cannot be read.
+    /// The stored region cannot be read.
     pub async fn get_or_open(&self, name: &str) -> Result<Region, AwsError> {
         let opened = self.lock().get(name).cloned();
         match opened {
@@ -81,7 +81,7 @@ impl Regions {
         }
     }
 
-    /// Opens no more regions, and returns those that are open.
+    /// Prevents that more regions are opened. Returns the open ones.
     pub async fn close(&self) -> Vec<Region> {
         *self.shared.is_serving.lock().await = false;
         self.opened()
@@ -94,7 +94,7 @@ impl Regions {
             return Ok(region);
         }
         if !*is_serving {
-            return Err(io::Error::other("the endpoint stops"));
+            return Err(io::Error::other("the endpoint is stopping"));
         }
         let Shared { contents, store, budget, sts, faults, default, .. } = &*self.shared;
         let config = Config { region: name.to_owned(), functions: Vec::new(), ..self.shared.config.clone() };
@@ -110,7 +110,7 @@ impl Regions {
     }
 }
 
-/// Opens Kinesis and CloudWatch Logs on the region's keys of the store.
+/// Opens Kinesis and CloudWatch Logs with the region's keys in the store.
 fn open_streams(
     config: &Config,
     name: &str,
@@ -125,7 +125,7 @@ fn open_streams(
     Ok((kinesis, logs.counted_by(config.metrics.clone()), store))
 }
 
-/// The region with what the store has of its streams and functions.
+/// The region with its stored streams and functions.
 async fn restored(region: Region) -> io::Result<Region> {
     region.kinesis.restore().await.map_err(io::Error::other)?;
     region.lambda.restore().await.map_err(io::Error::other)?;

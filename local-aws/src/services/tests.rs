@@ -16,7 +16,7 @@ fn names(service: ServiceName) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_documentation_lists_every_answered_operation() {
+fn the_documentation_lists_every_supported_operation() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(BEGIN).expect("docs/operations.md has the table's beginning");
@@ -45,9 +45,9 @@ fn an_operation_is_declared_once() {
     }
 }
 
-/// A declared operation that its service does not answer would be dispatched to an error.
+/// A declared operation that its service does not support would lead to an error.
 #[tokio::test]
-async fn every_declared_operation_is_answered_by_its_service() {
+async fn every_declared_operation_is_supported_by_its_service() {
     let services = Services::open(Config::default()).await.unwrap();
     for operation in ALL.into_iter().flat_map(operations) {
         let (method, path) = match operation.route {
@@ -78,9 +78,9 @@ fn every_declared_operation_has_a_table_of_its_input() {
     }
 }
 
-/// What changes something must be rejected once nothing can be persisted any more.
+/// An operation that changes something must be rejected once nothing is persisted any more.
 #[test]
-fn the_operations_that_are_declared_read_only_have_the_names_of_such() {
+fn operations_declared_read_only_have_read_only_names() {
     let verbs = ["Describe", "DownloadCode", "Filter", "Get", "List", "StartLiveTail", "SubscribeToShard"];
     for operation in ALL.into_iter().flat_map(operations) {
         let is_expected = verbs.iter().any(|verb| operation.name.starts_with(verb));

@@ -1,6 +1,6 @@
-//! Over HTTP/2, which it prefers for Kinesis, AWS's SDK for JavaScript signs the pseudo-header `:authority` in place of
-//! `host` (`@aws-sdk/middleware-host-header`), and AWS takes it. `aws-sigv4` has header names of HTTP/1 only and signs
-//! `host` always, so that this one canonical form is made here.
+//! Over HTTP/2, which it prefers for Kinesis, AWS's SDK for JavaScript signs the pseudo-header `:authority` instead of
+//! `host` (`@aws-sdk/middleware-host-header`), and AWS accepts it. `aws-sigv4` supports only HTTP/1 header names and
+//! always signs `host`, so this canonical form is computed here.
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use http::Request;
@@ -10,7 +10,7 @@ use super::claim::{Claim, basic_format};
 use crate::credentials::Credentials;
 use crate::signature::hex;
 
-/// The signature that the credentials give the request; none for what is not awsJson, which is always a post to the root.
+/// Computes the signature of a JSON 1.1 request, which is always a POST to `/`. Returns `None` for other requests.
 pub(super) fn signature<B>(
     claim: &Claim,
     request: &Request<B>,

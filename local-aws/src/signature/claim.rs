@@ -1,4 +1,4 @@
-//! What a request says of its signature, from the header `Authorization` or, presigned, from its query.
+//! The declared signature of a request, in the header `Authorization` or, if it is presigned, in its query.
 
 use std::borrow::Cow;
 
@@ -11,38 +11,38 @@ use super::SignatureError;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The longest a presigned request may be good for.
-const LONGEST: i64 = 7 * 24 * 3600;
+/// The longest validity of a presigned request, in seconds.
+const MAX_VALIDITY_SECONDS: i64 = 7 * 24 * 3600;
 
-/// A signature and what it is said to be of.
+/// A signature and its declared parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
     pub access_key_id: String,
     /// The scope's day, `YYYYMMDD`.
     pub day: String,
     pub region: String,
-    /// The service's name for signing: `kinesis`, `lambda`, `logs`, `iam`, `sts`, `s3`.
+    /// The service's signing name: `kinesis`, `lambda`, `logs`, `iam`, `sts`, `s3`.
     pub service: String,
     pub(super) signed_headers: Vec<HeaderName>,
-    /// HTTP/2's `:authority` is signed in place of `host`, before the headers.
+    /// Whether HTTP/2's `:authority` is signed instead of `host`, before the headers.
     pub(super) signs_authority: bool,
-    /// Lowercase hex, as all signatures are.
+    /// In lowercase hex.
     pub(super) signature: String,
     pub(super) time: Timestamp,
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) security_token: Option<String>,
 }
 
-/// Where the signature stands.
+/// The location of the signature.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Place {
+pub(super) enum Location {
     Headers,
     Query { expires: SignedDuration },
 }
 
-impl Place {
-    /// The path and query that were signed: a presigned request's signature is of the rest of its query, to which
-    /// `aws-sigv4` adds the parameters that it makes itself.
+impl Location {
+    /// The path and query that were signed. The signature of a presigned request does not cover the parameters that
+    /// `aws-sigv4` adds itself.
     pub(super) fn unsigned(self, uri: &Uri) -> Cow<'_, str> {
         const ADDED: [&str; 6] = [
             "X-Amz-Algorithm",
@@ -55,9 +55,9 @@ impl Place {
         match (self, uri.query()) {
             (Self::Query { .. }, Some(query)) => {
                 let name = |part: &str| part.split('=').next().unwrap_or_default().to_owned();
-                let kept: Vec<_> = query.split('&').filter(|part| !ADDED.contains(&name(part).as_str())).collect();
-                let separator = if kept.is_empty() { "" } else { "?" };
-                format!("{}{separator}{}", uri.path(), kept.join("&")).into()
+                let signed: Vec<_> = query.split('&').filter(|part| !ADDED.contains(&name(part).as_str())).collect();
+                let separator = if signed.is_empty() { "" } else { "?" };
+                format!("{}{separator}{}", uri.path(), signed.join("&")).into()
             }
             (_, Some(query)) => format!("{}?{query}", uri.path()).into(),
             (_, None) => uri.path().into(),
@@ -66,17 +66,17 @@ impl Place {
 }
 
 impl Claim {
-    /// Reads the claim.
+    /// Parses the claim.
     ///
     /// # Errors
-    /// There is none, or it lacks something.
+    /// There is none, or it is incomplete.
     pub fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, SignatureError> {
         let query = uri.query().unwrap_or_default();
         let is_presigned = parameter(query, "X-Amz-Algorithm").is_some();
         match headers.get(header::AUTHORIZATION) {
             Some(_) if is_presigned => Err(SignatureError::Twice),
-            Some(value) => Self::of_header(&String::from_utf8_lossy(value.as_bytes()), headers),
-            None if is_presigned => Self::of_query(query),
+            Some(value) => Self::from_header(&String::from_utf8_lossy(value.as_bytes()), headers),
+            None if is_presigned => Self::from_query(query),
             None => Err(SignatureError::Missing),
         }
     }
@@ -85,7 +85,7 @@ impl Claim {
         self.service == "s3"
     }
 
-    fn of_header(value: &str, headers: &HeaderMap) -> Result<Self, SignatureError> {
+    fn from_header(value: &str, headers: &HeaderMap) -> Result<Self, SignatureError> {
         let (algorithm, parameters) = value.split_once(' ').unwrap_or((value, ""));
         let parameter = |name: &str| {
             let found = parameters.split([',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
@@ -104,7 +104,7 @@ impl Claim {
             if date.is_none() {
                 lacks += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
             }
-            // The value itself is a secret for as long as it holds, so its parameters are not repeated.
+            // The value can be used as a secret until it expires, so the message does not contain its parameters.
             return Err(SignatureError::Incomplete(format!("{lacks}Authorization={algorithm}")));
         };
         check_algorithm(algorithm)?;
@@ -114,14 +114,14 @@ impl Claim {
             signs_authority: after_authority.is_some(),
             signature: signature.to_owned(),
             time: read_time(date)?,
-            place: Place::Headers,
+            location: Location::Headers,
             security_token: header("x-amz-security-token").map(str::to_owned),
             ..Self::scope(credential)?
         };
         Ok(claim)
     }
 
-    fn of_query(query: &str) -> Result<Self, SignatureError> {
+    fn from_query(query: &str) -> Result<Self, SignatureError> {
         let required = [
             "X-Amz-Algorithm",
             "X-Amz-Credential",
@@ -142,21 +142,23 @@ impl Claim {
         }
         let [algorithm, credential, signature, signed_headers, date, expires] = values;
         check_algorithm(&algorithm)?;
-        let expires = expires.parse().ok().filter(|seconds| (0..=LONGEST).contains(seconds));
+        let expires = expires.parse().ok().filter(|seconds| (0..=MAX_VALIDITY_SECONDS).contains(seconds));
         let expires = expires.ok_or_else(|| {
-            SignatureError::Incomplete(format!("X-Amz-Expires must be a number of seconds from 0 to {LONGEST}"))
+            SignatureError::Incomplete(format!(
+                "X-Amz-Expires must be a number of seconds from 0 to {MAX_VALIDITY_SECONDS}"
+            ))
         })?;
         Ok(Self {
             signed_headers: names(&signed_headers)?,
             signature: signature.into_owned(),
             time: read_time(&date)?,
-            place: Place::Query { expires: SignedDuration::from_secs(expires) },
+            location: Location::Query { expires: SignedDuration::from_secs(expires) },
             security_token: parameter(query, "X-Amz-Security-Token").map(Cow::into_owned),
             ..Self::scope(&credential)?
         })
     }
 
-    /// `KEY/20261123/us-east-1/kinesis/aws4_request`; the rest of the claim is the caller's.
+    /// Parses `KEY/20261123/us-east-1/kinesis/aws4_request`. The caller sets the other fields.
     fn scope(credential: &str) -> Result<Self, SignatureError> {
         let [access_key_id, day, region, service, terminator] = credential.split('/').collect::<Vec<_>>()[..] else {
             return Err(SignatureError::Incomplete(format!(
@@ -175,7 +177,7 @@ impl Claim {
             signs_authority: false,
             signature: String::new(),
             time: Timestamp::UNIX_EPOCH,
-            place: Place::Headers,
+            location: Location::Headers,
             security_token: None,
         })
     }
@@ -199,12 +201,12 @@ fn names(signed_headers: &str) -> Result<Vec<HeaderName>, SignatureError> {
         .map_err(|_| SignatureError::Incomplete(format!("'{signed_headers}' are not the names of headers")))
 }
 
-/// `20261123T201500Z`, or, in the header `Date`, HTTP's own form.
+/// Parses `20261123T201500Z` or, from the header `Date`, HTTP's own format.
 fn read_time(text: &str) -> Result<Timestamp, SignatureError> {
     let basic = DateTime::strptime("%Y%m%dT%H%M%SZ", text).and_then(|time| time.to_zoned_datetime(TimeZone::UTC));
     let time =
         basic.map(|time| time.timestamp()).or_else(|_| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text));
-    // Far from now it is expired anyhow; what follows adds to it and subtracts.
+    // A time far from now has expired anyway. The range keeps later additions and subtractions from overflowing.
     let time = time.ok().filter(|time| (0..253_000_000_000).contains(&time.as_second()));
     time.ok_or_else(|| {
         SignatureError::Incomplete(format!(
@@ -213,7 +215,7 @@ fn read_time(text: &str) -> Result<Timestamp, SignatureError> {
     })
 }
 
-/// `20261123T201500Z`.
+/// Formats a time as `20261123T201500Z`.
 pub(super) fn basic_format(time: Timestamp) -> String {
     time.strftime("%Y%m%dT%H%M%SZ").to_string()
 }

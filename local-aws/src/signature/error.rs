@@ -1,14 +1,14 @@
-//! Why a signature is refused, in AWS's words: codes and statuses differ between the families of services.
+//! Signature errors. The code and status depend on the family of services. The messages are AWS's own.
 //!
-//! awsJson: <https://github.com/mhart/kinesalite> (recorded against Kinesis), reports in the SDKs' issues. The query
-//! services: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>. S3:
+//! JSON 1.1: <https://github.com/mhart/kinesalite> (recorded from Kinesis), and issues of the SDKs. The query protocol:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>. S3:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 
 use http::HeaderName;
 
 use crate::error::{AwsError, Protocol};
 
-/// Why a request is not taken for its signer's.
+/// The reason why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SignatureError {
     #[error("Missing Authentication Token")]
@@ -51,7 +51,7 @@ pub enum SignatureError {
 }
 
 impl SignatureError {
-    /// The error as services of this protocol answer it.
+    /// The error as services of this protocol return it.
     pub fn for_protocol(&self, protocol: Protocol) -> AwsError {
         match protocol {
             Protocol::AwsJson | Protocol::AwsCbor => {
@@ -59,8 +59,8 @@ impl SignatureError {
                 AwsError::new(if code.starts_with("Incomplete") { 403 } else { 400 }, code, self.to_string())
             }
             Protocol::RestJson => AwsError::new(403, self.json_code(), self.to_string()),
-            Protocol::Query(_) => self.of_query_service(),
-            Protocol::S3 => self.of_s3(),
+            Protocol::Query(_) => self.for_query_service(),
+            Protocol::S3 => self.for_s3(),
         }
     }
 
@@ -73,7 +73,7 @@ impl SignatureError {
         }
     }
 
-    fn of_query_service(&self) -> AwsError {
+    fn for_query_service(&self) -> AwsError {
         let (status, code) = match self {
             Self::Missing => {
                 return AwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
@@ -85,7 +85,7 @@ impl SignatureError {
         AwsError::new(status, code, self.to_string())
     }
 
-    fn of_s3(&self) -> AwsError {
+    fn for_s3(&self) -> AwsError {
         let (status, code, message) = match self {
             Self::Missing => (403, "AccessDenied", "Access Denied".into()),
             Self::PresignedExpired { .. } => (403, "AccessDenied", "Request has expired".into()),

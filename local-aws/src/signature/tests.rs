@@ -1,4 +1,5 @@
-//! The signatures here are of other makers than `aws-sigv4`: AWS's test suite for Signature Version 4, and botocore 1.43.
+//! These signatures were made by other implementations than `aws-sigv4`: AWS's test suite for Signature Version 4, and
+//! botocore 1.43.
 
 use http::request::Builder;
 
@@ -6,13 +7,13 @@ use super::*;
 use crate::error::{AwsError, Protocol};
 
 const NOW: &str = "2026-11-23T20:16:00Z";
-/// SHA-256 of nothing, and of `{}`.
+/// SHA-256 of the empty text and of `{}`.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const BRACES: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
 const PRESIGNED: &str = "http://127.0.0.1:4566/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261123%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date=20261123T201500Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=23c38c75603369bc7b0b6138a0539a7052e0fd285742d40163c96cfeb49063df";
 
-/// Those of AWS's test suite.
+/// The credentials of AWS's test suite.
 fn documented() -> Credentials {
     Credentials {
         access_key_id: "AKIDEXAMPLE".into(),
@@ -53,7 +54,7 @@ fn list_streams() -> Builder {
 }
 
 #[test]
-fn of_awss_test_suite() {
+fn the_signature_of_awss_test_suite_is_accepted() {
     let vanilla = |signature: &str| {
         Request::get("/")
             .header("host", "example.amazonaws.com")
@@ -68,7 +69,7 @@ fn of_awss_test_suite() {
 }
 
 #[test]
-fn of_a_client_with_headers() {
+fn a_clients_signature_with_headers_is_accepted() {
     assert_eq!(outcome(&documented(), list_streams(), BRACES, NOW), Ok(()));
     let same = |request| outcome(&documented(), request, BRACES, NOW);
     assert_eq!(
@@ -86,9 +87,9 @@ fn of_a_client_with_headers() {
     assert_eq!(outcome(&with_token(), list_streams(), BRACES, NOW), Err(SignatureError::UnknownToken));
 }
 
-/// HTTP/2 has no `Host`: the authority is part of the URI.
+/// HTTP/2 does not send `Host`: the authority is in the URI.
 #[test]
-fn of_a_client_with_an_authority() {
+fn a_signature_with_the_authority_in_the_uri_is_accepted() {
     let (mut parts, ()) = list_streams().body(()).unwrap().into_parts();
     parts.headers.remove("host");
     let signed = |uri: &'static str| {
@@ -101,7 +102,7 @@ fn of_a_client_with_an_authority() {
 }
 
 #[test]
-fn of_a_path_and_a_query_with_everything_in_them() {
+fn a_signed_path_and_query_with_special_characters_is_accepted() {
     let signature = "fd6f4a3f5bdfb53e2330cd09323a895f809704991ffef677333dd8bb1f4ce47e";
     let request = |token: &str| {
         Request::get("/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af?tagKeys=b%20c&tagKeys=a%2Bb&tagKeys=%C3%BC%2F%3D~")
@@ -115,12 +116,12 @@ fn of_a_path_and_a_query_with_everything_in_them() {
     };
     assert_eq!(outcome(&with_token(), request("a/token+="), EMPTY, NOW), Ok(()));
     assert_eq!(outcome(&with_token(), request("another"), EMPTY, NOW), Err(SignatureError::UnknownToken));
-    // A token left over from another account is not the endpoint's.
+    // A token of another account is not the endpoint's.
     assert_eq!(outcome(&documented(), request("a/token+="), EMPTY, NOW), Err(SignatureError::UnknownToken));
 }
 
 #[test]
-fn of_a_presigned_address() {
+fn a_presigned_url_is_accepted() {
     let outcome =
         |uri: &str, now| outcome(&documented(), Request::get(uri).header("host", "127.0.0.1:4566"), EMPTY, now);
     assert_eq!(outcome(PRESIGNED, "2026-11-23T20:16:00Z"), Ok(()));
@@ -134,9 +135,9 @@ fn of_a_presigned_address() {
     assert!(matches!(early, SignatureError::NotYet { .. }), "{early}");
 }
 
-/// S3 encodes a path once, keeps its dots, and does not look at the body.
+/// S3 encodes a path once, keeps its dots, and does not sign the body.
 #[test]
-fn of_a_presigned_address_of_s3() {
+fn a_presigned_url_of_s3_is_accepted() {
     let uri = "http://127.0.0.1:4566/a%3Ab/../c?x=y%20z&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261123%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20261123T201500Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Security-Token=a%2Ftoken%2B%3D&X-Amz-Signature=c8e18f71dc11c707fbe11008450c24c471143eb0928c38bbb3ff034b858fe7b5";
     let request = || Request::get(uri).header("host", "127.0.0.1:4566");
     assert_eq!(outcome(&with_token(), request(), EMPTY, NOW), Ok(()));
@@ -148,7 +149,7 @@ fn of_a_presigned_address_of_s3() {
 }
 
 #[test]
-fn what_we_presign_is_taken() {
+fn urls_that_the_endpoint_presigns_are_accepted() {
     for credentials in [documented(), with_token()] {
         let config = Config { credentials, ..Config::default() };
         let url = presigned(&config, "/2015-03-31/functions/f/code", SignedDuration::from_mins(10));
@@ -161,7 +162,7 @@ fn what_we_presign_is_taken() {
 }
 
 #[test]
-fn a_time_that_is_too_far_off() {
+fn a_time_that_is_too_far_off_is_rejected() {
     let at = |now| outcome(&documented(), list_streams(), BRACES, now).map_err(|error| error.to_string());
     assert_eq!(at("2026-11-23T20:20:00Z"), Ok(()));
     assert_eq!(
@@ -176,8 +177,8 @@ fn a_time_that_is_too_far_off() {
 }
 
 #[test]
-fn the_header_date_stands_in_for_amazons_own() {
-    // Signed with botocore's own canonical form, over `host` alone: the date is part of what is signed anyhow.
+fn the_header_date_replaces_x_amz_date() {
+    // Signed with botocore's own canonical form over `host` alone. The date is part of the signature anyway.
     let request = |name: &str, date: &str| {
         Request::get("/")
             .header("host", "x")
@@ -194,7 +195,7 @@ fn the_header_date_stands_in_for_amazons_own() {
 }
 
 #[test]
-fn what_a_claim_lacks_is_said() {
+fn an_incomplete_claim_names_what_is_missing() {
     let refused = |request: Builder| {
         outcome(&documented(), request.header("x-amz-date", "20261123T201500Z"), EMPTY, NOW).unwrap_err()
     };
@@ -212,7 +213,7 @@ fn what_a_claim_lacks_is_said() {
     assert!(matches!(refused(header("20261122/us-east-1/kinesis")), SignatureError::OtherDay { .. }));
 }
 
-/// What is not signed could be added or changed by whoever has seen the signature.
+/// Anyone who has seen the signature could add or change an unsigned header.
 #[test]
 fn an_amazon_header_that_is_not_signed_is_refused() {
     let refused = |error: &Result<(), SignatureError>| matches!(error, Err(SignatureError::HeaderNotSigned(_)));
@@ -236,7 +237,7 @@ fn an_amazon_header_that_is_not_signed_is_refused() {
     assert_eq!(words(Protocol::Query("")).code, "SignatureDoesNotMatch");
 }
 
-/// A header of Amazon's beside a signature that signs `:authority`, as over HTTP/2.
+/// An `x-amz-` header next to a signature that covers `:authority`, as over HTTP/2.
 #[test]
 fn over_http_2_an_amazon_header_must_be_signed_too() {
     let names = ":authority;content-type;x-amz-date";
@@ -250,7 +251,7 @@ fn over_http_2_an_amazon_header_must_be_signed_too() {
 }
 
 #[test]
-fn each_family_of_services_has_its_words() {
+fn each_family_of_services_has_its_own_messages() {
     let words = |error: &SignatureError| {
         [Protocol::AwsJson, Protocol::RestJson, Protocol::Query(""), Protocol::S3].map(|protocol| {
             let error = error.for_protocol(protocol);
@@ -287,9 +288,9 @@ fn each_family_of_services_has_its_words() {
 }
 
 proptest::proptest! {
-    /// Whatever a request says of its signature is read or refused, never a panic; and no guess is right.
+    /// Every claim is parsed or rejected without a panic, and no guess is accepted.
     #[test]
-    fn anything_is_read_or_refused(header in "(AWS4-HMAC-SHA256 )?(Credential|Signature|SignedHeaders)?=?[ -~]{0,60}", query in "(X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature)=[!-~&&[^#]]{0,20}&?){0,7}") {
+    fn any_claim_is_parsed_or_rejected(header in "(AWS4-HMAC-SHA256 )?(Credential|Signature|SignedHeaders)?=?[ -~]{0,60}", query in "(X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature)=[!-~&&[^#]]{0,20}&?){0,7}") {
         for request in [
             Request::get("/").header("authorization", header).header("x-amz-date", "20261123T201500Z"),
             Request::get(format!("/?{query}")).header("host", "x"),
@@ -301,7 +302,7 @@ proptest::proptest! {
     }
 }
 
-/// Signed by AWS's JavaScript signer (`@smithy/signature-v4`) as its SDK does over HTTP/2.
+/// Signed by AWS's JavaScript signer (`@smithy/signature-v4`), as its SDK does over HTTP/2.
 #[test]
 fn over_http_2_the_authority_is_signed_in_place_of_the_host() {
     let signature = "a8032475151f747bdd75452279a2604af83e8f691a1c72476869fabf356a2a69";

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 const MAX_MERGED_BYTES: usize = 64 << 10;
 
 /// An owner of memory: the records of a shard, or the events of a log stream.
-pub trait Holder: Send + Sync {
-    /// Evicts its oldest items, at least `bytes` if it has as many. Returns the evicted bytes. The budget calls this without a lock.
-    /// It must not call [`Share::give_back`] for the evicted bytes.
-    fn let_go(&self, bytes: usize) -> usize;
+pub trait MemoryOwner: Send + Sync {
+    /// Evicts its oldest items, at least `bytes` if it has as many. Returns the evicted bytes. The budget does not hold a
+    /// lock during the call. The owner must not call [`Share::release`] for the evicted bytes.
+    fn evict(&self, bytes: usize) -> usize;
 }
 
 /// A limit in bytes that all owners share. Clones share it.
@@ -39,7 +39,7 @@ struct Allocation {
 
 /// The allocations of one owner. Its numbers change only under the ledger's lock.
 struct Account {
-    holder: Weak<dyn Holder>,
+    owner: Weak<dyn MemoryOwner>,
     numbers: Mutex<Numbers>,
 }
 
@@ -47,7 +47,7 @@ struct Account {
 struct Numbers {
     held: usize,
     /// Bytes that the owner released by itself, or evicted beyond a request. They are its oldest and still in the queue.
-    ahead: usize,
+    released_early: usize,
     is_closed: bool,
 }
 
@@ -63,28 +63,28 @@ impl Budget {
         Self { shared: Arc::new(Shared { limit, ledger: Mutex::default() }) }
     }
 
-    pub fn share(&self, holder: Weak<dyn Holder>) -> Share {
-        let account = Arc::new(Account { holder, numbers: Mutex::default() });
+    pub fn share(&self, owner: Weak<dyn MemoryOwner>) -> Share {
+        let account = Arc::new(Account { owner, numbers: Mutex::default() });
         Share { shared: Arc::clone(&self.shared), account }
     }
 
     /// The bytes in memory.
     #[cfg(test)]
-    pub fn held(&self) -> usize {
+    pub fn used(&self) -> usize {
         self.shared.ledger().held
     }
 
-    /// Evicts the oldest bytes until the limit is met. Must be called after [`Share::take`], without any of the owner's locks. Costs
-    /// nothing while there is room.
-    pub fn keep(&self) {
-        while let Some(Allocation { owner, bytes }) = self.shared.oldest_over_limit() {
-            let Some(holder) = owner.holder.upgrade() else { continue };
-            let evicted = holder.let_go(bytes);
+    /// Evicts the oldest bytes until the limit is met. Must be called after [`Share::allocate`], without any of the owner's
+    /// locks. Costs nothing while there is room.
+    pub fn evict_excess(&self) {
+        while let Some(Allocation { owner: account, bytes }) = self.shared.oldest_over_limit() {
+            let Some(owner) = account.owner.upgrade() else { continue };
+            let evicted = owner.evict(bytes);
             let mut ledger = self.shared.ledger();
-            let mut numbers = owner.numbers();
+            let mut numbers = account.numbers();
             let counted = evicted.min(numbers.held);
             numbers.held -= counted;
-            numbers.ahead += evicted.saturating_sub(bytes);
+            numbers.released_early += evicted.saturating_sub(bytes);
             ledger.held -= counted;
             if evicted > 0 && !ledger.has_evicted {
                 ledger.has_evicted = true;
@@ -131,9 +131,9 @@ impl Account {
     /// The bytes of the owner's oldest allocation that were not released.
     fn remaining(&self, bytes: usize) -> usize {
         let mut numbers = self.numbers();
-        let ahead = numbers.ahead.min(bytes);
-        numbers.ahead -= ahead;
-        if numbers.is_closed { 0 } else { bytes - ahead }
+        let released_early = numbers.released_early.min(bytes);
+        numbers.released_early -= released_early;
+        if numbers.is_closed { 0 } else { bytes - released_early }
     }
 
     fn numbers(&self) -> MutexGuard<'_, Numbers> {
@@ -143,7 +143,7 @@ impl Account {
 
 impl Share {
     /// Allocates `bytes`, the newest of all. May be called under the owner's lock.
-    pub fn take(&self, bytes: usize) {
+    pub fn allocate(&self, bytes: usize) {
         let mut ledger = self.shared.ledger();
         ledger.held += bytes;
         self.account.numbers().held += bytes;
@@ -157,12 +157,12 @@ impl Share {
     }
 
     /// Releases `bytes`, the owner's oldest. May be called under the owner's lock.
-    pub fn give_back(&self, bytes: usize) {
+    pub fn release(&self, bytes: usize) {
         let mut ledger = self.shared.ledger();
         let mut numbers = self.account.numbers();
         let counted = bytes.min(numbers.held);
         numbers.held -= counted;
-        numbers.ahead += counted;
+        numbers.released_early += counted;
         ledger.held -= counted;
     }
 }
@@ -188,7 +188,7 @@ mod tests {
     impl Items {
         fn push(&self, share: &Share, bytes: usize) {
             self.0.lock().unwrap().push_back(bytes);
-            share.take(bytes);
+            share.allocate(bytes);
         }
 
         fn held(&self) -> Vec<usize> {
@@ -196,8 +196,8 @@ mod tests {
         }
     }
 
-    impl Holder for Items {
-        fn let_go(&self, bytes: usize) -> usize {
+    impl MemoryOwner for Items {
+        fn evict(&self, bytes: usize) -> usize {
             let mut items = self.0.lock().unwrap();
             let mut evicted = 0;
             while evicted < bytes
@@ -209,60 +209,60 @@ mod tests {
         }
     }
 
-    fn holder(budget: &Budget) -> (Arc<Items>, Share) {
+    fn owner(budget: &Budget) -> (Arc<Items>, Share) {
         let items = Arc::new(Items::default());
-        let weak: Weak<dyn Holder> = Arc::downgrade(&items) as _;
+        let weak: Weak<dyn MemoryOwner> = Arc::downgrade(&items) as _;
         let share = budget.share(weak);
         (items, share)
     }
 
     #[test]
-    fn the_oldest_bytes_are_evicted_first_whoever_owns_them() {
+    fn the_oldest_bytes_are_evicted_first_regardless_of_their_owner() {
         let budget = Budget::new(100);
-        let (one, of_one) = holder(&budget);
-        let (two, of_two) = holder(&budget);
+        let (one, of_one) = owner(&budget);
+        let (two, of_two) = owner(&budget);
         one.push(&of_one, 40);
         two.push(&of_two, 40);
         one.push(&of_one, 15);
-        budget.keep();
-        assert_eq!((one.held(), two.held(), budget.held()), (vec![40, 15], vec![40], 95));
+        budget.evict_excess();
+        assert_eq!((one.held(), two.held(), budget.used()), (vec![40, 15], vec![40], 95));
         two.push(&of_two, 10);
-        budget.keep();
-        assert_eq!((one.held(), two.held(), budget.held()), (vec![15], vec![40, 10], 65));
+        budget.evict_excess();
+        assert_eq!((one.held(), two.held(), budget.used()), (vec![15], vec![40, 10], 65));
         one.push(&of_one, 90);
-        budget.keep();
-        assert_eq!((one.held(), two.held(), budget.held()), (vec![90], vec![10], 100));
+        budget.evict_excess();
+        assert_eq!((one.held(), two.held(), budget.used()), (vec![90], vec![10], 100));
     }
 
     #[test]
     fn released_bytes_are_not_evicted() {
         let budget = Budget::new(100);
-        let (one, of_one) = holder(&budget);
-        let (two, of_two) = holder(&budget);
+        let (one, of_one) = owner(&budget);
+        let (two, of_two) = owner(&budget);
         one.push(&of_one, 60);
         two.push(&of_two, 30);
-        assert_eq!(one.let_go(1), 60);
-        of_one.give_back(60);
-        assert_eq!(budget.held(), 30);
+        assert_eq!(one.evict(1), 60);
+        of_one.release(60);
+        assert_eq!(budget.used(), 30);
         one.push(&of_one, 80);
-        budget.keep();
-        assert_eq!((one.held(), two.held(), budget.held()), (vec![80], vec![], 80));
+        budget.evict_excess();
+        assert_eq!((one.held(), two.held(), budget.used()), (vec![80], vec![], 80));
         drop(of_one);
-        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.used(), 0);
         two.push(&of_two, 100);
-        budget.keep();
-        assert_eq!((two.held(), budget.held()), (vec![100], 100));
+        budget.evict_excess();
+        assert_eq!((two.held(), budget.used()), (vec![100], 100));
     }
 
     #[test]
     fn the_queue_does_not_grow_with_released_allocations() {
         let budget = Budget::new(1000);
-        let (_one, of_one) = holder(&budget);
-        let (_two, of_two) = holder(&budget);
+        let (_one, of_one) = owner(&budget);
+        let (_two, of_two) = owner(&budget);
         for _ in 0..10_000 {
             for share in [&of_one, &of_two] {
-                share.take(100);
-                share.give_back(100);
+                share.allocate(100);
+                share.release(100);
             }
         }
         assert!(budget.shared.ledger().queue.len() <= 4);

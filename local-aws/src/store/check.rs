@@ -58,7 +58,7 @@ pub struct CheckedDirectory {
     pub unsynced: u64,
 }
 
-/// Whether there must be a commit counter.
+/// Whether the directory must have a commit counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
     Required,

@@ -36,15 +36,15 @@ pub fn recover(dir: &Path, checked: &CheckedDirectory) -> Result<(), StoreError>
 fn make_copy(dir: &Path) -> io::Result<PathBuf> {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S");
     let names = std::iter::once(format!("damaged-{now}")).chain((2..).map(|count| format!("damaged-{now}-{count}")));
-    for kept in names.map(|name| dir.join(name)) {
-        match fs::DirBuilder::new().mode(0o700).create(&kept) {
+    for copy_dir in names.map(|name| dir.join(name)) {
+        match fs::DirBuilder::new().mode(0o700).create(&copy_dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             created => created?,
         }
         for name in [FOLDER, commits::FILE, folder::MARKER] {
-            copy(&dir.join(name), &kept.join(name))?;
+            copy(&dir.join(name), &copy_dir.join(name))?;
         }
-        return Ok(kept);
+        return Ok(copy_dir);
     }
     unreachable!("there are more names than folders")
 }

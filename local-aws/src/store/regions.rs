@@ -1,4 +1,4 @@
-//! The regions of a data folder: each has keys of its own, behind a prefix.
+//! The regions of a data directory. Each has its own keys, with a prefix.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use serde::de::IgnoredAny;
 use super::{Batch, Keyspace, Store, StoreError, engine};
 use crate::config::DEFAULT_ACCOUNT_ID;
 
-/// The first byte of every key of a region that has a prefix. No keyspace has this number.
+/// The first byte of every key in a region that has a prefix. No keyspace has this number.
 const REGION: u8 = 255;
 
 const ACCOUNT: &str = "account";
 const HOME: &str = "home";
-/// `region/NAME` for each region with a prefix that was written to.
+/// `region/NAME` exists for each region with a prefix that was written to.
 const WRITTEN: &str = "region/";
 
-/// The region that a store's keys belong to.
+/// The region of a store's keys.
 pub struct Region {
     name: String,
     prefix: Bytes,
-    /// Whether the folder names the region.
+    /// Whether the directory lists the region.
     is_written: AtomicBool,
 }
 
@@ -35,7 +35,7 @@ impl Region {
         Self { name: name.to_owned(), prefix: prefix.freeze(), is_written: AtomicBool::new(is_written) }
     }
 
-    /// Names the region in the folder, with the first batch that writes to it.
+    /// Adds the region to the directory's list with the first batch that writes to it.
     pub(super) fn write(&self, batch: &mut Batch) {
         if !self.is_written.swap(true, Ordering::Relaxed) {
             let key = engine::key(Keyspace::Endpoint, format!("{WRITTEN}{}", self.name).as_bytes());
@@ -44,10 +44,10 @@ impl Region {
     }
 }
 
-/// The account and regions of a folder.
+/// The account and regions of a data directory.
 #[derive(Debug, PartialEq)]
 pub struct Contents {
-    /// `None` for a new folder. A folder from before the account could be set has the default account.
+    /// `None` for a new directory. A directory that is older than the account option has the default account.
     pub account_id: Option<String>,
     /// The region whose keys have no prefix.
     pub home: String,
@@ -56,11 +56,11 @@ pub struct Contents {
 }
 
 impl Store {
-    /// Reads the account and the regions. The keys of a folder from before there were regions belong to the region that its
-    /// ARNs name.
+    /// Reads the account and the regions. In a directory that is older than regions, the keys belong to the region of its
+    /// ARNs.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// The directory cannot be read.
     pub fn contents(&self, default_region: &str) -> Result<Contents, StoreError> {
         let entries = self.all::<Option<String>>(Keyspace::Endpoint)?;
         let value = |name: &str| entries.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.clone());
@@ -122,7 +122,7 @@ impl Store {
     }
 }
 
-/// The region of the first ARN of a regional service in a text.
+/// The region of the first regional ARN in a text.
 fn region_in(text: &str) -> Option<String> {
     text.split("arn:aws").skip(1).find_map(|arn| {
         let region = arn.split(':').nth(2)?;

@@ -80,7 +80,7 @@ async fn without_a_data_directory_nothing_is_persisted_and_flushing_does_not_wai
     let store = Store::open(None).unwrap();
     put(&store, 0..10);
     store.flushed().await.unwrap();
-    assert!(!store.keeps() && records(&store).is_empty());
+    assert!(!store.is_persistent() && records(&store).is_empty());
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_continues() {
     let counter = fs::read(dir.path().join(commits::FILE)).unwrap();
     put(&store, 1..2);
     store.flushed().await.unwrap();
-    // A copy while it is open is what a kill leaves.
+    // A copy of the open directory is what a kill leaves.
     let files = tempfile::tempdir().unwrap();
     copy(dir.path(), files.path());
     let whole = fs::read(journal(files.path())).unwrap();
@@ -186,12 +186,12 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_continues() {
         let torn = tempfile::tempdir().unwrap();
         copy(files.path(), torn.path());
         fs::write(journal(torn.path()), &whole[..cut]).unwrap();
-        // The counter names it: it was acknowledged.
+        // The counter names the commit, so it was acknowledged.
         let error = open_error(torn.path());
         assert!(error.contains("commit 2, which was acknowledged, is missing"), "cut at {cut}: {error}");
         // Opening a directory syncs it, which is slow, so only some cuts are tried.
         if cut % 16 == 0 {
-            // With the counter of before, it was not acknowledged.
+            // With the previous counter, it was not acknowledged.
             fs::write(torn.path().join(commits::FILE), &counter).unwrap();
             let store = Store::open(Some(torn.path())).unwrap();
             assert_eq!((records(&store), checkpoint(&store)), (vec![0], Some(0)), "cut at {cut} of {before}..{end}");

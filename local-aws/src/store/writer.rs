@@ -151,7 +151,7 @@ impl Shared {
         self.progress.borrow().failure.clone()
     }
 
-    /// Notes a failure. The first one is logged and reported from then on.
+    /// Records a failure. The first one is logged and returned from then on.
     fn failed(&self, error: &StoreError) {
         let is_first = self.progress.send_if_modified(|progress| {
             let is_first = progress.failure.is_none();
@@ -169,7 +169,7 @@ fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a,
 }
 
 fn run(shared: &Shared, engine: &Engine) {
-    // When to sync next. `None` if everything is synced.
+    // The time of the next sync. `None` if everything is synced.
     let mut sync_at: Option<Instant> = None;
     while let Some(batches) = shared.next_batches(sync_at) {
         for group in groups(batches) {

@@ -1,4 +1,4 @@
-//! Sessions of roles: the temporary credentials that a function's process runs with.
+//! Sessions of roles: the temporary credentials of functions' processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,7 +16,7 @@ pub struct Sts {
     sessions: Sessions,
 }
 
-/// The sessions whose credentials are accepted, by access key id.
+/// The sessions whose credentials are accepted, by access key ID.
 type Sessions = Arc<RwLock<HashMap<String, Arc<Session>>>>;
 
 /// A role as one caller has assumed it.

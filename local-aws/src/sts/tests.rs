@@ -17,7 +17,7 @@ fn the_caller_is_the_account() {
 }
 
 #[test]
-fn an_action_that_is_not_answered_is_named() {
+fn an_unsupported_action_is_named_in_the_error() {
     let sts = Sts::new(Iam::open("123456789012", Store::default()).unwrap());
     let error = call_query(&sts, "AssumeRole", &BTreeMap::new(), None).unwrap_err();
     assert_eq!(error.code, "InvalidAction");

@@ -1,5 +1,5 @@
-//! The constraints of a request's members, reported as AWS reports them: all at once, up to ten, each with the path and the
-//! value as Java shows it.
+//! The constraints of a request's members, reported as on AWS: all at once, up to ten, each with the path and Java's
+//! form of the value.
 
 use std::fmt::Write as _;
 
@@ -7,28 +7,28 @@ use serde_json::{Number, Value};
 
 use super::{Model, Shape, Type};
 
-/// How many violations AWS reports of one request (recorded).
+/// The most violations that AWS reports for one request (recorded).
 const REPORTED: usize = 10;
 
-/// The hash code that Java shows for a structure; it has no meaning.
+/// The hash code that Java shows for a structure. It has no meaning.
 const HASH_CODE: &str = "c965e310";
 
 pub(super) struct Violations<'a> {
     model: &'a Model,
     found: Vec<String>,
-    /// The message about the first text that violates a pattern with a sentence.
+    /// The message about the first text that violates a pattern with its own message.
     sentence: Option<String>,
 }
 
 impl<'a> Violations<'a> {
-    /// Those of an input whose types are right.
+    /// Finds the violations of an input whose types are right.
     pub(super) fn of(model: &'a Model, shape: &Shape, input: &Value) -> Self {
         let mut violations = Self { model, found: Vec::new(), sentence: None };
         violations.check_members(shape, input, "");
         violations
     }
 
-    /// Those of one value of a shape.
+    /// Finds the violations of one value of a shape.
     pub(super) fn of_value(model: &'a Model, shape: &str, path: &str, value: &Value) -> Self {
         let mut violations = Self { model, found: Vec::new(), sentence: None };
         violations.check_value(shape, model.shape(shape), value, path);
@@ -172,7 +172,7 @@ impl<'a> Violations<'a> {
     }
 }
 
-/// The constraints that a value breaks, in AWS's order.
+/// The constraints that a value violates, in AWS's order.
 fn broken(shape: &Shape, value: &Value) -> Vec<String> {
     let is_number = matches!(shape.r#type, Type::Integer | Type::Long | Type::Double);
     let size = if is_number { value.as_f64() } else { length(shape, value).map(|length| length as f64) };
@@ -191,7 +191,7 @@ fn broken(shape: &Shape, value: &Value) -> Vec<String> {
     broken.into_iter().flatten().collect()
 }
 
-/// Whether a text does not match its pattern.
+/// Whether a text violates its pattern.
 fn is_mismatch(shape: &Shape, value: &Value) -> bool {
     let text = value.as_str().filter(|_| shape.r#type == Type::String);
     shape.pattern.as_ref().zip(text).is_some_and(|(pattern, text)| !pattern.matches(text))
@@ -205,7 +205,7 @@ fn is_text_broken(shape: &Shape, text: &str) -> bool {
     is_broken(shape, &Value::from(text))
 }
 
-/// Every constraint of a shape: elements of lists and maps are reported with all of theirs.
+/// Every constraint of a shape. Messages about elements of lists and maps contain all of them.
 fn all_of(shape: &Shape, is_not_null: bool) -> String {
     let constraints = [
         shape.max.as_ref().map(|max| at_most(shape, max)),

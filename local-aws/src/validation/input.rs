@@ -1,4 +1,4 @@
-//! A request's input as it was sent, before anything is known about its types.
+//! A request's input before its types are validated.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ pub enum Input {
     Null,
     Bool(bool),
     Integer(i64),
-    /// Also an integer that no `i64` holds.
+    /// Includes integers that do not fit into an `i64`.
     Float(f64),
     Text(String),
-    /// Only CBOR has them.
+    /// Only CBOR has byte strings.
     Bytes(Vec<u8>),
     List(Vec<Input>),
     /// A structure or a map.
     Structure(Vec<(String, Input)>),
 }
 
-/// The value as JSON has it: bytes are base64.
+/// Converts the value to JSON: bytes become base64.
 impl From<Input> for Value {
     fn from(input: Input) -> Self {
         match input {

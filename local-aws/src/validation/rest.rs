@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Input, Model, Type};
 
-/// The part of a REST request that holds a member.
+/// The part of a REST request that contains a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Location {
@@ -14,8 +14,8 @@ pub enum Location {
 }
 
 impl Model {
-    /// Completes a request's body with the members that are elsewhere. `find` returns the texts that a part of the request
-    /// has under a name. A member of the body that belongs elsewhere is ignored.
+    /// Adds the members in other parts of a request to those of its body. `find` returns the texts with a name in a part of
+    /// the request. A member in the body that belongs to another part is ignored.
     pub fn complete(&self, operation: &str, body: Input, find: impl Fn(Location, &str) -> Vec<String>) -> Input {
         let Some(shape) = self.operations.get(operation).map(|name| self.shape(name)) else { return body };
         let mut members = match body {

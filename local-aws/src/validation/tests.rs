@@ -1,4 +1,4 @@
-//! The sentences of AWS, as recorded answers have them, and the tables.
+//! AWS's recorded messages, and the tables.
 
 use kinesis_event_logger_core::limits;
 use serde_json::json;
@@ -12,8 +12,9 @@ fn refusal(operation: &str, input: Value) -> (String, String) {
 }
 
 #[test]
-fn every_pattern_is_one_that_this_crate_reads() {
-    // Of members that the endpoint does not read: the names of buckets, of collections of DocumentDB, and of function URLs.
+fn patterns_without_java_only_syntax_compile() {
+    // Patterns of members that the endpoint does not read: names of buckets, of DocumentDB collections and of function
+    // URLs.
     let only_java_has = ["(?<!", "(?!(system", "((?!\\d+$)"];
     for model in [&KINESIS, &LAMBDA, &LOGS] {
         for pattern in model.shapes.values().filter_map(|shape| shape.pattern.as_ref()) {
@@ -87,7 +88,7 @@ fn a_value_of_another_type_is_named_by_its_java_class() {
 }
 
 #[test]
-fn what_is_read_has_modelled_members_of_modelled_types_only() {
+fn validated_input_contains_only_modelled_members_of_modelled_types() {
     let read = |operation: &str, input: Value| KINESIS.read(operation, serde_json::from_value(input).unwrap()).unwrap();
     let input = json!({ "Limit": 7.9, "ExclusiveStartStreamName": null, "Other": [1] });
     assert_eq!(read("ListStreams", input), json!({ "Limit": 7 }));
@@ -135,7 +136,7 @@ fn a_blob_is_measured_in_bytes() {
 }
 
 #[test]
-fn the_limits_of_the_model_are_those_of_core() {
+fn the_limits_of_the_model_equal_those_of_core() {
     let limits = [
         ("Timeout", limits::FUNCTION_TIMEOUT_SECONDS),
         ("MemorySize", limits::FUNCTION_MEMORY_MIB),

@@ -1,4 +1,5 @@
-//! The types of a request's members. The sentences, with their mistakes, are AWS's, as kinesalite's tests recorded them.
+//! The types of a request's members. The messages, including their mistakes, are AWS's, as recorded by kinesalite's
+//! tests.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +8,7 @@ use super::{Input, Model, Shape, Type};
 /// Reads a value of a shape.
 ///
 /// # Errors
-/// The sentence about the first value of another type, in the order of the request.
+/// The message about the first value of another type, in the order of the request.
 pub(super) fn read(model: &Model, shape: &Shape, input: Input) -> Result<Value, String> {
     Ok(match (shape.r#type, input) {
         (_, Input::Null) => Value::Null,
@@ -61,7 +62,7 @@ fn mismatch(wanted: Type, input: &Input) -> String {
         (Input::Bool(_) | Input::Null, _) => "java.lang.Boolean",
         (Input::Text(_), _) => "java.lang.String",
         (Input::Integer(_) | Input::Float(_), _) => "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
-        // Unverified: no answer to bytes in CBOR is recorded.
+        // Unverified: no response to bytes in CBOR is recorded.
         (Input::Bytes(_), _) => "java.nio.HeapByteBuffer",
     };
     let wanted = match wanted {

@@ -1,4 +1,4 @@
-//! One request, one connection; what answers contain for later requests is remembered.
+//! Sends one request per connection, and remembers values of responses for later requests.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use super::corpus::Body;
 
 pub struct Client {
     address: SocketAddr,
-    /// What stands for `$iterator`, `$token`, `$number` and `$consumer` in a request: the last one that was answered.
+    /// The values of `$iterator`, `$token`, `$number` and `$consumer` in a request: the last one that a response contained.
     seen: BTreeMap<&'static str, String>,
 }
 
@@ -21,7 +21,7 @@ impl Client {
         Self { address, seen: BTreeMap::new() }
     }
 
-    /// The status and the body. A body that is neither JSON nor CBOR is shown as text.
+    /// Returns the status and the body. A body that is neither JSON nor CBOR is returned as text.
     pub fn call(&mut self, operation: &str, body: &Body) -> (u16, Value) {
         let (content_type, bytes) = match body {
             Body::Json(input) => ("application/x-amz-json-1.1", self.resolve(input).to_string().into_bytes()),
@@ -43,7 +43,7 @@ impl Client {
 
     fn exchange(&self, operation: &str, content_type: &str, body: &[u8]) -> (String, Vec<u8>) {
         let authorization = "authorization: AWS4-HMAC-SHA256 Credential=a/b/c/kinesis/aws4_request, SignedHeaders=host, Signature=d\r\nx-amz-date: d\r\n";
-        // A bare ferrokinesis asks for a signature, and does not look at it.
+        // A bare ferrokinesis requires a signature but does not verify it.
         let authorization = if std::env::var("KINESIS_SERVER").is_ok_and(|server| server == "ferrokinesis") {
             authorization
         } else {
@@ -112,7 +112,7 @@ fn encode(value: &Cbor) -> Vec<u8> {
     bytes
 }
 
-/// JSON in CBOR: blobs as bytes, timestamps as tagged milliseconds.
+/// Converts JSON to CBOR: blobs become bytes, timestamps become tagged milliseconds.
 fn cbor(name: &str, value: Value) -> Cbor {
     match value {
         Value::String(text) if name == "Data" => {

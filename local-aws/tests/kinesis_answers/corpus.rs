@@ -1,77 +1,23 @@
-//! The requests: every operation with every member wrong in every way, hostile bodies, random sequences, and requests about a
-//! stream that changes.
+//! The requests: every operation with every member invalid in every way, hostile bodies, random sequences, and requests
+//! about a stream that changes.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use super::model::ARN;
+use super::model::Model;
 use super::random;
-
-pub const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/";
 
 pub enum Body {
     Json(Value),
     Cbor(Value),
     Raw(&'static str, Vec<u8>),
-    /// No request: so many milliseconds pass.
+    /// Waits for some milliseconds instead of sending a request.
     Wait(u64),
 }
 
 pub struct Request {
     pub operation: &'static str,
     pub body: Body,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    operations: BTreeMap<String, String>,
-    shapes: BTreeMap<String, Shape>,
-}
-
-#[derive(Deserialize)]
-struct Shape {
-    r#type: String,
-    min: Option<usize>,
-    max: Option<usize>,
-    #[serde(default)]
-    r#enum: Vec<String>,
-    #[serde(default)]
-    members: Vec<(String, String)>,
-    #[serde(default)]
-    required: Vec<String>,
-    member: Option<String>,
-    value: Option<String>,
-}
-
-impl Model {
-    fn valid(&self, name: &str) -> Value {
-        let shape = &self.shapes[name];
-        match name {
-            "StreamARN" | "ResourceARN" => return json!(format!("{ARN}none")),
-            "ConsumerARN" => return json!(format!("{ARN}none/consumer/c:1")),
-            "StreamId" => return json!("abcdefghij0123456789-abc"),
-            "HashKey" | "SequenceNumber" => return json!("7"),
-            _ => {}
-        }
-        match shape.r#type.as_str() {
-            "string" if !shape.r#enum.is_empty() => json!(shape.r#enum[0]),
-            "string" => json!("none"),
-            "blob" => json!(""),
-            "boolean" => json!(true),
-            "structure" => shape
-                .required
-                .iter()
-                .map(|name| {
-                    let (_, of) = shape.members.iter().find(|(member, _)| member == name).unwrap();
-                    (name.clone(), self.valid(of))
-                })
-                .collect(),
-            "list" => json!([self.valid(shape.member.as_ref().unwrap())]),
-            "map" => json!({ "k": self.valid(shape.value.as_ref().unwrap()) }),
-            _ => json!(shape.min.unwrap_or(1)),
-        }
-    }
 }
 
 pub fn requests() -> Vec<Request> {
@@ -84,7 +30,7 @@ pub fn requests() -> Vec<Request> {
 }
 
 fn wrong_members() -> Vec<Request> {
-    let model: Model = serde_json::from_str(include_str!("../../models/kinesis.json")).unwrap();
+    let model = Model::read();
     let mut requests = Vec::new();
     let mut add = |operation: &'static str, input: Value| {
         for is_cbor in [false, true] {
@@ -194,7 +140,7 @@ fn hostile() -> Vec<Request> {
     requests
 }
 
-/// Requests about a stream while it is created, changed and deleted.
+/// Requests about a stream while it is created, changed or deleted.
 pub fn during_changes() -> Vec<Request> {
     let stream = json!({ "StreamName": "r" });
     let with = |more: Value| {
@@ -243,7 +189,7 @@ pub fn during_changes() -> Vec<Request> {
     let mut requests = Vec::new();
     for (operation, input) in changes {
         requests.push(Request { operation, body: Body::Json(input) });
-        // A look that changes something would be the change under way.
+        // A request that changes something would itself be the pending change.
         let settles = ["RegisterStreamConsumer", "DeregisterStreamConsumer"].contains(&operation);
         for (operation, input) in
             looks.iter().filter(|(look, _)| !settles || look.starts_with("List") || look.starts_with("Describe"))

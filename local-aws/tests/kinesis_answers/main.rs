@@ -1,5 +1,5 @@
-//! Some thousand Kinesis requests, the same in every run, and the answers to them in a form that can be compared between two
-//! versions of the endpoint, or with a bare `ferrokinesis`.
+//! Sends some thousand Kinesis requests, the same in every run, and writes the responses in a form that can be compared
+//! between two versions of the endpoint, or with a bare `ferrokinesis`.
 //!
 //! ```console
 //! $ KINESIS_ANSWERS=after.txt cargo test -p local-aws --test kinesis_answers -- --ignored
@@ -7,11 +7,13 @@
 //! $ KINESIS_ANSWERS=before.txt KINESIS_SERVER=127.0.0.1:4566 cargo test -p local-aws --test kinesis_answers -- --ignored
 //! ```
 //!
-//! With an address, the endpoint there is asked; it must accept unsigned requests and have no streams.
+//! With an address, the requests go to the endpoint there, which must accept unsigned requests and have no streams.
 #![allow(clippy::unwrap_used)]
 
 mod client;
 mod corpus;
+#[path = "../common/model.rs"]
+mod model;
 mod normal;
 mod random;
 
@@ -25,10 +27,10 @@ use local_aws::Config;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-/// Milliseconds of a stream's transition in a bare `ferrokinesis`.
+/// The milliseconds of a stream's transition in a bare `ferrokinesis`.
 const TRANSITION_MS: u64 = 2;
 
-/// Operations after which a stream may take a moment.
+/// Operations that may start a transition.
 const CHANGES: [&str; 9] = [
     "CreateStream",
     "DeleteStream",
@@ -99,13 +101,13 @@ fn answers(address: SocketAddr, requests: &[Request], is_realistic: bool) -> Str
     text
 }
 
-/// Waits until the stream of a request is active, or is gone.
+/// Waits until the stream of a request is active or deleted.
 fn settle(client: &mut Client, body: &Body) {
     let (Body::Json(input) | Body::Cbor(input)) = body else { return };
     let by = if input["StreamName"].is_string() { "StreamName" } else { "StreamARN" };
     let describe = Body::Json(json!({ by: input[by] }));
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) {
         let (status, answer) = client.call("DescribeStreamSummary", &describe);
         if status != 200 || answer["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
             return;

@@ -1,4 +1,4 @@
-//! Answers without what differs from run to run: times, numbers, iterators and tokens.
+//! Removes from responses what differs between runs: times, numbers, iterators and tokens.
 
 use std::sync::LazyLock;
 
@@ -51,7 +51,7 @@ fn number(text: &str) -> String {
     format!("<#{} {counter}>", parts.shard_index)
 }
 
-/// A long text as its beginning, its length and its end.
+/// Shortens a long text to its beginning, its length and its end.
 pub fn shortened(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     if chars.len() <= 900 {

@@ -35,7 +35,7 @@ impl Random {
         }
     }
 
-    /// A request's members, and the stream by its name, its ARN or both.
+    /// Adds the stream to a request's members by its name, its ARN or both.
     fn stream(&mut self, mut input: Value) -> Value {
         match self.rng.u8(..) % 12 {
             0..8 => input["StreamName"] = self.name().into(),
@@ -348,7 +348,7 @@ impl Random {
     }
 }
 
-/// A sequence of so many requests about two streams. The same seed gives the same sequence.
+/// Generates a sequence of requests about two streams. The same seed gives the same sequence.
 pub fn requests(seed: u64, count: usize) -> Vec<Request> {
     let mut random = Random { rng: Rng::with_seed(seed), prefix: format!("s{seed}") };
     let mut requests = Vec::new();

@@ -238,7 +238,7 @@ fn show_events(is_verbose: bool) {
 fn credentials(args: &Local) -> Result<Credentials> {
     match (given_credentials(args)?, &args.data_dir) {
         (Some(given), _) => Ok(given),
-        (None, Some(folder)) => Ok(Credentials::kept_in(folder, args.recover)?),
+        (None, Some(folder)) => Ok(Credentials::load_or_create(folder, args.recover)?),
         (None, None) => Ok(Credentials::random()),
     }
 }

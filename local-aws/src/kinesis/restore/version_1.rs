@@ -1,5 +1,5 @@
-//! Streams and consumers as they were stored before documents had a version: as the crate `ferrokinesis` described them, consumers in a
-//! keyspace of their own, and a change that was under way as its request.
+//! Streams and consumers in the first stored format, which has no version. It is the format of the crate
+//! `ferrokinesis`: consumers have their own keyspace, and a pending change is stored as its request.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ struct SequenceNumberRange {
     ending_sequence_number: Option<String>,
 }
 
-/// A change that was under way: its operation and input.
+/// A pending change: its operation and input.
 #[derive(Deserialize)]
 struct Request {
     operation: String,
@@ -128,12 +128,12 @@ impl Consumers {
         Ok(consumers)
     }
 
-    /// Takes those of a stream.
-    pub fn of_stream(&mut self, arn: &str) -> Vec<Consumer> {
+    /// Removes and returns the consumers of a stream.
+    pub fn remove_stream(&mut self, arn: &str) -> Vec<Consumer> {
         self.by_stream.remove(stream_name(arn).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Removes all of them from the store: each is now part of its stream.
+    /// Removes all consumers from the store, because each is now part of its stream.
     pub fn remove(&self, batch: &mut Batch) {
         for key in &self.keys {
             batch.remove(Keyspace::Consumers, key);
@@ -141,14 +141,14 @@ impl Consumers {
     }
 }
 
-/// The stream of such a document, with its consumers.
+/// Converts a document to a stream with its consumers.
 pub fn read(document: Value, consumers: Vec<Consumer>) -> Result<StoredStream, String> {
     let document: StreamDocument = serde_json::from_value(document).map_err(|error| error.to_string())?;
     let stream = document.stream;
     let is_creating = stream.stream_status == "CREATING";
     let change = match document.pending {
         Some(request) => request.change()?,
-        // Its creation was never acknowledged, and how many shards it was to have is not known.
+        // Its creation was never acknowledged, and the number of its shards is not known.
         None if is_creating => Some(Change::Delete),
         None => None,
     };
@@ -183,7 +183,7 @@ fn shards(documents: Vec<ShardDocument>) -> Result<Vec<StoredShard>, String> {
         let parents: Vec<_> = document.parent_shard_id.into_iter().chain(document.adjacent_parent_shard_id).collect();
         let created_seconds = parts(&range.starting_sequence_number)?.shard_created_seconds;
         let closed = range.ending_sequence_number.as_deref().map(parts).transpose()?;
-        // The first shards are as old as the stream; the others begin where their parents end.
+        // The first shards are as old as the stream. The others begin where their parents end.
         let is_parent = |index: usize| u32::try_from(index).is_ok_and(|index| parents.contains(&shard_id(index)));
         let ends =
             shards.iter().enumerate().filter(|(index, _)| is_parent(*index)).filter_map(|(_, shard)| shard.closed);
@@ -206,7 +206,7 @@ fn parts(sequence_number: &str) -> Result<SequenceParts, String> {
 }
 
 impl Request {
-    /// The change that the request began. Requests of other operations were carried out at once.
+    /// The change that the request started. Requests of other operations took effect at once.
     fn change(&self) -> Result<Option<Change>, String> {
         let wrong = |member: &str| format!("the pending {} has no valid {member}", self.operation);
         let text = |member: &str| self.input[member].as_str().ok_or_else(|| wrong(member));

@@ -1,15 +1,15 @@
-//! Records that were put together on one shard, in one block of bytes. The block is stored as it is, and evicted as a whole. A
-//! record costs six bytes besides its key and its data.
+//! The records of one put on one shard, in one block of bytes. The block is stored unchanged and evicted as a whole. A
+//! record needs six bytes in addition to its key and its data.
 
 use bytes::Bytes;
 
-/// Bytes of a record besides its key and its data: the lengths of both.
+/// The bytes of a record in addition to its key and its data: the lengths of both.
 pub const RECORD_OVERHEAD: usize = 6;
 
-/// The bytes before the records: their number, their arrival, whether they are encrypted.
+/// The bytes before the records: their number, their arrival, and whether they are encrypted.
 const HEADER: usize = 4 + 8 + 1;
 
-/// The records of one put on one shard, with consecutive counters and one time of arrival.
+/// The records of one put on one shard, with consecutive counters and the same arrival time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     /// The counter of the first record.
@@ -17,7 +17,7 @@ pub struct Chunk {
     pub count: u32,
     /// Epoch milliseconds.
     pub arrival: u64,
-    /// The stream was encrypted when they were put.
+    /// Whether the stream was encrypted at the time of the put.
     pub is_encrypted: bool,
     /// The header, then each record: the lengths of its key and its data, its key, its data.
     block: Bytes,
@@ -26,7 +26,7 @@ pub struct Chunk {
 /// A record in its chunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry<'a> {
-    /// Empty if the stream distributes records by itself and none was given.
+    /// Empty if the stream distributes its records and the put had no key.
     pub partition_key: &'a str,
     pub data: &'a [u8],
 }
@@ -39,21 +39,21 @@ pub struct ChunkBuilder {
 }
 
 impl ChunkBuilder {
-    /// With room for so many bytes of records, their overhead included.
+    /// Reserves room for this many bytes of records, including their overhead.
     pub fn with_capacity(bytes: usize) -> Self {
         let mut block = Vec::with_capacity(HEADER + bytes);
         block.extend_from_slice(&[0; HEADER]);
         Self { count: 0, block }
     }
 
-    /// Adds a record. `write` appends its data, of `data_len` bytes, or returns why it cannot.
+    /// Adds a record. `write` appends its data of `data_len` bytes, or returns an error.
     pub fn push<E>(
         &mut self,
         partition_key: &str,
         data_len: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // A partition key has at most 256 characters, a record at most 10 MiB: both checked before.
+        // Both were checked before: a partition key has at most 256 characters, a record at most 10 MiB.
         self.block.extend_from_slice(&(partition_key.len() as u16).to_le_bytes());
         self.block.extend_from_slice(&(data_len as u32).to_le_bytes());
         self.block.extend_from_slice(partition_key.as_bytes());
@@ -64,7 +64,7 @@ impl ChunkBuilder {
         Ok(())
     }
 
-    /// Adds a record of this data.
+    /// Adds a record with this data.
     #[cfg(test)]
     pub fn push_data(&mut self, partition_key: &str, data: &[u8]) {
         let write = |bytes: &mut Vec<u8>| {
@@ -74,7 +74,7 @@ impl ChunkBuilder {
         let Ok(()) = self.push(partition_key, data.len(), write);
     }
 
-    /// The chunk, from counter `first` on.
+    /// Builds the chunk. Its counters start with `first`.
     pub fn build(mut self, first: u64, arrival: u64, is_encrypted: bool) -> Chunk {
         self.block[..4].copy_from_slice(&self.count.to_le_bytes());
         self.block[4..12].copy_from_slice(&arrival.to_le_bytes());
@@ -93,7 +93,7 @@ impl Chunk {
         Some(Self { first, count, arrival, is_encrypted, block })
     }
 
-    /// Everything except the first counter, as one block.
+    /// Returns everything except the first counter, as one block.
     pub fn block(&self) -> Bytes {
         self.block.clone()
     }
@@ -103,7 +103,7 @@ impl Chunk {
         self.first + u64::from(self.count)
     }
 
-    /// Its size in memory.
+    /// The chunk's size in memory.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.block.len()
     }
@@ -123,7 +123,7 @@ struct Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
-    /// Ends at bytes that are not a record: a chunk also comes from a file.
+    /// Ends at bytes that are not a record, because a chunk may come from a file.
     fn next(&mut self) -> Option<Entry<'a>> {
         let (key_len, rest) = self.records.split_first_chunk::<2>()?;
         let (data_len, rest) = rest.split_first_chunk::<4>()?;
@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_put_in_comes_out(
+        fn a_chunk_returns_the_records_that_were_added(
             records: Vec<(String, Vec<u8>)>, first in 0_u64..1000, skip in 0_u64..10, arrival: u64, is_encrypted: bool,
         ) {
             let mut builder = ChunkBuilder::with_capacity(0);
@@ -161,7 +161,7 @@ mod tests {
         }
 
         #[test]
-        fn any_block_is_read_to_an_end(block: Vec<u8>) {
+        fn reading_any_block_ends(block: Vec<u8>) {
             if let Some(chunk) = Chunk::read(0, block.into()) {
                 chunk.entries(0).count();
             }

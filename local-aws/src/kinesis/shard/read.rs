@@ -1,17 +1,17 @@
-//! One read of a shard: its limits, and the records that were found.
+//! A read of a shard: its limits and its result.
 
 use super::chunk::{Chunk, Entry};
 use super::sequence::{SequenceText, ShardSequence};
 
-/// Where a read begins, and how much it may return.
+/// The start and the limits of a read.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
-    /// A counter.
+    /// The counter of the first record to read.
     pub from: u64,
     pub records: usize,
-    /// Bytes of keys and data; one record is read whatever its size.
+    /// The most bytes of keys and data. One record is read whatever its size.
     pub bytes: usize,
-    /// Records that arrived before this are past retention, in epoch milliseconds.
+    /// Records that arrived before this time are expired, in epoch milliseconds.
     pub cutoff: u64,
 }
 
@@ -25,12 +25,12 @@ pub struct Read {
     pub(super) is_closed: bool,
 }
 
-/// As many of these chunks, which follow each other, as a read returns.
+/// Selects as many of these consecutive chunks as a read returns.
 pub(super) fn wanted(span: Span, chunks: impl Iterator<Item = Chunk>) -> impl Iterator<Item = Chunk> {
     let (mut records, mut bytes) = (0, 0);
     chunks.take_while(move |chunk| {
         let is_wanted = records < span.records && bytes < span.bytes;
-        // Of the first chunk, a part may come before the span.
+        // A part of the first chunk may be before the span.
         records += usize::try_from(chunk.end() - chunk.first.max(span.from)).unwrap_or(usize::MAX);
         bytes += if chunk.first < span.from { 0 } else { chunk.bytes() };
         is_wanted
@@ -54,7 +54,7 @@ impl Item<'_> {
 }
 
 impl Read {
-    /// The records, no more than the span allows.
+    /// The records, within the limits of the span.
     pub fn items(&self) -> Vec<Item<'_>> {
         let mut bytes = 0;
         let fits = |item: &Item<'_>| {
@@ -66,17 +66,17 @@ impl Read {
         self.chunks.iter().flat_map(of_chunk).take(self.span.records).take_while(fits).collect()
     }
 
-    /// The counter after these items: where the next read begins.
+    /// The counter after these items, where the next read starts.
     pub fn next(&self, items: &[Item<'_>]) -> u64 {
         items.last().map_or(self.span.from, |last| last.counter + 1)
     }
 
-    /// Nothing is left to read from counter `next` on.
+    /// Whether there are no records from counter `next` on.
     pub fn is_at_tip(&self, next: u64) -> bool {
         next >= self.end
     }
 
-    /// Nothing is left to read from counter `next` on, and nothing will come.
+    /// Whether there are no records from counter `next` on, and there will be none.
     pub fn is_at_end(&self, next: u64) -> bool {
         self.is_closed && self.is_at_tip(next)
     }

@@ -1,15 +1,15 @@
-//! The sequence numbers of one shard, written quickly: a put needs one for each record. `core::route` documents their parts and
-//! reads them.
+//! Writes the sequence numbers of one shard quickly, because a put needs one for each record. `core::route` documents
+//! their parts and parses them.
 
 use std::fmt;
 
 use kinesis_event_logger_core::SequenceNumber;
 use serde::{Serialize, Serializer};
 
-/// Decimal digits of a sequence number: from 2·16^46 up to 3·16^46 they are always as many.
+/// The decimal digits of a sequence number. All numbers from 2·16^46 to below 3·16^46 have the same count.
 const DIGITS: usize = 56;
 
-/// What all sequence numbers of a shard have in common.
+/// The common part of all sequence numbers of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardSequence {
     /// When the shard was created, in epoch seconds: below 2^36.
@@ -23,7 +23,7 @@ pub struct ShardSequence {
 pub struct SequenceText([u8; DIGITS]);
 
 impl ShardSequence {
-    /// The number of the shard's record `counter`, put at `put_seconds`.
+    /// The number of the shard's record with this counter, put at `put_seconds`.
     pub fn number(self, counter: u64, put_seconds: u64) -> SequenceText {
         const SECONDS: u64 = (1 << 36) - 1;
         // 47 hexadecimal digits: 2, created 9, index 1, counter 16, 00, put 9, index 8, 2.
@@ -33,8 +33,8 @@ impl ShardSequence {
         SequenceText(decimal(limbs))
     }
 
-    /// The sequence of a shard with these parents. It begins above all their numbers, whatever the clock says: it may have
-    /// been set back, or have stood still, since they were created.
+    /// The sequence of a shard with these parents. Its numbers are higher than all of theirs, even if the clock was set
+    /// back or has stood still since they were created.
     pub fn after(self, parents: impl Iterator<Item = Self>) -> Self {
         let created_seconds = parents.map(|parent| parent.created_seconds + 1).fold(self.created_seconds, u64::max);
         Self { created_seconds, ..self }
@@ -48,7 +48,7 @@ impl ShardSequence {
     }
 }
 
-/// The decimal digits of a number of three limbs, the lowest first.
+/// Converts a number of three limbs, the lowest first, to decimal digits.
 fn decimal(limbs: [u64; 3]) -> [u8; DIGITS] {
     const BILLION: u64 = 1_000_000_000;
     let mut limbs = limbs.map(|limb| [limb & 0xFFFF_FFFF, limb >> 32]);
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_are_those_of_core(created in 0_u64..1 << 36, counter: u64, put in 0_u64..1 << 36, index: u32) {
+        fn numbers_equal_those_of_core(created in 0_u64..1 << 36, counter: u64, put in 0_u64..1 << 36, index: u32) {
             let shard = ShardSequence { created_seconds: created, index };
             let parts = SequenceParts { shard_created_seconds: created, counter, put_seconds: put, shard_index: index };
             let number = shard.number(counter, put);

@@ -1,4 +1,4 @@
-//! The chunks of one shard in the store: under the stream's number, the shard's index and the first counter.
+//! The chunks of one shard in the store. The key has the stream's incarnation, the shard's index and the first counter.
 
 use crate::store::{Keyspace, Store, StoreError};
 
@@ -21,20 +21,20 @@ impl StoredRecords {
         Self { store, prefix }
     }
 
-    /// Whether there is a store at all.
-    pub fn keeps(&self) -> bool {
-        self.store.keeps()
+    /// Whether there is a data directory.
+    pub fn is_persistent(&self) -> bool {
+        self.store.is_persistent()
     }
 
     pub fn write(&self, chunk: &Chunk) {
-        if self.keeps() {
+        if self.is_persistent() {
             let mut batch = self.store.batch();
             batch.put(Keyspace::Records, self.key(chunk.first), chunk.block());
             batch.commit();
         }
     }
 
-    /// The chunks that begin before counter `to`, from the one on that counter `from` is in.
+    /// Reads the chunks from the one that contains counter `from` to the last one that begins before counter `to`.
     ///
     /// # Errors
     /// The data directory cannot be read.
@@ -56,9 +56,9 @@ impl StoredRecords {
         self.store.range(Keyspace::Records, &self.key(0), &self.key(to)).next_back().map(chunk_of).transpose()
     }
 
-    /// Lets go of the chunks that begin before counter `to`.
+    /// Removes the chunks that begin before counter `to`.
     pub fn remove_before(&self, to: u64) {
-        if self.keeps() {
+        if self.is_persistent() {
             let mut batch = self.store.batch();
             batch.remove_range(Keyspace::Records, self.key(0), self.key(to));
             batch.commit();

@@ -40,13 +40,13 @@ fn a_time_finds_the_first_record_at_it_or_later() {
     let shard = shard();
     put(&shard, &[b"a", b"b"], 10);
     put(&shard, &[b"c"], 20);
-    // A clock that goes back does not take the arrivals with it.
+    // A clock that is set back does not affect arrivals.
     put(&shard, &[b"d"], 15);
     assert_eq!([0, 10, 11, 20, 21].map(|time| at_time(&shard, time)), [1, 1, 3, 3, 5]);
 }
 
 #[test]
-fn what_is_past_retention_is_passed_over_and_let_go() {
+fn expired_records_are_skipped_and_removed() {
     let shard = shard();
     put(&shard, &[b"a", b"b"], 10);
     put(&shard, &[b"c"], 20);
@@ -54,14 +54,14 @@ fn what_is_past_retention_is_passed_over_and_let_go() {
     assert_eq!(counters(&shard, ALL), [1, 2, 3]);
     shard.trim(11);
     assert_eq!(counters(&shard, ALL), [3]);
-    // The last chunk stays, unseen.
+    // The last chunk stays, but is not returned.
     shard.trim(21);
     assert_eq!((counters(&shard, Span { cutoff: 21, ..ALL }), counters(&shard, ALL)), (vec![], vec![3]));
     assert_eq!(put(&shard, &[b"d"], 30), 4);
 }
 
 #[test]
-fn with_a_store_what_leaves_memory_is_still_read_and_numbers_go_on_after_it_was_closed() {
+fn evicted_records_are_read_from_the_store_and_numbers_continue_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let shard = shard_with(&store, 1000);
@@ -106,7 +106,7 @@ fn a_closed_shard_ends_after_its_last_record() {
 }
 
 #[test]
-fn readers_beside_writers_pass_over_nothing() {
+fn readers_skip_no_record_during_concurrent_writes() {
     let (shard, is_done) = (shard(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let writers: Vec<_> =
@@ -129,7 +129,7 @@ fn readers_beside_writers_pass_over_nothing() {
 
 proptest! {
     #[test]
-    fn pages_are_all_records_in_order(
+    fn pages_contain_all_records_in_order(
         puts in proptest::collection::vec(proptest::collection::vec(0_usize..50, 1..5), 0..20),
         records in 1_usize..6,
         bytes in 1_usize..120,

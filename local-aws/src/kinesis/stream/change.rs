@@ -1,4 +1,4 @@
-//! Changes of a stream that take a moment: what they will do, and the carrying out.
+//! Changes of a stream that take some time, and their completion.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{Stream, StreamState};
 use crate::kinesis::shard::Shard;
 
-/// A change that is under way.
+/// A change that has not taken effect yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PendingChange {
     pub change: Change,
-    /// When it takes effect, in epoch milliseconds.
+    /// The time when it takes effect, in epoch milliseconds.
     pub due: u64,
-    /// Distinguishes it from the stream's other changes. Its timer knows it.
+    /// The number of the change within its stream. Its timer has it too.
     #[serde(skip)]
     pub number: u64,
 }
 
-/// What becomes of a stream. Shards are named by their indexes.
+/// The kinds of changes. Shards are identified by their indexes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
@@ -33,17 +33,17 @@ pub enum Change {
     Decrypt,
 }
 
-/// A hash key, stored as its decimal digits: JSON's numbers are too short.
+/// A hash key. It is stored as decimal digits, because JSON numbers are too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashKey(pub u128);
 
 impl StreamState {
-    /// Carries out a change of a stream that stays.
+    /// Applies a change, except the deletion of the stream.
     pub(super) fn apply(&mut self, change: &Change, stream: &Stream, now: u64) {
         match *change {
             Change::Create { shards } => self.replace(stream, &[], uniform(shards), now),
             Change::Resize { shards } => {
-                // By index, so that the first parent is the oldest.
+                // Sorted by index, so that the first parent is the oldest.
                 let open: Vec<_> = self.shards.iter().filter(|shard| shard.closed().is_none()).cloned().collect();
                 self.replace(stream, &open, uniform(shards), now);
             }
@@ -69,10 +69,10 @@ impl StreamState {
     }
 }
 
-/// The hash keys in so many equal parts; the last one has the rest.
+/// Divides the hash keys into equal ranges. The last one has the remainder.
 fn uniform(count: u32) -> Vec<RangeInclusive<u128>> {
     let count = u128::from(count.max(1));
-    // 2^128 / count, which is too large for the type if there is one part.
+    // 2^128 / count, which overflows if there is one range.
     let Some(size) = (u128::MAX / count).checked_add(u128::from(u128::MAX % count == count - 1)) else {
         return vec![0..=u128::MAX];
     };

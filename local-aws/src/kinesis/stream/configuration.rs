@@ -1,4 +1,4 @@
-//! What can be set about a stream.
+//! The settings of a stream.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct Configuration {
     pub mode: Mode,
     pub retention_hours: u32,
-    /// The largest record, key and data together.
+    /// The largest record in KiB, including its key.
     pub max_record_kib: u32,
     pub warm_throughput_mibps: u32,
-    /// Records go to the shards in turn, whatever their keys (`RecordDistributionStrategy` `AUTO`).
+    /// Whether records are distributed over the shards regardless of their keys (`RecordDistributionStrategy` `AUTO`).
     pub is_distributed: bool,
     /// The KMS key of an encrypted stream.
     pub encryption_key: Option<String>,
@@ -46,12 +46,12 @@ impl Default for Configuration {
 }
 
 impl Configuration {
-    /// How long records are retained, in milliseconds.
+    /// The retention of records, in milliseconds.
     pub fn retention_ms(&self) -> u64 {
         u64::from(self.retention_hours) * 3_600_000
     }
 
-    /// Records that arrived before this are past retention at `now`, both in epoch milliseconds.
+    /// Records that arrived before the result are expired at `now`, both in epoch milliseconds.
     pub fn cutoff(&self, now: u64) -> u64 {
         now.saturating_sub(self.retention_ms())
     }

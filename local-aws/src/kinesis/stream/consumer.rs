@@ -25,7 +25,7 @@ pub enum ConsumerStatus {
 }
 
 impl Consumer {
-    /// `stream_arn`: the ARN of the stream that it is registered with.
+    /// The consumer's ARN. `stream_arn` is the ARN of its stream.
     pub fn arn(&self, stream_arn: &str) -> String {
         format!("{stream_arn}/consumer/{}:{}", self.name, self.created_seconds)
     }

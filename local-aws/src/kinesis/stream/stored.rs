@@ -1,4 +1,4 @@
-//! Streams in the store: one JSON document per stream, under its name. `version` says how to read it.
+//! Streams in the store: one JSON document per stream, with its name as key. `version` is the version of the format.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::{Configuration, Consumer, PendingChange, Storage, Stream, StreamState
 use crate::kinesis::shard::{Shard, ShardDescription, ShardSequence};
 use crate::store::{Batch, Keyspace};
 
-/// The form of the documents. Documents without a version are the first ones (`kinesis/restore/version_1.rs`).
+/// The format of the documents. Documents of the first format have no version (`kinesis/restore/version_1.rs`).
 pub const VERSION: u32 = 2;
 
-/// A stream as it is stored.
+/// The stored form of a stream.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoredStream {
     pub version: u32,
@@ -26,7 +26,7 @@ pub struct StoredStream {
     pub pending: Option<PendingChange>,
 }
 
-/// A shard without its records, which have a keyspace of their own.
+/// A shard without its records, which have their own keyspace.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoredShard {
     pub created_seconds: u64,
@@ -39,7 +39,7 @@ pub struct StoredShard {
 }
 
 impl Stream {
-    /// A stream as it was stored, with the records of its shards.
+    /// Restores a stream with the records of its shards.
     pub fn restore(arn: String, stored: StoredStream, storage: Storage) -> Self {
         let StoredStream { incarnation, created_seconds, configuration, shards, consumers, pending, .. } = stored;
         let shards = (0..).zip(shards).map(|(index, shard)| {
@@ -59,20 +59,20 @@ impl Stream {
         Self::new(arn, incarnation, created_seconds, state, storage)
     }
 
-    /// Stores a state, with its lock held.
+    /// Stores a state whose lock is held.
     pub(super) fn persist(&self, state: &StreamState) {
         let mut batch = self.storage.store.batch();
         self.put(state, &mut batch);
         batch.commit();
     }
 
-    /// Stores the stream as it is, with what else is in a batch.
+    /// Adds the stream in its current state to a batch.
     pub fn store_in(&self, batch: &mut Batch) {
         self.put(&self.state(), batch);
     }
 
     fn put(&self, state: &StreamState, batch: &mut Batch) {
-        if !self.storage.store.keeps() || state.is_deleted {
+        if !self.storage.store.is_persistent() || state.is_deleted {
             return;
         }
         let stored = StoredStream {
@@ -87,7 +87,7 @@ impl Stream {
         batch.put_json(Keyspace::Streams, &self.name, &stored);
     }
 
-    /// Removes the stream from the store, its records included.
+    /// Removes the stream and its records from the store.
     pub(super) fn unpersist(&self) {
         let (from, to) = (self.incarnation.to_be_bytes(), (self.incarnation + 1).to_be_bytes());
         let mut batch = self.storage.store.batch();

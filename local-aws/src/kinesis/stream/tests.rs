@@ -23,7 +23,7 @@ enum Step {
     Put,
     /// Splits an open shard.
     Split(usize),
-    /// Merges an open shard with the one beside it.
+    /// Merges an open shard with an adjacent one.
     Merge(usize),
     /// Changes the number of open shards.
     Resize(u32),
@@ -97,7 +97,7 @@ impl Lineage {
         Ok(())
     }
 
-    /// A number is above the last one of its shard, or of the parents of a shard without a record.
+    /// A number is higher than the last one of its shard or, for a shard without records, of its parents.
     fn put(&self, now: u64, last: &mut Vec<SequenceNumber>) -> Result<(), TestCaseError> {
         let state = self.stream.state();
         for shard in state.open() {
@@ -132,7 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn numbers_rise_along_the_lineage_whatever_the_clock_does(
+    fn numbers_increase_along_the_lineage_even_if_the_clock_jumps_back(
         steps in proptest::collection::vec((step(), 1_000_000_u64..2_000_000_000), 1..25),
     ) {
         let dir = tempfile::tempdir().unwrap();
@@ -146,7 +146,7 @@ proptest! {
 }
 
 #[test]
-fn a_change_replaces_the_one_under_way_and_a_late_timer_finds_nothing() {
+fn a_change_replaces_the_pending_one_whose_late_timer_does_nothing() {
     let lineage = Lineage::new(Store::default(), 1_000_000);
     let begin = |change| lineage.stream.update(|state| Ok(state.begin(change, 0))).unwrap();
     let resize = begin(Change::Resize { shards: 2 });

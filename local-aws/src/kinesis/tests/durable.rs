@@ -1,11 +1,11 @@
-//! What is there again after a start with the same folder.
+//! Restarts with the same data directory.
 
 use super::*;
 
-/// Streams are written by the time their answers are; so is everything before.
+/// Streams are persisted before their responses are sent, and so is everything before them.
 pub(super) async fn reopened(bench: Bench, dir: &Path) -> Bench {
     bench.store.flushed().await.unwrap();
-    // Tasks that follow a stream, and the trimming, hold it.
+    // Tasks that follow a stream, and the trimming task, hold it.
     let Bench { kinesis, store } = bench;
     eventually(async || std::sync::Arc::strong_count(&kinesis.shared) == 1).await;
     drop((kinesis, store));
@@ -13,7 +13,7 @@ pub(super) async fn reopened(bench: Bench, dir: &Path) -> Bench {
 }
 
 #[tokio::test]
-async fn streams_and_records_are_there_again_and_numbers_go_on() {
+async fn a_restart_restores_streams_and_records_and_numbers_continue() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     bench.create(1).await;
@@ -57,9 +57,9 @@ async fn streams_and_records_are_there_again_and_numbers_go_on() {
     assert_eq!(bench.all("00").await, [""; 0]);
 }
 
-/// What a runtime that is dropped leaves under way stays so, as after a kill.
+/// A dropped runtime leaves changes pending, as a kill does.
 #[test]
-fn a_change_that_was_under_way_is_made_again() {
+fn a_pending_change_is_completed_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let realistic = Config { realistic: true, ..Config::default() };
     let changes = [
@@ -77,8 +77,8 @@ fn a_change_that_was_under_way_is_made_again() {
         });
         runtime().block_on(async {
             let bench = Bench::open(dir.path()).await;
-            let made = async || bench.kinesis.stream(STREAM).await.map_or(0, |stream| stream.shards.len());
-            eventually(async || made().await == shards).await;
+            let shards_now = async || bench.kinesis.stream(STREAM).await.map_or(0, |stream| stream.shards.len());
+            eventually(async || shards_now().await == shards).await;
             bench.store.flushed().await.unwrap();
         });
     }

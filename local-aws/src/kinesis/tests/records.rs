@@ -5,7 +5,7 @@ use ciborium::Value as Cbor;
 use super::*;
 
 #[tokio::test]
-async fn what_is_put_is_read_in_order_from_every_place() {
+async fn records_are_read_in_order_from_every_position() {
     let bench = Bench::new();
     bench.create(1).await;
     let latest = bench.iterator("00", "LATEST", json!({})).await;
@@ -37,7 +37,7 @@ async fn what_is_put_is_read_in_order_from_every_place() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_in_awss_words() {
+async fn invalid_requests_get_awss_messages() {
     let bench = Bench::new();
     bench.create(1).await;
     let message = async |operation: &str, input: Value| bench.try_call(operation, input).await.unwrap_err();
@@ -76,7 +76,7 @@ async fn what_makes_no_sense_is_refused_in_awss_words() {
         bench.refused("PutRecords", json!({ "StreamName": "s", "Records": half })).await,
         "InvalidArgumentException"
     );
-    // One entry that is no base64 takes the others with it.
+    // One entry that is not base64 fails the whole request.
     let mixed = json!([{ "PartitionKey": "k", "Data": base64("good") }, { "PartitionKey": "k", "Data": "bad!" }]);
     assert_eq!(
         bench.refused("PutRecords", json!({ "StreamName": "s", "Records": mixed })).await,
@@ -145,11 +145,11 @@ async fn the_java_sdks_cbor_has_bytes_and_milliseconds() {
 }
 
 #[tokio::test]
-async fn a_subscription_pushes_what_comes_and_ends_with_its_shard() {
+async fn a_subscription_pushes_new_records_and_ends_with_its_shard() {
     let bench = Bench::new();
     bench.create(1).await;
-    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
-    let consumer = made["Consumer"]["ConsumerARN"].clone();
+    let registered = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let consumer = registered["Consumer"]["ConsumerARN"].clone();
     bench.put("k", "before").await;
     let input = json!({ "ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
     let subscription = bench.request(Encoding::Json, "SubscribeToShard", input.to_string().into_bytes());
@@ -169,7 +169,7 @@ async fn a_subscription_pushes_what_comes_and_ends_with_its_shard() {
 }
 
 #[tokio::test]
-async fn an_encrypted_stream_says_so_with_its_records() {
+async fn records_of_an_encrypted_stream_have_its_encryption_type() {
     let bench = Bench::new();
     bench.create(1).await;
     bench.put("k", "plain").await;
@@ -191,7 +191,7 @@ async fn an_encrypted_stream_says_so_with_its_records() {
 }
 
 #[tokio::test]
-async fn puts_beside_a_deletion_are_taken_or_refused_cleanly() {
+async fn puts_during_a_deletion_succeed_or_fail_cleanly() {
     let bench = Bench::new();
     bench.create(2).await;
     let put = async |key: usize| {
@@ -212,7 +212,7 @@ async fn puts_beside_a_deletion_are_taken_or_refused_cleanly() {
 }
 
 #[tokio::test]
-async fn with_limits_a_shard_refuses_what_is_above_them() {
+async fn with_limits_a_shard_rejects_records_above_them() {
     let bench = Bench::with(&Config { shard_limits: true, ..Config::default() }, Store::default());
     bench.create(1).await;
     let entry = json!({ "PartitionKey": "k", "Data": "" });
@@ -248,7 +248,7 @@ async fn with_limits_a_shard_refuses_what_is_above_them() {
 async fn with_limits_a_consumer_is_pushed_two_mebibytes_a_second() {
     let bench = Bench::with(&Config { shard_limits: true, ..Config::default() }, Store::default());
     bench.create(3).await;
-    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let registered = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
     let update = json!({ "StreamARN": STREAM, "MaxRecordSizeInKiB": 10240 });
     bench.call("UpdateMaxRecordSize", update).await;
     bench.is_active().await;
@@ -258,15 +258,15 @@ async fn with_limits_a_consumer_is_pushed_two_mebibytes_a_second() {
     let split = json!({ "StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "100" });
     bench.call("SplitShard", split).await;
     bench.is_active().await;
-    let subscribe = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
-    let begun = std::time::Instant::now();
+    let subscribe = json!({ "ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "TRIM_HORIZON" } });
+    let started = std::time::Instant::now();
     bench.request(Encoding::Json, "SubscribeToShard", subscribe.to_string().into_bytes()).await.unwrap();
-    // The record at once, and the end of the shard when it is paid for.
-    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    // The record is pushed at once. The end of the shard is pushed when the allowance is not negative any more.
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn an_iterator_is_of_its_stream_only() {
+async fn an_iterator_is_valid_for_its_stream_only() {
     let bench = Bench::new();
     bench.create(1).await;
     bench.call("CreateStream", json!({ "StreamName": "t", "ShardCount": 1 })).await;
@@ -277,7 +277,7 @@ async fn an_iterator_is_of_its_stream_only() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_entry_is_said_with_its_place() {
+async fn an_entrys_error_names_its_position() {
     let bench = Bench::new();
     bench.create(1).await;
     let refusal = async |operation: &str, input: Value| bench.try_call(operation, input).await.unwrap_err().1;
@@ -291,12 +291,13 @@ async fn what_is_wrong_with_an_entry_is_said_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_later_subscription_takes_over_and_with_limits_not_at_once() {
+async fn a_later_subscription_replaces_the_first_but_with_limits_not_at_once() {
     for shard_limits in [false, true] {
         let bench = Bench::with(&Config { shard_limits, ..Config::default() }, Store::default());
         bench.create(1).await;
-        let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
-        let input = json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "LATEST" } });
+        let registered =
+            bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+        let input = json!({ "ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": "shardId-000000000000", "StartingPosition": { "Type": "LATEST" } });
         let subscribe = async || {
             let request = Request::post("/").header("content-type", "application/x-amz-json-1.1");
             let request = request.body(Bytes::from(input.to_string())).unwrap();
@@ -311,7 +312,7 @@ async fn a_later_subscription_takes_over_and_with_limits_not_at_once() {
         if let Ok(second) = second {
             let pushed = to_bytes(first.into_body(), usize::MAX).await.unwrap();
             let pushed = String::from_utf8_lossy(&pushed);
-            let consumer = made["Consumer"]["ConsumerARN"].as_str().unwrap();
+            let consumer = registered["Consumer"]["ConsumerARN"].as_str().unwrap();
             assert!(pushed.contains("ResourceInUseException") && pushed.contains(consumer), "{pushed}");
             bench.call("DeregisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
             let pushed = to_bytes(second.into_body(), usize::MAX).await.unwrap();

@@ -1,4 +1,5 @@
-//! What is refused, in AWS's sentences and order. Those about types, violations, shards and tags are recorded answers.
+//! Rejected requests, with AWS's messages and order of checks. The messages about types, violations, shards and tags
+//! are recorded.
 
 use proptest::prelude::*;
 
@@ -41,7 +42,7 @@ async fn violations_are_reported_together() {
     let expected = format!("2 validation errors detected: {}", expected.join("; "));
     assert_eq!(bench.try_call("SplitShard", split).await, Err(code_and_text("ValidationException", expected)));
 
-    // Ten of them at most.
+    // At most ten are reported.
     let entries: Vec<_> = (0..501).map(|_| json!({ "PartitionKey": "", "Data": "" })).collect();
     let (_, text) = bench.try_call("PutRecords", json!({ "StreamName": "", "Records": entries })).await.unwrap_err();
     let entry = "com.amazonaws.kinesis.v20131202.PutRecordsRequestEntry@c965e310, ";
@@ -58,7 +59,7 @@ async fn violations_are_reported_together() {
 }
 
 #[tokio::test]
-async fn types_come_first_then_constraints_then_the_stream_then_the_rest() {
+async fn types_are_checked_before_constraints_and_constraints_before_the_stream() {
     let bench = Bench::new();
     let refusal = async |operation: &str, input: Value| bench.try_call(operation, input).await.unwrap_err();
     let put = |name: &str, key: &str, data: &str, hash_key: &str| json!({ "StreamName": name, "PartitionKey": key, "Data": data, "ExplicitHashKey": hash_key });
@@ -136,7 +137,7 @@ async fn shards_are_named_by_number_and_unknown_ones_are_not_found() {
 async fn a_dry_run_changes_nothing() {
     let bench = Bench::new();
     bench.create(1).await;
-    let made = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
+    let registered = bench.call("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })).await;
     let iterator = bench.iterator("00", "TRIM_HORIZON", json!({})).await;
     let entry = json!({ "PartitionKey": "k", "Data": "" });
     let requests = [
@@ -146,7 +147,7 @@ async fn a_dry_run_changes_nothing() {
         ("GetShardIterator", json!({ "StreamName": "s", "ShardId": "0", "ShardIteratorType": "LATEST" })),
         (
             "SubscribeToShard",
-            json!({ "ConsumerARN": made["Consumer"]["ConsumerARN"], "ShardId": "0", "StartingPosition": { "Type": "LATEST" } }),
+            json!({ "ConsumerARN": registered["Consumer"]["ConsumerARN"], "ShardId": "0", "StartingPosition": { "Type": "LATEST" } }),
         ),
     ];
     let text = "The request was rejected because the DryRun parameter was specified.";
@@ -156,7 +157,7 @@ async fn a_dry_run_changes_nothing() {
             let refused = bench.try_call(operation, input.clone()).await.map(drop);
             assert_eq!(refused, Err(code_and_text("DryRunOperationException", text)), "{operation}");
         }
-        // What would have failed, fails so.
+        // A request that would have failed fails in the same way.
         input["DryRun"] = json!(7);
         assert_eq!(bench.refused(operation, input).await, "SerializationException", "{operation}");
     }
@@ -207,7 +208,7 @@ async fn policies_belong_to_streams_and_consumers_that_exist() {
 }
 
 #[tokio::test]
-async fn an_iterator_may_stand_in_double_quotes() {
+async fn an_iterator_may_be_enclosed_in_double_quotes() {
     let bench = Bench::new();
     bench.create(1).await;
     let iterator = bench.iterator("00", "TRIM_HORIZON", json!({})).await;
@@ -218,7 +219,7 @@ async fn an_iterator_may_stand_in_double_quotes() {
 }
 
 #[tokio::test]
-async fn puts_on_an_unencrypted_stream_do_not_speak_of_encryption() {
+async fn puts_on_an_unencrypted_stream_return_no_encryption_type() {
     let bench = Bench::new();
     bench.create(1).await;
     assert!(bench.put("k", "one").await.get("EncryptionType").is_none());
@@ -227,7 +228,7 @@ async fn puts_on_an_unencrypted_stream_do_not_speak_of_encryption() {
 }
 
 #[tokio::test]
-async fn a_sequence_number_for_ordering_is_any_that_a_shard_could_have_given() {
+async fn a_sequence_number_for_ordering_may_be_any_that_a_shard_could_have_issued() {
     let bench = Bench::new();
     bench.create(1).await;
     let put = |number: &str| json!({ "StreamName": "s", "PartitionKey": "k", "Data": "", "SequenceNumberForOrdering": number });
@@ -259,7 +260,7 @@ fn member(values: &[Value]) -> impl Strategy<Value = Value> + use<> {
     prop::sample::select(values.to_vec())
 }
 
-/// Members of puts: right, wrong, of another type, and missing.
+/// Members of puts that are valid, invalid, of another type, or missing.
 fn entry() -> impl Strategy<Value = Value> {
     let texts = [json!("k"), json!(""), json!("x".repeat(256)), json!("é".repeat(257)), json!(7), Value::Null];
     let data = [json!(""), json!("AAAA"), json!("AAA"), json!("AA=A"), json!("AAB="), json!([]), Value::Null];
@@ -272,9 +273,9 @@ fn entry() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// Puts are read on a path of their own. It accepts and refuses what the model does, in the same sentences.
+    /// Puts have their own fast parser. It must accept and reject the same requests as the model, with the same messages.
     #[test]
-    fn a_put_is_answered_only_if_the_model_allows_it(
+    fn a_put_succeeds_only_if_the_model_allows_it(
         entry in entry(),
         name in member(&[json!("s"), json!("none"), json!("a b"), Value::Null]),
         id in member(&[Value::Null, json!("abcdefghij0123456789-abc"), json!("x"), json!(7)]),

@@ -1,4 +1,4 @@
-//! Streams, shards and what belongs to them.
+//! Streams, shards, consumers and settings.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn split(bench: &Bench, shard: &str, at: u128) {
 }
 
 #[tokio::test]
-async fn a_split_and_a_merge_keep_what_was_put_and_filters_tell_the_shards_of_a_time() {
+async fn a_split_and_a_merge_keep_records_and_filters_select_shards_by_time() {
     let bench = Bench::new();
     bench.create(1).await;
     bench.put("a", "parent").await;
@@ -58,7 +58,7 @@ async fn a_split_and_a_merge_keep_what_was_put_and_filters_tell_the_shards_of_a_
 }
 
 #[tokio::test]
-async fn shards_made_by_a_new_count_have_parents() {
+async fn shards_created_by_a_new_count_have_parents() {
     let bench = Bench::new();
     bench.create(2).await;
     let update = json!({ "StreamARN": STREAM, "TargetShardCount": 3, "ScalingType": "UNIFORM_SCALING" });
@@ -76,7 +76,7 @@ async fn shards_made_by_a_new_count_have_parents() {
 }
 
 #[tokio::test]
-async fn listings_come_in_pages() {
+async fn listings_are_paginated() {
     let bench = Bench::new();
     bench.create(3).await;
     let first = bench.call("ListShards", json!({ "StreamName": "s", "MaxResults": 2 })).await;
@@ -107,7 +107,7 @@ async fn listings_come_in_pages() {
 }
 
 #[tokio::test]
-async fn an_on_demand_stream_is_counted_and_may_distribute_its_records() {
+async fn an_on_demand_stream_is_counted_and_can_distribute_its_records() {
     let bench = Bench::new();
     let input = json!({ "StreamName": "s", "StreamModeDetails": { "StreamMode": "ON_DEMAND" }, "MaxRecordSizeInKiB": 2048, "Tags": { "a": "b" } });
     bench.call("CreateStream", input).await;
@@ -143,7 +143,7 @@ async fn an_on_demand_stream_is_counted_and_may_distribute_its_records() {
 }
 
 #[tokio::test]
-async fn consumers_are_there_at_once_and_keep_their_stream() {
+async fn consumers_are_active_at_once_and_protect_their_stream_from_deletion() {
     let bench = Bench::new();
     bench.create(1).await;
     let register = json!({ "StreamARN": STREAM, "ConsumerName": "c", "Tags": { "a": "b" } });
@@ -166,7 +166,7 @@ async fn consumers_are_there_at_once_and_keep_their_stream() {
 }
 
 #[tokio::test]
-async fn retention_goes_to_a_year_and_tags_to_fifty() {
+async fn retention_is_limited_to_a_year_and_tags_to_fifty() {
     let bench = Bench::new();
     bench.create(1).await;
     let hours = |hours: u32| json!({ "StreamName": "s", "RetentionPeriodHours": hours });
@@ -197,7 +197,7 @@ async fn retention_goes_to_a_year_and_tags_to_fifty() {
 }
 
 #[tokio::test]
-async fn arns_are_of_this_account_and_region_and_of_the_stream_that_is_named() {
+async fn arns_must_have_this_account_and_region_and_the_named_stream() {
     let bench = Bench::new();
     bench.create(1).await;
     let others =
@@ -246,7 +246,7 @@ async fn an_on_demand_stream_is_not_resharded_and_changes_by_its_arn() {
 }
 
 #[tokio::test]
-async fn listings_are_refused_in_awss_words() {
+async fn invalid_listings_get_awss_messages() {
     let bench = Bench::new();
     bench.create(2).await;
     let filter = |filter: Value| json!({ "StreamName": "s", "ShardFilter": filter });
@@ -282,7 +282,7 @@ async fn listings_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_not_there_has_no_tags() {
+async fn a_missing_consumer_has_no_tags() {
     let bench = Bench::new();
     bench.create(1).await;
     let consumer = format!("{STREAM}/consumer/c:1");
@@ -296,7 +296,7 @@ async fn a_consumer_that_is_not_there_has_no_tags() {
 }
 
 #[tokio::test]
-async fn nobody_has_committed_to_a_throughput() {
+async fn the_account_has_no_throughput_commitment() {
     let settings = Bench::new().call("DescribeAccountSettings", json!({})).await;
     assert_eq!(settings, json!({ "MinimumThroughputBillingCommitment": { "Status": "DISABLED" } }));
 }

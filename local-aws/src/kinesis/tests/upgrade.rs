@@ -1,4 +1,4 @@
-//! Folders that earlier versions wrote.
+//! Data directories that earlier versions wrote.
 
 use std::io::Cursor;
 
@@ -8,9 +8,10 @@ use super::*;
 use crate::kinesis::shard::Span;
 use crate::store::Keyspace;
 
-/// Written by the last version whose documents had no version. With `--realistic`, killed in the midst of changes:
+/// Written by the last version whose documents had no version, with `--realistic`. The process was killed during changes:
 ///
-/// - `orders`: a shard, split, encrypted and merged; records before and after; a consumer, tags, a policy, a year of retention.
+/// - `orders`: a shard, split, encrypted and merged, with records before and after; a consumer, tags, a policy, a year of
+///   retention.
 /// - `demand`: on demand, distributes its records.
 /// - `creating` with two shards, `updating` from two shards to three, and `closing`, which is being deleted.
 const VERSION_1: &[u8] = include_bytes!("../../../tests/folders/kinesis-1.zip");
@@ -24,7 +25,7 @@ async fn open(dir: &Path) -> Bench {
 
 fn records(bench: &Bench, shard: &str) -> Vec<(String, String)> {
     let stream = bench.kinesis.find("orders").unwrap();
-    // Whatever the retention: the records are as old as the folder.
+    // Ignores the retention, because the records are as old as the directory.
     let all = Span { from: 0, records: 10, bytes: 1 << 20, cutoff: 0 };
     let read = stream.shard(&format!("shardId-0000000000{shard}")).unwrap().read(all).unwrap();
     let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();
@@ -54,7 +55,7 @@ async fn check(bench: &Bench) {
         shard(3, "SequenceNumberRange"),
         range("49680655747480092091596958442314928726308773345328365618", None)
     );
-    // As the earlier version showed it. Clients may have it still.
+    // The earlier version returned this number, so clients may still have it.
     let shown = "49680655747480092091596958442314928726308773276608888882";
     let at = json!({
         "StreamName": "orders", "ShardId": "3", "ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": shown,
@@ -97,7 +98,7 @@ async fn check(bench: &Bench) {
     assert_eq!((&demand["OpenShardCount"], &demand["RecordDistributionStrategy"]), (&json!(4), &json!("AUTO")));
     assert_eq!(demand["WarmThroughput"]["TargetMiBps"], 10);
 
-    // What was under way is finished.
+    // Pending changes were completed.
     for (name, open, all) in [("updating", 3, 5), ("creating", 2, 2)] {
         let open_shards = async || {
             let input = json!({ "StreamName": name });
@@ -112,7 +113,7 @@ async fn check(bench: &Bench) {
 }
 
 #[tokio::test]
-async fn a_folder_of_the_first_form_is_upgraded_without_loss() {
+async fn a_directory_of_the_first_format_is_upgraded_without_loss() {
     let dir = tempfile::tempdir().unwrap();
     ZipArchive::new(Cursor::new(VERSION_1)).unwrap().extract(dir.path()).unwrap();
     let marker = || std::fs::read_to_string(dir.path().join("local-aws.json")).unwrap();
@@ -126,7 +127,7 @@ async fn a_folder_of_the_first_form_is_upgraded_without_loss() {
     assert!(documents.len() == 4 && documents.iter().all(|(_, document)| document["version"] == 2), "{documents:?}");
     assert_eq!(bench.store.all::<Value>(Keyspace::Consumers).unwrap().len(), 0);
 
-    // And read again from its new form; numbers continue.
+    // The directory is read again in its new format, and numbers continue.
     let bench = durable::reopened(bench, dir.path()).await;
     check(&bench).await;
     let put = json!({ "StreamName": "orders", "PartitionKey": "a", "Data": base64("five") });
@@ -146,6 +147,6 @@ async fn a_document_of_a_later_version_is_refused_by_name() {
     let error = bench.kinesis.restore().await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "the stream s in the data folder could not be read: it has version 3, and this endpoint knows versions up to 2"
+        "the stream s in the data directory cannot be read: it has version 3, and this endpoint supports versions up to 2"
     );
 }

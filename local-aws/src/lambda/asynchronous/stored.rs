@@ -27,7 +27,7 @@ struct StoredEvent {
 
 /// Stores the event's present state.
 pub(super) fn store(context: &Context, event: &Event) {
-    if !context.store.keeps() {
+    if !context.store.is_persistent() {
         return;
     }
     let stored = StoredEvent {

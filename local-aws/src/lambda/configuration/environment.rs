@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
 
-/// Bytes of all variables as JSON.
+/// The most bytes of all variables as JSON.
 const MAX_BYTES: usize = 4096;
 
-/// Variables that Lambda sets itself.
+/// The variables that Lambda sets itself.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 const RESERVED: [&str; 17] = [
     "_HANDLER",

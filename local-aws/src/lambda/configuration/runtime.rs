@@ -11,25 +11,16 @@ use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
 use crate::lambda::names::partition;
 
-/// The runtimes of the service model (botocore 1.44.8) for which the endpoint has a program.
-const RUNTIMES: [&str; 28] = [
+/// The runtimes of the service model (botocore 1.44.8) that AWS accepts for new functions and the endpoint runs.
+const ACCEPTED: [&str; 16] = [
     "provided.al2023",
     "provided.al2",
-    "provided",
     "nodejs26.x",
     "nodejs24.x",
     "nodejs22.x",
     "nodejs20.x",
     "nodejs18.x",
     "nodejs16.x",
-    "nodejs14.x",
-    "nodejs12.x",
-    "nodejs10.x",
-    "nodejs8.10",
-    "nodejs6.10",
-    "nodejs4.3",
-    "nodejs4.3-edge",
-    "nodejs",
     "python3.15",
     "python3.14",
     "python3.13",
@@ -38,15 +29,13 @@ const RUNTIMES: [&str; 28] = [
     "python3.10",
     "python3.9",
     "python3.8",
-    "python3.7",
-    "python3.6",
-    "python2.7",
 ];
 
-/// The runtimes that AWS no longer accepts for new functions, as of 2026-11-28. The dates of the phase "block function
-/// create" are those of <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>, as `cfn-lint` 1.58.0 (of
-/// 2026-10-20) has them. Next are nodejs16.x, 18.x and 20.x, python3.8 to 3.10 and provided.al2, on 2027-02-01.
-const NO_LONGER_ACCEPTED: [&str; 20] = [
+/// The runtimes that AWS no longer accepts for new functions, as of 2026-11-28, but the endpoint runs. The dates of the
+/// phase "block function create" are those of <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html>, as
+/// `cfn-lint` 1.58.0 (of 2026-10-20) has them. Next are nodejs16.x, 18.x and 20.x, python3.8 to 3.10 and provided.al2, on
+/// 2027-02-01.
+const ENDED: [&str; 12] = [
     "provided",
     "nodejs14.x",
     "nodejs12.x",
@@ -59,15 +48,11 @@ const NO_LONGER_ACCEPTED: [&str; 20] = [
     "python3.7",
     "python3.6",
     "python2.7",
-    "go1.x",
-    "java8",
-    "ruby2.7",
-    "ruby2.5",
-    "dotnetcore3.1",
-    "dotnetcore2.1",
-    "dotnetcore2.0",
-    "dotnetcore1.0",
 ];
+
+/// The runtimes that AWS no longer accepts either, and for which the endpoint has no program.
+const ENDED_WITHOUT_PROGRAM: [&str; 8] =
+    ["go1.x", "java8", "ruby2.7", "ruby2.5", "dotnetcore3.1", "dotnetcore2.1", "dotnetcore2.0", "dotnetcore1.0"];
 
 /// A runtime by its identifier, `provided.al2023` for instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +63,7 @@ pub struct Runtime {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// Any: the package contains the program `bootstrap`.
+    /// For any language. The package contains the program `bootstrap`.
     Provided,
     Node,
     Python,
@@ -90,17 +75,16 @@ impl Runtime {
     /// # Errors
     /// `InvalidParameterValueException` with AWS's message, and with the list of what the endpoint runs.
     pub fn parse(id: &str) -> Result<Self, AwsError> {
-        let language = RUNTIMES.contains(&id).then(|| match id {
+        let language = (ACCEPTED.contains(&id) || ENDED.contains(&id)).then(|| match id {
             id if id.starts_with("nodejs") => Language::Node,
             id if id.starts_with("python") => Language::Python,
             _ => Language::Provided,
         });
         match language {
             Some(language) => Ok(Self { id: id.to_owned(), language }),
-            None if NO_LONGER_ACCEPTED.contains(&id) => Err(no_longer_accepted(id)),
+            None if ENDED_WITHOUT_PROGRAM.contains(&id) => Err(no_longer_accepted(id)),
             None => {
-                let accepted = RUNTIMES.iter().filter(|id| !NO_LONGER_ACCEPTED.contains(id));
-                let accepted = accepted.copied().collect::<Vec<_>>().join(", ");
+                let accepted = ACCEPTED.join(", ");
                 Err(invalid_parameter(format!(
                     "Value {id} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
                      [{accepted}], which are what the local endpoint runs"
@@ -114,10 +98,10 @@ impl Runtime {
     /// # Errors
     /// `InvalidParameterValueException` with AWS's message (recorded 2026-01).
     pub fn must_be_accepted(&self) -> Result<(), AwsError> {
-        if NO_LONGER_ACCEPTED.contains(&self.id.as_str()) { Err(no_longer_accepted(&self.id)) } else { Ok(()) }
+        if ENDED.contains(&self.id.as_str()) { Err(no_longer_accepted(&self.id)) } else { Ok(()) }
     }
 
-    /// As `INIT_START` shows it: `python3.12` → `python:3.12.v1`.
+    /// The version as `INIT_START` shows it, for example `python:3.12.v1` for `python3.12`.
     pub fn version(&self) -> String {
         let name = match self.language {
             Language::Provided => self.id.replacen('.', ":", 1),
@@ -133,10 +117,10 @@ impl Runtime {
         format!("arn:{}:lambda:{}::runtime:{hash}", partition(config), config.region)
     }
 
-    /// The interpreter on this machine's `PATH`; `None` for `provided.*`. May run a short-lived process.
+    /// The interpreter on this machine's `PATH`, or `None` for `provided.*`. May run a short-lived process.
     ///
     /// # Errors
-    /// The interpreter is not there.
+    /// The interpreter is not installed.
     pub fn interpreter(&self) -> Result<Option<&'static Path>, AwsError> {
         static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
         static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -13,7 +13,8 @@ use super::runtime::Runtime;
 use crate::error::AwsError;
 use crate::lambda::errors::invalid_parameter;
 
-/// Settings that would change a function's behaviour and that the endpoint does not have: rejected rather than ignored.
+/// Settings that would change a function's behaviour and that the endpoint does not support. They are rejected rather
+/// than ignored.
 const NOT_SUPPORTED: [&str; 10] = [
     "VpcConfig",
     "DeadLetterConfig",
@@ -43,7 +44,8 @@ pub struct Input {
     pub snap_start: Option<SnapStartInput>,
     pub logging_config: Option<LoggingInput>,
     pub revision_id: Option<String>,
-    /// Belongs to other modules. Named so that a zip of megabytes is skipped and not copied into `others`.
+    /// Other modules read the code. The member is named here so that a zip of megabytes is skipped and not copied into
+    /// `others`.
     #[serde(rename = "Code")]
     _code: Option<IgnoredAny>,
     #[serde(flatten)]

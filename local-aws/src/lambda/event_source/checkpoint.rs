@@ -17,7 +17,7 @@ pub struct ShardProgress {
     /// Batches that were started and are not finished.
     #[serde(default)]
     pub unfinished: Vec<UnfinishedBatch>,
-    /// What is finished beyond the position.
+    /// The records that are finished beyond the position.
     #[serde(default)]
     pub lanes: Vec<LaneProgress>,
     #[serde(default)]
@@ -83,7 +83,7 @@ impl CheckpointStore {
     }
 
     pub fn persist(&self, shard_id: &str, incarnation: u64, shard: &ShardProgress) {
-        if self.store.keeps() {
+        if self.store.is_persistent() {
             let checkpoint = Checkpoint { incarnation, shard };
             let mut batch = self.store.batch();
             batch.put_json(Keyspace::Checkpoints, format!("{}/{shard_id}", self.uuid), &checkpoint);

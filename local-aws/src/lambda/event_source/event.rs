@@ -1,4 +1,4 @@
-//! The event that a function gets for a batch. `core` writes it; this module gives the records their sequence numbers.
+//! The event that a function receives for a batch. `core` writes it. This module adds the sequence numbers of records.
 
 use bytes::Bytes;
 use kinesis_event_logger_core::event::{EventSource, EventWriter, NewRecord};
@@ -39,7 +39,7 @@ impl EventFields<'_> {
         self.sequence.number(record.counter, record.arrival / 1000)
     }
 
-    /// Bytes that a record needs in an event, with its comma. Never less than it needs.
+    /// The bytes that a record needs in an event, with its comma. Never too low.
     pub fn size(&self, record: RecordRef<'_>) -> usize {
         // Every sequence number has this length. Computing the record's own would take longer than everything else here.
         const SEQUENCE_NUMBER: &str = "49590338271490256608559692538361571095921575989136588898";
@@ -68,16 +68,22 @@ fn new_record<'a>(record: RecordRef<'a>, sequence_number: &'a str) -> NewRecord<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIELDS: EventFields<'static> = EventFields {
+impl EventFields<'static> {
+    /// The values of AWS's documented event, for tests.
+    pub const EXAMPLE: Self = Self {
         region: "us-east-2",
         event_source_arn: "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream",
         shard_id: "shardId-000000000006",
         sequence: ShardSequence { created_seconds: 1_542_776_258, index: 6 },
         role_arn: "arn:aws:iam::123456789012:role/lambda-role",
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 
     fn record(partition_key: &str, data: &[u8]) -> Record {
         Record::new(RecordRef { counter: 1_734_642_199, arrival: 1_545_084_650_987, partition_key, data })

@@ -35,7 +35,7 @@ const MEMBERS: [&str; 12] = [
 /// The filters of a mapping.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filters {
-    /// As the client wrote them.
+    /// The patterns as the client sent them.
     written: Vec<String>,
     patterns: Vec<Pattern>,
     /// The members that the patterns name.
@@ -58,7 +58,7 @@ impl Filters {
         let written = written.ok_or_else(invalid_definition)?;
         LAMBDA.check("FilterCriteria", "filterCriteria", criteria)?;
         if written.len() > MAX_FILTERS {
-            // AWS's wording is unverified.
+            // AWS's message is unverified.
             return Err(invalid_parameter(format!(
                 "{} filters exceed the limit of {MAX_FILTERS} for an event source mapping.",
                 written.len()
@@ -120,15 +120,8 @@ fn member(name: &str, record: RecordRef<'_>, fields: &EventFields<'_>) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinesis::ShardSequence;
 
-    const FIELDS: EventFields<'static> = EventFields {
-        region: "us-east-1",
-        event_source_arn: "arn",
-        shard_id: "shardId-000000000000",
-        sequence: ShardSequence { created_seconds: 1, index: 0 },
-        role_arn: "role",
-    };
+    const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 
     fn record<'a>(partition_key: &'a str, data: &'a str) -> RecordRef<'a> {
         RecordRef { counter: 49, arrival: 1500, partition_key, data: data.as_bytes() }
@@ -170,7 +163,7 @@ mod tests {
         let event_id = format!("{}:{number}", FIELDS.shard_id);
         assert!(passes(json!({ "sequenceNumber": [number], "eventID": [event_id] }), "k", ""));
         assert!(passes(json!({ "approximateArrivalTimestamp": [{ "numeric": ["=", 1.5] }] }), "k", ""));
-        assert!(passes(json!({ "invokeIdentityArn": ["role"], "awsRegion": ["us-east-1"] }), "k", ""));
+        assert!(passes(json!({ "invokeIdentityArn": [FIELDS.role_arn], "awsRegion": [FIELDS.region] }), "k", ""));
         assert!(!passes(json!({ "eventName": ["aws:kinesis:other"] }), "k", ""));
         assert!(passes(json!({ "unknown": [{ "exists": false }] }), "k", ""));
     }

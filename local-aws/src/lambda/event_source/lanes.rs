@@ -55,7 +55,7 @@ pub struct Lanes {
     read_to: Option<u64>,
     /// Batches that an earlier reader of the shard started.
     to_resume: Vec<UnfinishedBatch>,
-    /// What earlier readers of the shard finished beyond the checkpoint.
+    /// The records that earlier readers of the shard finished beyond the checkpoint.
     earlier: Vec<LaneProgress>,
 }
 
@@ -96,7 +96,7 @@ impl Lanes {
         self.lanes.iter().filter_map(|lane| lane.unfinished.as_ref()).chain(&self.to_resume).cloned().collect()
     }
 
-    /// What is finished beyond the checkpoint.
+    /// The records that are finished beyond the checkpoint.
     pub fn progress(&self) -> Vec<LaneProgress> {
         let own = LaneProgress::new(self.lanes.iter().map(|lane| lane.next).collect());
         let checkpoint = self.ledger.front().map_or(u64::MAX, |first| first.counter);

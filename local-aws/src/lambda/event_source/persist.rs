@@ -27,7 +27,7 @@ struct StoredMapping {
 
 /// Persists a mapping as it is now.
 pub fn persist(store: &Store, mapping: &Mapping) {
-    if !store.keeps() {
+    if !store.is_persistent() {
         return;
     }
     let config = mapping.config.borrow();

@@ -57,15 +57,9 @@ impl InvokedRecords<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinesis::{RecordRef, ShardSequence};
+    use crate::kinesis::RecordRef;
 
-    const FIELDS: EventFields<'static> = EventFields {
-        region: "us-east-1",
-        event_source_arn: "arn",
-        shard_id: "shardId-000000000000",
-        sequence: ShardSequence { created_seconds: 1, index: 0 },
-        role_arn: "role",
-    };
+    const FIELDS: EventFields<'static> = EventFields::EXAMPLE;
 
     fn record(counter: u64) -> Record {
         Record::new(RecordRef { counter, arrival: 0, partition_key: "k", data: b"" })

@@ -1,8 +1,9 @@
-//! The processes that may use a function's Runtime API: the function's process and its descendants.
+//! Admits only the function's process and its descendants to the function's Runtime API.
 //!
-//! The kernel names the user of a connection. `/proc` tells which process of that user it is: first the descriptors of the
-//! function's process are searched (50 µs), then, for a function whose child calls the API, those of every process in its
-//! process group or with its environment (8 ms with 240 processes). A connection is checked once, when it is accepted.
+//! The kernel reports the user of a connection. `/proc` shows which process of that user it is. First the descriptors
+//! of the function's process are searched (50 µs), then, for a function whose child calls the API, the descriptors of
+//! every process in its process group or with its environment (8 ms with 240 processes). A connection is checked once,
+//! when it is accepted.
 
 use std::fs;
 use std::io;
@@ -90,7 +91,7 @@ fn is_held(inode: u32, pid: u32, log_stream: &str) -> bool {
     match holds(pid, &socket) {
         Ok(false) => {}
         Ok(true) => return true,
-        // The process hides its descriptors from its own user, so the user has to suffice.
+        // The process hides its descriptors from its own user, so the check of the user must be sufficient.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return true,
         Err(_) => {}
     }

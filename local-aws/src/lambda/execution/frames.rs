@@ -8,7 +8,9 @@
 //! The type 1 is ours: our runtimes send printed output through it, so that output and records keep their order. It is
 //! treated as raw output.
 
-use super::level::Level;
+use kinesis_event_logger_core::line::Level;
+
+use super::level;
 use super::lines::{MAX_EVENT_BYTES, char_boundary};
 
 const MAGIC: [u8; 3] = [0xa5, 0x5a, 0x00];
@@ -35,7 +37,7 @@ pub struct Frames {
 #[derive(Clone, Copy)]
 struct Open {
     kind: u8,
-    /// Bytes that are still to come.
+    /// The number of bytes that are still missing.
     left: usize,
 }
 
@@ -66,7 +68,7 @@ fn record(kind: u8, bytes: &[u8], is_end: bool) -> Piece<'static> {
     if is_end && !text.ends_with('\n') {
         text.push('\n');
     }
-    Piece::Record { level: Level::of_frame(kind >> 2), text }
+    Piece::Record { level: level::from_frame(kind >> 2), text }
 }
 
 /// Reads one piece from the beginning of `bytes` and returns its length; `None` if more bytes are needed.
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_one_record_however_its_bytes_arrive() {
+    fn a_frame_is_one_record_regardless_of_read_boundaries() {
         let bytes = [frame(0x0b, b"two\nlines"), frame(0x16, "{\"grün\":1}\n".as_bytes()), frame(0x03, b"")].concat();
         let expected = pairs(&[("Some(Debug)", "two\nlines\n"), ("Some(Error)", "{\"grün\":1}\n"), ("None", "\n")]);
         for size in [1, 7, 16, 1000] {
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_breaks_off_is_handed_over_at_the_end() {
+    fn an_incomplete_frame_is_passed_on_at_the_end() {
         for (len, expected) in
             [(16, ("raw", "")), (20, ("Some(Error)", "unfi\n")), (9, ("raw", "\u{fffd}Z\0\u{17}\0\0\0\n\0"))]
         {
@@ -183,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_outside_of_frames_are_raw_and_cost_no_record() {
+    fn bytes_outside_of_frames_are_raw_output_and_lose_no_record() {
         let bytes = [b"stray \xa5".as_slice(), &frame(0x0e, b"{}"), b"\xa5\x5a!"].concat();
         let expected = pairs(&[("raw", "stray \u{fffd}"), ("Some(Info)", "{}\n"), ("raw", "\u{fffd}Z!")]);
         assert_eq!(read([&bytes[..]]), expected);
     }
 
     #[test]
-    fn a_record_longer_than_an_event_is_split_and_held_no_longer_than_needed() {
+    fn a_record_longer_than_an_event_is_split_without_buffering_it_whole() {
         let text = "ü".repeat(MAX_EVENT_BYTES) + "end";
         let bytes = frame(0x17, text.as_bytes());
         let mut frames = Frames::default();
@@ -208,7 +210,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic_or_lose_output(chunks: Vec<Vec<u8>>) {
+        fn no_input_panics_or_loses_output(chunks: Vec<Vec<u8>>) {
             let mut frames = Frames::default();
             let mut out = 0;
             let all: usize = chunks.iter().map(Vec::len).sum();

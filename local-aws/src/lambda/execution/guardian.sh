@@ -1,9 +1,11 @@
-# Ends what a function left behind. $1: the endpoint's folder for functions. Each line on stdin is the log stream of a function
-# process that is gone, or "end". The end of stdin without "end" is the endpoint's own, however it came. Either way the folder
-# is removed last, which the endpoint does not wait for: it may hold tens of thousands of files.
+# Ends the processes that a function left behind. $1 is the endpoint's folder for functions. Each line on stdin is the log
+# stream of a function process that has ended, or "end". If stdin ends without "end", the endpoint has ended for any reason.
+# In both cases the folder is removed last. The endpoint does not wait for that, because there may be tens of thousands of
+# files.
 trap '' HUP INT TERM
 
-# Kills every process, with the group it leads, that has this text in its environment: a child inherits it wherever it moves.
+# Kills every process that has this text in its environment, and the group that it leads. A child inherits the environment
+# in any group or session.
 sweep() {
     tries=0
     while [ $tries -lt 100 ]; do
@@ -29,7 +31,7 @@ while read -r line; do
     sweep "AWS_LAMBDA_LOG_STREAM_NAME=$line"
 done
 sweep "LAMBDA_RUNTIME_DIR=$1/"
-# A process that was between fork and exec had no environment of its own yet.
+# A process between fork and exec did not have its own environment yet.
 sleep 0.2
 sweep "LAMBDA_RUNTIME_DIR=$1/"
 rm -rf -- "${1:?}"

@@ -30,7 +30,7 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub struct Invoked {
     pub payload: Bytes,
-    /// The payload is an error document. AWS says `Unhandled` for every kind of error.
+    /// Whether the payload is an error document. AWS reports `Unhandled` for every kind of error.
     pub is_error: bool,
     /// The version that ran.
     pub version: String,

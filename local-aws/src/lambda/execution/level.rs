@@ -2,42 +2,30 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
 
 use jiff::Timestamp;
+use kinesis_event_logger_core::line::Level;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::lambda::configuration::Format;
 
-/// From the most detail to the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-    Fatal,
+/// Reads the names that Lambda's runtimes write (Python's WARNING and CRITICAL, .NET's Information), and those of common
+/// loggers and of syslog, in any case.
+fn named(name: &str) -> Option<Level> {
+    Some(match name.to_ascii_uppercase().as_str() {
+        "TRACE" | "VERBOSE" | "SILLY" | "FINEST" => Level::Trace,
+        "DEBUG" | "FINE" | "FINER" => Level::Debug,
+        "INFO" | "INFORMATION" | "INFORMATIONAL" | "NOTICE" => Level::Info,
+        "WARN" | "WARNING" => Level::Warn,
+        "ERROR" | "ERR" | "SEVERE" => Level::Error,
+        "FATAL" | "CRITICAL" | "CRIT" | "ALERT" | "EMERG" | "EMERGENCY" | "PANIC" => Level::Fatal,
+        _ => return None,
+    })
 }
 
-impl Level {
-    /// Reads the names that Lambda's runtimes write (Python's WARNING and CRITICAL, .NET's Information), and
-    /// those of common loggers and of syslog, in any case.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_uppercase().as_str() {
-            "TRACE" | "VERBOSE" | "SILLY" | "FINEST" => Self::Trace,
-            "DEBUG" | "FINE" | "FINER" => Self::Debug,
-            "INFO" | "INFORMATION" | "INFORMATIONAL" | "NOTICE" => Self::Info,
-            "WARN" | "WARNING" => Self::Warn,
-            "ERROR" | "ERR" | "SEVERE" => Self::Error,
-            "FATAL" | "CRITICAL" | "CRIT" | "ALERT" | "EMERG" | "EMERGENCY" | "PANIC" => Self::Fatal,
-            _ => return None,
-        })
-    }
-
-    /// The level by its number in a frame's type: 1 to 6.
-    pub fn of_frame(number: u8) -> Option<Self> {
-        let levels = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Fatal];
-        levels.get(usize::from(number).checked_sub(1)?).copied()
-    }
+/// The level by its number in a frame's type: 1 to 6.
+pub fn from_frame(number: u8) -> Option<Level> {
+    let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
+    levels.get(usize::from(number).checked_sub(1)?).copied()
 }
 
 /// The lowest level of log events that are stored; `None` stores all.
@@ -55,7 +43,7 @@ impl LevelFilter {
     /// Only events in the JSON format have levels.
     pub fn of(format: &Format) -> Self {
         match format {
-            Format::Json { application_level, .. } => Self(Level::named(application_level)),
+            Format::Json { application_level, .. } => Self(named(application_level)),
             Format::Text => Self(None),
         }
     }
@@ -77,7 +65,7 @@ impl LevelFilter {
 fn level_of(line: &str) -> Option<Level> {
     let LineWithLevel { level, timestamp } = serde_json::from_str(line).ok()?;
     timestamp.as_str()?.parse::<Timestamp>().ok()?;
-    Level::named(&level)
+    named(&level)
 }
 
 #[cfg(test)]
@@ -106,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_that_runtimes_write_are_levels() {
+    fn the_level_names_of_runtimes_are_recognized() {
         for (name, highest) in [
             ("TRACE", "TRACE"),
             ("Trace", "TRACE"),

@@ -3,7 +3,7 @@
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-/// Open files of a process. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+/// The most open files of a process. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const OPEN_FILES: u64 = 1024;
 
 /// Limits a process that has just started. Threads are not limited: the kernel would count all threads of the user.

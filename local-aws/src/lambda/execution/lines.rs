@@ -2,7 +2,7 @@
 
 use kinesis_event_logger_core::limits;
 
-/// Bytes of one event: CloudWatch Logs accepts 1,048,576, and adds 26 to each event.
+/// The most bytes of one event: CloudWatch Logs accepts 1,048,576 and counts 26 more for each event.
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>
 pub const MAX_EVENT_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - limits::PUT_LOG_EVENTS_OVERHEAD_BYTES;
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cut_wherever_the_reads_end() {
+    fn lines_are_split_regardless_of_read_boundaries() {
         assert_eq!(cut(&[b"one\ntwo\n\nthr", b"ee", b"\nfour"]), ["one\n", "two\n", "\n", "three\n", "four"]);
         assert_eq!(cut(&[b"\n", b"", b"a\n"]), ["\n", "a\n"]);
         assert!(cut(&[b""]).is_empty());

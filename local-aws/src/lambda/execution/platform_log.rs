@@ -57,7 +57,7 @@ impl PlatformLog {
         )
     }
 
-    /// Only a failed initialization is reported by itself.
+    /// Only a failed initialization has its own report.
     pub fn init_report(&self, now: Timestamp, duration: Duration, status: &Status) -> Option<String> {
         self.line(
             now,
@@ -139,7 +139,7 @@ impl PlatformLog {
             Format::Text => Some(text()),
             Format::Json { system_level, .. } => (level >= Level::least(system_level)).then(|| {
                 let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-                // Written by hand for AWS's order of keys: time first.
+                // Formatted without serde for AWS's order of keys: time first.
                 format!(r#"{{"time":"{time}","type":"{event}","record":{}}}"#, record())
             }),
         }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn text_lines_are_awss() {
+    fn text_lines_have_awss_format() {
         let (log, now) = (log(Format::Text), Timestamp::UNIX_EPOCH);
         assert_eq!(
             log.init_start(now).unwrap(),

@@ -10,8 +10,8 @@ use super::invocation::{self, Call, Invoked, Run};
 use super::process::{Host, Process, StartError};
 use super::spec::Spec;
 
-/// Running processes of one function, at most. AWS starts up to 1,000 in an account. A developer's machine is smaller, so an
-/// invocation above this limit waits instead of being throttled.
+/// The most running processes of one function. AWS starts up to 1,000 in an account. A developer's machine is smaller,
+/// so an invocation above this limit waits instead of being throttled.
 const MAX_PROCESSES: usize = 32;
 
 /// The processes of one function version.
@@ -37,9 +37,9 @@ impl Pool {
     pub async fn invoke(&self, call: &Call, request_id: &str) -> Invoked {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
-        let begun = Instant::now();
+        let started = Instant::now();
         let invoked = self.invoke_once(call, request_id).await;
-        self.host.config.metrics.invocation(&self.spec.name, invoked.is_error, begun.elapsed());
+        self.host.config.metrics.invocation(&self.spec.name, invoked.is_error, started.elapsed());
         invoked
     }
 
@@ -67,7 +67,7 @@ impl Pool {
     /// Runs the invocation. A configured fault kills the process meanwhile, as if it had crashed.
     async fn run(&self, process: &Process, call: &Call, request_id: &str, is_cold: bool) -> Run {
         let run = process.run(call, request_id, is_cold);
-        let Some(after) = self.host.faults.of_invocation() else { return run.await };
+        let Some(after) = self.host.faults.crash_delay() else { return run.await };
         tokio::pin!(run);
         tokio::select! {
             run = &mut run => run,

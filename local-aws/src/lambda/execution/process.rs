@@ -184,7 +184,7 @@ impl Process {
         api.admit(pid);
         let max_memory_kib = AtomicU64::new(0);
         let process = Self { api, log, spec: Arc::clone(spec), started, control, pid, max_memory_kib };
-        // Measured at once, so that there is a value even if it ends soon.
+        // The first measurement is made now, in case the process ends soon.
         process.max_memory_mb();
         Ok(process)
     }
@@ -253,7 +253,7 @@ impl Host {
         let child = command.spawn()?;
         // The command holds the writing ends of the pipes, and the log ends only when they are closed.
         drop(command);
-        let pid = child.id().ok_or_else(|| io::Error::other("the process is gone already"))?;
+        let pid = child.id().ok_or_else(|| io::Error::other("the process has ended already"))?;
         tracing::info!(function = spec.name, pid, "function process started");
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             limits::apply(pid);

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use super::callers::{Callers, CallersOnly};
 
-/// Bytes of a function's answer: 6 MB and what Lambda grants on top (recorded 2025-11).
+/// The most bytes of a function's response: 6 MB and a small allowance (recorded 2025-11).
 pub const MAX_RESPONSE_BYTES: usize = 6_291_556;
 
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
@@ -168,7 +168,7 @@ impl Shared {
     }
 }
 
-/// Bytes of a rejected request's body that are read.
+/// The most bytes of a rejected request's body that are read.
 const REJECTED_BODY_BYTES: usize = 64 * 1024;
 
 /// Rejects pages in a browser, which must not answer for a function or receive its invocations. A browser always sends one of
@@ -186,7 +186,7 @@ async fn reject_browsers(request: Request, next: Next) -> Response {
 /// The wait for an earlier `/next` to end. A process that has closed its connection may ask again before that is noticed.
 const HANDOVER: Duration = Duration::from_millis(100);
 
-/// The answer of AWS's runtime interface to a call that does not fit the process's state.
+/// The response of AWS's runtime interface to a call that does not fit the process's state.
 fn invalid_transition() -> Response {
     rejected(StatusCode::FORBIDDEN, "InvalidStateTransition", "State transition is not allowed")
 }

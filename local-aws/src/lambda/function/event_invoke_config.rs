@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub struct EventInvokeConfig {
     pub max_retries: Option<u32>,
     pub max_age_seconds: Option<i64>,
-    /// ARNs of destinations. Empty: no destination.
+    /// The ARN of the destination, or empty if there is none.
     pub on_success: String,
     pub on_failure: String,
     /// Epoch seconds.

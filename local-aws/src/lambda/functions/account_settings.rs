@@ -11,7 +11,7 @@ use crate::lambda::names::LATEST;
 use crate::lambda::response;
 use lambda_package::{MAX_UNPACKED_BYTES, MAX_ZIPPED_BYTES};
 
-/// Bytes of all code of an account. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+/// The most bytes of all code of an account. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const TOTAL_CODE_BYTES: u64 = 80_530_636_800;
 /// The default concurrency of all functions of an account.
 pub const ACCOUNT_CONCURRENCY: u32 = 1000;

@@ -15,7 +15,7 @@ use crate::lambda::names::{LATEST, Reference, function_arn};
 use crate::lambda::persistence;
 use crate::lambda::response::{self, PageInput};
 
-/// Aliases of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListAliases.html>
+/// The most aliases of a page. <https://docs.aws.amazon.com/lambda/latest/api/API_ListAliases.html>
 const PAGE: usize = 50;
 
 #[derive(Deserialize)]

@@ -15,7 +15,8 @@ use crate::lambda::function::EventInvokeConfig;
 use crate::lambda::names::{LATEST, Reference, function_arn};
 use crate::lambda::{persistence, response};
 
-/// Configurations of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionEventInvokeConfigs.html>
+/// The most configurations of a page.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionEventInvokeConfigs.html>
 const PAGE: usize = 50;
 
 /// The input of PutFunctionEventInvokeConfig and UpdateFunctionEventInvokeConfig.

@@ -1,4 +1,4 @@
-//! The input of operations that only need to know the function.
+//! The input of operations that need only the function.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use crate::lambda::context::Context;
 use crate::lambda::names::Reference;
 use crate::lambda::response::PageInput;
 
-/// The input of an operation that only needs to know the function.
+/// The input of an operation that needs only the function.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct FunctionInput {

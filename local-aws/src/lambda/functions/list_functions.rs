@@ -10,13 +10,13 @@ use crate::lambda::context::{Context, version_keys};
 use crate::lambda::names::{LATEST, Reference};
 use crate::lambda::response::{self, PageInput};
 
-/// Functions of one page, at most. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
+/// The most functions of a page. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
 const PAGE: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListFunctions {
-    /// `ALL`: versions too.
+    /// With `ALL`, versions are listed too.
     function_version: Option<String>,
     #[serde(flatten)]
     page: PageInput,

@@ -183,8 +183,7 @@ fn revision(context: &Context, reference: &Reference) -> Result<String, AwsError
     }
 }
 
-/// # Errors
-/// The function, version or alias does not exist. An alias has a message of its own.
+/// # Errors The function, version or alias does not exist. The error for an alias has its own message.
 fn must_exist(context: &Context, reference: &Reference) -> Result<(), AwsError> {
     let is_alias = |text: &str| !is_number(text) && !text.contains('$');
     let is_function = context.with_name(&reference.name, |_| ()).is_ok();

@@ -42,7 +42,7 @@ pub async fn publish_new(context: &Context, name: &str) -> Result<String, AwsErr
     publish(context, name, None).await
 }
 
-/// `$LATEST` as it is to be published.
+/// `$LATEST` in the state that will be published.
 struct Latest {
     settings: Settings,
     code: Arc<Code>,
@@ -65,7 +65,7 @@ async fn publish(context: &Context, name: &str, request: Option<&PublishVersion>
         settings.description.clone_from(description);
     }
     let program = context.workspace()?.program(&format!("{name}:{version}"), &settings, &code).await?;
-    let zip = if context.store.keeps() { Some(blocking(move || code.zip()).await?) } else { None };
+    let zip = if context.store.is_persistent() { Some(blocking(move || code.zip()).await?) } else { None };
     let mut function = Function::version(name.to_owned(), version.clone(), settings, program, request.is_none());
     function.concurrency = concurrency;
     context.with_name(name, |latest| {
@@ -111,7 +111,7 @@ fn latest(context: &Context, name: &str, request: Option<&PublishVersion>) -> Re
 /// Whether the last version has the settings and the code of `$LATEST`.
 fn is_unchanged(context: &Context, name: &str, latest: &Latest) -> bool {
     let is_same = context.with_name(&format!("{name}:{}", latest.published), |last| {
-        // The version may have a description of its own, from its publication.
+        // The version may have another description, from its publication.
         let mut before = last.settings.clone();
         before.description.clone_from(&latest.published_description);
         before == latest.settings

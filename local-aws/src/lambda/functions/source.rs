@@ -21,10 +21,10 @@ impl Source {
     /// Returns the zip.
     ///
     /// # Errors
-    /// No zip, too large a zip, or a source that the endpoint does not have: a bucket, an image.
+    /// There is no zip, it is too large, or the source is not supported: a bucket or an image.
     pub fn into_zip(self) -> Result<Vec<u8>, AwsError> {
         if self.s3_bucket.is_some() {
-            // The first sentences are AWS's.
+            // The first two sentences are AWS's.
             return Err(invalid_parameter(
                 "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does \
                  not exist. The local endpoint has no S3: send the code as ZipFile",
@@ -47,7 +47,7 @@ impl Source {
     }
 }
 
-/// The architecture that a request asks for. The service model has checked the list.
+/// The architecture that a request names. The service model has checked the list.
 pub fn architecture(names: Option<&[String]>) -> Option<Architecture> {
     names?.first().and_then(|name| Architecture::parse(name))
 }

@@ -1,5 +1,5 @@
-//! Reads of features that the endpoint does not have. Deployment tools send them, and get the answer of a function that does
-//! not use the feature.
+//! Read operations for features that the endpoint does not have. Deployment tools call them and get the response for a
+//! function that does not use the feature.
 
 use bytes::Bytes;
 use http::Response;
@@ -24,7 +24,7 @@ pub fn list_function_url_configs(context: &Context, input: FunctionInput) -> Res
     answer_for_function(context, &input, &json!({ "FunctionUrlConfigs": [] }))
 }
 
-/// Events that functions pass to each other in a circle end after a number of times.
+/// A chain of functions that pass an event to each other ends after a number of invocations.
 pub fn get_function_recursion_config(context: &Context, input: FunctionInput) -> Result<Response<Bytes>, AwsError> {
     answer_for_function(context, &input, &json!({ "RecursiveLoop": "Terminate" }))
 }

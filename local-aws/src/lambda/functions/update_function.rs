@@ -98,7 +98,7 @@ fn updatable(context: &Context, reference: &Reference, revision: Option<&str>) -
     })?
 }
 
-/// Checks the function again, since another update may have come first while the zip was unpacked, and changes it.
+/// Checks the function again, because another update may have come first while the zip was unpacked. Then changes it.
 fn update(
     context: &Context,
     reference: &Reference,

@@ -1,4 +1,4 @@
-//! The recorded sentences, and agreement with another reader.
+//! The recorded messages, and agreement with another parser.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn message(text: &[u8]) -> String {
 }
 
 #[test]
-fn the_recorded_sentences_are_reproduced() {
+fn the_recorded_messages_are_reproduced() {
     let at = |column| {
         format!(
             "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: {column}]"
@@ -23,7 +23,7 @@ fn the_recorded_sentences_are_reproduced() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_position() {
+fn errors_are_reported_with_their_position() {
     for (text, start, position) in [
         (&b"nope"[..], "Unrecognized token 'nope': was expecting (JSON String,", "line: 1, column: 5]"),
         (
@@ -61,9 +61,9 @@ fn mistakes_are_named_with_their_position() {
 }
 
 proptest! {
-    /// Accepts what another reader accepts, and nothing else.
+    /// Accepts exactly the texts that another parser accepts.
     #[test]
-    fn it_agrees_with_another_reader(
+    fn it_agrees_with_another_parser(
         text in prop::collection::vec(prop::sample::select(&b"{}[]\",:\\u0123eE.-+ \nnulltruefalse\xc3\xbc\x80a"[..]), 0..24),
     ) {
         let is_json = std::str::from_utf8(&text).is_ok()

@@ -1,4 +1,4 @@
-//! The control plane: shapes and errors as recorded against AWS in 2025-11.
+//! The control plane. Responses and errors are as recorded from AWS in 2025-11.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 const FUNCTION: &str = "/2015-03-31/functions/f";
 
 #[tokio::test]
-async fn a_function_lives_as_on_aws() {
+async fn a_function_has_awss_life_cycle() {
     let bench = Bench::new();
     let more = json!({ "MemorySize": 256, "Timeout": 5, "Environment": { "Variables": {} }, "Tags": { "a": "1" } });
     let created = bench.create("python3.12", "index.py", HANDLER, more).await;
@@ -43,10 +43,10 @@ async fn a_function_lives_as_on_aws() {
 
     let deleted = bench.call("DELETE", FUNCTION, Value::Null).await;
     assert_eq!((deleted.status, deleted.body), (204, json!("")));
-    let gone = bench.call("GET", FUNCTION, Value::Null).await;
-    assert_eq!((gone.status, gone.code()), (404, "ResourceNotFoundException"));
-    assert_eq!(gone.message(), format!("Function not found: {ARN}"));
-    assert_eq!(gone.body["Type"], "User");
+    let missing = bench.call("GET", FUNCTION, Value::Null).await;
+    assert_eq!((missing.status, missing.code()), (404, "ResourceNotFoundException"));
+    assert_eq!(missing.message(), format!("Function not found: {ARN}"));
+    assert_eq!(missing.body["Type"], "User");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_member_that_is_null_is_unset() {
 }
 
 #[tokio::test]
-async fn a_member_of_another_type_is_rejected_with_awss_sentence() {
+async fn a_member_of_another_type_is_rejected_with_awss_message() {
     let bench = Bench::new();
     for (member, sentence) in [
         (json!({ "Timeout": "3" }), "class java.lang.String can not be converted to an Integer"),
@@ -111,7 +111,7 @@ async fn a_member_of_another_type_is_rejected_with_awss_sentence() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_object_is_refused() {
+async fn a_body_that_is_not_an_object_is_rejected() {
     let bench = Bench::new();
     for body in ["[]", "null", r#""x""#, "5", "[\"f\"]"] {
         let refused = bench.request("POST", "/2015-03-31/functions", &[], body).await;
@@ -121,7 +121,7 @@ async fn a_body_that_is_no_object_is_refused() {
 }
 
 #[tokio::test]
-async fn environment_variables_are_not_repeated_when_their_names_are_refused() {
+async fn an_error_about_a_variables_name_does_not_contain_its_value() {
     let bench = Bench::new();
     for name in ["A", "_AB", "A-B", "1A", "grüße", ""] {
         let environment = json!({ "Environment": { "Variables": { name: "secret", "GOOD": "secret" } } });
@@ -133,7 +133,7 @@ async fn environment_variables_are_not_repeated_when_their_names_are_refused() {
 }
 
 #[tokio::test]
-async fn updates_show_their_progress_and_exclude_each_other() {
+async fn updates_report_their_progress_and_exclude_each_other() {
     let bench = Bench::new();
     bench.create_python(HANDLER, json!({})).await;
     bench.settled().await;
@@ -144,7 +144,7 @@ async fn updates_show_their_progress_and_exclude_each_other() {
     assert_eq!(updated.body["LastUpdateStatusReason"], "The function is being created.");
     assert_eq!((&updated.body["Timeout"], &updated.body["State"]), (&json!(9), &json!("Active")));
     let second = bench.call("PUT", &path, json!({ "Timeout": 10 })).await;
-    // The first update lasts a few milliseconds: a slow machine may find it done.
+    // The first update takes a few milliseconds, so on a slow machine it may have finished.
     if second.status != 200 {
         assert_eq!((second.status, second.code()), (409, "ResourceConflictException"));
         let words = "The operation cannot be performed at this time. An update is in progress for resource:";
@@ -163,7 +163,7 @@ async fn updates_show_their_progress_and_exclude_each_other() {
 }
 
 #[tokio::test]
-async fn creations_are_refused_in_awss_words() {
+async fn invalid_creations_get_awss_messages() {
     let bench = Bench::new();
     let refusal = async |runtime: &str, file: &str, source: &str, more: Value| {
         let refused = bench.create(runtime, file, source, more).await;
@@ -198,7 +198,7 @@ async fn creations_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn names_qualifiers_and_versions() {
+async fn a_function_is_found_by_name_qualifier_and_version() {
     let bench = Bench::new();
     bench.create_python(HANDLER, json!({})).await;
     for name in
@@ -226,7 +226,7 @@ async fn names_qualifiers_and_versions() {
 }
 
 #[tokio::test]
-async fn functions_are_listed_in_pages() {
+async fn functions_are_paginated() {
     let bench = Bench::new();
     for name in ["c", "a", "b"] {
         bench.create_python(HANDLER, json!({ "FunctionName": name })).await;
@@ -273,18 +273,18 @@ async fn tags_are_added_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn operations_that_are_not_answered_are_named() {
+async fn unsupported_operations_are_named_in_the_error() {
     let bench = Bench::new();
     let refused = bench.call("PUT", "/2019-09-30/functions/f/provisioned-concurrency", json!({})).await;
     assert_eq!(
         refused.message(),
-        "The local endpoint does not answer the Lambda operation PutProvisionedConcurrencyConfig."
+        "The local endpoint does not support the Lambda operation PutProvisionedConcurrencyConfig."
     );
     assert_eq!(bench.call("GET", "/nowhere", Value::Null).await.status, 404);
 }
 
 #[tokio::test]
-async fn what_breaks_the_model_is_refused_and_names_its_member() {
+async fn violations_of_the_model_name_their_member() {
     let bench = Bench::new();
     bench.create_python(mappings::PRINT, json!({ "Publish": true })).await;
     let function = "/2015-03-31/functions/f";
@@ -320,7 +320,7 @@ async fn what_breaks_the_model_is_refused_and_names_its_member() {
         assert_eq!((refused.status, refused.code()), (400, "ValidationException"), "{method} {path}: {refused:?}");
         assert!(refused.message().contains(&format!("at '{member}' failed to satisfy")), "{}", refused.message());
     }
-    // Without settings, whether the function exists does not matter.
+    // An input without settings is rejected whether or not the function exists.
     let config = bench.call("PUT", "/2019-09-25/functions/none/event-invoke-config", json!({})).await;
     assert_eq!(config.message(), "You must specify at least one of error handling or destination setting.");
 }

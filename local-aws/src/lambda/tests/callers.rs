@@ -1,4 +1,4 @@
-//! The Runtime API of a function is for its own processes only.
+//! Only a function's own processes can use its Runtime API.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use super::*;
 
 const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// Everything that is answered to a `/next`, until the connection is closed.
+/// Reads the response to `/next` until the connection is closed.
 fn next_of(address: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -19,9 +19,9 @@ fn next_of(address: &str) -> Vec<u8> {
     }
 }
 
-/// The same user's, as this test is.
+/// The process belongs to the same user as this test.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_the_function_did_not_start_is_refused() {
+async fn a_process_that_the_function_did_not_start_is_rejected() {
     let bench = Bench::new();
     let source = "import os\ndef handler(event, context):\n    return os.environ['AWS_LAMBDA_RUNTIME_API']\n";
     bench.create_python(source, json!({})).await;
@@ -34,9 +34,9 @@ async fn a_process_that_the_function_did_not_start_is_refused() {
     assert_eq!(bench.invoke(json!({})).await.body, json!(address));
 }
 
-/// In the function's process group, in a session of its own, and with an environment of its own.
+/// The child is in the function's process group, in its own session, or has its own environment.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_of_the_function_may_call_its_runtime_api() {
+async fn a_child_of_the_function_can_call_its_runtime_api() {
     for child in ["pass", "os.setsid()", "os.execve(sys.executable, [sys.executable, __file__], {**own, 'CHILD': '1'})"]
     {
         let bench = Bench::new();
@@ -57,9 +57,9 @@ while True:
     }
 }
 
-/// It could otherwise be answered with an invocation that nobody works on.
+/// Otherwise the second request could receive an invocation that no process works on.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_next_of_a_process_that_waits_is_refused() {
+async fn a_second_next_of_a_waiting_process_is_rejected() {
     let bench = Bench::new();
     let source = r"
 import threading
@@ -83,13 +83,13 @@ for thread in threads: thread.join()
     bench.create_provided(source, json!({ "Timeout": 20 })).await;
     assert_eq!(bench.invoke(json!({})).await.body, Value::Null);
     let refused = || bench.printed().contains(&"403 InvalidStateTransition".to_owned());
-    eventually("the second is refused while the first waits", async || refused().then_some(())).await;
+    eventually("the second is rejected while the first waits", async || refused().then_some(())).await;
     assert_eq!(bench.invoke(json!({})).await.body, json!("of the first"));
 }
 
-/// A process that closes its connection while it waits may ask again on another.
+/// A process that closes its connection while it waits may send the request again on another one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_next_whose_connection_ended_is_asked_again() {
+async fn a_next_can_be_repeated_on_another_connection() {
     let bench = Bench::new();
     let source = r"
 import socket

@@ -7,7 +7,7 @@ const PUT: &str = "/2017-10-31/functions/f/concurrency";
 const GET: &str = "/2019-09-30/functions/f/concurrency";
 
 #[tokio::test]
-async fn concurrency_is_reserved_shown_and_given_back() {
+async fn concurrency_is_reserved_shown_and_released() {
     let bench = Bench::new();
     bench.create_python(PRINT, json!({})).await;
     assert_eq!(bench.call("GET", GET, Value::Null).await.body, json!({}));
@@ -39,7 +39,7 @@ async fn concurrency_is_reserved_shown_and_given_back() {
 }
 
 #[tokio::test]
-async fn what_is_over_it_is_throttled_and_counts_as_no_attempt() {
+async fn invocations_above_the_reservation_are_throttled_and_do_not_count_as_attempts() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;

@@ -3,7 +3,7 @@
 use super::mappings::{PRINT, STREAM};
 use super::*;
 
-/// Records `hello` of `pk-a` and `world` of `pk-b`, as Amazon's library aggregates them.
+/// The records `hello` of `pk-a` and `world` of `pk-b`, aggregated by Amazon's library.
 const AGGREGATE: &str = "84mawgoEcGstYQoEcGstYhoJCAAaBWhlbGxvGgkIARoFd29ybGRkyOI49Vm4v3rGmD9fHJq1";
 
 impl Bench {
@@ -19,7 +19,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_consumers_records_are_taken_apart_and_filtered_one_by_one() {
+async fn a_consumers_aggregates_are_unpacked_and_their_records_filtered() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -35,7 +35,7 @@ async fn a_consumers_records_are_taken_apart_and_filtered_one_by_one() {
 }
 
 #[tokio::test]
-async fn one_reported_record_has_its_aggregate_delivered_again() {
+async fn one_reported_record_redelivers_its_whole_aggregate() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     let source = "import base64\ndef handler(event, context):\n    records = [(base64.b64decode(r['kinesis']['data']).decode(), r['kinesis']['sequenceNumber']) for r in event['Records']]\n    print(event['Records'][0]['eventSourceARN'].split(':')[5], *[data for data, number in records])\n    return {'batchItemFailures': [{'itemIdentifier': number} for data, number in records if data == 'world']}\n";
@@ -50,7 +50,7 @@ async fn one_reported_record_has_its_aggregate_delivered_again() {
 }
 
 #[tokio::test]
-async fn without_a_consumer_the_function_gets_the_aggregate() {
+async fn without_a_consumer_the_function_receives_the_aggregate() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     let source = "def handler(event, context): print(*[r['kinesis']['data'] for r in event['Records']])\n";
@@ -61,7 +61,7 @@ async fn without_a_consumer_the_function_gets_the_aggregate() {
 }
 
 #[tokio::test]
-async fn an_unknown_consumer_is_refused() {
+async fn an_unknown_consumer_is_rejected() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;

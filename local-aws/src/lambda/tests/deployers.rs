@@ -1,4 +1,4 @@
-//! What deployers set and read beside a function: policies, and what it does not have.
+//! Operations that deployment tools call: policies, and features that a function does not have.
 
 use super::mappings::PRINT;
 use super::*;
@@ -19,7 +19,7 @@ impl Bench {
         Some((policy["Statement"].clone(), got.body["RevisionId"].clone()))
     }
 
-    async fn permit(&self, more: Value) -> Answered {
+    async fn permit(&self, more: Value) -> ApiResponse {
         let mut members =
             json!({ "StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com" });
         let query = more["Qualifier"].as_str().map(|qualifier| format!("?Qualifier={qualifier}")).unwrap_or_default();
@@ -29,7 +29,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn permissions_are_kept_and_shown_as_on_aws() {
+async fn permissions_are_stored_and_returned_as_on_aws() {
     let bench = Bench::new();
     bench.create_python(PRINT, json!({})).await;
     bench.settled().await;
@@ -94,7 +94,7 @@ async fn a_policy_belongs_to_its_version_or_alias() {
 }
 
 #[tokio::test]
-async fn permissions_are_refused_in_awss_words() {
+async fn invalid_permissions_get_awss_messages() {
     let bench = Bench::new();
     bench.create_python(PRINT, json!({})).await;
     let refusal = async |more: Value| {
@@ -133,7 +133,7 @@ async fn permissions_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn what_a_function_does_not_have_is_answered_as_on_aws() {
+async fn reads_of_unused_features_get_awss_responses() {
     let bench = Bench::new();
     bench.create_python(PRINT, json!({})).await;
     bench.call("PUT", "/2017-10-31/functions/f/concurrency", json!({ "ReservedConcurrentExecutions": 7 })).await;

@@ -1,4 +1,4 @@
-//! On-failure destinations, through real processes. Documents as recorded against AWS.
+//! On-failure destinations, with real processes. The documents are as recorded from AWS.
 
 use super::*;
 
@@ -6,8 +6,9 @@ const FAIL: &str = "def handler(event, context): raise Exception('always')\n";
 const REPORT: &str = "def handler(event, context): return {'batchItemFailures': [{'itemIdentifier': event['Records'][-1]['kinesis']['sequenceNumber']}]}\n";
 
 impl Bench {
-    /// Maps with a destination and two attempts; returns the mapping's UUID and what was delivered for one record.
-    async fn given_up(&self, source: &str, destination: &str, more: Value) -> (String, Value) {
+    /// Maps with a destination and two attempts. Returns the mapping's UUID and the documents that were delivered for one
+    /// record.
+    async fn abandoned_record(&self, source: &str, destination: &str, more: Value) -> (String, Value) {
         self.create_stream(1).await;
         self.create_python(source, json!({})).await;
         self.put("k", "data").await;
@@ -55,33 +56,33 @@ fn check_document(document: &Value, function_error: Value) {
 }
 
 #[tokio::test]
-async fn a_queue_and_a_topic_get_the_batchs_place() {
+async fn a_queue_and_a_topic_receive_the_batchs_position() {
     for (service, name) in [("sqs", "queue"), ("sns", "topic")] {
         let arn = format!("arn:aws:{service}:us-east-1:000000000000:{name}");
-        let (_, delivered) = Bench::new().given_up(FAIL, &arn, json!({})).await;
+        let (_, delivered) = Bench::new().abandoned_record(FAIL, &arn, json!({})).await;
         assert_eq!((&delivered["service"], &delivered["name"]), (&json!(service), &json!(name)));
         check_document(&delivered["document"], json!("Unhandled"));
     }
 }
 
 #[tokio::test]
-async fn reported_failures_are_no_function_error() {
+async fn reported_failures_are_not_a_function_error() {
     let types = json!({ "FunctionResponseTypes": ["ReportBatchItemFailures"] });
-    let (_, delivered) = Bench::new().given_up(REPORT, "arn:aws:sqs:us-east-1:000000000000:q", types).await;
+    let (_, delivered) = Bench::new().abandoned_record(REPORT, "arn:aws:sqs:us-east-1:000000000000:q", types).await;
     check_document(&delivered["document"], Value::Null);
 }
 
 #[tokio::test]
-async fn a_bucket_gets_the_event_too() {
+async fn a_bucket_receives_the_event_too() {
     let bench = Bench::new();
-    let (uuid, mut delivered) = bench.given_up(FAIL, "arn:aws:s3:::bucket", json!({})).await;
+    let (uuid, mut delivered) = bench.abandoned_record(FAIL, "arn:aws:s3:::bucket", json!({})).await;
     let key = delivered["key"].as_str().unwrap();
     let today = jiff::Timestamp::now().strftime("%Y/").to_string();
     assert!(key.starts_with(&format!("aws/lambda/{uuid}/shardId-000000000000/{today}")), "{key}");
     assert!(delivered["file"].as_str().unwrap().ends_with(key));
     let payload = delivered["document"].as_object_mut().unwrap().remove("payload").unwrap();
     check_document(&delivered["document"], json!("Unhandled"));
-    // The whole event, as text.
+    // The whole event, as a string.
     let event: Value = serde_json::from_str(payload.as_str().unwrap()).unwrap();
     assert_eq!(event["Records"][0]["kinesis"]["data"], "ZGF0YQ==");
     assert_eq!(event["Records"][0]["invokeIdentityArn"], ROLE);

@@ -1,11 +1,11 @@
-//! What is there again after a start with the same folder, and goes on.
+//! Restarts with the same data directory.
 
 use super::mappings::PRINT;
 use super::*;
 
 const FUNCTION: &str = "/2015-03-31/functions/f";
 
-/// Ends the endpoint at any moment, and starts another in its folder.
+/// Ends the endpoint at any moment and starts another one with its data directory.
 async fn restarted(bench: Bench, dir: &Path) -> Bench {
     bench.lambda.shutdown().await;
     drop(bench);
@@ -13,7 +13,7 @@ async fn restarted(bench: Bench, dir: &Path) -> Bench {
 }
 
 #[tokio::test]
-async fn a_function_is_there_again_with_all_that_was_set() {
+async fn a_restart_restores_a_function_with_all_its_settings() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     let source = "import os\ndef handler(event, context): return os.environ['OWN']\n";
@@ -33,9 +33,9 @@ async fn a_function_is_there_again_with_all_that_was_set() {
     bench.call("POST", &policy, statement).await;
     let shown = async |bench: &Bench| {
         let mut shown = bench.call("GET", FUNCTION, Value::Null).await.body;
-        // Its end changes the revision of an update: that it did is not kept.
+        // The end of an update changes the revision, which is not persisted.
         shown["Configuration"]["RevisionId"].take();
-        // Signed, at its time.
+        // The URL contains a signature and its time.
         shown["Code"].take();
         for path in [event_invoke, policy.as_str()] {
             let more = bench.call("GET", path, Value::Null).await;
@@ -83,7 +83,7 @@ async fn a_function_whose_code_is_lost_fails_until_it_is_updated() {
 }
 
 #[tokio::test]
-async fn a_mapping_goes_on_behind_its_checkpoint() {
+async fn a_mapping_resumes_after_its_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     bench.create_stream(1).await;
@@ -107,7 +107,7 @@ async fn a_mapping_goes_on_behind_its_checkpoint() {
     let bench = restarted(bench, dir.path()).await;
     bench.prints("00 k between").await;
     assert_eq!(shown(&bench).await, before);
-    // At least once: the checkpoint of the last batch may not have been written.
+    // At least once, because the checkpoint of the last batch may not have been written.
     let printed = bench.printed();
     let count = printed.iter().filter(|line| *line == "00 k before").count();
     assert!((1..=2).contains(&count), "{printed:?}");
@@ -120,7 +120,7 @@ async fn a_mapping_goes_on_behind_its_checkpoint() {
 }
 
 #[tokio::test]
-async fn a_failing_batch_goes_on_with_its_attempts_and_its_records() {
+async fn a_failing_batch_resumes_with_its_attempts_and_records() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     bench.create_stream(1).await;
@@ -136,7 +136,7 @@ async fn a_failing_batch_goes_on_with_its_attempts_and_its_records() {
     let bench = restarted(bench, dir.path()).await;
     assert_eq!(bench.mapping(&uuid).await["LastProcessingResult"], "PROBLEM: Function call failed");
     bench.prints("saw next").await;
-    // One more may have been under way when the endpoint ended, and did not count.
+    // One more attempt may have been in progress when the endpoint ended. It does not count.
     let attempts = bench.saw().iter().filter(|saw| *saw == "a bad").count();
     assert!((6..=7).contains(&attempts) && bench.saw().len() == attempts + 1, "{:?}", bench.saw());
     let delivered = bench.lambda.delivered().await.unwrap().into_body();
@@ -149,10 +149,10 @@ async fn a_failing_batch_goes_on_with_its_attempts_and_its_records() {
 }
 
 #[tokio::test]
-async fn an_event_goes_on_with_its_attempts() {
+async fn an_event_resumes_with_its_attempts() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
-    // The first attempt fails; the second does not end before the endpoint does.
+    // The first attempt fails. The second one does not end before the endpoint does.
     let source = "import os, time\ndef handler(event, context):\n    print('attempt of', context.aws_request_id)\n    tried = os.listdir(event)\n    open(f'{event}/{len(tried)}', 'w').close()\n    if len(tried) == 1: time.sleep(1000)\n    raise Exception('no')\n";
     bench.create_python(source, json!({ "Timeout": 900 })).await;
     let folder = tempfile::tempdir().unwrap();
@@ -164,16 +164,16 @@ async fn an_event_goes_on_with_its_attempts() {
     eventually("the second attempt", async || (attempts(&bench) == 2).then_some(())).await;
 
     let bench = restarted(bench, dir.path()).await;
-    // The attempt that the endpoint's end cut short counts for nothing: two are left.
+    // The attempt that was interrupted by the endpoint's end does not count, so two are left.
     eventually("the last attempt", async || (attempts(&bench) == 4).then_some(())).await;
     let store = bench.lambda.context.store.clone();
-    let kept = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
-    eventually("the event is done with", async || kept().is_empty().then_some(())).await;
+    let stored = || store.all::<Value>(crate::store::Keyspace::Events).unwrap();
+    eventually("the event is finished", async || stored().is_empty().then_some(())).await;
     assert_eq!(attempts(&bench), 4);
 }
 
 #[tokio::test]
-async fn an_event_that_is_accepted_while_the_endpoint_ends_is_run_by_the_next() {
+async fn an_event_accepted_during_shutdown_runs_after_the_restart() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     bench.create_python("def handler(event, context): print('ran', event)\n", json!({})).await;
@@ -187,7 +187,7 @@ async fn an_event_that_is_accepted_while_the_endpoint_ends_is_run_by_the_next() 
 }
 
 #[tokio::test]
-async fn a_window_goes_on_with_its_state() {
+async fn a_window_resumes_with_its_state() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     bench.create_stream(1).await;
@@ -201,7 +201,7 @@ async fn a_window_goes_on_with_its_state() {
     let bench = restarted(bench, dir.path()).await;
     bench.put("k", "three").await;
     let counted = |line: &String| line.starts_with("batch ") && line.ends_with("three") && !line.starts_with("batch 0");
-    eventually("the count goes on", async || bench.printed().iter().any(counted).then_some(())).await;
+    eventually("the count continues", async || bench.printed().iter().any(counted).then_some(())).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `Event` invocations by their configuration: how often they are tried, and who is told.
+//! `Event` invocations and their configuration: attempts and destinations.
 
 use super::*;
 
@@ -7,12 +7,12 @@ const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:q";
 const BUCKET: &str = "arn:aws:s3:::bucket";
 
-/// Prints its event's `n`, and fails if there is none.
+/// Prints its event's `n`, and fails without one.
 const STRICT: &str =
     "def handler(event, context):\n    print('n', event.get('n'))\n    return {'twice': event['n'] * 2}\n";
 
 impl Bench {
-    async fn event(&self, payload: Value) -> Answered {
+    async fn event(&self, payload: Value) -> ApiResponse {
         let kind = [("x-amz-invocation-type", "Event")];
         let sent = self.request("POST", "/2015-03-31/functions/f/invocations", &kind, payload.to_string()).await;
         assert_eq!(sent.status, 202, "{sent:?}");
@@ -30,10 +30,10 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_configuration_lives_as_on_aws() {
+async fn a_configuration_has_awss_life_cycle() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({ "Publish": true })).await;
-    let shown = |mut answer: Answered| {
+    let shown = |mut answer: ApiResponse| {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.body["LastModified"].take().as_f64().unwrap() > 1.7e9);
         answer.body
@@ -49,7 +49,11 @@ async fn a_configuration_lives_as_on_aws() {
     let put = bench.call("PUT", CONFIG, json!({ "MaximumRetryAttempts": 0 })).await;
     assert_eq!(shown(put), config("$LATEST", json!({ "MaximumRetryAttempts": 0 })));
     let put = bench.call("PUT", CONFIG, json!({ "MaximumEventAgeInSeconds": 60 })).await;
-    assert_eq!(shown(put), config("$LATEST", json!({ "MaximumEventAgeInSeconds": 60 })), "what was set before is gone");
+    assert_eq!(
+        shown(put),
+        config("$LATEST", json!({ "MaximumEventAgeInSeconds": 60 })),
+        "earlier settings are removed"
+    );
     let both = config("$LATEST", json!({ "MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 1 }));
     assert_eq!(shown(bench.call("POST", CONFIG, json!({ "MaximumRetryAttempts": 1 })).await), both);
     assert_eq!(shown(bench.call("GET", CONFIG, Value::Null).await), both);
@@ -68,7 +72,7 @@ async fn a_configuration_lives_as_on_aws() {
 }
 
 #[tokio::test]
-async fn configurations_are_refused_in_awss_words() {
+async fn invalid_configurations_get_awss_messages() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({})).await;
     let refusal = async |body: Value| {
@@ -90,7 +94,7 @@ async fn configurations_are_refused_in_awss_words() {
         )
     );
     assert!(refusal(on_success("queue")).await.contains("'destinationConfig.onSuccess.destination'"));
-    assert!(refusal(on_success(BUCKET)).await.ends_with("is invalid."), "a bucket is told of failures only");
+    assert!(refusal(on_success(BUCKET)).await.ends_with("is invalid."), "a bucket receives failures only");
     assert!(refusal(json!({ "MaximumRetryAttempts": 3 })).await.contains("less than or equal to 2"));
     assert!(refusal(json!({ "MaximumEventAgeInSeconds": 59 })).await.contains("greater than or equal to 60"));
     let other = CONFIG.replace("/f/", "/none/");
@@ -99,7 +103,7 @@ async fn configurations_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn an_event_is_tried_as_often_as_configured_and_its_destination_told() {
+async fn an_event_is_attempted_as_configured_and_then_sent_to_its_destination() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({})).await;
     let destinations = json!({ "OnFailure": { "Destination": BUCKET }, "OnSuccess": { "Destination": QUEUE } });
@@ -123,15 +127,15 @@ async fn an_event_is_tried_as_often_as_configured_and_its_destination_told() {
     assert_eq!(bench.printed().iter().filter(|line| *line == "n None").count(), 2);
 
     bench.event(json!({ "n": 2 })).await;
-    let told = async || bench.documents().await.into_iter().find(|one| one["service"] == "sqs");
-    let delivered = eventually("the queue is told", told).await;
+    let received = async || bench.documents().await.into_iter().find(|one| one["service"] == "sqs");
+    let delivered = eventually("the queue receives a document", received).await;
     assert_eq!(delivered["document"]["requestContext"]["condition"], "Success");
     assert_eq!(delivered["document"]["responsePayload"], json!({ "twice": 4 }));
     assert_eq!(delivered["document"]["responseContext"], json!({ "statusCode": 200, "executedVersion": "$LATEST" }));
 }
 
 #[tokio::test]
-async fn a_function_as_destination_gets_the_document_and_a_loop_ends() {
+async fn a_function_as_destination_receives_the_document_and_a_loop_ends() {
     let bench = Bench::new();
     let source = "def handler(event, context):\n    print('got', event.get('requestContext', {}).get('condition'))\n";
     bench.create_python(source, json!({})).await;
@@ -144,7 +148,7 @@ async fn a_function_as_destination_gets_the_document_and_a_loop_ends() {
     }
     bench.event(json!({})).await;
     let got = |group: &str| bench.lines(group).iter().filter(|line| *line == "got Success").count();
-    // Of 17 functions that have the event, the first had it from the client.
+    // 17 functions receive the event, the first one from the client.
     eventually("the loop ends", async || (got("/aws/lambda/f") + got("/aws/lambda/g") >= 16).then_some(())).await;
     let ended = async || bench.lines("/aws/lambda/f").iter().filter(|line| line.starts_with("END")).count() == 9;
     eventually("the last one is done", async || ended().await.then_some(())).await;
@@ -152,7 +156,7 @@ async fn a_function_as_destination_gets_the_document_and_a_loop_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_never_has_its_turn_is_given_up_at_its_age() {
+async fn an_event_that_is_always_throttled_is_abandoned_at_its_maximum_age() {
     let bench = Bench::new();
     bench.create_python(STRICT, json!({})).await;
     bench.call("PUT", "/2017-10-31/functions/f/concurrency", json!({ "ReservedConcurrentExecutions": 0 })).await;

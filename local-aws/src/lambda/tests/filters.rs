@@ -1,4 +1,4 @@
-//! Filters, through real processes. The patterns themselves are tested in `event_source/filter`.
+//! Filters, with real processes. The patterns are tested in `event_source/filter`.
 
 use super::mappings::PRINT;
 use super::*;
@@ -9,7 +9,7 @@ fn criteria(patterns: &[Value]) -> Value {
 }
 
 #[tokio::test]
-async fn only_what_a_filter_lets_pass_reaches_the_function() {
+async fn only_records_that_match_a_filter_reach_the_function() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -27,7 +27,7 @@ async fn only_what_a_filter_lets_pass_reaches_the_function() {
 }
 
 #[tokio::test]
-async fn the_checkpoint_moves_past_what_is_filtered() {
+async fn the_checkpoint_moves_past_filtered_records() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -36,7 +36,7 @@ async fn the_checkpoint_moves_past_what_is_filtered() {
     bench.put("k", r#"{"keep":true}"#).await;
     bench.prints(r#"00 k {"keep":true}"#).await;
     bench.put("k", "dropped-too").await;
-    // The reader passes it over without an invocation: nothing tells of it but that the next record comes.
+    // The reader skips the record without an invocation, so only the arrival of the next record shows it.
     bench.put("k", r#"{"keep":true,"n":2}"#).await;
     bench.prints(r#"00 k {"keep":true,"n":2}"#).await;
     let path = format!("/2015-03-31/event-source-mappings/{uuid}");
@@ -49,7 +49,7 @@ async fn the_checkpoint_moves_past_what_is_filtered() {
 }
 
 #[tokio::test]
-async fn an_invalid_filter_is_refused() {
+async fn an_invalid_filter_is_rejected() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;

@@ -1,4 +1,4 @@
-//! Functions run: payloads, logs, errors, timeouts, warm and cold processes.
+//! Invocations: payloads, logs, errors, timeouts, warm and cold processes.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::*;
 const ECHO: &str = "import os, sys\ndef handler(event, context):\n    print('hello')\n    return {'event': event, 'pid': os.getpid()}\n";
 
 #[tokio::test]
-async fn an_invocation_answers_and_logs() {
+async fn an_invocation_returns_a_response_and_logs() {
     let bench = Bench::new();
     bench.create_python(ECHO, json!({})).await;
     let invoked = bench.invoke(json!({ "a": "ü" })).await;
@@ -31,7 +31,7 @@ async fn an_invocation_answers_and_logs() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_not_json_reaches_no_function() {
+async fn a_payload_that_is_not_json_is_rejected_before_the_function() {
     let bench = Bench::new();
     bench.create_python(ECHO, json!({})).await;
     for payload in [&b"\x99\xeb"[..], b"{\"a\":\"\xff\"}", b"nope", b"{} {}", b"{\"a\":1"] {
@@ -44,7 +44,7 @@ async fn a_payload_that_is_not_json_reaches_no_function() {
 }
 
 #[tokio::test]
-async fn a_warm_process_is_used_again_and_an_update_retires_it() {
+async fn a_warm_process_is_reused_until_an_update_retires_it() {
     let bench = Bench::new();
     bench.create_python(ECHO, json!({})).await;
     let pid = async || bench.invoke(json!({})).await.body["pid"].as_u64().unwrap();
@@ -60,9 +60,9 @@ async fn a_warm_process_is_used_again_and_an_update_retires_it() {
 }
 
 #[tokio::test]
-async fn invocations_at_once_run_in_processes_of_their_own() {
+async fn concurrent_invocations_run_in_separate_processes() {
     let bench = Bench::new();
-    // Each waits until both have begun: one process alone would never end.
+    // Each one waits until both have started. With one process alone, this would not end.
     let source = "import os, pathlib, time\ndef handler(event, context):\n    folder = pathlib.Path(event)\n    (folder / str(os.getpid())).touch()\n    while len(list(folder.iterdir())) < 2: time.sleep(0.01)\n    return os.getpid()\n";
     bench.create_python(source, json!({ "Timeout": 30 })).await;
     let folder = tempfile::tempdir().unwrap();
@@ -103,7 +103,7 @@ async fn a_burst_of_lines_is_complete_in_order_and_before_the_end() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_handler_is_answered_and_the_process_lives() {
+async fn an_error_of_the_handler_is_returned_and_the_process_survives() {
     let bench = Bench::new();
     bench
         .create_python(
@@ -123,7 +123,7 @@ async fn an_error_of_the_handler_is_answered_and_the_process_lives() {
 }
 
 #[tokio::test]
-async fn a_timeout_kills_the_process_with_all_it_started() {
+async fn a_timeout_kills_the_process_and_everything_it_started() {
     let bench = Bench::new();
     let source = "import os, subprocess, time\ndef handler(event, context):\n    if event:\n        child = subprocess.Popen(['sleep', '1000'])\n        print(f'child {child.pid}')\n        away = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n        print(f'away {away.pid}')\n        time.sleep(1000)\n    return context.get_remaining_time_in_millis()\n";
     bench.create_python(source, json!({ "Timeout": 1 })).await;
@@ -166,7 +166,7 @@ async fn the_end_of_a_process_within_an_invocation_is_reported() {
 }
 
 #[tokio::test]
-async fn a_process_that_died_idle_is_replaced() {
+async fn an_idle_process_that_died_is_replaced() {
     let bench = Bench::new();
     bench.create_python(ECHO, json!({})).await;
     let first = bench.invoke(json!({})).await.body["pid"].as_u64().unwrap();
@@ -214,7 +214,7 @@ shown = {name: headers[name] for name in ["Lambda-Runtime-Deadline-Ms", "Lambda-
 shown["body"] = json.loads(body)
 shown["busy"] = call("GET", "/invocation/next")[0]
 shown["browser"] = call("POST", f"/invocation/{id}/response", "{}", {"Origin": "http://evil.example"})[0]
-api.close() # refused before its body was read, so the connection may be gone
+api.close() # rejected before its body was read, so the connection may be closed
 shown["wrong"] = [answer("nobody", "{}")[0], call("POST", f"/invocation/{id}/response", "{}", {"Lambda-Runtime-Invocation-Id": "other"})[0]]
 echo = {"Lambda-Runtime-Invocation-Id": shown["Lambda-Runtime-Invocation-Id"]}
 status, headers, body = call("POST", f"/invocation/{id}/response", json.dumps(shown), echo)
@@ -253,7 +253,7 @@ async fn an_initialization_that_never_ends_times_out() {
 }
 
 #[tokio::test]
-async fn large_answers_pass_up_to_the_limit() {
+async fn large_responses_pass_up_to_the_limit() {
     let bench = Bench::new();
     bench.create_python("def handler(event, context): return 'x' * event\n", json!({ "Timeout": 30 })).await;
     let large = bench.invoke(json!(6_000_000)).await;
@@ -262,7 +262,7 @@ async fn large_answers_pass_up_to_the_limit() {
     let message = "Response payload size exceeded maximum allowed payload size (6291556 bytes).";
     assert_eq!(too_large.body, json!({ "errorType": "Function.ResponseSizeTooLarge", "errorMessage": message }));
     assert_eq!(bench.invoke(json!(1)).await.body, "x");
-    assert_eq!(bench.streams("/aws/lambda/f").len(), 1, "the process is told so, and lives");
+    assert_eq!(bench.streams("/aws/lambda/f").len(), 1, "the process gets an error and survives");
     let path = "/2015-03-31/functions/f/invocations";
     let refused = bench.request("POST", path, &[], format!("\"{}\"", "x".repeat(6_291_456))).await;
     assert_eq!((refused.status, refused.code()), (413, "RequestEntityTooLargeException"));
@@ -272,7 +272,7 @@ async fn large_answers_pass_up_to_the_limit() {
 }
 
 #[tokio::test]
-async fn asynchronous_and_dry_invocations() {
+async fn asynchronous_and_dry_run_invocations_return_at_once() {
     let bench = Bench::new();
     bench.create_python(ECHO, json!({})).await;
     let path = "/2015-03-31/functions/f/invocations";
@@ -288,24 +288,24 @@ async fn asynchronous_and_dry_invocations() {
 }
 
 #[tokio::test]
-async fn an_event_that_fails_is_tried_twice_more_under_its_request_id() {
+async fn a_failed_event_is_retried_twice_with_its_request_id() {
     let bench = Bench::new();
     let source = "def handler(event, context):\n    print('tried', context.aws_request_id, event)\n    if event == 'fail': raise Exception('no')\n";
     bench.create_python(source, json!({})).await;
     let path = "/2015-03-31/functions/f/invocations";
     let event = bench.request("POST", path, &[("x-amz-invocation-type", "Event")], r#""fail""#).await;
     let line = format!("tried {} fail", event.header("x-amzn-requestid").unwrap());
-    let tries = || bench.printed().iter().filter(|printed| **printed == line).count();
-    eventually("it was tried three times", async || (tries() >= 3).then_some(())).await;
+    let attempts = || bench.printed().iter().filter(|printed| **printed == line).count();
+    eventually("it was attempted three times", async || (attempts() >= 3).then_some(())).await;
     let fine = bench.request("POST", path, &[("x-amz-invocation-type", "Event")], r#""fine""#).await;
     let fine = format!("tried {} fine", fine.header("x-amzn-requestid").unwrap());
-    eventually("another is tried", async || bench.printed().contains(&fine).then_some(())).await;
-    assert_eq!(tries(), 3);
+    eventually("another one is attempted", async || bench.printed().contains(&fine).then_some(())).await;
+    assert_eq!(attempts(), 3);
     assert_eq!(bench.printed().iter().filter(|printed| **printed == fine).count(), 1);
 }
 
 #[tokio::test]
-async fn the_environment_is_lambdas_and_nothing_else() {
+async fn the_environment_contains_only_lambdas_variables() {
     let bench = Bench::new();
     let source = "import os\nSTART = dict(os.environ)\ndef handler(event, context):\n    return {'environment': START, 'cwd': os.getcwd()}\n";
     bench.create_python(source, json!({ "Environment": { "Variables": { "OWN": "value" } } })).await;
@@ -330,7 +330,7 @@ async fn the_environment_is_lambdas_and_nothing_else() {
     }
     assert_eq!(environment["AWS_LAMBDA_LOG_STREAM_NAME"], bench.streams("/aws/lambda/f")[0]);
     assert_eq!(environment["LAMBDA_TASK_ROOT"], body["cwd"]);
-    // Credentials of its own, of a session.
+    // The credentials of a session of its own.
     let credentials = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     assert!(credentials.iter().all(|name| environment[*name].as_str().is_some_and(|value| value.len() >= 20)));
     for leaked in ["HOME", "USER", "CARGO", "CARGO_MANIFEST_DIR", "PWD"] {
@@ -364,7 +364,7 @@ async fn shutdown_ends_every_process_and_removes_their_files() {
     process_ends(body[0].as_u64().unwrap()).await;
     process_ends(body[1].as_u64().unwrap()).await;
     let folder = Path::new(body[2].as_str().unwrap());
-    eventually("its folder is gone", async || (!folder.exists()).then_some(())).await;
+    eventually("its folder is removed", async || (!folder.exists()).then_some(())).await;
 }
 
 #[tokio::test]
@@ -376,7 +376,8 @@ async fn deleting_a_function_ends_its_processes() {
     process_ends(pid).await;
 }
 
-/// A killed child of a killed process stays a zombie until its new parent reaps it, which is not ours to wait for.
+/// A killed child of a killed process stays a zombie until its new parent reaps it, which the endpoint does not
+/// control.
 pub async fn process_ends(pid: u64) {
     eventually("the process has ended", async || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Functions whose code is on this machine, through real processes.
+//! Functions whose code is on this machine, with real processes.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -18,7 +18,7 @@ fn write_program(path: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_program_is_a_function_and_saved_it_runs_with_the_next_invocation() {
+async fn a_saved_program_runs_with_the_next_invocation() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("logger");
     write_program(&program, &print_as("one"));
@@ -28,7 +28,7 @@ async fn a_program_is_a_function_and_saved_it_runs_with_the_next_invocation() {
     let shown = bench.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
     assert_eq!((&shown["Runtime"], &shown["Handler"]), (&json!("provided.al2023"), &json!("bootstrap")));
     assert_eq!(shown["Role"], "arn:aws:iam::000000000000:role/f-role");
-    // Written in place, then replaced by another file, as builds do.
+    // Written in place and then replaced by another file, as builds do.
     write_program(&program, &print_as("two"));
     assert_eq!(bench.invoke(json!({})).await.body, "two");
     let built = folder.path().join("built");
@@ -40,22 +40,22 @@ async fn a_program_is_a_function_and_saved_it_runs_with_the_next_invocation() {
 }
 
 #[tokio::test]
-async fn what_was_saved_and_is_invoked_by_an_alias_is_still_latest() {
+async fn saved_code_runs_for_latest_and_its_aliases() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("logger");
     write_program(&program, &print_as("one"));
     let bench = Bench::new();
     hot_reload::create_function(&bench.lambda.context, "f", &program).await.unwrap();
     let alias = json!({ "Name": "live", "FunctionVersion": "$LATEST" });
-    let made = bench.call("POST", "/2015-03-31/functions/f/aliases", alias).await;
-    assert_eq!(made.status, 201, "{made:?}");
+    let created = bench.call("POST", "/2015-03-31/functions/f/aliases", alias).await;
+    assert_eq!(created.status, 201, "{created:?}");
     write_program(&program, &print_as("two"));
     let invoked = bench.call("POST", "/2015-03-31/functions/f:live/invocations", json!({})).await;
     assert_eq!((&invoked.body, invoked.header("x-amz-executed-version")), (&json!("two"), Some("$LATEST")));
 }
 
 #[tokio::test]
-async fn what_is_not_whole_never_runs() {
+async fn incomplete_code_never_runs() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("bootstrap");
     write_program(&program, &print_as("whole"));
@@ -71,7 +71,7 @@ async fn what_is_not_whole_never_runs() {
 }
 
 #[tokio::test]
-async fn a_folder_is_a_function_and_a_mapping_runs_what_was_saved() {
+async fn a_mapping_runs_the_saved_code_of_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("index.py");
     std::fs::write(&file, PRINT).unwrap();
@@ -87,7 +87,7 @@ async fn a_folder_is_a_function_and_a_mapping_runs_what_was_saved() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_named() {
+async fn code_that_cannot_run_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new();
     let refused =

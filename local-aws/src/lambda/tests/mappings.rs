@@ -1,4 +1,4 @@
-//! Event source mappings: their API, and records that reach the function.
+//! Event source mappings: their API, and the delivery of records to the function.
 
 use super::*;
 
@@ -46,7 +46,7 @@ impl Bench {
     }
 
     /// Maps the stream `s` to the function `f`.
-    pub async fn map(&self, more: Value) -> Answered {
+    pub async fn map(&self, more: Value) -> ApiResponse {
         let mut members = json!({ "FunctionName": "f", "EventSourceArn": STREAM, "StartingPosition": "TRIM_HORIZON" });
         members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.call("POST", MAPPINGS, members).await
@@ -82,7 +82,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_mapping_lives_as_on_aws() {
+async fn a_mapping_has_awss_life_cycle() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -125,14 +125,14 @@ async fn a_mapping_lives_as_on_aws() {
     let path = format!("{MAPPINGS}/{uuid}");
     let deleted = bench.call("DELETE", &path, Value::Null).await;
     assert_eq!((deleted.status, &deleted.body["State"]), (202, &json!("Deleting")));
-    let gone = async || (bench.call("GET", &path, Value::Null).await.status == 404).then_some(());
-    eventually("the mapping is gone", gone).await;
-    let gone = bench.call("DELETE", &path, Value::Null).await;
-    assert_eq!((gone.status, gone.message()), (404, "The resource you requested does not exist."));
+    let deleted = async || (bench.call("GET", &path, Value::Null).await.status == 404).then_some(());
+    eventually("the mapping is deleted", deleted).await;
+    let deleted = bench.call("DELETE", &path, Value::Null).await;
+    assert_eq!((deleted.status, deleted.message()), (404, "The resource you requested does not exist."));
 }
 
 #[tokio::test]
-async fn mappings_are_refused_in_awss_words() {
+async fn invalid_mappings_get_awss_messages() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -161,7 +161,7 @@ async fn mappings_are_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn an_update_makes_no_duplicate() {
+async fn an_update_cannot_create_a_duplicate() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -195,13 +195,13 @@ async fn records_reach_the_function_in_order_and_in_batches() {
 }
 
 #[tokio::test]
-async fn latest_begins_where_the_mapping_was_made() {
+async fn latest_starts_where_the_mapping_was_created() {
     let bench = Bench::new();
     bench.create_stream(2).await;
     bench.create_python(PRINT, json!({})).await;
     bench.put("k", "before").await;
     let created = bench.map(json!({ "StartingPosition": "LATEST", "BatchSize": 1 })).await;
-    // Put as soon as the mapping is answered, Enabled or not.
+    // The record is put as soon as the mapping is created, Enabled or not.
     bench.put("k", "first").await;
     assert_eq!(created.body["State"], "Creating");
     bench.put("k", "second").await;
@@ -210,7 +210,7 @@ async fn latest_begins_where_the_mapping_was_made() {
 }
 
 #[tokio::test]
-async fn at_timestamp_begins_with_the_first_record_of_that_time() {
+async fn at_timestamp_starts_with_the_first_record_of_that_time() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -228,7 +228,7 @@ async fn at_timestamp_begins_with_the_first_record_of_that_time() {
 }
 
 #[tokio::test]
-async fn a_batching_window_gathers_what_comes_within_it() {
+async fn a_batching_window_gathers_the_records_within_it() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -243,11 +243,11 @@ async fn a_batching_window_gathers_what_comes_within_it() {
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
     bench.mapped(json!({ "MaximumBatchingWindowInSeconds": 1 })).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     bench.put("k", "a").await;
     bench.put("k", "b").await;
     bench.prints("00 k b").await;
-    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(started.elapsed() >= Duration::from_secs(1));
     assert_eq!(bench.printed()[0], "batch 2");
 }
 
@@ -263,7 +263,7 @@ async fn a_batch_ends_at_the_payload_limit() {
         .create_python("def handler(event, context): print('batch', len(event['Records']))\n", json!({ "Timeout": 30 }))
         .await;
     bench.mapped(json!({})).await;
-    // A record takes 1.33 MB as base64: four fit into 6 MB.
+    // A record has 1.33 MB as base64, so four fit into 6 MB.
     bench.prints("batch 2").await;
     assert_eq!(bench.printed(), ["batch 4", "batch 2"]);
 }
@@ -294,7 +294,7 @@ async fn children_of_a_shard_are_read_after_it_and_from_their_beginning() {
 }
 
 #[tokio::test]
-async fn a_disabled_mapping_pauses_and_goes_on_where_it_was() {
+async fn a_disabled_mapping_pauses_and_resumes_at_its_position() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -319,7 +319,7 @@ async fn a_disabled_mapping_pauses_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_stream_deleted_and_made_again_is_read_from_its_beginning() {
+async fn a_stream_that_is_deleted_and_created_again_is_read_from_its_beginning() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     bench.create_python(PRINT, json!({})).await;
@@ -327,8 +327,8 @@ async fn a_stream_deleted_and_made_again_is_read_from_its_beginning() {
     bench.put("k", "old").await;
     bench.prints("00 k old").await;
     bench.kinesis("DeleteStream", json!({ "StreamName": "s" })).await;
-    let gone = async || bench.kinesis.stream(STREAM).await.is_none().then_some(());
-    eventually("the stream is gone", gone).await;
+    let deleted = async || bench.kinesis.stream(STREAM).await.is_none().then_some(());
+    eventually("the stream is deleted", deleted).await;
     bench.create_stream(1).await;
     bench.put("k", "new").await;
     bench.prints("00 k new").await;

@@ -2,10 +2,10 @@
 
 use http::Method;
 
-use crate::lambda::{Lambda, not_answered};
+use crate::lambda::{Lambda, not_supported};
 use crate::operation::{Operation, Service};
 
-/// The operation at a method and path, whether it is answered or not.
+/// The operation at a method and path, supported or not.
 fn operation(method: Method, path: &str) -> Option<String> {
     let is_here = |operation: &&Operation<Lambda>| {
         operation.metadata.route.as_ref().is_some_and(|route| route.members(&method, path).is_some())
@@ -13,7 +13,7 @@ fn operation(method: Method, path: &str) -> Option<String> {
     if let Some(operation) = Lambda::operations().iter().find(is_here) {
         return Some(operation.metadata.name.to_owned());
     }
-    let error = not_answered(&method, path);
+    let error = not_supported(&method, path);
     let name = error.message.trim_end_matches('.').rsplit(' ').next()?;
     (error.status == 400).then(|| name.to_owned())
 }

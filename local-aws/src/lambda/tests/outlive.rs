@@ -1,4 +1,4 @@
-//! Nothing that a function started outlives the endpoint, however the endpoint ends.
+//! No process that a function started outlives the endpoint, however the endpoint ends.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use super::invocations::process_ends;
 use super::*;
 
-/// Starts a child, one in a session of its own, and a daemon: its parent is gone, its folder another.
+/// Starts a child, one in a session of its own, and a daemon, whose parent has exited and whose working folder is
+/// another one.
 const STARTS_MANY: &str = r#"
 import os, subprocess
 def daemon():
@@ -42,7 +43,7 @@ async fn all_end(started: &Value) {
 }
 
 #[tokio::test]
-async fn an_orderly_end_leaves_nothing() {
+async fn a_shutdown_leaves_no_process() {
     let bench = Bench::new();
     let started = start_many(&bench).await;
     bench.lambda.shutdown().await;
@@ -50,7 +51,7 @@ async fn an_orderly_end_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_function_process_takes_along_what_it_started() {
+async fn the_end_of_a_function_process_ends_everything_it_started() {
     let bench = Bench::new();
     let started = start_many(&bench).await;
     assert_eq!(bench.call("DELETE", "/2015-03-31/functions/f", Value::Null).await.status, 204);
@@ -58,27 +59,27 @@ async fn a_function_process_takes_along_what_it_started() {
 }
 
 #[tokio::test]
-async fn a_killed_endpoint_leaves_nothing() {
+async fn a_killed_endpoint_leaves_no_process() {
     let mut endpoint = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "lambda::tests::outlive::an_endpoint_to_be_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "lambda::tests::outlive::runs_an_endpoint_to_be_killed", "--ignored", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(endpoint.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("\"pids\"")).expect("what it started");
+    let line = lines.find(|line| line.contains("\"pids\"")).expect("the endpoint prints the PIDs");
     let started: Value = serde_json::from_str(&line).unwrap();
     endpoint.kill().unwrap();
     endpoint.wait().unwrap();
     all_end(&started).await;
     let folder = Path::new(started["folder"].as_str().unwrap());
-    eventually("its folder is gone", async || (!folder.exists()).then_some(())).await;
+    eventually("its folder is removed", async || (!folder.exists()).then_some(())).await;
 }
 
-/// Run by `a_killed_endpoint_leaves_nothing`, in a process of its own.
+/// `a_killed_endpoint_leaves_no_process` runs this in a process of its own.
 #[tokio::test]
 #[ignore = "never ends"]
 #[allow(clippy::print_stdout)]
-async fn an_endpoint_to_be_killed() {
+async fn runs_an_endpoint_to_be_killed() {
     let bench = Bench::new();
     println!("\n{}", start_many(&bench).await);
     std::future::pending().await

@@ -1,12 +1,12 @@
-//! ParallelizationFactor, through real processes. Its rules are tested in `event_source/lanes`.
+//! ParallelizationFactor, with real processes. Its rules are tested in `event_source/lanes`.
 
 use super::*;
 
-/// Prints when each record's processing begins and ends, and stays in it until the file that `GATE` names is there.
+/// Prints the start and the end of each record's processing, which waits until the file that `GATE` names exists.
 const GATED: &str = "import base64, os, time\ndef handler(event, context):\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('begin', *data)\n    while not os.path.exists(os.environ['GATE']): time.sleep(0.005)\n    print('end', *data)\n";
 
 #[tokio::test]
-async fn batches_of_a_shard_run_at_once_and_a_key_stays_in_order() {
+async fn batches_of_a_shard_run_concurrently_and_each_key_stays_in_order() {
     let bench = Bench::new();
     bench.create_stream(1).await;
     let folder = tempfile::tempdir().unwrap();
@@ -21,8 +21,8 @@ async fn batches_of_a_shard_run_at_once_and_a_key_stays_in_order() {
     }
     let uuid = bench.mapped(json!({ "ParallelizationFactor": 4, "BatchSize": 1 })).await;
     assert_eq!(bench.mapping(&uuid).await["ParallelizationFactor"], 4);
-    let begun = || bench.printed().iter().filter(|line| line.starts_with("begin")).count();
-    eventually("several batches are under way", async || (begun() >= 2).then_some(())).await;
+    let started = || bench.printed().iter().filter(|line| line.starts_with("begin")).count();
+    eventually("several batches are in progress", async || (started() >= 2).then_some(())).await;
     std::fs::write(&gate, "").unwrap();
     let ended = || bench.printed().into_iter().filter_map(|line| line.strip_prefix("end ").map(str::to_owned));
     eventually("all are processed", async || (ended().count() >= 36).then_some(())).await;
@@ -47,7 +47,10 @@ async fn a_failing_key_blocks_its_lane_only_and_stays_before_the_checkpoint() {
     }
     let uuid = bench.mapped(json!({ "ParallelizationFactor": 10, "BatchSize": 1 })).await;
     let seen = |wanted: &str| bench.printed().iter().filter(|line| *line == wanted).count();
-    eventually("others pass while it fails", async || (seen("fine") > 0 && seen("bad") >= 2).then_some(())).await;
+    eventually("other records are delivered while it fails", async || {
+        (seen("fine") > 0 && seen("bad") >= 2).then_some(())
+    })
+    .await;
     assert_eq!(seen("behind"), 0);
     let path = format!("/2015-03-31/event-source-mappings/{uuid}");
     for (enabled, state) in [(false, "Disabled"), (true, "Enabled")] {
@@ -55,10 +58,10 @@ async fn a_failing_key_blocks_its_lane_only_and_stays_before_the_checkpoint() {
         bench.mapping_is(&uuid, "State", state).await;
     }
     let before = seen("bad");
-    eventually("it is tried again after a pause", async || (seen("bad") > before).then_some(())).await;
+    eventually("it is retried after a pause", async || (seen("bad") > before).then_some(())).await;
     assert_eq!(bench.call("PUT", &path, json!({ "MaximumRetryAttempts": 0 })).await.status, 202);
     eventually("the record behind it is delivered", async || (seen("behind") > 0).then_some(())).await;
-    // At least once: what was done beyond the checkpoint may come again.
+    // At least once: records that were finished beyond the checkpoint may be delivered again.
     eventually("and all the others are", async || (seen("fine") >= 16).then_some(())).await;
 }
 
@@ -75,7 +78,7 @@ async fn records_that_other_lanes_finished_are_not_delivered_again_after_a_resta
     }
     let uuid = bench.mapped(json!({ "ParallelizationFactor": 10, "BatchSize": 1 })).await;
     let seen = |bench: &Bench, wanted: &str| bench.printed().iter().filter(|line| *line == wanted).count();
-    // The lane of the poison record may have others, which wait behind it.
+    // The lane of the poison record may have other records, which wait behind it.
     let idle = async || {
         let before = seen(&bench, "fine");
         let attempts = seen(&bench, "bad");

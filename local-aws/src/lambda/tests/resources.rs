@@ -1,17 +1,17 @@
-//! What a function's process may use, and what it gets.
+//! The resources of a function's process, and their limits.
 
 use std::os::fd::AsFd;
 
 use super::*;
 
-/// `Max Memory Used` of an invocation.
-fn max_memory_used(invoked: &Answered) -> u64 {
+/// The value of `Max Memory Used` of an invocation.
+fn max_memory_used(invoked: &ApiResponse) -> u64 {
     let tail = invoked.log_tail();
     tail.split("Max Memory Used: ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
-async fn a_function_that_takes_more_memory_than_it_has_is_killed() {
+async fn a_function_that_exceeds_its_memory_is_killed() {
     let bench = Bench::new();
     let source = "import time\ndef handler(event, context):\n    held = bytearray(event << 20)\n    for page in range(0, len(held), 4096): held[page] = 1\n    if event > 100: time.sleep(1000)\n    return len(held)\n";
     bench.create_python(source, json!({ "Timeout": 60, "MemorySize": 192 })).await;
@@ -49,7 +49,7 @@ def handler(event, context):
 }
 
 #[tokio::test]
-async fn what_was_used_is_reported_also_of_what_died() {
+async fn used_memory_is_reported_even_for_a_process_that_died() {
     let bench = Bench::new();
     let source =
         "import os, time\ndef handler(event, context):\n    if event == 'exit': os._exit(1)\n    time.sleep(1000)\n";
@@ -61,8 +61,8 @@ async fn what_was_used_is_reported_also_of_what_died() {
 }
 
 #[tokio::test]
-async fn a_process_has_lambdas_limits_and_no_descriptors_of_ours() {
-    // As whoever started the endpoint may have left one open.
+async fn a_process_has_lambdas_limits_and_none_of_the_endpoints_descriptors() {
+    // The program that started the endpoint may have left a descriptor open.
     let (read, _write) = std::io::pipe().unwrap();
     let left_open = rustix::io::dup(read.as_fd()).unwrap();
     let source = "import os, resource\ndef handler(event, context):\n    files = {}\n    for number in os.listdir('/proc/self/fd'):\n        try: files[number] = os.readlink('/proc/self/fd/' + number)\n        except OSError: pass\n    return {'core': resource.getrlimit(resource.RLIMIT_CORE), 'files': resource.getrlimit(resource.RLIMIT_NOFILE), 'open': files}\n";

@@ -1,8 +1,8 @@
-//! What happens to batches that fail, through real processes. The rules themselves are tested in `event_source/batch.rs`.
+//! Failed batches, with real processes. The rules are tested in `event_source/batch.rs`.
 
 use super::*;
 
-/// Prints the data of each batch, then fails if one record says so.
+/// Prints the data of each batch, and fails if a record is `bad`.
 pub const FAIL: &str = "import base64\ndef handler(event, context):\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('saw', *data)\n    if 'bad' in data: raise Exception('bad record')\n";
 
 /// Reports the failed record's sequence number.
@@ -25,7 +25,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_failing_batch_is_given_up_after_its_retries() {
+async fn a_failing_batch_is_abandoned_after_its_retries() {
     let bench = Bench::with_records(FAIL, &["a", "bad"]).await;
     let uuid = bench.mapped(json!({ "MaximumRetryAttempts": 2 })).await;
     bench.mapping_is(&uuid, "LastProcessingResult", "PROBLEM: Function call failed").await;
@@ -37,7 +37,7 @@ async fn a_failing_batch_is_given_up_after_its_retries() {
 }
 
 #[tokio::test]
-async fn without_a_limit_a_batch_is_tried_until_new_code_can_do_it() {
+async fn without_a_limit_a_batch_is_retried_until_new_code_succeeds() {
     let bench = Bench::with_records(FAIL, &["bad"]).await;
     bench.mapped(json!({ "BatchSize": 1 })).await;
     bench.put("k", "behind").await;
@@ -51,7 +51,7 @@ async fn without_a_limit_a_batch_is_tried_until_new_code_can_do_it() {
 }
 
 #[tokio::test]
-async fn attempts_outlive_a_change_of_the_mapping() {
+async fn attempts_survive_a_change_of_the_mapping() {
     let bench = Bench::with_records(FAIL, &["a", "bad"]).await;
     let uuid = bench.mapped(json!({})).await;
     eventually("two attempts", async || (bench.saw().len() >= 2).then_some(())).await;
@@ -72,7 +72,7 @@ async fn bisecting_isolates_the_bad_record() {
 }
 
 #[tokio::test]
-async fn reported_items_are_tried_again_alone() {
+async fn only_reported_items_are_retried() {
     let bench = Bench::with_records(REPORT, &["a", "bad", "c"]).await;
     let types = json!({ "FunctionResponseTypes": ["ReportBatchItemFailures"], "MaximumRetryAttempts": 1 });
     bench.mapped(types).await;
@@ -82,7 +82,7 @@ async fn reported_items_are_tried_again_alone() {
 }
 
 #[tokio::test]
-async fn reports_count_only_when_the_mapping_asks_for_them() {
+async fn reports_count_only_if_the_mapping_enables_them() {
     let bench = Bench::with_records(REPORT, &["bad"]).await;
     bench.mapped(json!({})).await;
     bench.prints("saw bad").await;
@@ -92,7 +92,7 @@ async fn reports_count_only_when_the_mapping_asks_for_them() {
 }
 
 #[tokio::test]
-async fn a_failing_shard_delays_no_other() {
+async fn a_failing_shard_does_not_delay_another() {
     let bench = Bench::new();
     bench.create_stream(2).await;
     bench.create_python(FAIL, json!({})).await;
@@ -103,13 +103,13 @@ async fn a_failing_shard_delays_no_other() {
     for index in 0..16 {
         bench.put(&index.to_string(), "fine").await;
     }
-    eventually("the other shard goes on", async || bench.saw().iter().any(|saw| saw.contains("fine")).then_some(()))
+    eventually("the other shard continues", async || bench.saw().iter().any(|saw| saw.contains("fine")).then_some(()))
         .await;
     assert!(bench.saw().iter().filter(|saw| saw.contains("bad")).all(|saw| saw == "bad"));
 }
 
 #[tokio::test]
-async fn a_deleted_function_is_waited_for() {
+async fn a_mapping_waits_for_a_deleted_function() {
     let bench = Bench::with_records(FAIL, &[]).await;
     let uuid = bench.mapped(json!({ "MaximumRetryAttempts": 0 })).await;
     assert_eq!(bench.call("DELETE", "/2015-03-31/functions/f", Value::Null).await.status, 204);

@@ -1,4 +1,4 @@
-//! Our own bootstraps for Node.js and Python: how handlers are found, how they answer, what they log.
+//! The endpoint's bootstraps for Node.js and Python: handlers, responses and logs.
 
 use super::*;
 
@@ -10,7 +10,7 @@ async fn node(file: &str, source: &str, more: Value) -> Bench {
 }
 
 #[tokio::test]
-async fn node_handlers_answer_in_every_way_they_can() {
+async fn node_handlers_of_every_form_return_their_result() {
     for (file, handler, source, answer) in [
         ("index.js", "index.handler", "exports.handler = async (event) => event.a;", json!(1)),
         (
@@ -48,7 +48,7 @@ async fn node_handlers_answer_in_every_way_they_can() {
 }
 
 #[tokio::test]
-async fn node_24_has_a_store_of_the_invocations_values() {
+async fn node_24_has_an_invoke_store() {
     let source = "const store = globalThis.awslambda.InvokeStore;
         const atInit = [store?.hasContext(), store?.getRequestId()];
         const refusal = (work) => { try { work(); } catch (error) { return error.message; } };
@@ -72,7 +72,7 @@ async fn node_24_has_a_store_of_the_invocations_values() {
 }
 
 #[tokio::test]
-async fn node_console_lines_are_lambdas() {
+async fn node_console_lines_have_lambdas_format() {
     let source = "exports.handler = async () => { console.log('two\\nlines', { a: 1 }); console.error('bad %d', 7); console.warn('careful'); };";
     let bench = node("index.js", source, json!({})).await;
     let invoked = bench.invoke(json!({})).await;
@@ -107,7 +107,7 @@ async fn node_lines_in_json_follow_the_level() {
 }
 
 #[tokio::test]
-async fn node_errors_are_answered() {
+async fn node_errors_are_returned() {
     let source = "exports.handler = async (event) => { if (event) throw new TypeError('no'); await new Promise(() => { throw 'text'; }); };";
     let bench = node("index.js", source, json!({})).await;
     let failed = bench.invoke(json!(true)).await;
@@ -130,11 +130,11 @@ async fn node_errors_are_answered() {
     }
 }
 
-/// A pause that no error outlives.
+/// A pause that every error must interrupt.
 const PAUSE: &str = "await new Promise((resolve) => setTimeout(resolve, 5000));";
 
 #[tokio::test]
-async fn node_errors_outside_of_the_handler_are_the_invocations() {
+async fn node_errors_outside_of_the_handler_fail_the_invocation() {
     for (work, kind, message, logged) in [
         (
             "Promise.reject(new TypeError('no'));",
@@ -155,18 +155,18 @@ async fn node_errors_outside_of_the_handler_are_the_invocations() {
         );
         assert!(bench.printed()[0].contains(&format!("\tERROR\t{logged} \t{{\"errorType\":")), "{:?}", bench.printed());
     }
-    // At init there is no invocation yet.
+    // During the initialization there is no invocation yet.
     let source = "Promise.reject(new Error('early')); exports.handler = async () => 1;";
     let failed = node("index.js", source, json!({})).await.invoke(json!({})).await;
     assert_eq!(failed.body["errorMessage"], "Error: early", "{failed:?}");
-    // Node.js 24 on Lambda leaves them to Node.js.
+    // Node.js 24 on Lambda leaves them to Node.js itself.
     let source = format!("exports.handler = async () => {{ Promise.reject(new Error('no')); {PAUSE} }};");
     let failed = node("index.js", &source, json!({ "Runtime": "nodejs24.x" })).await.invoke(json!({})).await;
     assert!(failed.body["errorMessage"].as_str().unwrap().ends_with("error: exit status 1"), "{failed:?}");
 }
 
 #[tokio::test]
-async fn node_streams_are_answered_with_what_was_written() {
+async fn node_streams_return_the_written_bytes() {
     for (body, answer) in [
         ("stream.write('a'); stream.end('b');", json!("ab")),
         (
@@ -190,7 +190,7 @@ async fn node_streams_are_answered_with_what_was_written() {
 }
 
 #[tokio::test]
-async fn the_three_line_logger_of_the_walk_through() {
+async fn the_three_line_logger_of_the_documentation_logs_records() {
     let source = "exports.handler = async (event) => { event.Records.forEach(r => console.log(Buffer.from(r.kinesis.data, 'base64').toString('utf8'))); };";
     let bench = node("index.js", source, json!({ "Runtime": "nodejs16.x" })).await;
     bench.invoke(json!({ "Records": [{ "kinesis": { "data": "SGVsbG8sIExhbWJkYSBDTEkgV29ybGQ=" } }] })).await;
@@ -198,7 +198,7 @@ async fn the_three_line_logger_of_the_walk_through() {
 }
 
 #[tokio::test]
-async fn python_logging_and_handlers() {
+async fn python_logging_and_handlers_work_as_on_lambda() {
     let bench = Bench::new();
     let source = "import logging\ndef handler(event, context):\n    logging.warning('one\\ntwo %d', 2)\n    logging.info('hidden')\n    print(event['ü'])\n    return [context.function_name, context.memory_limit_in_mb, context.aws_request_id]\n";
     let more = json!({ "Handler": "pkg/app.handler" });
@@ -242,7 +242,7 @@ fn records(bench: &Bench) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn python_warnings_criticals_and_errors_are_kept_at_warn() {
+async fn python_warnings_criticals_and_errors_pass_the_level_warn() {
     let source = "import logging\ndef handler(event, context):\n    logging.info('i')\n    logging.warning('w')\n    logging.critical('c')\n    raise ValueError('e')\n";
     let bench = python(source, json_at("WARN")).await;
     bench.invoke(json!({})).await;
@@ -251,7 +251,7 @@ async fn python_warnings_criticals_and_errors_are_kept_at_warn() {
 }
 
 #[tokio::test]
-async fn raw_output_never_runs_into_a_record() {
+async fn raw_output_never_mixes_with_a_record() {
     let source = "exports.handler = async () => { process.stdout.write('p'); console.warn('w'); };";
     let node = node("index.js", source, json_at("WARN")).await;
     let source = "import logging\ndef handler(event, context):\n    print('p', end='')\n    logging.warning('w')\n";
@@ -264,7 +264,7 @@ async fn raw_output_never_runs_into_a_record() {
 }
 
 #[tokio::test]
-async fn what_is_printed_and_what_is_logged_keep_their_order() {
+async fn printed_and_logged_lines_keep_their_order() {
     let source = "exports.handler = async () => { for (let i = 0; i < 100; i++) { process.stdout.write(`p${i}\\n`); console.log(`l${i}`); process.stderr.write(`e${i}\\n`); } };";
     let node = node("index.js", source, json!({})).await;
     let source = "import logging, sys\ndef handler(event, context):\n    for i in range(100):\n        print(f'p{i}')\n        logging.error(f'l{i}')\n        print(f'e{i}', file=sys.stderr)\n";
@@ -279,7 +279,7 @@ async fn what_is_printed_and_what_is_logged_keep_their_order() {
 }
 
 #[tokio::test]
-async fn python_records_in_json_have_what_was_given() {
+async fn python_json_records_contain_the_given_values() {
     let source = "import logging\ndef handler(event, context):\n    logging.error('grüße', extra={'order': 7})\n    logging.error({'a': 1})\n    try: 1 / 0\n    except ZeroDivisionError: logging.exception('failed')\n";
     let bench = python(source, json_at("INFO")).await;
     bench.invoke(json!({})).await;
@@ -297,7 +297,7 @@ async fn python_records_in_json_have_what_was_given() {
 }
 
 #[tokio::test]
-async fn python_answers_are_marshalled_as_on_lambda() {
+async fn python_results_are_marshalled_as_on_lambda() {
     let source = "from decimal import Decimal\ndef handler(event, context):\n    return {'decimal': {'n': Decimal('1.50')}, 'set': {1, 2}, 'bytes': b'raw'}[event]\n";
     let bench = python(source, json!({})).await;
     let request = Request::post("/2015-03-31/functions/f/invocations").body(Bytes::from(r#""decimal""#)).unwrap();
@@ -311,7 +311,7 @@ async fn python_answers_are_marshalled_as_on_lambda() {
 }
 
 #[tokio::test]
-async fn python_errors_show_the_functions_frames_alone() {
+async fn python_errors_contain_only_the_functions_frames() {
     for (source, kind, trace) in [
         ("import nosuch", "Runtime.ImportModuleError", json!([])),
         ("x = (\n", "Runtime.UserCodeSyntaxError", json!(["  File \"/var/task/index.py\" Line 1\n    x = (\n"])),
@@ -335,7 +335,7 @@ async fn python_errors_show_the_functions_frames_alone() {
 }
 
 #[tokio::test]
-async fn a_python_formatter_may_show_the_request_id() {
+async fn a_python_formatter_can_use_the_request_id() {
     let source = "import logging\nlogging.getLogger().handlers[0].setFormatter(logging.Formatter('%(aws_request_id)s %(message)s'))\ndef handler(event, context):\n    logging.error('m')\n";
     let bench = python(source, json!({})).await;
     let id = bench.invoke(json!({})).await.header("x-amzn-requestid").unwrap().to_owned();
@@ -343,7 +343,7 @@ async fn a_python_formatter_may_show_the_request_id() {
 }
 
 #[tokio::test]
-async fn a_runtime_that_aws_has_ended_is_for_those_who_ask_for_it() {
+async fn a_runtime_that_aws_has_ended_needs_the_option_any_runtime() {
     let source = "def handler(event, context):\n    return 1\n";
     let refused = Bench::new().create("python3.7", "index.py", source, json!({})).await;
     assert_eq!((refused.status, refused.code()), (400, "InvalidParameterValueException"));

@@ -1,4 +1,4 @@
-//! Versions and aliases, through real processes.
+//! Versions and aliases, with real processes.
 
 use super::mappings::{PRINT, STREAM};
 use super::*;
@@ -13,12 +13,12 @@ fn answers(text: &str) -> String {
 }
 
 impl Bench {
-    async fn publish(&self, body: Value) -> Answered {
+    async fn publish(&self, body: Value) -> ApiResponse {
         self.settled().await;
         self.call("POST", &format!("{FUNCTION}/versions"), body).await
     }
 
-    async fn update(&self, source: &str, more: Value) -> Answered {
+    async fn update(&self, source: &str, more: Value) -> ApiResponse {
         self.settled().await;
         let zip = base64_simd::STANDARD.encode_to_string(zip_of(&[("index.py", source.as_bytes())]));
         let mut members = json!({ "ZipFile": zip });
@@ -26,7 +26,7 @@ impl Bench {
         self.call("PUT", &format!("{FUNCTION}/code"), members).await
     }
 
-    async fn invoke_as(&self, qualifier: &str) -> Answered {
+    async fn invoke_as(&self, qualifier: &str) -> ApiResponse {
         let path = format!("{FUNCTION}/invocations?Qualifier={qualifier}");
         self.request("POST", &path, &[("x-amz-log-type", "Tail")], "{}").await
     }
@@ -39,7 +39,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn what_is_published_stays_as_it_was() {
+async fn a_published_version_does_not_change() {
     let bench = Bench::new();
     bench.create_python(&answers("one"), json!({ "Description": "first" })).await;
     let published = bench.publish(json!({ "Description": "mine" })).await;
@@ -47,7 +47,7 @@ async fn what_is_published_stays_as_it_was() {
     assert_eq!(published.body["Description"], "mine");
     assert!(published.body["FunctionArn"].as_str().unwrap().ends_with(":function:f:1"));
     assert_eq!(published.body["State"], "Active");
-    // Nothing has changed since.
+    // Nothing has changed since then.
     assert_eq!(bench.publish(json!({})).await.body["Version"], "1");
     let updated = bench.update(&answers("two"), json!({ "Publish": true })).await;
     assert_eq!((&updated.body["Version"], &updated.body["State"]), (&json!("2"), &json!("Pending")));
@@ -65,7 +65,7 @@ async fn what_is_published_stays_as_it_was() {
 
     assert_eq!(bench.call("DELETE", &format!("{FUNCTION}?Qualifier=2"), Value::Null).await.status, 204);
     assert_eq!(bench.versions().await, ["$LATEST", "1"]);
-    // A number is not given twice.
+    // A version number is not reused.
     assert_eq!(bench.publish(json!({})).await.body["Version"], "3");
     assert_eq!(bench.call("DELETE", FUNCTION, Value::Null).await.status, 204);
     assert_eq!(bench.invoke_as("1").await.status, 404);
@@ -77,7 +77,7 @@ async fn a_change_of_any_member_gives_a_new_version() {
     bench.create_python(&answers("one"), json!({ "Description": "first" })).await;
     let mine = json!({ "Description": "mine" });
     assert_eq!(bench.publish(mine).await.body["Version"], "1");
-    // The version's own description is no change of the function.
+    // The description of the version does not count as a change of the function.
     assert_eq!(bench.publish(json!({ "Description": "another" })).await.body["Description"], "mine");
     for (number, change) in (2..).zip([
         json!({ "Description": "second" }),
@@ -100,7 +100,7 @@ async fn a_change_of_any_member_gives_a_new_version() {
 }
 
 #[tokio::test]
-async fn publishing_has_preconditions() {
+async fn publishing_checks_its_preconditions() {
     let bench = Bench::new();
     bench.create_python(&answers("one"), json!({ "Publish": true })).await;
     let wrong = bench.publish(json!({ "CodeSha256": "somenonexistentsha256" })).await;
@@ -113,7 +113,7 @@ async fn publishing_has_preconditions() {
 }
 
 #[tokio::test]
-async fn an_alias_lives_as_on_aws() {
+async fn an_alias_has_awss_life_cycle() {
     let bench = Bench::new();
     bench.create_python(&answers("one"), json!({ "Publish": true })).await;
     bench.update(&answers("two"), json!({ "Publish": true })).await;
@@ -159,7 +159,7 @@ async fn an_alias_lives_as_on_aws() {
 }
 
 #[tokio::test]
-async fn what_no_alias_can_be_is_refused_in_awss_words() {
+async fn invalid_aliases_get_awss_messages() {
     let bench = Bench::new();
     bench.create_python(&answers("one"), json!({ "Publish": true })).await;
     let refused = async |name: &str, version: &str, weights: Value| {
@@ -202,7 +202,7 @@ async fn what_no_alias_can_be_is_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn a_mapping_by_alias_runs_what_the_alias_points_to() {
+async fn a_mapping_to_an_alias_runs_the_aliass_version() {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::open(dir.path()).await;
     bench.create_stream(1).await;
@@ -213,7 +213,7 @@ async fn a_mapping_by_alias_runs_what_the_alias_points_to() {
     assert!(bench.mapping(&uuid).await["FunctionArn"].as_str().unwrap().ends_with(":f:live"));
     bench.put("k", "by alias").await;
     bench.prints("00 k by alias").await;
-    // The same stream by another version is another mapping.
+    // A mapping of the same stream to another version is another mapping.
     let other = bench.map(json!({ "FunctionName": "f:1", "EventSourceArn": STREAM, "Enabled": false })).await;
     assert_eq!(other.status, 202, "{other:?}");
 

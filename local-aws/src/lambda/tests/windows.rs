@@ -1,8 +1,8 @@
-//! Tumbling windows, through real processes. Their rules are tested in `event_source/window`.
+//! Tumbling windows, with real processes. The rules are tested in `event_source/window`.
 
 use super::*;
 
-/// Counts the records of a window, and prints what it is told about the window.
+/// Counts the records of a window, and prints the window's members of the event.
 pub const COUNT: &str = "import base64\ndef handler(event, context):\n    state = event['state']\n    data = [base64.b64decode(r['kinesis']['data']).decode() for r in event['Records']]\n    print('final' if event['isFinalInvokeForWindow'] else 'batch', state.get('n', 0), event['isWindowTerminatedEarly'], event['shardId'], *data)\n    if 'bad' in data: return {}\n    state['n'] = state.get('n', 0) + len(data)\n    if 'large' in data: state['padding'] = 'x' * 1048576\n    return {'state': state}\n";
 
 async fn counting(data: &[&str], more: Value) -> Bench {
@@ -17,8 +17,8 @@ async fn counting(data: &[&str], more: Value) -> Bench {
 }
 
 #[tokio::test]
-async fn state_goes_from_batch_to_batch_and_ends_with_the_window() {
-    // However the records fall into windows of a second, every one is counted once, in a final invocation.
+async fn state_passes_from_batch_to_batch_until_the_window_ends() {
+    // However the records are divided among windows of one second, each one is counted once, in a final invocation.
     let bench = counting(&["a", "b", "c"], json!({ "TumblingWindowInSeconds": 1, "BatchSize": 1 })).await;
     let finals = |bench: &Bench| -> Vec<u32> {
         let printed = bench.printed();
@@ -29,7 +29,7 @@ async fn state_goes_from_batch_to_batch_and_ends_with_the_window() {
     bench.put("k", "d").await;
     eventually("a fourth is counted", async || (finals(&bench).iter().sum::<u32>() >= 4).then_some(())).await;
     assert_eq!(finals(&bench).iter().sum::<u32>(), 4, "{:?}", bench.printed());
-    // Within a window, each batch is given what the one before it answered.
+    // Within a window, each batch receives the state that the one before it returned.
     let mut expected = 0;
     for line in bench.printed() {
         let words: Vec<&str> = line.split(' ').collect();
@@ -39,7 +39,7 @@ async fn state_goes_from_batch_to_batch_and_ends_with_the_window() {
 }
 
 #[tokio::test]
-async fn an_answer_without_state_fails_the_batch() {
+async fn a_response_without_state_fails_the_batch() {
     let bench = counting(&["bad"], json!({ "TumblingWindowInSeconds": 900, "MaximumRetryAttempts": 1 })).await;
     bench.put("k", "good").await;
     bench.prints("batch 0 False shardId-000000000000 good").await;
@@ -67,5 +67,5 @@ async fn the_end_of_a_shard_ends_its_window() {
     let child = async || {
         bench.printed().iter().any(|line| line.starts_with("batch 0 ") && line.ends_with("child")).then_some(())
     };
-    eventually("the child begins with a state of its own", child).await;
+    eventually("the child starts with a new state", child).await;
 }

@@ -76,7 +76,7 @@ fn a_stream_continues_after_a_restart() {
     let mut ids = each(&all["events"], "eventId");
     ids.dedup();
     assert_eq!(ids.len(), 4);
-    // A page token of before the restart continues without later events.
+    // A page token from before the restart continues without later events.
     let next = fixture.ok("FilterLogEvents", json!({"logGroupName": "g", "nextToken": page["nextToken"]}));
     assert_eq!(each(&next["events"], "message"), ["3"]);
 }

@@ -108,7 +108,7 @@ fn expired_events_are_not_returned() {
 }
 
 #[test]
-fn pages_go_both_ways_and_end_where_the_token_repeats() {
+fn paging_works_in_both_directions_and_ends_where_the_token_repeats() {
     let fixture = Fixture::with_stream();
     fixture.put("s", &[(NOW, "0"), (NOW + 1, "1"), (NOW + 1, "2"), (NOW + 2, "3"), (NOW + 3, "4")]);
     let page = get(&fixture, json!({"limit": 2, "startFromHead": true}));
@@ -125,7 +125,7 @@ fn pages_go_both_ways_and_end_where_the_token_repeats() {
     }
     assert_eq!(seen, ["0", "1", "2", "3", "4"]);
 
-    // What arrives later is found with the token of the end.
+    // The token of the end finds events that arrive later.
     fixture.put("s", &[(NOW + 4, "5")]);
     let page = get(&fixture, json!({"nextToken": token}));
     assert_eq!(messages(&page), ["5"]);
@@ -143,7 +143,7 @@ fn pages_go_both_ways_and_end_where_the_token_repeats() {
 }
 
 #[test]
-fn a_reader_of_an_empty_stream_gets_later_events() {
+fn a_reader_of_an_empty_stream_receives_later_events() {
     let fixture = Fixture::with_stream();
     let empty = get(&fixture, json!({}));
     let token = &empty["nextForwardToken"];
@@ -164,7 +164,7 @@ fn a_time_range_includes_its_start_and_not_its_end() {
 }
 
 #[test]
-fn a_page_holds_a_mebibyte() {
+fn a_page_contains_at_most_a_mebibyte() {
     let fixture = Fixture::with_stream();
     let line = "x".repeat(400_000);
     for n in 0..4 {

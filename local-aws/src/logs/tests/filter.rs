@@ -85,7 +85,7 @@ fn paging_returns_the_events_that_existed_at_its_beginning_once() {
     let mut arrived = 0;
     let (events, _) = pages(&fixture, json!({"logGroupName": "g", "limit": 2}), || {
         arrived += 1;
-        // Before, among and after what is paged through; in known and new streams.
+        // Earlier, overlapping and later events, in existing and new streams.
         fixture.logs.append("g", "a1", lines(-5..20, "late"));
         fixture.logs.append("g", &format!("new{arrived}"), lines(0..5, "late"));
     });
@@ -168,7 +168,7 @@ fn the_latest_events_are_returned_first_if_start_from_head_is_false() {
     let reversed: Vec<String> = (0..9).rev().map(|n| format!("line {n}")).collect();
     for limit in [1, 2, 4, 100] {
         let input = json!({"logGroupName": "g", "startFromHead": false, "limit": limit});
-        // What is written in the meantime is no part of the pages.
+        // Events that arrive meanwhile are not part of the pages.
         let (events, _) = pages(&fixture, input, || fixture.logs.append("late", "s", lines(0..1, "late")));
         let messages: Vec<_> = events.iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect();
         assert_eq!(messages, reversed, "{limit}");

@@ -90,7 +90,7 @@ fn the_model_limits_every_member() {
 }
 
 #[test]
-fn groups_are_described_in_pages() {
+fn groups_are_paginated() {
     let fixture = Fixture::new();
     for name in ["b", "a/3", "a/1", "a/2", "A"] {
         fixture.ok("CreateLogGroup", json!({"logGroupName": name}));
@@ -112,9 +112,9 @@ fn groups_are_described_in_pages() {
 fn a_deleted_group_has_no_streams_when_it_is_created_again() {
     let fixture = Fixture::with_stream();
     fixture.ok("DeleteLogGroup", json!({"logGroupName": "g"}));
-    let gone = ("ResourceNotFoundException".to_owned(), "The specified log group does not exist.".to_owned());
-    assert_eq!(fixture.refused("DeleteLogGroup", json!({"logGroupName": "g"})), gone);
-    assert_eq!(fixture.refused("DescribeLogStreams", json!({"logGroupName": "g"})), gone);
+    let missing = ("ResourceNotFoundException".to_owned(), "The specified log group does not exist.".to_owned());
+    assert_eq!(fixture.refused("DeleteLogGroup", json!({"logGroupName": "g"})), missing);
+    assert_eq!(fixture.refused("DescribeLogStreams", json!({"logGroupName": "g"})), missing);
     fixture.ok("CreateLogGroup", json!({"logGroupName": "g", "deletionProtectionEnabled": true}));
     assert_eq!(fixture.ok("DescribeLogStreams", json!({"logGroupName": "g"})), json!({"logStreams": []}));
     assert_eq!(fixture.refused("DeleteLogGroup", json!({"logGroupName": "g"})).0, "ValidationException");
@@ -159,8 +159,8 @@ fn streams_are_created_described_and_deleted() {
         ("ResourceAlreadyExistsException".to_owned(), "The specified log stream already exists".to_owned())
     );
     fixture.ok("DeleteLogStream", stream.clone());
-    let gone = ("ResourceNotFoundException".to_owned(), "The specified log stream does not exist.".to_owned());
-    assert_eq!(fixture.refused("DeleteLogStream", stream), gone);
+    let missing = ("ResourceNotFoundException".to_owned(), "The specified log stream does not exist.".to_owned());
+    assert_eq!(fixture.refused("DeleteLogStream", stream), missing);
     assert_eq!(
         fixture.refused("CreateLogStream", json!({"logGroupName": "g", "logStreamName": "a:b"})).0,
         "InvalidParameterException"

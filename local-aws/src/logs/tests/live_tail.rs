@@ -100,7 +100,7 @@ async fn a_client_that_reads_slowly_loses_the_oldest_updates() {
         let shown = update(&mut frames).await;
         messages.extend(each(&shown["sessionResults"], "message").iter().map(|message| (*message).to_owned()));
     }
-    // The first were on their way already.
+    // The first updates had been sent already.
     let waiting: Vec<String> = (22..30).map(|second| second.to_string()).collect();
     assert!(messages.ends_with(&waiting) && messages.len() <= 12, "{messages:?}");
 }

@@ -72,7 +72,7 @@ impl Base {
         let acknowledged = contents(&store).unwrap();
         copy(live.path(), dir.path());
         let [(number, path)] = &check::journals(dir.path()).unwrap()[..] else { panic!("there is one journal") };
-        // In two, as when the first had become too large.
+        // Split in two, as if the first had become too large.
         let bytes = fs::read(path).unwrap();
         let batches: Vec<_> = journal::pieces(&bytes)
             .map(|piece| match piece {
@@ -107,7 +107,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// Damages a file at random; says how.
+/// Damages a file at random. Returns a description.
 fn damage(path: &Path, random: &mut fastrand::Rng) -> String {
     let mut bytes = fs::read(path).unwrap();
     let at = random.usize(0..bytes.len().max(1));
@@ -155,7 +155,7 @@ fn damage_in_any_file_is_harmless_or_rejected_and_a_rejected_directory_stays_unc
     let (seed, cases) = (setting("DAMAGE_SEED").unwrap_or(7), setting("DAMAGE_CASES").unwrap_or(120));
     let mut random = fastrand::Rng::with_seed(seed);
     let base = Base::new(&mut random);
-    let (begun, mut counts) = (std::time::Instant::now(), Counts::default());
+    let (started, mut counts) = (std::time::Instant::now(), Counts::default());
     for case in 0..cases {
         let dir = base.copied();
         let paths: Vec<_> = files(dir.path()).into_keys().collect();
@@ -163,7 +163,7 @@ fn damage_in_any_file_is_harmless_or_rejected_and_a_rejected_directory_stays_unc
         let what = format!("case {case} of seed {seed}: {}: {}", path.display(), damage(path, &mut random));
         check_one(&base, dir.path(), &what, &mut counts);
     }
-    println!("{counts:?} of {cases} in {:.0?}", begun.elapsed());
+    println!("{counts:?} of {cases} in {:.0?}", started.elapsed());
     assert!(counts.refused as u64 > cases / 4 && counts.recovered > 0, "{counts:?}");
 }
 
@@ -180,7 +180,7 @@ fn check_one(base: &Base, dir: &Path, what: &str, counts: &mut Counts) {
     assert!(files(dir) == before, "{what}: a refused folder was changed");
     assert!(refusal.contains(&*dir.to_string_lossy()) && !refusal.contains("Error"), "{what}: {refusal}");
     counts.refused += 1;
-    // A folder of a newer version is not damaged.
+    // A directory of a newer version is not damaged.
     if !counts.refused.is_multiple_of(3) || refusal.contains("is in data format") {
         return;
     }
@@ -192,11 +192,12 @@ fn check_one(base: &Base, dir: &Path, what: &str, counts: &mut Counts) {
         assert!(is_written, "{what}: {:?} was never written", entry.0);
     }
     drop(recovered);
-    let kept = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let kept = kept.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("damaged-"));
-    let kept: Vec<_> =
-        kept.flat_map(|path| files(&path).into_iter().map(move |(file, bytes)| (file, bytes, path.clone()))).collect();
-    for (file, bytes, folder) in kept {
+    let copies = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let copies = copies.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("damaged-"));
+    let copies: Vec<_> = copies
+        .flat_map(|path| files(&path).into_iter().map(move |(file, bytes)| (file, bytes, path.clone())))
+        .collect();
+    for (file, bytes, folder) in copies {
         let original = dir.join(file.strip_prefix(folder).unwrap());
         assert!(before.get(&original) == Some(&bytes), "{what}: {} is not as it was", file.display());
     }
@@ -290,11 +291,11 @@ fn a_power_failure_loses_only_commits_that_were_not_synced() {
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(last.span.start as u64 + 5).unwrap();
     let written = commits::read(dir.path()).unwrap().written;
     let number = last.marker().unwrap().number;
-    // Within this run of the machine, and after another one by whose end the last commit was synced.
+    // Within this boot, and after another boot if the last commit was synced.
     assert!(refusal(dir.path()).contains(&format!("commit {number}, which was acknowledged, is missing")));
     commits::write_claim(dir.path(), [0; 16], written, written);
     assert!(refusal(dir.path()).contains("is missing"));
-    // After another one by whose end it was not.
+    // After another boot, if it was not synced.
     let synced = written.map(|written| written.min(number - 1));
     commits::write_claim(dir.path(), [0; 16], written, synced);
     let store = Store::open(Some(dir.path())).unwrap();

@@ -1,4 +1,4 @@
-//! Every constraint of every action of IAM, from the table itself.
+//! Tests every constraint of every action of IAM, from the table itself.
 
 use super::*;
 use crate::validation::IAM;
@@ -134,7 +134,7 @@ fn members_of_lists_and_structures_are_read_by_their_numbers_and_names() {
         pair("Tags.member.1.Key", "k"),
         pair("Tags.member.1.Value", ""),
         pair("Tags.member.2.Key", "l"),
-        // Behind a gap.
+        // After a gap.
         pair("Tags.member.4.Key", "m"),
         pair("Other", "x"),
     ];

@@ -11,7 +11,7 @@ pub struct Lane {
     pub bytes: usize,
     /// The number and the counter of each record that is being processed.
     pub under_way: Option<Vec<(u64, u64)>>,
-    /// What to resume if this reader ends before the batch.
+    /// The batch to resume if this reader ends before it is finished.
     pub unfinished: Option<UnfinishedBatch>,
     /// When the next batch began to be gathered, in epoch milliseconds.
     pub gathering_since: i64,

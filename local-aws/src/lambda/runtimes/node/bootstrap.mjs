@@ -1,7 +1,7 @@
 // Runs a Node.js handler behind Lambda's Runtime API, as the runtimes nodejs* do.
 //
-// Answers, errors and log records are those of AWS's runtime client (`aws-lambda-ric`: 3 up to Node.js 22, 4 from
-// Node.js 24 on), which a test compares. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
+// Responses, errors and log records equal those of AWS's runtime client (`aws-lambda-ric`: version 3 up to Node.js 22,
+// version 4 from Node.js 24 on). A test compares them. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
 import http from 'node:http';
 import { isStreaming, load } from './handler.mjs';
 import { runInvocation } from './invoke_store.mjs';
@@ -39,7 +39,7 @@ function postError(route, error, echo, via) {
   return call('POST', route, headers, JSON.stringify(document), via);
 }
 
-// ---- Running it
+// ---- Invocations
 
 function contextOf(headers) {
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
@@ -77,13 +77,13 @@ function serialized(result) {
   return body;
 }
 
-// Runs when nothing is left to do.
+// Runs when the event loop is empty.
 let onIdle = () => {};
 process.on('beforeExit', () => onIdle());
 
-// Up to Node.js 22, a handler answers with a promise, through its callback, or through the context's older functions; one
-// that does none of these has answered with null once nothing is left to do. Resolves with the answer's text; an error has
-// been logged.
+// Up to Node.js 22, a handler returns its result with a promise, through its callback, or through older functions of the
+// context. If it does none of these, its result is null once the event loop is empty. Resolves with the response's text.
+// Errors have been logged already.
 function runWithCallback(handler, headers, body) {
   return new Promise((resolve, reject) => {
     let isOver = false;
@@ -102,7 +102,7 @@ function runWithCallback(handler, headers, body) {
     const settle = (error, result, whenIdle) => {
       onIdle = () => {};
       if (error !== undefined && error !== null) {
-        // At once, so that the stack of an error that is made of a text says who has called.
+        // Logged at once, so that the stack of an error that is created from a text shows the caller.
         logError('Invoke Error', error);
         reject(error);
       } else if (whenIdle) onIdle = () => setImmediate(() => complete(result));
@@ -155,7 +155,7 @@ async function runBuffered(handler, headers, body, echo) {
 
 // ---- Streams
 
-// The request whose body is the answer, as a stream. An error after its beginning is told in trailers.
+// A request whose body is the response, as a stream. An error after its start is reported in trailers.
 function responseStream(echo) {
   let answered;
   const done = new Promise((resolve, reject) => (answered = { resolve, reject }));
@@ -173,7 +173,7 @@ function responseStream(echo) {
     (response) => response.resume().on('end', answered.resolve).on('error', answered.reject),
   );
   stream.on('error', answered.reject);
-  // Whoever waits is told; nobody needs to.
+  // A caller that awaits `done` gets the error. Without a caller, it must not count as unhandled.
   done.catch(() => {});
   const write = stream.write.bind(stream);
   let isBegun = false;
@@ -226,7 +226,7 @@ async function runStreaming(handler, headers, body, echo) {
 
 // ---- The loop
 
-// Where an error is reported that no handler has caught.
+// The route and headers for reporting an error that no handler has caught.
 let report = ['/init/error', {}];
 let isEnding = false;
 
@@ -234,7 +234,7 @@ if (!isModern) {
   const end = (what, error, code) => {
     isEnding = true;
     logError(what, error);
-    // On a connection of its own: the other one may wait for the next invocation.
+    // On a separate connection, because the other one may wait for the next invocation.
     const [route, echo] = report;
     postError(route, error, echo, false).finally(() => process.exit(code));
   };
@@ -255,7 +255,7 @@ async function main() {
     await postError('/init/error', error);
     process.exit(isModern ? 1 : 129);
   }
-  // Promises that were rejected meanwhile are heard of first.
+  // Handles promises that were rejected meanwhile first.
   await new Promise(setImmediate);
   while (!isEnding) {
     const { headers, body } = await call('GET', '/invocation/next');
@@ -270,5 +270,5 @@ async function main() {
   }
 }
 
-// The endpoint is gone when its Runtime API is: there is nothing left to do.
+// Without the Runtime API, the endpoint has ended, and so must this process.
 main().catch(() => process.exit(1));

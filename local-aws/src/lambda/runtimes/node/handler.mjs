@@ -1,4 +1,4 @@
-// Finds the function's handler, and gives it the globals that it may be made with.
+// Loads the function's handler, and defines the globals that its code may use.
 import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
@@ -45,7 +45,7 @@ async function loadModule(folder, name) {
   } catch (error) {
     if (error instanceof SyntaxError) {
       const syntaxError = runtimeError('UserCodeSyntaxError', String(error));
-      // Node.js 24's begins with the file and the line.
+      // The stack of Node.js 24 begins with the file and the line.
       throw isModern ? Object.assign(syntaxError, { stack: error.stack }) : syntaxError;
     }
     if (error?.code === 'MODULE_NOT_FOUND') throw runtimeError('ImportModuleError', String(error));
@@ -71,7 +71,7 @@ const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 
 class HttpResponseStream {
-  // The status and the headers of an HTTP answer stand before its body, with eight zero bytes between.
+  // The status and the headers of an HTTP response precede its body, separated by eight zero bytes.
   static from(stream, prelude) {
     stream.setContentType('application/vnd.awslambda.http-integration-response');
     const metadata = JSON.stringify(prelude);

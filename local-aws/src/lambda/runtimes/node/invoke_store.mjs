@@ -1,7 +1,7 @@
 // `awslambda.InvokeStore`: values that belong to one invocation. Node.js has it from 24 on.
 //
-// Members and messages are those of `@aws/lambda-invoke-store` 0.3, which packages use when it is there. A process here runs
-// one invocation at a time, so that one object holds the values.
+// Members and messages are those of `@aws/lambda-invoke-store` 0.3, which packages use if it is installed. A process here
+// runs one invocation at a time, so one object holds the values.
 const PROTECTED_KEYS = Object.fromEntries(
   ['REQUEST_ID', 'X_RAY_TRACE_ID', 'TENANT_ID', 'TRACEPARENT', 'TRACESTATE', 'BAGGAGE'].map((name) => [
     name,

@@ -1,4 +1,4 @@
-// What a function logs, and how errors are worded: in records, and in answers.
+// Log records, and the form of errors in records and in responses.
 import fs from 'node:fs';
 import { format, types } from 'node:util';
 
@@ -8,7 +8,7 @@ export const isModern = Number(/nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV)?.[1]) >
 // The invocation that records belong to.
 export const current = { requestId: isModern ? '-' : undefined, tenantId: undefined };
 
-// Records go to the endpoint whole, with a type, the length and the time in microseconds before each.
+// Each record is sent to the endpoint in one frame: a type, the length, the time in microseconds, the record.
 
 const channel = Number(env._LAMBDA_TELEMETRY_LOG_FD);
 delete env._LAMBDA_TELEMETRY_LOG_FD;
@@ -26,7 +26,7 @@ function frame(kind, level, data, time = Date.now()) {
   for (let at = 0; at < bytes.length;) at += fs.writeSync(channel, bytes, at);
 }
 
-// What is printed is raw output. It shares the channel, so that it keeps its place among the records.
+// Printed output is raw output. It uses the channel of the records, so that their order is preserved.
 for (const stream of [process.stdout, process.stderr]) {
   stream._writev = undefined;
   stream._write = (chunk, encoding, done) => {
@@ -70,7 +70,7 @@ for (const [level, name] of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
 }
 console.log = console.info;
 
-// An error of the runtime's own: `Runtime.` and its kind. Its stack has no frames, since they would be the runtime's.
+// An error of the runtime itself, named `Runtime.` and its kind. Its stack has no frames, because they would be the runtime's.
 export function runtimeError(kind, message) {
   const name = isModern && /Found$|Name$|Deprecated$/.test(kind) ? `${kind}Error` : kind;
   const error = new { [name]: class extends Error {} }[name](message);
@@ -84,7 +84,7 @@ function isError(value) {
   return isModern ? value instanceof Error : types.isNativeError(value) || isLike();
 }
 
-// The document that is answered.
+// The error document of the response.
 export function described(error) {
   try {
     if (!isError(error))

@@ -1,6 +1,6 @@
 """Runs a Python handler behind Lambda's Runtime API, as the runtimes python3.* do.
 
-Answers, errors and log records are those of AWS's runtime client (`awslambdaric`), which a test compares.
+Responses, errors and log records equal those of AWS's runtime client (`awslambdaric`). A test compares them.
 https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
 """
 
@@ -20,7 +20,7 @@ import uuid
 
 BASE = "/2018-06-01/runtime"
 IS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-# Since Python 3.12, answers contain characters beyond ASCII as they are.
+# Since Python 3.12, characters outside ASCII are not escaped in responses.
 HAS_ESCAPES = os.environ.get("AWS_EXECUTION_ENV", "").rpartition(".")[2] in ("6", "7", "8", "9", "10", "11")
 INIT_WARNING = (
     "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. However, in rare "
@@ -35,7 +35,7 @@ tenant_id = None
 
 
 class RecordChannel:
-    """Hands records to the endpoint whole: a type, the length, the time in microseconds, the record."""
+    """Sends each record to the endpoint in one frame: a type, the length, the time in microseconds, the record."""
 
     RAW, JSON, TEXT = 1, 2, 3
 
@@ -56,8 +56,8 @@ class RecordChannel:
         self.send(kind, text.encode("utf-8", "backslashreplace"), level)
 
 
-class Printed(io.RawIOBase):
-    """What is printed: raw output, which shares the channel so that it keeps its place among the records."""
+class PrintedOutput(io.RawIOBase):
+    """Sends printed output as raw output through the channel of the records, so that their order is preserved."""
 
     def __init__(self, channel, descriptor):
         self.channel = channel
@@ -81,7 +81,7 @@ class JsonFormatter(logging.Formatter):
         level = rounded(record.levelno)
         is_object = isinstance(record.msg, dict) and not record.args
         document = {
-            # AWS's client leaves the milliseconds out; its documentation shows them.
+            # AWS's client omits the milliseconds, but its documentation shows them.
             "timestamp": timestamp(record.created),
             "level": logging.getLevelName(level),
             "message": record.msg if is_object else record.getMessage(),
@@ -103,16 +103,16 @@ class JsonFormatter(logging.Formatter):
             if name not in OWN_ATTRIBUTES and name not in document:
                 document[name] = value
         document = {name: value for name, value in document.items() if value is not None}
-        # What JSON has no form for is written as text, which loses no record.
+        # Values that JSON cannot represent are written as text, so no record is lost.
         return json.dumps(document, ensure_ascii=False, default=str) + "\n"
 
 
-# What every record has: everything else is from `extra`.
+# The attributes that every record has. All others come from `extra`.
 OWN_ATTRIBUTES = {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "aws_request_id", "tenant_id"} - {"taskName"}
 
 
 def rounded(level):
-    """A level between two of the standard ones is the lower one."""
+    """Rounds a level down to a standard one."""
     return min(50, max(0, level)) // 10 * 10
 
 
@@ -153,7 +153,7 @@ def set_up_logging(channel):
 
 
 class Failure(Exception):
-    """An error that the runtime reports, without frames of its own."""
+    """An error that the runtime reports, without frames of the runtime."""
 
     def __init__(self, kind, message, trace=None):
         super().__init__(message)
@@ -162,7 +162,7 @@ class Failure(Exception):
 
 
 class Members:
-    """An object with fixed members, which are None when they are not given."""
+    """An object with fixed members. Missing members are None."""
 
     __slots__ = ()
 
@@ -242,7 +242,7 @@ def header_object(headers, name, what):
 
 
 def load():
-    """`folder/module.function`, with dots or slashes between the packages."""
+    """Loads the handler `folder/module.function`, with dots or slashes between the packages."""
     name = os.environ["_HANDLER"]
     module_name, dot, function_name = name.rpartition(".")
     if not dot:
@@ -274,12 +274,12 @@ def unmarshal(body):
         raise Failure("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
 
 
-# Marks a number in the text of an answer, where no text of the function's can be like it.
+# Marks a number in the text of a response. No text of the function can equal the mark.
 NUMBER = f"number-{uuid.uuid4()}:"
 
 
 def plain(value, above=()):
-    """The value with what `json` does not know, or writes otherwise than AWS, replaced by what it knows."""
+    """Replaces values that `json` cannot write, or writes differently from AWS."""
     if isinstance(value, decimal.Decimal):
         return float("nan") if value.is_nan() else NUMBER + str(value)
     if isinstance(value, bytes):
@@ -321,7 +321,7 @@ def describe(error):
         frames = traceback.extract_tb(error.__traceback__)
         while frames and frames[0].filename == __file__:
             frames.pop(0)
-        # As tuples, without the columns that newer Pythons would point at.
+        # As tuples, without the columns that newer versions of Python would mark.
         frames = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames]
         kind, trace = type(error).__name__, traceback.format_list(frames)
     return {"errorMessage": str(error), "errorType": kind, "requestId": request_id or "", "stackTrace": trace}
@@ -334,7 +334,7 @@ def log_error(channel, document):
     head = ": ".join(part for part in (document["errorType"], document["errorMessage"]) if part)
     lines = ["[ERROR] " + head, "Traceback (most recent call last):"]
     for frame in document["stackTrace"]:
-        # Spaces that nothing trims, as AWS writes them.
+        # Non-breaking spaces, as AWS writes them, because they are not trimmed.
         lines += [re.sub("^ +", lambda spaces: "\u00a0" * len(spaces[0]), line) for line in frame.splitlines() or [""]]
     channel.log("\n".join(lines), level=logging.ERROR)
 
@@ -375,8 +375,8 @@ def invoke(api, channel, handler, headers, body):
 
 def main():
     channel = RecordChannel(int(os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD")))
-    sys.stdout = io.TextIOWrapper(Printed(channel, 1), "utf-8", write_through=True)
-    sys.stderr = io.TextIOWrapper(Printed(channel, 2), "utf-8", "backslashreplace", write_through=True)
+    sys.stdout = io.TextIOWrapper(PrintedOutput(channel, 1), "utf-8", write_through=True)
+    sys.stderr = io.TextIOWrapper(PrintedOutput(channel, 2), "utf-8", "backslashreplace", write_through=True)
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     set_up_logging(channel)
     api = RuntimeApi()

@@ -9,8 +9,8 @@ fn matches(pattern: Value, event: Value) -> bool {
 }
 
 #[test]
-fn every_operator_of_the_page() {
-    // Each row: what is asked of `a`, values that match, values that do not.
+fn every_documented_operator_matches() {
+    // Each row: a pattern for `a`, values that match, values that do not.
     for (asked, yes, no) in [
         (json!([null]), vec![json!(null)], vec![json!(""), json!(0), json!({})]),
         (json!([""]), vec![json!("")], vec![json!(null), json!("x")]),
@@ -65,7 +65,7 @@ fn an_object_inside_an_array_matches_as_a_whole() {
 }
 
 #[test]
-fn absence_reaches_below_what_is_not_there() {
+fn exists_false_matches_below_a_missing_object() {
     let absent = json!({ "a": { "b": [{ "exists": false }] } });
     for event in [json!({}), json!({ "a": 1 }), json!({ "a": {} }), json!({ "a": [] })] {
         assert!(matches(absent.clone(), event));
@@ -74,7 +74,7 @@ fn absence_reaches_below_what_is_not_there() {
 }
 
 #[test]
-fn what_is_no_pattern_is_invalid() {
+fn invalid_event_patterns_are_rejected() {
     for value in [
         json!([]),
         json!("x"),
@@ -135,9 +135,9 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// Whatever is given as a pattern, and whatever it is held against.
+    /// Neither any pattern nor any event causes a panic.
     #[test]
-    fn nothing_panics(pattern in any_json(), event in any_json()) {
+    fn no_pattern_and_no_event_panic(pattern in any_json(), event in any_json()) {
         if let Ok(pattern) = Pattern::read(&pattern) {
             pattern.matches_in(Some(&event));
             if let Some(event) = event.as_object() {

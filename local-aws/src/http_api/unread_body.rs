@@ -1,8 +1,8 @@
-//! A request's body that was not read when the answer was ready: a refusal needs only the head.
+//! Drains a request's body that was not read when the response is ready, for example because the head was rejected.
 //!
-//! Clients do not stop sending because an answer comes. Over HTTP/2, hyper resets the stream without an error code, which is
-//! what RFC 9113 says, and curl takes that for a failure; over HTTP/1.1 the connection is closed under the client. So the
-//! rest is read and dropped before the answer is sent, within limits.
+//! A client does not stop sending when a response arrives. Over HTTP/2, hyper resets the stream without an error code,
+//! as RFC 9113 requires, and curl reports a failure. Over HTTP/1.1, the connection is closed while the client sends. So
+//! the rest is read and discarded before the response is sent, within limits.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,54 +16,54 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-/// Bytes that are read and dropped, at most: a little more than the largest body of an operation.
+/// The most bytes that are discarded: slightly more than the largest body of an operation.
 const MAX_BYTES: usize = 72 * 1024 * 1024;
-/// How long that may take.
-const LONGEST: Duration = Duration::from_secs(5);
-/// How long nothing may come in between.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The longest time for discarding.
+const MAX_DURATION: Duration = Duration::from_secs(5);
+/// The longest pause between two frames.
+const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-/// A body that comes back from whoever drops it before its end.
-pub struct Lent {
+/// A body that is sent to its [`UnreadBody`] if it is dropped before its end.
+pub struct ObservedBody {
     body: Option<Incoming>,
     back: Option<oneshot::Sender<Incoming>>,
 }
 
-/// What is left of a [`Lent`] body.
-pub struct Unread {
+/// The unread rest of an [`ObservedBody`].
+pub struct UnreadBody {
     rest: oneshot::Receiver<Incoming>,
     waits_for_continue: bool,
 }
 
-pub fn lend(body: Incoming, version: Version, headers: &HeaderMap) -> (Lent, Unread) {
+pub fn observe(body: Incoming, version: Version, headers: &HeaderMap) -> (ObservedBody, UnreadBody) {
     let (back, rest) = oneshot::channel();
-    // Reading would have hyper tell the client to go on.
+    // Reading would make hyper ask the client to continue.
     let waits_for_continue = version < Version::HTTP_2 && headers.contains_key(header::EXPECT);
-    (Lent { body: Some(body), back: Some(back) }, Unread { rest, waits_for_continue })
+    (ObservedBody { body: Some(body), back: Some(back) }, UnreadBody { rest, waits_for_continue })
 }
 
-impl Unread {
-    /// Reads the rest, if there is one, before an answer of this status is sent.
+impl UnreadBody {
+    /// Discards the rest, if there is one, before a response with this status is sent.
     pub async fn drain(mut self, status: StatusCode) {
-        // A body that was too slow is not waited for again.
+        // The server does not wait again for a body that was too slow.
         if self.waits_for_continue || status == StatusCode::REQUEST_TIMEOUT {
             return;
         }
         let Ok(body) = self.rest.try_recv() else { return };
-        tokio::time::timeout(LONGEST, drain(body)).await.ok();
+        tokio::time::timeout(MAX_DURATION, drain(body)).await.ok();
     }
 }
 
 async fn drain(mut body: Incoming) {
     let mut left = MAX_BYTES;
-    while let Ok(Some(Ok(frame))) = tokio::time::timeout(PAUSE, body.frame()).await {
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(MAX_PAUSE, body.frame()).await {
         let bytes = frame.data_ref().map_or(0, Bytes::len);
         let Some(less) = left.checked_sub(bytes) else { return };
         left = less;
     }
 }
 
-impl Drop for Lent {
+impl Drop for ObservedBody {
     fn drop(&mut self) {
         if let (Some(body), Some(back)) = (self.body.take(), self.back.take())
             && !body.is_end_stream()
@@ -73,7 +73,7 @@ impl Drop for Lent {
     }
 }
 
-impl HttpBody for Lent {
+impl HttpBody for ObservedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

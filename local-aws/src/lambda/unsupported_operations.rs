@@ -1,4 +1,4 @@
-//! The operations of Lambda that the endpoint does not answer, so that the error names them.
+//! The operations of Lambda that the endpoint does not support, so that the error names them.
 
 use http::Method;
 
@@ -6,12 +6,12 @@ use crate::error::AwsError;
 use crate::operation::{Route, ServiceName, UNKNOWN_OPERATION};
 
 /// The error for a method and path that no operation of the array has.
-pub fn not_answered(method: &Method, path: &str) -> AwsError {
+pub fn not_supported(method: &Method, path: &str) -> AwsError {
     let is_route = |(route, _): &&(Route, &str)| {
-        // Only the query distinguishes such a route from an answered one.
+        // Only the query distinguishes such a route from a supported one.
         !route.template().contains('?') && route.members(method, path).is_some()
     };
-    match NOT_ANSWERED.iter().find(is_route) {
+    match UNSUPPORTED.iter().find(is_route) {
         Some((_, operation)) => ServiceName::Lambda.unknown_operation(operation),
         None => {
             let message = format!("Lambda has no operation {method} {path}.");
@@ -20,8 +20,8 @@ pub fn not_answered(method: &Method, path: &str) -> AwsError {
     }
 }
 
-/// Routes and names of the operations that Lambda has and the endpoint does not answer, from botocore 1.43's model.
-const NOT_ANSWERED: &[(Route, &str)] = &[
+/// Routes and names of the operations that Lambda has and the endpoint does not support, from botocore 1.43's model.
+const UNSUPPORTED: &[(Route, &str)] = &[
     (Route("POST /2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy"), "AddLayerVersionPermission"),
     (Route("POST /2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint"), "CheckpointDurableExecution"),
     (Route("POST /2025-11-30/capacity-providers"), "CreateCapacityProvider"),
