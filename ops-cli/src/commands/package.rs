@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use lambda_package::Architecture;
+use lambda_package::{Architecture, Package as Contents};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -95,7 +95,7 @@ pub fn run(args: &Package, output: Output) -> Result<()> {
         }
     };
     write(&args.out, &zip.bytes)?;
-    output.show(&report(args.out.clone(), binary, linkage, &zip))
+    output.show(&report(args.out.clone(), binary, linkage, &zip)?)
 }
 
 fn write(path: &Path, zip: &[u8]) -> Result<()> {
@@ -103,20 +103,21 @@ fn write(path: &Path, zip: &[u8]) -> Result<()> {
     written.map_err(|error| Error::file("write", path, &error))
 }
 
-fn report(path: PathBuf, binary: PathBuf, linkage: Option<Linkage>, zip: &FunctionZip) -> PackageReport {
-    let elf = zip.executable.as_ref();
+fn report(path: PathBuf, binary: PathBuf, linkage: Option<Linkage>, zip: &FunctionZip) -> Result<PackageReport> {
+    let contents = Contents::read(&zip.bytes).map_err(|error| Error::failed(error.to_string()))?;
+    let elf = contents.executable();
     if elf.is_some_and(|elf| elf.has_symbols) {
         note("note: the binary has symbols for debuggers, which `strip` removes");
     }
-    PackageReport {
+    Ok(PackageReport {
         zip: path,
         bytes: zip.bytes.len(),
         code_sha256: zip.sha256.clone(),
         binary,
-        binary_bytes: zip.unpacked_bytes,
+        binary_bytes: contents.unpacked_bytes,
         architecture: zip.architecture.as_str(),
         linkage,
         is_static: elf.is_some_and(|elf| elf.is_static),
         glibc: elf.and_then(|elf| elf.newest_glibc).map(|(major, minor)| format!("{major}.{minor}")),
-    }
+    })
 }

@@ -1,7 +1,7 @@
 use std::io::{self, Cursor, Write};
 use std::path::Path;
 
-use lambda_package::{Architecture, Elf, Package, PackageError, Platform};
+use lambda_package::{Architecture, Package, PackageError, Platform};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -56,9 +56,6 @@ pub struct FunctionZip {
     /// Base64 of the zip's SHA-256, as Lambda reports it.
     pub sha256: String,
     pub architecture: Architecture,
-    /// What `bootstrap` needs; `None` for a script.
-    pub executable: Option<Elf>,
-    pub unpacked_bytes: u64,
 }
 
 /// Checks that a zip can run on a target. `path` names the zip in errors.
@@ -72,8 +69,7 @@ pub fn check(zip: Vec<u8>, path: &Path, target: Target) -> Result<FunctionZip> {
     };
     let platform = platform.as_ref().unwrap_or_else(|| Platform::host());
     package.check_bootstrap(architecture, platform).map_err(rejected)?;
-    let (executable, unpacked_bytes) = (package.executable().cloned(), package.unpacked_bytes);
-    Ok(FunctionZip { sha256: sha256(&zip), bytes: zip, architecture, executable, unpacked_bytes })
+    Ok(FunctionZip { sha256: sha256(&zip), bytes: zip, architecture })
 }
 
 fn sha256(bytes: &[u8]) -> String {
