@@ -5,11 +5,13 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "provision",
     "publish",
     "verify",
     "tail",
+    "show",
+    "redrive",
     "status",
     "teardown",
     "local",
@@ -38,6 +40,8 @@ fn help_states_what_a_command_promises() {
         ("publish", "read = acknowledged + dead-lettered"),
         ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
+        ("show", "whether the log contains them"),
+        ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
         ("package", "checks that Lambda can run the binary"),
