@@ -1,6 +1,7 @@
 //! The commands. Each is one file, which holds its options, its help and its work.
 
 pub mod completions;
+pub mod consume;
 pub mod demo;
 pub mod deploy;
 pub mod invoke;
@@ -29,6 +30,7 @@ pub enum Command {
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
+    Consume(consume::Consume),
     Show(show::Show),
     Redrive(redrive::Redrive),
     Status(status::Status),
@@ -50,6 +52,7 @@ impl Command {
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Consume(args) => consume::run(global, args, output).await,
             Self::Show(args) => show::run(global, args, output).await,
             Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,

@@ -5,7 +5,7 @@
 //! `sink` and `sweep`.
 
 mod catalog;
-mod event;
+pub mod event;
 pub mod follow;
 mod groups;
 mod identity;

@@ -148,7 +148,7 @@ async fn records_are_logged_once_during_a_takeover_a_canary_and_a_rollback() {
     endpoint.provision(&["--batch-size", "20"]);
     endpoint.remove_alias().await;
     let [second, third] = ["once-second", "once-third"].map(another_zip);
-    publishing(&endpoint, 10_000, 2_000, || {
+    publishing(&endpoint, 10_000, 500, || {
         await_logged(&endpoint, 1);
         deploy(&endpoint, &second, &[]).ok();
         let canary = deploy(&endpoint, &third, &["--canary", "50%", "--for", "1s"]).ok().json().remove(0);

@@ -5,11 +5,12 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "provision",
     "publish",
     "verify",
     "tail",
+    "consume",
     "show",
     "redrive",
     "status",
@@ -40,6 +41,7 @@ fn help_states_what_a_command_promises() {
         ("publish", "read = acknowledged + dead-lettered"),
         ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
+        ("consume", "it says so and reads more slowly"),
         ("show", "whether the log contains them"),
         ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),

@@ -170,7 +170,7 @@ enum End {
 }
 
 /// Resolves when the run has lasted long enough. A service that does not answer is not idle.
-async fn over(deadline: &Deadline, retry: &Retry, began: std::time::Instant) {
+pub async fn over(deadline: &Deadline, retry: &Retry, began: std::time::Instant) {
     const TROUBLE: std::time::Duration = std::time::Duration::from_millis(500);
     loop {
         match deadline.time_left(began.elapsed()) {

@@ -132,6 +132,7 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let of = |args: &[&str]| calls_of(&endpoint, || drop(endpoint.run(args).ok()));
     compare(&table["publish"], &of(&["publish", "a record"]));
     compare(&table["tail"], &of(&["tail"]));
+    compare(&table["consume"], &of(&["consume"]));
     compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
     compare(&table["status"], &of(&["status"]));
     let (position, document) = record(&endpoint);
