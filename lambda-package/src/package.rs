@@ -2,7 +2,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::elf::Elf;
-use crate::entry::{Entry, for_each_entry};
+use crate::entry::{ZipEntry, for_each_entry};
 use crate::{Architecture, BOOTSTRAP, ElfError, MAX_UNPACKED_BYTES, Machine, PackageError, Platform};
 
 /// The contents of a zip that decide whether it can run.
@@ -104,7 +104,7 @@ impl Package {
     }
 }
 
-fn read_bootstrap(entry: &mut Entry<'_, '_>) -> Result<Bootstrap, PackageError> {
+fn read_bootstrap(entry: &mut ZipEntry<'_, '_>) -> Result<Bootstrap, PackageError> {
     let mut bytes = Vec::new();
     entry.take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut bytes).map_err(|_| PackageError::NotAZip)?;
     if bytes.len() as u64 > MAX_UNPACKED_BYTES {
