@@ -57,7 +57,7 @@ impl Package {
         }
     }
 
-    /// What `bootstrap` needs; `None` if it is not an executable.
+    /// The ELF header of `bootstrap`. Returns `None` if it is not an executable.
     pub fn executable(&self) -> Option<&Elf> {
         match &self.bootstrap {
             Some(Bootstrap::Executable(elf)) => Some(elf),

@@ -62,7 +62,7 @@ fn watched(text: &str) -> Result<Duration, String> {
     time::duration("--for", text).map_err(|error| error.message)
 }
 
-/// What was deployed.
+/// The outcome of a run.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DeployReport {

@@ -32,7 +32,7 @@ pub struct Selection {
     pub matching: Matching,
     /// The last time, in epoch milliseconds.
     pub end_ms: Option<i64>,
-    /// Where the first record of a shard is inside an aggregate.
+    /// The index of the first record of a shard inside its aggregate.
     pub first: BTreeMap<Arc<str>, FirstRecord>,
 }
 
