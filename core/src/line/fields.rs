@@ -140,15 +140,20 @@ impl<'o> FieldWriter<'o> {
     }
 
     fn key(&mut self, name: FieldName) {
-        let is_first = self.is_first();
-        match self.format {
-            LineFormat::Text => push(self.out, &name.text_key[usize::from(is_first)..]),
-            LineFormat::Json if is_first => {
-                push(self.out, "{");
-                push(self.out, &name.json_key[1..]);
-            }
-            LineFormat::Json => push(self.out, name.json_key),
+        let key = match self.format {
+            LineFormat::Text => name.text_key,
+            LineFormat::Json => name.json_key,
+        };
+        if self.is_first() { self.first_key(key) } else { push(self.out, key) }
+    }
+
+    /// Writes a key without its separator.
+    #[cold]
+    fn first_key(&mut self, key: &str) {
+        if self.format == LineFormat::Json {
+            push(self.out, "{");
         }
+        push(self.out, &key[1..]);
     }
 
     fn shape_key(&mut self, name: &str) {
