@@ -1,23 +1,26 @@
 //! The commands. Each is one file, which holds its options, its help and its work.
 
-pub mod build;
 pub mod completions;
 pub mod config;
 pub mod consume;
 pub mod demo;
+pub mod deploy;
 pub mod iam_policy;
 pub mod init;
+pub mod invoke;
 pub mod local;
+pub mod package;
 pub mod plan;
 pub mod provision;
 pub mod publish;
 pub mod redrive;
+pub mod rollback;
 pub mod show;
 pub mod status;
 pub mod tail;
 pub mod teardown;
 pub mod verify;
-pub mod zip;
+pub mod versions;
 
 use clap::Subcommand;
 
@@ -42,8 +45,11 @@ pub enum Command {
     IamPolicy(iam_policy::IamPolicy),
     Local(local::Local),
     Demo(demo::Demo),
-    Build(build::Build),
-    Zip(zip::Zip),
+    Package(package::Package),
+    Deploy(deploy::Deploy),
+    Versions(versions::Versions),
+    Rollback(rollback::Rollback),
+    Invoke(invoke::Invoke),
     Completions(completions::Completions),
 }
 
@@ -65,8 +71,11 @@ impl Command {
             Self::IamPolicy(args) => iam_policy::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,
             Self::Demo(_) => demo::run(global, output).await,
-            Self::Build(args) => build::run(args, output),
-            Self::Zip(args) => zip::run(args, output),
+            Self::Package(args) => package::run(args, output),
+            Self::Deploy(args) => deploy::run(global, args, output).await,
+            Self::Versions(_) => versions::run(global, output).await,
+            Self::Rollback(args) => rollback::run(global, args, output).await,
+            Self::Invoke(args) => invoke::run(global, args, output).await,
             Self::Completions(args) => completions::run(args),
         }
     }

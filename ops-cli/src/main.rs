@@ -6,6 +6,7 @@ mod aws;
 mod commands;
 mod config;
 mod consume;
+mod deploy;
 mod endpoint;
 mod error;
 mod event_line;

@@ -16,7 +16,7 @@ pub mod matching;
 mod members;
 mod pace;
 mod pattern;
-mod platform;
+pub mod platform;
 mod record;
 mod remembered;
 mod renewal;

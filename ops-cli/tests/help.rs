@@ -5,7 +5,7 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "config",
     "plan",
@@ -21,8 +21,11 @@ const COMMANDS: [&str; 18] = [
     "iam-policy",
     "local",
     "demo",
-    "build",
-    "zip",
+    "package",
+    "deploy",
+    "versions",
+    "rollback",
+    "invoke",
     "completions",
 ];
 
@@ -47,7 +50,10 @@ fn help_states_what_a_command_promises() {
         ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
-        ("zip", "warns if Lambda cannot run it"),
+        ("package", "checks that Lambda can run the binary"),
+        ("deploy", "If the check fails, `live` stays"),
+        ("rollback", "or to the given version"),
+        ("invoke", "Nothing is put on the stream"),
     ] {
         let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
         let words: Vec<_> = help.split_whitespace().collect();

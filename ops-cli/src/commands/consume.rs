@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
 use crate::output::{self, Format, Output};
 use crate::progress::{note, note_outcome};
+use crate::retry;
 use crate::signals::interrupted;
 
 const CONSUME: &str = "\
@@ -119,7 +120,7 @@ pub async fn run(global: &Global, args: &Consume, output: Output) -> Result<()> 
     let names = aws::names(global)?;
     let options = options::session(args, names.stream())?;
     let sink = options::sink(args, names.stream(), output)?;
-    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(options::PATIENCE));
+    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(retry::READ_DEADLINE));
     let consumer = args.fan_out.as_ref().map(|name| Consumer::new(&aws, names.stream(), name));
     let deadline = sink.progress.deadline();
     let began = std::time::Instant::now();

@@ -62,7 +62,7 @@ pub struct Provision {
 /// The options that describe the requested path.
 #[derive(Args, Debug, Clone)]
 pub struct PathOptions {
-    /// Zip of the function, as `ops-cli zip` creates it; without it, an existing function keeps its code
+    /// Zip of the function, as `ops-cli package` creates it; without it, an existing function keeps its code
     #[arg(long, value_name = "FILE", help_heading = "Function")]
     pub zip: Option<PathBuf>,
     /// Use the zip only to create the function, and keep the code of an existing one: `ops-cli deploy` changes it after a check

@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
+use crate::function::release::LIVE;
 use crate::global::Global;
 use crate::output::{Output, Render, printable};
-use crate::provision::desired::ALIAS;
 use crate::stream;
 
 const TASK: &str = "\
@@ -209,16 +209,20 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
     }))
 }
 
+/// The mapping of the stream to the alias, or to the function itself in a path without the alias.
 async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
-    let list = async |function: String| -> Result<Vec<EventSourceMappingConfiguration>> {
-        let request = aws.lambda().list_event_source_mappings().function_name(function);
-        let mappings = || request.clone().into_paginator().items().send().try_collect();
-        Ok(aws.find("list the event source mappings", mappings).await?.unwrap_or_default())
-    };
-    // A mapping of a path that an earlier version provisioned invokes the function without its alias.
-    let name = names.function();
-    let (mut mappings, without_alias) = tokio::try_join!(list(format!("{name}:{ALIAS}")), list(name.to_owned()))?;
-    mappings.extend(without_alias);
+    let function = names.function();
+    match mapping_to(aws, names, &format!("{function}:{LIVE}")).await? {
+        Some(mapping) => Ok(Some(mapping)),
+        None => mapping_to(aws, names, function).await,
+    }
+}
+
+async fn mapping_to(aws: &Aws, names: &Names, function: &str) -> Result<Option<Mapping>> {
+    let request = aws.lambda().list_event_source_mappings().function_name(function);
+    let mappings = || request.clone().into_paginator().items().send().try_collect();
+    let mappings: Option<Vec<_>> = aws.find("list the event source mappings", mappings).await?;
+    let Some(mut mappings) = mappings else { return Ok(None) };
     let stream = format!(":stream/{}", names.stream());
     mappings.retain(|mapping| mapping.event_source_arn().is_some_and(|arn| arn.ends_with(&stream)));
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();

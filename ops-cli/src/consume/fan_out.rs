@@ -27,8 +27,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// (Kinesis API, SubscribeToShard).
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a run that does not follow waits for a subscription.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a run that does not follow stops waiting for a subscription.
+const SUBSCRIPTION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A consumer that is registered for one run.
 pub struct Consumer {
@@ -126,7 +126,7 @@ pub async fn read(reader: &ShardReader) -> Result<Option<Event>> {
         match ended {
             SubscriptionEnd::Shard(event) => return Ok(event),
             SubscriptionEnd::Renewable { had_events, cause } => {
-                if !reader.shared.range.follows && last_event.elapsed() > PATIENCE {
+                if !reader.shared.range.follows && last_event.elapsed() > SUBSCRIPTION_DEADLINE {
                     return Err(Error::failed(format!(
                         "could not subscribe to the shard {}: {cause}",
                         reader.shard.id

@@ -1,4 +1,4 @@
-//! How far each shard is behind its tip, and when that is said. Pure: the clock is passed in.
+//! Tracks how far each shard is behind its tip, and decides when that is reported. Pure: the clock is passed in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

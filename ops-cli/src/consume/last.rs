@@ -36,7 +36,7 @@ struct Found {
     sequence_number: String,
 }
 
-/// How far a shard was read.
+/// The extent to which a shard was read.
 #[derive(Debug, Default)]
 struct ReadShard {
     newest_ms: i64,
@@ -116,7 +116,7 @@ impl LastRecords {
         last.collect()
     }
 
-    /// Where a run that follows starts: at the first record to show of each shard, and behind the last one of the others.
+    /// The positions at which a run that follows starts: at the first record to show of each shard, and behind the last one of the others.
     pub fn starts(&self, listed: &[ListedShard], window: &Start) -> From {
         let mut starts: BTreeMap<Arc<str>, Start> = BTreeMap::new();
         for shard in listed.iter().filter(|shard| !shard.is_closed) {

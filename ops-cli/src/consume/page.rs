@@ -17,7 +17,7 @@ pub struct Page {
     body: Vec<u8>,
     /// Whether data is base64.
     is_encoded: bool,
-    entries: Vec<Entry>,
+    entries: Vec<PageEntry>,
     /// The bytes of data and keys, as the service counts them.
     pub bytes: usize,
     /// Missing at the end of the shard.
@@ -28,7 +28,7 @@ pub struct Page {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PageEntry {
     sequence_number: Text,
     partition_key: Option<Text>,
     data: Text,
@@ -100,7 +100,7 @@ impl Page {
         let mut bytes = 0;
         for record in answer.records {
             bytes += record.data.0.len() / 4 * 3 + record.partition_key.as_ref().map_or(0, |key| key.0.len());
-            entries.push(Entry {
+            entries.push(PageEntry {
                 sequence_number: Text::of(record.sequence_number, text),
                 partition_key: record.partition_key.map(|key| Text::of(key, text)),
                 data: Text::of(record.data, text),
@@ -134,7 +134,7 @@ impl Page {
                 Text::In(page.body.len() - bytes.len()..page.body.len())
             };
             let key = record.partition_key.unwrap_or_default();
-            let entry = Entry {
+            let entry = PageEntry {
                 sequence_number: push(record.sequence_number.as_bytes()),
                 partition_key: Some(key.as_bytes()).filter(|key| !key.is_empty()).map(&mut push),
                 data: push(record.data.as_ref()),
@@ -189,7 +189,7 @@ impl Page {
 
     /// Removes what follows the record with this sequence number. Returns whether the page contains that record.
     pub fn cut_after(&mut self, sequence_number: &str) -> bool {
-        let is_it = |entry: &Entry| self.text(&entry.sequence_number) == sequence_number;
+        let is_it = |entry: &PageEntry| self.text(&entry.sequence_number) == sequence_number;
         let Some(index) = self.entries.iter().position(is_it) else { return false };
         self.entries.truncate(index + 1);
         true

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::stream::position::RecordPosition;
 use crate::time::{self, Edge};
 
-/// Where a shard is read from.
+/// The position at which the reads of a shard begin.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {
     TrimHorizon,
@@ -18,11 +18,11 @@ pub enum Start {
     Time(i64),
     /// The record with this sequence number, and what follows.
     At(String),
-    /// What follows the record with this sequence number.
+    /// After the record with this sequence number.
     After(String),
 }
 
-/// Where the shards of a stream are read from.
+/// The positions at which the reads of a stream's shards begin.
 #[derive(Debug, Clone, PartialEq)]
 pub enum From {
     /// All shards.

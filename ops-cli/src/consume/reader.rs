@@ -18,7 +18,7 @@ use crate::aws::Aws;
 use crate::error::Result;
 use crate::progress::note;
 
-/// What all readers of a run share.
+/// The state that all readers of a run share.
 pub struct Shared {
     pub aws: Aws,
     pub client: Client,
@@ -53,7 +53,7 @@ impl Range {
     }
 }
 
-/// What a reader reports.
+/// A report of a reader.
 pub struct Report {
     pub shard: Arc<str>,
     pub event: Event,

@@ -26,7 +26,7 @@ const PAGE_BYTES: usize = 20 << 20;
 /// How often the width of the terminal is read.
 const FITTED_EVERY: Duration = Duration::from_millis(500);
 
-/// What a run reads.
+/// The options of a run.
 pub struct Options {
     pub stream: String,
     pub beginning: Beginning,

@@ -32,7 +32,7 @@ pub struct Selection {
     pub matching: Matching,
     /// The last time, in epoch milliseconds.
     pub end_ms: Option<i64>,
-    /// Where the first record of a shard is inside an aggregate.
+    /// For each shard, the first record to show, if it is inside an aggregate.
     pub first: BTreeMap<Arc<str>, FirstRecord>,
 }
 

@@ -1,4 +1,4 @@
-//! Decides when the user is told of throttled reads: once when it begins, and once when it is over. Pure: the clock is passed
+//! Decides when the user is notified of throttled reads: once when it begins, and once when it is over. Pure: the clock is passed
 //! in.
 
 use std::time::Duration;

@@ -110,7 +110,7 @@ impl<'a> Applier<'a> {
             (Action::Create, Part::Mapping) => self.create_mapping(progress).await,
             (Action::Tag, part) => tags::set(self.aws, self.desired, part, &self.observed_id(part)).await,
             (Action::UpdateCode, _) => self.update_code(progress).await,
-            (Action::MoveAlias, _) => self.move_alias(progress).await,
+            (Action::MoveAlias, _) => self.move_alias().await,
             (Action::Call(call), _) => self.call(call, changes, progress).await,
         }
     }

@@ -11,14 +11,13 @@ use super::observed::ObservedPath;
 use super::policy;
 use super::setting::{Part, SETTINGS};
 use crate::function::FunctionZip;
+use crate::function::release::LIVE;
 
 /// The managed policy that lets a function read streams and write logs.
 /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaKinesisExecutionRole.html>
 pub const MANAGED_POLICY: &str = "service-role/AWSLambdaKinesisExecutionRole";
 /// The name of the inline policy.
 pub const INLINE_POLICY: &str = "kinesis-event-logger";
-/// The alias that the mapping invokes.
-pub const ALIAS: &str = "live";
 
 /// Retries of a failed batch when there is an on-failure destination, which then receives it.
 const RETRIES: i64 = 10;
@@ -139,7 +138,7 @@ impl DesiredPath {
 
     /// Points the mapping to the alias. With an on-failure destination, retries end, so that the destination gets its batches.
     fn derive_mapping(&self, fields: &mut Fields) {
-        fields.set("function", format!("{}:{ALIAS}", self.names.function()));
+        fields.set("function", format!("{}:{LIVE}", self.names.function()));
         if fields.text("on-failure").is_some_and(|destination| destination != NONE) {
             for (key, limit) in [("retries", RETRIES), ("max-record-age", RECORD_AGE_SECONDS)] {
                 let is_endless = fields.integer(key).is_none_or(|value| value == -1);

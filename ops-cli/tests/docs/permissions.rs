@@ -90,7 +90,10 @@ fn another_zip() -> PathBuf {
     binary.extend(b"another build");
     std::fs::write(folder.join("bootstrap"), binary).unwrap();
     let zip = folder.join("bootstrap.zip");
-    Run::of(ops_cli().args(["zip", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip)).ok();
+    Run::of(
+        ops_cli().args(["package", "--this-machine", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip),
+    )
+    .ok();
     zip
 }
 
@@ -140,6 +143,19 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     compare(&table["show"], &of(&["show", &position]));
     compare(&table["redrive --to function"], &of(&["redrive", "--to", "function", &document]));
     compare(&table["redrive --to stream"], &of(&["redrive", "--to", "stream", &document]));
+    compare(&table["invoke"], &of(&["invoke", "a record"]));
+
+    endpoint.remove_alias().await;
+    let original = function_zip().to_str().unwrap();
+    let deployed = calls_of(&endpoint, || {
+        // The first run creates the alias. The last one deletes the oldest version.
+        for zip in [original, zip.to_str().unwrap(), original] {
+            endpoint.run(["deploy", "--keep", "2", "--zip", zip]).ok();
+        }
+    });
+    compare(&table["deploy"], &deployed);
+    compare(&table["versions"], &of(&["versions"]));
+    compare(&(&table["versions"] | &table["rollback"]), &of(&["rollback"]));
 
     // A policy of the role's own, which has to go before the role.
     let iam = aws_sdk_iam::Client::new(&endpoint.sdk_config().await);

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -24,9 +23,6 @@ use crate::tail::matching::Matching;
 use crate::tail::stop::{Progress, Stop};
 use crate::tail::view::Pretty;
 use crate::time::{self, Edge};
-
-/// How long the reads of a run that does not follow are repeated.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
 pub enum ViewName {

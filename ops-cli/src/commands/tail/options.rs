@@ -20,9 +20,6 @@ use crate::tail::sweep::Query;
 use crate::tail::view::{Fields, Pretty, Template, View};
 use crate::time::{self, Edge};
 
-/// How long the reads of a `tail` that does not follow are repeated.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
 const DEFAULT_SINCE: &str = "10m";
 const DEFAULT_SINCE_OF_REQUEST: &str = "1d";
 

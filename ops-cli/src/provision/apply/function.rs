@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    AliasRoutingConfiguration, ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration,
+    ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration,
     LogFormat, LoggingConfig, Runtime, SystemLogLevel, TracingConfig, TracingMode,
 };
 use serde_json::Value;
 
 use super::Applier;
 use crate::error::{Error, Result};
+use crate::function::release::{Releases, Route};
 use crate::function::{self, FunctionZip};
 use crate::progress::ProgressStep;
-use crate::provision::desired::ALIAS;
 use crate::provision::observed::{PartState, function_state};
 use crate::provision::setting::Part;
 use crate::provision::step::Change;
@@ -121,24 +121,14 @@ impl Applier<'_> {
         }
     }
 
-    /// Publishes a version, and points the alias to it. Lambda publishes no second version of the same code and configuration, so
-    /// that an interrupted run continues with the version that it published.
-    pub(super) async fn move_alias(&self, progress: &ProgressStep) -> Result<()> {
-        let (lambda, name) = (self.aws.lambda(), self.desired.names.function());
-        let request = lambda.publish_version().function_name(name).description("provision");
-        let published = self.change("publish a version of the function", progress, || request.clone().send()).await?;
-        let version = published.and_then(|version| version.version);
-        let version = version.ok_or_else(|| Error::failed("Lambda did not return the version that it published"))?;
-        if self.observed.live.is_none() {
-            let request = lambda.create_alias().function_name(name).name(ALIAS).function_version(&version);
-            if self.change("create the alias", progress, || request.clone().send()).await?.is_some() {
-                return Ok(());
-            }
-        }
-        let request = lambda.update_alias().function_name(name).name(ALIAS).function_version(&version);
-        // Ends a canary, whose version would otherwise go on with its share.
-        let request = request.routing_config(AliasRoutingConfiguration::builder().build());
-        self.change("move the alias", progress, || request.clone().send()).await.map(drop)
+    /// Publishes a version, and points the alias to it, which ends a canary. Lambda publishes no second version of the same code and
+    /// configuration, so that an interrupted run continues with the version that it published.
+    pub(super) async fn move_alias(&self) -> Result<()> {
+        let releases = Releases { aws: self.aws, function: self.desired.names.function() };
+        let code = self.target(Part::Function).text("code").unwrap_or_default();
+        let version = releases.publish("provision", code).await?;
+        let before = releases.live().await?;
+        releases.point_live(&Route::to(version), before.as_ref()).await.map(drop)
     }
 
     pub(super) async fn await_function(&self, progress: &ProgressStep) -> Result<()> {

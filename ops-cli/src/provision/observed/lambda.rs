@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{LiveVersion, ObservedPart, PartState, sorted};
 use crate::aws::Aws;
 use crate::error::Result;
-use crate::provision::desired::ALIAS;
+use crate::function::release::LIVE;
 use crate::provision::fields::Fields;
 use crate::provision::kind::NONE;
 
@@ -62,8 +62,8 @@ pub fn function_state(configuration: &FunctionConfiguration) -> PartState {
 /// Reads the version that the alias points to.
 pub async fn live(aws: &Aws, names: &Names) -> Result<Option<LiveVersion>> {
     let name = names.function();
-    let request = aws.lambda().get_function_configuration().function_name(name).qualifier(ALIAS);
-    let answer = aws.find(format!("read the alias {ALIAS} of the function {name}"), || request.clone().send()).await?;
+    let request = aws.lambda().get_function_configuration().function_name(name).qualifier(LIVE);
+    let answer = aws.find(format!("read the alias {LIVE} of the function {name}"), || request.clone().send()).await?;
     Ok(answer.map(|output| {
         // The output of the call has the members of the type, but is not the type.
         let configuration = FunctionConfiguration::builder()
@@ -112,7 +112,7 @@ pub async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Op
     let doing = || format!("list the event source mappings of {}", names.stream());
     let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
     let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
-    let targets = [format!("{}:{ALIAS}", names.function()), names.function().to_owned()];
+    let targets = [format!("{}:{LIVE}", names.function()), names.function().to_owned()];
     let found = targets.iter().find_map(|target| mappings.iter().find(|it| invoked(it) == Some(target)));
     let Some(mapping) = found else { return Ok(None) };
     let tags = match mapping.event_source_mapping_arn() {
