@@ -98,6 +98,11 @@ impl Aws {
         self.config.endpoint_url().is_some()
     }
 
+    /// The address that was given instead of AWS's own.
+    pub fn endpoint_url(&self) -> Option<&str> {
+        self.config.endpoint_url()
+    }
+
     /// Whether requests go to an endpoint on this machine, which then also runs the functions.
     pub fn is_this_machine(&self) -> bool {
         let host = self.config.endpoint_url().and_then(|url| url.split("://").nth(1));

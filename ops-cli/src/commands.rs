@@ -6,6 +6,8 @@ pub mod demo;
 pub mod local;
 pub mod provision;
 pub mod publish;
+pub mod redrive;
+pub mod show;
 pub mod status;
 pub mod tail;
 pub mod teardown;
@@ -24,6 +26,8 @@ pub enum Command {
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
+    Show(show::Show),
+    Redrive(redrive::Redrive),
     Status(status::Status),
     Teardown(teardown::Teardown),
     Local(local::Local),
@@ -40,6 +44,8 @@ impl Command {
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Show(args) => show::run(global, args, output).await,
+            Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,

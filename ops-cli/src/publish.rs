@@ -16,12 +16,13 @@ use accounting::ledger::Ledger;
 use accounting::progress::Progress;
 use accounting::receipts::{AcknowledgedOffsets, Receipts};
 use accounting::summary::Summary;
-use input::read_ahead;
+use input::read_ahead::{self, Chunk};
 use input::reader::RecordReader;
 use input::record::InputPosition;
 use input::replay::Replay;
 use scheduling::shards::ShardMap;
 use sending::run::{Run, SendOptions};
+use tokio::sync::mpsc;
 
 /// The records to publish.
 pub struct Input {
@@ -58,13 +59,24 @@ pub struct RunReport {
 /// The stream's shards could not be listed, or the dead-letter file not opened. An error during the run is in the report
 /// instead.
 pub async fn run(aws: &Aws, stream: &str, input: Input, options: Options) -> Result<RunReport> {
+    let Input { records, names, skip, replay } = input;
+    run_chunks(aws, stream, names, || read_ahead::start(records, skip, replay), options).await
+}
+
+/// Publishes the records of chunks, as [`run`] does. `start` starts whatever sends the chunks.
+pub async fn run_chunks(
+    aws: &Aws,
+    stream: &str,
+    names: Arc<[String]>,
+    start: impl FnOnce() -> mpsc::Receiver<Chunk>,
+    options: Options,
+) -> Result<RunReport> {
     let client = aws.kinesis();
     let Options { send, receipts, dead_letters, mut progress } = options;
     let shards = ShardMap::fetch(&client, stream, &aws.retry).await?;
-    let ledger = Ledger::new(receipts, dead_letters.as_deref(), input.names)?;
+    let ledger = Ledger::new(receipts, dead_letters.as_deref(), names)?;
     let mut run = Run::new(&client, stream, shards, send, ledger);
-    let driven =
-        run.drive(read_ahead::start(input.records, input.skip, input.replay), interrupted, &mut progress).await;
+    let driven = run.drive(start(), interrupted, &mut progress).await;
     progress.finish();
     driven?;
     run.report()

@@ -5,8 +5,21 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 11] =
-    ["provision", "publish", "verify", "tail", "status", "teardown", "local", "demo", "build", "zip", "completions"];
+const COMMANDS: [&str; 13] = [
+    "provision",
+    "publish",
+    "verify",
+    "tail",
+    "show",
+    "redrive",
+    "status",
+    "teardown",
+    "local",
+    "demo",
+    "build",
+    "zip",
+    "completions",
+];
 
 #[test]
 fn every_command_has_examples() {
@@ -24,6 +37,8 @@ fn help_states_what_a_command_promises() {
         ("publish", "read = acknowledged + dead-lettered"),
         ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
+        ("show", "whether the log contains them"),
+        ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
         ("zip", "warns if Lambda cannot run it"),

@@ -108,22 +108,6 @@ fn compressed_and_aggregated_records_are_logged_as_their_originals() {
 }
 
 #[test]
-fn compact_lines_are_matched_and_data_alone_is_reported_as_undecidable() {
-    let endpoint = Endpoint::start();
-    endpoint.provision(&["--env", "LOGGER_FIELDS=compact"]);
-    let report = endpoint.run(["--output", "json", "verify", "--count", "50"]).ok().json().remove(0);
-    assert_eq!((&report["logged"], &report["duplicates"]), (&json!(50), &json!(0)), "{report}");
-    assert!(!report["histogram"].as_array().unwrap().is_empty(), "{report}");
-
-    let endpoint = Endpoint::start();
-    endpoint.provision(&["--log-format", "text", "--env", "LOGGER_FIELDS=data"]);
-    let run = endpoint.run(["verify", "--count", "50"]);
-    let run = run.failed(1, "cannot tell whether every record was logged", "LOGGER_FIELDS");
-    assert!(run.stdout.contains("of this run without a sequence number"), "{}", run.stdout);
-    assert!(!run.stdout.contains("missing: record"), "{}", run.stdout);
-}
-
-#[test]
 fn a_record_without_a_line_is_named() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);

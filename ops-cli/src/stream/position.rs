@@ -1,5 +1,4 @@
 //! The position of a record, as options and arguments name it: `SHARD:SEQUENCE_NUMBER[:SUB_SEQUENCE_NUMBER]`. Pure.
-#![allow(dead_code, reason = "`show`, `redrive` and `consume` are about to use it")]
 
 use std::fmt;
 use std::str::FromStr;

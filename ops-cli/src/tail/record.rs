@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use kinesis_event_logger_core::line::{self, ParsedLine};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -37,20 +38,12 @@ pub enum Body<'a> {
     Both(Cow<'a, str>, &'a str),
 }
 
-/// The members of a JSON line that the views use.
+/// The members of another program's JSON line that the views use.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Line<'a> {
     #[serde(borrow)]
     level: Option<Cow<'a, str>>,
-    v: Option<&'a RawValue>,
-    sequence_number: Option<&'a RawValue>,
-    #[serde(borrow)]
-    partition_key: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    lag_ms: Option<f64>,
-    data: Option<&'a RawValue>,
     #[serde(borrow, alias = "msg")]
     message: Option<&'a RawValue>,
 }
@@ -58,70 +51,60 @@ struct Line<'a> {
 impl<'a> Record<'a> {
     pub fn parse(message: &'a str) -> Self {
         let message = message.trim_end();
-        let parsed = if message.starts_with('{') { json(message) } else { ours_as_text(message) };
-        parsed.unwrap_or_else(|| plain(message))
+        match line::parse(message) {
+            Ok(line) => ours(line, message.starts_with('{')),
+            Err(_) => structured(message).or_else(|| literal(message)).unwrap_or_else(|| plain(message)),
+        }
     }
 }
 
-fn json(message: &str) -> Option<Record<'_>> {
-    let line: Line<'_> = serde_json::from_str(message).ok()?;
-    let level = line.level.as_deref().map_or(Level::Info, level);
-    if line.v.is_none() || line.sequence_number.is_none() {
-        let body = match line.message.and_then(text) {
-            Some(text) => Body::Both(text, message),
-            None => Body::Json(message),
-        };
-        return Some(Record { level, key: None, error: None, body, lag_ms: None, is_ours: false });
-    }
-    let data = line.data.map_or(Body::Text("".into()), |data| match text(data) {
+fn ours(line: ParsedLine<'_>, is_json: bool) -> Record<'_> {
+    let data = line.data.unwrap_or_default();
+    // In a text line, data that begins like JSON may be the mark of other data, or truncated.
+    let is_container = data.starts_with(['{', '[']) && (is_json || serde_json::from_str::<&RawValue>(data).is_ok());
+    let body = match text(data) {
         Some(text) => Body::Text(text),
-        None => Body::Json(data.get()),
-    });
-    Some(Record {
-        level,
-        key: line.partition_key,
-        error: line.error.and_then(text),
-        body: data,
-        lag_ms: line.lag_ms,
-        is_ours: true,
-    })
-}
-
-/// Decodes a JSON string. Returns `None` for other values.
-fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|Text(text)| text)
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Parses `TIME LEVEL REQUEST-ID stream=… shard=… seq=… key="…" arrival=… lagMs=… data=…`.
-fn ours_as_text(message: &str) -> Option<Record<'_>> {
-    let (head, rest) = message.split_once(" stream=")?;
-    if !rest.contains(" seq=") {
-        return None;
-    }
-    let level = level(head.split(' ').nth(1)?);
-    let key = rest.split_once(" key=").and_then(|(_, key)| quoted(key));
-    let lag = rest.split_once(" lagMs=").and_then(|(_, lag)| lag.split(' ').next()?.parse().ok());
-    let error = rest.split_once(" error=").and_then(|(_, error)| quoted(error));
-    let data = rest.split_once(" data=").map_or("", |(_, data)| data);
-    let is_json = data.starts_with(['{', '[']) && serde_json::from_str::<&RawValue>(data).is_ok();
-    let body = match quoted(data) {
-        _ if is_json => Body::Json(data),
-        Some(text) => Body::Text(text),
+        None if is_container => Body::Json(data),
         None => Body::Text(data.into()),
     };
-    Some(Record { level, key, error, body, lag_ms: lag, is_ours: true })
+    Record {
+        level: level(line.level.name()),
+        key: line.partition_key,
+        error: line.error,
+        body,
+        lag_ms: line.lag_ms.map(|lag| lag as f64),
+        is_ours: true,
+    }
 }
 
-/// Decodes the JSON string at the beginning of a text.
-fn quoted(text: &str) -> Option<Cow<'_, str>> {
-    if !text.starts_with('"') {
+/// Parses a JSON line of another program.
+fn structured(message: &str) -> Option<Record<'_>> {
+    if !message.starts_with('{') {
         return None;
     }
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Text<'_>>();
-    values.next()?.ok().map(|Text(text)| text)
+    let line: Line<'_> = serde_json::from_str(message).ok()?;
+    let level = line.level.as_deref().map_or(Level::Info, level);
+    let body = match line.message.and_then(|message| text(message.get())) {
+        Some(text) => Body::Both(text, message),
+        None => Body::Json(message),
+    };
+    Some(Record { level, key: None, error: None, body, lag_ms: None, is_ours: false })
+}
+
+/// Parses a message that is a JSON string: text data of a record whose line has no other fields.
+fn literal(message: &str) -> Option<Record<'_>> {
+    let body = Body::Text(text(message)?);
+    Some(Record { level: Level::Info, key: None, error: None, body, lag_ms: None, is_ours: false })
+}
+
+/// Decodes a JSON string. Returns `None` for other texts.
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    if !json.starts_with('"') {
+        return None;
+    }
+    serde_json::from_str::<Text<'_>>(json).ok().map(|Text(text)| text)
 }
 
 fn plain(message: &str) -> Record<'_> {
@@ -175,7 +158,7 @@ mod tests {
     fn our_lines_are_parsed_from_json_and_text() {
         let json = r#"{"timestamp":"2026-11-28T10:00:00.000Z","level":"INFO","v":1,"requestId":"r","stream":"s",
             "shard":"shardId-0","sequenceNumber":"495","partitionKey":"user \"1\"","lagMs":7,"type":"json","data":{"b":1,"a":[2]}}"#;
-        let text = r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=shardId-0 seq=495 key="user \"1\"" arrival=2026 lagMs=7 data={"b":1,"a":[2]}"#;
+        let text = r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=shardId-0 seq=495 key="user \"1\"" arrival=2026-11-28T09:59:59.993Z lagMs=7 data={"b":1,"a":[2]}"#;
         let expected = || Record {
             level: Level::Info,
             key: Some("user \"1\"".into()),
@@ -190,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_undecodable_record_is_parsed_with_its_error() {
-        let line = r#"{"level":"WARN","v":1,"sequenceNumber":"4","partitionKey":"k","type":"undecodable","error":"bad base64","data":"a\tb"}"#;
+        let line = r#"{"timestamp":"2026-11-28T10:00:00.000Z","level":"WARN","v":1,"requestId":"r","sequenceNumber":"4","partitionKey":"k","type":"undecodable","error":"bad base64","data":"a\tb"}"#;
         let record = Record::parse(line);
         assert_eq!((record.level, record.error.as_deref()), (Level::Warn, Some("bad base64")));
         assert_eq!(record.body, Body::Text("a\tb".into()));
@@ -212,6 +195,7 @@ mod tests {
         let structured = r#"{"level":"error","msg":"failed","code":5}"#;
         let record = Record::parse(structured);
         assert_eq!((record.level, record.body), (Level::Error, Body::Both("failed".into(), structured)));
+        assert_eq!(Record::parse(r#""hello\n""#).body, Body::Text("hello\n".into()));
         let structured = r#"{"_aws":{},"count":5}"#;
         assert_eq!(Record::parse(structured).body, Body::Json(structured));
     }

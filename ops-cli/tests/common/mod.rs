@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, reason = "each test file uses its part")]
 
 pub mod install;
+pub mod path_of_records;
 pub mod proxy;
 pub mod publishing;
 pub mod running;

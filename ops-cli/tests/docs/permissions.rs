@@ -52,6 +52,8 @@ fn calls(endpoint: &Endpoint) -> BTreeMap<String, f64> {
 
 fn permission(service: &str, operation: &str) -> String {
     let service = if service == "CloudWatch Logs" { "logs".to_owned() } else { service.to_lowercase() };
+    // The one operation whose permission has another name.
+    let operation = if operation == "Invoke" { "InvokeFunction" } else { operation };
     format!("{service}:{operation}")
 }
 
@@ -91,6 +93,26 @@ fn another_zip() -> PathBuf {
     zip
 }
 
+/// Publishes a record. Returns its position, and a file with the document of a failed batch that contains it.
+fn record(endpoint: &Endpoint) -> (String, String) {
+    let receipt = endpoint.run(["--output", "json", "publish", "a record"]).ok().json().remove(0);
+    let text = |name: &str| receipt[name].as_str().unwrap().to_owned();
+    let (shard, number) = (text("shardId"), text("sequenceNumber"));
+    let document = serde_json::json!({
+        "requestContext": { "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:test-dev" },
+        "KinesisBatchInfo": {
+            "shardId": shard, "startSequenceNumber": number, "endSequenceNumber": number, "batchSize": 1,
+            "streamArn": "arn:aws:kinesis:us-east-1:000000000000:stream/test-dev",
+        },
+    });
+    let file = scratch("docs-permissions-document.json");
+    std::fs::write(&file, document.to_string()).unwrap();
+    // The line of the record, which `show` finds.
+    let position = format!("{shard}:{number}");
+    super::common::eventually("the record's line", || (endpoint.run(["show", &position]).code == 0).then_some(()));
+    (position, file.to_str().unwrap().to_owned())
+}
+
 #[tokio::test]
 async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let table = table();
@@ -109,6 +131,10 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     compare(&table["tail"], &of(&["tail"]));
     compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
     compare(&table["status"], &of(&["status"]));
+    let (position, document) = record(&endpoint);
+    compare(&table["show"], &of(&["show", &position]));
+    compare(&table["redrive --to function"], &of(&["redrive", "--to", "function", &document]));
+    compare(&table["redrive --to stream"], &of(&["redrive", "--to", "stream", &document]));
 
     // A policy of the role's own, which has to go before the role.
     let iam = aws_sdk_iam::Client::new(&endpoint.sdk_config().await);

@@ -117,6 +117,23 @@ async fn a_sweep_ends_when_its_tokens_repeat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_tokens_without_an_end_is_announced_and_can_be_interrupted() {
+    let fixture = Fixture::new().await;
+    let pages = AtomicUsize::new(0);
+    let proxy = Proxy::start(&fixture.endpoint, move |request| match request.operation.as_str() {
+        "FilterLogEvents" => {
+            let page = format!(r#"{{"events":[],"nextToken":"{}"}}"#, pages.fetch_add(1, Ordering::Relaxed));
+            Answer::Reply(200, page.leak())
+        }
+        _ => Answer::Forward,
+    });
+    let mut tail = Running::start(&mut proxy.ops(&["tail"]));
+    tail.stderr.has("200 pages in a row without an event; still searching (Ctrl-C stops)");
+    tail.signal("-INT");
+    assert_eq!(tail.ended(), 130);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_is_created_again_is_followed_without_ids_too() {
     let fixture = Fixture::new().await;
     let proxy = Proxy::start(&fixture.endpoint, |request| match request.operation.as_str() {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::ledger::At;
+use super::receipts::Receipt;
 use crate::publish::scheduling::batch::Entry;
 use kinesis_event_logger_core::line::push_json_string;
 
@@ -44,6 +45,13 @@ impl ReceiptFile {
             self.lines.extend_from_slice(b"}\n");
         }
         if self.lines.len() >= ENOUGH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds one receipt.
+    pub fn push(&mut self, receipt: &Receipt) -> io::Result<()> {
+        serde_json::to_writer(&mut self.lines, receipt)?;
+        self.lines.push(b'\n');
+        Ok(())
     }
 
     pub fn flush(&mut self) -> io::Result<()> {

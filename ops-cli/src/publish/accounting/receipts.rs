@@ -159,6 +159,17 @@ impl Receipts {
         Ok(())
     }
 
+    /// Adds the receipt of a record. Receipts are added in the order of the input.
+    pub fn push(&mut self, receipt: Receipt) -> Result<()> {
+        match self {
+            Self::Nowhere => {}
+            Self::Stdout(in_order) => in_order.slots.push_back((receipt.offset, Slot::Known(receipt))),
+            Self::File(lines) => lines.push(&receipt).map_err(|error| unwritten(&lines.name, &error))?,
+            Self::Kept(receipts) => receipts.push(receipt),
+        }
+        Ok(())
+    }
+
     /// Marks a record as one that will have no receipt.
     pub fn never(&mut self, offset: u64) {
         if let Self::Stdout(in_order) = self {

@@ -92,6 +92,11 @@ impl ShardMap {
         *self.open[index].range.start()
     }
 
+    /// The first hash key of the shard with this id, open or closed.
+    pub fn first_hash_key_of(&self, id: &str) -> Option<u128> {
+        self.open.iter().chain(&self.closed).find(|shard| shard.id == id).map(|shard| *shard.range.start())
+    }
+
     /// Whether the shard with this id has, or had while it was open, all these hash keys; `None` if it is not found.
     pub fn takes(&self, id: &str, hash_keys: impl Iterator<Item = u128> + Clone) -> Option<bool> {
         let likely = hash_keys.clone().next().and_then(|key| self.open.get(self.index_of(key)));

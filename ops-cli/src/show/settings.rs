@@ -1,0 +1,97 @@
+//! The settings of the function, as its configuration has them.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
+use kinesis_event_logger_core::settings::Settings;
+
+use crate::aws::Aws;
+use crate::error::Result;
+
+/// The settings with which lines are made, and where they come from.
+pub struct FunctionSettings {
+    pub settings: Settings,
+    /// Completes the sentence "the settings are …".
+    pub source: String,
+}
+
+/// Reads the settings of a function. Without the function, they are the defaults.
+pub async fn read(aws: &Aws, function: &str) -> Result<FunctionSettings> {
+    let request = aws.lambda().get_function_configuration().function_name(function);
+    let found = aws.find(format!("read the function {function}"), || request.clone().send()).await?;
+    Ok(match found {
+        Some(configuration) => of(function, &configuration),
+        None => FunctionSettings {
+            settings: Settings::default(),
+            source: format!("the defaults, because there is no function {function}"),
+        },
+    })
+}
+
+fn of(function: &str, configuration: &GetFunctionConfigurationOutput) -> FunctionSettings {
+    let variables = variables(configuration);
+    let unreadable = configuration.environment().and_then(|environment| environment.error());
+    match Settings::read(|name| variables.get(name).cloned()) {
+        Ok(settings) if unreadable.is_none() => {
+            FunctionSettings { settings, source: format!("those of the function {function}") }
+        }
+        Ok(settings) => FunctionSettings {
+            settings,
+            source: format!("the defaults, because the variables of the function {function} cannot be decrypted"),
+        },
+        Err(error) => FunctionSettings {
+            settings: Settings::default(),
+            source: format!("the defaults, because those of the function {function} are invalid: {error}"),
+        },
+    }
+}
+
+/// The environment variables that Lambda gives the function, as far as settings are read from them.
+fn variables(configuration: &GetFunctionConfigurationOutput) -> HashMap<String, OsString> {
+    // Required by the runtime. Their values do not change the lines.
+    const RUNTIME: [&str; 4] = [
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+    ];
+    let mut variables: HashMap<_, _> = RUNTIME.map(|name| (name.to_owned(), OsString::from("1"))).into();
+    let set = configuration.environment().and_then(|environment| environment.variables());
+    for (name, value) in set.into_iter().flatten() {
+        variables.insert(name.clone(), value.into());
+    }
+    if let Some(logging) = configuration.logging_config() {
+        if let Some(format) = logging.log_format() {
+            variables.insert("AWS_LAMBDA_LOG_FORMAT".into(), format.as_str().into());
+        }
+        if let Some(level) = logging.application_log_level() {
+            variables.insert("AWS_LAMBDA_LOG_LEVEL".into(), level.as_str().into());
+        }
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::{EnvironmentResponse, LogFormat, LoggingConfig};
+    use kinesis_event_logger_core::LineFormat;
+
+    use super::*;
+
+    fn configuration(name: &str, value: &str) -> GetFunctionConfigurationOutput {
+        GetFunctionConfigurationOutput::builder()
+            .environment(EnvironmentResponse::builder().variables(name, value).build())
+            .logging_config(LoggingConfig::builder().log_format(LogFormat::Json).build())
+            .build()
+    }
+
+    #[test]
+    fn settings_are_read_from_the_variables_and_the_log_format() {
+        let read = of("f", &configuration("LOGGER_MAX_DATA_BYTES", "7"));
+        assert_eq!((read.settings.lines.max_data_bytes, read.settings.format), (7, LineFormat::Json));
+        assert_eq!(read.source, "those of the function f");
+        let read = of("f", &configuration("LOGGER_MAX_DATA_BYTES", "x"));
+        assert!(read.settings == Settings::default() && read.source.contains("LOGGER_MAX_DATA_BYTES"));
+    }
+}
