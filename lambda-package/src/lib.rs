@@ -2,9 +2,9 @@
 //!
 //! [`Package::read`] checks what holds for every runtime: the entries' paths, their number and their size.
 //! [`Package::check_bootstrap`] checks what a runtime `provided.*` needs, for a [`Platform`]: this machine, or one of
-//! Lambda's images. [`for_each_entry`] reads the entries with the same checks, for whoever unpacks the zip.
+//! Lambda's images. [`for_each_entry`] reads the entries with the same checks, for unpacking the zip.
 //!
-//! Nothing is written, and nothing of the zip is run.
+//! The crate writes no files and does not run any part of the zip.
 //!
 //! ```
 //! use lambda_package::{Package, PackageError};

@@ -50,7 +50,7 @@ pub(super) fn decode_base64<'b>(text: &str, buffer: &'b mut Vec<u8>) -> Result<&
     }
 }
 
-/// Finds the error. The decoder reports only that there is one.
+/// Finds the error, because the decoder does not report which one it is.
 fn find_error(text: &str) -> Base64Error {
     let unpadded = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
     let is_foreign =

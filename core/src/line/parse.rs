@@ -37,7 +37,7 @@ pub struct ParsedLine<'a> {
     pub arrival_ms: Option<i64>,
     /// The time from the arrival to the line, in milliseconds.
     pub lag_ms: Option<i64>,
-    /// What is wrong with the record.
+    /// The reason why the record could not be decoded or unpacked.
     pub error: Option<Cow<'a, str>>,
     /// The data as it is on the line: of a JSON line a JSON value, of a text line everything after `data=`.
     pub data: Option<&'a str>,
