@@ -45,8 +45,8 @@ pub(crate) fn push_json(out: &mut Vec<u8>, json: &str) {
 /// Appends `text` without quotes if it is one plain word (printable ASCII without space, quote or backslash, and not the
 /// `-` that marks a missing value), or else as a JSON string literal. So a name from the event cannot forge a field.
 pub(crate) fn push_word(out: &mut Vec<u8>, text: &str) {
-    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-    if plain && !text.is_empty() && text != "-" {
+    let not_plain = |byte: u8| (byte <= b' ') | (byte >= 0x7F) | (byte == b'"') | (byte == b'\\');
+    if scan::find(text.as_bytes(), not_plain).is_none() && !text.is_empty() && text != "-" {
         out.extend_from_slice(text.as_bytes());
     } else {
         push_json_string(out, text);

@@ -1,18 +1,31 @@
 //! Searches bytes for rare ones.
 
-/// The number of bytes per step: one vector of AVX2, two of SSE2 or NEON.
+/// The number of bytes per step: one vector of AVX2, two of NEON or SSE2.
 const STEP: usize = 32;
 
 /// Returns the index of the first wanted byte. `wanted` should have no branches (`|`, not `||`), so that it becomes a few
 /// vector instructions.
 #[inline]
 pub(crate) fn find(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        #[expect(unsafe_code, reason = "the function needs only AVX2, which the processor has")]
-        return unsafe { find_with_avx2(bytes, wanted) };
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    if has_vectors() {
+        #[expect(unsafe_code, reason = "the function needs only the instructions that the processor has")]
+        return unsafe { find_with_vectors(bytes, wanted) };
     }
     find_portably(bytes, wanted)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn has_vectors() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+}
+
+/// Every processor that Rust's targets accept has NEON, so that this is a constant.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+fn has_vectors() -> bool {
+    std::arch::is_aarch64_feature_detected!("neon")
 }
 
 /// [`find`] with instructions that every processor has.
@@ -33,12 +46,13 @@ fn bytes_before<const N: usize>(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> us
     steps.iter().take_while(|step| !step.iter().fold(false, |any, &byte| any | wanted(byte))).count() * N
 }
 
-/// [`find`] with AVX2, which compares a whole step at once and returns the positions of wanted bytes. It has no closures of
-/// its own, because these would have its target feature, and functions without it (`array::map`, `Option::map`) cannot
-/// inline them.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn find_with_avx2(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
+/// [`find`] with AVX2 or NEON, which compare a whole step at once and return the positions of wanted bytes. It has no
+/// closures of its own, because these would have its target feature, and functions without it (`array::map`, `Option::map`)
+/// cannot inline them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2"))]
+#[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
+fn find_with_vectors(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let (steps, rest) = bytes.as_chunks::<STEP>();
     for (number, step) in steps.iter().enumerate() {
         let positions = positions(step, &wanted);
@@ -67,18 +81,38 @@ fn find_with_avx2(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
 #[target_feature(enable = "avx2")]
 fn positions(step: &[u8; STEP], wanted: &impl Fn(u8) -> bool) -> u32 {
     use std::arch::x86_64::{_mm256_movemask_epi8, _mm256_set_epi64x};
-    let mut found = [[0; 8]; STEP / 8];
-    for (mark, &byte) in found.as_flattened_mut().iter_mut().zip(step) {
+    let [first, second, third, fourth] = marks(step, wanted).map(u64::cast_signed);
+    _mm256_movemask_epi8(_mm256_set_epi64x(fourth, third, second, first)).cast_unsigned()
+}
+
+/// [`positions`] with NEON, which has no instruction for it: each mark keeps the bit of its position in eight bytes, and three
+/// additions of neighbours join the bits.
+#[cfg(target_arch = "aarch64")]
+#[inline]
+#[target_feature(enable = "neon")]
+fn positions(step: &[u8; STEP], wanted: &impl Fn(u8) -> bool) -> u32 {
+    use std::arch::aarch64::{
+        vandq_u8, vcombine_u8, vcreate_u8, vdupq_n_u64, vgetq_lane_u32, vpaddq_u8, vreinterpretq_u8_u64,
+        vreinterpretq_u32_u8,
+    };
+    let [first, second, third, fourth] = marks(step, wanted);
+    let bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040_2010_0804_0201));
+    let low = vandq_u8(vcombine_u8(vcreate_u8(first), vcreate_u8(second)), bits);
+    let high = vandq_u8(vcombine_u8(vcreate_u8(third), vcreate_u8(fourth)), bits);
+    let pairs = vpaddq_u8(low, high);
+    let fours = vpaddq_u8(pairs, pairs);
+    vgetq_lane_u32::<0>(vreinterpretq_u32_u8(vpaddq_u8(fours, fours)))
+}
+
+/// Returns a byte for each byte, 0xFF if it is wanted, or else 0.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn marks(step: &[u8; STEP], wanted: &impl Fn(u8) -> bool) -> [u64; STEP / 8] {
+    let mut marks = [[0; 8]; STEP / 8];
+    for (mark, &byte) in marks.as_flattened_mut().iter_mut().zip(step) {
         *mark = if wanted(byte) { u8::MAX } else { 0 };
     }
-    let [first, second, third, fourth] = found;
-    let vector = _mm256_set_epi64x(
-        i64::from_le_bytes(fourth),
-        i64::from_le_bytes(third),
-        i64::from_le_bytes(second),
-        i64::from_le_bytes(first),
-    );
-    _mm256_movemask_epi8(vector).cast_unsigned()
+    marks.map(u64::from_le_bytes)
 }
 
 /// Returns the index of the first byte that ends the plain part of a JSON string: a quote, a backslash or a control

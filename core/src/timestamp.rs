@@ -8,7 +8,10 @@ use std::ops::RangeInclusive;
 /// The instants that RFC 3339 can express, in epoch milliseconds: the years 0000 to 9999.
 pub(crate) const WRITABLE_MS: RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
-const DAY_MS: i64 = 86_400_000;
+const DAY_MS: u64 = 86_400_000;
+
+/// The days of 400 years.
+const DAYS_OF_ERA: u32 = 146_097;
 
 /// Formats an instant in epoch milliseconds as lines do: `2026-11-23T16:56:00.123Z`. An instant outside the years 0000 to
 /// 9999 becomes the nearest one inside.
@@ -20,17 +23,19 @@ pub fn rfc3339(epoch_ms: i64) -> String {
 
 /// Appends `epoch_ms` as `2026-11-23T16:56:00.123Z`. An instant outside [`WRITABLE_MS`] becomes the nearest one inside.
 pub(crate) fn push_rfc3339(out: &mut Vec<u8>, epoch_ms: i64) {
-    let epoch_ms = epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end());
-    let (year, month, day) = civil_from_days(epoch_ms.div_euclid(DAY_MS));
-    let in_day = epoch_ms.rem_euclid(DAY_MS) as u32;
+    let since_year_0 = (epoch_ms.clamp(*WRITABLE_MS.start(), *WRITABLE_MS.end()) - WRITABLE_MS.start()).cast_unsigned();
+    let (days, in_day) = ((since_year_0 / DAY_MS) as u32, (since_year_0 % DAY_MS) as u32);
+    let (year, month, day) = civil_from_days(days);
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    put(&mut text[0..4], year as u32);
-    put(&mut text[5..7], month as u32);
-    put(&mut text[8..10], day as u32);
-    put(&mut text[11..13], in_day / 3_600_000);
-    put(&mut text[14..16], in_day / 60_000 % 60);
-    put(&mut text[17..19], in_day / 1000 % 60);
-    put(&mut text[20..23], in_day % 1000);
+    put_pair(&mut text, 0, year / 100);
+    put_pair(&mut text, 2, year % 100);
+    put_pair(&mut text, 5, month);
+    put_pair(&mut text, 8, day);
+    put_pair(&mut text, 11, in_day / 3_600_000);
+    put_pair(&mut text, 14, in_day / 60_000 % 60);
+    put_pair(&mut text, 17, in_day / 1000 % 60);
+    text[20] = digit(in_day / 100 % 10);
+    put_pair(&mut text, 21, in_day % 100);
     out.extend_from_slice(&text);
 }
 
@@ -46,34 +51,36 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
     };
     let days = days_from_civil(number(&[y, yy, yyy, yyyy])?, number(&[m, mm])?, number(&[d, dd])?);
     let seconds = (number(&[h, hh])? * 60 + number(&[n, nn])?) * 60 + number(&[s, ss])?;
-    let epoch_ms = days * DAY_MS + seconds * 1000 + number(&[t, tt, ttt])?;
+    let epoch_ms = days * DAY_MS.cast_signed() + seconds * 1000 + number(&[t, tt, ttt])?;
     // A date or time that does not exist is formatted as another one.
     (rfc3339(epoch_ms) == text).then_some(epoch_ms)
 }
 
-/// Writes the decimal digits of `value` right-aligned over `digits`.
-fn put(digits: &mut [u8], mut value: u32) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
+/// Writes the two decimal digits of `value`.
+fn put_pair(text: &mut [u8; 24], index: usize, value: u32) {
+    text[index] = digit(value / 10);
+    text[index + 1] = digit(value % 10);
 }
 
-/// Converts a number of days since 1970-01-01 to year, month and day of the proleptic Gregorian calendar (Howard Hinnant,
+fn digit(value: u32) -> u8 {
+    b'0' + value as u8
+}
+
+/// Converts a number of days since 0000-01-01 to year, month and day of the proleptic Gregorian calendar (Howard Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, eras are 400 years).
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+fn civil_from_days(days: u32) -> (u32, u32, u32) {
+    // The first era begins on 1 March of the year -400.
+    let days = days + DAYS_OF_ERA - 60;
+    let day_of_era = days % DAYS_OF_ERA;
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    (days / DAYS_OF_ERA * 400 + year_of_era + u32::from(month <= 2) - 400, month, day)
 }
 
-/// Converts year, month and day to a number of days since 1970-01-01, the inverse of [`civil_from_days`].
+/// Converts year, month and day to a number of days since 1970-01-01 (Howard Hinnant, `days_from_civil`).
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -81,7 +88,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let shifted_month = (month + 9) % 12;
     let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    era * i64::from(DAYS_OF_ERA) + day_of_era - 719_468
 }
 
 #[cfg(test)]

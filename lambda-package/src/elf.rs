@@ -1,5 +1,5 @@
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable};
 use object::{Endianness, FileKind};
 
 /// A glibc version, `(2, 34)` for `GLIBC_2.34`.
@@ -14,8 +14,12 @@ pub struct Elf {
     pub interpreter: Option<String>,
     /// The newest glibc version that the executable requires. Weak requirements do not count, because the loader ignores them.
     pub newest_glibc: Option<GlibcVersion>,
+    /// A symbol for which it requires that version, for example `__isoc23_strtol@GLIBC_2.38`.
+    pub newest_symbol: Option<String>,
     /// Whether the executable needs no loader, and therefore no library.
     pub is_static: bool,
+    /// Whether the executable has a symbol table that only debuggers use.
+    pub has_symbols: bool,
 }
 
 /// The instruction set of an executable.
@@ -81,16 +85,30 @@ fn parse_class<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<
             interpreter = Some(String::from_utf8_lossy(path).into_owned());
         }
     }
-    let newest_glibc = newest_glibc(header, endian, bytes)?;
-    Ok(Elf { machine, is_static: interpreter.is_none(), interpreter, newest_glibc })
+    let sections = header.sections(endian, bytes)?;
+    let newest = newest_need(&sections, endian, bytes)?;
+    // It is for messages only: a damaged symbol table does not matter.
+    let newest_symbol = newest.map(|(_, need)| {
+        let symbol = needed_symbol(&sections, endian, bytes, need);
+        symbol.unwrap_or_else(|_| String::from_utf8_lossy(need).into_owned())
+    });
+    let has_symbols = sections.iter().any(|section| section.sh_type(endian) == elf::SHT_SYMTAB);
+    Ok(Elf {
+        machine,
+        is_static: interpreter.is_none(),
+        interpreter,
+        newest_glibc: newest.map(|(version, _)| version),
+        newest_symbol,
+        has_symbols,
+    })
 }
 
-fn newest_glibc<Header: FileHeader<Endian = Endianness>>(
-    header: &Header,
+/// The newest glibc version that is needed, and its name.
+fn newest_need<'data, Header: FileHeader<Endian = Endianness>>(
+    sections: &SectionTable<'data, Header>,
     endian: Endianness,
-    bytes: &[u8],
-) -> Result<Option<GlibcVersion>, ElfError> {
-    let sections = header.sections(endian, bytes)?;
+    bytes: &'data [u8],
+) -> Result<Option<(GlibcVersion, &'data [u8])>, ElfError> {
     let Some((mut needs, strings)) = sections.gnu_verneed(endian, bytes)? else { return Ok(None) };
     let strings = sections.strings(endian, bytes, strings)?;
     let mut newest = None;
@@ -99,14 +117,38 @@ fn newest_glibc<Header: FileHeader<Endian = Endianness>>(
             if version.vna_flags.get(endian).contains(elf::VER_FLG_WEAK) {
                 continue;
             }
-            newest = newest.max(glibc_version(version.name(endian, strings)?));
+            let name = version.name(endian, strings)?;
+            newest = newest.max(glibc_version(name).map(|version| (version, name)));
         }
     }
     Ok(newest)
 }
 
-/// `GLIBC_2.2.5` → `(2, 2)`; anything else (`GLIBC_PRIVATE`, `GCC_3.0`) is not a glibc version.
+/// A symbol that needs this version, as `SYMBOL@VERSION`. Only the version if no symbol needs it.
+fn needed_symbol<Header: FileHeader<Endian = Endianness>>(
+    sections: &SectionTable<'_, Header>,
+    endian: Endianness,
+    bytes: &[u8],
+    need: &[u8],
+) -> Result<String, ElfError> {
+    let name = String::from_utf8_lossy(need);
+    let Some(versions) = sections.versions(endian, bytes)? else { return Ok(name.into_owned()) };
+    let symbols = sections.symbols(endian, bytes, elf::SHT_DYNSYM)?;
+    for (index, symbol) in symbols.enumerate() {
+        let version = versions.version(versions.version_index(endian, index).index())?;
+        if version.is_some_and(|version| version.name() == need) {
+            return Ok(format!("{}@{name}", String::from_utf8_lossy(symbols.symbol_name(endian, symbol)?)));
+        }
+    }
+    Ok(name.into_owned())
+}
+
+/// `GLIBC_2.2.5` → `(2, 2)`; anything else (`GLIBC_PRIVATE`, `GCC_3.0`) is not a glibc version, except the marker of relative
+/// relocations in compact form, which loaders understand from 2.36 on.
 fn glibc_version(name: &[u8]) -> Option<GlibcVersion> {
+    if name == b"GLIBC_ABI_DT_RELR" {
+        return Some((2, 36));
+    }
     let mut numbers = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
@@ -145,7 +187,10 @@ pub mod tests {
         assert_eq!(elf.machine, machine);
         assert_eq!(elf.is_static, elf.interpreter.is_none());
         if cfg!(target_env = "gnu") {
-            assert!(elf.newest_glibc.unwrap() >= (2, 14), "{elf:?}");
+            let (major, minor) = elf.newest_glibc.unwrap();
+            assert!((major, minor) >= (2, 14), "{elf:?}");
+            let symbol = elf.newest_symbol.unwrap();
+            assert!(symbol.contains(&format!("@GLIBC_{major}.{minor}")), "{symbol}");
         }
     }
 
@@ -184,5 +229,6 @@ pub mod tests {
         assert_eq!(glibc_version(b"GLIBC_2.2.5"), Some((2, 2)));
         assert_eq!(glibc_version(b"GLIBC_PRIVATE"), None);
         assert_eq!(glibc_version(b"GCC_3.0"), None);
+        assert_eq!(glibc_version(b"GLIBC_ABI_DT_RELR"), Some((2, 36)));
     }
 }

@@ -8,12 +8,12 @@ use crate::tree::Tree;
 use crate::{MAX_ENTRIES, PackageError};
 
 /// A file or folder of a zip, whose path was checked.
-pub struct Entry<'archive, 'zip> {
+pub struct ZipEntry<'archive, 'zip> {
     path: PathBuf,
     file: ZipFile<'archive, Cursor<&'zip [u8]>>,
 }
 
-impl Entry<'_, '_> {
+impl ZipEntry<'_, '_> {
     /// The path below the function's folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -35,7 +35,7 @@ impl Entry<'_, '_> {
     }
 }
 
-impl Read for Entry<'_, '_> {
+impl Read for ZipEntry<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read(buffer)
     }
@@ -48,7 +48,7 @@ impl Read for Entry<'_, '_> {
 /// a file and a folder, an entry is a symbolic link, or `each` fails.
 pub fn for_each_entry<E: From<PackageError>>(
     zip: &[u8],
-    mut each: impl FnMut(Entry<'_, '_>) -> Result<(), E>,
+    mut each: impl FnMut(ZipEntry<'_, '_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(|_| PackageError::NotAZip)?;
     match archive.len() {
@@ -61,7 +61,7 @@ pub fn for_each_entry<E: From<PackageError>>(
         let file = archive.by_index(index).map_err(|_| PackageError::NotAZip)?;
         let Some(path) = checked_path(&file)? else { continue };
         tree.add(&path, file.is_dir())?;
-        each(Entry { path, file })?;
+        each(ZipEntry { path, file })?;
     }
     Ok(())
 }

@@ -50,10 +50,12 @@ pub enum PackageError {
     },
     /// `bootstrap` is linked against a newer glibc than the platform has.
     #[error(
-        "\"bootstrap\" needs glibc {}.{}, but {what} has {}.{}: build it static for a musl target, or against an older glibc",
+        "\"bootstrap\" needs glibc {}.{} ({symbol}), but {what} has {}.{}: link it statically, or against an older glibc",
         needs.0, needs.1, has.0, has.1
     )]
     NewerGlibc {
+        /// A symbol that needs it.
+        symbol: String,
         /// The version that it needs.
         needs: GlibcVersion,
         /// The platform's name.
@@ -62,7 +64,7 @@ pub enum PackageError {
         has: GlibcVersion,
     },
     /// The platform does not have the dynamic loader that `bootstrap` asks for.
-    #[error("\"bootstrap\" needs the loader {loader}, which {what} does not have: build it static for a musl target")]
+    #[error("\"bootstrap\" needs the loader {loader}, which {what} does not have: link it statically")]
     NoLoader {
         /// The loader's path.
         loader: String,

@@ -23,8 +23,8 @@ mod tree;
 
 use kinesis_event_logger_core::limits;
 
-pub use elf::{ElfError, GlibcVersion, Machine};
-pub use entry::{Entry, for_each_entry};
+pub use elf::{Elf, ElfError, GlibcVersion, Machine};
+pub use entry::{ZipEntry, for_each_entry};
 pub use error::PackageError;
 pub use package::Package;
 pub use platform::{Architecture, Platform};

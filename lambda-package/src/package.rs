@@ -2,7 +2,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::elf::Elf;
-use crate::entry::{Entry, for_each_entry};
+use crate::entry::{ZipEntry, for_each_entry};
 use crate::{Architecture, BOOTSTRAP, ElfError, MAX_UNPACKED_BYTES, Machine, PackageError, Platform};
 
 /// The contents of a zip that decide whether it can run.
@@ -57,6 +57,14 @@ impl Package {
         }
     }
 
+    /// The ELF header of `bootstrap`. Returns `None` if it is not an executable.
+    pub fn executable(&self) -> Option<&Elf> {
+        match &self.bootstrap {
+            Some(Bootstrap::Executable(elf)) => Some(elf),
+            _ => None,
+        }
+    }
+
     /// Checks that a function of `architecture` with a runtime `provided.*` can run on `platform`.
     ///
     /// # Errors
@@ -82,7 +90,8 @@ impl Package {
         }
         match (elf.newest_glibc, platform.glibc) {
             (Some(needs), Some(has)) if needs > has && !elf.is_static => {
-                Err(PackageError::NewerGlibc { needs, what: what(), has })
+                let symbol = elf.newest_symbol.clone().unwrap_or_default();
+                Err(PackageError::NewerGlibc { needs, symbol, what: what(), has })
             }
             _ => Ok(()),
         }
@@ -95,7 +104,7 @@ impl Package {
     }
 }
 
-fn read_bootstrap(entry: &mut Entry<'_, '_>) -> Result<Bootstrap, PackageError> {
+fn read_bootstrap(entry: &mut ZipEntry<'_, '_>) -> Result<Bootstrap, PackageError> {
     let mut bytes = Vec::new();
     entry.take(MAX_UNPACKED_BYTES + 1).read_to_end(&mut bytes).map_err(|_| PackageError::NotAZip)?;
     if bytes.len() as u64 > MAX_UNPACKED_BYTES {
@@ -217,7 +226,12 @@ pub mod tests {
         old.name = "an old image".into();
         old.glibc = Some((2, 4));
         let error = check(&own_executable(), &old).unwrap_err();
-        assert!(error.contains("needs glibc 2.") && error.contains("but an old image has 2.4"), "{error}");
+        assert!(
+            error.contains("@GLIBC_2.")
+                && error.contains("needs glibc 2.")
+                && error.contains("but an old image has 2.4"),
+            "{error}"
+        );
         old.glibc = None;
         assert_eq!(check(&own_executable(), &old), Ok(()));
     }

@@ -527,7 +527,7 @@ fn a_sample_excludes_whole_keys_and_reports_it() {
 
 #[test]
 fn outside_lambda_it_says_where_it_belongs() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bootstrap")).env_clear().output().unwrap();
+    let output = support::bootstrap().env_clear().output().unwrap();
     let log = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(log.contains("this program runs in AWS Lambda") && log.lines().count() == 1, "{log}");

@@ -17,8 +17,8 @@ use support::{head, json, machine, median, milliseconds, percentile, resident_mi
 #[tokio::main]
 async fn main() {
     let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench.zip");
-    let binary: PathBuf = json(&["build"])["binary"].as_str().unwrap().into();
-    let packed = json(&["zip", "--binary", binary.to_str().unwrap(), "--out", zip.to_str().unwrap()]);
+    let packed = json(&["package", "--this-machine", "--out", zip.to_str().unwrap()]);
+    let binary: PathBuf = packed["binary"].as_str().unwrap().into();
 
     println!("machine: {}", machine());
     head(["what", "goal", "measured"]);

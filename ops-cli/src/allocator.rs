@@ -1,4 +1,5 @@
-//! Settings of glibc's allocator for `ops-cli local`, which runs for days with a memory limit.
+//! Settings of glibc's allocator for `ops-cli local`, which runs for days with a memory limit, and for `consume`, which reads
+//! pages of many MiB.
 //!
 //! By default each thread frees memory into its own arena, and an arena returns memory to the system only from its end. Every
 //! large block that is freed also raises the size from which blocks are mapped individually. `publish` relies on these defaults

@@ -31,7 +31,7 @@ Examples:
   ops-cli demo                       run the whole path once on this machine
 
   ops-cli local                      run the endpoint; then, in another terminal:
-  ops-cli build && ops-cli zip
+  ops-cli package
   ops-cli --local provision --zip target/bootstrap.zip
   ops-cli --local publish 'Hello, Lambda CLI World'
   ops-cli --local tail --follow
@@ -48,7 +48,7 @@ const LAYOUT: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}
 /// The options of every command that a command does not use, by their headings. Its help page does not list them.
 fn unused_headings(command: &str) -> &'static [&'static str] {
     match command {
-        "build" | "zip" | "completions" => &["Connection", "Names"],
+        "package" | "completions" => &["Connection", "Names"],
         "local" => &["Names"],
         _ => &[],
     }

@@ -1,18 +1,22 @@
 //! The commands. Each is one file, which holds its options, its help and its work.
 
-pub mod build;
 pub mod completions;
+pub mod consume;
 pub mod demo;
+pub mod deploy;
+pub mod invoke;
 pub mod local;
+pub mod package;
 pub mod provision;
 pub mod publish;
 pub mod redrive;
+pub mod rollback;
 pub mod show;
 pub mod status;
 pub mod tail;
 pub mod teardown;
 pub mod verify;
-pub mod zip;
+pub mod versions;
 
 use clap::Subcommand;
 
@@ -26,14 +30,18 @@ pub enum Command {
     Publish(publish::Publish),
     Verify(verify::Verify),
     Tail(tail::Tail),
+    Consume(consume::Consume),
     Show(show::Show),
     Redrive(redrive::Redrive),
     Status(status::Status),
     Teardown(teardown::Teardown),
     Local(local::Local),
     Demo(demo::Demo),
-    Build(build::Build),
-    Zip(zip::Zip),
+    Package(package::Package),
+    Deploy(deploy::Deploy),
+    Versions(versions::Versions),
+    Rollback(rollback::Rollback),
+    Invoke(invoke::Invoke),
     Completions(completions::Completions),
 }
 
@@ -44,14 +52,18 @@ impl Command {
             Self::Publish(args) => publish::run(global, args, output).await,
             Self::Verify(args) => verify::run(global, args, output).await,
             Self::Tail(args) => tail::run(global, args, output).await,
+            Self::Consume(args) => consume::run(global, args, output).await,
             Self::Show(args) => show::run(global, args, output).await,
             Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,
             Self::Demo(_) => demo::run(global, output).await,
-            Self::Build(args) => build::run(args, output),
-            Self::Zip(args) => zip::run(args, output),
+            Self::Package(args) => package::run(args, output),
+            Self::Deploy(args) => deploy::run(global, args, output).await,
+            Self::Versions(_) => versions::run(global, output).await,
+            Self::Rollback(args) => rollback::run(global, args, output).await,
+            Self::Invoke(args) => invoke::run(global, args, output).await,
             Self::Completions(args) => completions::run(args),
         }
     }

@@ -1,10 +1,14 @@
-//! The function's code: builds its binary, packs it into a zip, and checks that a zip can run.
+//! The function's code and its releases: builds its binary, packs it into a zip, checks that a zip can run, and publishes
+//! versions.
 
 mod build;
+mod linkage;
+pub mod release;
 mod zip;
 
-pub use build::build;
-pub use zip::{FunctionZip, Target, check, load, pack, sha256};
+pub use build::{BuiltFunction, build};
+pub use linkage::Linkage;
+pub use zip::{FunctionZip, Target, check, load, pack};
 
 /// The function's runtime.
 pub const RUNTIME: &str = "provided.al2023";

@@ -4,6 +4,8 @@ mod allocator;
 mod arguments;
 mod aws;
 mod commands;
+mod consume;
+mod deploy;
 mod endpoint;
 mod error;
 mod event_line;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit_code) => return exit_code,
     };
-    if matches!(cli.command, Command::Local(_)) {
+    if matches!(cli.command, Command::Local(_) | Command::Consume(_)) {
         allocator::return_freed_memory();
     }
     match run(cli) {

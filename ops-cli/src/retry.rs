@@ -25,6 +25,9 @@ use crate::progress::note;
 /// How long a call is retried, unless its command sets another limit.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long `tail` and `consume` retry a read if they do not follow.
+pub const READ_DEADLINE: Duration = Duration::from_secs(60);
+
 /// The retry rule of one connection. Clones share the outages, so that each is announced once.
 #[derive(Clone)]
 pub struct Retry {

@@ -5,6 +5,7 @@ pub mod position;
 
 use aws_sdk_kinesis::types::StreamDescriptionSummary;
 use kinesis_event_logger_core::limits;
+use kinesis_event_logger_core::similar::similar;
 
 use crate::aws::Aws;
 use crate::error::{Error, Result};
@@ -27,9 +28,39 @@ pub async fn retention_hours(aws: &Aws, stream: &str) -> Result<i32> {
     Ok(existing(aws, stream).await?.retention_period_hours)
 }
 
-async fn existing(aws: &Aws, stream: &str) -> Result<StreamDescriptionSummary> {
-    summary(aws, stream).await?.ok_or_else(|| {
-        Error::failed(format!("there is no stream {stream} in {}", aws.region))
-            .hint("create it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region")
-    })
+/// The stream's summary.
+///
+/// # Errors
+/// The stream does not exist.
+pub async fn existing(aws: &Aws, stream: &str) -> Result<StreamDescriptionSummary> {
+    match summary(aws, stream).await? {
+        Some(summary) => Ok(summary),
+        None => Err(not_found(aws, stream).await),
+    }
+}
+
+/// The number of pages of stream names that are read to suggest one.
+const PAGES_FOR_SUGGESTIONS: usize = 10;
+
+/// Returns the error for a stream that does not exist, with similar names.
+pub async fn not_found(aws: &Aws, stream: &str) -> Error {
+    let names = names(aws).await.unwrap_or_default();
+    let similar = similar(stream, names.iter().map(String::as_str));
+    let similar = if similar.is_empty() { String::new() } else { format!("similar names: {}; ", similar.join(", ")) };
+    Error::failed(format!("there is no stream {stream} in {}", aws.region)).hint(format!(
+        "{similar}create it with `ops-cli provision --zip FILE`, or check --stream, --app, --stage and --region"
+    ))
+}
+
+async fn names(aws: &Aws) -> Result<Vec<String>> {
+    let (client, mut names) = (aws.kinesis(), Vec::new());
+    for _ in 0..PAGES_FOR_SUGGESTIONS {
+        let request = client.list_streams().set_exclusive_start_stream_name(names.last().cloned());
+        let page = aws.call("list the streams", || request.clone().send()).await?;
+        names.extend(page.stream_names);
+        if !page.has_more_streams {
+            break;
+        }
+    }
+    Ok(names)
 }

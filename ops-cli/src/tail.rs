@@ -5,7 +5,7 @@
 //! `sink` and `sweep`.
 
 mod catalog;
-mod event;
+pub mod event;
 pub mod follow;
 mod groups;
 mod identity;
@@ -16,7 +16,7 @@ pub mod matching;
 mod members;
 mod pace;
 mod pattern;
-mod platform;
+pub mod platform;
 mod record;
 mod remembered;
 mod renewal;

@@ -177,6 +177,18 @@ fn read_duration(text: &str) -> Option<Duration> {
     duration.try_into().ok()
 }
 
+/// The zone of `--utc` and `--time-zone`; local time without them.
+pub fn zone(is_utc: bool, name: Option<&str>) -> Result<TimeZone> {
+    match name {
+        _ if is_utc => Ok(TimeZone::UTC),
+        None => Ok(TimeZone::system()),
+        Some(name) => TimeZone::get(name).map_err(|_| {
+            Error::usage(format!("--time-zone {name} is not a time zone of this machine's database"))
+                .hint("it looks like Europe/Berlin, America/New_York or Asia/Tokyo; --utc is short for UTC")
+        }),
+    }
+}
+
 /// For clap: whole seconds within a range, as a number or a duration.
 pub fn seconds<T>(range: std::ops::RangeInclusive<i64>) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where

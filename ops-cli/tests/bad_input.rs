@@ -158,11 +158,11 @@ fn a_zip_that_cannot_run_is_rejected() {
     endpoint.run(["provision", "--zip", without.to_str().unwrap()]).failed(
         2,
         "no file \"bootstrap\" at its root",
-        "ops-cli zip",
+        "ops-cli package",
     );
     let text = file("text.zip", b"this is no zip");
-    endpoint.run(["provision", "--zip", text.to_str().unwrap()]).failed(2, "text.zip", "ops-cli zip");
-    endpoint.run(["provision", "--zip", "/no/such.zip"]).failed(2, "could not read /no/such.zip", "ops-cli zip");
+    endpoint.run(["provision", "--zip", text.to_str().unwrap()]).failed(2, "text.zip", "ops-cli package");
+    endpoint.run(["provision", "--zip", "/no/such.zip"]).failed(2, "could not read /no/such.zip", "ops-cli package");
     let status = endpoint.run(["--output", "json", "status"]).ok().json().remove(0);
     assert!(status["stream"].is_null(), "nothing is created for a zip that cannot run");
 }
@@ -269,7 +269,7 @@ fn an_invalid_filter_is_reported() {
 
 #[test]
 fn build_fails_outside_a_checkout() {
-    let run = Run::of(ops_cli().arg("build").current_dir("/"));
+    let run = Run::of(ops_cli().arg("package").current_dir("/"));
     run.failed(2, "not in a checkout", "checkout");
 }
 

@@ -16,15 +16,7 @@ fn the_demo_prints_the_line_and_deletes_its_resources() {
         outcome["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(
         steps,
-        [
-            "build the function",
-            "zip it",
-            "start the endpoint",
-            "provision",
-            "publish",
-            "record → log line",
-            "tear down"
-        ]
+        ["package the function", "start the endpoint", "provision", "publish", "record → log line", "tear down"]
     );
 }
 

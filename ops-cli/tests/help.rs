@@ -5,19 +5,23 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 17] = [
     "provision",
     "publish",
     "verify",
     "tail",
+    "consume",
     "show",
     "redrive",
     "status",
     "teardown",
     "local",
     "demo",
-    "build",
-    "zip",
+    "package",
+    "deploy",
+    "versions",
+    "rollback",
+    "invoke",
     "completions",
 ];
 
@@ -37,11 +41,15 @@ fn help_states_what_a_command_promises() {
         ("publish", "read = acknowledged + dead-lettered"),
         ("verify", "The exit code is 1 if a record is missing"),
         ("tail", "late ones included"),
+        ("consume", "it says so and reads more slowly"),
         ("show", "whether the log contains them"),
         ("redrive", "exactly the records that they name"),
         ("teardown", "do not carry our tags are never deleted"),
         ("local", "accepts only requests that are signed"),
-        ("zip", "warns if Lambda cannot run it"),
+        ("package", "checks that Lambda can run the binary"),
+        ("deploy", "If the check fails, `live` stays"),
+        ("rollback", "or to the given version"),
+        ("invoke", "Nothing is put on the stream"),
     ] {
         let help = Run::of(ops_cli().args([command, "--help"])).ok().stdout;
         let words: Vec<_> = help.split_whitespace().collect();

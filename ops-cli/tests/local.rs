@@ -315,7 +315,10 @@ async fn a_local_function_runs_the_code_that_was_saved_last() {
 
     let missing = ops_cli().args(["local", "--port", "0", "--function", "mine=/no/such/folder"]).output().unwrap();
     let told = String::from_utf8_lossy(&missing.stderr);
-    assert!(!missing.status.success() && told.contains("the function mine: /no/such/folder"), "{told}");
+    assert!(
+        !missing.status.success() && told.contains("the function mine cannot be created: /no/such/folder"),
+        "{told}"
+    );
 }
 
 #[test]

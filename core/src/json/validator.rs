@@ -14,7 +14,7 @@ pub(crate) fn is_container(text: &str) -> bool {
 
 /// Returns which of `members` the object `text` has, or `None` if [`is_container`] does not hold for `text`.
 pub(crate) fn validate_container(text: &str, members: &[&str]) -> Option<MemberSet> {
-    let mut validator = Validator { members, ..Validator::new(text) };
+    let mut validator = Validator::searching(text, members);
     matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
     validator.value()?;
     validator.peek().is_none().then_some(validator.found)
@@ -36,7 +36,7 @@ pub(crate) fn is_container_sequence(text: &str) -> bool {
 /// Reads the [container](is_container) at the beginning of `rest`, and which of `members` it has if it is an object. Returns
 /// `None`, and does not change `rest`, if there is none.
 pub(crate) fn next_container<'a>(rest: &mut &'a str, members: &[&str]) -> Option<(&'a str, MemberSet)> {
-    let mut validator = Validator { members, ..Validator::new(rest) };
+    let mut validator = Validator::searching(rest, members);
     matches!(validator.peek(), Some(b'{' | b'[')).then_some(())?;
     let begin = rest.len() - validator.remaining();
     validator.value()?;
@@ -72,14 +72,22 @@ pub(super) struct Validator<'a, 'm> {
     depth: u32,
     /// The names that are looked for among the members of the outermost object.
     members: &'m [&'m str],
+    /// One bit for each length in bytes, modulo 64, of a name in `members`. It excludes most keys without a comparison.
+    member_lengths: u64,
     found: MemberSet,
     /// Set when a string has an escape.
     pub(super) escapes: bool,
 }
 
-impl<'a> Validator<'a, '_> {
+impl<'a, 'm> Validator<'a, 'm> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { rest: text.as_bytes(), kinds: 0, depth: 0, members: &[], found: MemberSet::default(), escapes: false }
+        Self::searching(text, &[])
+    }
+
+    fn searching(text: &'a str, members: &'m [&'m str]) -> Self {
+        let member_lengths = members.iter().fold(0, |lengths, member| lengths | length_bit(member.len()));
+        let found = MemberSet::default();
+        Self { rest: text.as_bytes(), kinds: 0, depth: 0, members, member_lengths, found, escapes: false }
     }
 
     /// The number of bytes that are still unread.
@@ -184,8 +192,9 @@ impl<'a> Validator<'a, '_> {
             }
             let key = self.rest;
             self.string()?;
-            if self.depth == 1 {
-                self.find_member(&key[1..key.len() - self.rest.len() - 1]);
+            let length = key.len() - self.rest.len() - 2;
+            if self.depth == 1 && self.member_lengths & length_bit(length) != 0 {
+                self.find_member(&key[1..=length]);
             }
             if self.take_exactly(b':').is_none() {
                 self.peek()?;
@@ -195,7 +204,7 @@ impl<'a> Validator<'a, '_> {
         Some(true)
     }
 
-    #[inline]
+    #[cold]
     fn find_member(&mut self, key: &[u8]) {
         if let Some(index) = self.members.iter().position(|member| member.as_bytes() == key) {
             self.found.insert(index);
@@ -297,6 +306,11 @@ impl<'a> Validator<'a, '_> {
         }
         Some(())
     }
+}
+
+#[inline]
+fn length_bit(length: usize) -> u64 {
+    1 << (length % 64)
 }
 
 #[cfg(test)]

@@ -73,38 +73,17 @@ impl<'o> FieldWriter<'o> {
         batch: BatchValues<'_>,
         rules: &Redactor,
     ) {
-        let Position {
-            stream,
-            shard_id,
-            sequence_number,
-            sub_sequence_number,
-            partition_key,
-            explicit_hash_key,
-            arrival_ms,
-        } = record.position;
+        let position = &record.position;
         match field {
-            EnvelopeField::Stream => self.required(names::STREAM, stream),
-            EnvelopeField::Shard => self.required(names::SHARD, shard_id),
-            EnvelopeField::SequenceNumber => self.required(names::SEQUENCE_NUMBER, sequence_number),
-            EnvelopeField::SubSequenceNumber => {
-                if let Some(number) = sub_sequence_number {
-                    self.number(names::SUB_SEQUENCE_NUMBER, number);
-                }
-            }
-            EnvelopeField::PartitionKey => self.partition_key(partition_key),
-            EnvelopeField::ExplicitHashKey => self.word(names::EXPLICIT_HASH_KEY, explicit_hash_key),
-            EnvelopeField::Arrival => match arrival_ms {
-                Some(arrival_ms) => {
-                    self.key(names::ARRIVAL);
-                    self.quoted(|out| push_rfc3339(out, arrival_ms));
-                }
-                None => self.missing(names::ARRIVAL),
-            },
-            EnvelopeField::LagMs => match arrival_ms {
-                // The lag is negative if the clocks of Kinesis and this host disagree.
-                Some(arrival_ms) => self.number(names::LAG_MS, batch.now_ms.saturating_sub(arrival_ms)),
-                None => self.missing(names::LAG_MS),
-            },
+            EnvelopeField::Position => self.position(position, batch.now_ms),
+            EnvelopeField::Stream => self.required(names::STREAM, position.stream),
+            EnvelopeField::Shard => self.required(names::SHARD, position.shard_id),
+            EnvelopeField::SequenceNumber => self.required(names::SEQUENCE_NUMBER, position.sequence_number),
+            EnvelopeField::SubSequenceNumber => self.sub_sequence_number(position.sub_sequence_number),
+            EnvelopeField::PartitionKey => self.partition_key(position.partition_key),
+            EnvelopeField::ExplicitHashKey => self.word(names::EXPLICIT_HASH_KEY, position.explicit_hash_key),
+            EnvelopeField::Arrival => self.arrival(position.arrival_ms),
+            EnvelopeField::LagMs => self.lag(position.arrival_ms, batch.now_ms),
             EnvelopeField::Shape => {
                 if let Some(origin) = &record.origin {
                     origin.fields.iter().for_each(|field| self.shape_field(field, rules));
@@ -121,20 +100,60 @@ impl<'o> FieldWriter<'o> {
         }
     }
 
+    fn position(&mut self, position: &Position<'_>, now_ms: i64) {
+        self.required(names::STREAM, position.stream);
+        self.required(names::SHARD, position.shard_id);
+        self.required(names::SEQUENCE_NUMBER, position.sequence_number);
+        self.sub_sequence_number(position.sub_sequence_number);
+        self.partition_key(position.partition_key);
+        self.word(names::EXPLICIT_HASH_KEY, position.explicit_hash_key);
+        self.arrival(position.arrival_ms);
+        self.lag(position.arrival_ms, now_ms);
+    }
+
+    fn sub_sequence_number(&mut self, number: Option<u64>) {
+        if let Some(number) = number {
+            self.number(names::SUB_SEQUENCE_NUMBER, number);
+        }
+    }
+
+    fn arrival(&mut self, arrival_ms: Option<i64>) {
+        match arrival_ms {
+            Some(arrival_ms) => {
+                self.key(names::ARRIVAL);
+                self.quoted(|out| push_rfc3339(out, arrival_ms));
+            }
+            None => self.missing(names::ARRIVAL),
+        }
+    }
+
+    fn lag(&mut self, arrival_ms: Option<i64>, now_ms: i64) {
+        match arrival_ms {
+            // The lag is negative if the clocks of Kinesis and this host disagree.
+            Some(arrival_ms) => self.number(names::LAG_MS, now_ms.saturating_sub(arrival_ms)),
+            None => self.missing(names::LAG_MS),
+        }
+    }
+
     fn is_first(&self) -> bool {
         self.out.len() == self.start
     }
 
     fn key(&mut self, name: FieldName) {
-        let is_first = self.is_first();
-        match self.format {
-            LineFormat::Text => push(self.out, &name.text_key[usize::from(is_first)..]),
-            LineFormat::Json if is_first => {
-                push(self.out, "{");
-                push(self.out, &name.json_key[1..]);
-            }
-            LineFormat::Json => push(self.out, name.json_key),
+        let key = match self.format {
+            LineFormat::Text => name.text_key,
+            LineFormat::Json => name.json_key,
+        };
+        if self.is_first() { self.first_key(key) } else { push(self.out, key) }
+    }
+
+    /// Writes a key without its separator.
+    #[cold]
+    fn first_key(&mut self, key: &str) {
+        if self.format == LineFormat::Json {
+            push(self.out, "{");
         }
+        push(self.out, &key[1..]);
     }
 
     fn shape_key(&mut self, name: &str) {
@@ -239,7 +258,7 @@ impl<'o> FieldWriter<'o> {
         self.has_type = true;
         if self.format == LineFormat::Json {
             self.key(names::TYPE);
-            push_json_string(self.out, data.name());
+            self.quoted(|out| push(out, data.name()));
         }
     }
 

@@ -1,8 +1,11 @@
 //! The names of the line's fields, which the writer and the parser share.
 
+/// The name of a field.
+pub(super) type FieldName = &'static Names;
+
 /// The name of a field in both formats, and its key as the writer appends it after another field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FieldName {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Names {
     pub(super) json: &'static str,
     pub(super) text: &'static str,
     pub(super) json_key: &'static str,
@@ -15,12 +18,7 @@ macro_rules! field {
         field!($name, $name)
     };
     ($json:literal, $text:literal) => {
-        FieldName {
-            json: $json,
-            text: $text,
-            json_key: concat!(",\"", $json, "\":"),
-            text_key: concat!(" ", $text, "="),
-        }
+        &Names { json: $json, text: $text, json_key: concat!(",\"", $json, "\":"), text_key: concat!(" ", $text, "=") }
     };
 }
 

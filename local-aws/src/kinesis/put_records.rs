@@ -26,7 +26,7 @@ const SEQUENCE_NUMBER_DIGITS: usize = 129;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry<'a> {
+struct PutEntry<'a> {
     #[serde(borrow)]
     data: Blob<'a>,
     partition_key: Option<Text<'a>>,
@@ -52,7 +52,7 @@ struct PutRecord<'a> {
 #[serde(rename_all = "PascalCase")]
 struct PutRecords<'a> {
     #[serde(borrow)]
-    records: Vec<Entry<'a>>,
+    records: Vec<PutEntry<'a>>,
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
@@ -93,7 +93,7 @@ enum EntryAnswer<'a> {
 
 /// A validated entry that is not appended yet.
 struct CheckedEntry<'a> {
-    entry: &'a Entry<'a>,
+    entry: &'a PutEntry<'a>,
     partition_key: &'a str,
     data_len: usize,
     /// The position of its shard among the open shards.
@@ -127,7 +127,7 @@ impl Kinesis {
         if let Some(number) = request.sequence_number_for_ordering {
             self.check_ordering(&stream, &number)?;
         }
-        let entries = [Entry { data, partition_key, explicit_hash_key }];
+        let entries = [PutEntry { data, partition_key, explicit_hash_key }];
         let dry_run = request.dry_run.unwrap_or_default().then_some("PutRecord");
         let (results, encryption_type) = self.put(&stream, &entries, false, dry_run)?;
         match results.as_slice() {
@@ -192,7 +192,7 @@ impl Kinesis {
     fn put(
         &self,
         stream: &Stream,
-        entries: &[Entry],
+        entries: &[PutEntry],
         is_batch: bool,
         dry_run: Option<&'static str>,
     ) -> Result<(Vec<EntryResult>, Option<&'static str>), AwsError> {
@@ -258,13 +258,13 @@ fn build(checked: &[CheckedEntry], group: &[usize]) -> Result<ChunkBuilder, AwsE
 fn check<'a>(
     stream: &Stream,
     state: &StreamState,
-    entries: &'a [Entry<'a>],
+    entries: &'a [PutEntry<'a>],
     is_batch: bool,
 ) -> Result<Vec<CheckedEntry<'a>>, AwsError> {
     let (is_distributed, max_record_bytes) =
         (state.configuration.is_distributed, state.configuration.max_record_bytes());
     let mut total = 0;
-    let check = |(index, entry): (usize, &'a Entry<'a>)| {
+    let check = |(index, entry): (usize, &'a PutEntry<'a>)| {
         let place = || if is_batch { format!("records.{}.member.", index + 1) } else { String::new() };
         let partition_key = partition_key(entry, is_distributed, place)?;
         let data_len = entry.data.len().map_err(|_| not_modelled())?;
@@ -288,7 +288,7 @@ fn check<'a>(
     Ok(checked)
 }
 
-fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
+fn hash_key_of(entry: &PutEntry, partition_key: &str) -> Result<u128, AwsError> {
     let Some(Text(explicit)) = &entry.explicit_hash_key else { return Ok(hash_key(partition_key)) };
     parse_hash_key(explicit).map_err(|_| {
         AwsError::bad_request(
@@ -299,7 +299,11 @@ fn hash_key_of(entry: &Entry, partition_key: &str) -> Result<u128, AwsError> {
 }
 
 /// The model makes the partition key optional, for streams that distribute their records.
-fn partition_key<'a>(entry: &'a Entry, is_distributed: bool, place: impl Fn() -> String) -> Result<&'a str, AwsError> {
+fn partition_key<'a>(
+    entry: &'a PutEntry,
+    is_distributed: bool,
+    place: impl Fn() -> String,
+) -> Result<&'a str, AwsError> {
     match entry.partition_key.as_ref().map(|Text(key)| key.as_ref()) {
         Some(key) if limits::PARTITION_KEY_CHARS.contains(&key.chars().count()) => Ok(key),
         Some(_) => Err(not_modelled()),

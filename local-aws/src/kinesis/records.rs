@@ -97,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::kinesis::shard::Entry;
+    use crate::kinesis::shard::ChunkEntry;
 
     proptest! {
         #[test]
@@ -108,7 +108,7 @@ mod tests {
             let items: Vec<_> = records
                 .iter()
                 .map(|(partition_key, data, is_encrypted)| {
-                    let entry = Entry { partition_key, data };
+                    let entry = ChunkEntry { partition_key, data };
                     Item { counter, arrival, is_encrypted: *is_encrypted, entry }
                 })
                 .collect();

@@ -19,7 +19,7 @@ use super::stream::Storage;
 use crate::store::{self, Budget, MemoryOwner, Share, StoreError};
 use chunk::Chunk;
 #[cfg(test)]
-pub use chunk::Entry;
+pub use chunk::ChunkEntry;
 pub use chunk::{ChunkBuilder, RECORD_OVERHEAD};
 use read::wanted;
 pub use read::{Item, Read, Span};

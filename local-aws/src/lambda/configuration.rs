@@ -7,4 +7,4 @@ mod settings;
 
 pub use logging::Format;
 pub use runtime::{Language, Runtime};
-pub use settings::{Input, Settings, is_set};
+pub use settings::{ConfigurationInput, Settings, is_set};

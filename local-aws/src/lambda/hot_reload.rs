@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::code::Unpacked;
-use super::configuration::{Input, Settings};
+use super::configuration::{ConfigurationInput, Settings};
 use super::context::Context;
 use super::errors::{invalid_parameter, service_failure};
 use super::function::{Function, Program};
@@ -117,7 +117,7 @@ async fn load(context: &Context, key: &str, path: &Path, settings: &Settings) ->
 }
 
 /// The members of a CreateFunction for the code at `path`. Creates the function's role.
-fn default_settings(context: &Context, name: &str, path: &Path) -> Result<Input, AwsError> {
+fn default_settings(context: &Context, name: &str, path: &Path) -> Result<ConfigurationInput, AwsError> {
     let (runtime, handler) = runtime_of(path)?;
     let config = &context.config;
     let role_name = format!("{name}-role");

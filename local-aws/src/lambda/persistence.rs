@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::configuration::{Input, Settings};
+use super::configuration::{ConfigurationInput, Settings};
 use super::context::Context;
 use super::errors::{invalid_parameter, service_failure};
 use super::function::{Alias, Broken, EventInvokeConfig, Function, Program};
@@ -93,7 +93,7 @@ async fn restore_function(context: &Context, key: &str, stored: StoredFunction) 
     let architecture = stored.settings.get("Architectures").and_then(|names| names[0].as_str());
     let architecture = architecture.and_then(Architecture::parse);
     let architecture = architecture.ok_or_else(|| invalid_parameter("its architecture is unknown"))?;
-    let input: Input = serde_json::from_value(Value::Object(stored.settings)).map_err(failed)?;
+    let input: ConfigurationInput = serde_json::from_value(Value::Object(stored.settings)).map_err(failed)?;
     let settings = Settings::create(&input, name, architecture)?;
     let program = restore_program(context, key, &settings).await.map_err(|error| {
         tracing::error!(function = key, "the code in the data directory cannot be run: {}", error.message);

@@ -119,16 +119,17 @@ fn journal(dir: &Path) -> PathBuf {
 pub fn copy(from: &Path, to: &Path) {
     let copied_unchanged = || -> io::Result<bool> {
         let before = listing(from)?;
+        fs::remove_dir_all(to)?;
         copy_tree(from, to)?;
         Ok(listing(from)? == before)
     };
     loop {
+        fs::create_dir_all(to).unwrap();
         match copied_unchanged() {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}"),
         }
-        fs::remove_dir_all(to).unwrap();
     }
 }
 

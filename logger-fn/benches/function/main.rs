@@ -32,11 +32,9 @@ const MUSL: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-musl" } else { "x86_64-unknown-linux-musl" };
 const GLIBC: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
-/// Links the C library statically, which needs `libc.a`.
-const STATIC: &str = "-C target-feature=+crt-static";
 
 struct Row {
-    what: &'static str,
+    what: String,
     records_a_second: f64,
     cpu_us_a_record: f64,
     peak_mib: f64,
@@ -51,7 +49,7 @@ fn main() {
         command.env_clear().env("AWS_LAMBDA_LOG_FORMAT", "JSON");
         command
     };
-    let own = build("logger-fn", None, "").unwrap();
+    let (own, linkage) = packaged();
     let log_bytes = {
         let function = Function::start(lambda(&own)).unwrap();
         function.handle(&event, 1);
@@ -62,8 +60,6 @@ fn main() {
     println!("event: {RECORDS} records of {DATA_BYTES} bytes of JSON, {} bytes; log: {log_bytes} bytes\n", event.len());
     let peers = build_peers();
     if std::env::args().any(|argument| argument == "kinds") {
-        // The build that is deployed where it can be linked.
-        let own = build("logger-fn", Some(GLIBC), STATIC).unwrap_or(own);
         let (own, plain) = (|| lambda(&own), || lambda(&peers.join("plain")));
         measure_kinds(own, plain);
         measure_first_invocation(own);
@@ -74,12 +70,12 @@ fn main() {
         command.env("FLOOR_BYTES", log_bytes.to_string());
         command
     };
-    let mut rows = vec![measure("logger-fn", || lambda(&own), &event, Some(&own))];
+    let what = format!("logger-fn as deployed ({linkage})");
+    let mut rows = vec![measure(&what, || lambda(&own), &event, Some(&own))];
     let only_own = std::env::args().any(|argument| argument == "logger-fn");
-    if let Some(glibc) = build("logger-fn", Some(GLIBC), STATIC) {
-        rows.push(measure("logger-fn, static (glibc)", || lambda(&glibc), &event, Some(&glibc)));
-    }
-    if let Some(musl) = is_installed(MUSL).then(|| build("logger-fn", Some(MUSL), "").unwrap()) {
+    let dynamic = build("logger-fn", Some(GLIBC)).unwrap();
+    rows.push(measure("logger-fn, this machine's C library", || lambda(&dynamic), &event, Some(&dynamic)));
+    if let Some(musl) = is_installed(MUSL).then(|| build("logger-fn", Some(MUSL)).unwrap()) {
         rows.push(measure("logger-fn, static (musl)", || lambda(&musl), &event, Some(&musl)));
     }
     let plain = peers.join("plain");
@@ -121,7 +117,7 @@ fn event() -> Vec<u8> {
     json!({"Records": (0..RECORDS).map(record).collect::<Vec<_>>()}).to_string().into_bytes()
 }
 
-fn measure(what: &'static str, command: impl Fn() -> Command, event: &Arc<[u8]>, binary: Option<&Path>) -> Row {
+fn measure(what: &str, command: impl Fn() -> Command, event: &Arc<[u8]>, binary: Option<&Path>) -> Row {
     let start_ms = median((0..STARTS).map(|_| Function::start(command()).unwrap().time_to_next().as_secs_f64() * 1e3));
     let function = Function::start(command()).unwrap();
     function.handle(event, WARM_UP);
@@ -134,7 +130,7 @@ fn measure(what: &'static str, command: impl Fn() -> Command, event: &Arc<[u8]>,
         })
         .collect();
     Row {
-        what,
+        what: what.to_owned(),
         records_a_second: median(rounds.iter().map(|round| round.0)),
         cpu_us_a_record: median(rounds.iter().map(|round| round.1)),
         peak_mib: function.peak_mib(),
@@ -224,8 +220,20 @@ fn manifest_dir() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Packages the function as `cargo make deploy` does. Returns the path of exactly the binary in the zip, and its linkage.
+fn packaged() -> (PathBuf, String) {
+    let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("deployed.zip");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--locked", "--package", "ops-cli", "--", "--output", "json"]);
+    command.args(["package", "--this-machine", "--out"]).arg(zip).current_dir(manifest_dir()).stderr(Stdio::inherit());
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    (report["binary"].as_str().unwrap().into(), report["linkage"].as_str().unwrap().replace('-', " "))
+}
+
 /// Builds a package as for Lambda and returns the path of its binary, or `None` if it cannot be built here.
-fn build(package: &str, target: Option<&str>, flags: &str) -> Option<PathBuf> {
+fn build(package: &str, target: Option<&str>) -> Option<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args([
         "build",
@@ -240,7 +248,7 @@ fn build(package: &str, target: Option<&str>, flags: &str) -> Option<PathBuf> {
     ]);
     command.current_dir(manifest_dir()).stderr(Stdio::inherit());
     if let Some(target) = target {
-        command.args(["--target", target]).env("RUSTFLAGS", flags);
+        command.args(["--target", target]);
     }
     let output = command.output().unwrap();
     if !output.status.success() {

@@ -56,6 +56,19 @@ struct RuntimeApi {
     posted: Sender<Post>,
 }
 
+/// The function's program. `LOGGER_FN_BINARY` names another build of it, and `LOGGER_FN_RUNNER` the emulator that runs that.
+pub fn bootstrap() -> Command {
+    let binary = std::env::var_os("LOGGER_FN_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_bootstrap").into());
+    match std::env::var_os("LOGGER_FN_RUNNER") {
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    }
+}
+
 impl Function {
     /// Starts the function with `variables` and the variables that Lambda always sets.
     pub fn start(variables: &[(&str, &str)]) -> Self {
@@ -66,7 +79,7 @@ impl Function {
         let address = listener.local_addr().unwrap().to_string();
         let api = RuntimeApi { next: Arc::new(Mutex::new(next)), taken: took, posted };
         thread::spawn(move || api.serve(&listener));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+        let mut child = bootstrap()
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", &address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "logger")

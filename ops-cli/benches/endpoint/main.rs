@@ -24,7 +24,7 @@ async fn main() {
     }
     let chosen = |table: &str| args.is_empty() || args.iter().any(|arg| arg == table);
     let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-endpoint.zip");
-    json(&["zip", "--out", zip.to_str().unwrap()]);
+    json(&["package", "--this-machine", "--out", zip.to_str().unwrap()]);
     println!("machine: {}", machine());
     let is_alone = std::env::var_os("BENCH_OPS_CLI").is_some();
     let peers = if !is_alone && (chosen("beside") || chosen("latency")) { server::peers() } else { Vec::new() };

@@ -1,7 +1,6 @@
 //! `demo`: run the whole path once on this machine, from the function's source to its log line, and delete it.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -86,10 +85,8 @@ impl Render for DemoReport {
 pub async fn run(global: &Global, output: Output) -> Result<()> {
     let mut clock = StepClock { steps: Vec::new(), last: Instant::now() };
     note("building the function …");
-    let binary = function::build(None)?;
-    clock.done("build the function");
-    let zip = function::check(function::pack(&binary)?, Path::new("the function's zip"), Target::ThisMachine)?;
-    clock.done("zip it");
+    let zip = function::build(None, Target::ThisMachine)?.zip;
+    clock.done("package the function");
 
     let begun = Instant::now();
     let endpoint = InProcessEndpoint::start(global).await?;

@@ -37,7 +37,7 @@ docs/permissions.md lists the permissions that it needs on AWS.";
 #[derive(Args, Debug, Clone)]
 #[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Provision {
-    /// Zip of the function, as `ops-cli zip` creates it
+    /// Zip of the function, as `ops-cli package` creates it
     #[arg(long, value_name = "FILE", help_heading = "Function")]
     pub zip: PathBuf,
     /// Memory in MB, 128 to 10240 (default: 128)

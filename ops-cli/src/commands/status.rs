@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
+use crate::function::release::LIVE;
 use crate::global::Global;
 use crate::output::{Output, Render, printable};
 use crate::stream;
@@ -207,8 +208,17 @@ async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>> {
     }))
 }
 
+/// The mapping of the stream to the alias, or to the function itself in a path without the alias.
 async fn mapping(aws: &Aws, names: &Names) -> Result<Option<Mapping>> {
-    let request = aws.lambda().list_event_source_mappings().function_name(names.function());
+    let function = names.function();
+    match mapping_to(aws, names, &format!("{function}:{LIVE}")).await? {
+        Some(mapping) => Ok(Some(mapping)),
+        None => mapping_to(aws, names, function).await,
+    }
+}
+
+async fn mapping_to(aws: &Aws, names: &Names, function: &str) -> Result<Option<Mapping>> {
+    let request = aws.lambda().list_event_source_mappings().function_name(function);
     let mappings = || request.clone().into_paginator().items().send().try_collect();
     let mappings: Option<Vec<_>> = aws.find("list the event source mappings", mappings).await?;
     let Some(mut mappings) = mappings else { return Ok(None) };

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{self, Format, Output};
 use crate::progress::{note, note_outcome};
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::signals::interrupted;
 use crate::tail::session::Session;
 use crate::tail::sink::Sink;
@@ -135,7 +135,7 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let options = options::session(args, names.log_group())?;
     let sink = options::sink(args, output)?;
-    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(options::PATIENCE));
+    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(retry::READ_DEADLINE));
     if options.is_live {
         note("on AWS, a Live Tail session costs $0.01 per minute after 1,800 free minutes a month");
     }
@@ -170,7 +170,7 @@ enum End {
 }
 
 /// Resolves when the run has lasted long enough. A service that does not answer is not idle.
-async fn over(deadline: &Deadline, retry: &Retry, began: std::time::Instant) {
+pub async fn over(deadline: &Deadline, retry: &Retry, began: std::time::Instant) {
     const TROUBLE: std::time::Duration = std::time::Duration::from_millis(500);
     loop {
         match deadline.time_left(began.elapsed()) {

@@ -30,7 +30,7 @@ pub fn load(path: &Path, target: Target) -> Result<FunctionZip> {
     check(zip, path, target)
 }
 
-const CREATE_ONE: &str = "create the zip with `ops-cli zip` in a checkout of this project";
+const CREATE_ONE: &str = "create the zip with `ops-cli package` in a checkout of this project";
 
 /// The platform that runs the function.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +38,15 @@ pub enum Target {
     Lambda,
     /// This machine, which runs the local endpoint's functions.
     ThisMachine,
+}
+
+impl Target {
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Lambda => "Lambda",
+            Self::ThisMachine => "this machine",
+        }
+    }
 }
 
 /// A function's zip that can run.
@@ -63,6 +72,6 @@ pub fn check(zip: Vec<u8>, path: &Path, target: Target) -> Result<FunctionZip> {
     Ok(FunctionZip { sha256: sha256(&zip), bytes: zip, architecture })
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+fn sha256(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(Sha256::digest(bytes))
 }

@@ -7,6 +7,7 @@ use kinesis_event_logger_core::names::{Location, Names};
 use super::desired::policy_arn;
 use crate::aws::Aws;
 use crate::error::Result;
+use crate::function::release::LIVE;
 use crate::output::Format;
 use crate::stream;
 
@@ -156,8 +157,11 @@ pub(super) async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Re
     let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
     let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
     let function = format!(":function:{}", names.function());
-    let is_to_function =
-        |mapping: &EventSourceMappingConfiguration| mapping.function_arn().is_some_and(|arn| arn.ends_with(&function));
+    // `deploy` points it to the alias.
+    let alias = format!("{function}:{LIVE}");
+    let is_to_function = |mapping: &EventSourceMappingConfiguration| {
+        mapping.function_arn().is_some_and(|arn| arn.ends_with(&function) || arn.ends_with(&alias))
+    };
     let Some(mapping) = mappings.into_iter().find(is_to_function) else { return Ok(None) };
     let tags = match mapping.event_source_mapping_arn() {
         Some(arn) => {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::output::{Render, counted};
 
-/// What became of the records that the documents name.
+/// The outcomes of the records that the documents name.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -49,7 +49,7 @@ impl Render for Summary {
     }
 }
 
-/// What a run would send for one batch.
+/// The request that a run would send for one batch.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedBatch {

@@ -103,7 +103,7 @@ impl Progress {
                 .hint(format!("{} events were shown; see that --since and --timeout are long enough", self.shown))),
             (None, Some(count)) if self.stop.timeout.is_some() => {
                 Err(Error::failed(format!("{} of the {count} events of --count were shown{within}", self.shown))
-                    .hint("see that --since and --timeout are long enough"))
+                    .hint("see that --timeout is long enough, and that the range begins early enough"))
             }
             _ => Ok(()),
         }

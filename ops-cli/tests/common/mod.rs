@@ -181,6 +181,18 @@ impl Endpoint {
         self.run(["provision", "--zip", zip].iter().chain(more)).ok()
     }
 
+    /// Makes the path of the application `test` one of an earlier `provision`: its mapping runs `$LATEST`, and it has no alias.
+    pub async fn remove_alias(&self) {
+        let lambda = aws_sdk_lambda::Client::new(&self.sdk_config().await);
+        let mappings = lambda.list_event_source_mappings().send().await.unwrap();
+        let mapping = &mappings.event_source_mappings()[0];
+        if mapping.function_arn().unwrap().ends_with(":live") {
+            let update = lambda.update_event_source_mapping().uuid(mapping.uuid().unwrap()).function_name("test-dev");
+            update.send().await.unwrap();
+        }
+        lambda.delete_alias().function_name("test-dev").name("live").send().await.unwrap();
+    }
+
     /// Sets a fault of the endpoint.
     #[track_caller]
     pub fn fault(&self, fault: &Value) {
@@ -248,7 +260,7 @@ pub fn function_zip() -> &'static Path {
         let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bootstrap.zip");
         // Renamed when it is complete, because the tests of another file may read it.
         let packed = zip.with_extension(std::process::id().to_string());
-        Run::of(ops_cli().args(["zip", "--out"]).arg(&packed)).ok();
+        Run::of(ops_cli().args(["package", "--this-machine", "--out"]).arg(&packed)).ok();
         std::fs::rename(&packed, &zip).unwrap();
         zip
     })

@@ -33,6 +33,10 @@ impl Running {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Waits until the command ends by itself, and returns its exit code.
     #[track_caller]
     pub fn ended(&mut self) -> i32 {

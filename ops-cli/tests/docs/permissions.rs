@@ -89,7 +89,10 @@ fn another_zip() -> PathBuf {
     binary.extend(b"another build");
     std::fs::write(folder.join("bootstrap"), binary).unwrap();
     let zip = folder.join("bootstrap.zip");
-    Run::of(ops_cli().args(["zip", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip)).ok();
+    Run::of(
+        ops_cli().args(["package", "--this-machine", "--binary"]).arg(folder.join("bootstrap")).arg("--out").arg(&zip),
+    )
+    .ok();
     zip
 }
 
@@ -129,12 +132,26 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let of = |args: &[&str]| calls_of(&endpoint, || drop(endpoint.run(args).ok()));
     compare(&table["publish"], &of(&["publish", "a record"]));
     compare(&table["tail"], &of(&["tail"]));
+    compare(&table["consume"], &of(&["consume"]));
     compare(&(&table["publish"] | &table["tail"]), &of(&["verify", "--count", "3"]));
     compare(&table["status"], &of(&["status"]));
     let (position, document) = record(&endpoint);
     compare(&table["show"], &of(&["show", &position]));
     compare(&table["redrive --to function"], &of(&["redrive", "--to", "function", &document]));
     compare(&table["redrive --to stream"], &of(&["redrive", "--to", "stream", &document]));
+    compare(&table["invoke"], &of(&["invoke", "a record"]));
+
+    endpoint.remove_alias().await;
+    let original = function_zip().to_str().unwrap();
+    let deployed = calls_of(&endpoint, || {
+        // The first run creates the alias. The last one deletes the oldest version.
+        for zip in [original, zip.to_str().unwrap(), original] {
+            endpoint.run(["deploy", "--keep", "2", "--zip", zip]).ok();
+        }
+    });
+    compare(&table["deploy"], &deployed);
+    compare(&table["versions"], &of(&["versions"]));
+    compare(&(&table["versions"] | &table["rollback"]), &of(&["rollback"]));
 
     // A policy of the role's own, which has to go before the role.
     let iam = aws_sdk_iam::Client::new(&endpoint.sdk_config().await);

@@ -25,7 +25,7 @@ pub struct Chunk {
 
 /// A record in its chunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Entry<'a> {
+pub struct ChunkEntry<'a> {
     /// Empty if the stream distributes its records and the put had no key.
     pub partition_key: &'a str,
     pub data: &'a [u8],
@@ -109,7 +109,7 @@ impl Chunk {
     }
 
     /// The records from counter `from` on, each with its counter.
-    pub fn entries(&self, from: u64) -> impl Iterator<Item = (u64, Entry<'_>)> {
+    pub fn entries(&self, from: u64) -> impl Iterator<Item = (u64, ChunkEntry<'_>)> {
         let entries = Entries { records: self.block.get(HEADER..).unwrap_or_default() };
         let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
         (self.first..self.end()).zip(entries).skip(skipped)
@@ -121,16 +121,16 @@ struct Entries<'a> {
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+    type Item = ChunkEntry<'a>;
 
     /// Ends at bytes that are not a record, because a chunk may come from a file.
-    fn next(&mut self) -> Option<Entry<'a>> {
+    fn next(&mut self) -> Option<ChunkEntry<'a>> {
         let (key_len, rest) = self.records.split_first_chunk::<2>()?;
         let (data_len, rest) = rest.split_first_chunk::<4>()?;
         let (partition_key, rest) = rest.split_at_checked(u16::from_le_bytes(*key_len).into())?;
         let (data, rest) = rest.split_at_checked(u32::from_le_bytes(*data_len) as usize)?;
         self.records = rest;
-        Some(Entry { partition_key: std::str::from_utf8(partition_key).ok()?, data })
+        Some(ChunkEntry { partition_key: std::str::from_utf8(partition_key).ok()?, data })
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
                 .iter()
                 .enumerate()
                 .skip(skip as usize)
-                .map(|(index, (key, data))| (first + index as u64, Entry { partition_key: key, data }))
+                .map(|(index, (key, data))| (first + index as u64, ChunkEntry { partition_key: key, data }))
                 .collect();
             prop_assert_eq!(chunk.entries(first + skip).collect::<Vec<_>>(), expected);
             prop_assert_eq!(Chunk::read(first, chunk.block()), Some(chunk));

@@ -1,6 +1,6 @@
 //! A read of a shard: its limits and its result.
 
-use super::chunk::{Chunk, Entry};
+use super::chunk::{Chunk, ChunkEntry};
 use super::sequence::{SequenceText, ShardSequence};
 
 /// The start and the limits of a read.
@@ -44,7 +44,7 @@ pub struct Item<'a> {
     /// Epoch milliseconds.
     pub arrival: u64,
     pub is_encrypted: bool,
-    pub entry: Entry<'a>,
+    pub entry: ChunkEntry<'a>,
 }
 
 impl Item<'_> {

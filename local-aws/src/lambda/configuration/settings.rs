@@ -31,7 +31,7 @@ const NOT_SUPPORTED: [&str; 10] = [
 /// The members that CreateFunction and UpdateFunctionConfiguration share. The service model has checked them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Input {
+pub struct ConfigurationInput {
     pub runtime: Option<String>,
     pub role: Option<String>,
     pub handler: Option<String>,
@@ -98,7 +98,7 @@ impl Settings {
     ///
     /// # Errors
     /// AWS's message for settings that do not fit together; a setting that the endpoint does not support, by name.
-    pub fn create(input: &Input, function: &str, architecture: Architecture) -> Result<Self, AwsError> {
+    pub fn create(input: &ConfigurationInput, function: &str, architecture: Architecture) -> Result<Self, AwsError> {
         let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
             return Err(invalid_parameter(
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
@@ -126,12 +126,12 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::create`].
-    pub fn update(&self, input: &Input) -> Result<Self, AwsError> {
+    pub fn update(&self, input: &ConfigurationInput) -> Result<Self, AwsError> {
         check(input)?;
         self.clone().with(input)
     }
 
-    fn with(mut self, input: &Input) -> Result<Self, AwsError> {
+    fn with(mut self, input: &ConfigurationInput) -> Result<Self, AwsError> {
         if let Some(runtime) = &input.runtime {
             self.runtime = Runtime::parse(runtime)?;
         }
@@ -179,7 +179,7 @@ impl Settings {
     }
 }
 
-fn check(input: &Input) -> Result<(), AwsError> {
+fn check(input: &ConfigurationInput) -> Result<(), AwsError> {
     if let Some(variables) = input.environment.as_ref().and_then(|environment| environment.variables.as_ref()) {
         environment::check(variables)?;
     }
@@ -214,7 +214,7 @@ mod tests {
 
     const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
-    fn input(value: Value) -> Input {
+    fn input(value: Value) -> ConfigurationInput {
         serde_json::from_value(value).unwrap()
     }
 

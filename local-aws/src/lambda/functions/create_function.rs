@@ -36,7 +36,7 @@ pub struct CreateFunction {
     #[serde(default)]
     tags: Tags,
     #[serde(flatten)]
-    settings: configuration::Input,
+    settings: configuration::ConfigurationInput,
 }
 
 pub async fn create_function(context: Context, input: CreateFunction) -> Result<Response<Bytes>, AwsError> {

@@ -12,7 +12,7 @@ use super::publish_version::publish_new;
 use super::source::{Source, architecture};
 use crate::error::AwsError;
 use crate::lambda::code::Unpacked;
-use crate::lambda::configuration::{Input, Settings};
+use crate::lambda::configuration::{ConfigurationInput, Settings};
 use crate::lambda::context::Context;
 use crate::lambda::function::Function;
 use crate::lambda::names::Reference;
@@ -39,7 +39,7 @@ pub struct UpdateFunctionConfiguration {
     function_name: String,
     revision_id: Option<String>,
     #[serde(flatten)]
-    settings: Input,
+    settings: ConfigurationInput,
 }
 
 pub async fn update_function_code(context: Context, input: UpdateFunctionCode) -> Result<Response<Bytes>, AwsError> {

@@ -20,9 +20,6 @@ use crate::tail::sweep::Query;
 use crate::tail::view::{Fields, Pretty, Template, View};
 use crate::time::{self, Edge};
 
-/// How long the reads of a `tail` that does not follow are repeated.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
 const DEFAULT_SINCE: &str = "10m";
 const DEFAULT_SINCE_OF_REQUEST: &str = "1d";
 
@@ -104,14 +101,7 @@ fn view(args: &Tail, output: Output, matching: &Matching) -> Result<View> {
 }
 
 fn zone(args: &Tail) -> Result<TimeZone> {
-    match &args.time_zone {
-        _ if args.utc => Ok(TimeZone::UTC),
-        None => Ok(TimeZone::system()),
-        Some(name) => TimeZone::get(name).map_err(|_| {
-            Error::usage(format!("--time-zone {name} is not a time zone of this machine's database"))
-                .hint("it looks like Europe/Berlin, America/New_York or Asia/Tokyo; --utc is short for UTC")
-        }),
-    }
+    time::zone(args.utc, args.time_zone.as_deref())
 }
 
 fn since(args: &Tail, now: &ZonedDateTime) -> Result<i64> {

@@ -12,7 +12,7 @@ use crate::output::printable;
 use crate::progress::note;
 use crate::publish::input::reader::RejectedInput;
 use crate::publish::input::record::InputPosition;
-use crate::publish::scheduling::batch::Entry;
+use crate::publish::scheduling::batch::QueuedEntry;
 
 /// The number of dead letters that are named on stderr.
 const NAMED: u64 = 10;
@@ -41,7 +41,7 @@ pub struct DeadLetter<'a> {
 
 impl<'a> DeadLetter<'a> {
     /// The dead letter of an entry that was sent or queued.
-    pub fn of_entry(entry: &'a Entry, names: &'a [String], reason: &'a str) -> Self {
+    pub fn of_entry(entry: &'a QueuedEntry, names: &'a [String], reason: &'a str) -> Self {
         let record = &entry.record;
         Self {
             partition_key: Some(record.partition_key()),

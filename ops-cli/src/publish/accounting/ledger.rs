@@ -12,7 +12,7 @@ use super::summary::Summary;
 use crate::error::{Error, Result};
 use crate::publish::input::reader::RejectedInput;
 use crate::publish::input::record::{InputPosition, Record};
-use crate::publish::scheduling::batch::Entry;
+use crate::publish::scheduling::batch::QueuedEntry;
 
 /// Counts records, and writes their receipts and dead letters.
 pub struct Ledger {
@@ -71,7 +71,11 @@ impl Ledger {
     }
 
     /// Counts the entries of one put as acknowledged. Each comes with its index in the aggregate, if it is in one.
-    pub fn acknowledged<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)> + Clone, at: &At<'_>) {
+    pub fn acknowledged<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (Option<u64>, &'e QueuedEntry)> + Clone,
+        at: &At<'_>,
+    ) {
         let tally = &mut self.tally;
         let before = tally.acknowledged;
         for (_, entry) in entries.clone() {
@@ -91,7 +95,7 @@ impl Ledger {
     }
 
     /// Counts a record as abandoned.
-    pub fn dead(&mut self, entry: &Entry, reason: &str) {
+    pub fn dead(&mut self, entry: &QueuedEntry, reason: &str) {
         let names = Arc::clone(&self.names);
         self.dead_letter(entry.record.place, &DeadLetter::of_entry(entry, &names, reason));
     }
@@ -169,9 +173,9 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn entry(offset: u64) -> Entry {
+    fn entry(offset: u64) -> QueuedEntry {
         let place = InputPosition { offset, input: 0, line: offset + 1 };
-        Entry::of(Record::new(place, b"x".to_vec(), &"k".into(), None))
+        QueuedEntry::of(Record::new(place, b"x".to_vec(), &"k".into(), None))
     }
 
     #[test]

@@ -14,14 +14,14 @@ use crate::progress::note;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 pub struct Progress {
-    kind: Kind,
+    kind: ProgressKind,
     read_bytes: Arc<AtomicU64>,
     total_bytes: Option<u64>,
     /// The time and the count of the last display.
     last: (Duration, u64),
 }
 
-enum Kind {
+enum ProgressKind {
     Silent,
     Lines,
     Bar(ProgressBar),
@@ -34,23 +34,23 @@ impl Progress {
     /// With `has_stdout`, receipts go to stdout. On a terminal they show the progress by themselves.
     pub fn new(is_quiet: bool, has_stdout: bool, read_bytes: Arc<AtomicU64>, total_bytes: Option<u64>) -> Self {
         let kind = if is_quiet || (has_stdout && std::io::stdout().is_terminal()) {
-            Kind::Silent
+            ProgressKind::Silent
         } else if std::io::stderr().is_terminal() {
-            Kind::Bar(bar(total_bytes))
+            ProgressKind::Bar(bar(total_bytes))
         } else {
-            Kind::Lines
+            ProgressKind::Lines
         };
         Self { kind, read_bytes, total_bytes, last: (Duration::ZERO, 0) }
     }
 
     pub fn silent() -> Self {
-        Self { kind: Kind::Silent, read_bytes: Arc::default(), total_bytes: None, last: (Duration::ZERO, 0) }
+        Self { kind: ProgressKind::Silent, read_bytes: Arc::default(), total_bytes: None, last: (Duration::ZERO, 0) }
     }
 
     pub fn show(&mut self, tally: &Tally, now: Duration) {
         let (then, before) = self.last;
         let elapsed = now.saturating_sub(then);
-        let least = if matches!(self.kind, Kind::Bar(_)) { Duration::from_millis(150) } else { LINE_EVERY };
+        let least = if matches!(self.kind, ProgressKind::Bar(_)) { Duration::from_millis(150) } else { LINE_EVERY };
         if elapsed < least {
             return;
         }
@@ -58,12 +58,12 @@ impl Progress {
         let text = line(tally, rate);
         let done = done(self.read_bytes.load(Ordering::Relaxed), tally);
         match &self.kind {
-            Kind::Silent => {}
-            Kind::Lines => note(&match self.total_bytes {
+            ProgressKind::Silent => {}
+            ProgressKind::Lines => note(&match self.total_bytes {
                 Some(total) if total > 0 => format!("{:.0} %: {text}", done as f64 * 100.0 / total as f64),
                 _ => text,
             }),
-            Kind::Bar(bar) => {
+            ProgressKind::Bar(bar) => {
                 // Each setter redraws the bar. In the other order, the new position would be shown with the old numbers.
                 bar.set_message(text);
                 bar.set_position(done);
@@ -73,7 +73,7 @@ impl Progress {
     }
 
     pub fn finish(&self) {
-        if let Kind::Bar(bar) = &self.kind {
+        if let ProgressKind::Bar(bar) = &self.kind {
             bar.finish_and_clear();
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::ledger::At;
 use super::receipts::Receipt;
-use crate::publish::scheduling::batch::Entry;
+use crate::publish::scheduling::batch::QueuedEntry;
 use kinesis_event_logger_core::line::push_json_string;
 
 const ENOUGH_BYTES: usize = 64 * 1024;
@@ -25,7 +25,11 @@ impl ReceiptFile {
     }
 
     /// Adds a receipt for each entry of one put. Each comes with its index in the aggregate, if it is in one.
-    pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> io::Result<()> {
+    pub fn add<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (Option<u64>, &'e QueuedEntry)>,
+        at: &At<'_>,
+    ) -> io::Result<()> {
         self.place.clear();
         self.place.extend_from_slice(b",\"shardId\":");
         push_json_string(&mut self.place, at.shard_id);

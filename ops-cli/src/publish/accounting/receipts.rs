@@ -12,7 +12,7 @@ use super::ledger::At;
 use super::receipt_file::ReceiptFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Render};
-use crate::publish::scheduling::batch::Entry;
+use crate::publish::scheduling::batch::QueuedEntry;
 
 /// The location of a record on the stream.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    fn of((number, entry): (Option<u64>, &Entry), at: &At<'_>) -> Self {
+    fn of((number, entry): (Option<u64>, &QueuedEntry), at: &At<'_>) -> Self {
         Self {
             offset: entry.record.place.offset,
             shard_id: at.shard_id.to_owned(),
@@ -145,7 +145,11 @@ impl Receipts {
     }
 
     /// Adds a receipt for each entry of one put. Each comes with its index in the aggregate, if it is in one.
-    pub fn add<'e>(&mut self, entries: impl Iterator<Item = (Option<u64>, &'e Entry)>, at: &At<'_>) -> Result<()> {
+    pub fn add<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (Option<u64>, &'e QueuedEntry)>,
+        at: &At<'_>,
+    ) -> Result<()> {
         match self {
             Self::Nowhere => {}
             Self::Stdout(in_order) => {

@@ -14,14 +14,14 @@ const AGGREGATED_RECORDS: u32 = 50;
 /// The source of partition keys, and the hash key that overrides them.
 #[derive(Debug)]
 pub struct Keys {
-    kind: Kind,
+    kind: KeySource,
     /// The last key.
     key: Key,
     pub explicit_hash_key: Option<u128>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum KeySource {
     /// A new key after this many records, which spreads them over the shards.
     Random {
         every: u32,
@@ -50,11 +50,11 @@ impl Keys {
         let kind = match (options.key, options.field) {
             (Some(key), _) => {
                 check(key).map_err(|reason| Error::usage(format!("--key {reason}")))?;
-                Kind::Text
+                KeySource::Text
             }
             (None, Some(text)) => {
                 let pointer = text.parse().map_err(|error| Error::usage(format!("--key-field: {error}")))?;
-                Kind::Field { text: text.to_owned(), pointer }
+                KeySource::Field { text: text.to_owned(), pointer }
             }
             (None, None) => random(if options.is_aggregating { AGGREGATED_RECORDS } else { 1 }),
         };
@@ -66,7 +66,7 @@ impl Keys {
 
     /// Uses one key for all records.
     pub fn fixed(key: &str) -> Self {
-        Self { kind: Kind::Text, key: key.into(), explicit_hash_key: None }
+        Self { kind: KeySource::Text, key: key.into(), explicit_hash_key: None }
     }
 
     /// Uses a random key for each record.
@@ -76,7 +76,7 @@ impl Keys {
 
     /// Returns the key of a record whose data was not read completely; `None` if the key depends on the data.
     pub fn without_data(&mut self) -> Option<&Key> {
-        if matches!(self.kind, Kind::Field { .. }) { None } else { self.of(b"").ok() }
+        if matches!(self.kind, KeySource::Field { .. }) { None } else { self.of(b"").ok() }
     }
 
     /// Returns the key of a record with this data.
@@ -85,22 +85,22 @@ impl Keys {
     /// The reason why the data has no valid key.
     pub fn of(&mut self, data: &[u8]) -> Result<&Key, String> {
         match &mut self.kind {
-            Kind::Random { left, .. } if *left > 0 => *left -= 1,
-            Kind::Random { every, left, generator } => {
+            KeySource::Random { left, .. } if *left > 0 => *left -= 1,
+            KeySource::Random { every, left, generator } => {
                 *left = *every - 1;
                 self.key.text.clear();
                 push_hexadecimal(&mut self.key.text, generator.u64(..));
                 self.key.hash_key = hash_key(&self.key.text);
             }
-            Kind::Text => {}
-            Kind::Field { text, pointer } => self.key = field(data, text, pointer)?.into(),
+            KeySource::Text => {}
+            KeySource::Field { text, pointer } => self.key = field(data, text, pointer)?.into(),
         }
         Ok(&self.key)
     }
 }
 
-fn random(every: u32) -> Kind {
-    Kind::Random { every, left: 0, generator: fastrand::Rng::new() }
+fn random(every: u32) -> KeySource {
+    KeySource::Random { every, left: 0, generator: fastrand::Rng::new() }
 }
 
 fn push_hexadecimal(text: &mut String, number: u64) {

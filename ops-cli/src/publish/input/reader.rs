@@ -72,7 +72,7 @@ impl Form {
 /// A line of `--entries`. Dead letters have the same form.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry<'a> {
+struct InputEntry<'a> {
     partition_key: Option<String>,
     #[serde(borrow)]
     data: Option<Text<'a>>,
@@ -335,8 +335,8 @@ fn parse_entry(line: &mut Vec<u8>, arrival: &mut Option<Arrival>) -> Result<Entr
     if is_array(line) {
         return Err(format!("is a JSON array, {NOT_NDJSON}").into());
     }
-    let entry: Entry = serde_json::from_slice(line).map_err(|error| not_an_entry(line, &error))?;
-    let Entry { partition_key, data, explicit_hash_key, approximate_arrival_timestamp, is_truncated } = entry;
+    let entry: InputEntry = serde_json::from_slice(line).map_err(|error| not_an_entry(line, &error))?;
+    let InputEntry { partition_key, data, explicit_hash_key, approximate_arrival_timestamp, is_truncated } = entry;
     *arrival = approximate_arrival_timestamp;
     let Text(data) = data.ok_or("has no Data")?;
     base64_simd::STANDARD.check(data.as_bytes()).map_err(|_| "has Data that is not valid base64")?;

@@ -14,7 +14,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The inputs.
 pub struct Source {
-    inputs: Vec<Input>,
+    inputs: Vec<OpenInput>,
     pub names: Arc<[String]>,
     /// The bytes of all inputs, if their sizes are known in advance.
     pub total_bytes: Option<u64>,
@@ -25,7 +25,7 @@ pub struct Source {
 
 /// An input that is not open yet. Files are opened one at a time, because there may be more of them than the limit of open
 /// files.
-type Input = Box<dyn FnOnce() -> io::Result<Reader> + Send>;
+type OpenInput = Box<dyn FnOnce() -> io::Result<Reader> + Send>;
 
 type Reader = Box<dyn Read + Send>;
 
@@ -81,7 +81,7 @@ impl Source {
         Ok(path.display().to_string())
     }
 
-    fn add(&mut self, input: Input, length: Option<u64>) {
+    fn add(&mut self, input: OpenInput, length: Option<u64>) {
         self.total_bytes = self.total_bytes.zip(length).map(|(total, length)| total + length);
         self.inputs.push(input);
     }
@@ -100,7 +100,7 @@ impl Source {
 
 /// The inputs, one at a time.
 pub struct Inputs {
-    waiting: std::vec::IntoIter<Input>,
+    waiting: std::vec::IntoIter<OpenInput>,
     current: Option<BufReader<CountingReader>>,
     number: usize,
     read_bytes: Arc<AtomicU64>,
@@ -180,7 +180,7 @@ impl Read for CountingReader {
 }
 
 /// Opens a file, and finds its length if it has one. A folder is rejected here: it can be opened, and only reading it fails.
-fn open(path: &Path) -> io::Result<(Input, Option<u64>)> {
+fn open(path: &Path) -> io::Result<(OpenInput, Option<u64>)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {

@@ -36,7 +36,7 @@ impl Packing {
 
 /// A record that is queued or in flight.
 #[derive(Debug)]
-pub struct Entry {
+pub struct QueuedEntry {
     pub record: Record,
     /// The number of times it was sent.
     pub attempts: u32,
@@ -51,7 +51,7 @@ pub struct Entry {
     pub may_be_put: bool,
 }
 
-impl Entry {
+impl QueuedEntry {
     pub fn of(record: Record) -> Self {
         Self {
             record,
@@ -81,7 +81,7 @@ pub struct Request {
     /// The request in flight that must be answered before this one is executed.
     pub after: Option<u64>,
     /// The entries, in the order of the puts.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<QueuedEntry>,
     pub puts: Vec<Put>,
 }
 

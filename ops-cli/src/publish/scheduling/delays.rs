@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::batch::Entry;
+use super::batch::QueuedEntry;
 
 #[derive(Debug, Default)]
 pub struct Delays(BinaryHeap<DelayedEntry>);
@@ -13,16 +13,16 @@ pub struct Delays(BinaryHeap<DelayedEntry>);
 #[derive(Debug)]
 struct DelayedEntry {
     due: Reverse<Duration>,
-    entry: Entry,
+    entry: QueuedEntry,
 }
 
 impl Delays {
-    pub fn add(&mut self, entry: Entry, due: Duration) {
+    pub fn add(&mut self, entry: QueuedEntry, due: Duration) {
         self.0.push(DelayedEntry { due: Reverse(due), entry });
     }
 
     /// Removes an entry whose pause is over.
-    pub fn take_due(&mut self, now: Duration) -> Option<Entry> {
+    pub fn take_due(&mut self, now: Duration) -> Option<QueuedEntry> {
         self.0.peek().filter(|next| next.due.0 <= now)?;
         self.0.pop().map(|next| next.entry)
     }
@@ -32,7 +32,7 @@ impl Delays {
         self.0.peek().map(|next| next.due.0.saturating_sub(now))
     }
 
-    pub fn take_all(&mut self) -> impl Iterator<Item = Entry> {
+    pub fn take_all(&mut self) -> impl Iterator<Item = QueuedEntry> {
         std::mem::take(&mut self.0).into_iter().map(|delayed| delayed.entry)
     }
 }
@@ -66,8 +66,8 @@ impl Extent {
 const SENT_AT_ONCE: u32 = 32;
 
 /// Counts a failure of the entries of a put, and returns the pause before they are resent (`random` is 0 to 1).
-pub fn after_failure(entries: &mut [Entry], extent: Extent, random: f64) -> Duration {
-    let count = |entry: &mut Entry| match extent {
+pub fn after_failure(entries: &mut [QueuedEntry], extent: Extent, random: f64) -> Duration {
+    let count = |entry: &mut QueuedEntry| match extent {
         Extent::Entry => {
             entry.failures_alone += 1;
             entry.failures_alone.saturating_sub(SENT_AT_ONCE)
@@ -125,7 +125,7 @@ mod tests {
     /// The pauses after consecutive failures, in milliseconds.
     fn pauses(extent: Extent, random: f64) -> impl Iterator<Item = u128> {
         let record = Record::new(InputPosition { offset: 0, input: 0, line: 1 }, Vec::new(), &"k".into(), None);
-        let mut entries = [Entry::of(record)];
+        let mut entries = [QueuedEntry::of(record)];
         std::iter::repeat_with(move || after_failure(&mut entries, extent, random).as_millis())
     }
 

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::batch::Entry;
+use super::batch::QueuedEntry;
 use super::load::{Fate, Load, Verdicts};
 use super::pace::Pace;
 
 /// The entries that wait for one shard, and its pace.
 #[derive(Debug)]
 pub struct Lane {
-    pub ready: VecDeque<Entry>,
+    pub ready: VecDeque<QueuedEntry>,
     pub ready_bytes: usize,
     pub pace: Pace,
     /// The requests in flight with records of this shard.
@@ -37,17 +37,17 @@ impl Lane {
         }
     }
 
-    pub fn push_back(&mut self, entry: Entry) {
+    pub fn push_back(&mut self, entry: QueuedEntry) {
         self.ready_bytes += entry.record.size();
         self.ready.push_back(entry);
     }
 
-    pub fn push_front(&mut self, entry: Entry) {
+    pub fn push_front(&mut self, entry: QueuedEntry) {
         self.ready_bytes += entry.record.size();
         self.ready.push_front(entry);
     }
 
-    pub fn pop_front(&mut self) -> Option<Entry> {
+    pub fn pop_front(&mut self) -> Option<QueuedEntry> {
         let entry = self.ready.pop_front()?;
         self.ready_bytes -= entry.record.size();
         Some(entry)

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::{AggregateBuilder, limits};
 
-use super::batch::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Entry, Packing, Put, Request, Room};
+use super::batch::{AGGREGATE_KEY, Aggregate, ENOUGH_BYTES, Packing, Put, QueuedEntry, Request, Room};
 use super::bucket::Rate;
 use super::delays::Delays;
 use super::lane::{Lane, Verdict};
@@ -45,7 +45,7 @@ pub struct Queue {
     lanes: Vec<Lane>,
     delays: Delays,
     /// With `ordered`: the records that follow the put in flight of each key.
-    followers: Option<HashMap<Box<str>, VecDeque<Entry>>>,
+    followers: Option<HashMap<Box<str>, VecDeque<QueuedEntry>>>,
     aggregate_bytes: Option<usize>,
     rate: Rate,
     /// The mean latency of a request.
@@ -133,15 +133,15 @@ impl Queue {
         self.held_bytes += record.size();
         if let Some(followers) = &mut self.followers {
             if let Some(waiting) = followers.get_mut(record.partition_key()) {
-                waiting.push_back(Entry::of(record));
+                waiting.push_back(QueuedEntry::of(record));
                 return;
             }
             followers.insert(record.partition_key().into(), VecDeque::new());
         }
-        self.make_ready(Entry::of(record));
+        self.make_ready(QueuedEntry::of(record));
     }
 
-    fn make_ready(&mut self, entry: Entry) {
+    fn make_ready(&mut self, entry: QueuedEntry) {
         self.ready += 1;
         let lane = &mut self.lanes[self.shards.index_of(entry.record.hash_key)];
         // Refused entries go before those that were never sent.
@@ -256,7 +256,7 @@ impl Queue {
         Some(bytes)
     }
 
-    fn take(&mut self, index: usize) -> Option<Entry> {
+    fn take(&mut self, index: usize) -> Option<QueuedEntry> {
         let entry = self.lanes[index].pop_front()?;
         self.rate.take(entry.record.size());
         self.ready -= 1;
@@ -269,7 +269,7 @@ impl Queue {
         index: usize,
         now: Duration,
         builder: &mut AggregateBuilder,
-        entries: &mut Vec<Entry>,
+        entries: &mut Vec<QueuedEntry>,
     ) {
         let Some(followers) = &mut self.followers else { return };
         let Some(waiting) = entries.last().and_then(|entry| followers.get_mut(entry.record.partition_key())) else {
@@ -318,18 +318,18 @@ impl Queue {
     }
 
     /// Whether the entry's shard accepts others.
-    pub fn is_accepting(&self, entry: &Entry) -> bool {
+    pub fn is_accepting(&self, entry: &QueuedEntry) -> bool {
         self.lanes[self.shards.index_of(entry.record.hash_key)].is_accepting()
     }
 
     /// Returns the time since which the record's shard has refused every entry, including this record.
-    pub fn refused_since(&self, entry: &Entry) -> Option<Duration> {
+    pub fn refused_since(&self, entry: &QueuedEntry) -> Option<Duration> {
         let lane = &self.lanes[self.shards.index_of(entry.record.hash_key)];
         lane.refusing_since.map(|since| since.max(entry.first_sent))
     }
 
     /// Settles a put: `done` are acknowledged or abandoned, and `again` are resent, but not before `due`.
-    pub fn settle(&mut self, done: &[Entry], mut again: Vec<Entry>, due: Duration) {
+    pub fn settle(&mut self, done: &[QueuedEntry], mut again: Vec<QueuedEntry>, due: Duration) {
         for entry in done {
             self.held -= 1;
             self.held_bytes -= entry.record.size();
@@ -339,7 +339,7 @@ impl Queue {
             return;
         };
         let mut freed = Vec::new();
-        for of_key in done.chunk_by(Entry::has_key_of) {
+        for of_key in done.chunk_by(QueuedEntry::has_key_of) {
             let key = of_key[0].record.partition_key();
             if again.iter().any(|entry| entry.has_key_of(&of_key[0])) {
                 continue;
@@ -391,7 +391,7 @@ impl Queue {
     /// Takes every record that was never sent.
     pub fn take_unsent(&mut self) -> Vec<Record> {
         let mut unsent = Vec::new();
-        let mut keep_sent = |entry: Entry| {
+        let mut keep_sent = |entry: QueuedEntry| {
             if entry.attempts > 0 {
                 return Some(entry);
             }
@@ -412,8 +412,8 @@ impl Queue {
     }
 
     /// Takes every record that is not in flight, because the run is abandoned.
-    pub fn take_all(&mut self) -> Vec<Entry> {
-        let mut all: Vec<Entry> = self.take_unsent().into_iter().map(Entry::of).collect();
+    pub fn take_all(&mut self) -> Vec<QueuedEntry> {
+        let mut all: Vec<QueuedEntry> = self.take_unsent().into_iter().map(QueuedEntry::of).collect();
         let unsent = all.len();
         for lane in &mut self.lanes {
             lane.ready_bytes = 0;

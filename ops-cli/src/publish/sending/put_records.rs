@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::publish::input::record::{InputPosition, Record};
-    use crate::publish::scheduling::batch::{Aggregate, Entry, Put};
+    use crate::publish::scheduling::batch::{Aggregate, Put, QueuedEntry};
 
     #[test]
     fn the_body_is_the_request_in_json() {
@@ -173,7 +173,7 @@ mod tests {
         let plain = || Put { entries: 1, bytes: 1, aggregate: None };
         let aggregate = Put { entries: 2, bytes: 2, aggregate: Some(Box::new(Aggregate { builder, hash_key: 7 })) };
         let mut request = Request {
-            entries: records.map(Entry::of).into(),
+            entries: records.map(QueuedEntry::of).into(),
             puts: vec![plain(), plain(), aggregate],
             ..Request::default()
         };

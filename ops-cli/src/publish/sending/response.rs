@@ -32,12 +32,12 @@ pub enum Outcome<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Body<'a> {
     #[serde(borrow)]
-    records: Vec<Entry<'a>>,
+    records: Vec<ResponseEntry<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry<'a> {
+struct ResponseEntry<'a> {
     #[serde(borrow)]
     shard_id: Option<Text<'a>>,
     sequence_number: Option<Text<'a>>,
@@ -69,7 +69,7 @@ impl Response {
     }
 }
 
-fn outcome(entry: Entry<'_>) -> Outcome<'_> {
+fn outcome(entry: ResponseEntry<'_>) -> Outcome<'_> {
     if let (Some(Text(shard_id)), Some(Text(sequence_number))) = (entry.shard_id, entry.sequence_number) {
         return Outcome::Put { shard_id, sequence_number };
     }

@@ -20,7 +20,7 @@ use crate::publish::accounting::ledger::Ledger;
 use crate::publish::accounting::progress::Progress;
 use crate::publish::input::read_ahead::Chunk;
 use crate::publish::input::record::InputPosition;
-use crate::publish::scheduling::batch::{Entry, Packing, Request};
+use crate::publish::scheduling::batch::{Packing, QueuedEntry, Request};
 use crate::publish::scheduling::bucket::Rate;
 use crate::publish::scheduling::queue::{Next, Queue};
 use crate::publish::scheduling::shards::ShardMap;
@@ -89,7 +89,7 @@ enum State {
 
 /// Records of an aggregate that was acknowledged by a shard that may not be the shard of all of them.
 struct MisplacedAggregate {
-    entries: Vec<Entry>,
+    entries: Vec<QueuedEntry>,
     shard_id: String,
     sequence_number: String,
 }

@@ -13,11 +13,11 @@ use crate::tail::record::{Body, Record};
 #[derive(Debug, Clone, PartialEq)]
 struct Field {
     name: String,
-    kind: Kind,
+    kind: FieldSource,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Kind {
+enum FieldSource {
     Time,
     Group,
     Stream,
@@ -34,15 +34,15 @@ impl Field {
     fn parse(name: &str) -> Result<Self> {
         let name = name.trim();
         let kind = match name {
-            "time" => Kind::Time,
-            "group" => Kind::Group,
-            "logStream" => Kind::Stream,
-            "eventId" => Kind::EventId,
-            "message" => Kind::Message,
-            "key" => Kind::Key,
-            "level" => Kind::Level,
-            "data" => Kind::Data,
-            path => Kind::Path(path.split('.').map(str::to_owned).collect()),
+            "time" => FieldSource::Time,
+            "group" => FieldSource::Group,
+            "logStream" => FieldSource::Stream,
+            "eventId" => FieldSource::EventId,
+            "message" => FieldSource::Message,
+            "key" => FieldSource::Key,
+            "level" => FieldSource::Level,
+            "data" => FieldSource::Data,
+            path => FieldSource::Path(path.split('.').map(str::to_owned).collect()),
         };
         if name.split('.').any(str::is_empty) {
             return Err(Error::usage(format!("{name:?} is not the name of a field"))
@@ -55,18 +55,18 @@ impl Field {
     fn value(&self, event: &Event, zone: &TimeZone) -> Option<String> {
         let message = event.text();
         Some(match &self.kind {
-            Kind::Time => full_time(event.timestamp, zone),
-            Kind::Group => event.log_group.to_string(),
-            Kind::Stream => event.log_stream.clone(),
-            Kind::EventId => event.event_id.clone()?,
-            Kind::Message => message.to_owned(),
-            Kind::Key => Record::parse(message).key?.into_owned(),
-            Kind::Level => format!("{:?}", Record::parse(message).level).to_uppercase(),
-            Kind::Data => match Record::parse(message).body {
+            FieldSource::Time => full_time(event.timestamp, zone),
+            FieldSource::Group => event.log_group.to_string(),
+            FieldSource::Stream => event.log_stream.clone(),
+            FieldSource::EventId => event.event_id.clone()?,
+            FieldSource::Message => message.to_owned(),
+            FieldSource::Key => Record::parse(message).key?.into_owned(),
+            FieldSource::Level => format!("{:?}", Record::parse(message).level).to_uppercase(),
+            FieldSource::Data => match Record::parse(message).body {
                 Body::Json(json) | Body::Both(_, json) => json.to_owned(),
                 Body::Text(text) => text.into_owned(),
             },
-            Kind::Path(path) => of_path(message, path)?,
+            FieldSource::Path(path) => of_path(message, path)?,
         })
     }
 }

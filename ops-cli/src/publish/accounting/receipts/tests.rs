@@ -5,9 +5,9 @@ use crate::publish::input::record::{InputPosition, Record};
 
 const AT: At<'_> = At { shard_id: "shardId-000000000000", sequence_number: "4959", time: 5 };
 
-fn entry(offset: u64) -> Entry {
+fn entry(offset: u64) -> QueuedEntry {
     let place = InputPosition { offset, input: 0, line: offset + 1 };
-    Entry::of(Record::new(place, Vec::new(), &"k".into(), None))
+    QueuedEntry::of(Record::new(place, Vec::new(), &"k".into(), None))
 }
 
 fn add(receipts: &mut Receipts, offset: u64) {

@@ -7,7 +7,7 @@ use crate::arguments::Cli;
 use crate::commands::Command;
 use crate::commands::publish::Publish;
 use crate::publish::accounting::dead_letters::DeadLetter;
-use crate::publish::scheduling::batch::Entry as Sent;
+use crate::publish::scheduling::batch::QueuedEntry as Sent;
 
 fn args(more: &[&str]) -> Publish {
     match Cli::parse_from(["ops-cli", "publish"].iter().chain(more)).command {

@@ -99,7 +99,7 @@ fn answered(
         return;
     }
     let fates: Vec<_> = request.entries.iter().map(|_| service.fate(random)).collect();
-    let verdict = |(entry, fate): (&Entry, &Fate)| Verdict {
+    let verdict = |(entry, fate): (&QueuedEntry, &Fate)| Verdict {
         hash_key: entry.record.hash_key,
         load: Load::of(entry.record.size()),
         fate: *fate,

@@ -19,7 +19,7 @@ fn packing(packing: Packing) -> Queue {
 }
 
 /// Returns the entries of the next request, which is answered at once.
-fn sent(queue: &mut Queue, now: Duration) -> Vec<Entry> {
+fn sent(queue: &mut Queue, now: Duration) -> Vec<QueuedEntry> {
     match queue.next(now) {
         Next::Send(request) => {
             queue.answered(request.id, Duration::ZERO);
@@ -165,7 +165,7 @@ fn a_key_has_one_aggregate_in_flight_with_as_many_records_as_fit() {
     for offset in 0..20 {
         queue.push(record(offset, "one", 100));
     }
-    let offsets = |entries: &[Entry]| entries.iter().map(|entry| entry.record.place.offset).collect::<Vec<_>>();
+    let offsets = |entries: &[QueuedEntry]| entries.iter().map(|entry| entry.record.place.offset).collect::<Vec<_>>();
     let mut first = sent(&mut queue, Duration::ZERO);
     assert_eq!(offsets(&first), (0..9).collect::<Vec<_>>());
     assert!(matches!(queue.next(Duration::ZERO), Next::Nothing));

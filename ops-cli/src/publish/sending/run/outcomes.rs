@@ -10,7 +10,7 @@ use super::super::response::Outcome;
 use super::{AnsweredRequest, MisplacedAggregate, RESHARD_EVERY, Run, State};
 use crate::error::{Error, Result};
 use crate::publish::accounting::ledger::At;
-use crate::publish::scheduling::batch::{Entry, Put, Request};
+use crate::publish::scheduling::batch::{Put, QueuedEntry, Request};
 use crate::publish::scheduling::delays::{Extent, after_failure, after_refusal};
 use crate::publish::scheduling::lane::Verdict;
 use crate::publish::scheduling::load::{Fate, Load};
@@ -96,7 +96,7 @@ impl Run {
 
     /// Whether the shard that accepted these entries together is the shard of each of them. A single record is correct on
     /// any shard. If its shard is unexpected, the map is out of date.
-    fn is_at_home(&mut self, entries: &[Entry], shard_id: &str) -> bool {
+    fn is_at_home(&mut self, entries: &[QueuedEntry], shard_id: &str) -> bool {
         let takes = self.queue.shards().takes(shard_id, entries.iter().map(|entry| entry.record.hash_key));
         if takes != Some(true) {
             self.ask_for_shards();
@@ -104,7 +104,7 @@ impl Run {
         takes == Some(true) || entries.len() == 1
     }
 
-    fn acknowledged(&mut self, entries: &[Entry], at: &At<'_>) {
+    fn acknowledged(&mut self, entries: &[QueuedEntry], at: &At<'_>) {
         self.failing_since = None;
         let number = |number| (entries.len() > 1).then_some(number);
         self.ledger.acknowledged((0..).map(number).zip(entries), at);
@@ -164,7 +164,7 @@ impl Run {
     }
 
     /// Returns the entries of a request that was abandoned before it was complete to the queue.
-    fn take_back(&mut self, entries: Vec<Entry>) {
+    fn take_back(&mut self, entries: Vec<QueuedEntry>) {
         self.queue.settle(&entries, Vec::new(), Duration::ZERO);
         let (unsent, sent_before): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.attempts == 1);
         self.ledger.unread(&unsent.into_iter().map(|entry| entry.record).collect::<Vec<_>>());
@@ -191,7 +191,7 @@ impl Run {
 
     /// Resends the entries of a put that was sent at `sent` after a pause. Entries whose deadline would be over by the end
     /// of the pause are abandoned.
-    fn again(&mut self, mut entries: Vec<Entry>, reason: &str, extent: Extent, sent: Duration, now: Duration) {
+    fn again(&mut self, mut entries: Vec<QueuedEntry>, reason: &str, extent: Extent, sent: Duration, now: Duration) {
         let pause = after_failure(&mut entries, extent, fastrand::f64());
         for entry in &mut entries {
             entry.tried += now.saturating_sub(sent) + pause;
@@ -202,18 +202,24 @@ impl Run {
 
     /// Resends entries that a shard throttled. The pace decides when. No record is abandoned because of our pace: its
     /// deadline counts only while the shard accepts nothing.
-    fn throttled(&mut self, entries: Vec<Entry>, reason: &str, now: Duration) {
+    fn throttled(&mut self, entries: Vec<QueuedEntry>, reason: &str, now: Duration) {
         self.ledger.tally.throttled += entries.len() as u64;
         let Some(first) = entries.first() else { return };
         let pause = after_refusal(self.queue.is_accepting(first), fastrand::f64());
         let since = self.queue.refused_since(first);
         let deadline = self.options.deadline;
         let has_time =
-            |entry: &Entry| since.is_none_or(|since| now.saturating_sub(since.max(entry.first_sent)) <= deadline);
+            |entry: &QueuedEntry| since.is_none_or(|since| now.saturating_sub(since.max(entry.first_sent)) <= deadline);
         self.retry(entries, reason, now + pause, has_time);
     }
 
-    fn retry(&mut self, entries: Vec<Entry>, reason: &str, due: Duration, has_time: impl Fn(&Entry) -> bool) {
+    fn retry(
+        &mut self,
+        entries: Vec<QueuedEntry>,
+        reason: &str,
+        due: Duration,
+        has_time: impl Fn(&QueuedEntry) -> bool,
+    ) {
         let is_sending = self.state != State::GivenUp;
         let (again, dead): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_sending && has_time(entry));
         for entry in &dead {

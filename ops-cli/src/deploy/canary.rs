@@ -1,0 +1,137 @@
+//! Watches a version that runs a share of the invocations.
+//!
+//! It watches the version's log streams, because Lambda writes the end of each invocation there within seconds. Metrics
+//! would arrive a minute later, and for an alias only as a sum.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::aws::Aws;
+use crate::error::Result;
+use crate::tail::follow::Follower;
+use crate::tail::platform::Platform;
+use crate::tail::sweep::{Event, Reader};
+
+/// The lines of the platform that end an invocation, in text and in JSON, and the function's own errors.
+const FILTER: &str =
+    r#"?"REPORT RequestId: " ?"Task timed out after" ?"Error: Runtime " ?"INIT_REPORT" ?"platform." ?"ERROR""#;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The share of invocations, and how long they are watched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Canary {
+    pub share: f64,
+    pub duration: Duration,
+}
+
+/// The invocations of the version that were seen.
+#[derive(Debug, Default, PartialEq)]
+pub struct Tally {
+    pub invocations: u64,
+    /// The first line that reports a failure.
+    pub failure: Option<String>,
+}
+
+impl Tally {
+    /// Counts a line of the log of `version`.
+    fn add(&mut self, version: &str, log_stream: &str, message: &str) {
+        if !log_stream.contains(&format!("[{version}]")) {
+            return;
+        }
+        let has_failed = match Platform::parse(message) {
+            Some(Platform::Report(report)) => {
+                self.invocations += 1;
+                report.has_failed()
+            }
+            Some(Platform::Fault) => true,
+            Some(Platform::Routine) => false,
+            None => is_error(message),
+        };
+        if has_failed && self.failure.is_none() {
+            self.failure = Some(message.trim_end().to_owned());
+        }
+    }
+}
+
+/// Whether the function wrote this line about an error of its own. Lines of records have a lower level.
+fn is_error(message: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        level: &'a str,
+    }
+    match serde_json::from_str::<Line<'_>>(message) {
+        Ok(line) => line.level == "ERROR",
+        Err(_) => message.split(' ').nth(1) == Some("ERROR"),
+    }
+}
+
+/// Watches the version until it fails or the time has passed.
+pub async fn watch(aws: &Aws, log_group: &str, version: &str, duration: Duration) -> Result<Tally> {
+    let reader = Reader::new(aws, log_group, Some(FILTER.to_owned()));
+    let mut follower = Follower::new(Timestamp::now().as_millisecond());
+    let pause = (duration / 50).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+    let ends = Instant::now() + duration;
+    let mut tally = Tally::default();
+    loop {
+        let is_last = Instant::now() >= ends;
+        let take = |events: &[Event]| {
+            events.iter().for_each(|event| tally.add(version, &event.log_stream, &event.message));
+            Ok(())
+        };
+        reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
+        if is_last || tally.failure.is_some() {
+            return Ok(tally);
+        }
+        tokio::time::sleep_until((Instant::now() + pause).min(ends)).await;
+    }
+}
+
+/// Parses a share such as `10%`.
+pub fn parse_share(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let percent = percent.filter(|percent| *percent > 0.0 && *percent < 100.0);
+    percent.map(|percent| percent / 100.0).ok_or_else(|| "expected a percentage below 100, as in 10%".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_versions_own_invocations_are_counted() {
+        let mut tally = Tally::default();
+        tally.add("2", "2026/11/29/[2]ab", "REPORT RequestId: 1\tDuration: 1.00 ms\t");
+        tally.add("2", "2026/11/29/[1]ab", "REPORT RequestId: 2\tDuration: 1.00 ms\tStatus: error");
+        tally.add("2", "2026/11/29/name[2]ab", r#"{"type":"platform.report","record":{"metrics":{}}}"#);
+        tally.add("2", "2026/11/29/[2]ab", "a record about REPORT RequestId: 3 Status: error");
+        assert_eq!(tally, Tally { invocations: 2, failure: None });
+        tally.add("2", "2026/11/29/[2]ab", "REPORT RequestId: 4\tDuration: 1.00 ms\tStatus: timeout\n");
+        tally.add("2", "2026/11/29/[2]ab", "RequestId: 5 Error: Runtime exited with error: exit status 1");
+        assert_eq!(tally.failure.as_deref(), Some("REPORT RequestId: 4\tDuration: 1.00 ms\tStatus: timeout"));
+    }
+
+    #[test]
+    fn an_error_of_the_function_is_a_failure_and_a_record_about_an_error_is_none() {
+        for (message, expected) in [
+            (r#"{"timestamp":"t","level":"ERROR","message":"cannot start"}"#, true),
+            ("2026-11-29T01:00:00.000Z ERROR cannot start: LOGGER_DATA", true),
+            (r#"{"timestamp":"t","level":"INFO","data":{"level":"ERROR"}}"#, false),
+            ("2026-11-29T01:00:00.000Z INFO 8476 stream=s seq=1 data=\"an ERROR\"", false),
+        ] {
+            assert_eq!(is_error(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_a_percentage() {
+        assert_eq!(parse_share("10%"), Ok(0.1));
+        assert_eq!(parse_share("0.5%"), Ok(0.005));
+        for wrong in ["10", "0%", "100%", "-1%", "x%", ""] {
+            assert!(parse_share(wrong).is_err(), "{wrong}");
+        }
+    }
+}
