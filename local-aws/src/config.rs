@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 
-/// The account ID unless another one is configured.
-pub const DEFAULT_ACCOUNT_ID: &str = "000000000000";
+pub use crate::region::DEFAULT_ACCOUNT_ID;
 
 /// The default of [`Config::memory_limit`], in bytes.
 pub const DEFAULT_MEMORY_LIMIT: usize = 1 << 30;

@@ -1,5 +1,6 @@
 //! HTTP: parses requests, checks whether their senders are allowed, and routes them to the services.
 
+mod api;
 mod body;
 mod faults;
 mod guard;
@@ -8,7 +9,6 @@ mod server;
 mod unread_body;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,55 +20,18 @@ use axum::response::IntoResponse;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use crate::config::{Config, Limits};
-use crate::credentials::Credentials;
 use crate::error::{AwsError, Protocol};
 use crate::operation::{self, Metadata, ServiceName};
 use crate::region::is_region;
-use crate::services::{self, Services};
+use crate::services;
 use crate::signature::SignatureError;
+pub use api::{Access, Api};
 pub use body::MAX_BYTES_IN_FLIGHT as MAX_BODY_BYTES;
 use guard::Admitted;
 use head::{Head, RequestedOperation, not_supported, unknown_operation};
 pub use server::serve;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-
-/// The rules for who may use the endpoint.
-#[derive(Debug, Clone)]
-pub struct Access {
-    pub credentials: Credentials,
-    /// The region of unsigned requests.
-    pub region: String,
-    /// Whether requests of the user that runs the endpoint must be signed too.
-    pub verify: bool,
-    pub limits: Limits,
-    /// The listener's address.
-    pub bound: IpAddr,
-    /// Whether clients may be on other machines.
-    pub allow_remote: bool,
-}
-
-impl Access {
-    /// The access rules of a configuration for a listener.
-    pub fn new(config: &Config, bound: IpAddr) -> Self {
-        Self {
-            credentials: config.credentials.clone(),
-            region: config.region.clone(),
-            verify: config.verify_signatures,
-            limits: config.limits,
-            bound,
-            allow_remote: config.allow_remote,
-        }
-    }
-}
-
-/// The services and the access rules.
-#[derive(Clone)]
-pub struct Api {
-    pub services: Services,
-    pub access: Arc<Access>,
-}
 
 pub fn router(api: Api) -> Router {
     let own_pages = Router::new()
@@ -196,7 +159,7 @@ async fn dispatch(
         region,
         caller: session.map(|session| Arc::clone(&session.caller)),
     };
-    let line = found.activity.map(|activity| activity.line(&request));
+    let line = found.activity.map(|activity| operation::activity_line(&activity, &request));
     let answer = api.services.answer(request).await?;
     if let Some(line) = line {
         tracing::info!("{line}");

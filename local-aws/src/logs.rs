@@ -40,16 +40,9 @@ use crate::error::AwsError;
 use crate::metrics::Metrics;
 use crate::store::{Batch, Budget, Store, StoreError};
 use crate::validation::LOGS;
+pub use event::InputEvent;
 use live_tail::Session;
 use state::State;
-
-/// One event to store.
-#[derive(Debug, Clone)]
-pub struct InputEvent {
-    /// Epoch milliseconds.
-    pub timestamp: i64,
-    pub message: String,
-}
 
 /// A handle on the log groups. Clones share them.
 #[derive(Clone)]

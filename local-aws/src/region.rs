@@ -1,4 +1,7 @@
-//! The names of AWS regions.
+//! The names of AWS regions, and the default account.
+
+/// The account ID unless another one is configured.
+pub const DEFAULT_ACCOUNT_ID: &str = "000000000000";
 
 /// Whether the text matches `[a-z]{2}((-gov)|(-iso[a-z]?))?-[a-z]+-\d`, optionally after `eusc-`.
 pub fn is_region(part: &str) -> bool {

@@ -10,105 +10,40 @@
 //! `fjall`.
 
 mod budget;
+mod changes;
 mod check;
 mod commits;
+mod database;
 mod engine;
+mod error;
 pub mod folder;
+mod layout;
 mod recover;
 mod regions;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::AwsError;
 use crate::private;
 
 pub use budget::{Budget, MemoryOwner, Share};
-use check::Damage;
+use changes::Changes;
+pub use changes::Keyspace;
 use engine::Engine;
+pub use error::StoreError;
 pub use regions::Contents;
 use regions::Region;
 use writer::Writer;
 
 /// The most memory that the store uses: the engine's buffers and the write queue.
 pub const MEMORY_BYTES: usize = engine::MEMORY_BYTES + writer::MAX_QUEUED_BYTES;
-
-/// A namespace of keys. Its number is the prefix of each key on disk, so a number is never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Keyspace {
-    Roles = 2,
-    LogGroups = 3,
-    LogStreams = 4,
-    LogEvents = 5,
-    Streams = 6,
-    Records = 7,
-    Consumers = 8,
-    Functions = 9,
-    Mappings = 10,
-    Checkpoints = 11,
-    LogTotals = 12,
-    /// The zips of functions.
-    Code = 13,
-    /// `Event` invocations that are not finished.
-    Events = 14,
-    /// Settings of the account.
-    Account = 15,
-    InstanceProfiles = 16,
-    /// The account and the regions.
-    Endpoint = 17,
-}
-
-/// The data directory could not be opened, or failed later.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("{} contains {found:?} and no {}, so it is not a data directory: use an empty or a new one", .dir.display(), folder::MARKER)]
-    NotOurs { dir: PathBuf, found: String },
-    #[error("{} has data format {found}, and this version supports {expected} and older: open it with the version that wrote it, or use another data directory", .dir.display())]
-    NewerFormat { dir: PathBuf, found: u32, expected: u32 },
-    #[error("the data directory {} is accessible to other users: {reason}", .dir.display())]
-    NotPrivate { dir: PathBuf, reason: String },
-    #[error("{} is not recognized as a data directory: {reason}; use another one, or add --recover if it is one", .0.display(), reason = .1)]
-    BadMarker(PathBuf, String),
-    #[error("{} is in use by another endpoint: stop it, or use another data directory", .0.display())]
-    Locked(PathBuf),
-    #[error("the data directory {} failed: {source}", .dir.display())]
-    Io { dir: PathBuf, source: io::Error },
-    #[error("the data directory {} failed: {reason}; restart the endpoint, which checks every file", .dir.display())]
-    Engine { dir: PathBuf, reason: &'static str },
-    #[error("the data directory {} is damaged, and nothing in it was changed: {}; --recover makes a copy, drops what is damaged, and opens the rest", .dir.display(), damage_list(.damages))]
-    Damaged { dir: PathBuf, damages: Vec<Damage> },
-    #[error("the data directory failed earlier, so nothing is persisted any more and changes are rejected: {0}")]
-    Failed(Arc<str>),
-    #[error("a value in the data directory is invalid: {0}")]
-    Value(#[from] serde_json::Error),
-    #[error("an entry in the data directory is not a valid log event")]
-    NotAnEvent,
-    #[error("an entry in the data directory is not a valid chunk of records")]
-    NotARecord,
-}
-
-/// Lists the first three damages.
-fn damage_list(damages: &[Damage]) -> String {
-    let shown: Vec<String> = damages.iter().take(3).map(Damage::to_string).collect();
-    let more = damages.len() - shown.len();
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    shown.join("; ") + &more
-}
-
-impl From<StoreError> for AwsError {
-    fn from(error: StoreError) -> Self {
-        Self::new(500, "InternalFailure", error.to_string())
-    }
-}
 
 /// A handle on the store. Clones share it. Dropping the last one drains the write queue and releases the data directory.
 #[derive(Clone, Default)]
@@ -143,14 +78,6 @@ pub struct Batch {
     changes: Changes,
 }
 
-#[derive(Default)]
-struct Changes {
-    puts: Vec<(Keyspace, Bytes, Bytes)>,
-    removals: Vec<(Keyspace, Bytes)>,
-    /// The first key of each range, and the key after its last.
-    removed_ranges: Vec<(Keyspace, Bytes, Bytes)>,
-}
-
 impl Store {
     /// Opens a data directory and creates it if needed. Without one, nothing is persisted. Blocks for tens to hundreds of
     /// milliseconds. With `is_recovering`, copies a damaged directory and opens what is valid in it.
@@ -181,8 +108,8 @@ impl Store {
         let open = self.open.as_ref().expect("there is a data directory");
         open.writer.wait();
         open.engine.flush_tables();
-        for tree in 1..=engine::TREES {
-            let tables = dir.join(format!("{}/keyspaces/{tree}/tables", engine::FOLDER));
+        for tree in 1..=layout::TREES {
+            let tables = dir.join(format!("{}/keyspaces/{tree}/tables", layout::FOLDER));
             for table in std::fs::read_dir(tables).expect("the tree has a folder of tables") {
                 let path = table.expect("the folder can be read").path();
                 let damaged: Vec<u8> =
@@ -297,14 +224,5 @@ impl Batch {
         if let Some(open) = open {
             open.writer.commit(self.changes);
         }
-    }
-}
-
-impl Changes {
-    fn bytes(&self) -> usize {
-        /// The bytes of an entry in the queue in addition to its key and value.
-        const ENTRY_BYTES: usize = 80;
-        let puts: usize = self.puts.iter().map(|(_, key, value)| key.len() + value.len() + ENTRY_BYTES).sum();
-        puts + (self.removals.len() + self.removed_ranges.len()) * ENTRY_BYTES
     }
 }

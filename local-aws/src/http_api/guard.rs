@@ -13,10 +13,10 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use jiff::Timestamp;
 use tokio::sync::SemaphorePermit;
 
+use super::api::{Access, Api};
 use super::body::{self, Allowance};
 use super::head::Head;
 use super::server::Peer;
-use super::{Access, Api};
 use crate::config::Limits;
 use crate::error::{AwsError, Protocol};
 use crate::operation::{MIB, Metadata, ServiceName};

@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::StoreError;
 
+/// One event to store.
+#[derive(Debug, Clone)]
+pub struct InputEvent {
+    /// Epoch milliseconds.
+    pub timestamp: i64,
+    pub message: String,
+}
+
 /// The position of an event among all events of the endpoint. It is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position {

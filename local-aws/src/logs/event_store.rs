@@ -9,8 +9,7 @@ use std::sync::Arc;
 use bytes::BufMut;
 use serde::{Deserialize, Serialize};
 
-use super::InputEvent;
-use super::event::{Position, StoredEvent};
+use super::event::{InputEvent, Position, StoredEvent};
 use crate::store::{Batch, Keyspace, MemoryOwner, Share, Store, StoreError};
 
 /// Totals of a stream's events, which are available without reading the events.

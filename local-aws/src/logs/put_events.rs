@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::AwsError;
 use crate::store::StoreError;
 
+use super::Logs;
+use super::event::InputEvent;
 use super::event_store::EventStore;
 use super::state::{Group, no_such_stream};
 use super::validation::{Checks, invalid_parameter};
-use super::{InputEvent, Logs};
 
 /// `sequenceToken` and `entity` are accepted and ignored. AWS ignores the token since 2023, and only consoles use the entity.
 #[derive(Deserialize)]

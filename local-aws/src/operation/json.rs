@@ -6,7 +6,8 @@ use http::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Operation, Request, Service};
+use super::declaration::{Operation, Service};
+use super::request::Request;
 use crate::encoding::Encoding;
 use crate::error::AwsError;
 

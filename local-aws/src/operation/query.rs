@@ -3,7 +3,9 @@
 use http::{HeaderValue, Response, header};
 use serde::de::DeserializeOwned;
 
-use super::{Operation, Request, Service, Xml, xml};
+use super::declaration::{Operation, Service};
+use super::request::Request;
+use super::xml::{self, Xml};
 use crate::error::AwsError;
 use crate::validation::Model;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 
-use super::Metadata;
+use super::metadata::Metadata;
 use crate::encoding::Encoding;
 use crate::error::AwsError;
 

@@ -8,8 +8,10 @@ use http::Method;
 use http::{HeaderValue, Request as HttpRequest, Response, header};
 use serde_json::{Value, json};
 
+use super::declaration::Answer;
 use super::*;
 use crate::encoding::Encoding;
+use crate::error::AwsError;
 
 /// Answers a request for an operation by its name.
 pub async fn call<S: Service>(service: &S, name: &str, request: HttpRequest<Bytes>) -> Answer {
@@ -141,9 +143,9 @@ fn a_line_of_the_activity_log_names_what_changed_in_either_encoding() {
     for encoding in [Encoding::Json, Encoding::Cbor] {
         let body = json!({ "logGroupName": "g", "count": 2, "other": { "ZipFile": "" } });
         let request = Request::new(operation, request(encoding, &body));
-        assert_eq!(activity.line(&request), "log group created: g 2");
+        assert_eq!(activity_line(&activity, &request), "log group created: g 2");
         let of_function = Request { path: vec!["f:1".to_owned()], ..request };
-        assert_eq!(activity.line(&of_function), "log group created: f:1 g 2");
+        assert_eq!(activity_line(&activity, &of_function), "log group created: f:1 g 2");
     }
     assert!(find::<Echo>("GetLogEvents").unwrap().metadata.activity.is_none());
 }

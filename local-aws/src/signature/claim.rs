@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::SignatureError;
+use super::error::SignatureError;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 

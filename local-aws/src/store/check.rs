@@ -7,15 +7,14 @@
 pub mod journal;
 pub mod tables;
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::commits::{self, PerTree, Unreadable};
-use super::engine::{FOLDER, TREES};
-use super::{StoreError, folder};
+use super::error::{Damage, StoreError};
+use super::layout::{COMMITS, Counter, FOLDER, MARKER, TREES};
 use journal::Piece;
 use tables::existing;
 
@@ -23,25 +22,6 @@ use tables::existing;
 pub const VERSION: &[u8] = b"FJL\x03";
 /// The number of the engine's own tree, which lists the others.
 pub const META_TREE: usize = 0;
-
-/// A damaged file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The path below the data directory.
-    pub file: PathBuf,
-    pub position: Option<u64>,
-    pub what: String,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(position) = self.position {
-            write!(f, " at byte {position}")?;
-        }
-        write!(f, ": {}", self.what)
-    }
-}
 
 /// The result of a check.
 #[derive(Default)]
@@ -58,16 +38,6 @@ pub struct CheckedDirectory {
     pub unsynced: u64,
 }
 
-/// Whether the directory must have a commit counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    Required,
-    /// Required, and the marker file is damaged.
-    Unmarked,
-    /// An earlier version wrote the directory, or it was just recovered.
-    Absent,
-}
-
 /// Checks a data directory. The caller holds its lock.
 ///
 /// # Errors
@@ -79,7 +49,7 @@ pub fn check(dir: &Path, counter: Counter) -> Result<CheckedDirectory, StoreErro
         _ if counter == Counter::Absent => None,
         Ok(claim) => Some(claim),
         Err(Unreadable::Io(source)) => {
-            let named = format!("{}: {source}", commits::FILE);
+            let named = format!("{}: {source}", COMMITS);
             return Err(failed(io::Error::new(source.kind(), named)));
         }
         Err(Unreadable::Missing) if is_unused(dir).map_err(failed)? => {
@@ -89,7 +59,7 @@ pub fn check(dir: &Path, counter: Counter) -> Result<CheckedDirectory, StoreErro
         Err(unreadable) => {
             let state = if matches!(unreadable, Unreadable::Missing) { "is missing" } else { "fails its checksum" };
             checked.add(
-                commits::FILE,
+                COMMITS,
                 None,
                 format!("the commit counter {state}, so a truncated journal could not be detected"),
             );
@@ -97,7 +67,7 @@ pub fn check(dir: &Path, counter: Counter) -> Result<CheckedDirectory, StoreErro
         }
     };
     if counter == Counter::Unmarked {
-        checked.add(folder::MARKER, None, "does not identify a data directory".into());
+        checked.add(MARKER, None, "does not identify a data directory".into());
     }
     let store = dir.join(FOLDER);
     if existing(fs::metadata(&store)).map_err(failed)?.is_none() {

@@ -15,9 +15,8 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::engine::TREES;
+use super::layout::{COMMITS, TREES};
 
-pub const FILE: &str = "commits";
 /// Two slots are written in turn, each in its own sector. A torn write damages only one of them.
 const SLOT_BYTES: usize = 512;
 const USED_BYTES: usize = 8 + 8 + 16 + 2 * TREES * 8;
@@ -78,7 +77,7 @@ pub enum Unreadable {
 
 /// Reads the counter. Ignores a slot that fails its checksum if the other one is valid.
 pub fn read(dir: &Path) -> Result<Claim, Unreadable> {
-    let bytes = std::fs::read(dir.join(FILE)).map_err(|error| match error.kind() {
+    let bytes = std::fs::read(dir.join(COMMITS)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unreadable::Missing,
         _ => Unreadable::Io(error),
     })?;
@@ -95,7 +94,7 @@ pub struct Commits {
 impl Commits {
     /// Writes a new counter. `found` are the existing commits, which are synced.
     pub fn create(dir: &Path, found: PerTree) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(FILE))?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join(COMMITS))?;
         let turn = read(dir).map_or(0, |claim| claim.turn);
         let claim = Claim { turn, boot: boot().unwrap_or_default(), written: found, synced: found };
         let mut commits = Self { file, claim };
@@ -131,7 +130,7 @@ fn boot() -> Option<[u8; 16]> {
 /// Replaces the counter.
 #[cfg(test)]
 pub fn write_claim(dir: &Path, boot: [u8; 16], written: PerTree, synced: PerTree) {
-    std::fs::write(dir.join(FILE), Claim { turn: 1, boot, written, synced }.encode())
+    std::fs::write(dir.join(COMMITS), Claim { turn: 1, boot, written, synced }.encode())
         .expect("the folder can be written");
 }
 
@@ -144,7 +143,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut commits = Commits::create(dir.path(), [1, 2, 3]).unwrap();
         commits.write([4, 5, 6]).unwrap();
-        let path = dir.path().join(FILE);
+        let path = dir.path().join(COMMITS);
         let whole = std::fs::read(&path).unwrap();
         for at in 0..whole.len() * 8 {
             let mut bytes = whole.clone();

@@ -2,42 +2,31 @@
 //! damage. So the directory is checked first (`check`), and each commit has a number.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use fjall::compaction::Leveled;
-use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, PersistMode};
 use lsm_tree::AbstractTree;
 
+use super::changes::{Changes, Keyspace};
 use super::check::journal::Marker;
-use super::check::{self, CheckedDirectory, Counter};
+use super::check::{self, CheckedDirectory};
 use super::commits::{Commits, PerTree};
-use super::{Changes, Keyspace, StoreError, folder, recover};
+use super::database::{CACHE_BYTES, failure, open_database};
+use super::error::StoreError;
+use super::layout::{Counter, FOLDER, MARKER_KEY, TREES};
+use super::{folder, recover};
 
-/// The engine's folder in the data directory.
-pub const FOLDER: &str = "store";
-/// The trees, in the order of their numbers in the engine, which start at 1.
-const NAMES: [&str; TREES] = ["state", "records", "events"];
-pub const TREES: usize = 3;
-/// The key of a commit's marker. It sorts before the keys of all keyspaces.
-pub const MARKER_KEY: [u8; 1] = [0];
-
-/// Bounds the journals, which are replayed at the start.
-const JOURNAL_BYTES: u64 = 128 << 20;
 /// The size of a tree's memtable, unless one commit alone is larger.
 const MEMTABLE_BYTES: [u64; TREES] = [3 << 20, 12 << 20, 6 << 20];
 /// The most memtables of a tree: the active one, one that is being flushed, and one that was flushed and that the engine releases with
 /// the next rotation.
 const MAX_MEMTABLES: u64 = 3;
-/// The number of tables in level 0 that starts a compaction. Every table has a commit's marker as its first key, so all tables overlap
-/// and a compaction rewrites all of them. The more tables are gathered, the less is rewritten.
-const L0_TABLES: u8 = 8;
-const CACHE_BYTES: u64 = 8 << 20;
 /// The most memory that the engine uses.
 pub const MEMORY_BYTES: usize =
     (MAX_MEMTABLES * (MEMTABLE_BYTES[0] + MEMTABLE_BYTES[1] + MEMTABLE_BYTES[2]) + CACHE_BYTES) as usize;
@@ -69,28 +58,6 @@ pub fn key(keyspace: Keyspace, key: &[u8]) -> Bytes {
     bytes.put_u8(keyspace as u8);
     bytes.put_slice(key);
     bytes.freeze()
-}
-
-/// Opens the engine. Creates its files if there are none.
-pub fn open_database(dir: &Path) -> Result<(Database, [fjall::Keyspace; TREES]), StoreError> {
-    let failed = |source| match source {
-        fjall::Error::Locked => StoreError::Locked(dir.to_owned()),
-        source => failure(dir, source),
-    };
-    let database = Database::builder(dir.join(FOLDER))
-        .cache_size(CACHE_BYTES)
-        .max_journaling_size(JOURNAL_BYTES)
-        .worker_threads(1)
-        .open()
-        .map_err(failed)?;
-    let tree = |index: usize| {
-        // `Engine::make_room` rotates memtables. The engine would let them grow until a worker has time to rotate them.
-        let compaction = || Arc::new(Leveled::default().with_l0_threshold(L0_TABLES));
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX).compaction_strategy(compaction());
-        database.keyspace(NAMES[index], options).map_err(failed)
-    };
-    let trees = [tree(0)?, tree(1)?, tree(2)?];
-    Ok((database, trees))
 }
 
 impl Engine {
@@ -304,36 +271,6 @@ fn prepare(dir: &Path, checked: &CheckedDirectory) -> io::Result<()> {
         OpenOptions::new().create(true).truncate(false).write(true).open(store.join("lock"))?;
     }
     Ok(())
-}
-
-/// The error of the engine, with the operating system's message if there is one.
-fn failure(dir: &Path, source: fjall::Error) -> StoreError {
-    use fjall::Error;
-    let reason = match source {
-        Error::Io(source) | Error::Storage(lsm_tree::Error::Io(source)) => {
-            return StoreError::Io { dir: dir.to_owned(), source };
-        }
-        Error::Poisoned => match probe(dir) {
-            Err(source) => return StoreError::Io { dir: dir.to_owned(), source },
-            Ok(()) => "an earlier write of its table files failed, as when the disk is full",
-        },
-        Error::Storage(lsm_tree::Error::ChecksumMismatch { .. }) => "a block of a table file fails its checksum",
-        Error::Storage(_) | Error::Unrecoverable => "a table file is damaged",
-        Error::JournalRecovery(_) => "a journal is damaged",
-        Error::InvalidVersion(_) => "its files are of another version of the engine",
-        source => {
-            tracing::debug!("the engine failed: {source:?}");
-            "its files cannot be used"
-        }
-    };
-    StoreError::Engine { dir: dir.to_owned(), reason }
-}
-
-/// Tries to write to the data directory, because the engine does not report why its own writes failed.
-fn probe(dir: &Path) -> io::Result<()> {
-    let mut file = tempfile::tempfile_in(dir)?;
-    file.write_all(&[1; 64 << 10])?;
-    file.sync_all()
 }
 
 /// Keys without the number of their keyspace, and values.

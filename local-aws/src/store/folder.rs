@@ -6,12 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::Counter;
-use super::{StoreError, commits, engine};
+use super::error::StoreError;
+use super::layout::{self, Counter, MARKER};
 use crate::private;
 
-/// The marker file.
-pub const MARKER: &str = "local-aws.json";
 const UNFINISHED: &str = "local-aws.json.new";
 /// The version of the format. It increases with every change that an older version would misread.
 ///
@@ -39,7 +37,7 @@ pub fn prepare(dir: &Path, is_recovering: bool) -> Result<Counter, StoreError> {
 
 /// Whether a directory without a valid marker has the other files of a data directory.
 fn has_a_store(dir: &Path) -> bool {
-    dir.join(commits::FILE).exists() && dir.join(engine::FOLDER).exists()
+    dir.join(layout::COMMITS).exists() && dir.join(layout::FOLDER).exists()
 }
 
 fn read_format(dir: &Path) -> Result<u32, StoreError> {

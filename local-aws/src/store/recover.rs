@@ -10,8 +10,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::check::journal::{self, Piece};
 use super::check::tables::{self, Manifest, TableEntry};
 use super::check::{self, CheckedDirectory, META_TREE, VERSION};
-use super::engine::{self, FOLDER, TREES};
-use super::{StoreError, commits, folder};
+use super::database::open_database;
+use super::error::StoreError;
+use super::layout::{self, FOLDER, TREES};
 
 /// Repairs the files of a data directory. Every readable commit remains, including those after a damaged one.
 ///
@@ -26,7 +27,7 @@ pub fn recover(dir: &Path, checked: &CheckedDirectory) -> Result<(), StoreError>
     }
     // A new engine provides the files that every engine has.
     let template = tempfile::tempdir_in(dir).map_err(failed)?;
-    drop(engine::open_database(template.path())?);
+    drop(open_database(template.path())?);
     repair(dir, template.path()).map_err(failed)?;
     tracing::warn!("damaged data was dropped; everything else was recovered");
     Ok(())
@@ -41,7 +42,7 @@ fn make_copy(dir: &Path) -> io::Result<PathBuf> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             created => created?,
         }
-        for name in [FOLDER, commits::FILE, folder::MARKER] {
+        for name in [FOLDER, layout::COMMITS, layout::MARKER] {
             copy(&dir.join(name), &copy_dir.join(name))?;
         }
         return Ok(copy_dir);
@@ -88,7 +89,7 @@ fn repair(dir: &Path, template: &Path) -> io::Result<()> {
     for (_, path) in check::journals(dir)? {
         rewrite_journal(&path)?;
     }
-    tables::existing(fs::remove_file(dir.join(commits::FILE)))?;
+    tables::existing(fs::remove_file(dir.join(layout::COMMITS)))?;
     File::open(&store)?.sync_all()
 }
 

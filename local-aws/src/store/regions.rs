@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::de::IgnoredAny;
 
 use super::{Batch, Keyspace, Store, StoreError, engine};
-use crate::config::DEFAULT_ACCOUNT_ID;
+use crate::region::DEFAULT_ACCOUNT_ID;
 
 /// The first byte of every key in a region that has a prefix. No keyspace has this number.
 const REGION: u8 = 255;

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use std::{fs, io};
 
 use super::check::journal::without_zeros;
-use super::{Keyspace, Store, StoreError, commits, folder};
+use super::{Keyspace, Store, StoreError, layout};
 
 fn put(store: &Store, keys: std::ops::Range<u64>) {
     for key in keys {
@@ -172,7 +172,7 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_continues() {
     put(&store, 0..1);
     store.flushed().await.unwrap();
     let before = without_zeros(&fs::read(journal(dir.path())).unwrap()).len();
-    let counter = fs::read(dir.path().join(commits::FILE)).unwrap();
+    let counter = fs::read(dir.path().join(layout::COMMITS)).unwrap();
     put(&store, 1..2);
     store.flushed().await.unwrap();
     // A copy of the open directory is what a kill leaves.
@@ -193,7 +193,7 @@ async fn a_torn_last_write_is_dropped_whole_and_writing_continues() {
         // Opening a directory syncs it, which is slow, so only some cuts are tried.
         if cut % 16 == 0 {
             // With the previous counter, it was not acknowledged.
-            fs::write(torn.path().join(commits::FILE), &counter).unwrap();
+            fs::write(torn.path().join(layout::COMMITS), &counter).unwrap();
             let store = Store::open(Some(torn.path())).unwrap();
             assert_eq!((records(&store), checkpoint(&store)), (vec![0], Some(0)), "cut at {cut} of {before}..{end}");
             put(&store, 5..6);
@@ -237,7 +237,7 @@ fn a_newer_format_and_a_foreign_directory_are_rejected_by_name() {
     let error = open_error(dir.path());
     assert!(error.contains("\"thesis.tex\"") && error.contains(&dir.path().display().to_string()), "{error}");
 
-    let marker = dir.path().join(folder::MARKER);
+    let marker = dir.path().join(layout::MARKER);
     fs::write(&marker, r#"{"format":4}"#).unwrap();
     let error = open_error(dir.path());
     assert!(error.contains("data format 4, and this version supports 3"), "{error}");

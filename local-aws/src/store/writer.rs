@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::changes::Changes;
 use super::engine::Engine;
-use super::{Changes, StoreError};
+use super::error::StoreError;
 
 /// The most bytes in the queue. Commits beyond it wait.
 pub const MAX_QUEUED_BYTES: usize = 8 << 20;

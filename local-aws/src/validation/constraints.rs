@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Number, Value};
 
-use super::{Model, Shape, Type};
+use super::model::{Model, Shape, Type};
 
 /// The most violations that AWS reports for one request (recorded).
 const REPORTED: usize = 10;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Input, Model, Shape, Type};
+use super::input::Input;
+use super::model::{Model, Shape, Type};
 use crate::error::AwsError;
 
 impl Model {

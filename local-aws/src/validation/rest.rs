@@ -1,17 +1,7 @@
 //! The members of a REST-JSON request that are in its path, its query or its headers.
 
-use serde::Deserialize;
-
-use super::{Input, Model, Type};
-
-/// The part of a REST request that contains a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Location {
-    Path,
-    Query,
-    Header,
-}
+use super::input::Input;
+use super::model::{Location, Model, Type};
 
 impl Model {
     /// Adds the members in other parts of a request to those of its body. `find` returns the texts with a name in a part of

@@ -1,8 +1,9 @@
 //! AWS's recorded messages, and the tables.
 
 use kinesis_event_logger_core::limits;
-use serde_json::json;
+use serde_json::{Number, json};
 
+use super::model::Pattern;
 use super::*;
 
 fn refusal(operation: &str, input: Value) -> (String, String) {
@@ -16,7 +17,7 @@ fn patterns_without_java_only_syntax_compile() {
     // Patterns of members that the endpoint does not read: names of buckets, of DocumentDB collections and of function
     // URLs.
     let only_java_has = ["(?<!", "(?!(system", "((?!\\d+$)"];
-    for model in [&KINESIS, &LAMBDA, &LOGS] {
+    for model in [&KINESIS, &LAMBDA, &LOGS, &IAM, &STS] {
         for pattern in model.shapes.values().filter_map(|shape| shape.pattern.as_ref()) {
             let is_read = pattern.compiled().is_some();
             assert_eq!(is_read, !only_java_has.iter().any(|syntax| pattern.text.contains(syntax)), "{}", pattern.text);

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Input, Model, Shape, Type};
+use super::input::Input;
+use super::model::{Model, Shape, Type};
 
 /// Reads a value of a shape.
 ///

@@ -6,7 +6,7 @@ use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::commits::PerTree;
-use crate::store::engine::{MARKER_KEY, TREES};
+use crate::store::layout::{MARKER_KEY, TREES};
 
 const START: u8 = 1;
 const ITEM: u8 = 2;

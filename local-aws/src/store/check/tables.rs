@@ -11,7 +11,7 @@ use lsm_tree::{Cache, Checksum, DescriptorTable, Slice, Table};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use super::journal::Marker;
-use crate::store::engine::MARKER_KEY;
+use crate::store::layout::MARKER_KEY;
 
 /// A flaw of a file of a tree.
 pub struct Flaw {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::copy;
 use crate::store::check::journal::{self, Piece};
-use crate::store::{Keyspace, Store, StoreError, check, commits, folder};
+use crate::store::{Keyspace, Store, StoreError, check, commits, layout};
 
 const KEYSPACES: [Keyspace; 3] = [Keyspace::Checkpoints, Keyspace::Records, Keyspace::LogEvents];
 
@@ -307,7 +307,7 @@ fn a_power_failure_loses_only_commits_that_were_not_synced() {
 fn a_directory_of_the_first_format_is_opened_and_gets_a_counter() {
     let base = Base::new(&mut fastrand::Rng::with_seed(4));
     let dir = base.copied();
-    fs::remove_file(dir.path().join(commits::FILE)).unwrap();
+    fs::remove_file(dir.path().join(layout::COMMITS)).unwrap();
     assert!(refusal(dir.path()).contains("the commit counter is missing"));
     for (_, path) in check::journals(dir.path()).unwrap() {
         let bytes = fs::read(&path).unwrap();
@@ -317,7 +317,7 @@ fn a_directory_of_the_first_format_is_opened_and_gets_a_counter() {
         });
         fs::write(&path, unmarked.collect::<Vec<_>>().concat()).unwrap();
     }
-    fs::write(dir.path().join(folder::MARKER), r#"{"format":1}"#).unwrap();
+    fs::write(dir.path().join(layout::MARKER), r#"{"format":1}"#).unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     assert!(contents(&store).unwrap() == base.acknowledged);
     load(&store, 3, &mut fastrand::Rng::with_seed(5), &mut BTreeSet::new());
