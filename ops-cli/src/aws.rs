@@ -177,9 +177,13 @@ impl Aws {
         aws_sdk_iam::Client::new(&self.config)
     }
 
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&self.config)
+    }
+
     /// The region, and the account of the credentials.
     pub async fn location(&self) -> Result<Location> {
-        let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
+        let request = self.sts().get_caller_identity();
         let identity = self.call("get the account", || request.clone().send()).await?;
         let account_id = identity.account;
         let account_id =

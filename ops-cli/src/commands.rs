@@ -5,6 +5,7 @@ pub mod config;
 pub mod consume;
 pub mod demo;
 pub mod deploy;
+pub mod doctor;
 pub mod iam_policy;
 pub mod init;
 pub mod invoke;
@@ -41,6 +42,7 @@ pub enum Command {
     Show(show::Show),
     Redrive(redrive::Redrive),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Teardown(teardown::Teardown),
     IamPolicy(iam_policy::IamPolicy),
     Local(local::Local),
@@ -67,6 +69,7 @@ impl Command {
             Self::Show(args) => show::run(global, args, output).await,
             Self::Redrive(args) => redrive::run(global, args, output).await,
             Self::Status(_) => status::run(global, output).await,
+            Self::Doctor(_) => doctor::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::IamPolicy(args) => iam_policy::run(global, args, output).await,
             Self::Local(args) => local::run(global, args, output).await,

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod consume;
 mod deploy;
+mod doctor;
 mod endpoint;
 mod error;
 mod event_line;

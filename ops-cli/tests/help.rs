@@ -5,7 +5,7 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "config",
     "plan",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 21] = [
     "show",
     "redrive",
     "status",
+    "doctor",
     "teardown",
     "iam-policy",
     "local",

@@ -20,7 +20,8 @@ use crate::provision::policy;
 
 const TASK: &str = "\
 Prints an IAM policy for exactly these names, account and region. `function` is the policy that provision gives the function's role. \
-`deployer` is what init, plan, provision and teardown need, `publisher` what publish needs, and `tailer` what tail needs. \
+`deployer` is what plan, provision, deploy, versions, rollback and teardown need, `publisher` what publish needs, and `tailer` what \
+tail needs. `cargo make deploy` also publishes and tails one record. \
 Changes nothing.";
 
 const EXAMPLES: &str = "\
@@ -48,7 +49,7 @@ pub enum PolicyRole {
     Tailer,
 }
 
-/// The actions of provision and teardown on the stream. Kinesis checks the tags of CreateStream with AddTagsToStream.
+/// The actions of provision, deploy and teardown on the stream. Kinesis checks the tags of CreateStream with AddTagsToStream.
 const DEPLOY_STREAM: &[&str] = &[
     "AddTagsToStream",
     "CreateStream",
@@ -87,6 +88,7 @@ const DEPLOY_LOG_GROUP: &[&str] = &[
     "DeleteLogGroup",
     "DeleteRetentionPolicy",
     "DisassociateKmsKey",
+    "FilterLogEvents",
     "ListTagsForResource",
     "PutLogGroupDeletionProtection",
     "PutRetentionPolicy",
@@ -98,8 +100,12 @@ const DEPLOY_FUNCTION: &[&str] = &[
     "CreateFunction",
     "DeleteFunction",
     "DeleteFunctionConcurrency",
+    "GetAlias",
     "GetFunction",
     "GetFunctionConfiguration",
+    "InvokeFunction",
+    "ListAliases",
+    "ListVersionsByFunction",
     "PublishVersion",
     "PutFunctionConcurrency",
     "TagResource",
