@@ -136,6 +136,16 @@ impl Aws {
         self.call_unless(doing, send, |attempts, error| is_missing(error) || is_done_already(attempts, error)).await
     }
 
+    /// As [`Self::call`], for a request that changes something. Returns `None` if an earlier attempt was executed although its
+    /// answer was lost.
+    pub async fn change<T, E, F>(&self, doing: impl Display, send: impl FnMut() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T, SdkError<E>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call_unless(doing, send, is_done_already).await
+    }
+
     /// Returns `None` for the errors that `is_none` accepts, given the number of attempts.
     async fn call_unless<T, E, F>(
         &self,

@@ -193,11 +193,22 @@ mod tests {
         }
     }
 
+    /// Every command that does something, with its names: `["config", "show"]`.
+    fn runnable(command: &Command, names: &[&'static str]) -> Vec<(Command, Vec<&'static str>)> {
+        let subcommands = command.get_subcommands().filter(|command| command.get_name() != "help");
+        let nested = subcommands.flat_map(|command| {
+            let name: &str = Box::leak(command.get_name().to_owned().into());
+            runnable(command, &[names, &[name]].concat())
+        });
+        let nested: Vec<_> = nested.collect();
+        if nested.is_empty() { vec![(command.clone(), names.to_vec())] } else { nested }
+    }
+
     #[test]
     fn every_option_accepts_a_value_that_begins_with_a_hyphen() {
         let root = root();
         let mut options = 0;
-        for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
+        for (command, names) in runnable(&root, &[]) {
             for arg in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
                 let option = format!("--{}", arg.get_long().unwrap());
                 if !matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) {
@@ -205,8 +216,8 @@ mod tests {
                 }
                 options += 1;
                 for value in ["-1", "-x", "-DEBUG", "-hq", "-5m", "---", "-"] {
-                    let args = [command.get_name(), &option, value].map(OsString::from);
-                    let rewritten = rewrite(&root, std::iter::once("ops-cli".into()).chain(args)).unwrap().args;
+                    let args = [&["ops-cli"], names.as_slice(), &[option.as_str(), value]].concat();
+                    let rewritten = rewrite(&root, args.iter().map(OsString::from)).unwrap().args;
                     // clap checks required arguments after the values.
                     let kind = root.clone().try_get_matches_from(rewritten).err().map(|error| error.kind());
                     let is_about_value =
@@ -216,7 +227,7 @@ mod tests {
                     assert!(is_about_value || is_about_others, "{command} {option} {value}: {kind:?}");
                 }
                 // An option in the place of a value means that the value was forgotten.
-                let error = parsed(&[command.get_name(), &option, "--output"]).unwrap_err();
+                let error = parsed(&[names.as_slice(), &[option.as_str(), "--output"]].concat()).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidValue, "{command} {option}");
                 assert!(error.to_string().contains(&format!("{option}=--output")), "{error}");
             }

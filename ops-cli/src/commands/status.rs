@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use aws_sdk_cloudwatchlogs::types::OrderBy;
 use aws_sdk_kinesis::types::ShardFilter;
 use aws_sdk_kinesis::types::ShardFilterType;
-use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use clap::Args;
 use jiff::Timestamp;
 use kinesis_event_logger_core::names::Names;

@@ -4,11 +4,10 @@ use jiff::SignedDuration;
 use kinesis_event_logger_core::names::Names;
 use kinesis_event_logger_core::{limits, settings};
 
+use super::Finding;
 use super::readings::{Concurrency, Failures, Readings, ShardLoad, ShardQuota};
-use super::{Finding, Severity};
 use crate::error::{ErrorKind, Result};
 use crate::function::release::LIVE;
-use crate::provision::fields::Fields;
 use crate::provision::kind::NONE;
 use crate::provision::observed::{LiveVersion, ObservedPart, PartState};
 use crate::provision::setting::Part;
@@ -346,12 +345,14 @@ fn concurrency(readings: &Readings) -> Option<Finding> {
 fn shard_quota(quota: &Result<ShardQuota>) -> Option<Finding> {
     match quota {
         Err(error) => Some(Finding::unknown("quotas", error)),
-        Ok(ShardQuota { limit, open }) if f64::from(*open) >= f64::from(*limit) * NEARLY_FULL => Some(Finding::warning(
-            "quotas",
-            format!("{open} of the account's {limit} shards are open"),
-            "more shards are rejected",
-            "ask AWS to raise the limit, or use --shards on-demand",
-        )),
+        Ok(ShardQuota { limit, open }) if f64::from(*open) >= f64::from(*limit) * NEARLY_FULL => {
+            Some(Finding::warning(
+                "quotas",
+                format!("{open} of the account's {limit} shards are open"),
+                "more shards are rejected",
+                "ask AWS to raise the limit, or use --shards on-demand",
+            ))
+        }
         Ok(_) => None,
     }
 }
@@ -363,9 +364,11 @@ mod tests {
     use kinesis_event_logger_core::names::Location;
     use serde_json::{Value, json};
 
+    use super::super::Severity;
     use super::super::readings::Rates;
     use super::*;
     use crate::error::Error;
+    use crate::provision::fields::Fields;
 
     fn names() -> Names {
         Names::builder("orders", "test").build().unwrap()
@@ -456,13 +459,13 @@ mod tests {
             (Box::new(|it| it.clock_skew = Some(SignedDuration::from_secs(-60))), Warning, "clock", "60 s ahead of"),
             (Box::new(|it| it.puts = Some(Err(Error::failed("denied")))), Warning, "permissions", "denied"),
             (Box::new(|it| it.invocations = Err(Error::failed("denied"))), Warning, "permissions", "denied"),
-            (Box::new(|it| drop(it.parts.insert(Part::Stream, Ok(None)))), Broken, "stream", "orders-test does not exist"),
             (
-                Box::new(|it| drop(it.parts.insert(Part::Role, Err(Error::failed("denied"))))),
-                Warning,
-                "role",
-                "denied",
+                Box::new(|it| drop(it.parts.insert(Part::Stream, Ok(None)))),
+                Broken,
+                "stream",
+                "orders-test does not exist",
             ),
+            (Box::new(|it| drop(it.parts.insert(Part::Role, Err(Error::failed("denied"))))), Warning, "role", "denied"),
             (field(Part::Role, "inline-policy", json!(NONE)), Broken, "role", "no policy"),
             (field(Part::LogGroup, "retention-days", json!(0)), Warning, "log group", "never expire"),
             (field(Part::Function, "log-group", json!("/other")), Warning, "function", "logs to /other"),
@@ -499,7 +502,8 @@ mod tests {
             (Box::new(|it| it.shard_quota = Ok(ShardQuota { limit: 500, open: 400 })), Warning, "quotas", "400 of"),
             (
                 Box::new(|it| {
-                    it.shards = Ok(vec![ShardLoad { shard_id: "shardId-000000000007".into(), rates: Some(rates(0.9)) }]);
+                    it.shards =
+                        Ok(vec![ShardLoad { shard_id: "shardId-000000000007".into(), rates: Some(rates(0.9)) }]);
                 }),
                 Warning,
                 "shards",

@@ -262,7 +262,8 @@ async fn rates(aws: &Aws, names: &Names, shard_id: &str) -> Result<Rates> {
         Some(last) if !is_whole => last.as_secs_f64() - start.as_millisecond() as f64 / 1e3,
         _ => LOAD_WINDOW.as_secs_f64(),
     };
-    let bytes: usize = page.records.iter().map(|record| record.data.as_ref().len() + record.partition_key.len()).sum();
+    let key_bytes = |key: &Option<String>| key.as_ref().map_or(0, String::len);
+    let bytes = page.records.iter().map(|it| it.data.as_ref().len() + key_bytes(&it.partition_key)).sum::<usize>();
     let seconds = seconds.max(1.0);
     Ok(Rates { bytes_per_second: bytes as f64 / seconds, records_per_second: page.records.len() as f64 / seconds })
 }
@@ -317,7 +318,8 @@ mod tests {
         failures.add(r#"2026-11-29T01:00:00.000Z INFO 8476 stream=s shard=- seq=1 key="k" arrival=- lagMs=- data="GLIBC_2.38 not found""#);
         failures.add("REPORT RequestId: 1\tDuration: 1.00 ms");
         assert_eq!((failures.count, &failures.cannot_start), (1, &None));
-        let loader = "/var/task/bootstrap: /lib64/libc.so.6: version `GLIBC_2.38' not found (required by /var/task/bootstrap)";
+        let loader =
+            "/var/task/bootstrap: /lib64/libc.so.6: version `GLIBC_2.38' not found (required by /var/task/bootstrap)";
         failures.add(loader);
         assert_eq!(failures.cannot_start.as_deref(), Some(loader));
     }

@@ -118,18 +118,18 @@ impl Releases<'_> {
             None => {
                 let request = lambda.create_alias().function_name(self.function).name(LIVE);
                 let request = request.function_version(&route.version).routing_config(routing);
-                match self.aws.retry.call(&doing, || request.clone().send()).await {
+                match self.once_settled(&doing, || request.clone().send()).await {
                     Ok(created) => return Ok(alias(created.revision_id)),
-                    Err(error) => Error::aws(&doing, error),
+                    Err(error) => error,
                 }
             }
             Some(before) => {
                 let request = lambda.update_alias().function_name(self.function).name(LIVE);
                 let request = request.function_version(&route.version).routing_config(routing);
                 let request = request.set_revision_id(before.revision.clone());
-                match self.aws.retry.call(&doing, || request.clone().send()).await {
+                match self.once_settled(&doing, || request.clone().send()).await {
                     Ok(updated) => return Ok(alias(updated.revision_id)),
-                    Err(error) => Error::aws(&doing, error),
+                    Err(error) => error,
                 }
             }
         };
@@ -213,13 +213,19 @@ impl Releases<'_> {
         let what = format!("an update of the function {} to end", self.function);
         wait::until(&self.aws.retry, &what, DEADLINE, async || match self.aws.retry.call(doing, &mut send).await {
             Ok(answer) => Ok(Poll::Ready(answer)),
-            Err(error) if error.code() == Some("ResourceConflictException") => {
+            Err(error) if is_busy(&error) => {
                 Ok(Poll::Pending(format!("rejected: {}", error.message().unwrap_or("no reason given"))))
             }
             Err(error) => Err(Error::aws(doing, error)),
         })
         .await
     }
+}
+
+/// Whether an update of the function is in progress. A name that exists has the same code.
+fn is_busy<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let exists = error.message().is_some_and(|message| message.contains("already exist"));
+    error.code() == Some("ResourceConflictException") && !exists
 }
 
 fn route(version: Option<String>, routing: Option<AliasRoutingConfiguration>) -> Route {

@@ -114,10 +114,12 @@ impl DesiredPath {
         existing.unwrap_or_default().into_iter().chain(requested).collect()
     }
 
-    /// A group without retention, and without the function, which is created after it, belongs to a run that was interrupted. If
-    /// the function exists, a person removed the retention.
+    /// An empty group without retention, and without the function, which is created after it, belongs to a run that was interrupted.
+    /// Otherwise a person removed the retention.
     fn finish_interrupted_log_group(&self, fields: &mut Fields, observed: &ObservedPath) {
-        let is_unfinished = fields.integer("retention-days") == Some(0) && observed.part(Part::Function).is_none();
+        let is_empty = observed.part(Part::LogGroup).is_some_and(|group| group.stored_bytes.unwrap_or(0) == 0);
+        let is_endless = fields.integer("retention-days") == Some(0);
+        let is_unfinished = is_empty && is_endless && observed.part(Part::Function).is_none();
         if is_unfinished && self.requested.get(Part::LogGroup, "retention-days").is_none() {
             fields.set_if_some("retention-days", default_of(Part::LogGroup, "retention-days"));
         }

@@ -141,6 +141,9 @@ fn update(plan: &mut Plan, desired: &DesiredPath, part: Part, existing: &Observe
     let mut by_call: Vec<(Call, Vec<Change>)> = Vec::new();
     for (field, new) in target.iter() {
         for change in changes(part, field, existing.fields.get(field), new) {
+            // An empty log group has nothing to lose.
+            let asks = change.asks.filter(|_| field != "retention-days" || existing.stored_bytes != Some(0));
+            let change = Change { asks, ..change };
             match call_of(part, field) {
                 Some(Call::Fixed) => return Err(fixed(&name, &change)),
                 Some(call) => add(&mut by_call, call, change),

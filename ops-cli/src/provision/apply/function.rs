@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration,
-    LogFormat, LoggingConfig, Runtime, SystemLogLevel, TracingConfig, TracingMode,
+    ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration, LogFormat, LoggingConfig,
+    Runtime, SystemLogLevel, TracingConfig, TracingMode,
 };
 use serde_json::Value;
 
