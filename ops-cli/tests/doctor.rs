@@ -75,7 +75,7 @@ fn a_missing_permission_is_a_finding() {
     endpoint.provision(&[]);
     let proxy = Proxy::start(&endpoint, |request| match request.operation.as_str() {
         // Without `--local`, no put is tried, because another emulator would write the record.
-        operation if ["DescribeLimits", "ListShards"].contains(&operation) || operation.ends_with("/invocations") => {
+        operation if ["DescribeLimits", "ListShards"].contains(&operation) || operation.contains("/invocations") => {
             Answer::Reply(400, r#"{"__type":"AccessDeniedException","message":"User is not authorized"}"#)
         }
         _ => Answer::Forward,

@@ -36,7 +36,7 @@ Examples:
 pub struct IamPolicy {
     /// Who needs the policy
     #[arg(value_enum, value_name = "ROLE")]
-    pub role: PolicyRole,
+    pub who: PolicyRole,
     #[command(flatten)]
     pub path: PathOptions,
 }
@@ -136,7 +136,7 @@ pub async fn run(global: &Global, args: &IamPolicy, output: Output) -> Result<()
     let requested = args.path.requested(global)?;
     let names = config::names(global, config::load(global)?.as_ref())?;
     let location = Aws::connect(global).await?.location().await?;
-    let policy = match args.role {
+    let policy = match args.who {
         PolicyRole::Function => {
             let path = DesiredPath { requested, ..DesiredPath::new(names.clone(), location.clone(), None) };
             policy::of_function(&names, &location, &path.targets(&ObservedPath::default()))

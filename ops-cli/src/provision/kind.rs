@@ -64,6 +64,7 @@ impl Kind {
             Self::TextOrNone if !text.is_empty() => Ok(json!(text)),
             Self::ArnOrNone if text.starts_with("arn:") && text.split(':').count() >= 6 => Ok(json!(text)),
             Self::TextOrNone | Self::ArnOrNone => Err(()),
+            Self::Patterns if text == NONE => Ok(json!([])),
             Self::Patterns => match serde_json::from_str::<Value>(text) {
                 Ok(Value::Object(_)) => Ok(json!([text])),
                 _ => Err(()),
@@ -129,7 +130,7 @@ impl Kind {
             Self::OneOf(words) => format!("one of {}", words.join(", ")),
             Self::TextOrNone => format!("text, or `{NONE}`"),
             Self::ArnOrNone => format!("an ARN, or `{NONE}`"),
-            Self::Patterns => "a JSON object, such as {\"data\":{\"level\":[\"ERROR\"]}}".into(),
+            Self::Patterns => format!("a JSON object, such as {{\"data\":{{\"level\":[\"ERROR\"]}}}}, or `{NONE}`"),
             Self::Variables => "NAME=VALUE".into(),
             Self::Time => "a time, such as 2026-11-28T14:50:00Z".into(),
         }
@@ -179,6 +180,7 @@ mod tests {
         assert_eq!(parsed(Kind::ArnOrNone, "queue"), None);
         assert_eq!(parsed(Kind::Variables, "A=b=c"), Some(json!({ "A": "b=c" })));
         assert_eq!(parsed(Kind::Patterns, "[]"), None);
+        assert_eq!(parsed(Kind::Patterns, "none"), Some(json!([])));
         assert_eq!(parsed(Kind::Time, "2026-11-28T14:50:00Z"), Some(json!("2026-11-28T14:50:00Z")));
     }
 

@@ -41,6 +41,7 @@ pub const CHANGES: &[(&[&str], &str)] = &[
     (&["--on-failure", "arn:aws:sqs:us-east-1:000000000000:failed"], "on-failure"),
     (&["--on-failure", "none"], "on-failure"),
     (&["--mapping-filter", r#"{"data":{"level":["ERROR"]}}"#], "filters"),
+    (&["--mapping-filter", "none"], "filters"),
     (&["--tumbling-window", "5"], "tumbling-window"),
     (&["--tag", "team=a"], "tags.team"),
 ];

@@ -151,7 +151,7 @@ pub static SETTINGS: &[Setting] = &[
     row(Mapping, "on-failure", "on-failure", "ARN", Kind::ArnOrNone, Call::Mapping,
         "Queue, topic or bucket that receives abandoned batches, or `none`"),
     row(Mapping, "filters", "mapping-filter", "PATTERN", Kind::Patterns, Call::Mapping,
-        "Event pattern of the records to log; up to 5, joined with OR").asks(drops_records),
+        "Event pattern of the records to log, up to 5, joined with OR; `none` removes them").asks(drops_records),
     row(Mapping, "tumbling-window", "tumbling-window", "SECONDS", Kind::Seconds(limits::MAPPING_TUMBLING_WINDOW_SECONDS), Call::Mapping,
         "Seconds of a tumbling window, 0 to 900"),
     row(Mapping, "metrics", "mapping-metrics", "BOOL", Kind::Bool, Call::Mapping,
