@@ -57,6 +57,7 @@ pub use writer::{EventSource, EventWriter, MAX_EVENT_BYTES, NewRecord, epoch_sec
 #[derive(Debug, Clone)]
 pub struct Event<'a> {
     records: Vec<Fields<'a>>,
+    has_window: bool,
 }
 
 impl<'a> Event<'a> {
@@ -67,14 +68,17 @@ impl<'a> Event<'a> {
     pub fn parse<B: AsRef<[u8]> + ?Sized>(event: &'a B) -> Result<Self, EventError> {
         let text = simdutf8::compat::from_utf8(event.as_ref())
             .map_err(|error| EventError::NotUtf8 { byte: error.valid_up_to() })?;
-        let records = match records(text) {
-            Some(records) => records,
-            None => return Err(error_of(text)),
-        };
-        match foreign_source(&records) {
+        let event = read(text).ok_or_else(|| error_of(text))?;
+        match foreign_source(&event.records) {
             Some(event_source) => Err(EventError::OtherSource { event_source }),
-            None => Ok(Self { records }),
+            None => Ok(event),
         }
+    }
+
+    /// Whether the batch belongs to a tumbling window, whose `state` Lambda then expects in the function's response
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html>).
+    pub fn has_window(&self) -> bool {
+        self.has_window
     }
 
     /// Returns every record in order, including those with a problem.
@@ -83,33 +87,36 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Returns the records of an event, or `None` if the text is not JSON, or is neither an object with an array `Records` nor an
-/// array of records.
-fn records(text: &str) -> Option<Vec<Fields<'_>>> {
+/// Reads an event. Returns `None` if the text is not JSON, or is neither an object with an array `Records` nor an array of
+/// records.
+fn read(text: &str) -> Option<Event<'_>> {
     let mut reader = Reader::new(text);
-    let records = match reader.kind()? {
+    let event = match reader.kind()? {
         JsonKind::Array => {
-            Some(elements(&mut reader, Form::Flat)?).filter(|records| records.iter().any(Fields::has_source))
+            let records = elements(&mut reader, Form::Flat)?;
+            records.iter().any(Fields::has_source).then_some(Event { records, has_window: false })
         }
-        _ => member_records(&mut reader)?,
+        _ => object(&mut reader)?,
     };
-    records.filter(|_| reader.is_at_end())
+    event.filter(|_| reader.is_at_end())
 }
 
-/// Reads an object and returns its array `Records`, if it has one.
-fn member_records<'a>(reader: &mut Reader<'a>) -> Option<Option<Vec<Fields<'a>>>> {
-    let mut records = None;
+/// Reads an object that has an array `Records`. The inner value is `None` if it has none.
+fn object<'a>(reader: &mut Reader<'a>) -> Option<Option<Event<'a>>> {
+    let (mut records, mut has_window) = (None, false);
     reader.enter(JsonKind::Object)?;
     let mut first = true;
     while reader.more(JsonKind::Object, first)? {
         first = false;
-        if reader.key()? == "Records" && records.is_none() {
+        let key = reader.key()?;
+        has_window |= key == "window";
+        if key == "Records" && records.is_none() {
             records = Some(elements(reader, Form::Nested)?);
         } else {
             reader.value()?;
         }
     }
-    Some(records)
+    Some(records.map(|records| Event { records, has_window }))
 }
 
 fn elements<'a>(reader: &mut Reader<'a>, form: Form) -> Option<Vec<Fields<'a>>> {

@@ -9,6 +9,7 @@ use kinesis_event_logger_core::event::{Event, EventError};
 use kinesis_event_logger_core::line::{Level, LineFormat};
 use kinesis_event_logger_core::settings::{Metrics, Settings};
 use lambda_runtime::Diagnostic;
+use serde::Serialize;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -61,6 +62,20 @@ impl From<Failure> for Diagnostic {
     }
 }
 
+/// The answer to Lambda.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// The state of a tumbling window. Lambda repeats the batch if an answer within a window has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<WindowState>,
+    #[serde(flatten)]
+    response: KinesisEventResponse,
+}
+
+/// No state: the function aggregates nothing.
+#[derive(Debug, Serialize)]
+struct WindowState {}
+
 /// Handles invocations.
 pub struct Handler {
     settings: Arc<Settings>,
@@ -82,12 +97,7 @@ impl Handler {
     ///
     /// # Errors
     /// Returns an error if the event is not a Kinesis event, or if none of its records was logged.
-    pub async fn handle(
-        &self,
-        request_id: &str,
-        event: &[u8],
-        deadline_ms: i64,
-    ) -> Result<KinesisEventResponse, HandlerError> {
+    pub async fn handle(&self, request_id: &str, event: &[u8], deadline_ms: i64) -> Result<Answer, HandlerError> {
         let event = Event::parse(event)?;
         let now_ms = clock::now_ms();
         let until = Instant::now() + time_to_write(now_ms, deadline_ms, self.settings.deadline_margin_ms);
@@ -100,7 +110,8 @@ impl Handler {
         };
         self.report(&event, request_id, &batch, now_ms, until).await;
         self.reuse(batch.into_buffers());
-        response
+        let state = event.has_window().then_some(WindowState {});
+        response.map(|response| Answer { state, response })
     }
 
     async fn log(&self, event: &Event<'_>, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {

@@ -77,6 +77,18 @@ fn a_batch_becomes_text_lines_and_an_answer_without_failures() {
 }
 
 #[test]
+fn an_answer_within_a_tumbling_window_has_a_state() {
+    let function = Function::start(&[JSON]);
+    for records in [vec![record(1, b"hello")], Vec::new()] {
+        let window = json!({"start": "2020-12-09T07:04:00Z", "end": "2020-12-09T07:06:00Z"});
+        let event =
+            json!({"Records": records, "window": window, "state": {}, "isFinalInvokeForWindow": records.is_empty()});
+        let answer = function.invoke("request-1", event.to_string());
+        assert_eq!(answer.body, r#"{"state":{},"batchItemFailures":[]}"#);
+    }
+}
+
+#[test]
 fn the_records_of_an_eventbridge_pipe_are_logged() {
     let piped = |number: u64, data: &[u8]| {
         let mut record = record(number, data);

@@ -132,6 +132,17 @@ async fn a_path_of_an_earlier_version_is_taken_over_without_losing_or_repeating_
 }
 
 #[test]
+fn records_of_a_tumbling_window_are_logged_once() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--tumbling-window", "1"]);
+    for _ in 0..3 {
+        endpoint.run(["verify", "--count", "20"]).ok();
+    }
+    let status = endpoint.run(["--output", "json", "status"]).ok().json().remove(0);
+    assert_eq!(status["mapping"]["lastProcessingResult"], "OK", "{status}");
+}
+
+#[test]
 fn a_run_that_is_killed_after_any_call_is_continued_and_torn_down() {
     let endpoint = Endpoint::start();
     let zip = function_zip().to_str().unwrap();

@@ -92,6 +92,7 @@ fn empty_and_tumbling_window_events_are_kinesis_events() {
         "isWindowTerminatedEarly":false,"Records":[{RECORDED}]}}"#
     );
     assert_eq!(Event::parse(&window).unwrap().records().count(), 1);
+    assert!(Event::parse(&window).unwrap().has_window() && !Event::parse("{\"Records\":[]}").unwrap().has_window());
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Applier<'_> {
 
     fn destination(&self) -> Option<DestinationConfig> {
         let arn = self.target(Part::Mapping).text("on-failure")?;
-        let arn = (arn != NONE).then(|| arn.to_owned()).unwrap_or_default();
+        let arn = if arn == NONE { "" } else { arn };
         let on_failure = OnFailure::builder().destination(arn).build();
         Some(DestinationConfig::builder().on_failure(on_failure).build())
     }
