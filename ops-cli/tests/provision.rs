@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use common::provisioning::CHANGES;
 use common::proxy::{Answer, Proxy};
+use common::running::Running;
 use common::{Endpoint, Run, function_zip, ops_cli, scratch};
 use serde_json::Value;
 
@@ -129,6 +130,50 @@ async fn a_path_of_an_earlier_version_is_taken_over_without_losing_or_repeating_
     };
     let lines = common::eventually("600 lines", || Some(lines()).filter(|lines| lines.len() >= 600));
     assert_eq!(lines, (0..600).collect::<Vec<_>>());
+}
+
+#[test]
+fn two_runs_at_the_same_time_end_in_one_path() {
+    let endpoint = Endpoint::start();
+    let zip = function_zip().to_str().unwrap();
+    let start = |_| Running::start(&mut endpoint.ops(["provision", "--zip", zip]));
+    let runs: Vec<_> = (0..3).map(start).collect();
+    // A run that lost the race for a part may fail. It leaves nothing that the next run cannot continue.
+    let codes: Vec<_> = runs.into_iter().map(|mut run| run.ended()).collect();
+    assert!(codes.contains(&0), "{codes:?}");
+    endpoint.provision(&[]);
+    endpoint.run(["plan", "--exit-code"]).ok();
+    endpoint.run(["verify", "--count", "10"]).ok();
+    assert_eq!(endpoint.run(["teardown", "--yes"]).ok().stdout, "deleted 5 parts\n");
+    assert_eq!(endpoint.run(["teardown", "--yes"]).ok().stdout, "nothing to do\n");
+}
+
+#[test]
+fn too_many_tags_end_the_run_with_the_services_reason() {
+    let endpoint = Endpoint::start();
+    let tags: Vec<_> = (0..60).map(|number| format!("--tag=tag-{number}=x")).collect();
+    let zip = function_zip().to_str().unwrap();
+    let run = endpoint.run(["provision", "--zip", zip].into_iter().chain(tags.iter().map(String::as_str)));
+    assert!(run.stderr.contains("not done: create the function test-dev"), "{run:?}");
+    run.failed(1, "50", "");
+    endpoint.provision(&[]);
+}
+
+#[test]
+fn the_role_stays_until_the_last_region_is_torn_down() {
+    let endpoint = Endpoint::start();
+    let zip = function_zip().to_str().unwrap();
+    let other = |args: &[&str]| endpoint.run(["--region", "eu-west-1"].iter().chain(args));
+    endpoint.provision(&[]);
+    other(&["provision", "--zip", zip]).ok();
+    assert!(endpoint.run(["provision"]).ok().stdout.starts_with("nothing to do"));
+    assert_eq!(
+        endpoint.run(["teardown", "--yes"]).ok().stdout,
+        "kept: role test-dev-role, used in eu-west-1\ndeleted 4 parts\n"
+    );
+    assert!(other(&["provision"]).ok().stdout.starts_with("nothing to do"));
+    other(&["verify", "--count", "1"]).ok();
+    assert_eq!(other(&["teardown", "--yes"]).ok().stdout, "deleted 5 parts\n");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::stream;
 
 const TASK: &str = "\
 Lists the parts that carry our tags, asks for their name, and deletes them: mapping, function with its versions, stream, role, log \
-group. Parts that do not carry our tags are never deleted. An interrupted teardown can be run again.";
+group. Parts that do not carry our tags are never deleted, and the role stays while another region uses it. An interrupted teardown can be run again.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,7 +48,7 @@ struct TeardownReport {
     deleted: Vec<String>,
     /// Parts that exist and do not carry our tags.
     untouched: Vec<String>,
-    /// Parts that an option keeps.
+    /// Parts that an option keeps, or that other regions use.
     kept: Vec<String>,
 }
 
@@ -87,9 +87,15 @@ pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()>
         }
         confirm(&names)?;
     }
-    delete_parts(&aws, &names, &location, &parts).await?;
-    let described = |parts: &[ExistingPart]| parts.iter().map(|part| part.describe(&names)).collect();
-    output.show(&TeardownReport { deleted: described(&parts), untouched: described(&others), kept: described(&kept) })
+    let needed = delete_parts(&aws, &names, &location, &parts).await?;
+    let is_deleted = |part: &&ExistingPart| needed.iter().all(|kept| kept.part != **part);
+    let described = |part: &ExistingPart| part.describe(&names);
+    let needed = needed.iter().map(|kept| format!("{}, {}", described(&kept.part), kept.reason));
+    output.show(&TeardownReport {
+        deleted: parts.iter().filter(is_deleted).map(described).collect(),
+        untouched: others.iter().map(described).collect(),
+        kept: kept.iter().map(described).chain(needed).collect(),
+    })
 }
 
 /// The age and the contents of a part, for the confirmation.

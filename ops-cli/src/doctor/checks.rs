@@ -251,8 +251,8 @@ fn mapping(mapping: &ObservedPart, readings: &Readings, findings: &mut Vec<Findi
     if fields.bool("partial-responses") == Some(false) {
         findings.push(Finding::warning(
             "mapping",
-            "a failed batch is retried from its first record",
-            "records before the failed one are logged again",
+            "partial responses are off",
+            "Lambda takes a partial answer for success, and loses the records that failed",
             "ops-cli provision --partial-responses",
         ));
     }
@@ -480,7 +480,7 @@ mod tests {
                 "Function call failed",
             ),
             (field(Part::Mapping, "on-failure", json!(NONE)), Warning, "mapping", "no on-failure destination"),
-            (field(Part::Mapping, "partial-responses", json!(false)), Warning, "mapping", "from its first record"),
+            (field(Part::Mapping, "partial-responses", json!(false)), Warning, "mapping", "partial responses are off"),
             (
                 Box::new(|it| {
                     let failures = Failures { count: 2, last: Some("REPORT".into()), cannot_start: None };

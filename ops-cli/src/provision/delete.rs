@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::names::{Location, Names};
 
-use super::desired::DesiredPath;
+use super::desired::{DesiredPath, inline_policy, region_of_policy};
 use super::observed::{ObservedPath, observe};
 use super::setting::Part;
 use crate::aws::Aws;
@@ -28,10 +28,17 @@ pub struct ExistingPart {
     pub id: String,
 }
 
+/// A part that was not deleted, and the reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptPart {
+    pub part: ExistingPart,
+    pub reason: String,
+}
+
 /// Deletes every part that carries our tags, without asking.
 pub async fn delete_ours(aws: &Aws, names: &Names, location: &Location) -> Result<()> {
     let (parts, _) = ours(&observe(aws, names, location).await?);
-    delete_parts(aws, names, location, &parts).await
+    delete_parts(aws, names, location, &parts).await.map(drop)
 }
 
 /// Deletes the parts of these kinds that carry our tags, and returns their number.
@@ -39,26 +46,35 @@ pub async fn delete_created(aws: &Aws, desired: &DesiredPath, created: &[Part]) 
     let DesiredPath { names, location, .. } = desired;
     let (mut parts, _) = ours(&observe(aws, names, location).await?);
     parts.retain(|existing| created.contains(&existing.part));
-    delete_parts(aws, names, location, &parts).await?;
-    Ok(parts.len())
+    let kept = delete_parts(aws, names, location, &parts).await?;
+    Ok(parts.len() - kept.len())
 }
 
-/// Deletes parts, in their order.
-pub async fn delete_parts(aws: &Aws, names: &Names, location: &Location, parts: &[ExistingPart]) -> Result<()> {
+/// Deletes parts, in their order. Returns those that are still needed.
+pub async fn delete_parts(
+    aws: &Aws,
+    names: &Names,
+    location: &Location,
+    parts: &[ExistingPart],
+) -> Result<Vec<KeptPart>> {
+    let mut kept = Vec::new();
     for (deleted, part) in parts.iter().enumerate() {
         let step = progress::ProgressStep::begin(format!("delete {}", part.describe(names)));
-        if let Err(error) = delete(aws, names, location, part).await {
-            drop(step);
-            for left in &parts[deleted..] {
-                note(&format!("not deleted: {}", left.describe(names)));
+        match delete(aws, names, location, part).await {
+            Ok(reason) => kept.extend(reason.map(|reason| KeptPart { part: part.clone(), reason })),
+            Err(error) => {
+                drop(step);
+                for left in &parts[deleted..] {
+                    note(&format!("not deleted: {}", left.describe(names)));
+                }
+                let hint =
+                    format!("{deleted} of {} parts are deleted; run the same command again to continue", parts.len());
+                return Err(if error.hint.is_some() { error } else { error.hint(hint) });
             }
-            let hint =
-                format!("{deleted} of {} parts are deleted; run the same command again to continue", parts.len());
-            return Err(if error.hint.is_some() { error } else { error.hint(hint) });
         }
         step.done();
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// The parts that carry our tags, in the order of their deletion, and the parts that do not.
@@ -83,9 +99,11 @@ impl ExistingPart {
     }
 }
 
-/// Deletes a part. A part that was deleted by somebody else meanwhile is not an error.
-async fn delete(aws: &Aws, names: &Names, location: &Location, part: &ExistingPart) -> Result<()> {
+/// Deletes a part. A part that was deleted by somebody else meanwhile is not an error. Returns the reason if the part is still
+/// needed.
+async fn delete(aws: &Aws, names: &Names, location: &Location, part: &ExistingPart) -> Result<Option<String>> {
     match part.part {
+        Part::Role => return delete_role(aws, names, location).await,
         Part::Mapping => delete_mapping(aws, names, location, &part.id).await,
         // With all its versions and aliases.
         Part::Function => {
@@ -96,9 +114,9 @@ async fn delete(aws: &Aws, names: &Names, location: &Location, part: &ExistingPa
             let request = aws.logs().delete_log_group().log_group_name(names.log_group());
             aws.find("delete the log group", || request.clone().send()).await.map(drop)
         }
-        Part::Role => delete_role(aws, names).await,
         Part::Stream => delete_stream(aws, names).await,
     }
+    .map(|()| None)
 }
 
 /// Deletes a mapping, and waits until it is deleted. Lambda rejects the deletion of a mapping while its state changes. After the
@@ -135,24 +153,35 @@ async fn is_listed(aws: &Aws, names: &Names, location: &Location, uuid: &str) ->
     Ok(mappings.iter().any(|mapping| mapping.uuid() == Some(uuid)))
 }
 
-async fn delete_role(aws: &Aws, names: &Names) -> Result<()> {
+/// Deletes the role with its policies. If paths of other regions use it, deletes only the policy for this region.
+async fn delete_role(aws: &Aws, names: &Names, location: &Location) -> Result<Option<String>> {
     let (iam, name) = (aws.iam(), names.role());
     let doing = "list the role's policies";
+    let inline = || iam.list_role_policies().role_name(name).into_paginator().items().send().try_collect();
+    let inline: Option<Vec<String>> = aws.find(doing, inline).await?;
+    let mut inline = inline.unwrap_or_default();
+    let own = inline_policy(location);
+    let regions = inline.iter().filter(|policy| **policy != own).filter_map(|policy| region_of_policy(policy));
+    let regions = regions.collect::<Vec<_>>().join(", ");
+    if !regions.is_empty() {
+        inline.retain(|policy| *policy == own);
+    }
+    // A role with inline policies cannot be deleted.
+    for policy in inline {
+        let request = iam.delete_role_policy().role_name(name).policy_name(policy);
+        aws.find("delete the role's policy", || request.clone().send()).await?;
+    }
+    if !regions.is_empty() {
+        return Ok(Some(format!("used in {regions}")));
+    }
     let attached = || iam.list_attached_role_policies().role_name(name).into_paginator().items().send().try_collect();
     let attached: Option<Vec<_>> = aws.find(doing, attached).await?;
     for arn in attached.iter().flatten().filter_map(|policy| policy.policy_arn()) {
         let request = iam.detach_role_policy().role_name(name).policy_arn(arn);
         aws.find("detach the role's policy", || request.clone().send()).await?;
     }
-    // A role with inline policies cannot be deleted either, and would stop the teardown halfway.
-    let inline = || iam.list_role_policies().role_name(name).into_paginator().items().send().try_collect();
-    let inline: Option<Vec<_>> = aws.find(doing, inline).await?;
-    for policy in inline.into_iter().flatten() {
-        let request = iam.delete_role_policy().role_name(name).policy_name(policy);
-        aws.find("delete the role's policy", || request.clone().send()).await?;
-    }
     let request = iam.delete_role().role_name(name);
-    aws.find("delete the role", || request.clone().send()).await.map(drop)
+    aws.find("delete the role", || request.clone().send()).await.map(|_| None)
 }
 
 async fn delete_stream(aws: &Aws, names: &Names) -> Result<()> {

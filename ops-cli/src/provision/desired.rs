@@ -16,8 +16,9 @@ use crate::function::release::LIVE;
 /// The managed policy that lets a function read streams and write logs.
 /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaKinesisExecutionRole.html>
 pub const MANAGED_POLICY: &str = "service-role/AWSLambdaKinesisExecutionRole";
-/// The name of the inline policy.
-pub const INLINE_POLICY: &str = "kinesis-event-logger";
+/// The beginning of the names of the role's inline policies. Roles are global, so that the paths of several regions share one, and
+/// each has its own policy.
+const INLINE_POLICY: &str = "kinesis-event-logger-";
 
 /// Retries of a failed batch when there is an on-failure destination, which then receives it.
 const RETRIES: i64 = 10;
@@ -154,6 +155,16 @@ impl DesiredPath {
 
 fn default_of(part: Part, key: &str) -> Option<Value> {
     super::setting::Setting::find(part, key)?.default_value()
+}
+
+/// The name of the inline policy for the path in this region.
+pub fn inline_policy(location: &Location) -> String {
+    format!("{INLINE_POLICY}{}", location.region)
+}
+
+/// The region for whose path an inline policy is; `None` for a policy that is not ours.
+pub fn region_of_policy(name: &str) -> Option<&str> {
+    name.strip_prefix(INLINE_POLICY)
 }
 
 /// The managed policy's ARN in the region's partition.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kinesis_event_logger_core::names::{Location, Names};
 use serde_json::{Value, json};
 
-use super::desired::{INLINE_POLICY, policy_arn};
+use super::desired::{inline_policy, policy_arn};
 use super::fields::Fields;
 use super::kind::NONE;
 use super::setting::Part;
@@ -142,7 +142,7 @@ async fn role(aws: &Aws, names: &Names, location: &Location) -> Result<Option<Ob
     let iam = aws.iam();
     let doing = || format!("read the role {}", names.role());
     let attached = || iam.list_attached_role_policies().role_name(names.role()).into_paginator().items().send();
-    let inline = || iam.get_role_policy().role_name(names.role()).policy_name(INLINE_POLICY).send();
+    let inline = || iam.get_role_policy().role_name(names.role()).policy_name(inline_policy(location)).send();
     let (role, attached, inline) = tokio::try_join!(
         aws.find(doing(), || iam.get_role().role_name(names.role()).send()),
         aws.find(doing(), || attached().try_collect()),

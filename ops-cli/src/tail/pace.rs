@@ -11,7 +11,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(5);
 
 /// The pauses between rounds over all groups: short after an event, longer while there are none.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
-const QUIET_PAUSE: Duration = Duration::from_millis(500);
+const QUIET_PAUSE: Duration = Duration::from_millis(350);
 /// Each group adds this to the pause, so that many groups send no more requests per second than one does.
 const PAUSE_PER_GROUP: Duration = Duration::from_millis(200);
 
