@@ -161,7 +161,7 @@ fn read_input<I: DeserializeOwned>(operation: &str, body: &[u8]) -> Result<I, Aw
         tracing::debug!(%error, "the body cannot be read");
         AwsError::serialization("")
     };
-    // The input can have 10,000 events. It is read once, and the operation validates it.
+    // The input can have 10,000 events. It is read once if it has all members, and the operation checks their constraints.
     if operation == "PutLogEvents"
         && let Ok(input) = serde_json::from_slice(body)
     {

@@ -61,6 +61,13 @@ impl Model {
         }
     }
 
+    /// The error for a value that this model allows and the service does not. `value` is as Java shows it, with its quotes, and
+    /// `constraint` completes the sentence "Member must …".
+    pub fn violation(&self, value: &str, path: &str, constraint: &str) -> AwsError {
+        let violation = constraints::violated(value, path, &format!("Member must {constraint}"));
+        AwsError::bad_request(self.error.to_string(), constraints::detected(&[violation]))
+    }
+
     /// Whether the table has the operation.
     #[cfg(test)]
     pub fn has_operation(&self, operation: &str) -> bool {

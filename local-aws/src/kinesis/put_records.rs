@@ -19,6 +19,7 @@ use crate::encoding::{Blob, Encoding, Text};
 use crate::error::AwsError;
 use crate::faults::EntryFault;
 use crate::metrics::Direction;
+use crate::validation::KINESIS;
 
 /// The most digits of an explicit hash key and of a sequence number (the model's patterns).
 const HASH_KEY_DIGITS: usize = 39;
@@ -308,7 +309,7 @@ fn partition_key<'a>(
         Some(key) if limits::PARTITION_KEY_CHARS.contains(&key.chars().count()) => Ok(key),
         Some(_) => Err(not_modelled()),
         None if is_distributed => Ok(""),
-        None => Err(violation(&format!("null at '{}partitionKey'", place()), "not be null")),
+        None => Err(KINESIS.violation("null", &format!("{}partitionKey", place()), "not be null")),
     }
 }
 
@@ -317,15 +318,8 @@ fn check_size(bytes: usize, data_len: usize, max: usize, place: impl Fn() -> Str
     if bytes <= max {
         return Ok(());
     }
-    let value = format!("'java.nio.HeapByteBuffer[pos=0 lim={data_len} cap={data_len}]' at '{}data'", place());
-    Err(violation(&value, &format!("have length less than or equal to {max}")))
-}
-
-/// The error for a value that the service's model allows but the stream does not.
-fn violation(value: &str, constraint: &str) -> AwsError {
-    let message =
-        format!("1 validation error detected: Value {value} failed to satisfy constraint: Member must {constraint}");
-    AwsError::bad_request("ValidationException", message)
+    let value = format!("'java.nio.HeapByteBuffer[pos=0 lim={data_len} cap={data_len}]'");
+    Err(KINESIS.violation(&value, &format!("{}data", place()), &format!("have length less than or equal to {max}")))
 }
 
 /// Parses a put without a copy if it has the form that clients send. Otherwise validates it against the model and

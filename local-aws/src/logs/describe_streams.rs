@@ -12,9 +12,8 @@ use super::page_token::{self, invalid_token};
 use super::put_events::upload_sequence_token;
 use super::state::Group;
 use super::stream_map::{Stream, TimeKey};
-use super::validation::{Checks, invalid_parameter};
+use super::validation::{invalid_parameter, page_size};
 
-const BY_NAME: &str = "LogStreamName";
 const BY_TIME: &str = "LastEventTime";
 
 /// The most streams of a page, and the default.
@@ -61,15 +60,8 @@ struct LogStream {
 
 impl Logs {
     pub(super) fn describe_log_streams(&self, input: DescribeLogStreams) -> Result<LogStreams, AwsError> {
-        let mut checks = Checks::default();
-        let limit = checks.limit(input.limit, MAX_PAGE_STREAMS);
-        let order = input.order_by.as_deref().unwrap_or(BY_NAME);
-        checks.one_of("orderBy", order, &[BY_NAME, BY_TIME]);
-        if let Some(prefix) = &input.log_stream_name_prefix {
-            checks.stream_name("logStreamNamePrefix", prefix);
-        }
-        checks.finish()?;
-        let by_time = order == BY_TIME;
+        let limit = page_size(input.limit, MAX_PAGE_STREAMS);
+        let by_time = input.order_by.as_deref() == Some(BY_TIME);
         if by_time && input.log_stream_name_prefix.is_some() {
             return Err(invalid_parameter("Cannot order by LastEventTime with a logStreamNamePrefix."));
         }

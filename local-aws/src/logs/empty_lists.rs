@@ -8,6 +8,12 @@ use super::Logs;
 use super::groups::LogGroupName;
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DescribeMetricFilters {
+    log_group_name: Option<String>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct DescribeResourcePolicies {}
 
 #[derive(Serialize)]
@@ -29,24 +35,19 @@ pub(super) struct ResourcePolicies {
 }
 
 impl Logs {
-    pub(super) fn describe_metric_filters(&self, input: LogGroupName) -> Result<MetricFilters, AwsError> {
-        if input.log_group_name.is_some() {
-            self.check_exists(input)?;
+    pub(super) fn describe_metric_filters(&self, input: DescribeMetricFilters) -> Result<MetricFilters, AwsError> {
+        if let Some(name) = &input.log_group_name {
+            self.read().group(name)?;
         }
         Ok(MetricFilters { metric_filters: [] })
     }
 
     pub(super) fn describe_subscription_filters(&self, input: LogGroupName) -> Result<SubscriptionFilters, AwsError> {
-        self.check_exists(input)?;
+        self.read().group(&input.log_group_name)?;
         Ok(SubscriptionFilters { subscription_filters: [] })
     }
 
     pub(super) fn describe_resource_policies(&self, _: DescribeResourcePolicies) -> Result<ResourcePolicies, AwsError> {
         Ok(ResourcePolicies { resource_policies: [] })
-    }
-
-    fn check_exists(&self, input: LogGroupName) -> Result<(), AwsError> {
-        let name = self.required_group_name(input.log_group_name)?;
-        self.read().group(&name).map(drop)
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::StoreError;
 
 /// One event to store.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InputEvent {
     /// Epoch milliseconds.
     pub timestamp: i64,

@@ -20,7 +20,7 @@ use super::get_events::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS};
 use super::page_token::{self, invalid_token};
 use super::state::{Group, State};
 use super::stream_map::Stream;
-use super::validation::{Checks, invalid_parameter};
+use super::validation::{invalid_parameter, page_size};
 
 /// The most events that are read under one lock, for which writers wait.
 const CHUNK_EVENTS: usize = 4096;
@@ -142,20 +142,8 @@ impl Logs {
     }
 
     fn query(&self, input: FilterLogEvents) -> Result<Query, AwsError> {
-        let mut checks = Checks::default();
-        let limit = checks.limit(input.limit, MAX_PAGE_EVENTS);
-        checks.not_negative("startTime", input.start_time);
-        checks.not_negative("endTime", input.end_time);
+        let limit = page_size(input.limit, MAX_PAGE_EVENTS);
         let pattern = input.filter_pattern.unwrap_or_default();
-        checks.length("filterPattern", &pattern, 0, 1024);
-        if let Some(names) = &input.log_stream_names {
-            checks.count("logStreamNames", names.len(), 1, 100);
-            names.iter().for_each(|name| checks.stream_name("logStreamNames", name));
-        }
-        if let Some(prefix) = &input.log_stream_name_prefix {
-            checks.stream_name("logStreamNamePrefix", prefix);
-        }
-        checks.finish()?;
         let streams = match (input.log_stream_names, input.log_stream_name_prefix) {
             (Some(_), Some(_)) => {
                 let text = "logStreamNames and logStreamNamePrefix are mutually exclusive parameters.";

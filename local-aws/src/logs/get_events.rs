@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use super::Logs;
 use super::event::{Position, StoredEvent};
 use super::page_token::invalid_token;
-use super::validation::Checks;
+use super::validation::page_size;
 
 /// The most events and bytes of a page.
 pub(super) const MAX_PAGE_EVENTS: usize = 10_000;
@@ -22,7 +22,7 @@ pub(super) const MAX_PAGE_BYTES: usize = 1_048_576;
 pub(super) struct GetLogEvents {
     log_group_name: Option<String>,
     log_group_identifier: Option<String>,
-    log_stream_name: Option<String>,
+    log_stream_name: String,
     start_time: Option<i64>,
     end_time: Option<i64>,
     next_token: Option<String>,
@@ -54,12 +54,7 @@ enum PageStart {
 
 impl Logs {
     pub(super) fn get_log_events(&self, input: GetLogEvents) -> Result<LogEvents, AwsError> {
-        let mut checks = Checks::default();
-        let limit = checks.limit(input.limit, MAX_PAGE_EVENTS);
-        let stream = checks.required_stream_name(input.log_stream_name);
-        checks.not_negative("startTime", input.start_time);
-        checks.not_negative("endTime", input.end_time);
-        checks.finish()?;
+        let (limit, stream) = (page_size(input.limit, MAX_PAGE_EVENTS), input.log_stream_name);
         let name = self.group_name(input.log_group_name, input.log_group_identifier)?;
         let token = input.next_token.as_deref().map(PageStart::parse).transpose()?;
 

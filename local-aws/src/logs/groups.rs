@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::AwsError;
 
 use super::persist::{remove_group, store_group};
-use super::state::{DELIVERY, ESSENTIALS, Group, INFREQUENT_ACCESS, STANDARD};
-use super::validation::{Checks, invalid_parameter};
+use super::state::{ESSENTIALS, Group, INFREQUENT_ACCESS, STANDARD};
+use super::validation::{check_tags, invalid_parameter, page_size};
 use super::{Logs, page_token};
 
-pub(super) const CLASSES: [&str; 4] = [STANDARD, INFREQUENT_ACCESS, DELIVERY, ESSENTIALS];
+/// The groups of a page without a limit.
+const MAX_PAGE_GROUPS: usize = 50;
 
 /// "If you specify either INFREQUENT_ACCESS or ESSENTIALS, the results include log groups in both".
 fn is_of_class(group: &Group, class: &str) -> bool {
@@ -23,7 +24,7 @@ fn is_of_class(group: &Group, class: &str) -> bool {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CreateLogGroup {
-    log_group_name: Option<String>,
+    log_group_name: String,
     kms_key_id: Option<String>,
     tags: Option<BTreeMap<String, String>>,
     log_group_class: Option<String>,
@@ -73,22 +74,13 @@ struct LogGroup {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogGroupName {
-    pub(super) log_group_name: Option<String>,
+    pub(super) log_group_name: String,
 }
 
 impl Logs {
     pub(super) fn create_log_group(&self, input: CreateLogGroup) -> Result<(), AwsError> {
-        let mut checks = Checks::default();
-        let name = checks.required_group_name(input.log_group_name);
-        if let Some(key) = &input.kms_key_id {
-            checks.length("kmsKeyId", key, 0, 256);
-        }
-        if let Some(tags) = &input.tags {
-            checks.tags(tags);
-        }
-        let class = input.log_group_class.unwrap_or_else(|| CLASSES[0].to_owned());
-        checks.one_of("logGroupClass", &class, &CLASSES);
-        checks.finish()?;
+        let (name, tags) = (input.log_group_name, input.tags.unwrap_or_default());
+        check_tags(&tags)?;
         if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws/")) {
             return Err(invalid_parameter("Log groups starting with AWS/ are reserved for AWS."));
         }
@@ -101,9 +93,9 @@ impl Logs {
         }
         let group = Group {
             kms_key_id: input.kms_key_id,
-            class,
+            class: input.log_group_class.unwrap_or_else(|| STANDARD.to_owned()),
             deletion_protection: input.deletion_protection_enabled.unwrap_or_default(),
-            tags: input.tags.unwrap_or_default(),
+            tags,
             ..Group::new(now)
         };
         let mut batch = self.batch();
@@ -114,15 +106,7 @@ impl Logs {
     }
 
     pub(super) fn describe_log_groups(&self, input: DescribeLogGroups) -> Result<LogGroups, AwsError> {
-        let mut checks = Checks::default();
-        let limit = checks.limit(input.limit, 50);
-        if let Some(prefix) = &input.log_group_name_prefix {
-            checks.group_name("logGroupNamePrefix", prefix);
-        }
-        if let Some(class) = &input.log_group_class {
-            checks.one_of("logGroupClass", class, &CLASSES);
-        }
-        checks.finish()?;
+        let limit = page_size(input.limit, MAX_PAGE_GROUPS);
         if input.log_group_name_prefix.is_some() && input.log_group_name_pattern.is_some() {
             let text = "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.";
             return Err(invalid_parameter(text));
@@ -180,7 +164,7 @@ impl Logs {
     }
 
     pub(super) fn delete_log_group(&self, input: LogGroupName) -> Result<(), AwsError> {
-        let name = self.required_group_name(input.log_group_name)?;
+        let name = input.log_group_name;
         let mut state = self.write();
         if state.group(&name)?.deletion_protection {
             // Unverified: AWS's message is not recorded.
@@ -193,13 +177,5 @@ impl Logs {
             batch.commit();
         }
         Ok(())
-    }
-
-    /// Validates a required group name.
-    pub(super) fn required_group_name(&self, name: Option<String>) -> Result<String, AwsError> {
-        let mut checks = Checks::default();
-        let name = checks.required_group_name(name);
-        checks.finish()?;
-        Ok(name)
     }
 }

@@ -1,10 +1,13 @@
 //! Reads the name or ARN by which a request names a group.
 
+use serde_json::json;
+
 use crate::error::AwsError;
+use crate::validation::LOGS;
 
 use super::Logs;
 use super::state::no_such_group;
-use super::validation::{Checks, invalid_parameter};
+use super::validation::{check_name_length, invalid_parameter};
 
 impl Logs {
     /// `arn:aws:logs:<region>:<account>:log-group:<name>`.
@@ -18,21 +21,21 @@ impl Logs {
 
     /// The name of the group that a request names with `logGroupName`, or with `logGroupIdentifier`, which is a name or an ARN.
     pub(super) fn group_name(&self, name: Option<String>, identifier: Option<String>) -> Result<String, AwsError> {
-        let (member, name) = match (name, identifier) {
+        match (name, identifier) {
             (Some(_), Some(_)) => {
                 let text = "LogGroup name and LogGroup ARN are mutually exclusive parameters.";
-                return Err(AwsError::bad_request("ValidationException", text));
+                Err(AwsError::bad_request("ValidationException", text))
             }
-            (Some(name), None) => ("logGroupName", name),
-            (None, Some(identifier)) if identifier.starts_with("arn:") => return self.group_of_arn(&identifier),
-            (None, Some(identifier)) => ("logGroupIdentifier", identifier),
+            (Some(name), None) => Ok(name),
+            (None, Some(identifier)) if identifier.starts_with("arn:") => self.group_of_arn(&identifier),
+            (None, Some(name)) => {
+                check_name_length(&name)?;
+                LOGS.check("LogGroupName", "logGroupIdentifier", &json!(name))?;
+                Ok(name)
+            }
             // Unverified: AWS's message for neither is not recorded.
-            (None, None) => return Err(invalid_parameter("Either logGroupName or logGroupIdentifier must be given.")),
-        };
-        let mut checks = Checks::default();
-        checks.group_name(member, &name);
-        checks.finish()?;
-        Ok(name)
+            (None, None) => Err(invalid_parameter("Either logGroupName or logGroupIdentifier must be given.")),
+        }
     }
 
     /// The group's name in its ARN, which may end with `:*`.

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use crate::error::AwsError;
 
 use super::Logs;
-use super::validation::Checks;
 
 /// The input of both operations.
 #[derive(Deserialize)]
@@ -14,16 +13,13 @@ pub(super) struct KmsKey {
     log_group_name: Option<String>,
     /// The group's ARN. On AWS it can also name query results, which do not exist here.
     resource_identifier: Option<String>,
+    /// Only AssociateKmsKey has it, and requires it.
     kms_key_id: Option<String>,
 }
 
 impl Logs {
     pub(super) fn associate_kms_key(&self, input: KmsKey) -> Result<(), AwsError> {
-        let mut checks = Checks::default();
-        let key = checks.required("kmsKeyId", input.kms_key_id);
-        checks.length("kmsKeyId", &key, 0, 256);
-        checks.finish()?;
-        self.set_key(input.log_group_name, input.resource_identifier, Some(key))
+        self.set_key(input.log_group_name, input.resource_identifier, input.kms_key_id)
     }
 
     pub(super) fn disassociate_kms_key(&self, input: KmsKey) -> Result<(), AwsError> {

@@ -6,12 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AwsError;
 
-use super::groups::CLASSES;
-use super::validation::Checks;
+use super::validation::page_size;
 use super::{Logs, page_token};
 
-/// The most groups of a page, and the default.
-const MAX_PAGE_GROUPS: usize = 1000;
+/// The groups of a page without a limit.
 const DEFAULT_PAGE_GROUPS: usize = 50;
 
 #[derive(Deserialize)]
@@ -41,19 +39,8 @@ struct LogGroupSummary {
 
 impl Logs {
     pub(super) fn list_log_groups(&self, input: ListLogGroups) -> Result<LogGroupSummaries, AwsError> {
-        let mut checks = Checks::default();
-        let limit = match input.limit {
-            Some(limit) => checks.limit(Some(limit), MAX_PAGE_GROUPS),
-            None => DEFAULT_PAGE_GROUPS,
-        };
-        if let Some(class) = &input.log_group_class {
-            checks.one_of("logGroupClass", class, &CLASSES);
-        }
+        let limit = page_size(input.limit, DEFAULT_PAGE_GROUPS);
         let pattern = input.log_group_name_pattern;
-        if let Some(pattern) = &pattern {
-            checks.must_match("logGroupNamePattern", pattern, PATTERN, is_pattern(pattern));
-        }
-        checks.finish()?;
         let after = input.next_token.as_deref().map(page_token::decode::<1>).transpose()?;
         let start = after.as_ref().map_or(Bound::Unbounded, |[name]| Bound::Excluded(name.as_str()));
         let state = self.read();
@@ -75,18 +62,6 @@ impl Logs {
             log_groups: page.iter().map(summary).collect(),
         })
     }
-}
-
-/// The model's pattern.
-const PATTERN: &str = r"(\^?[\.\-_\/#A-Za-z0-9]{3,24})(\|\^?[\.\-_\/#A-Za-z0-9]{3,24}){0,4}";
-
-fn is_pattern(pattern: &str) -> bool {
-    let is_part = |part: &str| {
-        let part = part.strip_prefix('^').unwrap_or(part);
-        (3..=24).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/#".contains(c))
-    };
-    let parts: Vec<_> = pattern.split('|').collect();
-    parts.len() <= 5 && parts.into_iter().all(is_part)
 }
 
 /// "Use ^ to match log group names by prefix. For a substring match, specify the string to match. [...] To match multiple

@@ -18,7 +18,7 @@ use crate::store::Store;
 use super::Logs;
 use super::event::StoredEvent;
 use super::filter_pattern::FilterPattern;
-use super::validation::{Checks, invalid_parameter};
+use super::validation::invalid_parameter;
 
 /// The most events of an update. The rules of sessions are from
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html>
@@ -33,7 +33,7 @@ const MAX_SESSIONS: usize = 15;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StartLiveTail {
-    log_group_identifiers: Option<Vec<String>>,
+    log_group_identifiers: Vec<String>,
     log_stream_names: Option<Vec<String>>,
     log_stream_name_prefixes: Option<Vec<String>>,
     log_event_filter_pattern: Option<String>,
@@ -103,20 +103,8 @@ impl Logs {
     }
 
     fn session(&self, input: StartLiveTail) -> Result<Session, AwsError> {
-        let mut checks = Checks::default();
-        let identifiers = checks.required("logGroupIdentifiers", input.log_group_identifiers);
-        checks.count("logGroupIdentifiers", identifiers.len(), 1, 10);
-        let of_streams =
-            [("logStreamNames", &input.log_stream_names), ("logStreamNamePrefixes", &input.log_stream_name_prefixes)];
-        for (member, names) in of_streams {
-            if let Some(names) = names {
-                checks.count(member, names.len(), 1, 100);
-                names.iter().for_each(|name| checks.stream_name(member, name));
-            }
-        }
+        let identifiers = input.log_group_identifiers;
         let pattern = input.log_event_filter_pattern.unwrap_or_default();
-        checks.length("logEventFilterPattern", &pattern, 0, 1024);
-        checks.finish()?;
         let streams = match (input.log_stream_names, input.log_stream_name_prefixes) {
             // Unverified, like the next one: AWS's message is not recorded.
             (Some(_), Some(_)) => {

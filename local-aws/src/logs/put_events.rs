@@ -2,29 +2,25 @@
 
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::error::AwsError;
 use crate::store::StoreError;
+use crate::validation::LOGS;
 
 use super::Logs;
 use super::event::InputEvent;
 use super::event_store::EventStore;
 use super::state::{Group, no_such_stream};
-use super::validation::{Checks, invalid_parameter};
+use super::validation::{check_name_length, invalid_parameter};
 
 /// `sequenceToken` and `entity` are accepted and ignored. AWS ignores the token since 2023, and only consoles use the entity.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PutLogEvents {
-    log_group_name: Option<String>,
-    log_stream_name: Option<String>,
-    log_events: Option<Vec<LogEvent>>,
-}
-
-#[derive(Deserialize)]
-struct LogEvent {
-    timestamp: Option<i64>,
-    message: Option<String>,
+    log_group_name: String,
+    log_stream_name: String,
+    log_events: Vec<InputEvent>,
 }
 
 #[derive(Serialize)]
@@ -49,11 +45,8 @@ struct RejectedLogEventsInfo {
 
 impl Logs {
     pub(super) fn put_log_events(&self, input: PutLogEvents) -> Result<PutLogEventsOutput, AwsError> {
-        let mut checks = Checks::default();
-        let group_name = checks.required_group_name(input.log_group_name);
-        let stream_name = checks.required_stream_name(input.log_stream_name);
-        let events = check_events(&mut checks, input.log_events);
-        checks.finish()?;
+        input.check()?;
+        let PutLogEvents { log_group_name: group_name, log_stream_name: stream_name, log_events: events } = input;
 
         let now = self.now();
         let mut state = self.write();
@@ -88,26 +81,26 @@ pub(super) fn upload_sequence_token(last_ingestion: i64) -> String {
     format!("49{last_ingestion:054}")
 }
 
-fn check_events(checks: &mut Checks, events: Option<Vec<LogEvent>>) -> Vec<InputEvent> {
-    let events = match events {
-        Some(events) => {
-            checks.count("logEvents", events.len(), 1, limits::PUT_LOG_EVENTS_EVENTS);
-            events
+impl PutLogEvents {
+    /// Checks the model's constraints, which are not checked when a request is read into this type at once.
+    fn check(&self) -> Result<(), AwsError> {
+        let Self { log_group_name, log_stream_name, log_events } = self;
+        let has_events = (1..=limits::PUT_LOG_EVENTS_EVENTS).contains(&log_events.len())
+            && log_events.iter().all(|event| event.timestamp >= 0 && !event.message.is_empty());
+        let is_name = |shape, name: &str| LOGS.check(shape, "", &json!(name)).is_ok();
+        if has_events && is_name("LogGroupName", log_group_name) && is_name("LogStreamName", log_stream_name) {
+            return Ok(());
         }
-        None => checks.required("logEvents", None),
-    };
-    let checked = events.into_iter().zip(1..).map(|(event, number)| {
-        let member = |name: &str| format!("logEvents.{number}.member.{name}");
-        checks.not_negative(&member("timestamp"), event.timestamp);
-        if event.message.as_deref() == Some("") {
-            checks.length(&member("message"), "", 1, usize::MAX);
+        check_name_length(log_group_name)?;
+        check_name_length(log_stream_name)?;
+        if log_events.len() > limits::PUT_LOG_EVENTS_EVENTS {
+            // Not with every event, which would be a message of 600 KB.
+            let (value, max) = (format!("'[{} members]'", log_events.len()), limits::PUT_LOG_EVENTS_EVENTS);
+            let constraint = format!("have length less than or equal to {max}");
+            return Err(LOGS.violation(&value, "logEvents", &constraint));
         }
-        InputEvent {
-            timestamp: checks.required(&member("timestamp"), event.timestamp),
-            message: checks.required(&member("message"), event.message),
-        }
-    });
-    checked.collect()
+        LOGS.check("PutLogEventsRequest", "", &json!(self))
+    }
 }
 
 /// Checks the rules for the batch as a whole.

@@ -7,29 +7,18 @@ use crate::error::AwsError;
 use super::Logs;
 use super::persist::remove_stream;
 use super::state::no_such_stream;
-use super::validation::Checks;
 
 /// The input of both operations.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LogStreamName {
-    log_group_name: Option<String>,
-    log_stream_name: Option<String>,
-}
-
-impl LogStreamName {
-    fn checked(self) -> Result<(String, String), AwsError> {
-        let mut checks = Checks::default();
-        let group = checks.required_group_name(self.log_group_name);
-        let stream = checks.required_stream_name(self.log_stream_name);
-        checks.finish()?;
-        Ok((group, stream))
-    }
+    log_group_name: String,
+    log_stream_name: String,
 }
 
 impl Logs {
     pub(super) fn create_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
-        let (group, stream) = input.checked()?;
+        let LogStreamName { log_group_name: group, log_stream_name: stream } = input;
         let mut state = self.write();
         if state.group(&group)?.streams.get(&stream).is_some() {
             let text = "The specified log stream already exists";
@@ -42,7 +31,7 @@ impl Logs {
     }
 
     pub(super) fn delete_log_stream(&self, input: LogStreamName) -> Result<(), AwsError> {
-        let (group, name) = input.checked()?;
+        let LogStreamName { log_group_name: group, log_stream_name: name } = input;
         let mut state = self.write();
         let stream = state.group_mut(&group)?.streams.remove(name.as_str()).ok_or_else(no_such_stream)?;
         let mut batch = self.batch();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AwsError;
 
 use super::Logs;
-use super::validation::{Checks, invalid_parameter};
+use super::validation::{check_tags, invalid_parameter};
 
 /// The most tags of a group.
 const MAX_TAGS: usize = 50;
@@ -16,41 +16,41 @@ const MAX_TAGS: usize = 50;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TagResource {
-    resource_arn: Option<String>,
-    tags: Option<BTreeMap<String, String>>,
+    resource_arn: String,
+    tags: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UntagResource {
-    resource_arn: Option<String>,
-    tag_keys: Option<Vec<String>>,
+    resource_arn: String,
+    tag_keys: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListTagsForResource {
-    resource_arn: Option<String>,
+    resource_arn: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TagLogGroup {
-    log_group_name: Option<String>,
-    tags: Option<BTreeMap<String, String>>,
+    log_group_name: String,
+    tags: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UntagLogGroup {
-    log_group_name: Option<String>,
-    tags: Option<Vec<String>>,
+    log_group_name: String,
+    tags: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListTagsLogGroup {
-    log_group_name: Option<String>,
+    log_group_name: String,
 }
 
 #[derive(Serialize)]
@@ -60,61 +60,50 @@ pub(super) struct Tags {
 
 impl Logs {
     pub(super) fn tag_resource(&self, input: TagResource) -> Result<(), AwsError> {
-        let group = self.group_of_resource(input.resource_arn)?;
+        let group = self.group_of_resource(&input.resource_arn)?;
         self.tag(&group, input.tags, |text| AwsError::bad_request("TooManyTagsException", text))
     }
 
     pub(super) fn untag_resource(&self, input: UntagResource) -> Result<(), AwsError> {
-        let group = self.group_of_resource(input.resource_arn)?;
-        self.untag(&group, "tagKeys", input.tag_keys)
+        let group = self.group_of_resource(&input.resource_arn)?;
+        self.untag(&group, &input.tag_keys)
     }
 
     pub(super) fn list_tags_for_resource(&self, input: ListTagsForResource) -> Result<Tags, AwsError> {
-        let group = self.group_of_resource(input.resource_arn)?;
+        let group = self.group_of_resource(&input.resource_arn)?;
         self.tags_of(&group)
     }
 
     pub(super) fn tag_log_group(&self, input: TagLogGroup) -> Result<(), AwsError> {
-        let group = self.required_group_name(input.log_group_name)?;
-        self.tag(&group, input.tags, invalid_parameter)
+        self.tag(&input.log_group_name, input.tags, invalid_parameter)
     }
 
     pub(super) fn untag_log_group(&self, input: UntagLogGroup) -> Result<(), AwsError> {
-        let group = self.required_group_name(input.log_group_name)?;
-        self.untag(&group, "tags", input.tags)
+        self.untag(&input.log_group_name, &input.tags)
     }
 
     pub(super) fn list_tags_log_group(&self, input: ListTagsLogGroup) -> Result<Tags, AwsError> {
-        let group = self.required_group_name(input.log_group_name)?;
-        self.tags_of(&group)
+        self.tags_of(&input.log_group_name)
     }
 
-    fn group_of_resource(&self, arn: Option<String>) -> Result<String, AwsError> {
-        let mut checks = Checks::default();
-        let arn = checks.required("resourceArn", arn);
-        checks.finish()?;
+    fn group_of_resource(&self, arn: &str) -> Result<String, AwsError> {
         if !arn.starts_with("arn:") {
             // Unverified: AWS's message is not recorded.
             return Err(invalid_parameter(format!("'{arn}' is not an ARN of a log group.")));
         }
-        self.group_of_arn(&arn)
+        self.group_of_arn(arn)
     }
 
     fn tag(
         &self,
         group: &str,
-        tags: Option<BTreeMap<String, String>>,
+        tags: BTreeMap<String, String>,
         too_many: fn(String) -> AwsError,
     ) -> Result<(), AwsError> {
-        let mut checks = Checks::default();
-        match &tags {
-            Some(tags) => checks.tags(tags),
-            None => drop(checks.required("tags", None::<String>)),
-        }
-        checks.finish()?;
+        check_tags(&tags)?;
         self.change_group(group, |group| {
             let mut tagged = group.tags.clone();
-            tagged.extend(tags.unwrap_or_default());
+            tagged.extend(tags);
             if tagged.len() > MAX_TAGS {
                 return Err(too_many(format!("A log group can have at most {MAX_TAGS} tags.")));
             }
@@ -123,10 +112,7 @@ impl Logs {
         })
     }
 
-    fn untag(&self, group: &str, member: &str, keys: Option<Vec<String>>) -> Result<(), AwsError> {
-        let mut checks = Checks::default();
-        let keys = checks.required(member, keys);
-        checks.finish()?;
+    fn untag(&self, group: &str, keys: &[String]) -> Result<(), AwsError> {
         self.change_group(group, |group| {
             group.tags.retain(|key, _| !keys.contains(key));
             Ok(())

@@ -41,8 +41,7 @@ impl<'a> Violations<'a> {
         if count == 0 {
             return self.sentence;
         }
-        let errors = if count == 1 { "error" } else { "errors" };
-        Some(format!("{count} validation {errors} detected: {}", self.found.join("; ")))
+        Some(detected(&self.found))
     }
 
     fn check_members(&mut self, structure: &Shape, value: &Value, path: &str) {
@@ -118,7 +117,7 @@ impl<'a> Violations<'a> {
     }
 
     fn report_null(&mut self, path: &str) {
-        self.found.push(format!("Value null at '{path}' failed to satisfy constraint: Member must not be null"));
+        self.found.push(violated("null", path, "Member must not be null"));
     }
 
     fn report(&mut self, name: &str, shape: &Shape, value: &Value, path: &str, constraint: &str) {
@@ -128,7 +127,7 @@ impl<'a> Violations<'a> {
         }
         let mut shown = String::new();
         self.show(name, shape, value, &mut shown);
-        self.found.push(format!("Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}"));
+        self.found.push(violated(&format!("'{shown}'"), path, constraint));
     }
 
     /// Writes a value as Java's `toString` does.
@@ -170,6 +169,18 @@ impl<'a> Violations<'a> {
             _ => shown.push_str("null"),
         }
     }
+}
+
+/// The message about one violation or more.
+pub(super) fn detected(violations: &[String]) -> String {
+    let count = violations.len();
+    let errors = if count == 1 { "error" } else { "errors" };
+    format!("{count} validation {errors} detected: {}", violations.join("; "))
+}
+
+/// One violation. `value` is as Java shows it, with its quotes.
+pub(super) fn violated(value: &str, path: &str, constraint: &str) -> String {
+    format!("Value {value} at '{path}' failed to satisfy constraint: {constraint}")
 }
 
 /// The constraints that a value violates, in AWS's order.

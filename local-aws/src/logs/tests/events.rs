@@ -47,7 +47,7 @@ fn a_batch_that_violates_a_rule_is_rejected_whole() {
         ),
         (
             json!([]),
-            "1 validation error detected: Value '[0 members]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            "1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
         ),
         (
             json!(vec![event(NOW); 10_001]),
