@@ -52,8 +52,8 @@ pub const VARIABLES: [&str; 8] = [DATA, DEADLINE_MARGIN, FIELDS, MAX_DATA_BYTES,
 /// The largest value of `LOGGER_MAX_DATA_BYTES`: the size of a log event, less 48,576 bytes for the fields before the data.
 const LARGEST_DATA_BYTES: usize = limits::PUT_LOG_EVENTS_BYTES - 48_576;
 
-/// The variables that `lambda_runtime` requires.
-const RUNTIME_VARIABLES: [&str; 4] =
+/// The variables that `lambda_runtime` requires. Their values do not change the lines.
+pub const RUNTIME_VARIABLES: [&str; 4] =
     ["AWS_LAMBDA_RUNTIME_API", FUNCTION_NAME, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"];
 
 /// The function's settings.
@@ -214,14 +214,16 @@ impl Settings {
     }
 }
 
-/// Checks variables that a user wants to set, before the function has them. Other variables than `LOGGER_*` are ignored.
+/// Checks variables that a user wants to set, before the function has them. `AWS_LAMBDA_LOG_FORMAT` and
+/// `AWS_LAMBDA_LOG_LEVEL` count, too, because they must suit the settings. Other variables are ignored.
 ///
 /// # Errors
 /// Returns a [`SettingsError`] that names every invalid value, and every `LOGGER_*` variable that is not one of
 /// [`VARIABLES`].
 pub fn check<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), SettingsError> {
-    let variables: Vec<_> = variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-    let unknown = variables.iter().filter(|(name, _)| !VARIABLES.contains(name)).map(|(name, _)| {
+    let variables: Vec<_> = variables.into_iter().collect();
+    let is_unknown = |name: &str| name.starts_with(PREFIX) && !VARIABLES.contains(&name);
+    let unknown = variables.iter().filter(|(name, _)| is_unknown(name)).map(|(name, _)| {
         let hint = match similar(name, VARIABLES).as_slice() {
             [] => format!("the settings are {}", VARIABLES.join(", ")),
             names => format!("similar names: {}", names.join(", ")),

@@ -35,8 +35,9 @@ struct Shape {
     /// Calls a function for every record in valid JSON, in order, until the function returns `Break`. Returns `false`
     /// without a call if the JSON does not have this shape.
     read: fn(json: &str, each: &mut EachPart<'_>) -> bool,
-    /// The members in which JSON pointers of redaction rules start anew.
-    redaction_roots: &'static [RedactionRoot],
+    /// The members in which JSON pointers of redaction rules start anew, at any depth. Each value in them is inside an object
+    /// whose one member names the value's type, as in `{"S":"text"}`.
+    redaction_roots: &'static [&'static str],
 }
 
 /// A function that receives the records in JSON of a known shape.
@@ -47,22 +48,6 @@ pub(crate) struct Part<'a> {
     pub(crate) origin: Origin<'a>,
     pub(crate) data: Payload<'a>,
     pub(crate) error: Option<&'static str>,
-}
-
-/// A member in which the JSON pointers of redaction rules start anew, at any depth.
-struct RedactionRoot {
-    member: &'static str,
-    values: ValueForm,
-}
-
-/// The form of the values in a redaction root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ValueForm {
-    /// Plain JSON.
-    #[allow(dead_code, reason = "for shapes to come")]
-    Plain,
-    /// Each value is inside an object whose one member names the value's type, as in `{"S":"text"}`.
-    Typed,
 }
 
 /// The service that wrote a record's data, as the data describes it.
@@ -134,10 +119,9 @@ pub(crate) fn read(json: &str, markers: MemberSet, each: &mut EachPart<'_>) -> b
     SHAPES.iter().enumerate().any(|(index, shape)| markers.contains(index) && (shape.read)(json, each))
 }
 
-/// Returns the form of the values in a member of this name, if JSON pointers start anew in it.
-pub(crate) fn redaction_root(member: &str) -> Option<ValueForm> {
-    let roots = SHAPES.iter().flat_map(|shape| shape.redaction_roots);
-    roots.into_iter().find(|root| root.member == member).map(|root| root.values)
+/// Whether JSON pointers start anew in a member of this name.
+pub(crate) fn is_redaction_root(member: &str) -> bool {
+    SHAPES.iter().any(|shape| shape.redaction_roots.contains(&member))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::provision::desired::Requested;
+use crate::provision::fields::Fields;
 use crate::provision::setting::Part;
 
 pub use file::ConfigFile;
@@ -61,12 +62,19 @@ pub fn stage(global: &Global, file: Option<&ConfigFile>) -> String {
     stage.unwrap_or(names::DEFAULT_STAGE).to_owned()
 }
 
-/// Checks the function's environment variables as the function does, before anything is uploaded.
-pub fn check_environment(requested: &Requested) -> Result<()> {
+/// Checks the requested environment variables as the function does, with the log format and level that it will have, before
+/// anything is uploaded.
+pub fn check_environment(requested: &Requested, function: &Fields) -> Result<()> {
     let Some(Value::Object(variables)) = requested.get(Part::Function, "environment") else { return Ok(()) };
     let variables = variables.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    settings::check(variables).map_err(|error| {
+    settings::check(variables.chain(logging_variables(function))).map_err(|error| {
         Error::usage(format!("the function would not start with these variables: {error}"))
             .hint("docs/settings.md lists the function's settings")
     })
+}
+
+/// The variables that Lambda derives from a function's logging configuration.
+pub fn logging_variables(function: &Fields) -> impl Iterator<Item = (&str, &str)> {
+    let variables = [("AWS_LAMBDA_LOG_FORMAT", "log-format"), ("AWS_LAMBDA_LOG_LEVEL", "application-log-level")];
+    variables.into_iter().filter_map(|(name, field)| Some((name, function.text(field)?)))
 }

@@ -60,6 +60,11 @@ fn environment_variables_are_merged_checked_and_replaced() {
     let plan = endpoint.run(["--output", "json", "plan", "--replace-env", "--env", "LOGGER_SAMPLE=0.5"]).ok();
     assert_eq!(planned(&plan), ["environment.LOGGER_DATA", "environment.OTHER"]);
     endpoint.run(["plan", "--env", "LOGGER_SAMPEL=1"]).failed(2, "LOGGER_SAMPEL is not a setting", "docs/settings.md");
+    endpoint.run(["plan", "--env", "LOGGER_FIELDS=data", "--application-log-level", "INFO"]).failed(
+        2,
+        "LOGGER_FIELDS",
+        "docs/settings.md",
+    );
     endpoint.run(["plan", "--env", "LOGGER_SAMPLE=2"]).failed(2, "a share is a number from 0 to 1", "docs/settings.md");
 }
 

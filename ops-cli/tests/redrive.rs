@@ -21,7 +21,12 @@ async fn failed_records(endpoint: &Endpoint, destination: &str, records: usize, 
     set_environment(endpoint, &[("LOGGER_DATA", "wrong")]).await;
     let input: String = (0..records).map(|number| format!("{{\"n\":{number}}}\n")).collect();
     Run::with_stdin(&mut endpoint.ops(["publish"].iter().chain(publish)), input.as_bytes()).ok();
-    documents(endpoint, records as u64)
+    // Documents of the same second are in no order.
+    let mut documents = documents(endpoint, records as u64);
+    let first =
+        |listed: &Value| listed["document"]["KinesisBatchInfo"]["startSequenceNumber"].as_str().map(str::to_owned);
+    documents.sort_by_key(first);
+    documents
 }
 
 /// The values of `n` in the log, one for each line.

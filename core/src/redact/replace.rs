@@ -3,7 +3,7 @@
 use crate::escape::push_json_string;
 use crate::json::{JsonKind, Value};
 use crate::pointer::Pointer;
-use crate::shape::{self, ValueForm};
+use crate::shape;
 
 use super::{REDACTION_MARK, Redactor, Verdict};
 
@@ -83,10 +83,9 @@ impl<'r, 't> Replacer<'r, 't> {
                 let mut members = value.members();
                 while let Some((literal, key, value)) = members.next_with_literal() {
                     let mut inside: Vec<_> = paths.iter().filter_map(|path| path.step(&key)).collect();
-                    if let Some(form) = shape::redaction_root(&key) {
-                        let form = if form == ValueForm::Typed { Form::TypedContainer } else { Form::Plain };
+                    if shape::is_redaction_root(&key) {
                         let from_root = Path::roots(&self.rules.pointers).into_iter().chain(inside.clone());
-                        inside.extend(from_root.map(|path| path.with_form(form)).collect::<Vec<_>>());
+                        inside.extend(from_root.map(|path| path.with_form(Form::TypedContainer)).collect::<Vec<_>>());
                     }
                     // A key is a text like any other, except that no pointer leads into it. If it is hidden because it
                     // may contain a name, so is its value.

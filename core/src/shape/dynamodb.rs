@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 
-use super::{EachPart, Field, Origin, Part, RedactionRoot, Shape, ValueForm};
+use super::{EachPart, Field, Origin, Part, Shape};
 use crate::decode::Payload;
 use crate::json::{JsonKind, Value};
 
@@ -21,12 +21,8 @@ pub(super) const SHAPE: Shape = Shape {
     name: "dynamodb",
     marker: "dynamodb",
     read: read_parts,
-    redaction_roots: &[item("Keys"), item("NewImage"), item("OldImage")],
+    redaction_roots: &["Keys", "NewImage", "OldImage"],
 };
-
-const fn item(member: &'static str) -> RedactionRoot {
-    RedactionRoot { member, values: ValueForm::Typed }
-}
 
 fn read_parts(json: &str, each: &mut EachPart<'_>) -> bool {
     let Some(change) = Change::read(json) else { return false };

@@ -10,6 +10,7 @@ use crate::config::{self, Effective, Layers, SettingFlags};
 use crate::error::Result;
 use crate::global::Global;
 use crate::output::{Output, Render};
+use crate::provision::fields::Fields;
 
 const TASK: &str = "\
 Prints every setting with its value and where the value comes from: an option, an environment variable, a line of \
@@ -98,7 +99,8 @@ fn show(global: &Global, flags: &SettingFlags, output: Output) -> Result<()> {
         value: Some(value.into()),
         source: source.clone(),
     }));
-    config::check_environment(&layers.requested()?)?;
+    // The log format that the function has is not known.
+    config::check_environment(&layers.requested()?, &Fields::default())?;
     output.show_all(all.iter())
 }
 

@@ -101,7 +101,6 @@ impl PathOptions {
         let environment = |name: &str| std::env::var(name).ok();
         let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
         let (requested, tags) = (layers.requested()?, layers.tags());
-        config::check_environment(&requested)?;
         let aws = Aws::connect(global).await?.with_retry_deadline(Some(deadline));
         let target = if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda };
         let zip = self.zip.as_deref().map(|zip| function::load(zip, target)).transpose()?;
@@ -112,6 +111,9 @@ impl PathOptions {
             desired.zip = None;
         }
         let plan = plan(&desired, &observed)?;
+        if let Some(function) = plan.targets.get(&Part::Function) {
+            config::check_environment(&desired.requested, function)?;
+        }
         Ok(ComparedPath { aws, desired, observed, plan })
     }
 }

@@ -1,5 +1,6 @@
 //! `redrive`: send the records of failed batches again.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,14 +168,15 @@ async fn of_destination(aws: &Aws, name: &str, names: &Names) -> Result<Vec<Fail
 
 /// Drops repeated documents: queues deliver a message more than once.
 fn distinct(documents: Vec<FailedBatch>) -> Vec<FailedBatch> {
-    let mut distinct: Vec<FailedBatch> = Vec::with_capacity(documents.len());
-    for document in documents {
-        match distinct.iter().any(|known| known.is_same_batch(&document)) {
-            true => note(&format!("skipped a second document about {}", crate::redrive::batches::name(&document))),
-            false => distinct.push(document),
+    let mut seen = HashSet::new();
+    let is_first = |document: &FailedBatch| {
+        let is_first = seen.insert(document.batch());
+        if !is_first {
+            note(&format!("skipped a second document about {}", crate::redrive::batches::name(document)));
         }
-    }
-    distinct
+        is_first
+    };
+    documents.into_iter().filter(is_first).collect()
 }
 
 /// Rejects documents about another stream or function, before anything is sent.

@@ -6,6 +6,7 @@ use kinesis_event_logger_core::{limits, settings};
 
 use super::Finding;
 use super::readings::{Concurrency, Failures, Readings, ShardLoad, ShardQuota};
+use crate::config::logging_variables;
 use crate::error::{ErrorKind, Result};
 use crate::function::release::LIVE;
 use crate::provision::kind::NONE;
@@ -185,7 +186,7 @@ fn function(function: &ObservedPart, names: &Names, findings: &mut Vec<Finding>)
     }
     let variables = function.fields.members("environment");
     let variables = variables.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    if let Err(error) = settings::check(variables) {
+    if let Err(error) = settings::check(variables.chain(logging_variables(&function.fields))) {
         findings.push(Finding::broken(
             "function",
             format!("the function does not accept its variables: {error}"),

@@ -33,10 +33,9 @@ impl FailedBatch {
         self.function_arn.split(':').nth(6).unwrap_or(&self.function_arn)
     }
 
-    /// Whether two documents are about the same batch.
-    pub fn is_same_batch(&self, other: &Self) -> bool {
-        (&self.stream_arn, &self.shard_id, &self.first, &self.last)
-            == (&other.stream_arn, &other.shard_id, &other.first, &other.last)
+    /// The batch that the document is about: stream, shard, first and last record.
+    pub fn batch(&self) -> [String; 4] {
+        [self.stream_arn.clone(), self.shard_id.clone(), self.first.to_string(), self.last.to_string()]
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
-use kinesis_event_logger_core::settings::Settings;
+use kinesis_event_logger_core::settings::{RUNTIME_VARIABLES, Settings};
 
 use crate::aws::Aws;
 use crate::error::Result;
@@ -49,14 +49,7 @@ fn of(function: &str, configuration: &GetFunctionConfigurationOutput) -> Functio
 
 /// The environment variables that Lambda gives the function, as far as settings are read from them.
 fn variables(configuration: &GetFunctionConfigurationOutput) -> HashMap<String, OsString> {
-    // Required by the runtime. Their values do not change the lines.
-    const RUNTIME: [&str; 4] = [
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-    ];
-    let mut variables: HashMap<_, _> = RUNTIME.map(|name| (name.to_owned(), OsString::from("1"))).into();
+    let mut variables: HashMap<_, _> = RUNTIME_VARIABLES.map(|name| (name.to_owned(), OsString::from("1"))).into();
     let set = configuration.environment().and_then(|environment| environment.variables());
     for (name, value) in set.into_iter().flatten() {
         variables.insert(name.clone(), value.into());
