@@ -4,7 +4,9 @@
 //! It also has the number of events that existed when paging began. Later events are left out. So paging ends however fast events
 //! arrive, and every event that existed is returned once.
 
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::AwsError;
+use crate::store::StoreError;
 
 use super::Logs;
 use super::event::{Position, StoredEvent};
@@ -199,35 +202,19 @@ impl Query {
             Direction::Forward => start = start.max(page_start.position),
             Direction::Backward => end = end.min(page_start.position),
         }
-        let mut ranges = vec![];
-        let mut heads = BinaryHeap::new();
-        for (name, stream) in self.select(group)? {
-            let mut events = match page_start.direction {
-                Direction::Forward => Either::Forward(stream.events.range(start, end)),
-                Direction::Backward => Either::Backward(stream.events.range(start, end).rev()),
-            };
-            if let Some(first) = events.next().transpose()? {
-                heads.push(Head::new(first.position, page_start.direction, ranges.len()));
-                ranges.push((name, first, events));
+        let streams = self.select(group)?.into_iter();
+        let ceiling = page_start.ceiling;
+        let found = match page_start.direction {
+            Direction::Forward => {
+                let ranges = streams.map(|(name, stream)| (name, stream.events.range(start, end)));
+                merge(ranges, Reverse, ceiling, count)
             }
-        }
-        let mut found = vec![];
-        while found.len() < count
-            && let Some(Head { position, index, .. }) = heads.pop()
-        {
-            let (name, head, events) = &mut ranges[index];
-            let event = match events.next().transpose()? {
-                Some(next) => {
-                    heads.push(Head::new(next.position, page_start.direction, index));
-                    std::mem::replace(head, next)
-                }
-                None => head.clone(),
-            };
-            if position.sequence < page_start.ceiling {
-                found.push(SearchedEvent { stream: Arc::clone(name), event });
+            Direction::Backward => {
+                let ranges = streams.map(|(name, stream)| (name, stream.events.range(start, end).rev()));
+                merge(ranges, |position| position, ceiling, count)
             }
-        }
-        Ok(found)
+        };
+        Ok(found?)
     }
 
     fn select<'a>(&self, group: &'a Group) -> Result<Vec<(&'a Arc<str>, &'a Stream)>, AwsError> {
@@ -241,36 +228,45 @@ impl Query {
     }
 }
 
-/// The next event of a range, ordered so that the event that comes first in the page is the greatest.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Head {
-    rank: (i128, i128),
-    position: Position,
-    index: usize,
-}
-
-impl Head {
-    fn new(position: Position, direction: Direction, index: usize) -> Self {
-        let sign = if direction == Direction::Forward { -1 } else { 1 };
-        let rank = (sign * i128::from(position.timestamp), sign * i128::from(position.sequence));
-        Self { rank, position, index }
-    }
-}
-
-enum Either<F, B> {
-    Forward(F),
-    Backward(B),
-}
-
-impl<T, F: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Either<F, B> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        match self {
-            Self::Forward(events) => events.next(),
-            Self::Backward(events) => events.next(),
+/// Merges the events of several streams, the one with the greatest order first, until there are `count`. Events that arrived after
+/// paging began are left out.
+fn merge<'a, E, O>(
+    ranges: impl Iterator<Item = (&'a Arc<str>, E)>,
+    order: impl Fn(Position) -> O,
+    ceiling: u64,
+    count: usize,
+) -> Result<Vec<SearchedEvent>, StoreError>
+where
+    E: Iterator<Item = Result<StoredEvent, StoreError>>,
+    O: Ord,
+{
+    let (mut sources, mut heads) = (vec![], BinaryHeap::new());
+    for (name, mut events) in ranges {
+        if let Some(first) = events.next().transpose()? {
+            heads.push((order(first.position), sources.len()));
+            sources.push((name, first, events));
         }
     }
+    let mut found = vec![];
+    while found.len() < count
+        && let Some(mut first) = heads.peek_mut()
+    {
+        let (name, head, events) = &mut sources[first.1];
+        let event = match events.next().transpose()? {
+            Some(next) => {
+                first.0 = order(next.position);
+                std::mem::replace(head, next)
+            }
+            None => {
+                PeekMut::pop(first);
+                head.clone()
+            }
+        };
+        if event.position.sequence < ceiling {
+            found.push(SearchedEvent { stream: Arc::clone(name), event });
+        }
+    }
+    Ok(found)
 }
 
 fn direction(input: &FilterLogEvents) -> Result<Direction, AwsError> {

@@ -1,5 +1,6 @@
 //! Unstructured patterns: `ERROR "a phrase" ?optional -excluded %regex%`.
 
+use memchr::memmem::Finder;
 use regex::Regex;
 
 use super::cursor::Cursor;
@@ -17,7 +18,7 @@ pub(super) struct Terms {
 #[derive(Debug, Clone)]
 enum Term {
     /// Matches anywhere in the message, also inside a word. Case-sensitive.
-    Text(String),
+    Text(Finder<'static>),
     Regex(Regex),
 }
 
@@ -61,19 +62,23 @@ impl Term {
                     return start.fail(Problem::InvalidCharacter("\"\"".to_owned()));
                 }
                 // `" "` is the documentation's way to select everything.
-                Ok(Self::Text(if text.trim().is_empty() { String::new() } else { text }))
+                Ok(Self::text(if text.trim().is_empty() { "" } else { &text }))
             }
             Some('%') => Ok(Self::Regex(cursor.regex()?)),
             _ => match cursor.take_while(|c| c.is_alphanumeric() || c == '_') {
                 "" => cursor.unexpected("a term"),
-                word => Ok(Self::Text(word.to_owned())),
+                word => Ok(Self::text(word)),
             },
         }
     }
 
+    fn text(text: &str) -> Self {
+        Self::Text(Finder::new(text).into_owned())
+    }
+
     fn is_in(&self, message: &str) -> bool {
         match self {
-            Self::Text(text) => message.contains(text.as_str()),
+            Self::Text(text) => text.find(message.as_bytes()).is_some(),
             Self::Regex(regex) => regex.is_match(message),
         }
     }
