@@ -18,7 +18,7 @@ pub(super) struct Terms {
 #[derive(Debug, Clone)]
 enum Term {
     /// Matches anywhere in the message, also inside a word. Case-sensitive.
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
     Regex(Regex),
 }
 
@@ -73,7 +73,7 @@ impl Term {
     }
 
     fn text(text: &str) -> Self {
-        Self::Text(Finder::new(text).into_owned())
+        Self::Text(Box::new(Finder::new(text).into_owned()))
     }
 
     fn is_in(&self, message: &str) -> bool {
