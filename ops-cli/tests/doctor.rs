@@ -60,6 +60,8 @@ fn a_broken_path_is_named_with_what_to_do_and_exits_with_1() {
     assert_eq!(nothing.code, 1, "{nothing:?}");
     let missing: Vec<_> = findings(&nothing, "broken").into_iter().map(|(subject, _)| subject).collect();
     assert_eq!(missing, ["stream", "role", "log group", "function", "mapping"]);
+    let subjects: Vec<_> = findings(&nothing, "ok").into_iter().map(|(subject, _)| subject).collect();
+    assert!(!subjects.contains(&"permissions".to_owned()), "nothing can be tried: {subjects:?}");
 
     endpoint.provision(&["--enabled=false", "--retention-days", "0"]);
     let disabled = endpoint.run(["doctor"]);

@@ -77,7 +77,8 @@ fn permissions(readings: &Readings) -> Vec<Finding> {
         ),
     };
     let puts = readings.puts.iter().map(|puts| finding(puts, "may put records", "ops-cli publish"));
-    puts.chain([finding(&readings.invocations, "may invoke the function", "ops-cli invoke")]).collect()
+    let invocations = readings.invocations.iter();
+    puts.chain(invocations.map(|it| finding(it, "may invoke the function", "ops-cli invoke"))).collect()
 }
 
 /// Checks that a part exists and can be used, then its own rules, which add to the findings only what is not in order.
@@ -412,7 +413,7 @@ mod tests {
             live: Ok(Some(LiveVersion { version: "3".into(), fields: Fields::default() })),
             last_result: Ok(Some("OK".into())),
             puts: Some(Ok(())),
-            invocations: Ok(()),
+            invocations: Some(Ok(())),
             concurrency: Ok(Concurrency { unreserved: 1000 }),
             shard_quota: Ok(ShardQuota { limit: 500, open: 4 }),
             shards: Ok(vec![ShardLoad { shard_id: "shardId-000000000000".into(), rates: Some(rates(0.1)) }]),
@@ -459,7 +460,7 @@ mod tests {
             (Box::new(|it| it.clock_skew = Some(SignedDuration::from_secs(400))), Broken, "clock", "400 s behind"),
             (Box::new(|it| it.clock_skew = Some(SignedDuration::from_secs(-60))), Warning, "clock", "60 s ahead of"),
             (Box::new(|it| it.puts = Some(Err(Error::failed("denied")))), Warning, "permissions", "denied"),
-            (Box::new(|it| it.invocations = Err(Error::failed("denied"))), Warning, "permissions", "denied"),
+            (Box::new(|it| it.invocations = Some(Err(Error::failed("denied")))), Warning, "permissions", "denied"),
             (
                 Box::new(|it| drop(it.parts.insert(Part::Stream, Ok(None)))),
                 Broken,

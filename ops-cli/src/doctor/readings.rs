@@ -42,10 +42,10 @@ pub struct Readings {
     pub live: Result<Option<LiveVersion>>,
     /// The result of the mapping's last batch.
     pub last_result: Result<Option<String>>,
-    /// Whether PutRecords would succeed; `None` if it was not tried.
+    /// Whether PutRecords would succeed; `None` if it was not tried, or if there is no stream.
     pub puts: Option<Result<()>>,
-    /// Whether Invoke would succeed.
-    pub invocations: Result<()>,
+    /// Whether Invoke would succeed; `None` if there is no function.
+    pub invocations: Option<Result<()>>,
     pub concurrency: Result<Concurrency>,
     pub shard_quota: Result<ShardQuota>,
     pub shards: Result<Vec<ShardLoad>>,
@@ -109,11 +109,11 @@ impl Readings {
         let qualifier = matches!(live, Ok(Some(_))).then_some(LIVE);
         // Another emulator may not know `DryRun`, and would write the record.
         let can_try = is_local || !aws.has_own_endpoint();
-        let puts = async { if can_try { Some(try_put(aws, names).await) } else { None } };
+        let puts = async { if can_try { try_put(aws, names).await.transpose() } else { None } };
         let (last_result, puts, invocations, concurrency, shard_quota, shards, failures) = tokio::join!(
             last_result(aws, uuid),
             puts,
-            try_invocation(aws, names, qualifier),
+            async { try_invocation(aws, names, qualifier).await.transpose() },
             concurrency(aws),
             shard_quota(aws),
             shard_loads(aws, names),
@@ -190,23 +190,24 @@ async fn last_result(aws: &Aws, uuid: Option<String>) -> Result<Option<String>> 
     Ok(answer.and_then(|answer| answer.last_processing_result))
 }
 
-/// Asks Kinesis whether it would accept a record.
-async fn try_put(aws: &Aws, names: &Names) -> Result<()> {
+/// Asks Kinesis whether it would accept a record. Returns `None` if there is no stream.
+async fn try_put(aws: &Aws, names: &Names) -> Result<Option<()>> {
     let entry = PutRecordsRequestEntry::builder().partition_key("doctor").data(Blob::new("doctor"));
     let entry = entry.build().map_err(|error| Error::failed(error.to_string()))?;
     match aws.kinesis().put_records().stream_name(names.stream()).records(entry).dry_run(true).send().await {
-        Err(error) if error.code() != Some("DryRunOperationException") && !is_missing(&error) => {
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) if error.code() != Some("DryRunOperationException") => {
             Err(Error::aws("put a record (dry run)", error))
         }
-        _ => Ok(()),
+        _ => Ok(Some(())),
     }
 }
 
-/// Asks Lambda whether it would invoke the function.
-async fn try_invocation(aws: &Aws, names: &Names, qualifier: Option<&str>) -> Result<()> {
+/// Asks Lambda whether it would invoke the function. Returns `None` if there is no function.
+async fn try_invocation(aws: &Aws, names: &Names, qualifier: Option<&str>) -> Result<Option<()>> {
     let request = aws.lambda().invoke().function_name(names.function()).invocation_type(InvocationType::DryRun);
     let request = request.set_qualifier(qualifier.map(str::to_owned));
-    aws.find("invoke the function (dry run)", || request.clone().send()).await.map(drop)
+    aws.find("invoke the function (dry run)", || request.clone().send()).await.map(|answer| answer.map(drop))
 }
 
 async fn concurrency(aws: &Aws) -> Result<Concurrency> {
