@@ -17,12 +17,12 @@ pub use readings::Readings;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// What was checked: a part of the path, or something that it depends on.
+    /// The checked part of the path, or something that the path depends on.
     pub subject: &'static str,
     pub message: String,
-    /// What follows from it; `None` if it is in order.
+    /// The consequence; `None` if it is in order.
     pub meaning: Option<String>,
-    /// What to do.
+    /// The remedy.
     pub action: Option<String>,
 }
 

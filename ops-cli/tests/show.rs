@@ -89,8 +89,15 @@ async fn lines_are_made_with_the_functions_settings_and_counted() {
     let line = report["lines"][0]["line"].as_str().unwrap();
     assert!(line.contains("[redacted]") && !report.to_string().contains("hunter2"), "{report}");
 
+    // $LATEST gets other settings. The alias does not run it.
+    let config = endpoint.sdk_config().await;
+    let without_data = aws_sdk_lambda::types::Environment::builder().variables("LOGGER_DATA", "none").build();
+    let lambda = aws_sdk_lambda::Client::new(&config);
+    lambda.update_function_configuration().function_name("test-dev").environment(without_data).send().await.unwrap();
+    assert_eq!(logged(&endpoint, &position)["lines"][0]["line"].as_str(), Some(line));
+
     // The same line again, and one that the function would not write.
-    let logs = Logs::new(&endpoint.sdk_config().await);
+    let logs = Logs::new(&config);
     let group = "/aws/lambda/test-dev";
     logs.create_log_stream().log_group_name(group).log_stream_name("more").send().await.unwrap();
     let now = jiff::Timestamp::now().as_millisecond();

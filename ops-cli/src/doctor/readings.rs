@@ -33,7 +33,7 @@ const FAILURE_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Lines that report a failed invocation or a failed start, in text and in JSON.
 const FAILURES: &str = r#"?"Status: error" ?"Status: timeout" ?"Task timed out after" ?"Error: Runtime " ?"\"status\":\"error\"" ?"\"status\":\"timeout\"" ?"\"status\":\"failure\"" ?"GLIBC_" ?"exec format error""#;
 
-/// What was read. A value that could not be read is its error.
+/// The values that the checks need. A value that could not be read is its error.
 pub struct Readings {
     pub location: Result<Location>,
     /// The service's clock minus this machine's.

@@ -8,6 +8,7 @@ use kinesis_event_logger_core::settings::{RUNTIME_VARIABLES, Settings};
 
 use crate::aws::Aws;
 use crate::error::Result;
+use crate::function::release::LIVE;
 
 /// The settings with which lines are made, and where they come from.
 pub struct FunctionSettings {
@@ -16,10 +17,16 @@ pub struct FunctionSettings {
     pub source: String,
 }
 
-/// Reads the settings of a function. Without the function, they are the defaults.
+/// Reads the settings of the version that the alias `live` runs, or of a function without the alias. Without the function, they are
+/// the defaults.
 pub async fn read(aws: &Aws, function: &str) -> Result<FunctionSettings> {
     let request = aws.lambda().get_function_configuration().function_name(function);
-    let found = aws.find(format!("read the function {function}"), || request.clone().send()).await?;
+    let doing = || format!("read the function {function}");
+    let live = aws.find(doing(), || request.clone().qualifier(LIVE).send()).await?;
+    let found = match live {
+        Some(live) => Some(live),
+        None => aws.find(doing(), || request.clone().send()).await?,
+    };
     Ok(match found {
         Some(configuration) => of(function, &configuration),
         None => FunctionSettings {
