@@ -6,8 +6,11 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::path_of_records::{documents, earlier, send_failures_to, set_environment};
+use common::proxy::{Answer, Proxy};
 use common::running::Running;
 use common::{Endpoint, Run, eventually, scratch};
 use serde_json::{Value, json};
@@ -17,6 +20,11 @@ const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:failed";
 /// Provisions a path whose function fails, publishes `records` records, and returns the documents about them.
 async fn failed_records(endpoint: &Endpoint, destination: &str, records: usize, publish: &[&str]) -> Vec<Value> {
     endpoint.provision(&["--batch-size", "4"]);
+    fail(endpoint, destination, records, publish).await
+}
+
+/// The same on a path that is provisioned.
+async fn fail(endpoint: &Endpoint, destination: &str, records: usize, publish: &[&str]) -> Vec<Value> {
     send_failures_to(endpoint, destination).await;
     set_environment(endpoint, &[("LOGGER_DATA", "wrong")]).await;
     let input: String = (0..records).map(|number| format!("{{\"n\":{number}}}\n")).collect();
@@ -229,4 +237,52 @@ fn input_that_names_no_batch_of_the_path_is_rejected_before_anything_is_sent() {
     redrive(&document("test-dev", "test-dev")).failed(1, "1 record could not be fetched", "the notices above");
     let missing = endpoint.run(["redrive", "--to", "function", "--from-destination", "nope"]);
     missing.failed(1, "the destination nope has received no documents", "none has received any");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_iterator_is_replaced_and_no_record_is_repeated() {
+    let endpoint = Endpoint::start();
+    let listed = failed_records(&endpoint, QUEUE, 6, &["--key", "k"]).await;
+    set_environment(&endpoint, &[]).await;
+    let (mut reads, expired) = (0, Arc::new(AtomicU32::new(0)));
+    let count = expired.clone();
+    let proxy = Proxy::start(&endpoint, move |request| {
+        reads += u32::from(request.operation == "GetRecords");
+        // The first and the third read.
+        if request.operation == "GetRecords" && [1, 3].contains(&reads) {
+            count.fetch_add(1, Ordering::SeqCst);
+            return Answer::Reply(400, r#"{"__type":"ExpiredIteratorException","message":"Iterator expired."}"#);
+        }
+        Answer::Forward
+    });
+    let message = |listed: &Value| json!({ "Body": listed["document"].to_string() });
+    let received = json!({ "Messages": listed.iter().map(message).collect::<Vec<_>>() }).to_string();
+    let run = Run::with_stdin(&mut proxy.ops(&["redrive", "--to", "function"]), received.as_bytes()).ok();
+    assert!(run.stderr.contains("6 redriven"), "{}", run.stderr);
+    assert_eq!(all_logged(&endpoint, 6), (0..6).collect::<Vec<_>>());
+    assert_eq!(expired.load(Ordering::SeqCst), 2, "iterators that expired");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_partial_answer_only_the_other_records_are_sent_again() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--batch-size", "3", "--batch-window", "1", "--bisect=false"]);
+    let listed = fail(&endpoint, QUEUE, 3, &["--key", "k"]).await;
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    set_environment(&endpoint, &[]).await;
+    let info = &listed[0]["document"]["KinesisBatchInfo"];
+    let last = info["endSequenceNumber"].as_str().unwrap();
+    let partial: &'static str = format!(r#"{{"batchItemFailures":[{{"itemIdentifier":"{last}"}}]}}"#).leak();
+    let mut invocations = 0;
+    let proxy = Proxy::start(&endpoint, move |request| {
+        invocations += u32::from(request.operation.contains("/invocations"));
+        // The first invocation reports that it has processed two records. It does not reach the function.
+        let is_first = request.operation.contains("/invocations") && invocations == 1;
+        if is_first { Answer::Reply(200, partial) } else { Answer::Forward }
+    });
+    let document = file("redrive-partial.json", &listed[0]["document"].to_string());
+    let run = proxy.run(&["--output", "json", "redrive", "--to", "function", text(&document)]).ok();
+    let attempts: Vec<_> = run.json().iter().map(|receipt| receipt["attempts"].as_u64().unwrap()).collect();
+    assert_eq!(attempts, [1, 1, 2], "{}", run.stdout);
+    assert_eq!(all_logged(&endpoint, 1), [2]);
 }
