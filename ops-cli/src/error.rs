@@ -23,6 +23,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// The work failed.
     Failed,
+    /// The service refused the credentials, because they have expired. A run that follows waits for new ones.
+    Expired,
     /// The command line or its input is wrong.
     Usage,
     /// The reader of stdout has closed it. This is not reported as an error.
@@ -73,7 +75,7 @@ impl Error {
         }
         match self.kind {
             ErrorKind::ClosedPipe => ExitCode::SUCCESS,
-            ErrorKind::Failed => ExitCode::from(1),
+            ErrorKind::Failed | ErrorKind::Expired => ExitCode::from(1),
             ErrorKind::Usage => ExitCode::from(2),
             ErrorKind::Different => ExitCode::from(3),
             ErrorKind::Interrupted => ExitCode::from(130),
@@ -91,7 +93,8 @@ impl Error {
         };
         let code = service.code().unwrap_or("an error without a code");
         let message = service.message().unwrap_or("no message");
-        let error = Self::failed(format!("could not {doing}: {code}: {message}"));
+        let kind = if is_expiry(code) { ErrorKind::Expired } else { ErrorKind::Failed };
+        let error = Self { kind, ..Self::failed(format!("could not {doing}: {code}: {message}")) };
         match hint_for(code) {
             Some(hint) => error.hint(hint),
             None => error,
@@ -117,7 +120,7 @@ impl Error {
 
 fn hint_for(code: &str) -> Option<&'static str> {
     Some(match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+        code if is_expiry(code) => {
             "your credentials have expired: sign in again (for SSO: aws sso login --profile PROFILE)"
         }
         "UnrecognizedClientException"
@@ -141,6 +144,11 @@ fn hint_for(code: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// Whether an error code says that the credentials have expired.
+fn is_expiry(code: &str) -> bool {
+    matches!(code, "ExpiredToken" | "ExpiredTokenException" | "RequestExpired")
 }
 
 /// Whether the resource of a call does not exist.

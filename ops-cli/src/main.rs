@@ -5,6 +5,7 @@ mod arguments;
 mod aws;
 mod commands;
 mod config;
+mod connection;
 mod consume;
 mod deploy;
 mod doctor;

@@ -1,10 +1,11 @@
-//! Redrives the records of failed batches: [`document`] reads on-failure documents, [`fetch`] reads the records that they
+//! Redrives the records of failed batches: [`input`] and [`document`] read on-failure documents, [`fetch`] reads the records that they
 //! name, and [`to_function`] or [`to_stream`] sends the records again.
 
 pub mod batches;
 pub mod destinations;
 pub mod document;
 pub mod fetch;
+pub mod input;
 pub mod response;
 pub mod summary;
 pub mod to_function;

@@ -1,8 +1,8 @@
 //! Reads log groups: which events are read (`sweep`, `last`, `invocation`, `live`), which of them are new (`follow`), in
 //! which order they are shown (`reorder`), and how they look (`view`). `session` runs it all.
 //!
-//! All modules are pure, with the clock passed in, except `catalog`, `invocation`, `last`, `live`, `renewal`, `session`,
-//! `sink` and `sweep`.
+//! All modules are pure, with the clock passed in, except `catalog`, `invocation`, `last`, `live`, `session`, `sink`
+//! and `sweep`.
 
 mod catalog;
 pub mod event;
@@ -19,7 +19,6 @@ mod pattern;
 pub mod platform;
 mod record;
 mod remembered;
-mod renewal;
 mod reorder;
 pub mod session;
 pub mod sink;

@@ -8,13 +8,14 @@ use clap::Args;
 
 use super::tail::over;
 use crate::aws::{self, Aws};
+use crate::connection::Connection;
 use crate::consume::fan_out::Consumer;
 use crate::consume::session::Session;
 use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
 use crate::output::{self, Format, Output};
 use crate::progress::{note, note_outcome};
-use crate::retry;
+use crate::retry::READ_DEADLINE;
 use crate::signals::interrupted;
 
 const CONSUME: &str = "\
@@ -120,17 +121,19 @@ pub async fn run(global: &Global, args: &Consume, output: Output) -> Result<()> 
     let names = aws::names(global)?;
     let options = options::session(args, names.stream())?;
     let sink = options::sink(args, names.stream(), output)?;
-    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(retry::READ_DEADLINE));
-    let consumer = args.fan_out.as_ref().map(|name| Consumer::new(&aws, names.stream(), name));
+    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(READ_DEADLINE));
+    let retry = aws.retry.clone();
+    let connection = Connection::new(aws, global, options.follows);
+    let consumer = args.fan_out.as_ref().map(|name| Consumer::new(&connection, names.stream(), name));
     let deadline = sink.progress.deadline();
     let began = std::time::Instant::now();
-    let mut session = Session::new(&aws, options, consumer.as_ref(), sink);
+    let mut session = Session::new(connection, options, consumer.as_ref(), sink);
     let ended = tokio::select! {
         outcome = session.run() => outcome.map(|()| End::Done),
         // Not only with the next record: there may be none for hours.
         () = output::closed() => Ok(End::Closed),
         () = interrupted() => Ok(End::Interrupted),
-        () = over(&deadline, &aws.retry, began) => Ok(End::Over),
+        () = over(&deadline, &retry, began) => Ok(End::Over),
     };
     let outcome = match ended {
         Ok(End::Closed) => Err(Error { message: String::new(), kind: ErrorKind::ClosedPipe, hint: None }),

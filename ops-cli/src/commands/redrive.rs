@@ -1,12 +1,9 @@
 //! `redrive`: send the records of failed batches again.
 
-use std::collections::HashSet;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
-use kinesis_event_logger_core::names::Names;
 
 use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
@@ -15,8 +12,7 @@ use crate::output::{Format, Output, counted};
 use crate::progress::{note, note_outcome};
 use crate::publish::accounting::receipts::{AcknowledgedOffsets, InOrder, Receipts};
 use crate::redrive::batches::Batches;
-use crate::redrive::destinations;
-use crate::redrive::document::{self, FailedBatch};
+use crate::redrive::input;
 use crate::redrive::summary::{PlannedBatch, Summary};
 use crate::redrive::to_function::{self, ToFunction};
 use crate::redrive::to_stream;
@@ -90,15 +86,15 @@ pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> 
     let skip = args.resume.as_deref().map(AcknowledgedOffsets::read).transpose()?.unwrap_or_default();
     let in_files = match &args.from_destination {
         Some(_) => Vec::new(),
-        None => of_files(&args.files)?,
+        None => input::of_files(&args.files)?,
     };
     let aws = Aws::connect(global).await?;
     let documents = match &args.from_destination {
-        Some(name) => of_destination(&aws, name, &names).await?,
+        Some(name) => input::of_destination(&aws, name, &names).await?,
         None => in_files,
     };
-    let documents = distinct(documents);
-    check(&documents, &names)?;
+    let documents = input::distinct(documents);
+    input::check(&documents, &names)?;
     let retention_hours = stream::retention_hours(&aws, names.stream()).await?;
     let mut batches = Batches::new(&aws, documents, args.whole_range, retention_hours, skip);
     if args.dry_run {
@@ -114,88 +110,6 @@ pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> 
     summary.not_reached = named.saturating_sub(settled);
     show(args, output, &summary)?;
     ended(args, error, &summary)
-}
-
-fn of_files(files: &[PathBuf]) -> Result<Vec<FailedBatch>> {
-    let stdin = [PathBuf::from("-")];
-    let mut batches = Vec::new();
-    for path in if files.is_empty() { &stdin[..] } else { files } {
-        let (name, content) = content(path)?;
-        let parsed = document::parse(&content).map_err(|reason| {
-            Error::usage(format!("{name} {reason}"))
-                .hint("give the documents that a Kinesis mapping's on-failure destination received; nothing was sent")
-        })?;
-        batches.extend(parsed);
-    }
-    if batches.is_empty() {
-        return Err(
-            Error::usage("the input has no documents").hint("give files with on-failure documents, or one on stdin")
-        );
-    }
-    Ok(batches)
-}
-
-fn content(path: &Path) -> Result<(String, Vec<u8>)> {
-    if path != Path::new("-") {
-        let content = std::fs::read(path).map_err(|error| Error::file("read", path, &error))?;
-        return Ok((path.display().to_string(), content));
-    }
-    let mut content = Vec::new();
-    io::stdin()
-        .lock()
-        .read_to_end(&mut content)
-        .map_err(|error| Error::usage(format!("could not read stdin: {error}")))?;
-    Ok(("stdin".into(), content))
-}
-
-/// Reads the documents of a destination of the endpoint, which may also receive those of other functions.
-async fn of_destination(aws: &Aws, name: &str, names: &Names) -> Result<Vec<FailedBatch>> {
-    let url = aws.endpoint_url().filter(|_| aws.is_this_machine()).ok_or_else(|| {
-        Error::usage("--from-destination reads from the local endpoint")
-            .hint("use it with --local; on AWS, receive the documents from the queue or bucket and give them as files")
-    })?;
-    let mut batches = destinations::read(url, name).await?;
-    batches.retain(|batch| batch.stream() == names.stream() && batch.function() == names.function());
-    if batches.is_empty() {
-        return Err(Error::failed(format!(
-            "the destination {name} has no documents about the function {}",
-            names.function()
-        ))
-        .hint("check --app, --stage, --function and --stream"));
-    }
-    Ok(batches)
-}
-
-/// Drops repeated documents: queues deliver a message more than once.
-fn distinct(documents: Vec<FailedBatch>) -> Vec<FailedBatch> {
-    let mut seen = HashSet::new();
-    let is_first = |document: &FailedBatch| {
-        let is_first = seen.insert(document.batch());
-        if !is_first {
-            note(&format!("skipped a second document about {}", crate::redrive::batches::name(document)));
-        }
-        is_first
-    };
-    documents.into_iter().filter(is_first).collect()
-}
-
-/// Rejects documents about another stream or function, before anything is sent.
-fn check(documents: &[FailedBatch], names: &Names) -> Result<()> {
-    for batch in documents {
-        let (stream, function) = (batch.stream(), batch.function());
-        if stream != names.stream() {
-            return Err(Error::usage(format!("a document is about the stream {stream}, not {}", names.stream())).hint(
-                format!("use --stream {stream}, or the --app and --stage that it belongs to; nothing was sent"),
-            ));
-        }
-        if function != names.function() {
-            return Err(Error::usage(format!("a document is about the function {function}, not {}", names.function()))
-                .hint(format!(
-                    "use --function {function}, or the --app and --stage that it belongs to; nothing was sent"
-                )));
-        }
-    }
-    Ok(())
 }
 
 async fn plan(batches: &mut Batches, output: Output) -> Result<()> {

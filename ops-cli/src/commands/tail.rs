@@ -5,6 +5,7 @@ mod options;
 use clap::Args;
 
 use crate::aws::{self, Aws};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{self, Format, Output};
@@ -142,7 +143,8 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let deadline = sink.progress.deadline();
     let is_json = output.format == Format::Json;
     let began = std::time::Instant::now();
-    let mut session = Session::new(aws, global, options, sink);
+    let connection = Connection::new(aws, global, options.follows);
+    let mut session = Session::new(connection, options, sink);
     let retry = session.retry();
     let outcome = tokio::select! {
         outcome = session.run() => outcome.map(|()| End::Done),

@@ -11,6 +11,7 @@ use super::page::Page;
 use super::position::From;
 use super::reader::{Event, Report, Reports, ShardReader, Shared};
 use super::shards::{ListedShard, Shards};
+use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::progress::note;
 use crate::stream;
@@ -88,15 +89,15 @@ impl Engine {
 
     /// Finds shards that came to exist, also those that an answer does not name.
     async fn relist(&mut self) -> Result<()> {
-        let Shared { aws, stream, .. } = &*self.shared;
-        let listed = list(aws, stream).await?;
+        let Shared { connection, stream, .. } = &*self.shared;
+        let listed = connection.run(async |aws| list(&aws, stream).await).await?;
         self.shards.add(&listed);
         Ok(())
     }
 }
 
 /// Lists the shards of a stream.
-pub async fn list(aws: &crate::aws::Aws, stream: &str) -> Result<Vec<ListedShard>> {
+pub async fn list(aws: &Aws, stream: &str) -> Result<Vec<ListedShard>> {
     let client = aws.kinesis();
     let mut request = client.list_shards().stream_name(stream);
     let mut listed = Vec::new();

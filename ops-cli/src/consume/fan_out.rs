@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::page::Page;
 use super::position::Start;
-use super::reader::{Event, ShardReader, Shared, next_position, now_ms};
+use super::reader::{Event, ShardReader, next_position, now_ms};
 use crate::aws::Aws;
+use crate::connection::Connection;
 use crate::error::{Error, Result, is_missing};
 use crate::stream;
 use crate::wait::{self, Poll};
@@ -32,7 +33,7 @@ const SUBSCRIPTION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A consumer that is registered for one run.
 pub struct Consumer {
-    aws: Aws,
+    connection: Connection,
     stream: String,
     pub name: String,
     stream_arn: tokio::sync::OnceCell<String>,
@@ -40,9 +41,9 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub fn new(aws: &Aws, stream: &str, name: &str) -> Self {
+    pub fn new(connection: &Connection, stream: &str, name: &str) -> Self {
         Self {
-            aws: aws.clone(),
+            connection: connection.clone(),
             stream: stream.to_owned(),
             name: name.to_owned(),
             stream_arn: tokio::sync::OnceCell::new(),
@@ -55,16 +56,17 @@ impl Consumer {
     /// # Errors
     /// A consumer of this name exists: it belongs to another program.
     pub async fn register(&self) -> Result<String> {
-        let summary = stream::existing(&self.aws, &self.stream).await?;
+        let aws = self.connection.aws();
+        let summary = stream::existing(&aws, &self.stream).await?;
         let stream_arn = self.stream_arn.get_or_init(async || summary.stream_arn).await.clone();
         if self.status(&stream_arn).await?.is_some() {
             return Err(self.exists());
         }
         self.may_exist.store(true, Ordering::Relaxed);
-        let request = self.aws.kinesis().register_stream_consumer().stream_arn(&stream_arn).consumer_name(&self.name);
-        self.aws.change(format!("register the consumer {}", self.name), || request.clone().send()).await?;
+        let request = aws.kinesis().register_stream_consumer().stream_arn(&stream_arn).consumer_name(&self.name);
+        aws.change(format!("register the consumer {}", self.name), || request.clone().send()).await?;
         let what = format!("the consumer {} to be active", self.name);
-        wait::until(&self.aws.retry, &what, REGISTRATION, async || {
+        wait::until(&aws.retry, &what, REGISTRATION, async || {
             Ok(match self.status(&stream_arn).await? {
                 Some((ConsumerStatus::Active, arn)) => Poll::Ready(arn),
                 Some((status, _)) => Poll::Pending(status.as_str().to_owned()),
@@ -80,8 +82,9 @@ impl Consumer {
     }
 
     async fn status(&self, stream_arn: &str) -> Result<Option<(ConsumerStatus, String)>> {
-        let request = self.aws.kinesis().describe_stream_consumer().stream_arn(stream_arn).consumer_name(&self.name);
-        let answer = self.aws.find(format!("describe the consumer {}", self.name), || request.clone().send()).await?;
+        let aws = self.connection.aws();
+        let request = aws.kinesis().describe_stream_consumer().stream_arn(stream_arn).consumer_name(&self.name);
+        let answer = aws.find(format!("describe the consumer {}", self.name), || request.clone().send()).await?;
         let described = answer.and_then(|answer| answer.consumer_description);
         Ok(described.map(|consumer| (consumer.consumer_status, consumer.consumer_arn)))
     }
@@ -91,9 +94,10 @@ impl Consumer {
         let Some(stream_arn) = self.stream_arn.get().filter(|_| self.may_exist.load(Ordering::Relaxed)) else {
             return Ok(());
         };
-        let request = self.aws.kinesis().deregister_stream_consumer().stream_arn(stream_arn).consumer_name(&self.name);
+        let aws = self.connection.aws();
+        let request = aws.kinesis().deregister_stream_consumer().stream_arn(stream_arn).consumer_name(&self.name);
         let doing = format!("remove the consumer {}", self.name);
-        let retry = self.aws.retry.with_retry_deadline(Some(REMOVAL));
+        let retry = aws.retry.with_retry_deadline(Some(REMOVAL));
         let removed = wait::until(&retry, "the removal of the consumer", REMOVAL, async || {
             match retry.call(&doing, || request.clone().send()).await {
                 Ok(_) => Ok(Poll::Ready(())),
@@ -117,12 +121,16 @@ impl Consumer {
 }
 
 /// Reads a shard through subscriptions, each of which lasts five minutes.
-pub async fn read(reader: &ShardReader) -> Result<Option<Event>> {
-    let mut position = reader.shard.start.clone();
+pub async fn read(
+    reader: &ShardReader,
+    aws: &Aws,
+    consumer_arn: &str,
+    position: &mut Start,
+) -> Result<Option<Event>> {
     let mut pause = SHORTEST_PAUSE;
     let mut last_event = Instant::now();
     loop {
-        let ended = subscription(reader, &mut position, &mut last_event).await?;
+        let ended = subscription(reader, aws, consumer_arn, position, &mut last_event).await?;
         match ended {
             SubscriptionEnd::Shard(event) => return Ok(event),
             SubscriptionEnd::Renewable { had_events, cause } => {
@@ -147,13 +155,21 @@ enum SubscriptionEnd {
     Renewable { had_events: bool, cause: String },
 }
 
-async fn subscription(reader: &ShardReader, position: &mut Start, last_event: &mut Instant) -> Result<SubscriptionEnd> {
-    let Shared { aws, client, consumer_arn, .. } = &*reader.shared;
-    let request = client.subscribe_to_shard().set_consumer_arn(consumer_arn.clone()).shard_id(&*reader.shard.id);
+async fn subscription(
+    reader: &ShardReader,
+    aws: &Aws,
+    consumer_arn: &str,
+    position: &mut Start,
+    last_event: &mut Instant,
+) -> Result<SubscriptionEnd> {
+    let request = aws.kinesis().subscribe_to_shard().consumer_arn(consumer_arn).shard_id(&*reader.shard.id);
     let request = request.starting_position(starting_position(position)?);
     let doing = format!("subscribe to the shard {}", reader.shard.id);
     let mut events = match aws.retry.call(&doing, || request.clone().send()).await {
-        Ok(answer) => answer.event_stream,
+        Ok(answer) => {
+            reader.shared.connection.answered();
+            answer.event_stream
+        }
         Err(error) if error.code() == Some("ResourceInUseException") => {
             return Ok(SubscriptionEnd::Renewable { had_events: false, cause: crate::error::cause(&error) });
         }
@@ -189,7 +205,7 @@ async fn pushed(reader: &ShardReader, event: SubscribeToShardEvent, position: &m
     let children = std::mem::take(&mut page.children);
     *position = match &continuation {
         Some(number) => Start::After(number.clone()),
-        None => next_position(position.clone(), &page, now_ms),
+        None => next_position(position, &page, now_ms),
     };
     let is_over = reader.is_over(&mut page, now_ms);
     let reserved = reader.shared.budget.reserve(page.bytes).await;

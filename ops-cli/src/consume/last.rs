@@ -169,7 +169,7 @@ fn wider(window_ms: i64, found: u64, count: usize) -> i64 {
 
 /// The time before which the stream has no records.
 async fn oldest_ms(shared: &Shared) -> Result<i64> {
-    let summary = stream::existing(&shared.aws, &shared.stream).await?;
+    let summary = stream::existing(&shared.connection.aws(), &shared.stream).await?;
     let created_ms = summary.stream_creation_timestamp.to_millis().unwrap_or_default();
     let retention_ms = i64::from(summary.retention_period_hours) * 3_600_000;
     Ok(created_ms.max(shared.range.began_ms - retention_ms))

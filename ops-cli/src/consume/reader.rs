@@ -15,13 +15,13 @@ use super::position::Start;
 use super::shards::{ListedShard, PlannedShard};
 use super::throttling::Throttling;
 use crate::aws::Aws;
-use crate::error::Result;
+use crate::connection::Connection;
+use crate::error::{ErrorKind, Result};
 use crate::progress::note;
 
 /// The state that all readers of a run share.
 pub struct Shared {
-    pub aws: Aws,
-    pub client: Client,
+    pub connection: Connection,
     pub stream: String,
     pub range: Range,
     /// The last record to read of these shards.
@@ -87,6 +87,7 @@ impl Shared {
     }
 
     fn answered(&self) {
+        self.connection.answered();
         let over = self.throttling().answered(self.began.elapsed());
         if let Some(lasted) = over {
             note(&format!("reads are not throttled any more, after {:.1} s", lasted.as_secs_f64()));
@@ -104,14 +105,26 @@ pub struct ShardReader {
 impl ShardReader {
     /// Reads, and reports pages, the end, or an error. Ends early if nobody receives the reports.
     pub async fn run(self) {
-        let ended = match self.shared.consumer_arn {
-            Some(_) => super::fan_out::read(&self).await,
-            None => self.poll().await,
-        };
-        match ended {
+        match self.read().await {
             Ok(Some(event)) => drop(self.report(event).await),
             Ok(None) => {}
             Err(error) => drop(self.reports.send(Err(error)).await),
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Event>> {
+        let Shared { connection, consumer_arn, .. } = &*self.shared;
+        let mut position = self.shard.start.clone();
+        loop {
+            let lease = connection.lease();
+            let read = match consumer_arn {
+                Some(consumer) => super::fan_out::read(self, &lease.aws, consumer, &mut position).await,
+                None => self.poll(&lease.aws, &mut position).await,
+            };
+            match read {
+                Err(error) if error.kind == ErrorKind::Expired => connection.renew(error, &lease).await?,
+                ended => return ended,
+            }
         }
     }
 
@@ -120,15 +133,15 @@ impl ShardReader {
         self.reports.send(Ok(Report { shard: Arc::clone(&self.shard.id), event })).await.ok()
     }
 
-    async fn poll(&self) -> Result<Option<Event>> {
-        let Shared { aws, client, began, .. } = &*self.shared;
+    async fn poll(&self, aws: &Aws, position: &mut Start) -> Result<Option<Event>> {
+        let Shared { began, .. } = &*self.shared;
+        let client = aws.kinesis();
         let mut pace = Pace::new(!aws.has_own_endpoint());
-        let mut position = self.shard.start.clone();
-        let Some(mut iterator) = self.iterator(&position).await? else { return Ok(Some(Event::Missing)) };
+        let Some(mut iterator) = self.iterator(aws, &client, position).await? else { return Ok(Some(Event::Missing)) };
         loop {
             tokio::time::sleep(pace.wait(began.elapsed())).await;
             let (sent, sent_ms) = (began.elapsed(), now_ms());
-            match get_records::get_records(aws, client, &self.shard.id, &iterator, pace.limit(), &self.shared.budget)
+            match get_records::get_records(aws, &client, &self.shard.id, &iterator, pace.limit(), &self.shared.budget)
                 .await?
             {
                 Answer::Page(mut page, reserved) => {
@@ -141,7 +154,7 @@ impl ShardReader {
                         is_at_tip: page.millis_behind == 0 && !self.shard.is_closed,
                     };
                     pace.answered(&reading, began.elapsed());
-                    position = next_position(position, &page, sent_ms);
+                    *position = next_position(position, &page, sent_ms);
                     let (next, children) = (page.next_iterator.take(), std::mem::take(&mut page.children));
                     let is_over = self.is_over(&mut page, sent_ms);
                     if self.report(Event::Page(page, reserved)).await.is_none() {
@@ -159,7 +172,7 @@ impl ShardReader {
                 }
                 Answer::Expired => {
                     pace.expired(began.elapsed());
-                    let Some(renewed) = self.iterator(&position).await? else { return Ok(Some(Event::Missing)) };
+                    let Some(renewed) = self.iterator(aws, &client, position).await? else { return Ok(Some(Event::Missing)) };
                     iterator = renewed;
                 }
                 Answer::Missing => return Ok(Some(Event::Missing)),
@@ -167,9 +180,8 @@ impl ShardReader {
         }
     }
 
-    async fn iterator(&self, start: &Start) -> Result<Option<String>> {
-        let Shared { aws, client, stream, .. } = &*self.shared;
-        get_records::iterator(aws, client, stream, &self.shard.id, start).await
+    async fn iterator(&self, aws: &Aws, client: &Client, start: &Start) -> Result<Option<String>> {
+        get_records::iterator(aws, client, &self.shared.stream, &self.shard.id, start).await
     }
 
     /// Whether the run reads no more of the shard after a page, which is cut if it contains the last record. A closed shard is
@@ -185,11 +197,11 @@ impl ShardReader {
 
 /// Returns the position after a page. The tip moves, so that a reader which began at the tip resumes at the time of its last
 /// read.
-pub fn next_position(position: Start, page: &Page, sent_ms: i64) -> Start {
+pub fn next_position(position: &Start, page: &Page, sent_ms: i64) -> Start {
     match (page.last_sequence_number(), position) {
         (Some(last), _) => Start::After(last.to_owned()),
         (None, Start::Latest) => Start::Time(sent_ms - page.millis_behind),
-        (None, position) => position,
+        (None, position) => position.clone(),
     }
 }
 
@@ -214,9 +226,9 @@ mod tests {
     fn a_reader_resumes_after_its_last_record() {
         let page = |records: &str| Page::parse(format!(r#"{{"Records":[{records}],"MillisBehindLatest":5}}"#).into());
         let empty = page("").unwrap();
-        assert_eq!(next_position(Start::Latest, &empty, 100), Start::Time(95));
-        assert_eq!(next_position(Start::TrimHorizon, &empty, 100), Start::TrimHorizon);
+        assert_eq!(next_position(&Start::Latest, &empty, 100), Start::Time(95));
+        assert_eq!(next_position(&Start::TrimHorizon, &empty, 100), Start::TrimHorizon);
         let page = page(r#"{"SequenceNumber":"7","Data":""}"#).unwrap();
-        assert_eq!(next_position(Start::Latest, &page, 100), Start::After("7".into()));
+        assert_eq!(next_position(&Start::Latest, &page, 100), Start::After("7".into()));
     }
 }

@@ -14,7 +14,7 @@ use super::position::{self, Beginning, From};
 use super::reader::{Range, Shared, now_ms};
 use super::shards::ListedShard;
 use super::sink::Sink;
-use crate::aws::Aws;
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::progress::note;
 use crate::stream::position::RecordPosition;
@@ -39,15 +39,15 @@ pub struct Options {
 }
 
 pub struct Session<'a> {
-    aws: &'a Aws,
+    connection: Connection,
     options: Options,
     consumer: Option<&'a Consumer>,
     sink: Sink,
 }
 
 impl<'a> Session<'a> {
-    pub fn new(aws: &'a Aws, options: Options, consumer: Option<&'a Consumer>, sink: Sink) -> Self {
-        Self { aws, options, consumer, sink }
+    pub fn new(connection: Connection, options: Options, consumer: Option<&'a Consumer>, sink: Sink) -> Self {
+        Self { connection, options, consumer, sink }
     }
 
     pub fn sink(&self) -> &Sink {
@@ -56,7 +56,8 @@ impl<'a> Session<'a> {
 
     /// Shows what is there, and what comes if it is to be followed.
     pub async fn run(&mut self) -> Result<()> {
-        let listed = engine::list(self.aws, &self.options.stream).await?;
+        let stream = &self.options.stream;
+        let listed = self.connection.run(async |aws| engine::list(&aws, stream).await).await?;
         let known: Vec<_> = listed.iter().map(|shard| &*shard.id).collect();
         self.options.shards.iter().try_for_each(|wanted| check_shard(wanted, &known, "--shard"))?;
         if let Beginning::Records(records) = &self.options.beginning {
@@ -107,8 +108,7 @@ impl<'a> Session<'a> {
 
     fn shared(&self) -> Shared {
         Shared {
-            aws: self.aws.clone(),
-            client: self.aws.kinesis(),
+            connection: self.connection.clone(),
             stream: self.options.stream.clone(),
             range: self.range(),
             ends: BTreeMap::new(),

@@ -220,3 +220,36 @@ impl Intercept for NoHostPrefix {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Aws;
+    use crate::endpoint::InProcessEndpoint;
+    use crate::tail::catalog;
+    use crate::tail::groups::GroupPattern;
+
+    /// The endpoint has a runtime and a clock of its own, so that the clock of the sessions can be advanced.
+    #[test]
+    fn a_session_is_renewed_before_its_three_hours_end() {
+        let serving = tokio::runtime::Runtime::new().unwrap();
+        let global = crate::arguments::parse(["ops-cli", "tail"].map(Into::into)).unwrap().global;
+        let endpoint = serving.block_on(InProcessEndpoint::start(&global)).unwrap();
+        let running = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        running.block_on(async {
+            let aws = Aws::connect(&endpoint.global(&global)).await.unwrap();
+            aws.logs().create_log_group().log_group_name("g").send().await.unwrap();
+            let groups = catalog::matching(&aws, &GroupPattern("g".into())).await.unwrap();
+            let mut live = Live::begin(&aws, groups, Arc::default());
+            assert!(matches!(live.next().await, Update::Began));
+            for _ in 0..3 {
+                tokio::time::pause();
+                tokio::time::advance(Duration::from_secs(3 * 3600 - 60)).await;
+                tokio::time::resume();
+                let renewed = live.next().await;
+                assert!(matches!(renewed, Update::Began), "{renewed:?}");
+            }
+        });
+        serving.block_on(endpoint.stop()).unwrap();
+    }
+}

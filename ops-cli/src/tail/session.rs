@@ -18,10 +18,10 @@ use super::identity::IdentifyBy;
 use super::reorder::Reorder;
 use super::sink::Sink;
 use super::sweep::{Budget, Query, Step, Sweep, SweepEnd};
-use super::{invocation, pace, renewal};
+use super::{invocation, pace};
 use crate::aws::Aws;
+use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::global::Global;
 use crate::progress::note;
 use groups::{Group, Presence};
 use live_tail::LiveTail;
@@ -32,8 +32,6 @@ const LISTED_EVERY: Duration = Duration::from_secs(5);
 const RELEASED_EVERY: Duration = Duration::from_millis(50);
 /// Polling beside a Live Tail session: for events that it sampled or that were late.
 const POLLED_BESIDE_LIVE: Duration = Duration::from_secs(30);
-/// How often renewed credentials are looked for.
-const RENEWED_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a follower waits after --until for events of the last moment.
 const END_GRACE_MS: i64 = 2000;
@@ -52,9 +50,9 @@ pub struct Options {
     pub is_live: bool,
 }
 
-pub struct Session<'a> {
+pub struct Session {
+    connection: Connection,
     aws: Aws,
-    global: &'a Global,
     options: Options,
     query: Arc<Query>,
     budget: Budget,
@@ -64,21 +62,15 @@ pub struct Session<'a> {
     reorder: Reorder,
     sink: Sink,
     is_complete: bool,
-    /// Whether the service refused the credentials as expired, and that was announced.
-    is_expired: bool,
+    /// Whether the last events that `options.last` asks for were shown.
+    has_shown_last: bool,
 }
 
-/// How a round over the groups ended.
-enum Round {
-    Done { is_quiet: bool },
-    Expired(Error),
-}
-
-impl<'a> Session<'a> {
-    pub fn new(aws: Aws, global: &'a Global, options: Options, sink: Sink) -> Self {
+impl Session {
+    pub fn new(connection: Connection, options: Options, sink: Sink) -> Self {
         Self {
-            aws,
-            global,
+            aws: connection.aws(),
+            connection,
             query: Arc::new(options.query.clone()),
             budget: Budget::default(),
             groups: Vec::new(),
@@ -87,7 +79,7 @@ impl<'a> Session<'a> {
             reorder: Reorder::new(options.reorder_ms),
             sink,
             is_complete: false,
-            is_expired: false,
+            has_shown_last: false,
             options,
         }
     }
@@ -103,25 +95,32 @@ impl<'a> Session<'a> {
 
     /// Shows what is there, and what comes if it is to be followed.
     pub async fn run(&mut self) -> Result<()> {
+        let connection = self.connection.clone();
+        connection.run(async |aws| self.show(aws).await).await?;
+        self.finish()
+    }
+
+    /// Shows events until the end of the run, or until the credentials have expired. Continues where it ended before.
+    async fn show(&mut self, aws: Aws) -> Result<()> {
+        self.aws = aws;
+        for group in &mut self.groups {
+            group.reader = groups::reader(&self.aws, &group.name, &self.query, &self.budget);
+        }
         self.list_groups().await?;
         if let Some(request_id) = self.options.request_id.clone() {
             return self.show_invocation(&request_id).await;
         }
         self.begin_live().await?;
-        if let Some(count) = self.options.last {
+        if let Some(count) = self.options.last.filter(|_| !self.has_shown_last) {
             self.show_last(count).await?;
+            self.has_shown_last = true;
         }
         while !self.is_complete {
             if self.options.last.is_some() && !self.options.follows {
                 break;
             }
-            let is_quiet = match self.round().await? {
-                Round::Done { is_quiet } => is_quiet,
-                Round::Expired(error) => {
-                    self.renew(error).await?;
-                    continue;
-                }
-            };
+            let is_quiet = self.round().await?;
+            self.connection.answered();
             if !self.options.follows || self.is_over() {
                 break;
             }
@@ -131,7 +130,7 @@ impl<'a> Session<'a> {
             };
             self.wait(pause).await?;
         }
-        self.finish()
+        Ok(())
     }
 
     /// Whether the end of the time range has passed, and a moment for what was written then.
@@ -149,8 +148,9 @@ impl<'a> Session<'a> {
         self.sink.flush()
     }
 
-    /// Reads every group once. The group that is furthest behind is read next, so that events come out in order.
-    async fn round(&mut self) -> Result<Round> {
+    /// Reads every group once. The group that is furthest behind is read next, so that events come out in order. Returns whether
+    /// there were none.
+    async fn round(&mut self) -> Result<bool> {
         self.list_groups().await?;
         self.sink.fit(self.groups.len());
         let now = now();
@@ -178,7 +178,6 @@ impl<'a> Session<'a> {
                     sweeps[index] = None;
                     self.ended(index, swept).await?;
                 }
-                Step::Expired(error) => return Ok(Round::Expired(error)),
             }
             let reached = furthest_behind(&sweeps).map_or(i64::MAX, |(_, reached)| reached);
             self.release(reached)?;
@@ -186,10 +185,7 @@ impl<'a> Session<'a> {
                 break;
             }
         }
-        if std::mem::take(&mut self.is_expired) {
-            note("the credentials are valid again; resuming");
-        }
-        Ok(Round::Done { is_quiet })
+        Ok(is_quiet)
     }
 
     /// Takes note of whether a group exists.
@@ -268,28 +264,6 @@ impl<'a> Session<'a> {
         if count == 0 {
             return Err(Error::failed(format!("no event names the request {request_id}"))
                 .hint("look further back with --since, or in other log groups with --group"));
-        }
-        self.finish()
-    }
-
-    /// Announces once that the credentials have expired, and looks for new ones.
-    async fn renew(&mut self, error: Error) -> Result<()> {
-        let advice = renewal::advice(self.global).await;
-        if !self.options.follows {
-            return Err(error.hint(advice));
-        }
-        if !std::mem::replace(&mut self.is_expired, true) {
-            note(&format!("{}; {advice}; waiting for new ones (Ctrl-C stops)", error.message));
-        }
-        tokio::time::sleep(RENEWED_EVERY).await;
-        // Until a profile can be read again, the old credentials are as good as none.
-        if let Ok(mut renewed) = Aws::connect(self.global).await {
-            renewed.retry = self.aws.retry.clone();
-            self.aws = renewed;
-            for group in &mut self.groups {
-                group.reader = groups::reader(&self.aws, &group.name, &self.query, &self.budget);
-            }
-            self.begin_live().await.ok();
         }
         Ok(())
     }

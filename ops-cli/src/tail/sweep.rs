@@ -71,8 +71,6 @@ pub enum Step {
     /// The new events of a page.
     Page(Vec<Event>),
     Ended(SweepEnd),
-    /// The service no longer accepts the credentials. The user can renew them.
-    Expired(Error),
 }
 
 /// The range of a request, in addition to the reader's query.
@@ -148,7 +146,6 @@ impl Reader {
                 Step::Page(events) if events.is_empty() => {}
                 Step::Page(events) => show(&events)?,
                 Step::Ended(swept) => return Ok(swept),
-                Step::Expired(error) => return Err(error),
             }
         }
     }
@@ -306,9 +303,6 @@ impl Sweep {
         if is_missing(&error) {
             return Ok(Step::Ended(SweepEnd::NoGroup));
         }
-        if error.code().is_some_and(is_expiry) {
-            return Ok(Step::Expired(self.reader.failed(error)));
-        }
         // Tokens expire, for example during a long outage.
         if self.tokens.are_used() && is_invalid(&error) && self.restarts < RESTARTS {
             self.range.start = follower.begin_sweep(self.now);
@@ -319,11 +313,6 @@ impl Sweep {
         }
         Err(self.reader.failed(error))
     }
-}
-
-/// Whether the error code says that the credentials have expired.
-pub fn is_expiry(code: &str) -> bool {
-    ["ExpiredToken", "ExpiredTokenException", "RequestExpired"].contains(&code)
 }
 
 pub fn is_invalid(error: &SdkError<FilterLogEventsError>) -> bool {

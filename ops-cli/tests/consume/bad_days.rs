@@ -1,7 +1,7 @@
 //! Adverse conditions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -146,4 +146,34 @@ fn read_and_measure(endpoint: &Endpoint, arguments: &[&str]) -> (usize, u64) {
     }
     assert!(child.wait().unwrap().success());
     (lines, peak)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_credentials_are_reported_once_and_the_run_resumes_where_it_was() {
+    let fixture = Fixture::new(4).await;
+    let is_expired = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&is_expired);
+    let proxy = Proxy::start(&fixture.endpoint, move |_| {
+        let expired =
+            r#"{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}"#;
+        if now.load(Ordering::Relaxed) { Answer::Reply(400, expired) } else { Answer::Forward }
+    });
+    let mut put = numbered("before", 0..100);
+    fixture.put(&put).await;
+    let consume = Running::start(&mut proxy.ops(&["consume", "-f"]));
+    put.iter().for_each(|line| consume.stdout.has(line));
+
+    is_expired.store(true, Ordering::Relaxed);
+    consume.stderr.has("export new ones, or use --profile");
+    let meanwhile = numbered("meanwhile", 0..100);
+    fixture.put(&meanwhile).await;
+    is_expired.store(false, Ordering::Relaxed);
+    meanwhile.iter().for_each(|line| consume.stdout.has(line));
+    put.extend(meanwhile);
+    assert_shown_once(consume.stdout.lines(), &put);
+    consume.stderr.has("the credentials are valid again; resuming");
+    assert_eq!(consume.stderr.lines().len(), 2, "{:?}", consume.stderr.lines());
+
+    is_expired.store(true, Ordering::Relaxed);
+    proxy.run(&["consume"]).failed(1, "ExpiredTokenException", "export new ones");
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::common::proxy::{Answer, Proxy};
 use super::common::running::Running;
+use super::common::eventually;
 use super::{Fixture, GROUP, STREAM, ago};
 
 /// Asserts that every message was shown as often as it was written.
@@ -160,24 +161,35 @@ async fn a_group_that_is_created_again_is_followed_without_ids_too() {
 async fn expired_credentials_are_reported_with_the_command_and_the_run_resumes() {
     let fixture = Fixture::new().await;
     let is_expired = Arc::new(AtomicBool::new(false));
-    let now = Arc::clone(&is_expired);
-    let proxy = Proxy::start(&fixture.endpoint, move |_| {
+    let refused_lists = Arc::new(AtomicUsize::new(0));
+    let (now, lists) = (Arc::clone(&is_expired), Arc::clone(&refused_lists));
+    let proxy = Proxy::start(&fixture.endpoint, move |request| {
         let expired =
             r#"{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}"#;
-        if now.load(Ordering::Relaxed) { Answer::Reply(400, expired) } else { Answer::Forward }
+        if !now.load(Ordering::Relaxed) {
+            return Answer::Forward;
+        }
+        lists.fetch_add(usize::from(request.operation == "DescribeLogGroups"), Ordering::Relaxed);
+        Answer::Reply(400, expired)
     });
-    let tail = Running::start(&mut proxy.ops(&["tail", "-f"]));
-    fixture.put(&["before"]).await;
-    tail.stdout.has("before");
-    is_expired.store(true, Ordering::Relaxed);
-    tail.stderr.has("ExpiredTokenException");
-    tail.stderr.has("export new ones, or use --profile");
-    fixture.put(&["meanwhile"]).await;
-    is_expired.store(false, Ordering::Relaxed);
-    tail.stdout.has("meanwhile");
-    assert_eq!(tail.stdout.lines(), ["before", "meanwhile"]);
-    assert_eq!(tail.stderr.count("ExpiredTokenException"), 1);
-    tail.stderr.has("the credentials are valid again; resuming");
+    // With a glob, log groups are listed now and then, which fails as well.
+    for (run, group) in [GROUP, "/aws/lambda/tes*"].into_iter().enumerate() {
+        let (before, meanwhile) = (format!("before {run}"), format!("meanwhile {run}"));
+        let tail = Running::start(&mut proxy.ops(&["tail", "-f", "--since", "1s", "--group", group]));
+        fixture.put(&[&before]).await;
+        tail.stdout.has(&before);
+        is_expired.store(true, Ordering::Relaxed);
+        tail.stderr.has("ExpiredTokenException");
+        tail.stderr.has("export new ones, or use --profile");
+        fixture.put(&[&meanwhile]).await;
+        if group != GROUP {
+            eventually("a refused list of log groups", || (refused_lists.load(Ordering::Relaxed) > 0).then_some(()));
+        }
+        is_expired.store(false, Ordering::Relaxed);
+        tail.stdout.has(&meanwhile);
+        assert_eq!(tail.stderr.count("ExpiredTokenException"), 1);
+        tail.stderr.has("the credentials are valid again; resuming");
+    }
 
     is_expired.store(true, Ordering::Relaxed);
     proxy.run(&["tail"]).failed(1, "ExpiredTokenException", "export new ones");

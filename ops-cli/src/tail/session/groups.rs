@@ -27,7 +27,7 @@ pub fn reader(aws: &Aws, name: &str, query: &Arc<Query>, budget: &Budget) -> Rea
     Reader::of(aws, name, Arc::clone(query), budget.clone())
 }
 
-impl Session<'_> {
+impl Session {
     /// Adds the log groups that match and are not read yet. Lists them again only now and then.
     pub(super) async fn list_groups(&mut self) -> Result<()> {
         if self.listed.is_some_and(|listed| listed.elapsed() < LISTED_EVERY) {

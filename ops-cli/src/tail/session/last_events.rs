@@ -1,33 +1,24 @@
 //! `tail -n`: the last events of all groups at once.
 
-use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
-
 use super::{Session, follower, now};
 use crate::error::{Result, is_missing};
 use crate::tail::event::Event;
 use crate::tail::last::Last;
-use crate::tail::sweep::{SweepEnd, is_expiry};
+use crate::tail::sweep::SweepEnd;
 
-impl Session<'_> {
+impl Session {
     /// Shows the last events of all groups, and lets the followers begin after them.
     pub(super) async fn show_last(&mut self, count: usize) -> Result<()> {
         let mut found: Vec<Event> = Vec::new();
         for index in 0..self.groups.len() {
-            loop {
-                let reader = self.groups[index].reader.clone();
-                let sink = &self.sink;
-                let mut selects = |event: &Event| sink.matches(event);
-                let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
-                match last.read(&reader).await {
-                    Ok(events) => found.extend(events),
-                    Err(error) if is_missing(&error) => self.ended(index, SweepEnd::NoGroup).await?,
-                    Err(error) if error.code().is_some_and(is_expiry) => {
-                        self.renew(reader.failed(error)).await?;
-                        continue;
-                    }
-                    Err(error) => return Err(reader.failed(error)),
-                }
-                break;
+            let reader = self.groups[index].reader.clone();
+            let sink = &self.sink;
+            let mut selects = |event: &Event| sink.matches(event);
+            let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
+            match last.read(&reader).await {
+                Ok(events) => found.extend(events),
+                Err(error) if is_missing(&error) => self.ended(index, SweepEnd::NoGroup).await?,
+                Err(error) => return Err(reader.failed(error)),
             }
         }
         found.sort_by_key(|event| event.timestamp);

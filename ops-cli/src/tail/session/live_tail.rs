@@ -58,7 +58,7 @@ impl LiveTail {
     }
 }
 
-impl Session<'_> {
+impl Session {
     /// Begins sessions on the groups that exist, in place of earlier sessions.
     pub(super) async fn begin_live(&mut self) -> Result<()> {
         if matches!(self.live.sessions, Sessions::Off) {
