@@ -121,12 +121,7 @@ impl Consumer {
 }
 
 /// Reads a shard through subscriptions, each of which lasts five minutes.
-pub async fn read(
-    reader: &ShardReader,
-    aws: &Aws,
-    consumer_arn: &str,
-    position: &mut Start,
-) -> Result<Option<Event>> {
+pub async fn read(reader: &ShardReader, aws: &Aws, consumer_arn: &str, position: &mut Start) -> Result<Option<Event>> {
     let mut pause = SHORTEST_PAUSE;
     let mut last_event = Instant::now();
     loop {

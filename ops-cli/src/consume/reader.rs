@@ -153,7 +153,7 @@ impl ShardReader {
                         // A closed shard has no tip to wait at.
                         is_at_tip: page.millis_behind == 0 && !self.shard.is_closed,
                     };
-                    pace.answered(&reading, began.elapsed());
+                    pace.answered(&reading, began.elapsed(), fastrand::f64());
                     *position = next_position(position, &page, sent_ms);
                     let (next, children) = (page.next_iterator.take(), std::mem::take(&mut page.children));
                     let is_over = self.is_over(&mut page, sent_ms);
@@ -172,7 +172,9 @@ impl ShardReader {
                 }
                 Answer::Expired => {
                     pace.expired(began.elapsed());
-                    let Some(renewed) = self.iterator(aws, &client, position).await? else { return Ok(Some(Event::Missing)) };
+                    let Some(renewed) = self.iterator(aws, &client, position).await? else {
+                        return Ok(Some(Event::Missing));
+                    };
                     iterator = renewed;
                 }
                 Answer::Missing => return Ok(Some(Event::Missing)),

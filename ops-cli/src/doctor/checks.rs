@@ -98,7 +98,9 @@ fn check_part(
     };
     let observed = match readings.parts.get(&part) {
         Some(Ok(Some(observed))) => observed,
-        Some(Err(error)) if matches!(error.kind, ErrorKind::Failed | ErrorKind::Expired) => return vec![Finding::unknown(subject, error)],
+        Some(Err(error)) if matches!(error.kind, ErrorKind::Failed | ErrorKind::Expired) => {
+            return vec![Finding::unknown(subject, error)];
+        }
         _ => {
             let meaning = match part {
                 Part::LogGroup => "Lambda creates it with the first line, without a retention",

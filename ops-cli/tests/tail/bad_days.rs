@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
+use super::common::eventually;
 use super::common::proxy::{Answer, Proxy};
 use super::common::running::Running;
-use super::common::eventually;
 use super::{Fixture, GROUP, STREAM, ago};
 
 /// Asserts that every message was shown as often as it was written.
