@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use aws_sdk_cloudwatchlogs::Client;
@@ -35,6 +35,10 @@ async fn main() {
     let (rate, mib) = read_all(&endpoint, &[], 0.0);
     row(["`tail` of 1,000,000 events, peak memory", "≤ 64 MiB", &format!("{mib:.1} MiB")]);
     row(["`tail` of 1,000,000 events", "≥ 250,000/s", &format!("{rate:.0}/s")]);
+    if let Some(awslogs) = awslogs(&endpoint) {
+        row(["the same by awslogs", "", &format!("{awslogs:.0}/s")]);
+        row(["`tail` : awslogs", "≥ 30 ×", &format!("{:.0} ×", rate / awslogs)]);
+    }
     let last: Vec<f64> = (0..9).map(|_| last_hundred(&endpoint)).collect();
     row(["`tail -n 100` of 1,000,000 events", "≤ 100 ms", &format!("{:.0} ms", median(&last))]);
     let polled = latencies(&endpoint, &logs, "-f").await;
@@ -79,6 +83,19 @@ fn peak_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     peak.map_or(0.0, |kib| kib.trim().parse::<f64>().unwrap() / 1024.0)
+}
+
+/// Returns the events per second of `awslogs`, if it is installed.
+fn awslogs(endpoint: &Endpoint) -> Option<f64> {
+    let mut command = Command::new("awslogs");
+    command.args(["get", GROUP, "ALL", "--start", "1h", "-G", "-S", "--color", "never"]);
+    command.envs(endpoint.exports()).stdout(Stdio::piped());
+    let began = Instant::now();
+    let mut child = command.spawn().ok()?;
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).count();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(lines, EVENTS);
+    Some(EVENTS as f64 / began.elapsed().as_secs_f64())
 }
 
 fn last_hundred(endpoint: &Endpoint) -> f64 {

@@ -6,6 +6,7 @@ pub mod consume;
 pub mod demo;
 pub mod deploy;
 pub mod doctor;
+pub mod export;
 pub mod iam_policy;
 pub mod init;
 pub mod invoke;
@@ -45,6 +46,7 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Teardown(teardown::Teardown),
     IamPolicy(iam_policy::IamPolicy),
+    Export(export::Export),
     Local(local::Local),
     Demo(demo::Demo),
     Package(package::Package),
@@ -72,6 +74,7 @@ impl Command {
             Self::Doctor(_) => doctor::run(global, output).await,
             Self::Teardown(args) => teardown::run(global, args, output).await,
             Self::IamPolicy(args) => iam_policy::run(global, args, output).await,
+            Self::Export(args) => export::run(global, args, output),
             Self::Local(args) => local::run(global, args, output).await,
             Self::Demo(_) => demo::run(global, output).await,
             Self::Package(args) => package::run(args, output),

@@ -12,6 +12,7 @@ mod doctor;
 mod endpoint;
 mod error;
 mod event_line;
+mod export;
 mod function;
 mod global;
 mod output;

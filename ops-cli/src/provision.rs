@@ -2,6 +2,7 @@
 //! pure), and carries them out (`apply`). `delete` deletes the path.
 
 pub mod apply;
+pub mod consumer;
 pub mod delete;
 pub mod desired;
 pub mod fields;

@@ -43,6 +43,49 @@ fn each_setting_is_planned_alone_and_converges() {
 }
 
 #[test]
+fn a_function_joins_a_network_and_leaves_it() {
+    let endpoint = Endpoint::start();
+    let joined = ["--subnets", "subnet-1,subnet-2", "--security-groups", "sg-1"];
+    endpoint.provision(&joined);
+    let plan = |args: &[&str]| endpoint.run(["--output", "json", "plan"].iter().chain(args)).ok();
+    assert!(planned(&plan(&joined)).is_empty());
+    assert_eq!(
+        planned(&plan(&["--subnets", "subnet-1", "--security-groups", "sg-1"])),
+        ["inline-policy", "subnets"][1..]
+    );
+    let left = ["--subnets", "none", "--security-groups", "none"];
+    assert_eq!(planned(&plan(&left)), ["security-groups", "subnets"]);
+    endpoint.run(["provision"].iter().chain(&left)).failed(2, "these changes cost or lose something", "--yes");
+    endpoint.run(["provision", "--yes"].iter().chain(&left)).ok();
+    assert!(planned(&plan(&left)).is_empty());
+    endpoint.run(["plan", "--subnets", "subnet-1"]).failed(2, "both subnets and security groups", "--security-groups");
+}
+
+#[tokio::test]
+async fn a_mapping_reads_through_a_consumer_that_is_deleted_with_it() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--fan-out"]);
+    let kinesis = aws_sdk_kinesis::Client::new(&endpoint.sdk_config().await);
+    let stream = kinesis.describe_stream_summary().stream_name("test-dev").send().await.unwrap();
+    let stream_arn = stream.stream_description_summary.unwrap().stream_arn;
+    let consumers = async || {
+        kinesis.list_stream_consumers().stream_arn(&stream_arn).send().await.unwrap().consumers.unwrap_or_default()
+    };
+    assert_eq!(consumers().await.len(), 1);
+    assert_eq!(endpoint.run(["plan", "--exit-code", "--fan-out"]).code, 0);
+    endpoint.run(["plan", "--fan-out=false"]).failed(2, "set only when it is created", "leave fan-out out");
+    let input = "one\ntwo\n";
+    Run::with_stdin(&mut endpoint.ops(["publish"]), input.as_bytes()).ok();
+    common::eventually("the lines", || {
+        let lines = endpoint.run(["tail"]).ok().stdout;
+        (lines.contains("\"one\"") && lines.contains("\"two\"")).then_some(())
+    });
+    let deleted = endpoint.run(["teardown", "--yes", "--keep-stream"]).ok().stderr;
+    assert!(deleted.contains("and its consumer test-dev"), "{deleted}");
+    assert!(consumers().await.is_empty());
+}
+
+#[test]
 fn a_plan_is_the_value_that_provision_executes() {
     let endpoint = Endpoint::start();
     let zip = function_zip().to_str().unwrap();

@@ -14,9 +14,11 @@ use crate::config;
 use crate::error::Result;
 use crate::global::Global;
 use crate::output::{Output, Render};
-use crate::provision::desired::DesiredPath;
+use crate::provision::desired::{DesiredPath, Requested};
+use crate::provision::kind::NONE;
 use crate::provision::observed::ObservedPath;
 use crate::provision::policy;
+use crate::provision::setting::Part;
 
 const TASK: &str = "\
 Prints an IAM policy for exactly these names, account and region. `function` is the policy that provision gives the function's role. \
@@ -58,6 +60,7 @@ const DEPLOY_STREAM: &[&str] = &[
     "DescribeStreamSummary",
     "IncreaseStreamRetentionPeriod",
     "ListTagsForStream",
+    "RegisterStreamConsumer",
     "StartStreamEncryption",
     "StopStreamEncryption",
     "UpdateMaxRecordSize",
@@ -66,6 +69,8 @@ const DEPLOY_STREAM: &[&str] = &[
     "UpdateStreamRecordDistributionStrategy",
     "UpdateStreamWarmThroughput",
 ];
+
+const DEPLOY_CONSUMER: &[&str] = &["DeregisterStreamConsumer", "DescribeStreamConsumer"];
 
 const DEPLOY_ROLE: &[&str] = &[
     "AttachRolePolicy",
@@ -133,15 +138,16 @@ impl Render for Policy {
 }
 
 pub async fn run(global: &Global, args: &IamPolicy, output: Output) -> Result<()> {
-    let requested = args.path.requested(global)?;
+    let (requested, _) = args.path.settings(global)?;
     let names = config::names(global, config::load(global)?.as_ref())?;
     let location = Aws::connect(global).await?.location().await?;
     let policy = match args.who {
         PolicyRole::Function => {
-            let path = DesiredPath { requested, ..DesiredPath::new(names.clone(), location.clone(), None) };
+            let path =
+                DesiredPath { requested: requested.clone(), ..DesiredPath::new(names.clone(), location.clone(), None) };
             policy::of_function(&names, &location, &path.targets(&ObservedPath::default()))
         }
-        PolicyRole::Deployer => deployer(&names, &location),
+        PolicyRole::Deployer => deployer(&names, &location, &requested),
         PolicyRole::Publisher => document(vec![allow(
             "kinesis",
             &["DescribeStreamSummary", "ListShards", "PutRecords"],
@@ -155,20 +161,32 @@ pub async fn run(global: &Global, args: &IamPolicy, output: Output) -> Result<()
     output.show(&Policy(policy))
 }
 
-fn deployer(names: &Names, location: &Location) -> Value {
+fn deployer(names: &Names, location: &Location, requested: &Requested) -> Value {
+    let stream = names.stream_arn(location);
     let function = names.function_arn(location);
     let mut mapping = allow("lambda", DEPLOY_MAPPING, json!("*"));
     mapping["Condition"] = json!({ "ArnLike": { "lambda:FunctionArn": [function.clone(), format!("{function}:*")] } });
-    document(vec![
+    let mut statements = vec![
         allow("sts", &["GetCallerIdentity"], json!("*")),
-        allow("kinesis", DEPLOY_STREAM, json!(names.stream_arn(location))),
+        allow("kinesis", DEPLOY_STREAM, json!(stream)),
+        allow("kinesis", DEPLOY_CONSUMER, json!([stream.clone(), format!("{stream}/consumer/*")])),
         allow("iam", DEPLOY_ROLE, json!(names.role_arn(location))),
         allow("logs", DEPLOY_LOG_GROUP, log_group(names, location)),
         allow("logs", &["DescribeLogGroups"], json!("*")),
         allow("lambda", DEPLOY_FUNCTION, json!([function.clone(), format!("{function}:*")])),
         mapping,
         allow("lambda", READ_MAPPING, json!("*")),
-    ])
+    ];
+    // Lambda checks these when a function gets a key or a network.
+    let of_function = |key: &str| requested.get(Part::Function, key);
+    if let Some(key) = of_function("kms-key").filter(|key| *key != NONE) {
+        statements.push(allow("kms", &["CreateGrant", "Decrypt", "DescribeKey", "Encrypt"], key.clone()));
+    }
+    if of_function("subnets").is_some_and(|subnets| *subnets != json!([])) {
+        let reads = ["DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs"];
+        statements.push(allow("ec2", &reads, json!("*")));
+    }
+    document(statements)
 }
 
 fn log_group(names: &Names, location: &Location) -> Value {

@@ -1,5 +1,6 @@
 //! `provision`: create or update the path.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,23 +85,20 @@ pub struct ComparedPath {
 }
 
 impl PathOptions {
-    /// The settings that options, variables and the file request.
-    pub fn requested(&self, global: &Global) -> Result<Requested> {
+    /// The settings and tags that options, variables and the file request.
+    pub fn settings(&self, global: &Global) -> Result<(Requested, BTreeMap<String, String>)> {
         let file = config::load(global)?;
         let stage = config::stage(global, file.as_ref());
         let environment = |name: &str| std::env::var(name).ok();
         let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
-        layers.requested()
+        Ok((layers.requested()?, layers.tags()))
     }
 
     /// Resolves the requested path, reads the existing one, and plans the steps between them.
     pub async fn compare(&self, global: &Global, deadline: Duration) -> Result<ComparedPath> {
         let file = config::load(global)?;
         let names = config::names(global, file.as_ref())?;
-        let stage = names.stage().to_owned();
-        let environment = |name: &str| std::env::var(name).ok();
-        let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
-        let (requested, tags) = (layers.requested()?, layers.tags());
+        let (requested, tags) = self.settings(global)?;
         let aws = Aws::connect(global).await?.with_retry_deadline(Some(deadline));
         let target = if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda };
         let zip = self.zip.as_deref().map(|zip| function::load(zip, target)).transpose()?;

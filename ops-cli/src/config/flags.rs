@@ -32,7 +32,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.flag).long(setting.flag).value_name(setting.value_name).help(help(setting));
     let arg = arg.help_heading(heading(setting.part)).value_parser(move |text: &str| setting.kind.parse(text));
     match setting.kind {
-        Kind::Patterns | Kind::Variables => arg.action(clap::ArgAction::Append),
+        Kind::Patterns | Kind::Ids(_) | Kind::Variables => arg.action(clap::ArgAction::Append),
         Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ => arg,
     }

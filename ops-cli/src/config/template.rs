@@ -46,6 +46,7 @@ fn example(setting: &Setting) -> String {
         (None, Kind::OneOf(words)) => format!("{:?}", words[0]),
         (None, Kind::Bool) => "false".into(),
         (None, Kind::Patterns) => r#"['{"data":{"level":["ERROR"]}}']"#.into(),
+        (None, Kind::Ids(prefix)) => format!("[\"{prefix}0123456789abcdef0\"]"),
         (None, Kind::Variables) => r#"{ LOGGER_DATA = "hash" }"#.into(),
         (None, Kind::Time) => "\"2026-11-28T14:50:00Z\"".into(),
         (None, _) => "\"none\"".into(),

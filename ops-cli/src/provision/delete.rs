@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use kinesis_event_logger_core::names::{Location, Names};
 
+use super::consumer;
 use super::desired::{DesiredPath, inline_policy, region_of_policy};
-use super::observed::{ObservedPath, observe};
+use super::observed::{ObservedPart, ObservedPath, observe};
 use super::setting::Part;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub struct ExistingPart {
     pub part: Part,
     /// A mapping's UUID; the ARN of the other parts.
     pub id: String,
+    /// Whether the mapping reads through a consumer, which is deleted with it.
+    pub has_consumer: bool,
 }
 
 /// A part that was not deleted, and the reason.
@@ -81,8 +84,13 @@ pub async fn delete_parts(
 pub fn ours(observed: &ObservedPath) -> (Vec<ExistingPart>, Vec<ExistingPart>) {
     let existing = ORDER.into_iter().filter_map(|part| Some((part, observed.part(part)?)));
     let (ours, others): (Vec<_>, Vec<_>) = existing.partition(|(_, observed)| observed.is_ours);
-    let of = |parts: Vec<(Part, &super::observed::ObservedPart)>| {
-        parts.into_iter().map(|(part, observed)| ExistingPart { part, id: observed.id.clone() }).collect()
+    let of = |parts: Vec<(Part, &ObservedPart)>| {
+        let existing = |(part, observed): (Part, &ObservedPart)| ExistingPart {
+            part,
+            id: observed.id.clone(),
+            has_consumer: observed.fields.bool("fan-out") == Some(true),
+        };
+        parts.into_iter().map(existing).collect()
     };
     (of(ours), of(others))
 }
@@ -90,6 +98,9 @@ pub fn ours(observed: &ObservedPath) -> (Vec<ExistingPart>, Vec<ExistingPart>) {
 impl ExistingPart {
     pub fn describe(&self, names: &Names) -> String {
         match self.part {
+            Part::Mapping if self.has_consumer => {
+                format!("event source mapping {} and its consumer {}", self.id, names.function())
+            }
             Part::Mapping => format!("event source mapping {}", self.id),
             Part::Function => format!("function {}", names.function()),
             Part::LogGroup => format!("log group {} and all its events", names.log_group()),
@@ -104,7 +115,10 @@ impl ExistingPart {
 async fn delete(aws: &Aws, names: &Names, location: &Location, part: &ExistingPart) -> Result<Option<String>> {
     match part.part {
         Part::Role => return delete_role(aws, names, location).await,
-        Part::Mapping => delete_mapping(aws, names, location, &part.id).await,
+        Part::Mapping => {
+            delete_mapping(aws, names, location, &part.id).await?;
+            if part.has_consumer { consumer::delete(aws, names, location).await } else { Ok(()) }
+        }
         // With all its versions and aliases.
         Part::Function => {
             let request = aws.lambda().delete_function().function_name(names.function());
@@ -145,7 +159,7 @@ async fn delete_mapping(aws: &Aws, names: &Names, location: &Location, uuid: &st
     .await
 }
 
-/// Whether the mapping is in the list of the stream's mappings.
+/// Whether the mapping is in the list of the mappings of the stream.
 async fn is_listed(aws: &Aws, names: &Names, location: &Location, uuid: &str) -> Result<bool> {
     let request = aws.lambda().list_event_source_mappings().event_source_arn(names.stream_arn(location));
     let mappings = || request.clone().into_paginator().items().send().try_collect();

@@ -33,6 +33,8 @@ pub enum Kind {
     ArnOrNone,
     /// JSON texts.
     Patterns,
+    /// Identifiers that begin with this prefix.
+    Ids(&'static str),
     /// Texts by name.
     Variables,
     Time,
@@ -64,7 +66,11 @@ impl Kind {
             Self::TextOrNone if !text.is_empty() => Ok(json!(text)),
             Self::ArnOrNone if text.starts_with("arn:") && text.split(':').count() >= 6 => Ok(json!(text)),
             Self::TextOrNone | Self::ArnOrNone => Err(()),
-            Self::Patterns if text == NONE => Ok(json!([])),
+            Self::Patterns | Self::Ids(_) if text == NONE => Ok(json!([])),
+            Self::Ids(prefix) => {
+                let ids: Vec<_> = text.split(',').map(str::trim).collect();
+                if ids.iter().all(|id| is_id(id, prefix)) { Ok(json!(ids)) } else { Err(()) }
+            }
             Self::Patterns => match serde_json::from_str::<Value>(text) {
                 Ok(Value::Object(_)) => Ok(json!([text])),
                 _ => Err(()),
@@ -82,13 +88,13 @@ impl Kind {
     pub fn check(&self, value: &Value) -> Result<Value, String> {
         let wrong = || format!("expected {}", self.expected());
         match (self, value) {
-            (Self::Patterns, Value::Array(items)) => {
-                let mut patterns = Vec::new();
+            (Self::Patterns | Self::Ids(_), Value::Array(items)) => {
+                let mut texts = Vec::new();
                 for item in items {
-                    let pattern = self.parse(item.as_str().ok_or_else(wrong)?)?;
-                    patterns.extend(pattern.as_array().into_iter().flatten().cloned());
+                    let parsed = self.parse(item.as_str().ok_or_else(wrong)?)?;
+                    texts.extend(parsed.as_array().into_iter().flatten().cloned());
                 }
-                Ok(patterns.into())
+                Ok(texts.into())
             }
             (Self::Variables, Value::Object(members)) => {
                 if members.values().all(Value::is_string) {
@@ -97,7 +103,7 @@ impl Kind {
                     Err(wrong())
                 }
             }
-            (Self::Patterns | Self::Variables, _) => Err(wrong()),
+            (Self::Patterns | Self::Ids(_) | Self::Variables, _) => Err(wrong()),
             (Self::Bool, Value::Bool(_)) => Ok(value.clone()),
             (Self::Bool, _) => Err(wrong()),
             (_, Value::Number(number)) if self.accepts_integers() => self.parse(&number.to_string()),
@@ -131,6 +137,7 @@ impl Kind {
             Self::TextOrNone => format!("text, or `{NONE}`"),
             Self::ArnOrNone => format!("an ARN, or `{NONE}`"),
             Self::Patterns => format!("a JSON object, such as {{\"data\":{{\"level\":[\"ERROR\"]}}}}, or `{NONE}`"),
+            Self::Ids(prefix) => format!("identifiers that begin with {prefix}, with commas between them, or `{NONE}`"),
             Self::Variables => "NAME=VALUE".into(),
             Self::Time => "a time, such as 2026-11-28T14:50:00Z".into(),
         }
@@ -156,10 +163,19 @@ impl Kind {
             Self::TextOrNone => json!({ "type": "string", "minLength": 1 }),
             Self::ArnOrNone => json!({ "oneOf": [{ "type": "string", "pattern": "^arn:" }, { "const": NONE }] }),
             Self::Patterns => json!({ "type": "array", "items": { "type": "string" } }),
+            Self::Ids(prefix) => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": format!("^{prefix}[0-9a-z]+$") } })
+            }
             Self::Variables => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
         }
     }
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html>
+fn is_id(text: &str, prefix: &str) -> bool {
+    let rest = text.strip_prefix(prefix).unwrap_or_default();
+    !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -179,6 +195,9 @@ mod tests {
         assert_eq!(parsed(Kind::ArnOrNone, "arn:aws:sqs:us-east-1:1:q"), Some(json!("arn:aws:sqs:us-east-1:1:q")));
         assert_eq!(parsed(Kind::ArnOrNone, "queue"), None);
         assert_eq!(parsed(Kind::Variables, "A=b=c"), Some(json!({ "A": "b=c" })));
+        assert_eq!(parsed(Kind::Ids("sg-"), "sg-1, sg-2"), Some(json!(["sg-1", "sg-2"])));
+        assert_eq!(parsed(Kind::Ids("sg-"), "none"), Some(json!([])));
+        assert_eq!((parsed(Kind::Ids("sg-"), "sg-"), parsed(Kind::Ids("sg-"), "subnet-1")), (None, None));
         assert_eq!(parsed(Kind::Patterns, "[]"), None);
         assert_eq!(parsed(Kind::Patterns, "none"), Some(json!([])));
         assert_eq!(parsed(Kind::Time, "2026-11-28T14:50:00Z"), Some(json!("2026-11-28T14:50:00Z")));
@@ -204,6 +223,8 @@ mod tests {
             (Kind::TextOrNone, json!(1)),
             (Kind::Variables, json!({ "A": 1 })),
             (Kind::Patterns, json!("{}")),
+            (Kind::Ids("sg-"), json!("sg-1")),
+            (Kind::Ids("sg-"), json!(["x"])),
         ] {
             assert!(kind.check(&wrong).is_err(), "{kind:?} {wrong}");
         }

@@ -44,6 +44,7 @@ impl Plan {
 
 pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
     let targets = desired.targets(observed);
+    check_network(targets.get(&Part::Function))?;
     let mut plan = Plan { steps: Vec::new(), untagged: Vec::new(), targets, warnings: Vec::new() };
     for part in Part::ALL {
         let target = plan.targets.get(&part).cloned().unwrap_or_default();
@@ -62,6 +63,16 @@ pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
         plan.warnings.push(NO_DESTINATION);
     }
     Ok(plan)
+}
+
+/// Lambda accepts subnets and security groups only together.
+fn check_network(function: Option<&Fields>) -> Result<()> {
+    let has = |key| function.and_then(|fields| fields.texts(key)).is_some_and(|ids| !ids.is_empty());
+    if has("subnets") == has("security-groups") {
+        return Ok(());
+    }
+    Err(Error::usage("a function in a VPC has both subnets and security groups")
+        .hint("give --subnets and --security-groups together, or `none` for both"))
 }
 
 fn no_code(desired: &DesiredPath) -> Error {

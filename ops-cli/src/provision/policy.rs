@@ -8,6 +8,17 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::setting::Part;
 
+/// The actions with which Lambda attaches a function to a VPC. EC2 does not limit them to a resource.
+/// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html>
+const NETWORK: &[&str] = &[
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+];
+
 /// The policy document for a path whose parts have these values.
 pub fn of_function(names: &Names, location: &Location, targets: &BTreeMap<Part, Fields>) -> Value {
     let text =
@@ -32,6 +43,16 @@ pub fn of_function(names: &Names, location: &Location, targets: &BTreeMap<Part, 
             json!(format!("{}:*", names.log_group_arn(location))),
         ),
     ];
+    let bool = |part: Part, key: &str| targets.get(&part).and_then(|fields| fields.bool(key)) == Some(true);
+    if bool(Part::Mapping, "fan-out") {
+        // The consumer's ARN ends in the time of its registration.
+        let consumer = format!("{}/consumer/{}:*", names.stream_arn(location), names.function());
+        statements.push(allow("ReadConsumer", &["kinesis:SubscribeToShard"], json!(consumer)));
+    }
+    let has_network = |fields: &Fields| fields.texts("subnets").is_some_and(|subnets| !subnets.is_empty());
+    if targets.get(&Part::Function).is_some_and(has_network) {
+        statements.push(allow("JoinNetwork", NETWORK, json!("*")));
+    }
     statements.extend(text(Part::Mapping, "on-failure").map(destination));
     statements.extend(text(Part::Stream, "encryption-key").and_then(|key| decrypt(key, location)));
     if text(Part::Function, "tracing") == Some("Active") {
@@ -75,9 +96,9 @@ fn decrypt(key: &str, location: &Location) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn statements(part: Part, key: &str, value: &str) -> Vec<Value> {
+    fn statements(part: Part, key: &str, value: impl Into<Value>) -> Vec<Value> {
         let location = Location { region: "us-east-1".into(), account_id: "1".into() };
-        let targets = BTreeMap::from([(part, Fields::from([(key, json!(value))]))]);
+        let targets = BTreeMap::from([(part, Fields::from([(key, value.into())]))]);
         let policy = of_function(&Names::new("app", "test").unwrap(), &location, &targets);
         policy["Statement"].as_array().unwrap().clone()
     }
@@ -107,5 +128,16 @@ mod tests {
             assert_eq!(resources.get(0).unwrap_or(resources), resource, "{value}");
         }
         assert_eq!(statements(Part::Stream, "encryption-key", "alias/aws/kinesis").len(), 2);
+    }
+
+    #[test]
+    fn a_consumer_and_a_network_add_their_permissions() {
+        let consumer = statements(Part::Mapping, "fan-out", true);
+        assert_eq!(consumer[2]["Action"], json!(["kinesis:SubscribeToShard"]));
+        assert_eq!(consumer[2]["Resource"], "arn:aws:kinesis:us-east-1:1:stream/app-test/consumer/app-test:*");
+        assert_eq!(statements(Part::Mapping, "fan-out", false).len(), 2);
+        let network = statements(Part::Function, "subnets", json!(["subnet-1"]));
+        assert_eq!((&network[2]["Action"], &network[2]["Resource"]), (&json!(NETWORK), &json!("*")));
+        assert_eq!(statements(Part::Function, "subnets", json!([])).len(), 2);
     }
 }

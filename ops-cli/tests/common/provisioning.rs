@@ -43,5 +43,9 @@ pub const CHANGES: &[(&[&str], &str)] = &[
     (&["--mapping-filter", r#"{"data":{"level":["ERROR"]}}"#], "filters"),
     (&["--mapping-filter", "none"], "filters"),
     (&["--tumbling-window", "5"], "tumbling-window"),
+    (&["--mapping-metrics"], "metrics"),
+    (&["--mapping-metrics=false"], "metrics"),
+    (&["--function-kms-key", "arn:aws:kms:us-east-1:000000000000:key/k"], "kms-key"),
+    (&["--function-kms-key", "none"], "kms-key"),
     (&["--tag", "team=a"], "tags.team"),
 ];

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lambda_package::Architecture;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::environment;
@@ -15,13 +15,11 @@ use crate::lambda::errors::invalid_parameter;
 
 /// Settings that would change a function's behaviour and that the endpoint does not support. They are rejected rather
 /// than ignored.
-const NOT_SUPPORTED: [&str; 10] = [
-    "VpcConfig",
+const NOT_SUPPORTED: [&str; 8] = [
     "DeadLetterConfig",
     "Layers",
     "FileSystemConfigs",
     "ImageConfig",
-    "KMSKeyArn",
     "CodeSigningConfigArn",
     "CapacityProviderConfig",
     "DurableConfig",
@@ -43,6 +41,9 @@ pub struct ConfigurationInput {
     pub ephemeral_storage: Option<EphemeralStorageInput>,
     pub snap_start: Option<SnapStartInput>,
     pub logging_config: Option<LoggingInput>,
+    pub vpc_config: Option<VpcInput>,
+    #[serde(rename = "KMSKeyArn")]
+    pub kms_key_arn: Option<String>,
     pub revision_id: Option<String>,
     /// Other modules read the code. The member is named here so that a zip of megabytes is skipped and not copied into
     /// `others`.
@@ -56,6 +57,13 @@ pub struct ConfigurationInput {
 #[serde(rename_all = "PascalCase", default)]
 pub struct EnvironmentInput {
     pub variables: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct VpcInput {
+    pub subnet_ids: Option<Vec<String>>,
+    pub security_group_ids: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,6 +99,17 @@ pub struct Settings {
     tracing_mode: String,
     ephemeral_storage_mb: i64,
     snap_start: String,
+    /// Described as it was set. A function runs in this machine's network, and its variables are not encrypted.
+    vpc: Option<Vpc>,
+    kms_key_arn: Option<String>,
+}
+
+/// The network of a function.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Vpc {
+    subnet_ids: Vec<String>,
+    security_group_ids: Vec<String>,
 }
 
 impl Settings {
@@ -118,6 +137,8 @@ impl Settings {
             tracing_mode: "PassThrough".into(),
             ephemeral_storage_mb: 512,
             snap_start: "None".into(),
+            vpc: None,
+            kms_key_arn: None,
         };
         new.with(input)
     }
@@ -149,6 +170,12 @@ impl Settings {
         if let Some(logging) = &input.logging_config {
             self.logging = self.logging.with(logging)?;
         }
+        if let Some(vpc) = &input.vpc_config {
+            self.vpc = Some(self.vpc.unwrap_or(Vpc::EMPTY).with(vpc)?);
+        }
+        if let Some(key) = &input.kms_key_arn {
+            self.kms_key_arn = Some(key.clone()).filter(|key| !key.is_empty());
+        }
         Ok(self)
     }
 
@@ -175,7 +202,29 @@ impl Settings {
         if let Some(variables) = &self.environment {
             members.insert("Environment".into(), json!({ "Variables": variables }));
         }
+        if let Some(vpc) = &self.vpc {
+            members.insert("VpcConfig".into(), json!(vpc));
+        }
+        if let Some(key) = &self.kms_key_arn {
+            members.insert("KMSKeyArn".into(), json!(key));
+        }
         members
+    }
+}
+
+impl Vpc {
+    const EMPTY: Self = Self { subnet_ids: Vec::new(), security_group_ids: Vec::new() };
+
+    fn with(self, input: &VpcInput) -> Result<Self, AwsError> {
+        let vpc = Self {
+            subnet_ids: input.subnet_ids.clone().unwrap_or(self.subnet_ids),
+            security_group_ids: input.security_group_ids.clone().unwrap_or(self.security_group_ids),
+        };
+        if vpc.subnet_ids.is_empty() != vpc.security_group_ids.is_empty() {
+            // As people report it: <https://github.com/aws/aws-sdk-js/issues/1293>.
+            return Err(invalid_parameter("SubnetIds and SecurityIds must coexist or be both empty list."));
+        }
+        Ok(vpc)
     }
 }
 
@@ -287,6 +336,21 @@ mod tests {
             error.message,
             r"2 validation errors detected: Value '' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+; Value null at 'ephemeralStorage.size' failed to satisfy constraint: Member must not be null"
         );
+    }
+
+    #[test]
+    fn a_network_and_a_key_are_described_as_they_were_set() {
+        let vpc = json!({ "SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"] });
+        let key = "arn:aws:kms:us-east-1:000000000000:key/1";
+        let settings = create(json!({ "VpcConfig": vpc, "KMSKeyArn": key })).unwrap();
+        let shown = settings.to_json();
+        assert_eq!((&shown["VpcConfig"], &shown["KMSKeyArn"]), (&vpc, &json!(key)));
+        assert_eq!(settings.update(&input(json!({ "Timeout": 3 }))).unwrap(), settings);
+        let none = json!({ "SubnetIds": [], "SecurityGroupIds": [] });
+        let shown = settings.update(&input(json!({ "VpcConfig": none, "KMSKeyArn": "" }))).unwrap().to_json();
+        assert_eq!((&shown["VpcConfig"], shown.get("KMSKeyArn")), (&none, None));
+        let error = create(json!({ "VpcConfig": { "SubnetIds": ["subnet-1"] } })).unwrap_err();
+        assert_eq!(error.message, "SubnetIds and SecurityIds must coexist or be both empty list.");
     }
 
     #[test]

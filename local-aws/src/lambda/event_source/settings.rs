@@ -37,8 +37,15 @@ pub struct MappingInput {
     tumbling_window_in_seconds: Option<i64>,
     filter_criteria: Option<Value>,
     destination_config: Option<DestinationConfig>,
+    metrics_config: Option<MetricsInput>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct MetricsInput {
+    metrics: Vec<String>,
 }
 
 /// All settings of a mapping.
@@ -58,6 +65,8 @@ pub struct Settings {
     max_record_age_seconds: i64,
     max_retry_attempts: i64,
     bisect: bool,
+    /// Described as they were set: the endpoint has no CloudWatch metrics.
+    metrics: Vec<String>,
 }
 
 /// The position where a mapping starts to read. It is fixed when the mapping is created.
@@ -80,6 +89,7 @@ impl Default for Settings {
             max_record_age_seconds: -1,
             max_retry_attempts: -1,
             bisect: false,
+            metrics: Vec::new(),
         }
     }
 }
@@ -115,6 +125,9 @@ impl Settings {
         }
         if let Some(config) = &input.destination_config {
             settings.on_failure = on_failure(config)?;
+        }
+        if let Some(config) = &input.metrics_config {
+            settings.metrics.clone_from(&config.metrics);
         }
         if settings.window_ms().is_some() && settings.parallelization_factor > 1 {
             // A window's state is its shard's. AWS rejects both together. Its message is unverified:
@@ -161,6 +174,9 @@ impl Settings {
         .collect();
         if let Some(filters) = &self.filters {
             members.insert("FilterCriteria".into(), filters.to_json());
+        }
+        if !self.metrics.is_empty() {
+            members.insert("MetricsConfig".into(), json!({ "Metrics": self.metrics }));
         }
         members
     }
@@ -300,6 +316,16 @@ mod tests {
         assert_eq!(unchanged.filters, settings.filters);
         let none = settings.with(&input(json!({ "FilterCriteria": { "Filters": [] } }))).unwrap();
         assert_eq!((&none.filters, none.to_json().get("FilterCriteria")), (&None, None));
+    }
+
+    #[test]
+    fn metrics_are_described_and_removed_by_an_empty_list() {
+        let config = json!({ "Metrics": ["EventCount"] });
+        let settings = with(json!({ "MetricsConfig": config })).unwrap();
+        assert_eq!(settings.to_json()["MetricsConfig"], config);
+        let none = settings.with(&input(json!({ "MetricsConfig": { "Metrics": [] } }))).unwrap();
+        assert_eq!(none.to_json().get("MetricsConfig"), None);
+        assert!(with(json!({ "MetricsConfig": { "Metrics": ["Other"] } })).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     ApplicationLogLevel, Architecture, Environment, FunctionCode, FunctionConfiguration, LogFormat, LoggingConfig,
-    Runtime, SystemLogLevel, TracingConfig, TracingMode,
+    Runtime, SystemLogLevel, TracingConfig, TracingMode, VpcConfig,
 };
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::function::release::{Releases, Route};
 use crate::function::{self, FunctionZip};
 use crate::progress::ProgressStep;
+use crate::provision::kind::NONE;
 use crate::provision::observed::{PartState, function_state};
 use crate::provision::setting::Part;
 use crate::provision::step::Change;
@@ -38,6 +39,8 @@ impl Applier<'_> {
             .set_timeout(target.integer("timeout"))
             .set_tracing_config(self.tracing())
             .set_environment(self.environment())
+            .set_vpc_config(self.vpc())
+            .set_kms_key_arn(self.kms_key().filter(|key| !key.is_empty()))
             .logging_config(self.logging())
             .set_tags(Some(self.desired.all_tags().into_iter().collect()));
         let created = self.change("create the function", progress, || request.clone().send()).await?;
@@ -62,6 +65,20 @@ impl Applier<'_> {
         let variables: HashMap<_, _> =
             variables.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
         Some(Environment::builder().set_variables(Some(variables)).build())
+    }
+
+    /// The function's network; empty lists take it out of its VPC.
+    fn vpc(&self) -> Option<VpcConfig> {
+        let target = self.target(Part::Function);
+        let (subnets, groups) = (target.texts("subnets"), target.texts("security-groups"));
+        (subnets.is_some() || groups.is_some())
+            .then(|| VpcConfig::builder().set_subnet_ids(subnets).set_security_group_ids(groups).build())
+    }
+
+    /// The function's key; empty for Lambda's own.
+    fn kms_key(&self) -> Option<String> {
+        let key = self.target(Part::Function).text("kms-key")?;
+        Some(if key == NONE { String::new() } else { key.to_owned() })
     }
 
     fn logging(&self) -> LoggingConfig {
@@ -99,6 +116,8 @@ impl Applier<'_> {
             .set_timeout(target.integer("timeout").filter(|_| differs("timeout")))
             .set_tracing_config(self.tracing().filter(|_| differs("tracing")))
             .set_environment(self.environment().filter(|_| differs("environment")))
+            .set_vpc_config(self.vpc().filter(|_| differs("subnets") || differs("security-groups")))
+            .set_kms_key_arn(self.kms_key().filter(|_| differs("kms-key")))
             .set_logging_config(has_logging_change.then(|| self.logging()));
         self.change("update the function's configuration", progress, || request.clone().send()).await?;
         self.await_function(progress).await

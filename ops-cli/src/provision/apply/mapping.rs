@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use super::Applier;
 use crate::error::{Error, Result};
 use crate::progress::ProgressStep;
+use crate::provision::consumer;
+use crate::provision::desired::DesiredPath;
 use crate::provision::kind::NONE;
 use crate::provision::observed::{PartState, mapping, mapping_state};
 use crate::provision::setting::Part;
@@ -20,12 +22,16 @@ impl Applier<'_> {
     pub(super) async fn create_mapping(&self, progress: &ProgressStep) -> Result<()> {
         let desired = self.desired;
         let target = self.target(Part::Mapping);
+        let source = match target.bool("fan-out") {
+            Some(true) => self.register_consumer(progress).await?,
+            _ => desired.names.stream_arn(&desired.location),
+        };
         let request = self
             .aws
             .lambda()
             .create_event_source_mapping()
             .function_name(target.text("function").unwrap_or_default())
-            .event_source_arn(desired.names.stream_arn(&desired.location))
+            .event_source_arn(source)
             .set_starting_position(target.text("starting-position").map(EventSourcePosition::from))
             .set_starting_position_timestamp(target.text("starting-timestamp").and_then(timestamp))
             .set_enabled(target.bool("enabled"))
@@ -51,6 +57,16 @@ impl Applier<'_> {
         };
         self.await_mapping(progress, &uuid).await?;
         self.settle(created.is_some(), Part::Mapping, &uuid).await
+    }
+
+    /// Registers the consumer of the mapping, waits until it can be read, and returns its ARN.
+    async fn register_consumer(&self, progress: &ProgressStep) -> Result<String> {
+        let DesiredPath { names, location, .. } = self.desired;
+        let request = self.aws.kinesis().register_stream_consumer().stream_arn(names.stream_arn(location));
+        let request = request.consumer_name(names.function());
+        self.change("register the stream's consumer", progress, || request.clone().send()).await?;
+        let what = format!("the consumer {} to be ACTIVE", names.function());
+        self.wait_until(&what, progress, async || consumer::active(self.aws, names, location).await).await
     }
 
     fn response_types(&self) -> Option<Vec<FunctionResponseType>> {

@@ -12,6 +12,7 @@ use super::{LiveVersion, ObservedPart, PartState, sorted};
 use crate::aws::Aws;
 use crate::error::Result;
 use crate::function::release::LIVE;
+use crate::provision::consumer;
 use crate::provision::fields::Fields;
 use crate::provision::kind::NONE;
 
@@ -75,6 +76,8 @@ pub async fn live(aws: &Aws, names: &Names) -> Result<Option<LiveVersion>> {
             .set_logging_config(output.logging_config)
             .set_tracing_config(output.tracing_config)
             .set_environment(output.environment)
+            .set_vpc_config(output.vpc_config)
+            .set_kms_key_arn(output.kms_key_arn)
             .set_function_name(output.function_name)
             .build();
         LiveVersion { version: output.version.unwrap_or_default(), fields: function_fields(&configuration) }
@@ -85,6 +88,7 @@ fn function_fields(configuration: &FunctionConfiguration) -> Fields {
     let logging = configuration.logging_config();
     let group = logging.and_then(|logging| logging.log_group()).map(str::to_owned);
     let name = configuration.function_name().unwrap_or_default();
+    let vpc = configuration.vpc_config();
     let environment = configuration.environment().and_then(|environment| environment.variables());
     let architecture = configuration.architectures().first().map_or("x86_64", |it| it.as_str());
     let mut fields = Fields::from([
@@ -95,6 +99,9 @@ fn function_fields(configuration: &FunctionConfiguration) -> Fields {
         ("role", json!(configuration.role().unwrap_or_default())),
         ("log-format", json!(logging.and_then(|it| it.log_format()).map_or("Text", |it| it.as_str()))),
         ("log-group", json!(group.unwrap_or_else(|| format!("/aws/lambda/{name}")))),
+        ("kms-key", json!(configuration.kms_key_arn().filter(|arn| !arn.is_empty()).unwrap_or(NONE))),
+        ("subnets", json!(vpc.map(|vpc| vpc.subnet_ids()).unwrap_or_default())),
+        ("security-groups", json!(vpc.map(|vpc| vpc.security_group_ids()).unwrap_or_default())),
         ("environment", json!(environment.cloned().unwrap_or_default())),
     ]);
     let level = logging.and_then(|it| it.application_log_level());
@@ -105,13 +112,20 @@ fn function_fields(configuration: &FunctionConfiguration) -> Fields {
     fields
 }
 
-/// The mapping of the stream to the function or to its alias. It is searched by its stream, because it outlives its function, and
-/// Lambda may not list the mappings of a deleted function.
+/// The mapping of the stream, or of our consumer of it, to the function or to its alias. It is searched by its source, because it
+/// outlives its function, and Lambda may not list the mappings of a deleted function.
 pub async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Option<ObservedPart>> {
     let lambda = aws.lambda();
     let doing = || format!("list the event source mappings of {}", names.stream());
-    let request = lambda.list_event_source_mappings().event_source_arn(names.stream_arn(location));
-    let mappings: Vec<_> = aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await?;
+    let list = async |source: String| -> Result<Vec<EventSourceMappingConfiguration>> {
+        let request = lambda.list_event_source_mappings().event_source_arn(source);
+        aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await
+    };
+    let (mut mappings, consumer) =
+        tokio::try_join!(list(names.stream_arn(location)), consumer::arn(aws, names, location))?;
+    if let Some(consumer) = consumer {
+        mappings.extend(list(consumer).await?);
+    }
     let targets = [format!("{}:{LIVE}", names.function()), names.function().to_owned()];
     let found = targets.iter().find_map(|target| mappings.iter().find(|it| invoked(it) == Some(target)));
     let Some(mapping) = found else { return Ok(None) };
@@ -155,6 +169,7 @@ fn mapping_fields(mapping: &EventSourceMappingConfiguration) -> Fields {
     let mut fields = Fields::from([
         ("function", json!(invoked(mapping).unwrap_or_default())),
         ("enabled", json!(is_enabled)),
+        ("fan-out", json!(mapping.event_source_arn().is_some_and(|source| source.contains("/consumer/")))),
         ("batch-size", json!(mapping.batch_size().unwrap_or_default())),
         ("batch-window", json!(mapping.maximum_batching_window_in_seconds().unwrap_or_default())),
         ("parallelization-factor", json!(mapping.parallelization_factor().unwrap_or(1))),

@@ -268,3 +268,21 @@ fn requested_tags_are_added_and_other_tags_stay() {
     assert_eq!(steps.len(), 5);
     assert_eq!(steps[0], "tag the stream app-test: tags.team");
 }
+
+#[test]
+fn a_network_has_subnets_and_security_groups() {
+    let subnets = (Part::Function, "subnets", json!(["subnet-1"]));
+    let error = plan(&wants(std::slice::from_ref(&subnets)), &observed()).unwrap_err();
+    assert_eq!(error.message, "a function in a VPC has both subnets and security groups");
+    let wanted = wants(&[subnets, (Part::Function, "security-groups", json!(["sg-1"]))]);
+    assert!(steps(&wanted, &observed()).contains(&"change the function app-test: security-groups, subnets".to_owned()));
+}
+
+#[test]
+fn the_source_of_a_mapping_is_fixed() {
+    let mut observed = observed();
+    change(&mut observed, Part::Mapping, |mapping| mapping.fields.set("fan-out", false));
+    assert!(steps(&wants(&[(Part::Mapping, "fan-out", json!(false))]), &observed).is_empty());
+    let error = plan(&wants(&[(Part::Mapping, "fan-out", json!(true))]), &observed).unwrap_err();
+    assert!(error.message.contains("has fan-out false, which is set only when it is created"), "{}", error.message);
+}

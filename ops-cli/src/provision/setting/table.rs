@@ -40,6 +40,14 @@ fn decrypts(_: &Value, new: &Value) -> Option<&'static str> {
     (new == "none").then_some("new data is no longer encrypted with your key")
 }
 
+fn encrypts_with_lambdas_key(_: &Value, new: &Value) -> Option<&'static str> {
+    (new == "none").then_some("the environment variables are no longer encrypted with your key")
+}
+
+fn moves_network(_: &Value, _: &Value) -> Option<&'static str> {
+    Some("the function runs in another network, from which it may not reach what it needs")
+}
+
 fn unprotects(_: &Value, new: &Value) -> Option<&'static str> {
     (new == &Value::Bool(false)).then_some("the log group can be deleted then")
 }
@@ -127,6 +135,12 @@ pub static SETTINGS: &[Setting] = &[
         "Lowest level of Lambda's own lines, with JSON logs"),
     row(Function, "tracing", "tracing", "MODE", Kind::OneOf(&["Active", "PassThrough"]), FunctionConfiguration,
         "X-Ray tracing"),
+    row(Function, "kms-key", "function-kms-key", "ARN", Kind::ArnOrNone, FunctionConfiguration,
+        "KMS key that encrypts the function's environment variables, or `none` for Lambda's own key").asks(encrypts_with_lambdas_key),
+    row(Function, "subnets", "subnets", "IDS", Kind::Ids("subnet-"), FunctionConfiguration,
+        "Subnets of the VPC in which the function runs, with commas between them, or `none`").asks(moves_network),
+    row(Function, "security-groups", "security-groups", "IDS", Kind::Ids("sg-"), FunctionConfiguration,
+        "Security groups of the function in its VPC, with commas between them, or `none`").asks(moves_network),
     row(Function, "environment", "env", "NAME=VALUE", Kind::Variables, FunctionConfiguration,
         "Environment variable of the function, such as LOGGER_DATA=hash; several if you like"),
     row(Function, "reserved-concurrency", "reserved-concurrency", "N", Kind::IntegerOrNone(0..=1_000_000), Concurrency,
@@ -156,6 +170,9 @@ pub static SETTINGS: &[Setting] = &[
         "Seconds of a tumbling window, 0 to 900"),
     row(Mapping, "metrics", "mapping-metrics", "BOOL", Kind::Bool, Call::Mapping,
         "Metrics of the mapping (EventCount) in CloudWatch"),
+    row(Mapping, "fan-out", "fan-out", "BOOL", Kind::Bool, Fixed,
+        "Whether a new mapping reads through an enhanced fan-out consumer of its own, which has 2 MB/s of each shard for itself and is \
+charged by the hour and by the GB"),
     row(Mapping, "starting-position", "starting-position", "POSITION", Kind::OneOf(&["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]), Fixed,
         "Where a new mapping starts to read: at the oldest record, after the newest, or at a time").default("TRIM_HORIZON"),
     row(Mapping, "starting-timestamp", "starting-timestamp", "TIME", Kind::Time, Fixed,
