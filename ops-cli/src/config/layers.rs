@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn an_option_precedes_a_variable_which_precedes_the_file_which_precedes_the_default() {
-        let text = "[function]\nmemory = 256\nenvironment = { A = \"file\", B = \"file\" }\n[stages.prod.function]\nmemory = 512\n";
+        let text = "[function]\nmemory = 256\nenvironment = { AA = \"file\", BB = \"file\" }\n[stages.prod.function]\nmemory = 512\n";
         let file = ConfigFile::parse(Path::new("f.toml"), text).unwrap();
         let memory = Setting::find(Part::Function, "memory").unwrap();
         let environment = Setting::find(Part::Function, "environment").unwrap();
@@ -143,9 +143,9 @@ mod tests {
         assert_eq!(effective(&none, Some("768"), Some(&file), "prod"), (json!(768), variable));
         assert_eq!(effective(&given, Some("768"), Some(&file), "prod"), (json!(1024), Origin::Flag("memory")));
 
-        let flags = SettingFlags { settings: vec![(environment, json!({ "B": "flag" }))], ..none };
+        let flags = SettingFlags { settings: vec![(environment, json!({ "BB": "flag" }))], ..none };
         let layers = Layers { flags: &flags, environment: &|_| None, file: Some(&file), stage: "dev" };
         let joined = layers.requested().unwrap().get(Part::Function, "environment").cloned();
-        assert_eq!(joined, Some(json!({ "A": "file", "B": "flag" })));
+        assert_eq!(joined, Some(json!({ "AA": "file", "BB": "flag" })));
     }
 }

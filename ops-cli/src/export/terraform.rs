@@ -29,7 +29,13 @@ pub const SETTINGS_IN: &[Row] = &[
     (LogGroup, "deletion-protection", |value| json!({ "deletion_protection_enabled": value })),
     (Function, "memory", |value| json!({ "memory_size": value })),
     (Function, "timeout", |value| json!({ "timeout": value })),
-    (Function, "log-format", |value| json!({ "logging_config": { "log_format": value } })),
+    // Without levels, the provider would publish a version at every run, because Lambda answers with its defaults.
+    (Function, "log-format", |value| match value.as_str() {
+        Some("JSON") => json!({
+            "logging_config": { "log_format": value, "application_log_level": "INFO", "system_log_level": "INFO" },
+        }),
+        _ => json!({ "logging_config": { "log_format": value } }),
+    }),
     (Function, "application-log-level", |value| json!({ "logging_config": { "application_log_level": value } })),
     (Function, "system-log-level", |value| json!({ "logging_config": { "system_log_level": value } })),
     (Function, "tracing", |value| json!({ "tracing_config": { "mode": value } })),

@@ -76,7 +76,7 @@ impl Kind {
                 _ => Err(()),
             },
             Self::Variables => match text.split_once('=') {
-                Some((name, value)) if !name.is_empty() => Ok(json!({ name: value })),
+                Some((name, value)) if is_variable_name(name) => Ok(json!({ name: value })),
                 _ => Err(()),
             },
             Self::Time => text.parse::<Timestamp>().map(|it| json!(it.to_string())).map_err(drop),
@@ -97,7 +97,7 @@ impl Kind {
                 Ok(texts.into())
             }
             (Self::Variables, Value::Object(members)) => {
-                if members.values().all(Value::is_string) {
+                if members.iter().all(|(name, value)| is_variable_name(name) && value.is_string()) {
                     Ok(value.clone())
                 } else {
                     Err(wrong())
@@ -138,7 +138,7 @@ impl Kind {
             Self::ArnOrNone => format!("an ARN, or `{NONE}`"),
             Self::Patterns => format!("a JSON object, such as {{\"data\":{{\"level\":[\"ERROR\"]}}}}, or `{NONE}`"),
             Self::Ids(prefix) => format!("identifiers that begin with {prefix}, with commas between them, or `{NONE}`"),
-            Self::Variables => "NAME=VALUE".into(),
+            Self::Variables => "NAME=VALUE, with a name of two or more letters, digits and underscores".into(),
             Self::Time => "a time, such as 2026-11-28T14:50:00Z".into(),
         }
     }
@@ -172,6 +172,14 @@ impl Kind {
     }
 }
 
+/// Whether Lambda accepts the name of an environment variable.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Environment.html>
+fn is_variable_name(name: &str) -> bool {
+    name.len() > 1
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html>
 fn is_id(text: &str, prefix: &str) -> bool {
     let rest = text.strip_prefix(prefix).unwrap_or_default();
@@ -194,7 +202,8 @@ mod tests {
         assert_eq!(parsed(Kind::OneOf(&["JSON", "Text"]), "json"), Some(json!("JSON")));
         assert_eq!(parsed(Kind::ArnOrNone, "arn:aws:sqs:us-east-1:1:q"), Some(json!("arn:aws:sqs:us-east-1:1:q")));
         assert_eq!(parsed(Kind::ArnOrNone, "queue"), None);
-        assert_eq!(parsed(Kind::Variables, "A=b=c"), Some(json!({ "A": "b=c" })));
+        assert_eq!(parsed(Kind::Variables, "AB=b=c"), Some(json!({ "AB": "b=c" })));
+        assert_eq!((parsed(Kind::Variables, "A=b"), parsed(Kind::Variables, "1A=b")), (None, None));
         assert_eq!(parsed(Kind::Ids("sg-"), "sg-1, sg-2"), Some(json!(["sg-1", "sg-2"])));
         assert_eq!(parsed(Kind::Ids("sg-"), "none"), Some(json!([])));
         assert_eq!((parsed(Kind::Ids("sg-"), "sg-"), parsed(Kind::Ids("sg-"), "subnet-1")), (None, None));
@@ -221,7 +230,8 @@ mod tests {
             (Kind::Integer(1..=5), json!(1.5)),
             (Kind::Bool, json!("true")),
             (Kind::TextOrNone, json!(1)),
-            (Kind::Variables, json!({ "A": 1 })),
+            (Kind::Variables, json!({ "AB": 1 })),
+            (Kind::Variables, json!({ "A": "b" })),
             (Kind::Patterns, json!("{}")),
             (Kind::Ids("sg-"), json!("sg-1")),
             (Kind::Ids("sg-"), json!(["x"])),
