@@ -7,10 +7,16 @@ use kinesis_event_logger_core::names::{Location, Names};
 use super::delete::DEADLINE;
 use crate::aws::Aws;
 use crate::error::{Error, Result, is_missing};
+use crate::stream;
 use crate::wait::{self, Poll};
 
 /// The consumer's ARN; `None` if there is none.
 pub async fn arn(aws: &Aws, names: &Names, location: &Location) -> Result<Option<String>> {
+    // Some emulators fail if there is no such stream.
+    let summary = stream::summary(aws, names.stream()).await?;
+    if summary.is_none_or(|summary| summary.consumer_count == Some(0)) {
+        return Ok(None);
+    }
     Ok(describe(aws, names, location).await?.map(|consumer| consumer.consumer_arn))
 }
 

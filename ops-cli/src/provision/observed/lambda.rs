@@ -121,14 +121,20 @@ pub async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Op
         let request = lambda.list_event_source_mappings().event_source_arn(source);
         aws.call(doing(), || request.clone().into_paginator().items().send().try_collect()).await
     };
-    let (mut mappings, consumer) =
-        tokio::try_join!(list(names.stream_arn(location)), consumer::arn(aws, names, location))?;
-    if let Some(consumer) = consumer {
-        mappings.extend(list(consumer).await?);
+    let mut mappings = list(names.stream_arn(location)).await?;
+    if mappings.is_empty()
+        && let Some(consumer) = consumer::arn(aws, names, location).await?
+    {
+        mappings = list(consumer).await?;
     }
-    let targets = [format!("{}:{LIVE}", names.function()), names.function().to_owned()];
-    let found = targets.iter().find_map(|target| mappings.iter().find(|it| invoked(it) == Some(target)));
-    let Some(mapping) = found else { return Ok(None) };
+    // A mapping to another version is ours too: a second mapping would log each record twice.
+    let function = |mapping: &&EventSourceMappingConfiguration| {
+        let (name, qualifier) = invoked(mapping).map(|it| it.split_once(':').unwrap_or((it, "")))?;
+        (name == names.function()).then(|| [LIVE, ""].iter().position(|usual| *usual == qualifier).unwrap_or(2))
+    };
+    let Some(mapping) = mappings.iter().filter(|it| function(it).is_some()).min_by_key(function) else {
+        return Ok(None);
+    };
     let tags = match mapping.event_source_mapping_arn() {
         Some(arn) => {
             let answer = aws.find(doing(), || lambda.list_tags().resource(arn).send()).await?;
