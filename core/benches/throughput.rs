@@ -13,6 +13,7 @@ use std::convert::Infallible;
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use kinesis_event_logger_core::decode::ReadAhead;
 use kinesis_event_logger_core::{AggregateBuilder, Decoder, Event, LineFormat, LineOptions, LineWriter, Redactor};
 use md5::{Digest, Md5};
 use serde_json::value::RawValue;
@@ -94,8 +95,10 @@ fn redacted_lines(bencher: Bencher<'_, '_>, event: &RawValue, format: LineFormat
         let writer =
             LineWriter::with_options(format, "c9e64f6b-3c6c-4a36-9ad3-9d2a1a4e7a5f", 1_545_084_651_000, &options);
         lines.clear();
-        for source in Event::parse(black_box(event.get())).expect("a Kinesis event").records() {
-            let Ok(()) = decoder.decode(&source, |record| {
+        let event = Event::parse(black_box(event.get())).expect("a Kinesis event");
+        let mut records = ReadAhead::new(event.records());
+        while let Some(source) = records.next() {
+            let Ok(()) = decoder.decode_ahead(&source, |record| {
                 writer.append(record, &mut lines);
                 Ok::<_, Infallible>(())
             });

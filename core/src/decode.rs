@@ -20,6 +20,7 @@
 //! ```
 
 mod aggregate;
+mod ahead;
 mod base64;
 mod compression;
 mod decoder;
@@ -27,6 +28,7 @@ mod payload;
 mod record;
 
 pub use aggregate::{AGGREGATE_MAGIC, Aggregate, AggregateBuilder, AggregateError, SubRecord, SubRecordProblem};
+pub use ahead::{AheadRecord, ReadAhead};
 pub use base64::Base64Error;
 pub use compression::{Compression, DecompressError};
 pub use decoder::{Decoder, MAX_DECOMPRESSED_BYTES};

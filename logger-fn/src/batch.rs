@@ -1,6 +1,6 @@
 //! Formats the lines of one batch.
 
-use kinesis_event_logger_core::event::EventRecord;
+use kinesis_event_logger_core::decode::AheadRecord;
 use kinesis_event_logger_core::settings::{Settings, Split};
 use kinesis_event_logger_core::{Data, Decoder, LineWriter, Payload, Record};
 
@@ -61,10 +61,10 @@ impl<'a> Batch<'a> {
 
     /// Formats the record's lines, as far as the settings ask for them. Returns `Partial` if there are too many for one
     /// part: then the caller writes the lines and appends the same record again.
-    pub fn append(&mut self, event_record: &EventRecord<'_>) -> Progress {
+    pub fn append(&mut self, ahead: &AheadRecord<'_, '_>) -> Progress {
         let mut decoder = std::mem::take(&mut self.buffers.decoder);
         let mut seen = 0;
-        let ended = decoder.decode(event_record, |record| {
+        let ended = decoder.decode_ahead(ahead, |record| {
             if seen >= self.resume_at {
                 if self.buffers.lines.len() >= PART_BYTES {
                     return Err(Progress::Partial);
@@ -147,7 +147,7 @@ mod tests {
         Event::parse(&event)
             .unwrap()
             .records()
-            .for_each(|source| assert_eq!(batch.append(&source), Progress::Complete));
+            .for_each(|source| assert_eq!(batch.append(&(&source).into()), Progress::Complete));
         batch
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let settings = Settings::default();
         let mut batch = Batch::new(&settings, "id", 1000, Buffers::default());
         let mut parts = Vec::new();
-        while batch.append(&source) == Progress::Partial {
+        while batch.append(&(&source).into()) == Progress::Partial {
             assert!(batch.lines().len() < PART_BYTES + 1000);
             parts.extend_from_slice(batch.lines());
             batch.mark_written(batch.lines().len());

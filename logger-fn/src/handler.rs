@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::streams::KinesisEventResponse;
+use kinesis_event_logger_core::decode::ReadAhead;
 use kinesis_event_logger_core::event::{Event, EventError};
 use kinesis_event_logger_core::line::{Level, LineFormat};
 use kinesis_event_logger_core::settings::{Metrics, Settings};
@@ -115,10 +116,12 @@ impl Handler {
     }
 
     async fn log(&self, event: &Event<'_>, batch: &mut Batch<'_>, until: Instant) -> Result<(), WriteError> {
-        for (index, record) in event.records().enumerate() {
+        let (mut records, mut index) = (ReadAhead::new(event.records()), 0_usize);
+        while let Some(record) = records.next() {
             if index.is_multiple_of(RECORDS_PER_DEADLINE_CHECK) && Instant::now() >= until {
                 return Err(WriteError::Late);
             }
+            index += 1;
             while batch.append(&record) == Progress::Partial {
                 self.write_lines(batch, until).await?;
             }

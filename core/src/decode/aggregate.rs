@@ -6,6 +6,7 @@
 //! every record inside.
 
 mod encode;
+mod hash;
 mod protobuf;
 
 use md5::{Digest, Md5};
@@ -54,6 +55,30 @@ pub struct Aggregate<'a> {
     explicit_hash_keys: Vec<&'a [u8]>,
 }
 
+/// Data that is an aggregate if its digest is that of its message.
+struct Candidate<'a> {
+    message: &'a [u8],
+    digest: &'a [u8; DIGEST_BYTES],
+}
+
+impl<'a> Candidate<'a> {
+    fn of(data: &'a [u8]) -> Option<Self> {
+        let (message, digest) = data.strip_prefix(&AGGREGATE_MAGIC)?.split_last_chunk()?;
+        (!message.is_empty()).then_some(Self { message, digest })
+    }
+}
+
+/// Whether the digest of each data is that of the aggregate in it. They are computed several at a time.
+pub(super) fn verify(all: &[&[u8]]) -> Vec<bool> {
+    let candidates: Vec<_> = all.iter().map(|data| Candidate::of(data)).collect();
+    let messages: Vec<_> = candidates.iter().map(|it| it.as_ref().map_or(&[][..], |it| it.message)).collect();
+    let hashes = hash::hashes(&messages);
+    candidates.iter().zip(hashes).map(|(it, hash)| it.as_ref().is_some_and(|it| *it.digest == hash)).collect()
+}
+
+/// The number of aggregates that are worth verifying together.
+pub(super) const VERIFIED_AT_ONCE: usize = hash::LANES;
+
 /// One record of an aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,11 +120,14 @@ pub enum SubRecordProblem {
 impl<'a> Aggregate<'a> {
     /// Parses an aggregate. Returns `None` if `data` is not an aggregate.
     pub fn parse(data: &'a [u8]) -> Option<Self> {
-        let (message, digest) = data.strip_prefix(&AGGREGATE_MAGIC)?.split_last_chunk::<DIGEST_BYTES>()?;
-        if message.is_empty() || Md5::digest(message)[..] != digest[..] {
-            return None;
-        }
-        Self::read(message).ok()
+        let candidate = Candidate::of(data)?;
+        (Md5::digest(candidate.message)[..] == candidate.digest[..]).then_some(())?;
+        Self::read(candidate.message).ok()
+    }
+
+    /// Parses an aggregate whose digest was verified. Returns `None` if its message is invalid.
+    pub(super) fn parse_verified(data: &'a [u8]) -> Option<Self> {
+        Self::read(Candidate::of(data)?.message).ok()
     }
 
     /// Reads the tables of keys, and validates every record.

@@ -6,6 +6,7 @@ use crate::event::EventRecord;
 use crate::json::{self, MemberSet};
 use crate::shape;
 
+use super::ahead::{AheadRecord, Decoded};
 use super::base64::decode_base64;
 use super::{Aggregate, Compression, Data, Payload, Position, Record, classify, classify_with_members};
 
@@ -97,16 +98,33 @@ impl Decoder {
     pub fn decode<E>(
         &mut self,
         record: &EventRecord<'_>,
+        each: impl FnMut(&Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.decode_ahead(&record.into(), each)
+    }
+
+    /// [`decode`](Self::decode) for a record that may have been read [ahead](super::ReadAhead).
+    ///
+    /// # Errors
+    /// Returns the first error of `each`, which is not called again.
+    pub fn decode_ahead<E>(
+        &mut self,
+        ahead: &AheadRecord<'_, '_>,
         mut each: impl FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let record = ahead.record;
         let position = record.position();
         let problem = record.problem.as_ref().map(ToString::to_string);
         let Some(encoded) = record.data.as_deref() else {
             return each(&Record { error: problem, ..Record::new(position, Data::Undecodable(record.raw)) });
         };
+        if let Some(Decoded { data, is_verified }) = ahead.decoded {
+            let digest = if is_verified { AggregateDigest::Right } else { AggregateDigest::Wrong };
+            return self.unpack(&position, problem.as_deref(), data, digest, each);
+        }
         let mut buffer = std::mem::take(&mut self.base64_buffer);
         let result = match decode_base64(encoded, &mut buffer) {
-            Ok(bytes) => self.unpack(&position, problem.as_deref(), bytes, each),
+            Ok(bytes) => self.unpack(&position, problem.as_deref(), bytes, AggregateDigest::Unknown, each),
             Err(error) => {
                 let error = Some(format!("{} is {}", record.data_path, error.complement()));
                 each(&Record { error, ..Record::new(position, Data::Undecodable(encoded)) })
@@ -126,7 +144,7 @@ impl Decoder {
         data: &[u8],
         each: impl FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.unpack(position, None, data, each)
+        self.unpack(position, None, data, AggregateDigest::Unknown, each)
     }
 
     fn unpack<E>(
@@ -134,11 +152,20 @@ impl Decoder {
         position: &Position<'_>,
         problem: Option<&str>,
         data: &[u8],
+        digest: AggregateDigest,
         each: impl FnMut(&Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut unpacking =
             Unpacking { remaining_bytes: self.max_decompressed_bytes, splits_json: self.splits_json, each };
-        let result = unpacking.unpack(position, problem, data, &mut self.layers);
+        let layers = &mut self.layers;
+        let result = match digest {
+            AggregateDigest::Unknown => unpacking.unpack(position, problem, data, layers),
+            AggregateDigest::Right => match Aggregate::parse_verified(data) {
+                Some(aggregate) => unpacking.unpack_aggregate(position, problem, &aggregate, layers),
+                None => unpacking.unpack_data(position, problem, data, layers),
+            },
+            AggregateDigest::Wrong => unpacking.unpack_data(position, problem, data, layers),
+        };
         for layer in &mut self.layers {
             *layer = without_large_capacity(std::mem::take(layer));
         }
@@ -148,6 +175,14 @@ impl Decoder {
 
 fn without_large_capacity(buffer: Vec<u8>) -> Vec<u8> {
     if buffer.capacity() > MAX_RETAINED_BYTES { Vec::new() } else { buffer }
+}
+
+/// What is known of the digest of an aggregate, if the data is one.
+#[derive(Clone, Copy)]
+enum AggregateDigest {
+    Unknown,
+    Right,
+    Wrong,
 }
 
 /// The unpacking of one record of the stream.
@@ -176,6 +211,17 @@ where
         {
             return self.unpack_aggregate(position, problem, &aggregate, layers);
         }
+        self.unpack_data(position, problem, data, layers)
+    }
+
+    /// Unpacks data that is no aggregate.
+    fn unpack_data(
+        &mut self,
+        position: &Position<'_>,
+        problem: Option<&str>,
+        data: &[u8],
+        layers: &mut [Vec<u8>],
+    ) -> Result<(), E> {
         match Compression::of(data) {
             Some(compression) => self.unpack_compressed(position, problem, compression, data, layers),
             None => self.read_data(position, problem, data),
