@@ -124,13 +124,13 @@ impl<W: Write> Page<W> {
     }
 }
 
-/// The style of a word at the beginning of a line. The marks of a difference have the usual colours.
+/// The style of a word at the beginning of a line. The marks of a difference and the words of a diagnosis have the usual colours.
 fn style_of(heading: &str) -> anstyle::Style {
     use anstyle::AnsiColor::{Green, Red, Yellow};
     match heading {
-        "+" => Green.on_default(),
-        "~" => Yellow.on_default(),
-        "-" => Red.on_default(),
+        "+" | "ok" => Green.on_default(),
+        "~" | "warning" => Yellow.on_default(),
+        "-" | "broken" => Red.on_default(),
         _ => anstyle::Style::new().bold(),
     }
 }

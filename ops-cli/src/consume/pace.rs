@@ -214,7 +214,6 @@ mod tests {
         for is_in_step in [false, true] {
             for bytes in [1000, 50_000, 500_000] {
                 let (rate, _, other_throttled) = minute(true, 200, Other { bytes, is_in_step });
-                println!("{is_in_step} {bytes}: {rate} {other_throttled}");
                 assert!(rate >= 0.5 * BYTES_PER_SECOND, "{rate}");
                 assert!(other_throttled < 30, "{other_throttled} of 60 reads of the other were throttled");
             }

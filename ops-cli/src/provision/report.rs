@@ -1,5 +1,6 @@
 //! Renders a plan: its field changes for people, its steps for programs.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -76,12 +77,43 @@ impl PlanReport {
             if step.action == Action::Await {
                 writeln!(to, "~   wait until the change in progress has ended")?;
             }
-            for change in &step.changes {
-                show_change(to, change, is_new)?;
+            for change in step.changes.iter().flat_map(by_statement) {
+                show_change(to, &change, is_new)?;
             }
         }
         Ok(())
     }
+}
+
+/// A change of a policy as one change for each statement that differs, by its Sid; another change as it is.
+fn by_statement(change: &Change) -> Vec<Change> {
+    let statements = |policy: Option<&Value>| -> BTreeMap<String, Value> {
+        let statements = policy.and_then(|policy| policy["Statement"].as_array()).into_iter().flatten();
+        statements.map(|it| (it["Sid"].as_str().unwrap_or_default().to_owned(), described(it).into())).collect()
+    };
+    let (old, new) = (statements(change.old.as_ref()), statements(Some(&change.new)));
+    if old.is_empty() && new.is_empty() {
+        return vec![change.clone()];
+    }
+    let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+    names
+        .filter(|name| old.get(*name) != new.get(*name))
+        .map(|name| Change {
+            field: format!("{}.{name}", change.field),
+            old: old.get(name).cloned(),
+            new: new.get(name).cloned().unwrap_or_else(|| NONE.into()),
+            asks: None,
+        })
+        .collect()
+}
+
+/// A statement in words: `logs:PutLogEvents on arn:…`.
+fn described(statement: &Value) -> String {
+    let list = |value: &Value| match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        value => shown(value),
+    };
+    format!("{} on {}", list(&statement["Action"]), list(&statement["Resource"]))
 }
 
 fn show_change(to: &mut dyn Write, change: &Change, is_new: bool) -> io::Result<()> {
@@ -122,5 +154,37 @@ impl Render for PlanReport {
             self.show_part(to, part)?;
         }
         writeln!(to, "{} to do", counted(self.steps.len() as u64, "step"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_is_shown_statement_by_statement() {
+        let statement =
+            |sid: &str, resource: Value| json!({ "Sid": sid, "Action": ["a:b", "a:c"], "Resource": resource });
+        let policy = |statements: Vec<Value>| json!({ "Version": "2012-10-17", "Statement": statements });
+        let shown = |old: Option<Value>, new: Value| {
+            let mut text = Vec::new();
+            let change = Change { field: "inline-policy".into(), old, new, asks: None };
+            by_statement(&change).iter().for_each(|change| show_change(&mut text, change, false).unwrap());
+            String::from_utf8(text).unwrap()
+        };
+        let (same, before) = (statement("Same", json!("r")), statement("Old", json!(["r", "s"])));
+        let changed = shown(
+            Some(policy(vec![same.clone(), before, statement("Changed", json!("r"))])),
+            policy(vec![same.clone(), statement("Changed", json!("s")), statement("New", json!("t"))]),
+        );
+        let expected = [
+            "~   inline-policy.Changed    a:b, a:c on r → a:b, a:c on s",
+            "-   inline-policy.Old        a:b, a:c on r, s",
+            "+   inline-policy.New        a:b, a:c on t",
+        ];
+        assert_eq!(changed.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(shown(Some(json!(NONE)), policy(vec![same])), "+   inline-policy.Same       a:b, a:c on r\n");
     }
 }
