@@ -5,7 +5,7 @@ mod common;
 
 use common::{Run, ops_cli};
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "init",
     "config",
     "plan",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 22] = [
     "doctor",
     "teardown",
     "iam-policy",
+    "export",
     "local",
     "demo",
     "package",

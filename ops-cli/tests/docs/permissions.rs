@@ -171,9 +171,18 @@ async fn the_permissions_of_each_command_are_the_calls_it_makes() {
     let read_by_provision: Permissions = table["provision"].intersection(&made).cloned().collect();
     compare(&(&table["teardown"] | &read_by_provision), &made);
 
+    let zip = original;
+    let fan_out = calls_of(&endpoint, || {
+        endpoint.run(["--stage", "fan-out", "provision", "--fan-out", "--zip", zip]).ok();
+        endpoint.run(["--stage", "fan-out", "teardown", "--yes"]).ok();
+    });
+    let consumer = ["RegisterStreamConsumer", "DescribeStreamConsumer", "DeregisterStreamConsumer"];
+    let consumer: Permissions = consumer.map(|call| format!("kinesis:{call}")).into();
+    assert_eq!(fan_out.difference(&(&ours | &made)).cloned().collect::<Permissions>(), consumer);
+
     // The policies allow exactly the calls that are made.
     let policy = |role: &str| actions(&endpoint.run(["iam-policy", role]).ok().stdout);
-    compare(&policy("deployer"), &(&(&ours | &made) | &(&deployed | &rolled_back)));
+    compare(&policy("deployer"), &(&(&(&ours | &made) | &(&deployed | &rolled_back)) | &consumer));
     compare(&policy("publisher"), &table["publish"]);
     let live: Permissions = ["logs:DescribeLogGroups", "logs:StartLiveTail"].map(str::to_owned).into();
     compare(&policy("tailer"), &(&table["tail"] | &live));
