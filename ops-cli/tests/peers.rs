@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use common::provisioning::CHANGES;
+use common::provisioning::{CHANGES, planned};
 use common::{Run, eventually, function_zip, install, ops_cli};
 use serde_json::Value;
 
@@ -62,16 +62,8 @@ impl Peer {
         Run::of(command.args(["--app", "test", "--output", "json"]).args(args))
     }
 
-    /// The fields that would change, without those that follow from others.
     fn planned(&self, args: &[&str]) -> Vec<String> {
-        let plan = self.run(&[&["plan"], args].concat()).ok().json().remove(0);
-        let steps = plan["steps"].as_array().unwrap().clone();
-        let changes = steps.iter().flat_map(|step| step["changes"].as_array().unwrap().clone());
-        let fields = changes.map(|change| change["field"].as_str().unwrap().to_owned());
-        let follow = ["live", "inline-policy", "retries", "max-record-age"];
-        let mut fields: Vec<_> = fields.filter(|field| !follow.contains(&field.as_str())).collect();
-        fields.dedup();
-        fields
+        planned(&self.run(&[&["plan"], args].concat()).ok())
     }
 
     /// Provisions, changes each setting, goes back and deletes. Returns the fields that the emulator rejects, ignores or changes itself.

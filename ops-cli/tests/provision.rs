@@ -6,24 +6,11 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::provisioning::CHANGES;
+use common::provisioning::{CHANGES, planned};
 use common::proxy::{Answer, Proxy};
 use common::running::Running;
 use common::{Endpoint, Run, function_zip, ops_cli, scratch};
 use serde_json::Value;
-
-/// The fields that a plan changes, without those that follow from others.
-fn planned(run: &Run) -> Vec<String> {
-    let plan = run.json().remove(0);
-    let steps = plan["steps"].as_array().unwrap().clone();
-    let fields = steps.iter().flat_map(|step| step["changes"].as_array().unwrap().clone());
-    let fields = fields.map(|change| change["field"].as_str().unwrap().to_owned());
-    let derived = ["live", "inline-policy", "retries", "max-record-age"];
-    let mut fields: Vec<_> = fields.filter(|field| !derived.contains(&field.as_str())).collect();
-    // A tag is set on every part.
-    fields.dedup();
-    fields
-}
 
 #[test]
 fn each_setting_is_planned_alone_and_converges() {
@@ -253,13 +240,13 @@ fn a_run_that_is_killed_after_any_call_is_continued_and_torn_down() {
             }
             Answer::Forward
         });
-        let mut child = proxy.ops(&["--stage", &stage, "provision", "--zip", zip]);
+        let mut child = proxy.ops(&["--stage", &stage, "provision", "--fan-out", "--zip", zip]);
         let mut child = child.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
         pid.store(child.id(), Ordering::SeqCst);
         let was_killed = child.wait().unwrap().code().is_none();
         let again = |args: &[&str]| endpoint.run(["--stage", &stage].iter().chain(args)).ok();
-        again(&["provision", "--zip", zip]);
-        again(&["plan", "--zip", zip, "--exit-code"]);
+        again(&["provision", "--fan-out", "--zip", zip]);
+        again(&["plan", "--fan-out", "--zip", zip, "--exit-code"]);
         again(&["teardown", "--yes"]);
         assert_eq!(again(&["teardown", "--yes"]).stdout, "nothing to do\n");
         if !was_killed {
@@ -267,7 +254,7 @@ fn a_run_that_is_killed_after_any_call_is_continued_and_torn_down() {
         }
         calls += 1;
     }
-    assert!(calls > 15, "only {calls} calls");
+    assert!(calls > 18, "only {calls} calls");
 }
 
 /// Provisions through a proxy with this rule.

@@ -193,37 +193,24 @@ async fn a_batch_with_other_records_in_its_range_is_sent_only_on_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_is_continued_without_repeating_a_record() {
-    let endpoint = Endpoint::start();
-    failed_records(&endpoint, QUEUE, 40, &["--key", "k"]).await;
-    set_environment(&endpoint, &[]).await;
-    endpoint.fault(&json!({ "operation": "Invoke", "kind": "latency", "milliseconds": 150, "probability": 1 }));
-    let receipts = scratch("redrive-resumed.ndjson");
-    let lines = || std::fs::read_to_string(&receipts).map_or(0, |content| content.lines().count());
-    let options = ["redrive", "--to", "function", "--from-destination", "failed"];
-    let mut run =
-        Running::start(endpoint.ops(options.iter().chain(&["--receipts", text(&receipts)])).env("NO_COLOR", "1"));
-    eventually("the first receipts", || (lines() > 0).then_some(()));
-    run.signal("-INT");
-    assert_eq!(run.ended(), 130);
-    let before = lines();
-    assert!((1..40).contains(&before), "{before}");
-    assert_eq!(run.stderr.count("continue with --resume"), 1, "{:?}", run.stderr.lines());
-    endpoint.faults("DELETE", "");
-    let resumed = endpoint.run(options.iter().chain(&["--resume", text(&receipts)])).ok();
-    assert!(resumed.stderr.contains(&format!("{before} redriven before")), "{}", resumed.stderr);
-    assert_eq!(lines(), 40);
-    assert_eq!(all_logged(&endpoint, 40), (0..40).collect::<Vec<_>>());
+    interrupted_and_resumed("function", "Invoke").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_to_the_stream_is_continued_without_repeating_a_record() {
+    let endpoint = interrupted_and_resumed("stream", "GetRecords").await;
+    assert_eq!(endpoint.run(["consume"]).ok().stdout.lines().count(), 80, "each record twice: as put, and as redriven");
+}
+
+/// Interrupts a run to a target, whose calls of an operation are slow, and resumes it.
+async fn interrupted_and_resumed(target: &str, slow: &str) -> Endpoint {
     let endpoint = Endpoint::start();
     failed_records(&endpoint, QUEUE, 40, &["--key", "k"]).await;
     set_environment(&endpoint, &[]).await;
-    endpoint.fault(&json!({ "operation": "GetRecords", "kind": "latency", "milliseconds": 100, "probability": 1 }));
-    let receipts = scratch("redrive-stream-resumed.ndjson");
+    endpoint.fault(&json!({ "operation": slow, "kind": "latency", "milliseconds": 150, "probability": 1 }));
+    let receipts = scratch(&format!("redrive-resumed-{target}.ndjson"));
     let lines = || std::fs::read_to_string(&receipts).map_or(0, |content| content.lines().count());
-    let options = ["redrive", "--to", "stream", "--from-destination", "failed"];
+    let options = ["redrive", "--to", target, "--from-destination", "failed"];
     let mut run =
         Running::start(endpoint.ops(options.iter().chain(&["--receipts", text(&receipts)])).env("NO_COLOR", "1"));
     eventually("the first receipts", || (lines() > 0).then_some(()));
@@ -237,7 +224,7 @@ async fn an_interrupted_run_to_the_stream_is_continued_without_repeating_a_recor
     assert!(resumed.stderr.contains(&format!("{before} redriven before")), "{}", resumed.stderr);
     assert_eq!(lines(), 40);
     assert_eq!(all_logged(&endpoint, 40), (0..40).collect::<Vec<_>>());
-    assert_eq!(endpoint.run(["consume"]).ok().stdout.lines().count(), 80, "each record twice: as put, and as redriven");
+    endpoint
 }
 
 #[test]

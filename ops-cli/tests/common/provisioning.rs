@@ -1,4 +1,7 @@
 //! Options that each change one setting of a provisioned path, in an order in which every change can be made.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part")]
+
+use super::Run;
 
 /// Options, and the field that they change.
 pub const CHANGES: &[(&[&str], &str)] = &[
@@ -49,3 +52,16 @@ pub const CHANGES: &[(&[&str], &str)] = &[
     (&["--function-kms-key", "none"], "kms-key"),
     (&["--tag", "team=a"], "tags.team"),
 ];
+
+/// The fields that a plan changes, without those that follow from others.
+pub fn planned(run: &Run) -> Vec<String> {
+    let plan = run.json().remove(0);
+    let steps = plan["steps"].as_array().unwrap().clone();
+    let fields = steps.iter().flat_map(|step| step["changes"].as_array().unwrap().clone());
+    let fields = fields.map(|change| change["field"].as_str().unwrap().to_owned());
+    let derived = ["live", "inline-policy", "retries", "max-record-age"];
+    let mut fields: Vec<_> = fields.filter(|field| !derived.contains(&field.as_str())).collect();
+    // A tag is set on every part.
+    fields.dedup();
+    fields
+}
