@@ -147,6 +147,8 @@ fn each_setting_changes_the_description_or_is_named_as_left_out() {
             assert!(is_default || is_named || changed.stdout != default, "{tool} {args:?}");
         }
     }
+    let lacking = export("sam", &["--managed-policy", "--tracing", "Active"]).stderr;
+    assert!(lacking.contains("lacks permissions that the settings need (Trace)"), "{lacking}");
     assert!(export("terraform", &["--distribution", "AUTO"]).stderr.contains("stream.distribution is left out"));
 }
 

@@ -14,6 +14,7 @@ use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::desired::DesiredPath;
+use crate::provision::policy;
 use crate::provision::setting::Part;
 
 const TASK: &str = "\
@@ -66,6 +67,9 @@ pub fn run(global: &Global, args: &Export, output: Output) -> Result<()> {
     let targets = desired.targets(&Default::default());
     if let Some(function) = targets.get(&Part::Function) {
         config::check_environment(&desired.requested, function)?;
+    }
+    if let Some(warning) = policy::lacking(&desired.names, &desired.location, &targets) {
+        note(&format!("warning: {warning}"));
     }
     let zip = args.path.zip.as_ref().map_or(ZIP.into(), |zip| zip.display().to_string());
     let Exported { text, omitted } = export::export(args.tool, &desired, &zip);

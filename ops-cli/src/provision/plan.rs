@@ -12,6 +12,7 @@ use super::desired::DesiredPath;
 use super::fields::Fields;
 use super::kind::NONE;
 use super::observed::{ObservedPart, ObservedPath, PartState};
+use super::policy;
 use super::setting::{Call, Part, SetBy, Setting};
 use super::step::{Action, Change, Step, part_name};
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     pub untagged: Vec<UntaggedPart>,
     pub targets: BTreeMap<Part, Fields>,
-    pub warnings: Vec<&'static str>,
+    pub warnings: Vec<String>,
 }
 
 /// Warns of a path that a single record can block.
@@ -60,7 +61,10 @@ pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
     }
     let destination = plan.targets.get(&Part::Mapping).and_then(|mapping| mapping.text("on-failure"));
     if destination.is_none_or(|arn| arn == NONE) {
-        plan.warnings.push(NO_DESTINATION);
+        plan.warnings.push(NO_DESTINATION.to_owned());
+    }
+    if observed.part(Part::Role).is_none_or(|role| role.is_ours) {
+        plan.warnings.extend(policy::lacking(&desired.names, &desired.location, &plan.targets));
     }
     Ok(plan)
 }

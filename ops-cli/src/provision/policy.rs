@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::setting::Part;
 
+/// The statements that AWSLambdaKinesisExecutionRole has too.
+const MANAGED: [&str; 3] = ["ReadStream", "WriteLogs", "ReadConsumer"];
+
 /// The actions with which Lambda attaches a function to a VPC. EC2 does not limit them to a resource.
 /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html>
 const NETWORK: &[&str] = &[
@@ -59,6 +62,21 @@ pub fn of_function(names: &Names, location: &Location, targets: &BTreeMap<Part, 
         statements.push(allow("Trace", &["xray:PutTraceSegments", "xray:PutTelemetryRecords"], json!("*")));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// A warning of settings that need more permissions than the managed policy has, if the role has that policy.
+pub fn lacking(names: &Names, location: &Location, targets: &BTreeMap<Part, Fields>) -> Option<String> {
+    let is_managed = targets.get(&Part::Role)?.bool("managed-policy") == Some(true);
+    let needed = of_function(names, location, targets);
+    let needed = needed["Statement"].as_array()?.iter().filter_map(|statement| statement["Sid"].as_str());
+    let lacking: Vec<_> = needed.filter(|name| !MANAGED.contains(name)).collect();
+    (is_managed && !lacking.is_empty()).then(|| {
+        format!(
+            "the managed policy lacks permissions that the settings need ({}); give the role its own policy with \
+             --managed-policy=false",
+            lacking.join(", ")
+        )
+    })
 }
 
 fn allow(sid: &str, actions: &[&str], resource: Value) -> Value {

@@ -26,7 +26,7 @@ pub struct PlanReport {
     steps: Vec<ReportedStep>,
     /// Parts that are used and never changed, because they do not carry our tags.
     untouched: Vec<UntaggedPart>,
-    warnings: Vec<&'static str>,
+    warnings: Vec<String>,
     dry_run: bool,
 }
 

@@ -286,3 +286,15 @@ fn the_source_of_a_mapping_is_fixed() {
     let error = plan(&wants(&[(Part::Mapping, "fan-out", json!(true))]), &observed).unwrap_err();
     assert!(error.message.contains("has fan-out false, which is set only when it is created"), "{}", error.message);
 }
+
+#[test]
+fn a_managed_policy_that_lacks_permissions_is_warned_of() {
+    let queue = (Part::Mapping, "on-failure", json!("arn:aws:sqs:us-east-1:123456789012:q"));
+    let managed = (Part::Role, "managed-policy", json!(true));
+    let warnings = |settings: &[_]| plan(&wants(settings), &ObservedPath::default()).unwrap().warnings.join("\n");
+    assert!(warnings(&[managed.clone(), queue.clone()]).contains("(SendAbandonedBatches)"));
+    let fan_out = (Part::Mapping, "fan-out", json!(true));
+    for complete in [vec![queue], vec![managed, fan_out]] {
+        assert!(!warnings(&complete).contains("lacks permissions"));
+    }
+}
