@@ -60,6 +60,8 @@ async fn a_mapping_reads_through_a_consumer_that_is_deleted_with_it() {
     };
     assert_eq!(consumers().await.len(), 1);
     assert_eq!(endpoint.run(["plan", "--exit-code", "--fan-out"]).code, 0);
+    let status = endpoint.run(["--output", "json", "status"]).ok().json().remove(0);
+    assert_eq!(status["mapping"]["state"], "Enabled", "{status}");
     endpoint.run(["plan", "--fan-out=false"]).failed(2, "set only when it is created", "leave fan-out out");
     let input = "one\ntwo\n";
     Run::with_stdin(&mut endpoint.ops(["publish"]), input.as_bytes()).ok();

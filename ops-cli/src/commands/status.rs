@@ -222,8 +222,12 @@ async fn mapping_to(aws: &Aws, names: &Names, function: &str) -> Result<Option<M
     let mappings = || request.clone().into_paginator().items().send().try_collect();
     let mappings: Option<Vec<_>> = aws.find("list the event source mappings", mappings).await?;
     let Some(mut mappings) = mappings else { return Ok(None) };
-    let stream = format!(":stream/{}", names.stream());
-    mappings.retain(|mapping| mapping.event_source_arn().is_some_and(|arn| arn.ends_with(&stream)));
+    let reads_stream = |source: &str| {
+        // A mapping may read through a consumer: `…:stream/orders-prod/consumer/…`.
+        let stream = source.split_once(":stream/").map(|(_, name)| name.split('/').next());
+        stream == Some(Some(names.stream()))
+    };
+    mappings.retain(|mapping| mapping.event_source_arn().is_some_and(reads_stream));
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
     Ok(mappings.first().map(|mapping| Mapping {
         uuid: text(mapping.uuid()),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A Python virtual environment with the packages that the file `requirements` lists. `None` if it cannot be installed, because there
 /// is no Python, no `venv` or no network.
@@ -51,6 +52,9 @@ wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startsw
 
 /// The folder into which `install` has installed what the file `wanted` lists. Installs it again when the file has changed.
 fn installed(name: &str, wanted: &Path, install: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    // The tests of a file run at the same time.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let stamp = folder.join("installed");
     let wanted = std::fs::read(wanted).unwrap();
