@@ -26,6 +26,7 @@ mod compression;
 mod decoder;
 mod payload;
 mod record;
+mod unpacking;
 
 pub use aggregate::{AGGREGATE_MAGIC, Aggregate, AggregateBuilder, AggregateError, SubRecord, SubRecordProblem};
 pub use ahead::{AheadRecord, ReadAhead};

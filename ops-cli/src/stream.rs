@@ -3,7 +3,7 @@
 pub mod fetch;
 pub mod position;
 
-use aws_sdk_kinesis::types::{ShardIteratorType, StreamDescriptionSummary};
+use aws_sdk_kinesis::types::{ConsumerDescription, ShardIteratorType, StreamDescriptionSummary};
 use kinesis_event_logger_core::limits;
 use kinesis_event_logger_core::similar::similar;
 
@@ -16,6 +16,13 @@ pub async fn summary(aws: &Aws, name: &str) -> Result<Option<StreamDescriptionSu
     let request = aws.kinesis().describe_stream_summary().stream_name(name);
     let answer = aws.find(format!("describe the stream {name}"), || request.clone().send()).await?;
     Ok(answer.and_then(|answer| answer.stream_description_summary))
+}
+
+/// The description of a consumer; `None` if the stream or the consumer does not exist.
+pub async fn consumer(aws: &Aws, stream_arn: &str, name: &str) -> Result<Option<ConsumerDescription>> {
+    let request = aws.kinesis().describe_stream_consumer().stream_arn(stream_arn).consumer_name(name);
+    let answer = aws.find(format!("describe the consumer {name}"), || request.clone().send()).await?;
+    Ok(answer.and_then(|answer| answer.consumer_description))
 }
 
 /// The maximum bytes of a record of the stream, including its partition key.

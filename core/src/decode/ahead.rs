@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use base64_simd::STANDARD;
-
 use super::aggregate::{VERIFIED_AT_ONCE, verify};
+use super::base64::decode_base64;
+use super::unpacking::AggregateDigest;
 use crate::event::EventRecord;
 
 /// The beginning of an aggregate's base64: that of its magic number, without the last character, which depends on what follows.
@@ -15,7 +15,7 @@ const _: () = assert!(matches!(super::AGGREGATE_MAGIC, [0xF3, 0x89, 0x9A, 0xC2])
 const MAX_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// The records of an event, of which aggregates are decoded several at a time, because their MD5s take most of the time that they
-/// need. Records that are no aggregates pass as they are.
+/// need. Records that are not aggregates pass as they are.
 ///
 /// ```
 /// use kinesis_event_logger_core::decode::ReadAhead;
@@ -55,14 +55,13 @@ pub struct AheadRecord<'r, 'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decoded<'r> {
     pub data: &'r [u8],
-    /// Whether the digest of the aggregate in the data is right.
-    pub is_verified: bool,
+    pub digest: AggregateDigest,
 }
 
 #[derive(Debug)]
 struct Read<'a> {
     record: EventRecord<'a>,
-    decoded: Option<(Vec<u8>, bool)>,
+    decoded: Option<(Vec<u8>, AggregateDigest)>,
 }
 
 impl<'a, I: Iterator<Item = EventRecord<'a>>> ReadAhead<'a, I> {
@@ -82,7 +81,7 @@ impl<'a, I: Iterator<Item = EventRecord<'a>>> ReadAhead<'a, I> {
         }
         self.current = self.ready.pop_front();
         let Read { record, decoded } = self.current.as_ref()?;
-        let decoded = decoded.as_ref().map(|(data, is_verified)| Decoded { data, is_verified: *is_verified });
+        let decoded = decoded.as_ref().map(|(data, digest)| Decoded { data, digest: *digest });
         Some(AheadRecord { record, decoded })
     }
 
@@ -105,16 +104,17 @@ impl<'a, I: Iterator<Item = EventRecord<'a>>> ReadAhead<'a, I> {
         for read in &mut self.ready {
             let Some(data) = aggregate(&read.record) else { continue };
             let mut buffer = self.free.pop().unwrap_or_default();
-            buffer.clear();
-            // The decoder finds the error of a text that is not base64.
-            if STANDARD.decode_append(data, &mut buffer).is_ok() {
-                read.decoded = Some((buffer, false));
+            // The decoder reports the error of a text that is not base64.
+            if decode_base64(data, &mut buffer).is_ok() {
+                read.decoded = Some((buffer, AggregateDigest::Unknown));
             }
         }
         let all: Vec<_> = self.ready.iter().filter_map(|read| Some(read.decoded.as_ref()?.0.as_slice())).collect();
         let verified = verify(&all);
         let decoded = self.ready.iter_mut().filter_map(|read| read.decoded.as_mut());
-        decoded.zip(verified).for_each(|(decoded, is_verified)| decoded.1 = is_verified);
+        for ((_, digest), is_right) in decoded.zip(verified) {
+            *digest = if is_right { AggregateDigest::Right } else { AggregateDigest::Wrong };
+        }
     }
 }
 
@@ -134,13 +134,14 @@ impl<'r, 'a> From<&'r EventRecord<'a>> for AheadRecord<'r, 'a> {
 mod tests {
     use std::convert::Infallible;
 
+    use base64_simd::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
     use crate::decode::{AggregateBuilder, Decoder};
     use crate::event::Event;
 
-    /// What is seen of each record of an event: its number, position and data.
+    /// The records of each record of an event: its number, and the record as text.
     type Seen = Vec<(usize, String)>;
 
     fn seen(records: &[String]) -> (Seen, Seen) {

@@ -1,20 +1,14 @@
 //! Unpacks one record of a stream into all the records in it.
 
-use std::ops::ControlFlow;
-
 use crate::event::EventRecord;
-use crate::json::{self, MemberSet};
-use crate::shape;
 
 use super::ahead::{AheadRecord, Decoded};
 use super::base64::decode_base64;
-use super::{Aggregate, Compression, Data, Payload, Position, Record, classify, classify_with_members};
+use super::unpacking::{AggregateDigest, MAX_LAYERS, Unpacking};
+use super::{Data, Position, Record};
 
 /// The default limit of decompressed data, in bytes per record of the stream: 16 MiB.
 pub const MAX_DECOMPRESSED_BYTES: usize = 16 * 1024 * 1024;
-
-/// The number of layers of compression that are decompressed: one around an aggregate and one inside.
-const MAX_LAYERS: usize = 2;
 
 /// A buffer that grew larger than this for one record is freed.
 const MAX_RETAINED_BYTES: usize = 2 * 1024 * 1024;
@@ -118,8 +112,7 @@ impl Decoder {
         let Some(encoded) = record.data.as_deref() else {
             return each(&Record { error: problem, ..Record::new(position, Data::Undecodable(record.raw)) });
         };
-        if let Some(Decoded { data, is_verified }) = ahead.decoded {
-            let digest = if is_verified { AggregateDigest::Right } else { AggregateDigest::Wrong };
+        if let Some(Decoded { data, digest }) = ahead.decoded {
             return self.unpack(&position, problem.as_deref(), data, digest, each);
         }
         let mut buffer = std::mem::take(&mut self.base64_buffer);
@@ -157,15 +150,7 @@ impl Decoder {
     ) -> Result<(), E> {
         let mut unpacking =
             Unpacking { remaining_bytes: self.max_decompressed_bytes, splits_json: self.splits_json, each };
-        let layers = &mut self.layers;
-        let result = match digest {
-            AggregateDigest::Unknown => unpacking.unpack(position, problem, data, layers),
-            AggregateDigest::Right => match Aggregate::parse_verified(data) {
-                Some(aggregate) => unpacking.unpack_aggregate(position, problem, &aggregate, layers),
-                None => unpacking.unpack_data(position, problem, data, layers),
-            },
-            AggregateDigest::Wrong => unpacking.unpack_data(position, problem, data, layers),
-        };
+        let result = unpacking.begin(position, problem, data, digest, &mut self.layers);
         for layer in &mut self.layers {
             *layer = without_large_capacity(std::mem::take(layer));
         }
@@ -177,173 +162,10 @@ fn without_large_capacity(buffer: Vec<u8>) -> Vec<u8> {
     if buffer.capacity() > MAX_RETAINED_BYTES { Vec::new() } else { buffer }
 }
 
-/// What is known of the digest of an aggregate, if the data is one.
-#[derive(Clone, Copy)]
-enum AggregateDigest {
-    Unknown,
-    Right,
-    Wrong,
-}
-
-/// The unpacking of one record of the stream.
-struct Unpacking<F> {
-    /// The number of bytes that may still be decompressed.
-    remaining_bytes: usize,
-    splits_json: bool,
-    each: F,
-}
-
-impl<F, E> Unpacking<F>
-where
-    F: FnMut(&Record<'_>) -> Result<(), E>,
-{
-    /// Unpacks `data`. `problem` is the problem with the record around it, and `layers` are the free buffers: as many as
-    /// there may be more layers of compression.
-    fn unpack(
-        &mut self,
-        position: &Position<'_>,
-        problem: Option<&str>,
-        data: &[u8],
-        layers: &mut [Vec<u8>],
-    ) -> Result<(), E> {
-        if position.sub_sequence_number.is_none()
-            && let Some(aggregate) = Aggregate::parse(data)
-        {
-            return self.unpack_aggregate(position, problem, &aggregate, layers);
-        }
-        self.unpack_data(position, problem, data, layers)
-    }
-
-    /// Unpacks data that is no aggregate.
-    fn unpack_data(
-        &mut self,
-        position: &Position<'_>,
-        problem: Option<&str>,
-        data: &[u8],
-        layers: &mut [Vec<u8>],
-    ) -> Result<(), E> {
-        match Compression::of(data) {
-            Some(compression) => self.unpack_compressed(position, problem, compression, data, layers),
-            None => self.read_data(position, problem, data),
-        }
-    }
-
-    fn unpack_aggregate(
-        &mut self,
-        position: &Position<'_>,
-        problem: Option<&str>,
-        aggregate: &Aggregate<'_>,
-        layers: &mut [Vec<u8>],
-    ) -> Result<(), E> {
-        let mut is_empty = true;
-        for record in aggregate.records() {
-            is_empty = false;
-            let position = Position {
-                sub_sequence_number: Some(record.sub_sequence_number),
-                partition_key: record.partition_key,
-                explicit_hash_key: record.explicit_hash_key,
-                ..*position
-            };
-            let problem = join_problems(problem, record.problem.map(|problem| problem.to_string()));
-            self.unpack(&position, problem.as_deref(), record.data, layers)?;
-        }
-        if is_empty {
-            // The record was put on the stream, so it gets a line.
-            let error = join_problems(problem, Some("an aggregate of no records".to_owned()));
-            (self.each)(&Record { error, ..Record::new(*position, Data::Payload(Payload::Text(""))) })?;
-        }
-        Ok(())
-    }
-
-    fn unpack_compressed(
-        &mut self,
-        position: &Position<'_>,
-        problem: Option<&str>,
-        compression: Compression,
-        data: &[u8],
-        layers: &mut [Vec<u8>],
-    ) -> Result<(), E> {
-        let error = match layers.split_first_mut() {
-            None => format!("{compression} data is inside {MAX_LAYERS} layers of compression"),
-            Some((layer, layers)) => match compression.decompress(data, self.remaining_bytes, layer) {
-                Ok(()) => {
-                    self.remaining_bytes -= layer.len();
-                    return self.unpack(position, problem, layer, layers);
-                }
-                Err(error) => {
-                    self.remaining_bytes = self.remaining_bytes.saturating_sub(layer.len());
-                    error.to_string()
-                }
-            },
-        };
-        let error = join_problems(problem, Some(error));
-        (self.each)(&Record { error, ..Record::new(*position, Data::Payload(classify(data))) })
-    }
-
-    fn read_data(&mut self, position: &Position<'_>, problem: Option<&str>, data: &[u8]) -> Result<(), E> {
-        let (payload, markers) = classify_with_members(data, &shape::MARKERS);
-        if self.splits_json
-            && let Payload::Text(text) = payload
-        {
-            let (_, text) = json::split_byte_order_mark(text);
-            if json::is_container_sequence(text) {
-                return self.split_json(position, problem, text);
-            }
-        }
-        self.read_shape(position, problem, payload, markers)
-    }
-
-    /// Reads each value of a sequence, which was checked to its end, because no part of a record may be lost.
-    fn split_json(&mut self, position: &Position<'_>, problem: Option<&str>, mut rest: &str) -> Result<(), E> {
-        let mut index = 0;
-        while let Some((value, markers)) = json::next_container(&mut rest, &shape::MARKERS) {
-            let sub_sequence_number = position.sub_sequence_number.or(Some(index));
-            let position = Position { sub_sequence_number, ..*position };
-            self.read_shape(&position, problem, Payload::Json(value), markers)?;
-            index += 1;
-        }
-        Ok(())
-    }
-
-    fn read_shape(
-        &mut self,
-        position: &Position<'_>,
-        problem: Option<&str>,
-        payload: Payload<'_>,
-        markers: MemberSet,
-    ) -> Result<(), E> {
-        if let Payload::Json(json) = payload
-            && !markers.is_empty()
-        {
-            let mut result = Ok(());
-            let is_read = shape::read(json, markers, &mut |part| {
-                let error = join_problems(problem, part.error.map(str::to_owned));
-                let record =
-                    Record { origin: Some(part.origin), error, ..Record::new(*position, Data::Payload(part.data)) };
-                result = (self.each)(&record);
-                if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            });
-            if is_read {
-                return result;
-            }
-        }
-        let error = join_problems(problem, None);
-        (self.each)(&Record { error, ..Record::new(*position, Data::Payload(payload)) })
-    }
-}
-
-/// Joins the problem with the record around some data and the problem with the data.
-fn join_problems(outer: Option<&str>, inner: Option<String>) -> Option<String> {
-    match (outer, inner) {
-        (Some(outer), Some(inner)) => Some(format!("{outer}; {inner}")),
-        (outer, inner) => inner.or_else(|| outer.map(str::to_owned)),
-    }
-}
-
 #[cfg(test)]
 #[cfg(all(feature = "gzip", feature = "zstd"))]
 mod tests {
-    use super::super::AggregateBuilder;
+    use super::super::{AggregateBuilder, Payload};
     use super::super::compression::tests::{gzip, zstd};
     use super::*;
     use crate::event::Event;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 
-use super::provision::PathOptions;
+use super::provision::{PathOptions, RequestedPath};
 use crate::config;
 use crate::error::Result;
 use crate::export::{self, Exported, Tool};
@@ -59,9 +59,7 @@ impl Render for ExportReport {
 }
 
 pub fn run(global: &Global, args: &Export, output: Output) -> Result<()> {
-    let file = config::load(global)?;
-    let names = config::names(global, file.as_ref())?;
-    let (requested, tags) = args.path.settings(global)?;
+    let RequestedPath { names, requested, tags } = args.path.requested(global)?;
     let zip = args.path.zip.as_deref().map(|zip| function::load(zip, Target::Lambda)).transpose()?;
     let desired = DesiredPath { requested, tags, ..DesiredPath::new(names, export::anywhere(), zip) };
     let targets = desired.targets(&Default::default());

@@ -8,9 +8,8 @@ use kinesis_event_logger_core::names::{Location, Names};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::provision::PathOptions;
+use super::provision::{PathOptions, RequestedPath};
 use crate::aws::Aws;
-use crate::config;
 use crate::error::Result;
 use crate::global::Global;
 use crate::output::{Output, Render};
@@ -138,8 +137,7 @@ impl Render for Policy {
 }
 
 pub async fn run(global: &Global, args: &IamPolicy, output: Output) -> Result<()> {
-    let (requested, _) = args.path.settings(global)?;
-    let names = config::names(global, config::load(global)?.as_ref())?;
+    let RequestedPath { names, requested, .. } = args.path.requested(global)?;
     let location = Aws::connect(global).await?.location().await?;
     let policy = match args.who {
         PolicyRole::Function => {

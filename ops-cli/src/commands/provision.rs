@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use kinesis_event_logger_core::names::Names;
 
 use crate::aws::Aws;
 use crate::config::{self, Layers, SettingFlags};
@@ -76,6 +77,13 @@ pub struct PathOptions {
     pub settings: SettingFlags,
 }
 
+/// The path that options, variables and the file request.
+pub struct RequestedPath {
+    pub names: Names,
+    pub requested: Requested,
+    pub tags: BTreeMap<String, String>,
+}
+
 /// The requested path and the existing one.
 pub struct ComparedPath {
     pub aws: Aws,
@@ -85,20 +93,19 @@ pub struct ComparedPath {
 }
 
 impl PathOptions {
-    /// The settings and tags that options, variables and the file request.
-    pub fn settings(&self, global: &Global) -> Result<(Requested, BTreeMap<String, String>)> {
+    /// The names, settings and tags that options, variables and the file request.
+    pub fn requested(&self, global: &Global) -> Result<RequestedPath> {
         let file = config::load(global)?;
-        let stage = config::stage(global, file.as_ref());
+        let names = config::names(global, file.as_ref())?;
+        let stage = names.stage().to_owned();
         let environment = |name: &str| std::env::var(name).ok();
         let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
-        Ok((layers.requested()?, layers.tags()))
+        Ok(RequestedPath { names, requested: layers.requested()?, tags: layers.tags() })
     }
 
     /// Resolves the requested path, reads the existing one, and plans the steps between them.
     pub async fn compare(&self, global: &Global, deadline: Duration) -> Result<ComparedPath> {
-        let file = config::load(global)?;
-        let names = config::names(global, file.as_ref())?;
-        let (requested, tags) = self.settings(global)?;
+        let RequestedPath { names, requested, tags } = self.requested(global)?;
         let aws = Aws::connect(global).await?.with_retry_deadline(Some(deadline));
         let target = if aws.is_this_machine() { Target::ThisMachine } else { Target::Lambda };
         let zip = self.zip.as_deref().map(|zip| function::load(zip, target)).transpose()?;

@@ -224,8 +224,7 @@ async fn mapping_to(aws: &Aws, names: &Names, function: &str) -> Result<Option<M
     let Some(mut mappings) = mappings else { return Ok(None) };
     let reads_stream = |source: &str| {
         // A mapping may read through a consumer: `…:stream/orders-prod/consumer/…`.
-        let stream = source.split_once(":stream/").map(|(_, name)| name.split('/').next());
-        stream == Some(Some(names.stream()))
+        source.split_once(":stream/").and_then(|(_, name)| name.split('/').next()) == Some(names.stream())
     };
     mappings.retain(|mapping| mapping.event_source_arn().is_some_and(reads_stream));
     let text = |value: Option<&str>| value.unwrap_or("-").to_owned();

@@ -82,10 +82,7 @@ impl Consumer {
     }
 
     async fn status(&self, stream_arn: &str) -> Result<Option<(ConsumerStatus, String)>> {
-        let aws = self.connection.aws();
-        let request = aws.kinesis().describe_stream_consumer().stream_arn(stream_arn).consumer_name(&self.name);
-        let answer = aws.find(format!("describe the consumer {}", self.name), || request.clone().send()).await?;
-        let described = answer.and_then(|answer| answer.consumer_description);
+        let described = stream::consumer(&self.connection.aws(), stream_arn, &self.name).await?;
         Ok(described.map(|consumer| (consumer.consumer_status, consumer.consumer_arn)))
     }
 

@@ -112,6 +112,7 @@ impl ShardReader {
         }
     }
 
+    /// As [`Connection::run`], whose closure the compiler cannot prove to be `Send`.
     async fn read(&self) -> Result<Option<Event>> {
         let Shared { connection, consumer_arn, .. } = &*self.shared;
         let mut position = self.shard.start.clone();

@@ -49,10 +49,7 @@ fn write_resource(text: &mut String, resource: &Resource) {
 fn write_value(text: &mut String, value: &Value, indent: usize, has_properties: bool) {
     let margin = " ".repeat(indent);
     match value {
-        Value::Object(members) if let Some(expression) = expression(value) => {
-            debug_assert_eq!(members.len(), 1);
-            *text += &expression;
-        }
+        Value::Object(_) if let Some(expression) = expression(value) => *text += &expression,
         Value::Object(members) if members.is_empty() => *text += "{}",
         Value::Object(members) => {
             *text += "{\n";

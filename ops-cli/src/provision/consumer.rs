@@ -51,8 +51,5 @@ pub async fn delete(aws: &Aws, names: &Names, location: &Location) -> Result<()>
 }
 
 async fn describe(aws: &Aws, names: &Names, location: &Location) -> Result<Option<ConsumerDescription>> {
-    let request = aws.kinesis().describe_stream_consumer().stream_arn(names.stream_arn(location));
-    let request = request.consumer_name(names.function());
-    let doing = format!("describe the consumer {}", names.function());
-    Ok(aws.find(doing, || request.clone().send()).await?.and_then(|answer| answer.consumer_description))
+    stream::consumer(aws, &names.stream_arn(location), names.function()).await
 }

@@ -98,7 +98,7 @@ pub struct Setting {
     pub default: Option<&'static str>,
     pub call: Call,
     pub set_by: SetBy,
-    /// What a change costs or loses, for changes that need confirmation.
+    /// Returns the cost or the loss of a change that needs confirmation.
     pub cost: fn(&Value, &Value) -> Option<&'static str>,
     pub about: &'static str,
 }

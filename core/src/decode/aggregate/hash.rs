@@ -195,7 +195,7 @@ mod vectors {
         hashes
     }
 
-    /// What a block adds to the state.
+    /// Returns the words that a block adds to the state.
     #[inline]
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2"))]
     #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]

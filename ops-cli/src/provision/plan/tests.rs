@@ -242,7 +242,7 @@ fn parts_without_our_tags_are_used_and_never_changed() {
 }
 
 #[test]
-fn what_cannot_be_provisioned_is_rejected() {
+fn a_path_that_cannot_be_provisioned_is_rejected() {
     let mut there = observed();
     change(&mut there, Part::Function, |part| part.is_ours = false);
     assert!(plan(&desired(), &there).unwrap_err().message.contains("app-test exists and does not carry our tags"));
