@@ -165,8 +165,8 @@ fn without_large_capacity(buffer: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 #[cfg(all(feature = "gzip", feature = "zstd"))]
 mod tests {
-    use super::super::{AggregateBuilder, Payload};
     use super::super::compression::tests::{gzip, zstd};
+    use super::super::{AggregateBuilder, Payload};
     use super::*;
     use crate::event::Event;
 
