@@ -11,7 +11,7 @@
 //! # Ok::<_, kinesis_event_logger_core::redact::RuleError>(())
 //! ```
 //!
-//! **A value is shown only if it can be shown that no rule names anything in it.** `Redactor::check_text` decides that for
+//! **A value is shown only if it can be proved that no rule names anything in it.** `Redactor::check_text` decides that for
 //! every text: a record's data, a log event's message, a key or string in JSON, a field of the line that repeats a member
 //! of the data. There are two ways to show it: none of the names is in the text, in any writing (module `search`), or the
 //! text is JSON and every member was compared with the rules (module `replace`). Any other text is replaced whole.
@@ -48,7 +48,7 @@ const NAMED_BY_A_RULE: &str = "named by a rule";
 /// looked for at any depth, in any case and in any Unicode form. Both apply inside strings that contain JSON, too. A pointer
 /// also applies inside the items that a [shape](crate::shape) declares, as a path without the item's type names.
 ///
-/// A value is shown only if it can be shown that no rule names anything in it. Text that is not JSON is hidden if it may
+/// A value is shown only if it can be proved that no rule names anything in it. Text that is not JSON is hidden if it may
 /// contain a name, or the last name in a pointer: behind escapes of JSON, of URLs or of HTML, in another Unicode form or in
 /// UTF-16. In prose, a name counts only as a word of its own. A JSON key that may contain a name, such as `user[password]`,
 /// is hidden with its value. A record that is not JSON is always hidden if there is a pointer, and binary data if there is

@@ -1,7 +1,7 @@
 //! Record shapes: JSON that a known service puts on streams.
 //!
 //! A shape decides which records the JSON becomes, which fields the log line gets from it, and where redaction rules find
-//! their values. Each shape is one file, and one line in the list `SHAPES`.
+//! their values. Each shape is one file, which `mod` and the list `SHAPES` name.
 //!
 //! ```
 //! use kinesis_event_logger_core::{Decoder, Position};
@@ -32,6 +32,8 @@ struct Shape {
     name: &'static str,
     /// A member that every JSON object of this shape has. Only objects with this member are read.
     marker: &'static str,
+    /// The names of the fields that lines get from the data, in order.
+    fields: &'static [&'static str],
     /// Calls a function for every record in valid JSON, in order, until the function returns `Break`. Returns `false`
     /// without a call if the JSON does not have this shape.
     read: fn(json: &str, each: &mut EachPart<'_>) -> bool,
@@ -44,6 +46,7 @@ struct Shape {
 type EachPart<'f> = dyn FnMut(Part<'_>) -> ControlFlow<()> + 'f;
 
 /// One record in JSON of a known shape.
+#[derive(Debug)]
 pub(crate) struct Part<'a> {
     pub(crate) origin: Origin<'a>,
     pub(crate) data: Payload<'a>,
@@ -113,10 +116,21 @@ pub(crate) const MARKERS: [&str; SHAPES.len()] = {
     markers
 };
 
+/// The names of the fields that lines get from the data of any shape.
+pub(crate) fn field_names() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().flat_map(|shape| shape.fields).copied()
+}
+
 /// Calls `each` for every record in valid JSON that has the given [`MARKERS`], until `each` returns `Break`. Returns
 /// `false` without a call if the JSON does not have a known shape.
 pub(crate) fn read(json: &str, markers: MemberSet, each: &mut EachPart<'_>) -> bool {
-    SHAPES.iter().enumerate().any(|(index, shape)| markers.contains(index) && (shape.read)(json, each))
+    SHAPES.iter().enumerate().any(|(index, shape)| {
+        markers.contains(index)
+            && (shape.read)(json, &mut |part| {
+                debug_assert!(part.origin.fields.iter().map(|field| &field.name).eq(shape.fields), "{part:?}");
+                each(part)
+            })
+    })
 }
 
 /// Whether JSON pointers start anew in a member of this name.

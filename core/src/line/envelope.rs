@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::shape;
 use crate::similar::similar;
 
 use super::names::{self, FieldName};
@@ -164,7 +165,7 @@ impl FromStr for Envelope {
 
 fn field_named(name: &str) -> Result<EnvelopeField, EnvelopeError> {
     let choice = CHOICES.iter().find(|(choice, _)| choice.json == name).map(|(_, field)| *field);
-    let of_shape = || names::SHAPE.iter().find(|field| field.json == name).map(|field| ShapeField(field.json));
+    let of_shape = || shape::field_names().find(|field| *field == name).map(ShapeField);
     if let Some(field) = choice.or_else(of_shape) {
         return Ok(field);
     }
@@ -172,13 +173,13 @@ fn field_named(name: &str) -> Result<EnvelopeField, EnvelopeError> {
     if names::ABOUT_DATA.iter().any(|field| field.json == name) {
         return Err(EnvelopeError::AboutData { name });
     }
-    let choices = || CHOICES.iter().map(|(choice, _)| *choice).chain(names::SHAPE);
+    let choices = || CHOICES.iter().map(|(choice, _)| choice.json).chain(shape::field_names());
     // Text lines abbreviate two of the names.
-    let abbreviated = choices().find(|choice| choice.text == name).map(|choice| choice.json);
-    let all = || choices().map(|choice| choice.json).chain(["full", "compact", "data"]);
+    let abbreviated = CHOICES.iter().find(|(choice, _)| choice.text == name).map(|(choice, _)| choice.json);
+    let all = || choices().chain(["full", "compact", "data"]);
     let hint = match abbreviated.map_or_else(|| similar(&name, all()), |long| vec![long]).as_slice() {
         [] => {
-            format!("a preset is full, compact or data; the fields are {}", join(choices().map(|choice| choice.json)))
+            format!("a preset is full, compact or data; the fields are {}", join(choices()))
         }
         names => format!("similar names: {}", names.join(", ")),
     };

@@ -38,17 +38,6 @@ pub(super) const EXPLICIT_HASH_KEY: FieldName = field!("explicitHashKey");
 pub(super) const ARRIVAL: FieldName = field!("arrival");
 pub(super) const LAG_MS: FieldName = field!("lagMs");
 
-/// The fields of the shapes.
-pub(super) const SHAPE: [FieldName; 7] = [
-    field!("owner"),
-    field!("logGroup"),
-    field!("logStream"),
-    field!("logEventId"),
-    field!("logEventTime"),
-    field!("table"),
-    field!("operation"),
-];
-
 // The data and what happened to it.
 pub(super) const TYPE: FieldName = field!("type");
 pub(super) const ERROR: FieldName = field!("error");

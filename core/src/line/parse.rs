@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::decode::Position;
 use crate::json::{JsonKind, Reader, Value, string_literal};
+use crate::shape;
 use crate::timestamp::parse_rfc3339;
 
 use super::names::{self, FieldName};
@@ -220,8 +221,8 @@ fn parse_text(line: &str) -> Option<ParsedLine<'_>> {
         match fields.next()? {
             TextField::Word(word) => beginning.add(word)?,
             TextField::Named(name, value) => {
-                has_sequence_number |= name == names::SEQUENCE_NUMBER;
-                if let Some(index) = TEXT_FIELDS.iter().position(|field| *field == name) {
+                has_sequence_number |= name == names::SEQUENCE_NUMBER.text;
+                if let Some(index) = TEXT_FIELDS.iter().position(|field| field.text == name) {
                     values[index] = value;
                 }
             }
@@ -260,17 +261,17 @@ const TEXT_FIELDS: [FieldName; 9] = [
     names::ERROR,
 ];
 
-/// Every field that has a name in text, except the data.
-fn named_text_fields() -> impl Iterator<Item = FieldName> {
+/// The names in text lines, except that of the data.
+fn text_names() -> impl Iterator<Item = &'static str> {
     let about_data = [names::REDACTED, names::REDACTED_WHOLE, names::BYTES, names::SHA256, names::TRUNCATED];
-    TEXT_FIELDS.into_iter().chain(names::SHAPE).chain(about_data)
+    TEXT_FIELDS.into_iter().chain(about_data).map(|field| field.text).chain(shape::field_names())
 }
 
 /// A field of a text line.
 enum TextField<'a> {
     Word(Cow<'a, str>),
     /// The value is `None` if it is marked as missing.
-    Named(FieldName, Option<Cow<'a, str>>),
+    Named(&'a str, Option<Cow<'a, str>>),
     /// The rest of the line.
     Data(&'a str),
 }
@@ -302,7 +303,7 @@ impl<'a> TextFields<'a> {
         if name == names::DATA.text {
             return Some(TextField::Data(value));
         }
-        let name = named_text_fields().find(|field| field.text == name)?;
+        text_names().find(|known| *known == name)?;
         self.rest = value;
         let is_missing = value.starts_with("- ");
         self.word().map(|word| TextField::Named(name, (!is_missing).then_some(word)))

@@ -19,8 +19,13 @@ use crate::decode::classify;
 use crate::json::{JsonKind, Value};
 use crate::timestamp::WRITABLE_MS;
 
-pub(super) const SHAPE: Shape =
-    Shape { name: "cloudwatch_logs", marker: "logEvents", read: read_parts, redaction_roots: &[] };
+pub(super) const SHAPE: Shape = Shape {
+    name: "cloudwatch_logs",
+    marker: "logEvents",
+    fields: &["owner", "logGroup", "logStream", "logEventId", "logEventTime"],
+    read: read_parts,
+    redaction_roots: &[],
+};
 
 fn read_parts(json: &str, each: &mut EachPart<'_>) -> bool {
     let Some(envelope) = Envelope::read(json) else { return false };

@@ -20,6 +20,7 @@ use crate::json::{JsonKind, Value};
 pub(super) const SHAPE: Shape = Shape {
     name: "dynamodb",
     marker: "dynamodb",
+    fields: &["table", "operation"],
     read: read_parts,
     redaction_roots: &["Keys", "NewImage", "OldImage"],
 };

@@ -40,9 +40,13 @@ impl Linkage {
     /// How it compares with the others (docs/decisions/static-binary.md has the measurements).
     pub fn comparison(self) -> &'static str {
         match self {
-            Self::StaticGlibc => "the fastest build, which runs on every Lambda image",
-            Self::StaticMusl => "runs on every Lambda image, but needs 1.5 times the CPU time of a static glibc build",
-            Self::HostLibrary => "as fast as a static glibc build, but needs a machine with this glibc or a newer one",
+            Self::StaticGlibc => "the fastest build that runs on every Lambda image",
+            Self::StaticMusl => {
+                "runs on every Lambda image, but needs about 1.5 times the CPU time of a static glibc build"
+            }
+            Self::HostLibrary => {
+                "up to a tenth faster than a static glibc build, but needs a machine with this glibc or a newer one"
+            }
         }
     }
 
