@@ -68,6 +68,29 @@ pub const MAPPING_RETRY_ATTEMPTS: RangeInclusive<i64> = -1..=10_000;
 pub const MAPPING_RECORD_AGE_SECONDS: RangeInclusive<i64> = 60..=604_800;
 /// Seconds in a tumbling window; 0 is no window (Lambda API, `TumblingWindowInSeconds`).
 pub const MAPPING_TUMBLING_WINDOW_SECONDS: RangeInclusive<i64> = 0..=900;
+/// Filters of an event source mapping (Lambda Developer Guide, "Control which events Lambda sends to your function").
+pub const MAPPING_FILTERS: usize = 5;
+/// The environment variables of a function that Lambda sets itself
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>).
+pub const RESERVED_VARIABLES: [&str; 17] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "LAMBDA_RUNTIME_DIR",
+];
 
 /// Bytes in one `PutLogEvents` request, each event counted with [`PUT_LOG_EVENTS_OVERHEAD_BYTES`] (CloudWatch Logs API,
 /// `PutLogEvents`).

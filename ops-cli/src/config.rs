@@ -11,17 +11,14 @@ use std::path::{Path, PathBuf};
 
 use kinesis_event_logger_core::names::{self, Names};
 use kinesis_event_logger_core::settings;
-use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::global::Global;
-use crate::provision::desired::Requested;
 use crate::provision::fields::Fields;
-use crate::provision::setting::Part;
 
 pub use file::ConfigFile;
 pub use flags::SettingFlags;
-pub use layers::{Effective, Layers};
+pub use layers::{Effective, Layers, unknown_variables};
 
 /// The configuration file that is read if it exists.
 pub const FILE_NAME: &str = "kinesis-logger.toml";
@@ -62,11 +59,11 @@ pub fn stage(global: &Global, file: Option<&ConfigFile>) -> String {
     stage.unwrap_or(names::DEFAULT_STAGE).to_owned()
 }
 
-/// Checks the requested environment variables as the function does, with the log format and level that it will have, before
-/// anything is uploaded.
-pub fn check_environment(requested: &Requested, function: &Fields) -> Result<()> {
-    let Some(Value::Object(variables)) = requested.get(Part::Function, "environment") else { return Ok(()) };
-    let variables = variables.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+/// Checks the environment variables that the function will have as the function does, with the log format and level that it will
+/// have, before anything is uploaded.
+pub fn check_environment(function: &Fields) -> Result<()> {
+    let variables = function.members("environment").into_iter().flatten();
+    let variables = variables.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
     settings::check(variables.chain(logging_variables(function))).map_err(|error| {
         Error::usage(format!("the function would not start with these variables: {error}"))
             .hint("docs/settings.md lists the function's settings")

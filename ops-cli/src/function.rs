@@ -4,6 +4,7 @@
 mod build;
 mod linkage;
 pub mod release;
+pub mod settings;
 mod zip;
 
 pub use build::{BuiltFunction, build};

@@ -11,6 +11,7 @@ pub mod observed;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod rules;
 pub mod setting;
 pub mod step;
 mod tags;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, ToSpan, ZonedDateTime};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, ToSpan, Unit, ZonedDateTime};
 
 use crate::error::{Error, Result};
 
@@ -201,6 +201,11 @@ where
         let (first, last) = (range.start(), range.end());
         seconds.ok_or_else(|| format!("expected {first} to {last} seconds, as in 90, 90s or 2m"))
     }
+}
+
+/// Rounds a time to the millisecond, which is the resolution of the services.
+pub fn to_the_millisecond(time: Timestamp) -> Timestamp {
+    time.round(Unit::Millisecond).unwrap_or(time)
 }
 
 #[cfg(test)]

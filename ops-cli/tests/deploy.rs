@@ -22,8 +22,13 @@ fn another_zip(name: &str) -> PathBuf {
     packed(name, &binary)
 }
 
-/// A function that logs and acknowledges the record of a check, and ends at any other.
+/// A function that logs and acknowledges the record of a check. Any other batch ends its process.
 fn broken_after_the_check(name: &str) -> PathBuf {
+    after_the_check(name, "sys.exit(1)")
+}
+
+/// A function that logs and acknowledges the record of a check, and runs `statement` for any other batch.
+fn after_the_check(name: &str, statement: &str) -> PathBuf {
     let script = r#"#!/usr/bin/env python3
 import base64, json, os, sys, urllib.request
 api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
@@ -32,12 +37,13 @@ while True:
         request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
         records = [record["kinesis"] for record in json.load(answer)["Records"]]
     if not all(record["partitionKey"].startswith("ops-cli-deploy") for record in records):
-        sys.exit(1)
+        STATEMENT
+        continue
     for record in records:
         print(base64.b64decode(record["data"]).decode(), flush=True)
     urllib.request.urlopen(urllib.request.Request(api + request_id + "/response", b"null", method="POST")).close()
 "#;
-    packed(name, script.as_bytes())
+    packed(name, script.replace("STATEMENT", statement).as_bytes())
 }
 
 fn packed(name: &str, binary: &[u8]) -> PathBuf {
@@ -184,6 +190,73 @@ fn a_check_that_fails_leaves_the_alias_and_a_canary_that_fails_moves_it_back() {
     });
     assert_eq!(live(&endpoint), before);
     await_logged(&endpoint, 2_000);
+}
+
+#[test]
+fn a_canary_that_answers_with_errors_moves_back() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--batch-size", "10"]);
+    let before = live(&endpoint);
+    let refuses =
+        "urllib.request.urlopen(urllib.request.Request(api + request_id + '/error', b'{}', method='POST')).close()";
+    let broken = after_the_check("refuses", refuses);
+    publishing(&endpoint, 2_000, 1_000, || {
+        let args = ["deploy", "--zip", broken.to_str().unwrap(), "--canary", "50%", "--for", "1m"];
+        endpoint.run(args).failed(1, "the event source mapping reports PROBLEM", "ops-cli invoke --version");
+    });
+    assert_eq!(live(&endpoint), before);
+    await_logged(&endpoint, 2_000);
+}
+
+#[test]
+fn a_canary_that_saw_no_invocation_moves_back() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let before = live(&endpoint);
+    let zip = another_zip("unseen");
+    let args = ["deploy", "--zip", zip.to_str().unwrap(), "--canary", "10%", "--for", "1s"];
+    let failed = endpoint.run(args);
+    failed.failed(
+        1,
+        "no invocation of version 2 was seen in 1 s, although it had 10% of them",
+        "deploy without --canary",
+    );
+    assert_eq!(live(&endpoint), before);
+    let args = ["deploy", "--zip", zip.to_str().unwrap(), "--canary", "10%", "--for", "0s"];
+    let rejected = endpoint.run(args);
+    assert!(rejected.code == 2 && rejected.stderr.contains("expected a time above 0"), "{}", rejected.stderr);
+}
+
+#[test]
+fn the_way_back_leads_to_the_version_that_was_live() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let first = live(&endpoint);
+    for number in 0..3 {
+        let dies = packed(&format!("back-dies-{number}"), format!("#!/bin/sh\nexit {}\n", number + 1).as_bytes());
+        endpoint.run(["deploy", "--zip", dies.to_str().unwrap(), "--keep", "2"]).failed(1, "its check failed", "");
+    }
+    // The code of a version that failed its check does not become live with a change of a setting.
+    let zip = another_zip("back-good");
+    endpoint.run(["provision", "--zip", zip.to_str().unwrap(), "--keep-code", "--memory", "256"]).ok();
+    assert_eq!(live(&endpoint), first);
+    let deployed = deploy(&endpoint, &zip, &["--keep", "2"]).ok().json().remove(0);
+    assert_eq!(deployed["deleted"], json!([2, 3, 4]));
+    assert_eq!(live(&endpoint)["version"], 5);
+    let versions = versions(&endpoint);
+    let rows: Vec<_> = versions.iter().map(|row| (row["version"].as_u64().unwrap(), row["wasLive"] == true)).collect();
+    assert_eq!(rows, [(5, false), (1, true)]);
+    endpoint.run(["rollback"]).ok();
+    assert_eq!(live(&endpoint)["version"], first["version"]);
+    endpoint.run(["rollback"]).failed(1, "no version was live before version 1", "ops-cli versions");
+}
+
+#[test]
+fn settings_that_hide_the_record_do_not_fail_its_check() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--env", "LOGGER_FIELDS=shard", "--env", "LOGGER_DATA=none"]);
+    let deployed = endpoint.run(["deploy", "--zip", another_zip("hides").to_str().unwrap()]).ok();
+    assert!(deployed.stderr.contains("only the answer was checked"), "{}", deployed.stderr);
 }
 
 #[test]

@@ -138,7 +138,9 @@ fn each_setting_changes_the_description_or_is_named_as_left_out() {
     for tool in TOOLS {
         let default = export(tool, &[]).stdout;
         for (args, field) in CHANGES {
-            let changed = export(tool, args);
+            // Only an on-demand stream has another distribution.
+            let mode = if *field == "distribution" { &["--shards", "on-demand"][..] } else { &[] };
+            let changed = export(tool, &[mode, args].concat());
             // These are the defaults.
             let is_default = args.iter().any(|arg| ["none", "--enabled"].contains(arg) || arg.ends_with("=false"))
                 && !["enabled", "bisect", "partial-responses"].contains(field)
@@ -149,7 +151,11 @@ fn each_setting_changes_the_description_or_is_named_as_left_out() {
     }
     let lacking = export("sam", &["--managed-policy", "--tracing", "Active"]).stderr;
     assert!(lacking.contains("lacks permissions that the settings need (Trace)"), "{lacking}");
-    assert!(export("terraform", &["--distribution", "AUTO"]).stderr.contains("stream.distribution is left out"));
+    assert!(
+        export("terraform", &["--shards", "on-demand", "--distribution", "AUTO"])
+            .stderr
+            .contains("stream.distribution is left out")
+    );
 }
 
 #[test]

@@ -362,6 +362,57 @@ fn a_failed_run_with_rollback_leaves_nothing() {
 }
 
 #[test]
+fn a_rollback_also_deletes_a_part_that_is_still_being_created() {
+    let endpoint = Endpoint::start_with(&["--realistic"]);
+    let zip = function_zip().to_str().unwrap();
+    endpoint.run(["provision", "--zip", zip, "--rollback", "--wait", "1"]).failed(1, "waited 1 s", "were deleted");
+    assert_eq!(endpoint.run(["teardown", "--yes"]).ok().stdout, "nothing to do\n");
+}
+
+#[test]
+fn a_protected_log_group_is_reported_before_anything_is_deleted() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--deletion-protection"]);
+    endpoint.run(["teardown", "--yes"]).failed(1, "is protected from deletion, so nothing was deleted", "--keep-logs");
+    endpoint.run(["provision", "--deletion-protection=false", "--yes"]).ok();
+    assert_eq!(endpoint.run(["teardown", "--yes"]).ok().stdout, "deleted 5 parts\n");
+}
+
+#[test]
+fn the_variables_that_the_function_will_have_are_checked() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&["--log-format", "text", "--env", "LOGGER_FIELDS=data"]);
+    endpoint.run(["provision", "--log-format", "json"]).failed(2, "LOGGER_FIELDS", "docs/settings.md");
+    // What does not change the function is not concerned.
+    endpoint.run(["provision", "--retention-days", "90"]).ok();
+}
+
+#[test]
+fn settings_that_the_service_writes_otherwise_have_nothing_to_do() {
+    let endpoint = Endpoint::start();
+    let start = "2026-11-28T14:50:00.123456Z";
+    let settings = [
+        "--starting-position",
+        "AT_TIMESTAMP",
+        "--starting-timestamp",
+        start,
+        "--mapping-filter",
+        "{ \"data\": {\"a\": [1]} }",
+        "--subnets",
+        "subnet-2,subnet-1",
+        "--security-groups",
+        "sg-2",
+        "--security-groups",
+        "sg-1",
+        "--distribution",
+        "USER_PARTITION_KEY",
+    ];
+    endpoint.provision(&settings);
+    let again = endpoint.run(["plan", "--exit-code"].iter().chain(&settings));
+    assert_eq!(again.code, 0, "{}", again.stdout);
+}
+
+#[test]
 fn a_permission_that_is_missing_for_any_call_is_reported_and_the_run_continues_later() {
     let endpoint = Endpoint::start();
     let zip = function_zip().to_str().unwrap();

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::provision::fields::Fields;
+use crate::provision::setting::Part;
 
 const TASK: &str = "\
 Prints every setting with its value and where the value comes from: an option, an environment variable, a line of \
@@ -72,35 +73,42 @@ fn show(global: &Global, flags: &SettingFlags, output: Output) -> Result<()> {
     let names = config::names(global, file.as_ref())?;
     let environment = |name: &str| std::env::var(name).ok();
     let layers = Layers { flags, environment: &environment, file: file.as_ref(), stage: names.stage() };
-    let shown = |setting: &str, value: &str, source: &str| ShownSetting {
-        setting: setting.into(),
-        value: Some(value.into()),
-        source: source.into(),
-    };
-    let source = match &file {
-        Some(file) => format!("options, variables and {}", file.path.display()),
-        None => "options, variables and defaults".to_owned(),
+    // An option and its variable are one to the parser.
+    let shown = |setting: &str, value: &str, given: Option<&str>, option: &str| {
+        let variable = option.to_uppercase().replace('-', "_");
+        let in_file = file.as_ref().filter(|file| match setting {
+            "stage" => file.default_stage().is_some(),
+            name => file.name(names.stage(), name).is_some(),
+        });
+        let source = match (given, in_file) {
+            (Some(_), _) => format!("--{option} or KINESIS_LOGGER_{variable}"),
+            (None, Some(file)) => file.path.display().to_string(),
+            (None, None) => "default".to_owned(),
+        };
+        ShownSetting { setting: setting.into(), value: Some(value.into()), source }
     };
     let mut all = vec![
-        shown("app", names.application(), &source),
-        shown("stage", names.stage(), &source),
-        shown("stream.name", names.stream(), &source),
-        shown("role.name", names.role(), &source),
-        shown("log-group.name", names.log_group(), &source),
-        shown("function.name", names.function(), &source),
+        shown("app", names.application(), global.app.as_deref(), "app"),
+        shown("stage", names.stage(), global.stage.as_deref(), "stage"),
+        shown("stream.name", names.stream(), global.stream.as_deref(), "stream"),
+        shown("role.name", names.role(), global.role.as_deref(), "role"),
+        shown("log-group.name", names.log_group(), global.log_group.as_deref(), "log-group"),
+        shown("function.name", names.function(), global.function.as_deref(), "function"),
     ];
     all.extend(layers.effective()?.into_iter().map(|Effective { setting, value, origin }| ShownSetting {
         setting: setting.name(),
         value,
         source: origin.to_string(),
     }));
-    all.extend(layers.tags().into_iter().map(|(key, value)| ShownSetting {
+    all.extend(layers.effective_tags().into_iter().map(|(key, (value, origin))| ShownSetting {
         setting: format!("tags.{key}"),
         value: Some(value.into()),
-        source: source.clone(),
+        source: origin.to_string(),
     }));
     // The log format that the function has is not known.
-    config::check_environment(&layers.requested()?, &Fields::default())?;
+    let mut function = Fields::default();
+    function.set_if_some("environment", layers.requested()?.get(Part::Function, "environment").cloned());
+    config::check_environment(&function)?;
     output.show_all(all.iter())
 }
 

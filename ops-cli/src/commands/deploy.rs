@@ -34,8 +34,8 @@ Examples:
   ops-cli deploy --canary 10% --for 5m
   ops-cli rollback
 
-With --canary, the version first runs that share of the invocations. If one of them fails in this time, or if the command is \
-interrupted, `live` moves back. A run that was killed can be repeated: it continues from what it finds.";
+With --canary, the version first runs that share of the invocations. If one of them fails in this time, if none is seen, or if the \
+command is interrupted, `live` moves back. A run that was killed can be repeated: it continues from what it finds.";
 
 /// Check a new version of the function's code, and make it live
 #[derive(Args, Debug, Clone)]
@@ -44,8 +44,8 @@ pub struct Deploy {
     /// Zip of the function (default: packages the function as `ops-cli package` does)
     #[arg(long, value_name = "FILE")]
     zip: Option<PathBuf>,
-    /// Description of the version (default: the commit of the working directory)
-    #[arg(long, value_name = "TEXT")]
+    /// Description of the version, at most 256 characters (default: the commit of the working directory)
+    #[arg(long, value_name = "TEXT", value_parser = description)]
     description: Option<String>,
     /// Share of the invocations that run the version before all of them do
     #[arg(long, value_name = "PERCENT", value_parser = canary::parse_share)]
@@ -53,13 +53,22 @@ pub struct Deploy {
     /// How long the share is watched
     #[arg(long = "for", value_name = "DURATION", default_value = "5m", requires = "canary", value_parser = watched)]
     watched: Duration,
-    /// Number of versions to keep; a version to which an alias points is never deleted
+    /// Number of versions to keep, at least 1: first those that were live; a version to which an alias points is never deleted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
 }
 
 fn watched(text: &str) -> Result<Duration, String> {
-    time::duration("--for", text).map_err(|error| error.message)
+    let duration = time::duration("--for", text).map_err(|error| error.message)?;
+    if duration.is_zero() { Err("expected a time above 0, as in 30s or 5m".to_owned()) } else { Ok(duration) }
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html>
+fn description(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        ..=256 => Ok(text.to_owned()),
+        count => Err(format!("expected at most 256 characters, but it has {count}")),
+    }
 }
 
 /// The outcome of a run.
@@ -68,25 +77,32 @@ fn watched(text: &str) -> Result<Duration, String> {
 struct DeployReport {
     function: String,
     version: String,
-    /// The version that was live before.
-    previous: String,
+    /// The version that was live before; `None` if this run created the alias.
+    previous: Option<String>,
     code_sha256: String,
     uploaded: bool,
     /// The invocations of the version that were watched; `None` without --canary.
     canary_invocations: Option<u64>,
-    deleted: Vec<String>,
+    deleted: Vec<u64>,
 }
 
 impl Render for DeployReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let Self { function, version, previous, .. } = self;
-        if version == previous {
-            return writeln!(to, "nothing to do: {LIVE} of {function} runs version {version}");
-        }
         if !self.deleted.is_empty() {
-            writeln!(to, "deleted old versions: {}", self.deleted.join(", "))?;
+            let deleted: Vec<_> = self.deleted.iter().map(u64::to_string).collect();
+            writeln!(to, "deleted old versions: {}", deleted.join(", "))?;
         }
-        writeln!(to, "{LIVE} of {function} runs version {version} (before: {previous})")
+        match previous {
+            Some(previous) if version == previous && self.deleted.is_empty() => {
+                writeln!(to, "nothing to do: {LIVE} of {function} runs version {version}")
+            }
+            Some(previous) if version == previous => {
+                writeln!(to, "{LIVE} of {function} runs version {version} as before")
+            }
+            Some(previous) => writeln!(to, "{LIVE} of {function} runs version {version} (before: {previous})"),
+            None => writeln!(to, "{LIVE} of {function} runs version {version} (before: there was no {LIVE})"),
+        }
     }
 }
 
@@ -121,7 +137,12 @@ struct Deployment<'a> {
 impl Deployment<'_> {
     async fn run(&self, zip: &FunctionZip, args: &Deploy, canary: Option<Canary>) -> Result<DeployReport> {
         let releases = self.releases;
-        let live = self.ensure_live().await?;
+        let existing = self.releases.live().await?;
+        let previous = existing.as_ref().map(|live| live.route.version.clone());
+        let live = match existing {
+            Some(live) => live,
+            None => self.create_live().await?,
+        };
         mapping::point_to_live(releases.aws, self.names, self.location).await?;
         let is_new = self.function.code_sha256 != zip.sha256;
         if is_new {
@@ -131,7 +152,6 @@ impl Deployment<'_> {
         }
         let description = args.description.clone().unwrap_or_else(commit::description);
         let version = releases.publish(&description, &zip.sha256).await?;
-        let previous = live.route.version.clone();
         let canary_invocations =
             if live.route == Route::to(&version) { None } else { self.release(live, &version, canary).await? };
         let deleted = self.delete_old(usize::from(args.keep)).await?;
@@ -146,11 +166,8 @@ impl Deployment<'_> {
         })
     }
 
-    /// The alias. A path without one runs `$LATEST`, which is published as it is, so that an upload does not change what runs.
-    async fn ensure_live(&self) -> Result<Alias> {
-        if let Some(live) = self.releases.live().await? {
-            return Ok(live);
-        }
+    /// Creates the alias. A path without one runs `$LATEST`, which is published as it is, so that an upload does not change what runs.
+    async fn create_live(&self) -> Result<Alias> {
         let step = ProgressStep::begin(format!("create the alias {LIVE} for the code that runs"));
         let version = self.releases.publish("", &self.function.code_sha256).await?;
         let live = self.releases.point_live(&Route::to(version), None).await?;
@@ -187,16 +204,27 @@ impl Deployment<'_> {
         let before = Route::to(&live.route.version);
         let route = before.clone().with_canary(version, canary.share);
         let step = ProgressStep::begin(format!(
-            "run {}% of the invocations with version {version} for {} s",
-            canary.share * 100.0,
-            canary.duration.as_secs()
+            "run {} of the invocations with version {version} for {}",
+            percentage(canary.share),
+            span(canary.duration)
         ));
         let live = releases.point_live(&route, Some(&live)).await?;
         let watched = tokio::select! {
-            watched = canary::watch(releases.aws, &self.function.log_group, version, canary.duration) => watched,
+            watched = canary::watch(
+                releases.aws, self.names, self.location, &self.function.log_group, version, canary.duration,
+            ) => watched,
             () = interrupted() => Err(Error::interrupted()),
         };
         let error = match watched {
+            // Without the ends of invocations in the log, they cannot be counted.
+            Ok(canary::Tally { failure: None, invocations: 0 }) if self.function.has_reports => {
+                let share = percentage(canary.share);
+                Error::failed(format!(
+                    "no invocation of version {version} was seen in {}, although it had {share} of them",
+                    span(canary.duration)
+                ))
+                .hint("give a larger --canary or a longer --for, or deploy without --canary if there are no records")
+            }
             Ok(canary::Tally { failure: None, invocations }) => {
                 step.done();
                 let watched = counted(invocations, "invocation");
@@ -215,14 +243,40 @@ impl Deployment<'_> {
         Err(error)
     }
 
-    async fn delete_old(&self, keep: usize) -> Result<Vec<String>> {
+    async fn delete_old(&self, keep: usize) -> Result<Vec<u64>> {
         let (versions, aliases) = tokio::try_join!(self.releases.versions(), self.releases.aliases())?;
         let mut deleted = Vec::new();
         for version in retain::superseded(&versions, &aliases, keep) {
-            if self.releases.delete(&version).await? {
+            if self.releases.delete(&version.to_string()).await? {
                 deleted.push(version);
             }
         }
         Ok(deleted)
+    }
+}
+
+fn percentage(share: f64) -> String {
+    let rounded = format!("{:.4}", share * 100.0);
+    format!("{}%", rounded.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn span(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_times_are_shown_as_they_were_given() {
+        assert_eq!(
+            ["7%", "10%", "0.5%", "33.3%"].map(|text| percentage(canary::parse_share(text).unwrap())),
+            ["7%", "10%", "0.5%", "33.3%"]
+        );
+        assert_eq!(
+            (span(Duration::from_secs(300)), span(Duration::from_millis(1500))),
+            ("300 s".into(), "1.5 s".into())
+        );
     }
 }

@@ -14,8 +14,8 @@ use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::note;
 use crate::provision::desired::DesiredPath;
-use crate::provision::policy;
 use crate::provision::setting::Part;
+use crate::provision::{policy, rules};
 
 const TASK: &str = "\
 Prints the path that provision would create with the same options, in the language of another tool, which then creates and \
@@ -63,8 +63,9 @@ pub fn run(global: &Global, args: &Export, output: Output) -> Result<()> {
     let zip = args.path.zip.as_deref().map(|zip| function::load(zip, Target::Lambda)).transpose()?;
     let desired = DesiredPath { requested, tags, ..DesiredPath::new(names, export::anywhere(), zip) };
     let targets = desired.targets(&Default::default());
+    rules::check(&targets, &desired.requested)?;
     if let Some(function) = targets.get(&Part::Function) {
-        config::check_environment(&desired.requested, function)?;
+        config::check_environment(function)?;
     }
     if let Some(warning) = policy::lacking(&desired.names, &desired.location, &targets) {
         note(&format!("warning: {warning}"));

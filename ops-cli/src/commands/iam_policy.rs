@@ -13,7 +13,8 @@ use crate::aws::Aws;
 use crate::error::Result;
 use crate::global::Global;
 use crate::output::{Output, Render};
-use crate::provision::desired::{DesiredPath, Requested};
+use crate::progress::note;
+use crate::provision::desired::{DesiredPath, MANAGED_POLICY, Requested};
 use crate::provision::kind::NONE;
 use crate::provision::observed::ObservedPath;
 use crate::provision::policy;
@@ -141,6 +142,11 @@ pub async fn run(global: &Global, args: &IamPolicy, output: Output) -> Result<()
     let location = Aws::connect(global).await?.location().await?;
     let policy = match args.who {
         PolicyRole::Function => {
+            if requested.get(Part::Role, "managed-policy") == Some(&Value::Bool(true)) {
+                note(&format!(
+                    "with --managed-policy, provision gives the role {MANAGED_POLICY} instead of this policy"
+                ));
+            }
             let path =
                 DesiredPath { requested: requested.clone(), ..DesiredPath::new(names.clone(), location.clone(), None) };
             policy::of_function(&names, &location, &path.targets(&ObservedPath::default()))

@@ -12,6 +12,7 @@ use crate::config::{self, FILE_NAME};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Output, Render};
+use crate::provision::setting::Part;
 
 const TASK: &str = "\
 Writes kinesis-logger.toml with every setting as a comment. Commands that run in its folder read it. An existing file is not \
@@ -44,7 +45,14 @@ pub fn run(global: &Global, output: Output) -> Result<()> {
     let app = global.app.as_deref().unwrap_or(names::DEFAULT_APPLICATION);
     let stage = global.stage.as_deref().unwrap_or(names::DEFAULT_STAGE);
     names::Names::new(app, stage)?;
-    let text = config::template::template(app, stage);
+    let given = [
+        (Part::Stream, &global.stream),
+        (Part::Role, &global.role),
+        (Part::LogGroup, &global.log_group),
+        (Part::Function, &global.function),
+    ];
+    let given: Vec<_> = given.into_iter().filter_map(|(part, name)| Some((part, name.as_deref()?))).collect();
+    let text = config::template::template(app, stage, &given);
     let created = OpenOptions::new().write(true).create_new(true).open(&file);
     let written = created.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {

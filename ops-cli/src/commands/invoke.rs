@@ -56,8 +56,17 @@ pub struct Invoke {
     #[arg(long, value_name = "TEXT", default_value = KEY, conflicts_with = "event")]
     key: String,
     /// Version or alias to run (default: live, or $LATEST if there is no alias)
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = qualifier)]
     version: Option<String>,
+}
+
+fn qualifier(text: &str) -> Result<String, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_alias = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    if is_number || is_alias || text == LATEST {
+        return Ok(text.to_owned());
+    }
+    Err(format!("expected the number of a version, {LATEST}, or the name of an alias"))
 }
 
 #[derive(Serialize)]

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::Output;
 use crate::progress::note;
-use crate::provision::apply::DEADLINE;
 use crate::provision::report::PlanReport;
+use crate::retry::READ_DEADLINE;
 
 const TASK: &str = "\
 Compares the requested path with the existing one field by field, and prints the changes that `ops-cli provision` would make with \
@@ -32,7 +32,7 @@ pub struct PlanCommand {
 }
 
 pub async fn run(global: &Global, args: &PlanCommand, output: Output) -> Result<()> {
-    let ComparedPath { desired, plan, .. } = args.path.compare(global, DEADLINE).await?;
+    let ComparedPath { desired, plan, .. } = args.path.compare(global, READ_DEADLINE).await?;
     output.show(&PlanReport::new(&desired, &plan, true))?;
     for warning in &plan.warnings {
         note(&format!("warning: {warning}"));

@@ -98,6 +98,10 @@ impl PathOptions {
         let file = config::load(global)?;
         let names = config::names(global, file.as_ref())?;
         let stage = names.stage().to_owned();
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for unknown in config::unknown_variables(variables) {
+            note(&format!("warning: {unknown}"));
+        }
         let environment = |name: &str| std::env::var(name).ok();
         let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
         Ok(RequestedPath { names, requested: layers.requested()?, tags: layers.tags() })
@@ -113,11 +117,12 @@ impl PathOptions {
         let mut desired = DesiredPath { requested, tags, replaces_environment: self.replace_env, ..path };
         let observed = observe(&aws, &desired.names, &desired.location).await?;
         if self.keep_code && observed.part(Part::Function).is_some() {
-            desired.zip = None;
+            (desired.zip, desired.keeps_code) = (None, true);
         }
         let plan = plan(&desired, &observed)?;
-        if let Some(function) = plan.targets.get(&Part::Function) {
-            config::check_environment(&desired.requested, function)?;
+        let changes_function = plan.steps.iter().any(|step| step.part == Part::Function);
+        if let Some(function) = plan.targets.get(&Part::Function).filter(|_| changes_function) {
+            config::check_environment(function)?;
         }
         Ok(ComparedPath { aws, desired, observed, plan })
     }

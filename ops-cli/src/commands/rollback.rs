@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::aws::{self, Aws};
 use crate::deploy::target::TargetFunction;
 use crate::error::{Error, Result};
-use crate::function::release::{LIVE, Releases, Route, Version};
+use crate::function::release::{Alias, LIVE, Releases, Route, Version};
 use crate::global::Global;
 use crate::output::{Output, Render};
 
 const TASK: &str = "\
-Moves the alias `live` back to the version before the one that is live, or to the given version. It ends a canary: without a \
-version, `live` then stays at the version that ran the other invocations.";
+Moves the alias `live` back to the version that was live before, or to the given version. It ends a canary: without a version, \
+`live` then stays at the version that ran the other invocations.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +25,13 @@ Examples:
 #[derive(Args, Debug, Clone)]
 #[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Rollback {
-    /// Version to make live (default: the one before)
+    /// Version to make live (default: the one that was live before)
+    #[arg(value_parser = version_number)]
     version: Option<u64>,
+}
+
+fn version_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected the number of a version, as `ops-cli versions` lists it".to_owned())
 }
 
 #[derive(Serialize)]
@@ -59,7 +64,7 @@ pub async fn run(global: &Global, args: &Rollback, output: Output) -> Result<()>
         Error::failed(format!("the function {} has no alias {LIVE}", names.function()))
             .hint("`ops-cli deploy` creates it")
     })?;
-    let version = target(args.version, &live.route, &versions)?;
+    let version = target(args.version, &live, &versions)?;
     let previous = live.route.clone();
     if previous != Route::to(&version) {
         releases.point_live(&Route::to(&version), Some(&live)).await?;
@@ -68,7 +73,7 @@ pub async fn run(global: &Global, args: &Rollback, output: Output) -> Result<()>
 }
 
 /// The version to make live.
-fn target(requested: Option<u64>, live: &Route, versions: &[Version]) -> Result<String> {
+fn target(requested: Option<u64>, live: &Alias, versions: &[Version]) -> Result<String> {
     let numbers = || versions.iter().map(|version| version.number);
     if let Some(version) = requested {
         let list = numbers().map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
@@ -76,12 +81,13 @@ fn target(requested: Option<u64>, live: &Route, versions: &[Version]) -> Result<
             Error::usage(format!("there is no version {version}")).hint(format!("these exist: {list}"))
         });
     }
-    if live.canary.is_some() {
-        return Ok(live.version.clone());
+    if live.route.canary.is_some() {
+        return Ok(live.route.version.clone());
     }
-    let current: u64 = live.version.parse().unwrap_or(u64::MAX);
-    numbers().filter(|number| *number < current).max().map(|number| number.to_string()).ok_or_else(|| {
-        Error::failed(format!("there is no version before {}", live.version)).hint("`ops-cli versions` lists them")
+    let before = live.earlier().into_iter().find(|earlier| numbers().any(|number| number == *earlier));
+    before.map(|number| number.to_string()).ok_or_else(|| {
+        Error::failed(format!("no version was live before version {}", live.route.version))
+            .hint("`ops-cli versions` lists all versions; `ops-cli rollback VERSION` makes any of them live")
     })
 }
 
@@ -99,12 +105,18 @@ mod tests {
                 published: String::new(),
             })
             .into();
-        let target = |requested, live: Route| target(requested, &live, &versions).map_err(|error| error.message);
-        assert_eq!(target(None, Route::to("4")), Ok("3".into()));
-        assert_eq!(target(None, Route::to("3")), Ok("1".into()));
-        assert_eq!(target(None, Route::to("3").with_canary("4", 0.1)), Ok("3".into()));
-        assert_eq!(target(Some(4), Route::to("1")), Ok("4".into()));
-        assert_eq!(target(Some(2), Route::to("4")), Err("there is no version 2".into()));
-        assert_eq!(target(None, Route::to("1")), Err("there is no version before 1".into()));
+        let target = |requested, route: Route, earlier: Option<&[u64]>| {
+            let earlier = earlier.map(<[u64]>::to_vec);
+            let live = Alias { name: LIVE.into(), route, earlier, revision: None };
+            target(requested, &live, &versions).map_err(|error| error.message)
+        };
+        assert_eq!(target(None, Route::to("4"), None), Ok("3".into()));
+        assert_eq!(target(None, Route::to("3"), None), Ok("1".into()));
+        assert_eq!(target(None, Route::to("4"), Some(&[2, 1])), Ok("1".into()));
+        assert_eq!(target(None, Route::to("3").with_canary("4", 0.1), Some(&[1])), Ok("3".into()));
+        assert_eq!(target(Some(4), Route::to("1"), Some(&[])), Ok("4".into()));
+        assert_eq!(target(Some(2), Route::to("4"), None), Err("there is no version 2".into()));
+        let none = Err("no version was live before version 4".into());
+        assert_eq!(target(None, Route::to("4"), Some(&[2])), none);
     }
 }

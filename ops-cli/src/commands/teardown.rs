@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::{ask, note};
-use crate::provision::delete::{DEADLINE, ExistingPart, delete_parts, ours};
+use crate::provision::delete::{DEADLINE, ExistingPart, check_protection, delete_parts, ours};
 use crate::provision::observed::{ObservedPath, observe};
 use crate::provision::setting::Part;
 use crate::stream;
@@ -80,6 +80,7 @@ pub async fn run(global: &Global, args: &Teardown, output: Output) -> Result<()>
         _ => false,
     };
     let (kept, parts): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_kept);
+    check_protection(&names, &observed, &parts)?;
     if !parts.is_empty() && !args.yes {
         note(&format!("account {}, region {}; these carry our tags:", location.account_id, location.region));
         for part in &parts {

@@ -12,7 +12,8 @@ use crate::global::Global;
 use crate::output::{Output, Render};
 
 const TASK: &str = "\
-Lists the published versions of the function, the newest first, with the share of invocations that each runs.";
+Lists the published versions of the function, the newest first, with the share of invocations that each runs, and which of them \
+were live before.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +31,8 @@ struct VersionRow {
     version: u64,
     /// The share of invocations that run it.
     live: f64,
+    /// Whether it was live before, so that `rollback` can choose it.
+    was_live: bool,
     published: String,
     code_sha256: String,
     description: String,
@@ -40,6 +43,7 @@ impl VersionRow {
         let number = version.number.to_string();
         Self {
             live: live.map_or(0.0, |alias| share(alias, &number)),
+            was_live: live.is_some_and(|alias| alias.earlier().contains(&version.number)),
             version: version.number,
             published: version.published,
             code_sha256: version.code_sha256,
@@ -60,6 +64,7 @@ fn share(alias: &Alias, version: &str) -> f64 {
 impl Render for VersionRow {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         let live = match self.live {
+            0.0 if self.was_live => "was live".to_owned(),
             0.0 => String::new(),
             1.0 => LIVE.to_owned(),
             share => format!("{LIVE} {:.0}%", share * 100.0),
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_shares_of_an_alias_are_those_of_its_versions() {
-        let alias = |route| Alias { name: LIVE.into(), route, revision: None };
+        let alias = |route| Alias { name: LIVE.into(), route, earlier: None, revision: None };
         let both = alias(Route::to("1").with_canary("2", 0.25));
         assert_eq!(["1", "2", "3"].map(|version| share(&both, version)), [0.75, 0.25, 0.0]);
         assert_eq!(["1", "2"].map(|version| share(&alias(Route::to("2")), version)), [0.0, 1.0]);

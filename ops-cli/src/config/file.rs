@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::flags::check_tag;
 use crate::error::{Error, Result};
 use crate::provision::setting::{Part, SETTINGS, Setting};
 
@@ -123,6 +124,7 @@ impl Source<'_> {
             section.names.insert("app".into(), self.text(value)?);
         } else if name == "tags" {
             for (key, value) in self.table(value)? {
+                check_tag(key.get_ref()).map_err(|error| self.error(&key.span(), error))?;
                 section.tags.push((key.get_ref().to_string(), self.text(value)?, self.position(&key.span()).0));
             }
         } else if let Some(part) = Part::ALL.into_iter().find(|part| part.key() == name) {

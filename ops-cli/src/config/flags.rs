@@ -1,6 +1,7 @@
 //! The options that set settings, derived from the table of settings.
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use kinesis_event_logger_core::names;
 use serde_json::{Map, Value};
 
 use crate::provision::kind::Kind;
@@ -56,9 +57,19 @@ fn heading(part: Part) -> &'static str {
 }
 
 fn parse_tag(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected KEY=VALUE".into()),
+    let (key, value) = text.split_once('=').ok_or_else(|| "expected KEY=VALUE".to_owned())?;
+    check_tag(key)?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Checks the key of a tag: ours have values of their own, and `aws:` is reserved
+/// (<https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>).
+pub fn check_tag(key: &str) -> Result<(), String> {
+    match key {
+        "" => Err("expected KEY=VALUE with a key".to_owned()),
+        names::APPLICATION_TAG | names::STAGE_TAG => Err(format!("{key} is set from --app and --stage")),
+        key if key.to_ascii_lowercase().starts_with("aws:") => Err("AWS reserves keys that begin with aws:".to_owned()),
+        _ => Ok(()),
     }
 }
 
@@ -67,7 +78,7 @@ impl FromArgMatches for SettingFlags {
         let mut settings = Vec::new();
         for setting in SETTINGS {
             let values = matches.get_many::<Value>(setting.flag).into_iter().flatten().cloned();
-            settings.extend(values.reduce(join).map(|value| (setting, value)));
+            settings.extend(values.reduce(join).map(|value| (setting, setting.kind.in_order(value))));
         }
         let tags = matches.get_many::<(String, String)>(TAG).into_iter().flatten().cloned().collect();
         Ok(Self { settings, tags })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use kinesis_event_logger_core::similar::similar;
 use serde_json::Value;
 
 use super::flags::join;
@@ -65,9 +66,17 @@ impl Layers<'_> {
 
     /// The tags in addition to ours.
     pub fn tags(&self) -> BTreeMap<String, String> {
-        let of_file = self.file.into_iter().flat_map(|file| file.tags(self.stage));
-        let of_file = of_file.map(|(key, value, _)| (key.clone(), value.clone()));
-        of_file.chain(self.flags.tags.iter().cloned()).collect()
+        self.effective_tags().into_iter().map(|(key, (value, _))| (key, value)).collect()
+    }
+
+    /// The tags with their sources.
+    pub fn effective_tags(&self) -> BTreeMap<String, (String, Origin)> {
+        let of_file = self.file.into_iter().flat_map(|file| {
+            let origin = |line: usize| Origin::File(file.path.display().to_string(), line);
+            file.tags(self.stage).map(move |(key, value, line)| (key.clone(), (value.clone(), origin(*line))))
+        });
+        let of_flags = self.flags.tags.iter().cloned();
+        of_file.chain(of_flags.map(|(key, value)| (key, (value, Origin::Flag("tag"))))).collect()
     }
 
     /// Every setting with its value and its source. Variables of the function are joined from all sources.
@@ -106,6 +115,27 @@ impl Layers<'_> {
             (None, None) => Effective { setting, value: None, origin: Origin::Unset },
         })
     }
+}
+
+/// Describes the variables among `names` that look like ours and set nothing.
+pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    const PREFIX: &str = "KINESIS_LOGGER_";
+    const OTHERS: [&str; 7] = ["CONFIG", "APP", "STAGE", "STREAM", "FUNCTION", "ROLE", "LOG_GROUP"];
+    let of_settings: Vec<_> = SETTINGS.iter().map(|setting| setting.variable().replacen(PREFIX, "", 1)).collect();
+    let known = || of_settings.iter().map(String::as_str).chain(OTHERS);
+    let endings = names.into_iter().filter_map(|name| name.strip_prefix(PREFIX).map(str::to_owned));
+    let unknown = endings.filter(|ending| known().all(|known| known != ending));
+    unknown
+        .map(|ending| {
+            let mut meant: Vec<_> = known().filter(|known| known.ends_with(&format!("_{ending}"))).collect();
+            if meant.is_empty() {
+                meant = similar(&ending, known());
+            }
+            let meant: Vec<_> = meant.into_iter().map(|name| format!("{PREFIX}{name}")).collect();
+            let hint = if meant.is_empty() { String::new() } else { format!("; similar names: {}", meant.join(", ")) };
+            format!("the variable {PREFIX}{ending} sets nothing{hint}")
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -147,5 +177,19 @@ mod tests {
         let layers = Layers { flags: &flags, environment: &|_| None, file: Some(&file), stage: "dev" };
         let joined = layers.requested().unwrap().get(Part::Function, "environment").cloned();
         assert_eq!(joined, Some(json!({ "AA": "file", "BB": "flag" })));
+    }
+    #[test]
+    fn a_variable_that_sets_nothing_is_named_with_similar_ones() {
+        let unknown = |name: &str| unknown_variables([name.to_owned()]);
+        for known in ["KINESIS_LOGGER_APP", "KINESIS_LOGGER_FUNCTION_MEMORY", "LOGGER_DATA", "PATH"] {
+            assert!(unknown(known).is_empty(), "{known}");
+        }
+        for (wrong, meant) in [
+            ("KINESIS_LOGGER_MEMORY", "KINESIS_LOGGER_FUNCTION_MEMORY"),
+            ("KINESIS_LOGGER_FUNCTION_MEMROY", "KINESIS_LOGGER_FUNCTION_MEMORY"),
+            ("KINESIS_LOGGER_STAGGE", "KINESIS_LOGGER_STAGE"),
+        ] {
+            assert_eq!(unknown(wrong), [format!("the variable {wrong} sets nothing; similar names: {meant}")]);
+        }
     }
 }

@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_schema_accepts_every_setting_of_the_template_and_rejects_what_the_parser_rejects() {
         let validator = jsonschema::validator_for(&schema()).unwrap();
-        let uncommented = template("orders", "prod").replace("# ", "").replace("#", "");
+        let uncommented = template("orders", "prod", &[]).replace("# ", "").replace("#", "");
         let lines: Vec<_> = uncommented.lines().filter(|line| line.contains(" = ") || line.starts_with('[')).collect();
         let file = to_json(&lines.join("\n"));
         let errors: Vec<_> = validator.iter_errors(&file).map(|error| error.to_string()).collect();

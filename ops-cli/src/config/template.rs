@@ -8,7 +8,8 @@ use crate::provision::kind::Kind;
 use crate::provision::setting::{Part, SETTINGS, Setting};
 
 /// The file: names, then every setting as a comment with its default or an example.
-pub fn template(app: &str, stage: &str) -> String {
+/// `given` are the parts' names that are not derived from the application and the stage.
+pub fn template(app: &str, stage: &str, given: &[(Part, &str)]) -> String {
     let mut text = format!(
         "# Configuration of ops-cli, which describes the path from the stream to the log group.\n\
          # Precedence: option, environment variable, this file, default. `ops-cli config show` prints the result.\n\
@@ -18,7 +19,10 @@ pub fn template(app: &str, stage: &str) -> String {
     for part in Part::ALL {
         let _ = write!(text, "\n[{}]\n", part.key());
         if part != Part::Mapping {
-            let _ = writeln!(text, "# name = \"{}\"", example_name(part, app, stage));
+            let _ = match given.iter().find(|(named, _)| *named == part) {
+                Some((_, name)) => writeln!(text, "name = {name:?}"),
+                None => writeln!(text, "# name = \"{}\"", example_name(part, app, stage)),
+            };
         }
         for setting in SETTINGS.iter().filter(|setting| setting.part == part) {
             let _ = write!(text, "# {}\n# {} = {}\n", setting.about, setting.key, example(setting));
@@ -62,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_template_is_valid_as_it_is_and_contains_every_setting() {
-        let text = template("orders", "prod");
+        let text = template("orders", "prod", &[]);
         let file = ConfigFile::parse(Path::new("f"), &text).unwrap();
         assert_eq!((file.name("prod", "app"), file.settings("prod").count()), (Some("orders"), 0));
         for setting in SETTINGS {

@@ -1,16 +1,19 @@
 //! Watches a version that runs a share of the invocations.
 //!
-//! It watches the version's log streams, because Lambda writes the end of each invocation there within seconds. Metrics
-//! would arrive a minute later, and for an alias only as a sum.
+//! It watches the version's log streams, because Lambda writes the end of each invocation there within seconds, and the last result of
+//! the event source mapping, because an error that the function itself returns is not in its log. Metrics would arrive a minute
+//! later, and for an alias only as a sum.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kinesis_event_logger_core::names::{Location, Names};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::error::Result;
+use crate::provision::observed;
 use crate::tail::follow::Follower;
 use crate::tail::platform::Platform;
 use crate::tail::sweep::{Event, Reader};
@@ -32,8 +35,33 @@ pub struct Canary {
 #[derive(Debug, Default, PartialEq)]
 pub struct Tally {
     pub invocations: u64,
-    /// The first line that reports a failure.
+    /// The first line, or the mapping's result, that reports a failure.
     pub failure: Option<String>,
+}
+
+/// The result of a mapping's last batch, compared with the one before the version ran.
+struct LastResult<'a> {
+    aws: &'a Aws,
+    uuid: Option<String>,
+    before: Option<String>,
+}
+
+impl<'a> LastResult<'a> {
+    async fn begin(aws: &'a Aws, names: &Names, location: &Location) -> Result<Self> {
+        let uuid = observed::mapping(aws, names, location).await?.map(|mapping| mapping.id);
+        let before = observed::last_result(aws, uuid.clone()).await?;
+        Ok(Self { aws, uuid, before })
+    }
+
+    /// The mapping's problem, if it had none before.
+    async fn problem(&self) -> Result<Option<String>> {
+        let is_problem = |result: &String| result.starts_with("PROBLEM");
+        if self.before.as_ref().is_some_and(is_problem) {
+            return Ok(None);
+        }
+        let now = observed::last_result(self.aws, self.uuid.clone()).await?;
+        Ok(now.filter(is_problem).map(|result| format!("the event source mapping reports {result}")))
+    }
 }
 
 impl Tally {
@@ -69,8 +97,16 @@ fn is_error(message: &str) -> bool {
     }
 }
 
-/// Watches the version until it fails or the time has passed.
-pub async fn watch(aws: &Aws, log_group: &str, version: &str, duration: Duration) -> Result<Tally> {
+/// Watches the version, which runs a share of the invocations, until it fails or the time has passed.
+pub async fn watch(
+    aws: &Aws,
+    names: &Names,
+    location: &Location,
+    log_group: &str,
+    version: &str,
+    duration: Duration,
+) -> Result<Tally> {
+    let last_result = LastResult::begin(aws, names, location).await?;
     let reader = Reader::new(aws, log_group, Some(FILTER.to_owned()));
     let mut follower = Follower::new(Timestamp::now().as_millisecond());
     let pause = (duration / 50).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -83,6 +119,9 @@ pub async fn watch(aws: &Aws, log_group: &str, version: &str, duration: Duration
             Ok(())
         };
         reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
+        if tally.failure.is_none() {
+            tally.failure = last_result.problem().await?;
+        }
         if is_last || tally.failure.is_some() {
             return Ok(tally);
         }
@@ -94,7 +133,9 @@ pub async fn watch(aws: &Aws, log_group: &str, version: &str, duration: Duration
 pub fn parse_share(text: &str) -> Result<f64, String> {
     let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     let percent = percent.filter(|percent| *percent > 0.0 && *percent < 100.0);
-    percent.map(|percent| percent / 100.0).ok_or_else(|| "expected a percentage below 100, as in 10%".to_owned())
+    percent
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| "expected a percentage between 0% and 100%, as in 10%".to_owned())
 }
 
 #[cfg(test)]

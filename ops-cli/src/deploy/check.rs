@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kinesis_event_logger_core::event::NewRecord;
 use kinesis_event_logger_core::names::{Location, Names};
-use kinesis_event_logger_core::settings::Sample;
+use kinesis_event_logger_core::settings::Settings;
 
-use super::event::{self, BuiltEvent, EventRecord};
+use super::event::{self, BuiltEvent, EventRecord, SHARD};
 use super::invocation::invoke;
 use super::target::TargetFunction;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::progress::note;
+use crate::show::lines::{self, Invocation};
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Reader};
 use crate::wait::{self, Poll};
@@ -29,12 +31,10 @@ pub async fn check(
     function: &TargetFunction,
     version: &str,
 ) -> Result<()> {
-    let key = logged_key(function);
+    let key = logged_key(&function.settings);
     let token = uuid::Uuid::new_v4().simple().to_string();
-    let record = EventRecord {
-        partition_key: key.clone().unwrap_or_else(|| "ops-cli-deploy".to_owned()),
-        data: format!("check of version {version} by ops-cli deploy {token}").into_bytes(),
-    };
+    let data = format!("check of version {version} by ops-cli deploy {token}").into_bytes();
+    let record = EventRecord { partition_key: key.clone(), data: data.clone() };
     let now = Timestamp::now();
     let now_us = u64::try_from(now.as_microsecond()).unwrap_or_default();
     let BuiltEvent { bytes, sequence_numbers } = event::build(names, location, &function.role_arn, &[record], now_us)?;
@@ -43,13 +43,21 @@ pub async fn check(
         return Err(Error::failed(invocation.failure())
             .hint(format!("`ops-cli invoke --version {version} DATA` shows its log")));
     }
-    if key.is_none() {
-        note("the function's settings hide the record's line, so only the answer was checked");
+    let shown: Vec<&str> = sequence_numbers.iter().map(String::as_str).chain([token.as_str()]).collect();
+    let record = NewRecord {
+        partition_key: Some(&key),
+        sequence_number: &sequence_numbers[0],
+        arrival_ms: now_us / 1000,
+        data: &data,
+    };
+    if !shows_any(&function.settings, &record, &shown) {
+        note("the function's settings hide the record, so only the answer was checked, not its line");
         return Ok(());
     }
-    // The settings may hide the data, or everything else.
-    let filter = sequence_numbers.iter().chain([&token]).map(|text| format!("?\"{text}\""));
-    await_line(aws, &function.log_group, filter.collect::<Vec<_>>().join(" "), now.as_millisecond()).await
+    let filter = shown.iter().map(|text| format!("?\"{text}\""));
+    await_line(aws, &function.log_group, filter.collect::<Vec<_>>().join(" "), now.as_millisecond()).await.map_err(
+        |error| Error { hint: Some(format!("`ops-cli invoke --version {version} DATA` shows what it logs")), ..error },
+    )
 }
 
 async fn await_line(aws: &Aws, log_group: &str, filter: String, since: i64) -> Result<()> {
@@ -68,45 +76,70 @@ async fn await_line(aws: &Aws, log_group: &str, filter: String, since: i64) -> R
     .await
 }
 
-/// A partition key whose records the function logs; `None` if it writes no lines of records.
-fn logged_key(function: &TargetFunction) -> Option<String> {
-    let hides_records = |level: &str| matches!(level, "WARN" | "ERROR" | "FATAL");
-    if function.application_log_level.as_deref().is_some_and(hides_records) {
-        return None;
-    }
-    let sample = function.variables.get("LOGGER_SAMPLE").and_then(|share| share.parse().ok()).unwrap_or(Sample::ALL);
-    (0..KEYS).map(|number| format!("ops-cli-deploy-{number}")).find(|key| sample.includes(key))
+/// A partition key whose records the function logs, if there is one.
+fn logged_key(settings: &Settings) -> String {
+    let mut keys = (0..KEYS).map(|number| format!("ops-cli-deploy-{number}"));
+    keys.find(|key| settings.sample.includes(key)).unwrap_or_else(|| "ops-cli-deploy".to_owned())
+}
+
+/// Whether a line that the function writes about the record contains one of the texts.
+fn shows_any(settings: &Settings, record: &NewRecord<'_>, texts: &[&str]) -> bool {
+    let invocation = Invocation { request_id: String::new(), time: 0 };
+    let lines = lines::of_record(record, "", SHARD, settings, &invocation);
+    lines.iter().any(|line| line.unwritten.is_none() && texts.iter().any(|text| line.text.contains(text)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use lambda_package::Architecture;
+    use aws_sdk_lambda::types::{ApplicationLogLevel, LogFormat, LoggingConfig};
 
     use super::*;
+    use crate::function::settings;
 
-    fn function(level: Option<&str>, sample: Option<&str>) -> TargetFunction {
-        TargetFunction {
-            is_ours: true,
-            code_sha256: String::new(),
-            architecture: Architecture::X86_64,
-            role_arn: String::new(),
-            log_group: String::new(),
-            application_log_level: level.map(str::to_owned),
-            variables: sample
-                .map(|share| ("LOGGER_SAMPLE".to_owned(), share.to_owned()))
-                .into_iter()
-                .collect::<HashMap<_, _>>(),
-        }
+    fn settings_of(format: LogFormat, variables: &[(&str, &str)]) -> Settings {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let level = if format == LogFormat::Json { Some(ApplicationLogLevel::Trace) } else { None };
+        let logging = LoggingConfig::builder().log_format(format).set_application_log_level(level).build();
+        settings::read(&variables.collect::<HashMap<_, _>>(), Some(&logging)).unwrap()
     }
 
     #[test]
     fn the_key_is_one_that_the_function_logs() {
-        assert_eq!(logged_key(&function(None, None)).as_deref(), Some("ops-cli-deploy-0"));
-        let sampled = logged_key(&function(Some("INFO"), Some("0.01"))).unwrap();
-        assert!("0.01".parse::<Sample>().unwrap().includes(&sampled));
-        assert_eq!(logged_key(&function(None, Some("0"))), None);
-        assert_eq!(logged_key(&function(Some("WARN"), None)), None);
+        assert_eq!(logged_key(&Settings::default()), "ops-cli-deploy-0");
+        let settings = settings_of(LogFormat::Text, &[("LOGGER_SAMPLE", "0.01")]);
+        assert!(settings.sample.includes(&logged_key(&settings)));
+    }
+
+    #[test]
+    fn the_line_is_expected_only_if_the_settings_show_the_record() {
+        let shows = |settings: &Settings| {
+            let key = logged_key(settings);
+            let record = NewRecord {
+                partition_key: Some(&key),
+                sequence_number: "495903",
+                arrival_ms: 0,
+                data: b"check of version 1 by ops-cli deploy 3f1c",
+            };
+            shows_any(settings, &record, &["495903", "3f1c"])
+        };
+        for (variables, expected) in [
+            (&[][..], true),
+            (&[("LOGGER_DATA", "none")], true),
+            (&[("LOGGER_FIELDS", "data")], true),
+            (&[("LOGGER_FIELDS", "data"), ("LOGGER_DATA", "hash")], false),
+            (&[("LOGGER_FIELDS", "data"), ("LOGGER_REDACT", "/card/number")], false),
+            (&[("LOGGER_FIELDS", "data"), ("LOGGER_MAX_DATA_BYTES", "10")], false),
+            (&[("LOGGER_FIELDS", "shard"), ("LOGGER_DATA", "none")], false),
+            (&[("LOGGER_FIELDS", "shard,sequenceNumber"), ("LOGGER_DATA", "none")], true),
+            (&[("LOGGER_SAMPLE", "0")], false),
+        ] {
+            for format in [LogFormat::Json, LogFormat::Text] {
+                assert_eq!(shows(&settings_of(format.clone(), variables)), expected, "{format} {variables:?}");
+            }
+        }
+        let warn = LoggingConfig::builder().application_log_level(ApplicationLogLevel::Warn).build();
+        assert!(!shows(&settings::read(&HashMap::new(), Some(&warn)).unwrap()));
     }
 }

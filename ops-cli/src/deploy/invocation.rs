@@ -53,7 +53,10 @@ pub async fn invoke(aws: &Aws, function: &str, qualifier: &str, event: Vec<u8>) 
     let request = aws.lambda().invoke().function_name(function).qualifier(qualifier).log_type(LogType::Tail);
     let request = request.payload(Blob::new(event));
     let doing = format!("invoke {qualifier} of the function {function}");
-    let answer = aws.call(&doing, || request.clone().send()).await?;
+    let answer = aws.find(&doing, || request.clone().send()).await?.ok_or_else(|| {
+        Error::failed(format!("there is no version or alias {qualifier} of the function {function}"))
+            .hint("`ops-cli versions` lists the versions; `ops-cli provision` creates the function")
+    })?;
     let log = answer.log_result.unwrap_or_default();
     let log = base64_simd::STANDARD
         .decode_to_vec(log.as_bytes())

@@ -1,17 +1,19 @@
 //! The function that is deployed to.
 
-use std::collections::HashMap;
-
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{Architecture as AwsArchitecture, FunctionConfiguration, LastUpdateStatus, State};
+use aws_sdk_lambda::types::{
+    Architecture as AwsArchitecture, FunctionConfiguration, LastUpdateStatus, State, SystemLogLevel,
+};
 use kinesis_event_logger_core::names::Names;
+use kinesis_event_logger_core::settings::Settings;
 use lambda_package::Architecture;
 
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::function::FunctionZip;
 use crate::function::release::{DEADLINE, Releases};
+use crate::function::settings;
 use crate::wait::{self, Poll};
 
 /// The state of `$LATEST`, or of a version.
@@ -22,9 +24,10 @@ pub struct TargetFunction {
     pub architecture: Architecture,
     pub role_arn: String,
     pub log_group: String,
-    /// The lowest level of lines that the function writes; `None` in the text format.
-    pub application_log_level: Option<String>,
-    pub variables: HashMap<String, String>,
+    /// The settings that the function reads; the defaults if it does not accept its variables, and does not start.
+    pub settings: Settings,
+    /// Whether Lambda logs the end of each invocation.
+    pub has_reports: bool,
 }
 
 impl TargetFunction {
@@ -43,7 +46,9 @@ impl TargetFunction {
     fn of(names: &Names, configuration: FunctionConfiguration) -> Self {
         let logging = configuration.logging_config();
         let log_group = logging.and_then(|logging| logging.log_group()).map(str::to_owned);
-        let level = logging.and_then(|logging| logging.application_log_level());
+        let has_reports = logging.and_then(|logging| logging.system_log_level()) != Some(&SystemLogLevel::Warn);
+        let variables = configuration.environment().and_then(|environment| environment.variables()).cloned();
+        let settings = settings::read(&variables.unwrap_or_default(), logging).unwrap_or_default();
         let architecture = configuration.architectures().first().and_then(|name| Architecture::parse(name.as_str()));
         Self {
             is_ours: false,
@@ -51,8 +56,8 @@ impl TargetFunction {
             architecture: architecture.unwrap_or(Architecture::X86_64),
             role_arn: configuration.role().unwrap_or_default().to_owned(),
             log_group: log_group.unwrap_or_else(|| format!("/aws/lambda/{}", names.function())),
-            application_log_level: level.map(|level| level.as_str().to_owned()),
-            variables: configuration.environment.and_then(|environment| environment.variables).unwrap_or_default(),
+            settings,
+            has_reports,
         }
     }
 
@@ -62,8 +67,10 @@ impl TargetFunction {
             return Ok(());
         }
         let name = names.function();
-        Err(Error::failed(format!("the function {name} does not carry our tags, so it is not changed"))
-            .hint("choose another name with --app, --stage or --function"))
+        let [application, stage] = names.tags().map(|(key, value)| format!("{key}={value}"));
+        Err(Error::failed(format!("the function {name} does not carry our tags, so it is not changed")).hint(format!(
+            "choose another name with --app, --stage or --function, or give it the tags {application} and {stage}"
+        )))
     }
 }
 

@@ -8,9 +8,10 @@ use super::Finding;
 use super::readings::{Concurrency, Failures, Readings, ShardLoad, ShardQuota};
 use crate::config::logging_variables;
 use crate::error::{ErrorKind, Result};
-use crate::function::release::LIVE;
+use crate::function::release::{Alias, LIVE, Route};
+use crate::provision::fields::Fields;
 use crate::provision::kind::NONE;
-use crate::provision::observed::{LiveVersion, ObservedPart, PartState};
+use crate::provision::observed::{ObservedPart, PartState};
 use crate::provision::setting::Part;
 
 /// AWS rejects requests whose time differs more from its own.
@@ -34,7 +35,7 @@ pub fn diagnose(names: &Names, readings: &Readings) -> Vec<Finding> {
     findings.extend(shards(&readings.shards));
     findings.extend(part(Part::Role, &role));
     findings.extend(part(Part::LogGroup, &log_group));
-    findings.extend(part(Part::Function, &|it, findings| function(it, names, findings)));
+    findings.extend(part(Part::Function, &|it, findings| function(it, names, readings, findings)));
     findings.extend(alias(readings));
     findings.extend(part(Part::Mapping, &|it, findings| mapping(it, readings, findings)));
     findings.push(failures(&readings.failures));
@@ -169,7 +170,7 @@ fn log_group(group: &ObservedPart, findings: &mut Vec<Finding>) {
     }
 }
 
-fn function(function: &ObservedPart, names: &Names, findings: &mut Vec<Finding>) {
+fn function(function: &ObservedPart, names: &Names, readings: &Readings, findings: &mut Vec<Finding>) {
     if function.fields.text("log-group").is_some_and(|group| group != names.log_group()) {
         let group = function.fields.text("log-group").unwrap_or_default();
         findings.push(Finding::warning(
@@ -187,24 +188,54 @@ fn function(function: &ObservedPart, names: &Names, findings: &mut Vec<Finding>)
             "ops-cli provision --reserved-concurrency none",
         ));
     }
-    let variables = function.fields.members("environment");
-    let variables = variables.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-    if let Err(error) = settings::check(variables.chain(logging_variables(&function.fields))) {
+    let refused = |fields: &Fields| {
+        let variables = fields.members("environment").into_iter().flatten();
+        let variables = variables.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        settings::check(variables.chain(logging_variables(fields))).err()
+    };
+    let action = "ops-cli provision --env NAME=VALUE; docs/settings.md lists the settings";
+    let live = readings.live.as_ref().ok().and_then(Option::as_ref).map(|live| &live.fields);
+    if let Some(error) = refused(live.unwrap_or(&function.fields)) {
         findings.push(Finding::broken(
             "function",
             format!("the function does not accept its variables: {error}"),
             "it ends when it starts: records are not logged",
-            "ops-cli provision --env NAME=VALUE; docs/settings.md lists the settings",
+            action,
+        ));
+    } else if let Some(error) = refused(&function.fields) {
+        findings.push(Finding::warning(
+            "function",
+            format!("its next version would not accept its variables: {error}"),
+            "the version that is live runs, but a new one would end when it starts",
+            action,
         ));
     }
 }
 
 fn alias(readings: &Readings) -> Option<Finding> {
     let invoked = readings.parts.get(&Part::Mapping)?.as_ref().ok()?.as_ref()?.fields.text("function")?;
-    match &readings.live {
-        Ok(Some(LiveVersion { version, .. })) if invoked.ends_with(&format!(":{LIVE}")) => {
+    let invokes_live = invoked.ends_with(&format!(":{LIVE}"));
+    match &readings.alias {
+        Ok(Some(Alias { route: Route { version, canary: Some((canary, share)) }, .. })) if invokes_live => {
+            Some(Finding::warning(
+                "alias",
+                format!(
+                    "{LIVE} runs version {version}, and version {canary} for {}% of the invocations",
+                    share * 100.0
+                ),
+                "a canary is in progress, or a `deploy` was killed during one",
+                "`ops-cli rollback` ends it; `ops-cli deploy` begins again",
+            ))
+        }
+        Ok(Some(Alias { route: Route { version, .. }, .. })) if invokes_live => {
             Some(Finding::ok("alias", format!("{LIVE} runs version {version}")))
         }
+        Ok(None) if invokes_live => Some(Finding::broken(
+            "alias",
+            format!("the mapping invokes the alias {LIVE}, which does not exist"),
+            "records are not logged",
+            "ops-cli deploy",
+        )),
         Ok(_) => Some(Finding::warning(
             "alias",
             format!("the mapping invokes {invoked}, not the alias {LIVE}"),

@@ -17,8 +17,8 @@ use kinesis_event_logger_core::names::{Location, Names};
 
 use crate::aws::Aws;
 use crate::error::{Error, Result, is_missing};
-use crate::function::release::LIVE;
-use crate::provision::observed::{LiveVersion, ObservedPart, live, observe_part};
+use crate::function::release::{Alias, LIVE, Releases};
+use crate::provision::observed::{self, LiveVersion, ObservedPart, live, observe_part};
 use crate::provision::setting::Part;
 use crate::tail::follow::Follower;
 use crate::tail::platform::Platform;
@@ -39,7 +39,9 @@ pub struct Readings {
     /// The service's clock minus this machine's.
     pub clock_skew: Option<SignedDuration>,
     pub parts: BTreeMap<Part, Result<Option<ObservedPart>>>,
+    /// The version behind the alias.
     pub live: Result<Option<LiveVersion>>,
+    pub alias: Result<Option<Alias>>,
     /// The result of the mapping's last batch.
     pub last_result: Result<Option<String>>,
     /// Whether PutRecords would succeed; `None` if it was not tried, or if there is no stream.
@@ -105,13 +107,14 @@ impl Readings {
             part(Part::Mapping)
         );
         let uuid = mapping.as_ref().ok().and_then(|it| it.as_ref()).map(|mapping| mapping.id.clone());
-        let live = live(aws, names).await;
+        let releases = Releases { aws, function: names.function() };
+        let (live, alias) = tokio::join!(live(aws, names), releases.live());
         let qualifier = matches!(live, Ok(Some(_))).then_some(LIVE);
         // Another emulator may not know `DryRun`, and would write the record.
         let can_try = is_local || !aws.has_own_endpoint();
         let puts = async { if can_try { try_put(aws, names).await.transpose() } else { None } };
         let (last_result, puts, invocations, concurrency, shard_quota, shards, failures) = tokio::join!(
-            last_result(aws, uuid),
+            observed::last_result(aws, uuid),
             puts,
             async { try_invocation(aws, names, qualifier).await.transpose() },
             concurrency(aws),
@@ -131,6 +134,7 @@ impl Readings {
             clock_skew,
             parts: parts.into(),
             live,
+            alias,
             last_result,
             puts,
             invocations,
@@ -181,13 +185,6 @@ impl Intercept for AnswerDate {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = skew;
         Ok(())
     }
-}
-
-async fn last_result(aws: &Aws, uuid: Option<String>) -> Result<Option<String>> {
-    let Some(uuid) = uuid else { return Ok(None) };
-    let request = aws.lambda().get_event_source_mapping().uuid(uuid);
-    let answer = aws.find("get the event source mapping", || request.clone().send()).await?;
-    Ok(answer.and_then(|answer| answer.last_processing_result))
 }
 
 /// Asks Kinesis whether it would accept a record. Returns `None` if there is no stream.

@@ -8,12 +8,18 @@ use serde::Serialize;
 
 use crate::aws::Aws;
 use crate::error::{Error, Result, is_missing};
+use crate::provision::kind::NONE;
 use crate::wait::{self, Poll};
 
 /// The alias to which the event source mapping points.
 pub const LIVE: &str = "live";
 /// The name of the version that can be changed.
 pub const LATEST: &str = "$LATEST";
+
+/// The beginning of the alias's description, which lists the versions that were live before.
+const EARLIER: &str = "live before: ";
+/// The number of versions in that list. A description has at most 256 characters.
+const MAX_EARLIER: usize = 20;
 
 /// How long a version may take to become active, or `$LATEST` to end an update.
 pub const DEADLINE: Duration = Duration::from_secs(300);
@@ -54,8 +60,47 @@ impl Route {
 pub struct Alias {
     pub name: String,
     pub route: Route,
+    /// The versions that were live before, the latest first; `None` if another tool, or an earlier version of this one, moved the alias.
+    pub earlier: Option<Vec<u64>>,
     /// Changes with every change of the alias.
     pub revision: Option<String>,
+}
+
+impl Alias {
+    /// The versions that were live before, the latest first. If that is not known, all earlier versions count. Some of them may not
+    /// exist any more.
+    pub fn earlier(&self) -> Vec<u64> {
+        let all = || (1..self.number()).rev().take(MAX_EARLIER).collect();
+        self.earlier.clone().unwrap_or_else(all)
+    }
+
+    /// The versions that were live before `route`, if the alias moves to it: a move to an earlier version forgets those after it.
+    fn earlier_than(&self, route: &Route) -> Vec<u64> {
+        let earlier = self.earlier();
+        if route.version == self.route.version {
+            return earlier;
+        }
+        match earlier.iter().position(|number| number.to_string() == route.version) {
+            Some(index) => earlier[index + 1..].to_vec(),
+            None => [self.number()].into_iter().chain(earlier).take(MAX_EARLIER).collect(),
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.route.version.parse().unwrap_or_default()
+    }
+}
+
+fn describe_earlier(earlier: &[u64]) -> String {
+    let numbers: Vec<_> = earlier.iter().map(u64::to_string).collect();
+    format!("{EARLIER}{}", if numbers.is_empty() { NONE.to_owned() } else { numbers.join(", ") })
+}
+
+fn parse_earlier(description: &str) -> Option<Vec<u64>> {
+    match description.strip_prefix(EARLIER)? {
+        NONE => Some(Vec::new()),
+        numbers => numbers.split(", ").map(|number| number.parse().ok()).collect(),
+    }
 }
 
 /// A published version. It never changes.
@@ -102,21 +147,25 @@ impl Releases<'_> {
         Ok(answer.map(|answer| Alias {
             name: LIVE.to_owned(),
             route: route(answer.function_version, answer.routing_config),
+            earlier: answer.description.as_deref().and_then(parse_earlier),
             revision: answer.revision_id,
         }))
     }
 
-    /// Points `live` to a route, creates it if it does not exist, and returns it. `before` is the alias as it was read: if another
-    /// process has moved it meanwhile, this fails.
+    /// Points `live` to a route, creates it if it does not exist, and returns it. Its description lists the versions that were live
+    /// before. `before` is the alias as it was read: if another process has moved it meanwhile, this fails.
     pub async fn point_live(self, route: &Route, before: Option<&Alias>) -> Result<Alias> {
         let doing = format!("point the alias {LIVE} to version {}", route.version);
         let weights = route.canary.iter().map(|(version, share)| (version.clone(), *share)).collect();
         let routing = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(weights)).build();
         let lambda = self.aws.lambda();
-        let alias = |revision| Alias { name: LIVE.to_owned(), route: route.clone(), revision };
+        let earlier = before.map(|before| before.earlier_than(route)).unwrap_or_default();
+        let description = describe_earlier(&earlier);
+        let alias =
+            |revision| Alias { name: LIVE.to_owned(), route: route.clone(), earlier: Some(earlier.clone()), revision };
         let error = match before {
             None => {
-                let request = lambda.create_alias().function_name(self.function).name(LIVE);
+                let request = lambda.create_alias().function_name(self.function).name(LIVE).description(description);
                 let request = request.function_version(&route.version).routing_config(routing);
                 match self.once_settled(&doing, || request.clone().send()).await {
                     Ok(created) => return Ok(alias(created.revision_id)),
@@ -124,7 +173,7 @@ impl Releases<'_> {
                 }
             }
             Some(before) => {
-                let request = lambda.update_alias().function_name(self.function).name(LIVE);
+                let request = lambda.update_alias().function_name(self.function).name(LIVE).description(description);
                 let request = request.function_version(&route.version).routing_config(routing);
                 let request = request.set_revision_id(before.revision.clone());
                 match self.once_settled(&doing, || request.clone().send()).await {
@@ -162,6 +211,7 @@ impl Releases<'_> {
         let alias = |alias: AliasConfiguration| Alias {
             name: alias.name.unwrap_or_default(),
             route: route(alias.function_version, alias.routing_config),
+            earlier: alias.description.as_deref().and_then(parse_earlier),
             revision: alias.revision_id,
         };
         Ok(found.into_iter().map(alias).collect())
@@ -231,4 +281,37 @@ fn is_busy<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
 fn route(version: Option<String>, routing: Option<AliasRoutingConfiguration>) -> Route {
     let weights = routing.and_then(|routing| routing.additional_version_weights).unwrap_or_default();
     Route { version: version.unwrap_or_default(), canary: weights.into_iter().find(|(_, share)| *share > 0.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alias(version: &str, earlier: Option<&[u64]>) -> Alias {
+        Alias { name: LIVE.into(), route: Route::to(version), earlier: earlier.map(<[u64]>::to_vec), revision: None }
+    }
+
+    #[test]
+    fn an_alias_remembers_the_versions_that_were_live() {
+        let live = alias("7", Some(&[5, 2]));
+        assert_eq!(live.earlier_than(&Route::to("8")), [7, 5, 2]);
+        assert_eq!(live.earlier_than(&Route::to("7").with_canary("8", 0.1)), [5, 2]);
+        assert_eq!(live.earlier_than(&Route::to("5")), [2]);
+        assert_eq!(live.earlier_than(&Route::to("6")), [7, 5, 2]);
+        assert_eq!(alias("3", None).earlier_than(&Route::to("4")), [3, 2, 1]);
+        assert!(alias("1", None).earlier().is_empty());
+        assert_eq!(alias("300", None).earlier_than(&Route::to("301")).len(), MAX_EARLIER);
+    }
+
+    #[test]
+    fn the_description_of_an_alias_is_read_as_it_was_written() {
+        for earlier in [vec![], vec![7], vec![7, 5, 2]] {
+            assert_eq!(parse_earlier(&describe_earlier(&earlier)), Some(earlier));
+        }
+        let longest = describe_earlier(&[1_000_000_000; MAX_EARLIER]);
+        assert!(longest.len() <= 256, "{}", longest.len());
+        for other in ["", "live before: x", "our production alias"] {
+            assert_eq!(parse_earlier(other), None);
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub async fn apply(
     plan: &Plan,
     deadline: Duration,
 ) -> Result<(), Failure> {
-    let applier = Applier { aws, desired, observed, plan, deadline, done: Mutex::default() };
+    let applier = Applier { aws, desired, observed, plan, deadline, done: Mutex::default(), created: Mutex::default() };
     let result = tokio::select! {
         result = applier.run() => result,
         () = interrupted() => Err(Error::interrupted()),
@@ -51,7 +51,7 @@ pub async fn apply(
         for step in plan.steps.iter().filter(|step| !done.contains(step)) {
             note(&format!("not done: {}", StepDescription(step, desired)));
         }
-        let created = done.iter().filter(|step| step.action == Action::Create).map(|step| step.part).collect();
+        let created = applier.created.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let hint =
             format!("{} of {} steps are done; run the same command again to continue", done.len(), plan.steps.len());
         let error = if error.hint.is_some() { error } else { error.hint(hint) };
@@ -66,6 +66,9 @@ struct Applier<'a> {
     plan: &'a Plan,
     deadline: Duration,
     done: Mutex<Vec<&'a Step>>,
+    /// The parts that this run has created or begun to create. The request for one of them may have been accepted although it was
+    /// interrupted.
+    created: Mutex<Vec<Part>>,
 }
 
 impl<'a> Applier<'a> {
@@ -94,6 +97,17 @@ impl<'a> Applier<'a> {
 
     fn done(&self) -> Vec<&'a Step> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends the request that creates a part, and remembers that this run created it unless it exists or the request is rejected.
+    async fn create<T>(&self, part: Part, request: impl Future<Output = Result<Option<T>>>) -> Result<Option<T>> {
+        let created = || self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        created().push(part);
+        let answer = request.await;
+        if !matches!(answer, Ok(Some(_))) {
+            created().retain(|other| *other != part);
+        }
+        answer
     }
 
     async fn carry_out(&self, step: &Step, progress: &ProgressStep) -> Result<()> {

@@ -10,6 +10,7 @@ use super::observed::{ObservedPart, ObservedPath, observe};
 use super::setting::Part;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
+use crate::output::counted;
 use crate::progress::{self, note};
 use crate::stream;
 use crate::wait::{self, Poll};
@@ -53,6 +54,20 @@ pub async fn delete_created(aws: &Aws, desired: &DesiredPath, created: &[Part]) 
     Ok(parts.len() - kept.len())
 }
 
+/// Fails if one of the parts cannot be deleted, before any is.
+pub fn check_protection(names: &Names, observed: &ObservedPath, parts: &[ExistingPart]) -> Result<()> {
+    let is_protected =
+        observed.part(Part::LogGroup).is_some_and(|group| group.fields.bool("deletion-protection") == Some(true));
+    if !is_protected || parts.iter().all(|existing| existing.part != Part::LogGroup) {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "the log group {} is protected from deletion, so nothing was deleted",
+        names.log_group()
+    ))
+    .hint("keep it with --keep-logs, or end its protection with `ops-cli provision --deletion-protection=false`"))
+}
+
 /// Deletes parts, in their order. Returns those that are still needed.
 pub async fn delete_parts(
     aws: &Aws,
@@ -64,18 +79,25 @@ pub async fn delete_parts(
     for (deleted, part) in parts.iter().enumerate() {
         let step = progress::ProgressStep::begin(format!("delete {}", part.describe(names)));
         match delete(aws, names, location, part).await {
-            Ok(reason) => kept.extend(reason.map(|reason| KeptPart { part: part.clone(), reason })),
+            Ok(None) => {
+                step.done();
+            }
+            Ok(Some(reason)) => {
+                drop(step);
+                kept.push(KeptPart { part: part.clone(), reason });
+            }
             Err(error) => {
                 drop(step);
                 for left in &parts[deleted..] {
                     note(&format!("not deleted: {}", left.describe(names)));
                 }
-                let hint =
-                    format!("{deleted} of {} parts are deleted; run the same command again to continue", parts.len());
+                let hint = format!(
+                    "{deleted} of {} deleted; run the same command again to continue",
+                    counted(parts.len() as u64, "part")
+                );
                 return Err(if error.hint.is_some() { error } else { error.hint(hint) });
             }
         }
-        step.done();
     }
     Ok(kept)
 }
@@ -103,9 +125,9 @@ impl ExistingPart {
             }
             Part::Mapping => format!("event source mapping {}", self.id),
             Part::Function => format!("function {}", names.function()),
-            Part::LogGroup => format!("log group {} and all its events", names.log_group()),
+            Part::LogGroup => format!("log group {} with all its events", names.log_group()),
             Part::Role => format!("role {}", names.role()),
-            Part::Stream => format!("stream {} and all its records", names.stream()),
+            Part::Stream => format!("stream {} with all its records", names.stream()),
         }
     }
 }

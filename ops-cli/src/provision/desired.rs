@@ -22,6 +22,8 @@ const INLINE_POLICY: &str = "kinesis-event-logger-";
 
 /// Retries of a failed batch when there is an on-failure destination, which then receives it.
 const RETRIES: i64 = 10;
+/// Retries, or seconds of age, without an end.
+const ENDLESS: i64 = -1;
 /// Half of the default retention of a stream: a batch reaches the destination before its records expire.
 const RECORD_AGE_SECONDS: i64 = 12 * 60 * 60;
 
@@ -32,6 +34,8 @@ pub struct DesiredPath {
     pub location: Location,
     /// The function's code; `None` keeps the code.
     pub zip: Option<FunctionZip>,
+    /// Whether an existing function keeps its code, which `deploy` changes.
+    pub keeps_code: bool,
     /// The requested settings.
     pub requested: Requested,
     /// Tags in addition to ours.
@@ -58,7 +62,7 @@ impl DesiredPath {
     /// A path for which no settings were requested.
     pub fn new(names: Names, location: Location, zip: Option<FunctionZip>) -> Self {
         let (requested, tags) = (Requested::default(), BTreeMap::new());
-        Self { names, location, zip, requested, tags, replaces_environment: false }
+        Self { names, location, zip, keeps_code: false, requested, tags, replaces_environment: false }
     }
 
     /// All tags of a part: ours and the requested ones.
@@ -92,9 +96,7 @@ impl DesiredPath {
             return fields;
         }
         for setting in SETTINGS.iter().filter(|setting| setting.part == part) {
-            // A path whose mapping is disabled or whose role lacks its policy does not work.
-            let is_default = existing.is_none() || part == Part::Role || setting.key == "enabled";
-            let default = is_default.then(|| setting.default_value()).flatten();
+            let default = existing.is_none().then(|| setting.default_value()).flatten();
             match self.requested.get(part, setting.key).cloned().or(default) {
                 Some(Value::Object(variables)) => fields.set(setting.key, self.environment(&fields, variables)),
                 Some(value) => fields.set(setting.key, value),
@@ -104,7 +106,7 @@ impl DesiredPath {
         match part {
             Part::LogGroup => self.finish_interrupted_log_group(&mut fields, observed),
             Part::Function => self.derive_function(&mut fields, observed),
-            Part::Mapping => self.derive_mapping(&mut fields),
+            Part::Mapping => self.derive_mapping(&mut fields, observed),
             Part::Stream | Part::Role => {}
         }
         fields
@@ -139,15 +141,22 @@ impl DesiredPath {
         }
     }
 
-    /// Points the mapping to the alias. With an on-failure destination, retries end, so that the destination gets its batches.
-    fn derive_mapping(&self, fields: &mut Fields) {
+    /// Points the mapping to the alias. When it gets an on-failure destination, retries end, so that the destination gets its batches;
+    /// when it loses the destination, they continue, so that no batch is lost. Retries that were set otherwise stay.
+    fn derive_mapping(&self, fields: &mut Fields, observed: &ObservedPath) {
         fields.set("function", format!("{}:{LIVE}", self.names.function()));
-        if fields.text("on-failure").is_some_and(|destination| destination != NONE) {
-            for (key, limit) in [("retries", RETRIES), ("max-record-age", RECORD_AGE_SECONDS)] {
-                let is_endless = fields.integer(key).is_none_or(|value| value == -1);
-                if is_endless && self.requested.get(Part::Mapping, key).is_none() {
-                    fields.set(key, limit);
-                }
+        let has_destination =
+            |fields: &Fields| fields.text("on-failure").is_some_and(|destination| destination != NONE);
+        let had_destination = observed.part(Part::Mapping).is_some_and(|mapping| has_destination(&mapping.fields));
+        let has_destination = has_destination(fields);
+        if has_destination == had_destination {
+            return;
+        }
+        for (key, limit) in [("retries", RETRIES), ("max-record-age", RECORD_AGE_SECONDS)] {
+            let (old, new) = if has_destination { (ENDLESS, limit) } else { (limit, ENDLESS) };
+            let is_derived = fields.integer(key).map_or(ENDLESS, i64::from) == old;
+            if is_derived && self.requested.get(Part::Mapping, key).is_none() {
+                fields.set(key, new);
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
 use kinesis_event_logger_core::limits::LOG_RETENTION_DAYS;
 use serde_json::{Value, json};
 
@@ -69,17 +68,17 @@ impl Kind {
             Self::Patterns | Self::Ids(_) if text == NONE => Ok(json!([])),
             Self::Ids(prefix) => {
                 let ids: Vec<_> = text.split(',').map(str::trim).collect();
-                if ids.iter().all(|id| is_id(id, prefix)) { Ok(json!(ids)) } else { Err(()) }
+                if ids.iter().all(|id| is_id(id, prefix)) { Ok(self.in_order(json!(ids))) } else { Err(()) }
             }
             Self::Patterns => match serde_json::from_str::<Value>(text) {
-                Ok(Value::Object(_)) => Ok(json!([text])),
+                Ok(pattern @ Value::Object(_)) => Ok(json!([pattern.to_string()])),
                 _ => Err(()),
             },
             Self::Variables => match text.split_once('=') {
                 Some((name, value)) if is_variable_name(name) => Ok(json!({ name: value })),
                 _ => Err(()),
             },
-            Self::Time => text.parse::<Timestamp>().map(|it| json!(it.to_string())).map_err(drop),
+            Self::Time => text.parse().map(|time| json!(time::to_the_millisecond(time).to_string())).map_err(drop),
         };
         value.map_err(|()| format!("expected {}", self.expected()))
     }
@@ -94,22 +93,36 @@ impl Kind {
                     let parsed = self.parse(item.as_str().ok_or_else(wrong)?)?;
                     texts.extend(parsed.as_array().into_iter().flatten().cloned());
                 }
-                Ok(texts.into())
+                Ok(self.in_order(texts.into()))
             }
             (Self::Variables, Value::Object(members)) => {
-                if members.iter().all(|(name, value)| is_variable_name(name) && value.is_string()) {
-                    Ok(value.clone())
-                } else {
-                    Err(wrong())
+                match members.iter().find(|(name, value)| !is_variable_name(name) || !value.is_string()) {
+                    None => Ok(value.clone()),
+                    Some((name, _)) if !is_variable_name(name) => Err(format!(
+                        "expected names of two or more letters, digits and underscores, but one is {name:?}"
+                    )),
+                    Some((name, _)) => Err(format!("expected a text for {name}, such as \"1\"")),
                 }
             }
-            (Self::Patterns | Self::Ids(_) | Self::Variables, _) => Err(wrong()),
+            (Self::Patterns | Self::Ids(_), Value::String(text)) => self.parse(text),
+            (Self::Variables, _) => {
+                Err("expected a table of names and texts, such as { LOGGER_DATA = \"hash\" }".into())
+            }
+            (Self::Patterns | Self::Ids(_), _) => Err(wrong()),
             (Self::Bool, Value::Bool(_)) => Ok(value.clone()),
             (Self::Bool, _) => Err(wrong()),
             (_, Value::Number(number)) if self.accepts_integers() => self.parse(&number.to_string()),
             (_, Value::String(text)) if self.accepts_text() => self.parse(text),
             _ => Err(wrong()),
         }
+    }
+
+    /// Sorts identifiers, of which the service does not keep the order.
+    pub fn in_order(&self, mut value: Value) -> Value {
+        if let (Self::Ids(_), Value::Array(ids)) = (self, &mut value) {
+            ids.sort_unstable_by(|a, b| a.as_str().cmp(&b.as_str()));
+        }
+        value
     }
 
     fn accepts_integers(&self) -> bool {
@@ -162,9 +175,12 @@ impl Kind {
             Self::OneOf(words) => json!({ "enum": words }),
             Self::TextOrNone => json!({ "type": "string", "minLength": 1 }),
             Self::ArnOrNone => json!({ "oneOf": [{ "type": "string", "pattern": "^arn:" }, { "const": NONE }] }),
-            Self::Patterns => json!({ "type": "array", "items": { "type": "string" } }),
+            Self::Patterns => {
+                json!({ "oneOf": [{ "type": "array", "items": { "type": "string" } }, { "type": "string" }] })
+            }
             Self::Ids(prefix) => {
-                json!({ "type": "array", "items": { "type": "string", "pattern": format!("^{prefix}[0-9a-z]+$") } })
+                let ids = json!({ "type": "array", "items": { "type": "string", "pattern": format!("^{prefix}[0-9a-z]+$") } });
+                json!({ "oneOf": [ids, { "type": "string" }] })
             }
             Self::Variables => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
@@ -225,6 +241,11 @@ mod tests {
     fn a_file_uses_the_types_of_toml() {
         assert_eq!(Kind::Seconds(1..=90).check(&json!("90s")), Ok(json!(90)));
         assert_eq!(Kind::Seconds(1..=90).check(&json!(90)), Ok(json!(90)));
+        let groups = json!(["sg-1", "sg-2"]);
+        assert_eq!(Kind::Ids("sg-").check(&json!("sg-2,sg-1")), Ok(groups.clone()));
+        assert_eq!(Kind::Ids("sg-").check(&json!(["sg-2", "sg-1"])), Ok(groups));
+        assert_eq!(Kind::Patterns.check(&json!("none")), Ok(json!([])));
+        assert_eq!(Kind::Patterns.check(&json!("{ \"data\": {} }")), Ok(json!(["{\"data\":{}}"])));
         for (kind, wrong) in [
             (Kind::Integer(1..=5), json!("5")),
             (Kind::Integer(1..=5), json!(1.5)),
@@ -232,8 +253,9 @@ mod tests {
             (Kind::TextOrNone, json!(1)),
             (Kind::Variables, json!({ "AB": 1 })),
             (Kind::Variables, json!({ "A": "b" })),
-            (Kind::Patterns, json!("{}")),
-            (Kind::Ids("sg-"), json!("sg-1")),
+            (Kind::Patterns, json!("[]")),
+            (Kind::Ids("sg-"), json!("subnet-1")),
+            (Kind::Variables, json!({ "LOGGER_DATA": 1 })),
             (Kind::Ids("sg-"), json!(["x"])),
         ] {
             assert!(kind.check(&wrong).is_err(), "{kind:?} {wrong}");

@@ -18,7 +18,7 @@ use crate::aws::Aws;
 use crate::error::Result;
 use crate::stream;
 
-pub use lambda::{function, function_state, live, mapping, mapping_state};
+pub use lambda::{function, function_state, last_result, live, mapping, mapping_state};
 
 /// The parts of a path that exist.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +134,8 @@ fn stream_fields(summary: &StreamDescriptionSummary) -> Fields {
     fields.set_if_some("max-record-kib", summary.max_record_size_in_kib);
     let warm = summary.warm_throughput.as_ref().and_then(|it| it.target_mibps);
     fields.set_if_some("warm-throughput-mibps", warm);
-    fields.set_if_some("distribution", summary.record_distribution_strategy.as_ref().map(|it| it.as_str()));
+    let strategy = summary.record_distribution_strategy.as_ref().map(|it| it.as_str());
+    fields.set("distribution", strategy.unwrap_or("USER_PARTITION_KEY"));
     fields
 }
 

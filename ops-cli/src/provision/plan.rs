@@ -2,6 +2,7 @@
 //! executes.
 
 mod alias;
+mod warnings;
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,8 @@ use serde_json::Value;
 
 use super::desired::DesiredPath;
 use super::fields::Fields;
-use super::kind::NONE;
 use super::observed::{ObservedPart, ObservedPath, PartState};
-use super::policy;
+use super::rules;
 use super::setting::{Call, Part, SetBy, Setting};
 use super::step::{Action, Change, Step, part_name};
 use crate::error::{Error, Result};
@@ -30,10 +30,6 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// Warns of a path that a single record can block.
-const NO_DESTINATION: &str = "a record that the function cannot process blocks its shard until the record expires, because the \
-event source mapping has no on-failure destination; set one with --on-failure ARN";
-
 impl Plan {
     /// The changes that cost or lose something, with the parts that they concern.
     pub fn asking(&self) -> impl Iterator<Item = (Part, &Change, &'static str)> {
@@ -45,7 +41,7 @@ impl Plan {
 
 pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
     let targets = desired.targets(observed);
-    check_network(targets.get(&Part::Function))?;
+    rules::check(&targets, &desired.requested)?;
     let mut plan = Plan { steps: Vec::new(), untagged: Vec::new(), targets, warnings: Vec::new() };
     for part in Part::ALL {
         let target = plan.targets.get(&part).cloned().unwrap_or_default();
@@ -59,24 +55,8 @@ pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
             plan.steps.extend(alias::step(desired, observed, &plan));
         }
     }
-    let destination = plan.targets.get(&Part::Mapping).and_then(|mapping| mapping.text("on-failure"));
-    if destination.is_none_or(|arn| arn == NONE) {
-        plan.warnings.push(NO_DESTINATION.to_owned());
-    }
-    if observed.part(Part::Role).is_none_or(|role| role.is_ours) {
-        plan.warnings.extend(policy::lacking(&desired.names, &desired.location, &plan.targets));
-    }
+    plan.warnings = warnings::of(desired, observed, &plan);
     Ok(plan)
-}
-
-/// Lambda accepts subnets and security groups only together.
-fn check_network(function: Option<&Fields>) -> Result<()> {
-    let has = |key| function.and_then(|fields| fields.texts(key)).is_some_and(|ids| !ids.is_empty());
-    if has("subnets") == has("security-groups") {
-        return Ok(());
-    }
-    Err(Error::usage("a function in a VPC has both subnets and security groups")
-        .hint("give --subnets and --security-groups together, or `none` for both"))
 }
 
 fn no_code(desired: &DesiredPath) -> Error {
@@ -114,7 +94,7 @@ fn is_unset(part: Part, value: &Value) -> bool {
         Value::Object(members) => members.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Bool(is_set) => !is_set && part == Part::Role,
-        value => value == NONE,
+        value => value == super::kind::NONE,
     }
 }
 
@@ -159,6 +139,9 @@ fn update(plan: &mut Plan, desired: &DesiredPath, part: Part, existing: &Observe
             // An empty log group has nothing to lose.
             let asks = change.asks.filter(|_| field != "retention-days" || existing.stored_bytes != Some(0));
             let change = Change { asks, ..change };
+            if (part, field) == (Part::Stream, "shards") {
+                rules::check_resharding(change.old.as_ref().unwrap_or(&Value::Null), new)?;
+            }
             match call_of(part, field) {
                 Some(Call::Fixed) => return Err(fixed(&name, &change)),
                 Some(call) => add(&mut by_call, call, change),
@@ -202,7 +185,7 @@ fn changes(part: Part, field: &str, old: Option<&Value>, new: &Value) -> Vec<Cha
             .map(|name| Change {
                 field: format!("{field}.{name}"),
                 old: old.get(name).cloned(),
-                new: new.get(name).cloned().unwrap_or_else(|| NONE.into()),
+                new: new.get(name).cloned().unwrap_or(Value::Null),
                 asks: (!new.contains_key(name)).then_some("the variable is removed"),
             })
             .collect();

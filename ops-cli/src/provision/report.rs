@@ -101,7 +101,7 @@ fn by_statement(change: &Change) -> Vec<Change> {
         .map(|name| Change {
             field: format!("{}.{name}", change.field),
             old: old.get(name).cloned(),
-            new: new.get(name).cloned().unwrap_or_else(|| NONE.into()),
+            new: new.get(name).cloned().unwrap_or(Value::Null),
             asks: None,
         })
         .collect()
@@ -118,9 +118,12 @@ fn described(statement: &Value) -> String {
 
 fn show_change(to: &mut dyn Write, change: &Change, is_new: bool) -> io::Result<()> {
     let Change { field, old, new, asks } = change;
+    // The value of a variable or a tag is any text.
+    let is_text = ["environment.", "tags."].iter().any(|map| field.starts_with(map));
+    let is_removed = |value: &Value| value.is_null() || !is_text && value == NONE;
     let (mark, values) = match old {
         None => ("+", shown(new)),
-        Some(old) if new == NONE => ("-", shown(old)),
+        Some(old) if is_removed(new) => ("-", shown(old)),
         Some(old) => ("~", format!("{} → {}", shown(old), shown(new))),
     };
     let mark = if is_new { "+" } else { mark };

@@ -15,6 +15,7 @@ pub struct Change {
     pub field: String,
     /// `None` if the part, or the field, does not exist.
     pub old: Option<Value>,
+    /// Null if a variable or a statement is removed.
     pub new: Value,
     /// What the change costs or loses, if it needs confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]

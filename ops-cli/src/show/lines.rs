@@ -42,37 +42,45 @@ impl FetchedRecord<'_> {
         arrival_ms(self.record)
     }
 
-    /// Makes the record's lines. The record goes through an event, so that every field is the one that the function reads.
+    /// Makes the record's lines.
     pub fn lines(&self, settings: &Settings, invocation: &Invocation) -> Vec<MadeLine> {
-        let event = self.event();
-        let Ok(event) = Event::parse(&event) else { return Vec::new() };
-        let writer =
-            LineWriter::with_options(settings.format, &invocation.request_id, invocation.time, &settings.lines);
-        let mut made = Vec::new();
-        let mut decoder = Decoder::new();
-        decoder.set_split_json(settings.split == Split::Json);
-        for record in event.records() {
-            let Ok(()) = decoder.decode(&record, |record| {
-                let number = record.position.sub_sequence_number;
-                if self.sub_sequence_number.is_none_or(|wanted| number == Some(wanted)) {
-                    let mut line = Vec::new();
-                    writer.append(record, &mut line);
-                    let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-                    made.push(MadeLine { sub_sequence_number: number, text, unwritten: unwritten(settings, record) });
-                }
-                Ok::<_, Infallible>(())
-            });
-        }
+        let mut made = of_record(&new_record(self.record), self.stream, self.shard_id, settings, invocation);
+        made.retain(|line| self.sub_sequence_number.is_none_or(|wanted| line.sub_sequence_number == Some(wanted)));
         made
     }
+}
 
-    fn event(&self) -> Vec<u8> {
-        let arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{}", self.stream);
-        let source = EventSource { region: "us-east-1", arn: &arn, shard_id: self.shard_id, role_arn: "" };
-        let mut writer = EventWriter::new(&source, 0);
-        writer.push(&new_record(self.record));
-        writer.finish()
+/// Makes the lines of a record. The record goes through an event, so that every field is the one that the function reads.
+pub fn of_record(
+    record: &NewRecord<'_>,
+    stream: &str,
+    shard_id: &str,
+    settings: &Settings,
+    invocation: &Invocation,
+) -> Vec<MadeLine> {
+    let arn = format!("arn:aws:kinesis:us-east-1:000000000000:stream/{stream}");
+    let source = EventSource { region: "us-east-1", arn: &arn, shard_id, role_arn: "" };
+    let mut event = EventWriter::new(&source, 0);
+    event.push(record);
+    let event = event.finish();
+    let Ok(event) = Event::parse(&event) else { return Vec::new() };
+    let writer = LineWriter::with_options(settings.format, &invocation.request_id, invocation.time, &settings.lines);
+    let mut made = Vec::new();
+    let mut decoder = Decoder::new();
+    decoder.set_split_json(settings.split == Split::Json);
+    for record in event.records() {
+        let Ok(()) = decoder.decode(&record, |record| {
+            let mut line = Vec::new();
+            writer.append(record, &mut line);
+            made.push(MadeLine {
+                sub_sequence_number: record.position.sub_sequence_number,
+                text: String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned(),
+                unwritten: unwritten(settings, record),
+            });
+            Ok::<_, Infallible>(())
+        });
     }
+    made
 }
 
 fn unwritten(settings: &Settings, record: &kinesis_event_logger_core::Record<'_>) -> Option<&'static str> {

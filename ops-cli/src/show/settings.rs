@@ -1,14 +1,12 @@
 //! The settings of the function, as its configuration has them.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
-use kinesis_event_logger_core::settings::{RUNTIME_VARIABLES, Settings};
+use kinesis_event_logger_core::settings::Settings;
 
 use crate::aws::Aws;
 use crate::error::Result;
 use crate::function::release::LIVE;
+use crate::function::settings;
 
 /// The settings with which lines are made, and where they come from.
 pub struct FunctionSettings {
@@ -37,9 +35,10 @@ pub async fn read(aws: &Aws, function: &str) -> Result<FunctionSettings> {
 }
 
 fn of(function: &str, configuration: &GetFunctionConfigurationOutput) -> FunctionSettings {
-    let variables = variables(configuration);
-    let unreadable = configuration.environment().and_then(|environment| environment.error());
-    match Settings::read(|name| variables.get(name).cloned()) {
+    let environment = configuration.environment();
+    let variables = environment.and_then(|environment| environment.variables()).cloned().unwrap_or_default();
+    let unreadable = environment.and_then(|environment| environment.error());
+    match settings::read(&variables, configuration.logging_config()) {
         Ok(settings) if unreadable.is_none() => {
             FunctionSettings { settings, source: format!("those of the function {function}") }
         }
@@ -52,24 +51,6 @@ fn of(function: &str, configuration: &GetFunctionConfigurationOutput) -> Functio
             source: format!("the defaults, because those of the function {function} are invalid: {error}"),
         },
     }
-}
-
-/// The environment variables that Lambda gives the function, as far as settings are read from them.
-fn variables(configuration: &GetFunctionConfigurationOutput) -> HashMap<String, OsString> {
-    let mut variables: HashMap<_, _> = RUNTIME_VARIABLES.map(|name| (name.to_owned(), OsString::from("1"))).into();
-    let set = configuration.environment().and_then(|environment| environment.variables());
-    for (name, value) in set.into_iter().flatten() {
-        variables.insert(name.clone(), value.into());
-    }
-    if let Some(logging) = configuration.logging_config() {
-        if let Some(format) = logging.log_format() {
-            variables.insert("AWS_LAMBDA_LOG_FORMAT".into(), format.as_str().into());
-        }
-        if let Some(level) = logging.application_log_level() {
-            variables.insert("AWS_LAMBDA_LOG_LEVEL".into(), level.as_str().into());
-        }
-    }
-    variables
 }
 
 #[cfg(test)]
@@ -87,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_from_the_variables_and_the_log_format() {
+    fn settings_that_are_invalid_are_named() {
         let read = of("f", &configuration("LOGGER_MAX_DATA_BYTES", "7"));
         assert_eq!((read.settings.lines.max_data_bytes, read.settings.format), (7, LineFormat::Json));
         assert_eq!(read.source, "those of the function f");

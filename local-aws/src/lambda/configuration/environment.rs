@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kinesis_event_logger_core::limits::RESERVED_VARIABLES;
 use serde_json::json;
 
 use crate::error::AwsError;
@@ -9,28 +10,6 @@ use crate::lambda::errors::invalid_parameter;
 
 /// The most bytes of all variables as JSON.
 const MAX_BYTES: usize = 4096;
-
-/// The variables that Lambda sets itself.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
-const RESERVED: [&str; 17] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_LAMBDA_RUNTIME_API",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
-];
 
 /// # Errors
 /// Too many bytes, or a variable that Lambda sets.
@@ -41,7 +20,8 @@ pub fn check(variables: &BTreeMap<String, String>) -> Result<(), AwsError> {
     if measured.len() > MAX_BYTES {
         return Err(invalid_parameter(format!("{UNABLE} exceeded the 4KB limit. String measured: {measured}")));
     }
-    let reserved: Vec<&str> = variables.keys().map(String::as_str).filter(|key| RESERVED.contains(key)).collect();
+    let reserved: Vec<&str> =
+        variables.keys().map(String::as_str).filter(|key| RESERVED_VARIABLES.contains(key)).collect();
     if !reserved.is_empty() {
         return Err(invalid_parameter(format!(
             "{UNABLE} contains reserved keys that are currently not supported for modification. Reserved keys used in this \

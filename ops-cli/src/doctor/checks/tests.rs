@@ -7,7 +7,7 @@ use super::super::Severity;
 use super::super::readings::Rates;
 use super::*;
 use crate::error::Error;
-use crate::provision::fields::Fields;
+use crate::provision::observed::LiveVersion;
 
 fn names() -> Names {
     Names::builder("orders", "test").build().unwrap()
@@ -25,6 +25,10 @@ fn part(fields: &[(&str, Value)]) -> Result<Option<ObservedPart>> {
         since: None,
         stored_bytes: None,
     }))
+}
+
+fn live(route: Route) -> Alias {
+    Alias { name: LIVE.into(), route, earlier: None, revision: None }
 }
 
 /// A path in which everything is in order.
@@ -48,6 +52,7 @@ fn healthy() -> Readings {
             (Part::Mapping, part(&mapping)),
         ]),
         live: Ok(Some(LiveVersion { version: "3".into(), fields: Fields::default() })),
+        alias: Ok(Some(live(Route::to("3")))),
         last_result: Ok(Some("OK".into())),
         puts: Some(Ok(())),
         invocations: Some(Ok(())),
@@ -104,8 +109,24 @@ fn every_fault_is_found_alone_and_named() {
         (field(Part::LogGroup, "retention-days", json!(0)), Warning, "log group", "never expire"),
         (field(Part::Function, "log-group", json!("/other")), Warning, "function", "logs to /other"),
         (field(Part::Function, "reserved-concurrency", json!(0)), Broken, "function", "concurrency is 0"),
-        (field(Part::Function, "environment", json!({"LOGGER_SAMPLE": "2"})), Broken, "function", "LOGGER_SAMPLE"),
-        (Box::new(|it| it.live = Ok(None)), Warning, "alias", "not the alias live"),
+        (
+            Box::new(|it| {
+                let fields = Fields::from([("environment", json!({"LOGGER_SAMPLE": "2"}))]);
+                it.live = Ok(Some(LiveVersion { version: "3".into(), fields }));
+            }),
+            Broken,
+            "function",
+            "LOGGER_SAMPLE",
+        ),
+        (field(Part::Function, "environment", json!({"LOGGER_SAMPLE": "2"})), Warning, "function", "next version"),
+        (field(Part::Mapping, "function", json!("orders-test")), Warning, "alias", "not the alias live"),
+        (Box::new(|it| it.alias = Ok(None)), Broken, "alias", "does not exist"),
+        (
+            Box::new(|it| it.alias = Ok(Some(live(Route::to("3").with_canary("4", 0.1))))),
+            Warning,
+            "alias",
+            "version 4 for 10% of",
+        ),
         (field(Part::Mapping, "enabled", json!(false)), Broken, "mapping", "disabled"),
         (
             Box::new(|it| it.last_result = Ok(Some("PROBLEM: Function call failed".into()))),

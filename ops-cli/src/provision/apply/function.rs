@@ -43,7 +43,8 @@ impl Applier<'_> {
             .set_kms_key_arn(self.kms_key().filter(|key| !key.is_empty()))
             .logging_config(self.logging())
             .set_tags(Some(self.desired.all_tags().into_iter().collect()));
-        let created = self.change("create the function", progress, || request.clone().send()).await?;
+        let request = self.change("create the function", progress, || request.clone().send());
+        let created = self.create(Part::Function, request).await?;
         self.await_function(progress).await?;
         self.settle(created.is_some(), Part::Function, &self.desired.names.function_arn(&self.desired.location)).await
     }

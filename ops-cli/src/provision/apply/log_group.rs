@@ -17,7 +17,8 @@ impl Applier<'_> {
             .set_log_group_class(target.text("class").map(LogGroupClass::from))
             .set_kms_key_id(target.text("kms-key").filter(|key| *key != NONE).map(str::to_owned))
             .set_deletion_protection_enabled(target.bool("deletion-protection"));
-        let created = self.change("create the log group", progress, || request.clone().send()).await?;
+        let request = self.change("create the log group", progress, || request.clone().send());
+        let created = self.create(Part::LogGroup, request).await?;
         self.settle(created.is_some(), Part::LogGroup, "").await
     }
 

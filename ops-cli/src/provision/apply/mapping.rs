@@ -47,7 +47,8 @@ impl Applier<'_> {
             .set_destination_config(self.destination())
             .set_metrics_config(self.metrics())
             .set_tags(Some(desired.all_tags().into_iter().collect()));
-        let created = self.change("map the stream to the function", progress, || request.clone().send()).await?;
+        let request = self.change("map the stream to the function", progress, || request.clone().send());
+        let created = self.create(Part::Mapping, request).await?;
         let uuid = match created.as_ref().and_then(|mapping| mapping.uuid()) {
             Some(uuid) => uuid.to_owned(),
             None => {

@@ -21,7 +21,8 @@ impl Applier<'_> {
             let tag = aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
             request = request.tags(tag.map_err(|error| Error::failed(error.to_string()))?);
         }
-        let created = self.change("create the role", progress, || request.clone().send()).await?;
+        let request = self.change("create the role", progress, || request.clone().send());
+        let created = self.create(Part::Role, request).await?;
         self.settle(created.is_some(), Part::Role, "").await
     }
 

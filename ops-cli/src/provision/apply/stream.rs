@@ -27,7 +27,8 @@ impl Applier<'_> {
             .set_max_record_size_in_kib(target.integer("max-record-kib"))
             .set_warm_throughput_mibps(target.integer("warm-throughput-mibps"))
             .set_record_distribution_strategy(target.text("distribution").map(RecordDistributionStrategy::from));
-        let created = self.change("create the stream", progress, || request.clone().send()).await?;
+        let request = self.change("create the stream", progress, || request.clone().send());
+        let created = self.create(Part::Stream, request).await?;
         self.await_stream(progress).await?;
         self.settle(created.is_some(), Part::Stream, &self.stream_arn()).await
     }

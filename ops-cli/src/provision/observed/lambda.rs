@@ -15,6 +15,7 @@ use crate::function::release::LIVE;
 use crate::provision::consumer;
 use crate::provision::fields::Fields;
 use crate::provision::kind::NONE;
+use crate::time;
 
 pub async fn function(aws: &Aws, names: &Names) -> Result<Option<ObservedPart>> {
     let request = aws.lambda().get_function().function_name(names.function());
@@ -84,6 +85,18 @@ pub async fn live(aws: &Aws, names: &Names) -> Result<Option<LiveVersion>> {
     }))
 }
 
+/// Identifiers in the order that requested ones have.
+fn in_order(ids: &[String]) -> Vec<String> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids
+}
+
+/// A pattern in the form that requested ones have.
+fn compact(pattern: &str) -> String {
+    serde_json::from_str::<Value>(pattern).map_or_else(|_| pattern.to_owned(), |pattern| pattern.to_string())
+}
+
 fn function_fields(configuration: &FunctionConfiguration) -> Fields {
     let logging = configuration.logging_config();
     let group = logging.and_then(|logging| logging.log_group()).map(str::to_owned);
@@ -100,8 +113,8 @@ fn function_fields(configuration: &FunctionConfiguration) -> Fields {
         ("log-format", json!(logging.and_then(|it| it.log_format()).map_or("Text", |it| it.as_str()))),
         ("log-group", json!(group.unwrap_or_else(|| format!("/aws/lambda/{name}")))),
         ("kms-key", json!(configuration.kms_key_arn().filter(|arn| !arn.is_empty()).unwrap_or(NONE))),
-        ("subnets", json!(vpc.map(|vpc| vpc.subnet_ids()).unwrap_or_default())),
-        ("security-groups", json!(vpc.map(|vpc| vpc.security_group_ids()).unwrap_or_default())),
+        ("subnets", json!(vpc.map(|vpc| in_order(vpc.subnet_ids())).unwrap_or_default())),
+        ("security-groups", json!(vpc.map(|vpc| in_order(vpc.security_group_ids())).unwrap_or_default())),
         ("environment", json!(environment.cloned().unwrap_or_default())),
     ]);
     let level = logging.and_then(|it| it.application_log_level());
@@ -154,6 +167,14 @@ pub async fn mapping(aws: &Aws, names: &Names, location: &Location) -> Result<Op
     }))
 }
 
+/// The result of the mapping's last batch, as Lambda reports it: `OK`, or `PROBLEM: ` and the reason.
+pub async fn last_result(aws: &Aws, uuid: Option<String>) -> Result<Option<String>> {
+    let Some(uuid) = uuid else { return Ok(None) };
+    let request = aws.lambda().get_event_source_mapping().uuid(uuid);
+    let answer = aws.find("get the event source mapping", || request.clone().send()).await?;
+    Ok(answer.and_then(|answer| answer.last_processing_result))
+}
+
 /// The invoked function, with its alias: `NAME:live`.
 fn invoked(mapping: &EventSourceMappingConfiguration) -> Option<&str> {
     Some(mapping.function_arn()?.split_once(":function:")?.1)
@@ -183,7 +204,7 @@ fn mapping_fields(mapping: &EventSourceMappingConfiguration) -> Fields {
         ("max-record-age", json!(mapping.maximum_record_age_in_seconds().unwrap_or(-1))),
         ("bisect", json!(mapping.bisect_batch_on_function_error().unwrap_or_default())),
         ("on-failure", json!(destination.filter(|arn| !arn.is_empty()).unwrap_or(NONE))),
-        ("filters", filters.iter().filter_map(|filter| filter.pattern()).collect()),
+        ("filters", filters.iter().filter_map(|filter| filter.pattern()).map(compact).collect()),
         ("tumbling-window", json!(mapping.tumbling_window_in_seconds().unwrap_or_default())),
         ("metrics", json!(metrics.contains(&EventSourceMappingMetric::EventCount))),
         (
@@ -193,7 +214,8 @@ fn mapping_fields(mapping: &EventSourceMappingConfiguration) -> Fields {
     ]);
     fields.set_if_some("starting-position", mapping.starting_position().map(|it| it.as_str()));
     let time = mapping.starting_position_timestamp();
-    let time = time.and_then(|time| Timestamp::from_millisecond(time.to_millis().ok()?).ok());
+    // The answer has epoch seconds with a fraction, which is not exact.
+    let time = time.and_then(|time| Timestamp::from_nanosecond(time.as_nanos()).ok()).map(time::to_the_millisecond);
     fields.set_if_some("starting-timestamp", time.map(|time| time.to_string()));
     fields
 }

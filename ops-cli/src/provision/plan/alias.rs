@@ -12,6 +12,9 @@ use crate::provision::step::{Action, Change, Step};
 /// The step that publishes a version and moves the alias to it: if the function changes, or if the version behind the alias lacks
 /// something that is requested, because an earlier run was interrupted. A rollback stays as it is otherwise.
 pub fn step(desired: &DesiredPath, observed: &ObservedPath, plan: &Plan) -> Option<Step> {
+    if waits_for_deploy(desired, observed) {
+        return None;
+    }
     let is_changed = plan.steps.iter().any(|step| {
         let changes_version =
             matches!(step.action, Action::Create | Action::UpdateCode | Action::Call(Call::FunctionConfiguration));
@@ -30,6 +33,14 @@ pub fn step(desired: &DesiredPath, observed: &ObservedPath, plan: &Plan) -> Opti
     }];
     changes.extend(live.and_then(|live| other_code(desired, observed, live)));
     Some(Step { part: Part::Function, action: Action::MoveAlias, changes })
+}
+
+/// Whether the code that was uploaded last is not live, after a rollback or a check that failed, and is not to become live without a
+/// check.
+pub fn waits_for_deploy(desired: &DesiredPath, observed: &ObservedPath) -> bool {
+    let newest = observed.part(Part::Function).and_then(|function| function.fields.get("code"));
+    let live = observed.live.as_ref().and_then(|live| live.fields.get("code"));
+    desired.keeps_code && live.is_some() && live != newest
 }
 
 /// Whether the live version has all requested values. The reserved concurrency belongs to the function, not to a version.
@@ -58,6 +69,6 @@ fn other_code(desired: &DesiredPath, observed: &ObservedPath, live: &LiveVersion
         field: "code".into(),
         old: Some(old.clone()),
         new: newest.clone(),
-        asks: Some("the alias moves from the code that it points to, for example after a rollback, to the code that was uploaded last"),
+        asks: Some("the alias moves to the code that was uploaded last, which was rolled back, or did not pass the check of `deploy`"),
     })
 }

@@ -78,7 +78,8 @@ fn each_changed_setting_is_the_only_change() {
             (Part::Mapping, "filters") => json!(["{}"]),
             (Part::Role, _) => json!(true),
             (_, "shards") => json!("on-demand"),
-            (_, "encryption-key" | "kms-key" | "on-failure") => json!("arn:aws:kms:us-east-1:1:key/k"),
+            (_, "encryption-key" | "kms-key") => json!("arn:aws:kms:us-east-1:1:key/k"),
+            (_, "on-failure") => json!("arn:aws:sqs:us-east-1:1:q"),
             (_, "retention-days") => json!(7),
             (_, "log-format") => json!("Text"),
             (_, "enabled" | "bisect" | "partial-responses") => json!(false),
@@ -89,7 +90,11 @@ fn each_changed_setting_is_the_only_change() {
             _ => json!(1000),
         };
         let wanted = wants(&[(setting.part, setting.key, value)]);
-        let plan = plan(&wanted, &observed()).unwrap();
+        let mut there = observed();
+        if setting.key == "distribution" {
+            change(&mut there, Part::Stream, |stream| stream.fields.set("shards", "on-demand"));
+        }
+        let plan = plan(&wanted, &there).unwrap();
         let mut changed: Vec<_> = plan.steps.iter().flat_map(|step| &step.changes).map(|it| it.field.clone()).collect();
         // What follows from a setting: a new version, the permissions that it needs, and the end of retries.
         changed.retain(|field| {
@@ -198,6 +203,35 @@ fn an_on_failure_destination_ends_the_retries() {
 }
 
 #[test]
+fn retries_change_only_with_the_destination() {
+    let mut there = observed();
+    let set = |there: &mut ObservedPath, retries: i64, age: i64| {
+        change(there, Part::Mapping, |part| {
+            part.fields.set("on-failure", "arn:aws:sqs:us-east-1:123456789012:failed");
+            part.fields.set("retries", retries);
+            part.fields.set("max-record-age", age);
+        });
+    };
+    // Endless retries beside a destination were requested earlier.
+    set(&mut there, -1, -1);
+    assert!(!steps(&desired(), &there).iter().any(|step| step.contains("mapping")));
+    let none = wants(&[(Part::Mapping, "on-failure", json!("none"))]);
+    let without = |there: &ObservedPath| {
+        let plan = plan(&none, there).unwrap();
+        let mapping = &plan.targets[&Part::Mapping];
+        (mapping.integer("retries"), mapping.integer("max-record-age"), plan.warnings[0].clone())
+    };
+    set(&mut there, 10, 43_200);
+    let (retries, age, warning) = without(&there);
+    assert_eq!((retries, age), (Some(-1), Some(-1)));
+    assert!(warning.contains("blocks its shard"), "{warning}");
+    set(&mut there, 3, -1);
+    let (retries, age, warning) = without(&there);
+    assert_eq!((retries, age), (Some(3), Some(-1)));
+    assert!(warning.contains("is lost after 3 retries"), "{warning}");
+}
+
+#[test]
 fn a_log_group_of_an_interrupted_run_gets_its_retention() {
     let mut there = observed();
     change(&mut there, Part::LogGroup, |part| part.fields.set("retention-days", 0));
@@ -221,11 +255,57 @@ fn a_renamed_log_group_or_role_updates_the_function() {
 }
 
 #[test]
-fn a_disabled_mapping_of_ours_is_enabled_unless_that_is_requested() {
+fn every_setting_of_an_existing_part_keeps_its_value() {
     let mut there = observed();
     change(&mut there, Part::Mapping, |part| part.fields.set("enabled", false));
-    assert_eq!(steps(&desired(), &there), ["change the event source mapping app-test → app-test: enabled"]);
-    assert!(steps(&wants(&[(Part::Mapping, "enabled", json!(false))]), &there).is_empty());
+    change(&mut there, Part::Role, |part| {
+        part.fields.set("managed-policy", true);
+        part.fields.set("inline-policy", "none");
+    });
+    let kept = plan(&desired(), &there).unwrap();
+    assert!(kept.steps.is_empty(), "{:?}", kept.steps);
+    assert!(kept.warnings.iter().any(|warning| warning.contains("disabled")), "{:?}", kept.warnings);
+    let wanted = wants(&[(Part::Mapping, "enabled", json!(true)), (Part::Role, "managed-policy", json!(false))]);
+    let changed = [
+        "change the role app-test-role: inline-policy, managed-policy",
+        "change the event source mapping app-test → app-test: enabled",
+    ];
+    assert_eq!(steps(&wanted, &there), changed);
+}
+
+#[test]
+fn settings_that_have_no_effect_are_named() {
+    let mut there = observed();
+    change(&mut there, Part::Stream, |part| part.is_ours = false);
+    let warnings = |shards: i64| plan(&wants(&[(Part::Stream, "shards", json!(shards))]), &there).unwrap().warnings;
+    assert!(warnings(2).iter().any(|warning| warning.starts_with("--shards has no effect")), "{:?}", warnings(2));
+    assert!(!warnings(1).iter().any(|warning| warning.contains("no effect")));
+}
+
+#[test]
+fn a_new_mapping_of_an_existing_stream_is_warned_of() {
+    let mut there = observed();
+    there.parts.remove(&Part::Mapping);
+    let warns = |desired: &DesiredPath, there: &ObservedPath| {
+        plan(desired, there).unwrap().warnings.iter().any(|warning| warning.contains("are logged again"))
+    };
+    assert!(warns(&desired(), &there));
+    assert!(!warns(&wants(&[(Part::Mapping, "starting-position", json!("LATEST"))]), &there));
+    assert!(!warns(&desired(), &observed()) && !warns(&desired(), &ObservedPath::default()));
+}
+
+#[test]
+fn code_that_failed_its_check_does_not_become_live_without_deploy() {
+    let mut there = observed();
+    change(&mut there, Part::Function, |part| part.fields.set("code", "failed"));
+    let memory = (Part::Function, "memory", json!(256));
+    let keeps = |settings: &[(Part, &str, Value)]| DesiredPath { zip: None, keeps_code: true, ..wants(settings) };
+    let plan = plan(&keeps(std::slice::from_ref(&memory)), &there).unwrap();
+    assert_eq!(plan.steps.len(), 1, "{:?}", plan.steps);
+    assert_eq!(StepDescription(&plan.steps[0], &desired()).to_string(), "change the function app-test: memory");
+    assert!(plan.warnings.iter().any(|warning| warning.contains("ops-cli deploy")), "{:?}", plan.warnings);
+    // The code is live.
+    assert_eq!(steps(&keeps(&[memory]), &observed()).len(), 2);
 }
 
 #[test]
