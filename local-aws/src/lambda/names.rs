@@ -1,6 +1,6 @@
 //! References to functions: a name, a partial or a full ARN, each with or without a qualifier.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::errors::{invalid_parameter, not_found};
 use crate::config::Config;
@@ -92,6 +92,29 @@ impl Reference {
             None => self.name.clone(),
         }
     }
+}
+
+/// The shape of the model for a function whose versions and aliases an operation does not accept. Operations that accept them
+/// have the shape `NamespacedFunctionName`.
+const FUNCTION_ONLY: &str = "FunctionName";
+
+/// Checks that an input has no version or alias of a function if its operation is for functions only. The error is recorded for
+/// PutFunctionConcurrency, and unverified for the others.
+///
+/// # Errors
+/// `InvalidParameterValueException`
+pub fn must_fit(operation: &str, input: &Value) -> Result<(), AwsError> {
+    // Unverified: AWS's tests recorded no error of CreateFunction for a name with a qualifier.
+    let is_for_functions =
+        operation != "CreateFunction" && LAMBDA.shape_of(operation, "FunctionName") == Some(FUNCTION_ONLY);
+    let reference = input["FunctionName"].as_str().filter(|_| is_for_functions).and_then(parse);
+    if reference.is_some_and(|reference| reference.qualifier.is_some()) {
+        return Err(invalid_parameter(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+             Please specify either a function name or an unqualified function ARN.",
+        ));
+    }
+    Ok(())
 }
 
 const DENIED: &str = "AccessDeniedException";

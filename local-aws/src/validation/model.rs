@@ -134,6 +134,12 @@ impl Model {
     pub fn shape(&self, name: &str) -> &Shape {
         &self.shapes[name]
     }
+
+    /// The name of the shape of a member of an operation's input.
+    pub fn shape_of(&self, operation: &str, member: &str) -> Option<&str> {
+        let input = self.shape(self.operations.get(operation)?);
+        input.members.iter().find(|(name, _)| **name == *member).map(|(_, shape)| &**shape)
+    }
 }
 
 impl Shape {
