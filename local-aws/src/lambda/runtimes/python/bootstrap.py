@@ -289,19 +289,28 @@ def plain(value, above=()):
         return value.decode()
     if value is None or isinstance(value, (str, int, float)):
         return value
-    as_dict = getattr(value, "_asdict", None)
-    if not callable(as_dict) and not isinstance(value, (dict, list, tuple)):
+    converted = as_dict(value)
+    if converted is None and not isinstance(value, (dict, list, tuple)):
         return value
     if id(value) in above:
         raise ValueError("Circular reference detected")
     above = (*above, id(value))
-    if callable(as_dict):
-        value = as_dict()
+    if converted is not None:
+        (value,) = converted
         if not isinstance(value, dict):
             raise TypeError(f"_asdict() must return a dict, not {type(value).__name__}")
     if isinstance(value, dict):
         return {member_name(key): plain(member, above) for key, member in value.items()}
     return [plain(member, above) for member in value]
+
+
+def as_dict(value):
+    """The result of the method `_asdict` as the only element, or None if the method is missing or needs arguments."""
+    method = getattr(value, "_asdict", None)
+    try:
+        return (method(),) if callable(method) else None
+    except TypeError:
+        return None
 
 
 def member_name(key):
