@@ -103,7 +103,7 @@ pub async fn admit(api: &Api, head: Head, protocol: &mut Protocol, request: Requ
 }
 
 /// Verifies the signature. Checks the head before the body is read, so that an unauthenticated client uses no further
-/// resources.
+/// resources, except for the beginning of a form.
 async fn verify(api: &Api, head: Head, protocol: &mut Protocol, request: Request) -> Result<Admitted, AwsError> {
     let detected = head.protocol;
     let refused = |error: SignatureError| {
