@@ -86,7 +86,7 @@ fn resident_bytes() -> f64 {
 
 async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body> {
     let head = Head::parse(&request);
-    let protocol = head.protocol;
+    let mut protocol = head.protocol;
     let target = format!("{} {}", request.method(), request.uri().path());
     let started = Instant::now();
     let mut operation = head.operation();
@@ -99,7 +99,7 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     } else if fault.server_error {
         Err(faults::server_error())
     } else {
-        dispatch(&api, head, &mut operation, request).await
+        dispatch(&api, head, &mut operation, &mut protocol, request).await
     };
     // Everything that a response acknowledges or shows must survive a kill of this process. After the store has failed,
     // reads still return what is in memory.
@@ -123,18 +123,23 @@ async fn answer(State(api): State<Api>, request: Request<Body>) -> Response<Body
     response
 }
 
-/// Checks the sender, reads the body and calls the operation's handler. Sets `operation` once it is found.
+/// Checks the sender, reads the body and calls the operation's handler. Sets `operation` once it is found, and corrects
+/// `protocol`.
 async fn dispatch(
     api: &Api,
     head: Head,
     operation: &mut Option<&'static Metadata>,
+    protocol: &mut Protocol,
     request: Request<Body>,
 ) -> Result<Response<Body>, AwsError> {
-    let Admitted { head, request, signed_for, session, mut room } = guard::admit(api, head, request).await?;
+    let Admitted { head, request, signed_for, session, mut room } = guard::admit(api, head, protocol, request).await?;
     let request = body::decode(request, &mut room, &guard::allowance(&api.access, head.operation())).await?;
     let (parts, body) = request.into_parts();
     let form = match head.protocol {
-        Protocol::Query(_) => read_form(&parts, &body),
+        Protocol::Query(_) => {
+            protocol.learn_from(&body);
+            read_form(&parts, &body)
+        }
         _ => BTreeMap::new(),
     };
     let found = find(&head, signed_for.as_deref(), &parts, &form)?;

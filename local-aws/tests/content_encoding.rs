@@ -126,6 +126,9 @@ async fn every_service_accepts_gzip_and_the_signature_covers_the_sent_bytes() {
         let (status, answer) = call(&endpoint, to, headers, body, body).await;
         assert!(answer.contains(expected), "{status} {answer}");
     }
+    let list = ("lambda", "GET", "/2015-03-31/functions/");
+    let (status, answer) = call(&endpoint, list, &[("content-encoding", "gzip")], b"", b"").await;
+    assert!(status.contains(" 200 ") && answer.contains("Functions"), "{status} {answer}");
     let (status, answer) = call(&endpoint, ("kinesis", "POST", "/"), &kinesis, &braces, b"{}").await;
     assert!(!status.contains(" 200 ") && answer.contains("InvalidSignatureException"), "{status} {answer}");
 }

@@ -169,6 +169,10 @@ pub async fn decode(
     if !is_gzip(request.headers())? {
         return Ok(request);
     }
+    if request.body().is_empty() {
+        // No body, whatever the header says.
+        return Ok(request);
+    }
     let (mut parts, compressed) = request.into_parts();
     let limit = allowance.bytes;
     let body = store::run_blocking(move || decompress(&compressed, limit)).await;

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -10,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri, header};
+use http_body_util::BodyExt;
 use jiff::Timestamp;
 use tokio::sync::SemaphorePermit;
 
@@ -49,9 +51,10 @@ pub async fn admit_to_own_pages(State(api): State<Api>, request: Request, next: 
             false => refused("only the user who runs the endpoint may use this page"),
         };
     }
-    match verify(&api, Head::parse(&request), request).await {
+    let (head, mut protocol) = (Head::parse(&request), Protocol::RestJson);
+    match verify(&api, head, &mut protocol, request).await {
         Ok(Admitted { request, room: _room, .. }) => next.run(request.map(Body::from)).await,
-        Err(error) => Protocol::RestJson.respond(&error).map(Body::from),
+        Err(error) => protocol.respond(&error).map(Body::from),
     }
 }
 
@@ -82,10 +85,12 @@ pub struct Admitted {
 /// # Errors
 /// The signature is missing or wrong, the body cannot be read, or the request changes something with a method that an
 /// old browser uses without browser-only headers.
-pub async fn admit(api: &Api, head: Head, request: Request) -> Result<Admitted, AwsError> {
+///
+/// `protocol` is the one for the error. It is corrected when more is known.
+pub async fn admit(api: &Api, head: Head, protocol: &mut Protocol, request: Request) -> Result<Admitted, AwsError> {
     let access = &api.access;
     if access.verify || !is_own(&request) {
-        return verify(api, head, request).await;
+        return verify(api, head, protocol, request).await;
     }
     if request.method().is_safe() && !only_reads(&head, &request) {
         let message = "The local endpoint does not accept changes by an unsigned GET: send a POST.";
@@ -98,26 +103,60 @@ pub async fn admit(api: &Api, head: Head, request: Request) -> Result<Admitted, 
 }
 
 /// Verifies the signature. Checks the head before the body is read, so that an unauthenticated client uses no further
-/// resources.
-async fn verify(api: &Api, head: Head, request: Request) -> Result<Admitted, AwsError> {
-    let protocol = head.protocol;
+/// resources, except for the beginning of a form.
+async fn verify(api: &Api, head: Head, protocol: &mut Protocol, request: Request) -> Result<Admitted, AwsError> {
+    let detected = head.protocol;
     let refused = |error: SignatureError| {
         // Logged as a warning, because a person with other credentials looks for it.
         tracing::warn!(reason = %error, "request rejected");
-        error.for_protocol(protocol)
+        error.for_protocol(detected)
     };
     let access = &api.access;
-    let claim = head.claim.as_ref().map_err(|error| refused(error.clone()))?;
     // A function signs with its session's credentials.
-    let session = api.services.sts.session(&claim.access_key_id);
+    let session = head.claim.as_ref().ok().and_then(|claim| api.services.sts.session(&claim.access_key_id));
     let credentials = session.as_ref().map_or(&access.credentials, |session| &session.credentials);
-    claim.check(request.headers(), credentials, Timestamp::now()).map_err(refused)?;
+    let checked = match &head.claim {
+        Ok(claim) => claim.check(request.headers(), credentials, Timestamp::now()).map(|()| claim),
+        Err(error) => Err(error.clone()),
+    };
+    let claim = match checked {
+        Ok(claim) => claim,
+        Err(error) => {
+            find_service(protocol, request).await;
+            return Err(refused(error));
+        }
+    };
     let (parts, body) = request.into_parts();
     let body = body::read(body, &parts.headers, &allowance(access, head.operation())).await?;
+    protocol.learn_from(&body.bytes);
     let request = http::Request::from_parts(parts, body.bytes);
     claim.verify(&request, body.sha256, credentials).map_err(refused)?;
     let signed_for = Some(claim.service.clone());
     Ok(Admitted { head, request, signed_for, session, room: body.room })
+}
+
+/// The most bytes of a rejected form that are read. Clients begin it with the action and the version.
+const FORM_START: usize = 4096;
+/// The longest wait for them.
+const FORM_WAIT: Duration = Duration::from_millis(500);
+
+/// Finds the service of a rejected form in the beginning of its body.
+async fn find_service(protocol: &mut Protocol, request: Request) {
+    // Reading would make hyper ask the client to continue.
+    if !matches!(protocol, Protocol::Query(_)) || request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let (mut body, mut form) = (request.into_body(), Vec::new());
+    let read = async {
+        while form.len() < FORM_START
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            form.extend_from_slice(&data[..data.len().min(FORM_START - form.len())]);
+        }
+    };
+    tokio::time::timeout(FORM_WAIT, read).await.ok();
+    protocol.learn_from(&form);
 }
 
 /// The limits of the body: those of the operation, or the default if the head does not name one.

@@ -56,6 +56,14 @@ impl Head {
 }
 
 impl Protocol {
+    /// Corrects the service of the query protocol, which the version in the form names. Before the form is read, the scope of the
+    /// signature tells it, if there is one.
+    pub fn learn_from(&mut self, form: &[u8]) {
+        if let (Self::Query(namespace), Some(named)) = (self, namespace_in(form)) {
+            *namespace = named;
+        }
+    }
+
     /// Writes an error in this protocol.
     pub fn respond(self, error: &AwsError) -> Response<Bytes> {
         match self {
@@ -81,12 +89,21 @@ fn protocol<B>(request: &Request<B>, encoding: &Result<Encoding, AwsError>, sign
         && (content_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
             || query.split('&').any(|part| part.starts_with("Action=")))
     {
-        let is_of_sts = signed_for == Some("sts") || query.contains("Version=2011-06-15");
-        Protocol::Query(if is_of_sts { Sts::NAMESPACE } else { Iam::NAMESPACE })
+        let of_scope = if signed_for == Some("sts") { Sts::NAMESPACE } else { Iam::NAMESPACE };
+        Protocol::Query(namespace_in(query.as_bytes()).unwrap_or(of_scope))
     } else if signed_for == Some("s3") {
         Protocol::S3
     } else {
         Protocol::RestJson
+    }
+}
+
+fn namespace_in(form: &[u8]) -> Option<&'static str> {
+    let (_, version) = form_urlencoded::parse(form).find(|(name, _)| name == "Version")?;
+    match version.as_ref() {
+        "2010-05-08" => Some(Iam::NAMESPACE),
+        "2011-06-15" => Some(Sts::NAMESPACE),
+        _ => None,
     }
 }
 

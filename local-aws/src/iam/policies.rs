@@ -10,7 +10,8 @@ use super::state::{Iam, find_role};
 use crate::error::AwsError;
 use crate::operation::Xml;
 
-/// The prefix of the ARNs of AWS's own managed policies. None are stored. Every well-formed name is accepted.
+/// The prefix of the ARNs of AWS's own managed policies. None are stored. Every well-formed name is accepted, because AWS adds
+/// policies every week.
 pub const MANAGED: &str = "arn:aws:iam::aws:policy/";
 
 /// The input of AttachRolePolicy and DetachRolePolicy.
@@ -117,8 +118,13 @@ pub fn delete_role_policy(iam: &Iam, input: InlinePolicyOfRole) -> Result<(), Aw
     })
 }
 
-/// # Errors `NoSuchEntity` if the ARN does not name a managed policy of AWS.
+/// # Errors `InvalidInput` for a text that is not an ARN, `NoSuchEntity` if the ARN does not name a managed policy of AWS. The
+/// account has no policies of its own.
 pub fn must_be_attachable(arn: &str) -> Result<(), AwsError> {
+    let is_arn = arn.starts_with("arn:") && arn.split(':').count() >= 6;
+    if !is_arn {
+        return Err(AwsError::bad_request("InvalidInput", format!("ARN {arn} is not valid.")));
+    }
     let text = || format!("Policy {arn} does not exist or is not attachable.");
     is_managed(arn).then_some(()).ok_or_else(|| no_such_entity(text()))
 }

@@ -12,6 +12,9 @@ pub(super) fn check_trust_policy(document: &str) -> Result<(), AwsError> {
         if !has_any(statement, &["Principal", "NotPrincipal"]) {
             return Err(malformed("Missing required field Principal"));
         }
+        for field in ["Principal", "NotPrincipal"] {
+            check_principal(statement.get(field))?;
+        }
         if !has_any(statement, &["Action", "NotAction"]) {
             return Err(malformed("Missing required field Action"));
         }
@@ -66,9 +69,53 @@ fn names_service(principal: Option<&Value>, service: &str) -> bool {
     }
 }
 
+/// Rejects a principal that cannot exist. Whether it exists is not checked.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+fn check_principal(principal: Option<&Value>) -> Result<(), AwsError> {
+    for (kind, is_possible) in [("Service", is_service as fn(&str) -> bool), ("AWS", is_identity)] {
+        let names = one_or_many(principal.and_then(|principal| principal.get(kind))).filter_map(Value::as_str);
+        if let Some(other) = names.into_iter().find(|name| !is_possible(name)) {
+            // Recorded for services, whose kind is in capitals. Unverified for the others.
+            return Err(malformed(format!("Invalid principal in policy: \"{}\":\"{other}\"", kind.to_uppercase())));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the text has the form of a service's name. The endpoint has no list of AWS's services.
+fn is_service(name: &str) -> bool {
+    const ENDS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com"];
+    let is_label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    ENDS.iter().any(|end| name.strip_suffix(end).is_some_and(|name| !name.is_empty() && name.chars().all(is_label)))
+}
+
+/// Whether the text has the form of an account, of an identity's ARN, or of the unique ID that IAM shows for a deleted identity.
+fn is_identity(name: &str) -> bool {
+    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_id = |text: &str| {
+        text.starts_with('A') && text.len() >= 16 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    };
+    let parts: Vec<&str> = name.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", partition, "iam" | "sts", "", account, resource] => {
+            partition.starts_with("aws") && is_account(account) && !resource.is_empty()
+        }
+        _ => name == "*" || is_account(name) || is_id(name),
+    }
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>
+const VERSIONS: [&str; 2] = ["2008-10-17", "2012-10-17"];
+
 fn parse(document: &str, refusal: &str) -> Result<Value, AwsError> {
     let policy: Option<Value> = serde_json::from_str(document).ok();
-    policy.filter(Value::is_object).ok_or_else(|| malformed(refusal))
+    let policy = policy.filter(Value::is_object).ok_or_else(|| malformed(refusal))?;
+    let is_version = |version: &Value| version.as_str().is_some_and(|version| VERSIONS.contains(&version));
+    if policy.get("Version").is_some_and(|version| !is_version(version)) {
+        // Unverified: AWS's message.
+        return Err(malformed("The policy must contain a valid version string"));
+    }
+    Ok(policy)
 }
 
 fn statements(policy: &Value) -> Result<Vec<&Value>, AwsError> {
@@ -139,6 +186,32 @@ mod tests {
     }
 
     #[test]
+    fn a_principal_that_cannot_exist_is_rejected() {
+        let check = |principal: Value| {
+            let statement = trust("Allow", json!("sts:AssumeRole"), principal);
+            check_trust_policy(&json!({"Statement": statement}).to_string()).map_err(|error| error.message)
+        };
+        for principal in [
+            json!("*"),
+            json!({"Service": ["lambda.amazonaws.com", "ec2.amazonaws.com.cn", "ecs-tasks.amazonaws.com"]}),
+            json!({"AWS": ["*", "111111111111", "arn:aws:iam::111111111111:root", "arn:aws:sts::111111111111:assumed-role/r/s"]}),
+            json!({"AWS": "AROAEXAMPLEEXAMPLE12"}),
+            json!({"Federated": "cognito-identity.amazonaws.com"}),
+        ] {
+            assert_eq!(check(principal.clone()), Ok(()), "{principal}");
+        }
+        for (kind, name) in [
+            ("Service", "nosuch.x"),
+            ("Service", ".amazonaws.com"),
+            ("AWS", "lambda.amazonaws.com"),
+            ("AWS", "arn:aws:iam::12:root"),
+        ] {
+            let expected = format!("Invalid principal in policy: \"{}\":\"{name}\"", kind.to_uppercase());
+            assert_eq!(check(json!({kind: name})), Err(expected));
+        }
+    }
+
+    #[test]
     fn malformed_documents_are_rejected_with_the_reason() {
         let text = |document: Value| check_trust_policy(&document.to_string()).unwrap_err().message;
         assert_eq!(check_trust_policy("{").unwrap_err().message, "This policy contains invalid Json");
@@ -155,6 +228,12 @@ mod tests {
             text(json!({"Statement": {"Effect": "allow", "Principal": "*", "Action": "a"}})),
             "Invalid effect: allow"
         );
+        for version in [json!("2013-01-01"), json!(""), json!(2012)] {
+            let document =
+                json!({"Version": version, "Statement": trust("Allow", json!("sts:AssumeRole"), json!("*"))});
+            assert_eq!(text(document.clone()), "The policy must contain a valid version string");
+            assert!(check_permissions_policy(&document.to_string()).is_err());
+        }
         let permissions = json!({"Statement": {"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}});
         assert!(check_permissions_policy(&permissions.to_string()).is_ok());
         assert_eq!(check_trust_policy("[]").unwrap_err().code, "MalformedPolicyDocument");

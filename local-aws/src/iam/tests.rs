@@ -105,6 +105,20 @@ fn invalid_roles_get_awss_messages() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_attached_is_refused() {
+    let iam = with_role("r");
+    let own = "arn:aws:iam::000000000000:policy/missing";
+    let missing = (404, "NoSuchEntity".to_owned(), format!("Policy {own} does not exist or is not attachable."));
+    let text = "this-is-not-an-arn-at-all";
+    let invalid = (400, "InvalidInput".to_owned(), format!("ARN {text} is not valid."));
+    for (action, member) in [("AttachRolePolicy", "PolicyArn"), ("PutRolePermissionsBoundary", "PermissionsBoundary")] {
+        assert_eq!(refused(&iam, action, &[("RoleName", "r"), (member, own)]), missing, "{action}");
+        assert_eq!(refused(&iam, action, &[("RoleName", "r"), (member, text)]), invalid, "{action}");
+    }
+    assert_eq!(texts(&ok(&iam, "GetRole", &[("RoleName", "r")]), "PermissionsBoundary"), [""; 0]);
+}
+
+#[test]
 fn a_role_with_policies_is_not_deleted() {
     let iam = with_role("r");
     let attach = [("RoleName", "r"), ("PolicyArn", POLICY)];

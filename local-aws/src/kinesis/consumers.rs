@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::addressing::{StreamAddress, no_consumer};
 use super::stream::{Consumer, ConsumerStatus, Stream};
-use super::tags::{Tags, check_tags};
+use super::tags::{Tags, with_added};
 use super::{Kinesis, invalid, now, page_token};
 use crate::error::AwsError;
 
@@ -58,7 +58,7 @@ pub fn register_stream_consumer(kinesis: &Kinesis, request: RegisterStreamConsum
             let message = "You have reached the maximum number of registered consumers for this stream.";
             return Err(AwsError::bad_request("LimitExceededException", message));
         }
-        check_tags(&tags, || stream.arn.clone())?;
+        let tags = with_added(&Tags::new(), tags, &stream.arn)?;
         let consumer = Consumer {
             name: name.clone(),
             created_seconds: now() / 1000,
@@ -95,7 +95,8 @@ pub fn describe_stream_consumer(kinesis: &Kinesis, address: ConsumerAddress) -> 
 
 pub fn list_stream_consumers(kinesis: &Kinesis, request: ListStreamConsumers) -> Result<Value, AwsError> {
     let stream = kinesis.addressed(request.stream)?;
-    let after: Option<String> = request.next_token.as_deref().map(page_token::decode).transpose()?;
+    let read = |token: &str| page_token::decode::<String>(&stream.arn, token);
+    let after = request.next_token.as_deref().map(read).transpose()?;
     let limit = request.max_results.unwrap_or(PAGE);
     let state = stream.state();
     let after = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -105,7 +106,7 @@ pub fn list_stream_consumers(kinesis: &Kinesis, request: ListStreamConsumers) ->
     let consumers: Vec<_> = page.iter().map(|(_, consumer)| answer_of(consumer, &stream)).collect();
     let mut answer = json!({ "Consumers": consumers });
     if let Some((last, _)) = page.last().filter(|_| has_more) {
-        answer["NextToken"] = page_token::encode(last).into();
+        answer["NextToken"] = page_token::encode(&stream.arn, last).into();
     }
     Ok(answer)
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::stream::{Change, Configuration, Mode, Stream, StreamState};
 use super::stream_mode::{ModeDetails, Strategy};
-use super::tags::{Tags, check_tags};
+use super::tags::{Tags, with_added};
 use super::{Kinesis, invalid, now};
 use crate::error::AwsError;
 
@@ -30,7 +30,8 @@ pub struct CreateStream {
 pub fn create_stream(kinesis: &Kinesis, request: CreateStream) -> Result<(), AwsError> {
     let (mode, shards) = mode_and_shards(&request)?;
     let CreateStream { stream_name: name, tags, warm_throughput_mi_bps, .. } = request;
-    check_tags(&tags, || format!("stream {name} under account {}", kinesis.shared.account_id))?;
+    let owner = format!("stream {name} under account {}", kinesis.shared.account_id);
+    let tags = with_added(&Tags::new(), tags, &owner)?;
     let defaults = Configuration::default();
     let configuration = Configuration {
         mode,

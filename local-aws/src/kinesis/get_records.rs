@@ -221,7 +221,9 @@ impl Kinesis {
 }
 
 async fn at_timestamp(shard: &Arc<Shard>, seconds: f64) -> Result<u64, AwsError> {
-    let (millis, now) = ((seconds * 1000.0).round() as u64, now());
+    // As Java converts it: a number that is too large becomes the largest `long`.
+    let (millis, now) = ((seconds * 1000.0).round() as i64, now());
+    let millis = u64::try_from(millis).unwrap_or_default();
     if millis > now {
         return Err(invalid(format!(
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: {millis}, currentTimestampInMillis: {now}"

@@ -74,7 +74,7 @@ pub fn list_shards(kinesis: &Kinesis, request: ListShards) -> Result<ListShardsA
     let has_more = shards.len() > limit;
     shards.truncate(limit);
     let last = shards.last().filter(|_| has_more).map(|last| last.id.clone());
-    let next_token = last.map(|after| page_token::encode(&Page { after, ..page }));
+    let next_token = last.map(|after| page_token::encode(&kinesis.stream_arn(""), &Page { after, ..page }));
     Ok(ListShardsAnswer { shards: shards.into_iter().map(ShardAnswer::of).collect(), next_token })
 }
 
@@ -96,7 +96,7 @@ impl Kinesis {
         if exclusive_start_shard_id.is_some() {
             return Err(invalid("NextToken and ExclusiveStartShardId cannot be provided together."));
         }
-        page_token::decode(&token)
+        page_token::decode(&self.stream_arn(""), &token)
     }
 }
 

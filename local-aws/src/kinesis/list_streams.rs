@@ -22,8 +22,9 @@ pub struct ListStreams {
 
 pub fn list_streams(kinesis: &Kinesis, request: ListStreams) -> Result<Value, AwsError> {
     let limit = request.limit.unwrap_or(PAGE);
+    let listing = kinesis.stream_arn("");
     let after = match request.next_token {
-        Some(token) => Some(page_token::decode(&token)?),
+        Some(token) => Some(page_token::decode(&listing, &token)?),
         None => request.exclusive_start_stream_name,
     };
     let mut page: Vec<_> = {
@@ -38,7 +39,7 @@ pub fn list_streams(kinesis: &Kinesis, request: ListStreams) -> Result<Value, Aw
     let summaries: Vec<_> = page.iter().map(|stream| describe_stream::summary(stream, &stream.state())).collect();
     let mut answer = json!({ "StreamNames": names, "HasMoreStreams": has_more, "StreamSummaries": summaries });
     if let Some(last) = names.last().filter(|_| has_more) {
-        answer["NextToken"] = page_token::encode(last).into();
+        answer["NextToken"] = page_token::encode(&listing, last).into();
     }
     Ok(answer)
 }

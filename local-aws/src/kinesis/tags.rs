@@ -104,17 +104,8 @@ impl Kinesis {
 
     fn tag(&self, resource: &Resource, tags: Tags) -> Result<(), AwsError> {
         let owner = resource.owner(&self.shared.account_id);
-        check_tags(&tags, || owner.clone())?;
         resource.update(|settings| {
-            let mut all = settings.tags.clone();
-            all.extend(tags);
-            if all.len() > TAGS {
-                // Recorded when the limit was ten.
-                return Err(invalid(format!(
-                    "Failed to add tags to {owner} because a given stream cannot have more than {TAGS} tags associated with it."
-                )));
-            }
-            *settings.tags = all;
+            *settings.tags = with_added(settings.tags, tags, &owner)?;
             Ok(())
         })
     }
@@ -129,13 +120,27 @@ impl Kinesis {
     }
 }
 
-/// Validates the tags of a request. `owner` is the resource that will have them.
+/// The tags of a resource after a request has added some. `owner` names the resource in messages. Every request that tags a
+/// resource uses this, whether or not the resource is new.
 ///
 /// # Errors
-/// A character or a key that the service does not accept, although its model does.
-pub fn check_tags(tags: &Tags, owner: impl Fn() -> String) -> Result<(), AwsError> {
+/// A character, a key or a number of tags that the service does not accept, although its model does.
+pub fn with_added(before: &Tags, added: Tags, owner: &str) -> Result<Tags, AwsError> {
+    check_tags(&added, owner)?;
+    let mut all = before.clone();
+    all.extend(added);
+    if all.len() > TAGS {
+        // Recorded when the limit was ten, for AddTagsToStream. Unverified for the other operations.
+        return Err(invalid(format!(
+            "Failed to add tags to {owner} because a given stream cannot have more than {TAGS} tags associated with it."
+        )));
+    }
+    Ok(all)
+}
+
+fn check_tags(tags: &Tags, owner: &str) -> Result<(), AwsError> {
     let texts = tags.iter().flat_map(|(key, value)| [key.as_str(), value]);
-    check_characters(texts, || format!("Failed to add tags to {}", owner()))?;
+    check_characters(texts, || format!("Failed to add tags to {owner}"))?;
     match tags.keys().find(|key| key.to_ascii_lowercase().starts_with("aws:")) {
         None => Ok(()),
         Some(key) => {
@@ -174,7 +179,7 @@ mod tests {
     fn tags_have_letters_digits_spaces_and_a_few_signs() {
         let check = |tags: Value| {
             let tags: Tags = serde_json::from_value(tags).unwrap();
-            check_tags(&tags, || "stream s".to_owned()).map_err(|error| error.message)
+            check_tags(&tags, "stream s").map_err(|error| error.message)
         };
         assert_eq!(check(json!({ "team:größe": "a b/c=1+2-3@x", "empty": "" })), Ok(()));
         assert_eq!(check(json!({})), Ok(()));

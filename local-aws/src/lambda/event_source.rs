@@ -141,7 +141,7 @@ impl Mappings {
         let mappings = self.mappings();
         let items = mappings.iter().filter(|(_, mapping)| is_wanted(mapping));
         let shown = items.map(|(uuid, mapping)| (uuid.as_str(), mapping.to_json(config)));
-        list("EventSourceMappings", shown, &input.page, MAX_PAGE_MAPPINGS)
+        list("EventSourceMappings", &mapping_arn(config, ""), shown, &input.page, MAX_PAGE_MAPPINGS)
     }
 
     pub fn update(&self, input: UpdateInput) -> Result<Response<Bytes>, AwsError> {

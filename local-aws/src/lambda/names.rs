@@ -1,6 +1,6 @@
 //! References to functions: a name, a partial or a full ARN, each with or without a qualifier.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::errors::{invalid_parameter, not_found};
 use crate::config::Config;
@@ -17,6 +17,7 @@ const NAME_MAX: usize = 64;
 pub struct Reference {
     pub name: String,
     pub qualifier: Option<String>,
+    partition: Option<String>,
     region: Option<String>,
     account: Option<String>,
 }
@@ -67,6 +68,10 @@ impl Reference {
     }
 
     fn must_be_reachable(&self, config: &Config) -> Result<(), AwsError> {
+        if let Some(other) = self.partition.as_ref().filter(|other| *other != partition(config)) {
+            // Unverified: AWS's error for an ARN of another partition.
+            return Err(not_found(format!("Functions of the partition '{other}' are not reachable in this region.")));
+        }
         if let Some(region) = self.region.as_ref().filter(|region| **region != config.region) {
             return Err(not_found(format!(
                 "Functions from '{region}' are not reachable in this region ('{}')",
@@ -94,7 +99,30 @@ impl Reference {
     }
 }
 
-const DENIED: &str = "AccessDeniedException";
+/// The shape of the model for a function whose versions and aliases an operation does not accept. Operations that accept them
+/// have the shape `NamespacedFunctionName`.
+const FUNCTION_ONLY: &str = "FunctionName";
+
+/// Checks that an input has no version or alias of a function if its operation is for functions only. The error is recorded for
+/// PutFunctionConcurrency, and unverified for the others.
+///
+/// # Errors
+/// `InvalidParameterValueException`
+pub fn must_fit(operation: &str, input: &Value) -> Result<(), AwsError> {
+    // Unverified: AWS's tests recorded no error of CreateFunction for a name with a qualifier.
+    let is_for_functions =
+        operation != "CreateFunction" && LAMBDA.shape_of(operation, "FunctionName") == Some(FUNCTION_ONLY);
+    let reference = input["FunctionName"].as_str().filter(|_| is_for_functions).and_then(parse);
+    if reference.is_some_and(|reference| reference.qualifier.is_some()) {
+        return Err(invalid_parameter(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
+             Please specify either a function name or an unqualified function ARN.",
+        ));
+    }
+    Ok(())
+}
+
+pub const DENIED: &str = "AccessDeniedException";
 
 /// The error for a function of another account. Its message is the ARN until [`name_operation`] completes it.
 fn denied(arn: impl Into<String>) -> AwsError {
@@ -103,7 +131,7 @@ fn denied(arn: impl Into<String>) -> AwsError {
 
 /// Completes the message of a denied access with the operation that was denied.
 pub fn name_operation(error: AwsError, operation: &str, config: &Config) -> AwsError {
-    if error.code != DENIED || error.message.is_empty() {
+    if error.code != DENIED || !error.message.starts_with("arn:") {
         return error;
     }
     let action = if operation == "Invoke" { "InvokeFunction" } else { operation };
@@ -139,11 +167,12 @@ pub fn partition(config: &Config) -> &'static str {
 
 /// Parses the model's pattern `NamespacedFunctionName`. Optional parts are matched greedily, as in the pattern.
 fn parse(value: &str) -> Option<Reference> {
-    let mut rest = value;
+    let (mut rest, mut in_arn) = (value, None);
     if let Some(after) = rest.strip_prefix("arn:") {
         let (partition, after) = after.split_once(':')?;
         let in_partition = partition.strip_prefix("aws")?.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
         rest = after.strip_prefix("lambda:").filter(|_| in_partition)?;
+        in_arn = Some(partition.to_owned());
     }
     let region = read_part(&mut rest, is_region);
     let account = read_part(&mut rest, |part| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit()));
@@ -159,6 +188,7 @@ fn parse(value: &str) -> Option<Reference> {
     (is_name && qualifier.is_none_or(is_qualifier)).then(|| Reference {
         name: name.to_owned(),
         qualifier: qualifier.map(str::to_owned),
+        partition: in_arn,
         region,
         account,
     })
@@ -233,6 +263,19 @@ mod tests {
         let error = read("arn:aws:lambda:eu-west-1:000000000000:function:f", None).unwrap_err();
         assert_eq!((error.status, error.code.as_ref()), (404, "ResourceNotFoundException"));
         assert_eq!(error.message, "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')");
+    }
+
+    #[test]
+    fn a_function_of_another_partition_is_not_found() {
+        let config = Config::default();
+        for partition in ["aws-cn", "aws-us-gov", "aws-x"] {
+            let arn = format!("arn:{partition}:lambda:us-east-1:000000000000:function:f");
+            let error = read(&arn, None).unwrap_err();
+            assert_eq!((error.status, error.code.as_ref()), (404, "ResourceNotFoundException"), "{arn}");
+            assert_eq!(Reference::read_new(&arn, &config).unwrap_err().code, "ResourceNotFoundException", "{arn}");
+        }
+        let china = Config { region: "cn-north-1".into(), ..config };
+        assert!(Reference::read("arn:aws-cn:lambda:cn-north-1:000000000000:function:f", None, &china).is_ok());
     }
 
     #[test]

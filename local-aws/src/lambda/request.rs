@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::errors::{invalid_content, invalid_parameter};
 use super::json_syntax;
+use super::names;
 use crate::error::AwsError;
 use crate::operation::Request;
 use crate::validation::{Input, LAMBDA, Location};
@@ -16,7 +17,8 @@ use crate::validation::{Input, LAMBDA, Location};
 ///
 /// # Errors
 /// `InvalidRequestContentException` if the body is not a JSON object, `SerializationException` for a member of another
-/// type, `ValidationException` with all violated constraints.
+/// type, `ValidationException` with all violated constraints, `InvalidParameterValueException` for a version or an alias
+/// if the operation is for functions only.
 pub fn read<I: DeserializeOwned>(request: &Request, operation: &str) -> Result<I, AwsError> {
     read_with(request, operation, body(&request.body)?)
 }
@@ -41,7 +43,9 @@ fn read_with<I: DeserializeOwned>(request: &Request, operation: &str, body: Inpu
         Location::Query => query.iter().filter(|(key, _)| key == name).map(|(_, text)| text.clone()).collect(),
         Location::Header => header(&request.headers, name).into_iter().collect(),
     });
-    serde_json::from_value(LAMBDA.read(operation, input)?).map_err(|error| unreadable(&error))
+    let input = LAMBDA.read(operation, input)?;
+    names::must_fit(operation, &input)?;
+    serde_json::from_value(input).map_err(|error| unreadable(&error))
 }
 
 fn path_member(request: &Request, name: &str) -> Option<String> {

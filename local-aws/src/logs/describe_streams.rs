@@ -66,8 +66,10 @@ impl Logs {
             return Err(invalid_parameter("Cannot order by LastEventTime with a logStreamNamePrefix."));
         }
         let name = self.group_name(input.log_group_name, input.log_group_identifier)?;
-        let after = input.next_token.as_deref().map(|token| read_token(token, by_time)).transpose()?;
         let is_descending = input.descending.unwrap_or_default();
+        let arn = self.group_arn(&name);
+        let listing = format!("{arn} by_time={by_time} is_descending={is_descending}");
+        let after = input.next_token.as_deref().map(|token| read_token(&listing, token)).transpose()?;
 
         let state = self.read();
         let group = state.group(&name)?;
@@ -81,8 +83,7 @@ impl Logs {
         };
         let has_more = keys.len() > limit;
         keys.truncate(limit);
-        let next_token = keys.last().filter(|_| has_more).map(write_token);
-        let arn = self.group_arn(&name);
+        let next_token = keys.last().filter(|_| has_more).map(|key| write_token(&listing, key));
         let described = |(_, name): &TimeKey| Some(LogStream::new(&arn, name, group.streams.get(name)?));
         Ok(LogStreams { log_streams: keys.iter().filter_map(described).collect(), next_token })
     }
@@ -147,16 +148,13 @@ fn prefix_end(prefix: &str) -> Option<String> {
     None
 }
 
-fn write_token((time, name): &TimeKey) -> String {
-    page_token::encode(&[&time.map(|time| time.to_string()).unwrap_or_default(), name])
+fn write_token(listing: &str, (time, name): &TimeKey) -> String {
+    page_token::encode(listing, &[&time.map(|time| time.to_string()).unwrap_or_default(), name])
 }
 
-fn read_token(token: &str, by_time: bool) -> Result<TimeKey, AwsError> {
-    let [time, name] = page_token::decode::<2>(token)?;
+fn read_token(listing: &str, token: &str) -> Result<TimeKey, AwsError> {
+    let [time, name] = page_token::decode::<2>(listing, token)?;
     let time = if time.is_empty() { None } else { Some(time.parse().map_err(|_| invalid_token())?) };
-    if time.is_some() && !by_time {
-        return Err(invalid_token());
-    }
     Ok((time, name.into()))
 }
 

@@ -286,17 +286,17 @@ impl PageStart {
         let Position { timestamp, sequence } = self.position;
         let direction = if self.direction == Direction::Backward { "b" } else { "f" };
         let ceiling = self.ceiling.to_string();
-        page_token::encode(&[group, direction, &timestamp.to_string(), &sequence.to_string(), &ceiling])
+        page_token::encode(group, &[direction, &timestamp.to_string(), &sequence.to_string(), &ceiling])
     }
 
     fn parse(token: &str, group: &str) -> Result<Self, AwsError> {
-        let [of, direction, timestamp, sequence, ceiling] = page_token::decode::<5>(token)?;
+        let [direction, timestamp, sequence, ceiling] = page_token::decode::<4>(group, token)?;
         let direction = if direction == "b" { Direction::Backward } else { Direction::Forward };
         let read = || {
             let position = Position { timestamp: timestamp.parse().ok()?, sequence: sequence.parse().ok()? };
             Some(Self { position, direction, ceiling: ceiling.parse().ok()? })
         };
-        read().filter(|_| of == group).ok_or_else(invalid_token)
+        read().ok_or_else(invalid_token)
     }
 }
 

@@ -118,7 +118,8 @@ impl Logs {
             }
             None => None,
         };
-        let after = input.next_token.as_deref().map(page_token::decode::<1>).transpose()?;
+        let listing = self.group_arn("");
+        let after = input.next_token.as_deref().map(|token| page_token::decode::<1>(&listing, token)).transpose()?;
         let prefix = input.log_group_name_prefix.unwrap_or_default();
         let pattern = input.log_group_name_pattern.unwrap_or_default();
         let by_pattern = !pattern.is_empty();
@@ -140,7 +141,7 @@ impl Logs {
         // Recorded: with a pattern, every page that has groups has a token, and the last page is empty.
         let more = by_pattern || wanted.peek().is_some();
         Ok(LogGroups {
-            next_token: page.last().filter(|_| more).map(|(name, _)| page_token::encode(&[name])),
+            next_token: page.last().filter(|_| more).map(|(name, _)| page_token::encode(&listing, &[name])),
             log_groups: page.into_iter().map(|(name, group)| self.describe_group(name, group, by_pattern)).collect(),
         })
     }

@@ -41,7 +41,8 @@ impl Logs {
     pub(super) fn list_log_groups(&self, input: ListLogGroups) -> Result<LogGroupSummaries, AwsError> {
         let limit = page_size(input.limit, DEFAULT_PAGE_GROUPS);
         let pattern = input.log_group_name_pattern;
-        let after = input.next_token.as_deref().map(page_token::decode::<1>).transpose()?;
+        let listing = self.group_arn("");
+        let after = input.next_token.as_deref().map(|token| page_token::decode::<1>(&listing, token)).transpose()?;
         let start = after.as_ref().map_or(Bound::Unbounded, |[name]| Bound::Excluded(name.as_str()));
         let state = self.read();
         let mut wanted = state
@@ -58,7 +59,7 @@ impl Logs {
             log_group_class: group.class.clone(),
         };
         Ok(LogGroupSummaries {
-            next_token: page.last().filter(|_| has_more).map(|(name, _)| page_token::encode(&[name])),
+            next_token: page.last().filter(|_| has_more).map(|(name, _)| page_token::encode(&listing, &[name])),
             log_groups: page.iter().map(summary).collect(),
         })
     }

@@ -6,16 +6,17 @@ use crate::error::AwsError;
 
 use super::validation::invalid_parameter;
 
-/// Writes a token with these parts.
-pub(super) fn encode(parts: &[&str]) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(parts.join("\n"))
+/// Writes a token with these parts. `listing` tells it from the tokens of other regions, groups and orders.
+pub(super) fn encode(listing: &str, parts: &[&str]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(format!("{listing}\n{}", parts.join("\n")))
 }
 
-/// Reads the parts of a token that [`encode`] wrote with exactly `N` parts.
-pub(super) fn decode<const N: usize>(token: &str) -> Result<[String; N], AwsError> {
+/// Reads the parts of a token that [`encode`] wrote for this listing with exactly `N` parts.
+pub(super) fn decode<const N: usize>(listing: &str, token: &str) -> Result<[String; N], AwsError> {
     let bytes = URL_SAFE_NO_PAD.decode_to_vec(token).map_err(|_| invalid_token())?;
     let text = String::from_utf8(bytes).map_err(|_| invalid_token())?;
-    let parts: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let (_, parts) = text.split_once('\n').filter(|(of, _)| *of == listing).ok_or_else(invalid_token)?;
+    let parts: Vec<String> = parts.split('\n').map(str::to_owned).collect();
     parts.try_into().map_err(|_| invalid_token())
 }
 

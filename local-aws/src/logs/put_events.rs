@@ -1,8 +1,10 @@
 //! PutLogEvents and its rules.
 
+use std::collections::BTreeMap;
+
 use kinesis_event_logger_core::limits;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::AwsError;
 use crate::store::StoreError;
@@ -14,13 +16,26 @@ use super::event_store::EventStore;
 use super::state::{Group, no_such_stream};
 use super::validation::{check_name_length, invalid_parameter};
 
-/// `sequenceToken` and `entity` are accepted and ignored. AWS ignores the token since 2023, and only consoles use the entity.
+/// `sequenceToken` and `entity` are validated and ignored. AWS ignores the token since 2023, and only consoles use the entity.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PutLogEvents {
     log_group_name: String,
     log_stream_name: String,
     log_events: Vec<InputEvent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<Entity>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entity {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_attributes: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Serialize)]
@@ -46,7 +61,7 @@ struct RejectedLogEventsInfo {
 impl Logs {
     pub(super) fn put_log_events(&self, input: PutLogEvents) -> Result<PutLogEventsOutput, AwsError> {
         input.check()?;
-        let PutLogEvents { log_group_name: group_name, log_stream_name: stream_name, log_events: events } = input;
+        let PutLogEvents { log_group_name: group_name, log_stream_name: stream_name, log_events: events, .. } = input;
 
         let now = self.now();
         let mut state = self.write();
@@ -84,11 +99,17 @@ pub(super) fn upload_sequence_token(last_ingestion: i64) -> String {
 impl PutLogEvents {
     /// Checks the model's constraints, which are not checked when a request is read into this type at once.
     fn check(&self) -> Result<(), AwsError> {
-        let Self { log_group_name, log_stream_name, log_events } = self;
+        // Without `..`, so that no member is forgotten.
+        let Self { log_group_name, log_stream_name, log_events, sequence_token, entity } = self;
         let has_events = (1..=limits::PUT_LOG_EVENTS_EVENTS).contains(&log_events.len())
             && log_events.iter().all(|event| event.timestamp >= 0 && !event.message.is_empty());
-        let is_name = |shape, name: &str| LOGS.check(shape, "", &json!(name)).is_ok();
-        if has_events && is_name("LogGroupName", log_group_name) && is_name("LogStreamName", log_stream_name) {
+        let is_valid = |shape, value: Value| LOGS.check(shape, "", &value).is_ok();
+        if has_events
+            && is_valid("LogGroupName", json!(log_group_name))
+            && is_valid("LogStreamName", json!(log_stream_name))
+            && sequence_token.as_ref().is_none_or(|token| is_valid("SequenceToken", json!(token)))
+            && entity.as_ref().is_none_or(|entity| is_valid("Entity", json!(entity)))
+        {
             return Ok(());
         }
         check_name_length(log_group_name)?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::Number;
 
@@ -86,10 +85,10 @@ pub struct Pattern {
 }
 
 #[derive(Debug)]
-pub struct Compiled {
-    regex: Regex,
-    /// The texts that a lookahead at the start, `(?!…)`, excludes.
-    excluded: Option<Regex>,
+pub enum Compiled {
+    Plain(regex::Regex),
+    /// With a lookahead or a lookbehind.
+    LookingAround(fancy_regex::Regex),
 }
 
 impl From<Box<str>> for Pattern {
@@ -99,12 +98,13 @@ impl From<Box<str>> for Pattern {
 }
 
 impl Pattern {
-    /// Returns `true` for every text if the pattern uses syntax that only Java has. A test names those patterns.
+    /// A test compiles every pattern.
     pub fn matches(&self, text: &str) -> bool {
-        let is_match = |compiled: &Compiled| {
-            compiled.regex.is_match(text) && !compiled.excluded.as_ref().is_some_and(|excluded| excluded.is_match(text))
-        };
-        self.compiled().is_none_or(is_match)
+        self.compiled().is_none_or(|compiled| match compiled {
+            Compiled::Plain(regex) => regex.is_match(text),
+            // The error is a limit on backtracking, which no text of a request's length reaches.
+            Compiled::LookingAround(regex) => regex.is_match(text).unwrap_or_default(),
+        })
     }
 
     pub fn compiled(&self) -> Option<&Compiled> {
@@ -116,13 +116,9 @@ impl Compiled {
     fn new(pattern: &str) -> Option<Self> {
         // In Java `\d` and `\w` are ASCII.
         let java = pattern.replace(r"\d", "[0-9]").replace(r"\w", "[a-zA-Z0-9_]");
-        let inner = java.strip_prefix("((?!").and_then(|inner| inner.strip_suffix(')'));
-        let (excluded, text) = match inner.or_else(|| java.strip_prefix("(?!")).and_then(|inner| inner.split_once(')'))
-        {
-            Some((excluded, text)) => (Some(Regex::new(&format!(r"\A(?:{excluded})")).ok()?), text),
-            None => (None, java.as_str()),
-        };
-        Some(Self { regex: Regex::new(&format!(r"\A(?:{text})\z")).ok()?, excluded })
+        let whole = format!(r"\A(?:{java})\z");
+        let plain = regex::Regex::new(&whole).ok().map(Self::Plain);
+        plain.or_else(|| fancy_regex::Regex::new(&whole).ok().map(Self::LookingAround))
     }
 }
 
@@ -133,6 +129,12 @@ impl Model {
 
     pub fn shape(&self, name: &str) -> &Shape {
         &self.shapes[name]
+    }
+
+    /// The name of the shape of a member of an operation's input.
+    pub fn shape_of(&self, operation: &str, member: &str) -> Option<&str> {
+        let input = self.shape(self.operations.get(operation)?);
+        input.members.iter().find(|(name, _)| **name == *member).map(|(_, shape)| &**shape)
     }
 }
 

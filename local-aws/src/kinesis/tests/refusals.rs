@@ -181,6 +181,16 @@ async fn with_limits_a_stream_accepts_one_dry_run_a_second() {
 }
 
 #[tokio::test]
+async fn a_timestamp_that_is_too_large_is_shown_as_javas_largest_long() {
+    let bench = Bench::new();
+    bench.create(1).await;
+    let iterator = json!({ "StreamName": "s", "ShardId": "0", "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 1e20 });
+    let (code, message) = bench.try_call("GetShardIterator", iterator).await.unwrap_err();
+    assert_eq!(code, "InvalidArgumentException");
+    assert!(message.contains("timestampInMillis: 9223372036854775807, currentTimestampInMillis: "), "{message}");
+}
+
+#[tokio::test]
 async fn policies_belong_to_streams_and_consumers_that_exist() {
     let bench = Bench::new();
     bench.create(1).await;

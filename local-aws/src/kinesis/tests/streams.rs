@@ -185,6 +185,21 @@ async fn retention_is_limited_to_a_year_and_tags_to_fifty() {
     };
     bench.call("AddTagsToStream", tags(0..50)).await;
     assert_eq!(bench.refused("AddTagsToStream", tags(50..51)).await, "InvalidArgumentException");
+    // Not even a new resource has more.
+    for (operation, mut input) in [
+        ("CreateStream", json!({ "StreamName": "t", "ShardCount": 1 })),
+        ("RegisterStreamConsumer", json!({ "StreamARN": STREAM, "ConsumerName": "c" })),
+    ] {
+        input["Tags"] = tags(0..51)["Tags"].clone();
+        let (code, message) = bench.try_call(operation, input.clone()).await.unwrap_err();
+        assert_eq!(code, "InvalidArgumentException", "{operation}");
+        assert!(
+            message.ends_with("because a given stream cannot have more than 50 tags associated with it."),
+            "{message}"
+        );
+        input["Tags"] = tags(0..50)["Tags"].clone();
+        bench.call(operation, input).await;
+    }
     bench.call("RemoveTagsFromStream", json!({ "StreamName": "s", "TagKeys": ["k:0"] })).await;
     bench.call("TagResource", json!({ "ResourceARN": STREAM, "Tags": { "new": "" } })).await;
     let listed = bench.call("ListTagsForResource", json!({ "ResourceARN": STREAM })).await;

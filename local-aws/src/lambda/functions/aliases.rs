@@ -96,7 +96,7 @@ pub fn list_aliases(context: &Context, input: ListAliases) -> Result<Response<By
         let is_listed = |alias: &Alias| version.is_none_or(|version| alias.refers_to(version));
         let aliases = latest.aliases.iter().filter(|(_, alias)| is_listed(alias));
         let shown = aliases.map(|(name, alias)| (name.as_str(), alias.to_json(&context.config, &function, name)));
-        response::list("Aliases", shown, &input.page, PAGE)
+        response::list("Aliases", &function_arn(&context.config, &function), shown, &input.page, PAGE)
     })?
 }
 

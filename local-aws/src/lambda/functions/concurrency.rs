@@ -25,12 +25,6 @@ pub struct PutFunctionConcurrency {
 
 pub fn put_function_concurrency(context: &Context, input: PutFunctionConcurrency) -> Result<Response<Bytes>, AwsError> {
     let mut reference = Reference::read(&input.function_name, None, &context.config)?;
-    if reference.qualifier.is_some() {
-        return Err(invalid_parameter(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
-             Please specify either a function name or an unqualified function ARN.",
-        ));
-    }
     // Recorded: the not-found message includes the version.
     reference.qualifier = Some(LATEST.to_owned());
     let before = context.with(&reference, |function| function.concurrency.reserved())?.unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::lambda::configuration::{self, Runtime, Settings};
 use crate::lambda::context::Context;
 use crate::lambda::errors::{conflict, invalid_parameter};
 use crate::lambda::function::Function;
-use crate::lambda::names::Reference;
+use crate::lambda::names::{DENIED, Reference};
 use crate::lambda::persistence;
 use crate::lambda::response;
 use crate::lambda::tags::{self, Tags};
@@ -79,8 +79,11 @@ pub fn must_accept(context: &Context, runtime: &Runtime) -> Result<(), AwsError>
 }
 
 /// # Errors
-/// Lambda cannot assume the role. The endpoint's output says which command creates or repairs it.
+/// The role is of another account, or Lambda cannot assume it. The endpoint's output says which command creates or repairs it.
 pub fn role_must_be_assumable(context: &Context, role: &str) -> Result<(), AwsError> {
+    if role.split(':').nth(4) != Some(&context.config.account_id) {
+        return Err(AwsError::new(403, DENIED, "Cross-account pass role is not allowed."));
+    }
     let iam = context.sts.iam();
     let exists = iam.role_exists(role);
     if exists && iam.assumable_by_lambda(role) {

@@ -76,7 +76,7 @@ pub fn list_function_event_invoke_configs(
         let configs = latest.event_invoke.iter();
         let shown =
             configs.map(|(qualifier, config)| (qualifier.as_str(), config.to_json(format!("{arn}:{qualifier}"))));
-        response::list("FunctionEventInvokeConfigs", shown, &input.page, PAGE)
+        response::list("FunctionEventInvokeConfigs", &arn, shown, &input.page, PAGE)
     });
     listed.map_err(|_| no_function())?
 }

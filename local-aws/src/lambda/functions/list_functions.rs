@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::function_input::FunctionInput;
 use crate::error::AwsError;
 use crate::lambda::context::{Context, version_keys};
-use crate::lambda::names::{LATEST, Reference};
+use crate::lambda::names::{LATEST, Reference, function_arn};
 use crate::lambda::response::{self, PageInput};
 
 /// The most functions of a page. <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>
@@ -30,7 +30,7 @@ pub fn list_functions(context: &Context, input: ListFunctions) -> Result<Respons
         let qualifier = with_versions.then_some(function.version.as_str());
         (name.as_str(), function.summary(&context.config, qualifier).into())
     });
-    response::list("Functions", summaries, &input.page, PAGE)
+    response::list("Functions", &function_arn(&context.config, ""), summaries, &input.page, PAGE)
 }
 
 /// Lists `$LATEST` first, then the versions by number.
@@ -39,6 +39,7 @@ pub fn list_versions_by_function(context: &Context, input: FunctionInput) -> Res
     context.must_exist(&reference)?;
     let functions = context.functions();
     let mut keys = version_keys(&functions, &reference.name);
+    let arn = function_arn(&context.config, &reference.name);
     keys.insert(0, reference.name);
     let versions = keys.iter().filter_map(|key| functions.get(key)).enumerate();
     let summaries: Vec<_> = versions
@@ -48,5 +49,5 @@ pub fn list_versions_by_function(context: &Context, input: FunctionInput) -> Res
         .collect();
     let summaries =
         summaries.iter().map(|(key, summary): &(String, serde_json::Value)| (key.as_str(), summary.clone()));
-    response::list("Versions", summaries, &input.page, PAGE)
+    response::list("Versions", &arn, summaries, &input.page, PAGE)
 }

@@ -53,7 +53,7 @@ impl AddPermission {
             _ if principal.len() == 12 && is_number(principal) => {
                 Ok(json!({ "AWS": format!("arn:{partition}:iam::{principal}:root") }))
             }
-            _ if principal.starts_with("arn:") => Ok(json!({ "AWS": principal })),
+            _ if is_identity(principal, partition) => Ok(json!({ "AWS": principal })),
             _ => {
                 Err(invalid_parameter("The provided principal was invalid. Please check the principal and try again."))
             }
@@ -89,6 +89,22 @@ impl AddPermission {
         }
         statement
     }
+}
+
+/// Whether the text is the ARN of an identity: of a role, a user or the root of an account, or of a session. Whether the identity
+/// exists is not checked.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+fn is_identity(text: &str, partition: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", in_arn, service, "", account, resource] = parts[..] else { return false };
+    let kinds: &[&str] = match service {
+        "iam" => &["role/", "user/"],
+        "sts" => &["assumed-role/", "federated-user/"],
+        _ => return false,
+    };
+    let is_named = kinds.iter().any(|kind| resource.strip_prefix(kind).is_some_and(|name| !name.is_empty()));
+    let is_root = service == "iam" && resource == "root";
+    in_arn == partition && account.len() == 12 && is_number(account) && (is_named || is_root)
 }
 
 pub fn add_permission(context: &Context, input: AddPermission) -> Result<Response<Bytes>, AwsError> {

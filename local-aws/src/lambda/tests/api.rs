@@ -284,6 +284,39 @@ async fn unsupported_operations_are_named_in_the_error() {
 }
 
 #[tokio::test]
+async fn a_role_of_another_account_cannot_be_passed() {
+    let bench = Bench::new();
+    let other = json!({ "Role": "arn:aws:iam::919191919191:role/x" });
+    bench.create_python("def handler(event, context): pass", json!({})).await;
+    bench.settled().await;
+    let created =
+        bench.create("python3.12", "index.py", "", json!({ "FunctionName": "g", "Role": other["Role"] })).await;
+    let updated = bench.call("PUT", "/2015-03-31/functions/f/configuration", other).await;
+    for refused in [created, updated] {
+        let found = (refused.status, refused.code(), refused.message());
+        assert_eq!(found, (403, "AccessDeniedException", "Cross-account pass role is not allowed."));
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_a_bucket_must_match_the_models_pattern() {
+    let bench = Bench::new();
+    bench.create_python("def handler(event, context): pass", json!({})).await;
+    bench.settled().await;
+    let code = json!({ "S3Bucket": "bucket.", "S3Key": "k" });
+    let message = |path: &str| {
+        format!(
+            "1 validation error detected: Value 'bucket.' at '{path}' failed to satisfy constraint: Member must satisfy regular \
+             expression pattern: [0-9A-Za-z\\.\\-_]*(?<!\\.)"
+        )
+    };
+    let created = bench.create("python3.12", "index.py", "", json!({ "FunctionName": "g", "Code": code })).await;
+    assert_eq!((created.code(), created.message()), ("ValidationException", message("code.s3Bucket").as_str()));
+    let updated = bench.call("PUT", "/2015-03-31/functions/f/code", code).await;
+    assert_eq!((updated.code(), updated.message()), ("ValidationException", message("s3Bucket").as_str()));
+}
+
+#[tokio::test]
 async fn violations_of_the_model_name_their_member() {
     let bench = Bench::new();
     bench.create_python(mappings::PRINT, json!({ "Publish": true })).await;

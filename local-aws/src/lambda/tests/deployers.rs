@@ -56,6 +56,8 @@ async fn permissions_are_stored_and_returned_as_on_aws() {
         ("*", json!("*")),
         ("111111111111", json!({ "AWS": "arn:aws:iam::111111111111:root" })),
         ("arn:aws:iam::111111111111:user/u", json!({ "AWS": "arn:aws:iam::111111111111:user/u" })),
+        ("arn:aws:iam::111111111111:root", json!({ "AWS": "arn:aws:iam::111111111111:root" })),
+        ("arn:aws:sts::111111111111:assumed-role/r/s", json!({ "AWS": "arn:aws:sts::111111111111:assumed-role/r/s" })),
     ] {
         let id = format!("sid-{}", principal.len());
         assert_eq!(bench.permit(json!({ "StatementId": id, "Principal": principal })).await.status, 201);
@@ -115,6 +117,16 @@ async fn invalid_permissions_get_awss_messages() {
         (json!({ "Qualifier": "42" }), 404, format!("Function not found: {ARN}:42")),
     ] {
         assert_eq!(refusal(more.clone()).await, (status, message), "{more}");
+    }
+    for principal in [
+        "arn:aws:iam::12:root",
+        "arn:aws:iam::111111111111:role/",
+        "arn:aws:iam:us-east-1:111111111111:root",
+        "arn:aws-cn:iam::111111111111:root",
+        ARN,
+    ] {
+        let message = "The provided principal was invalid. Please check the principal and try again.";
+        assert_eq!(refusal(json!({ "Principal": principal })).await, (400, message.to_owned()), "{principal}");
     }
     let remove = async |path: &str| {
         let refused = bench.call("DELETE", path, Value::Null).await;

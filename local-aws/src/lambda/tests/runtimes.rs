@@ -166,6 +166,64 @@ async fn node_errors_outside_of_the_handler_fail_the_invocation() {
 }
 
 #[tokio::test]
+async fn node_errors_outside_of_the_handler_come_before_its_answer() {
+    let rejection = "Promise.reject(new Error('unh'));";
+    let late = "process.once('unhandledRejection', () => console.error('later')); setTimeout(() => console.error('later'), 0);";
+    for (runtime, work, kind) in [
+        (
+            "nodejs18.x",
+            format!("{rejection} await new Promise((done) => setTimeout(done, 0));"),
+            "Runtime.UnhandledPromiseRejection",
+        ),
+        (
+            "nodejs22.x",
+            format!("{late} {rejection} await new Promise((done) => setTimeout(done, 0));"),
+            "Runtime.UnhandledPromiseRejection",
+        ),
+        (
+            "nodejs20.x",
+            "setImmediate(() => { throw new RangeError('late'); }); await new Promise(setImmediate);".to_owned(),
+            "RangeError",
+        ),
+        (
+            "nodejs20.x",
+            "queueMicrotask(() => { throw new RangeError('late'); }); await new Promise(setImmediate);".to_owned(),
+            "RangeError",
+        ),
+        ("nodejs24.x", rejection.to_owned(), "Runtime.ExitError"),
+        ("nodejs24.x", "setImmediate(() => { throw new RangeError('late'); });".to_owned(), "Runtime.ExitError"),
+    ] {
+        let source = format!("exports.handler = async () => {{ {work} return 'ok'; }};");
+        let bench = node("index.js", &source, json!({ "Runtime": runtime })).await;
+        for _ in 0..3 {
+            let failed = bench.invoke(json!({})).await;
+            assert_eq!(failed.body["errorType"], kind, "{runtime} {work} {failed:?}");
+        }
+        assert!(bench.printed().iter().all(|line| !line.contains("later")), "{:?}", bench.printed());
+    }
+}
+
+#[tokio::test]
+async fn node_errors_of_a_stream_end_the_process() {
+    for work in [
+        "stream.end('x'); stream.write('more');",
+        "stream.destroy(new Error('x')); await new Promise((done) => setTimeout(done, 20));",
+    ] {
+        let source = format!("exports.handler = awslambda.streamifyResponse(async (event, stream) => {{ {work} }});");
+        for (runtime, kind) in
+            [("nodejs18.x", "Runtime.UnhandledPromiseRejection"), ("nodejs24.x", "Runtime.ExitError")]
+        {
+            let bench = node("index.js", &source, json!({ "Runtime": runtime })).await;
+            for _ in 0..2 {
+                assert_eq!(bench.invoke(json!({})).await.body["errorType"], kind, "{runtime} {work}");
+            }
+            let is_logged = bench.printed().iter().any(|line| line.contains("Invoke Error"));
+            assert!(runtime != "nodejs24.x" || !is_logged, "{:?}", bench.printed());
+        }
+    }
+}
+
+#[tokio::test]
 async fn node_streams_return_the_written_bytes() {
     for (body, answer) in [
         ("stream.write('a'); stream.end('b');", json!("ab")),
@@ -308,6 +366,71 @@ async fn python_results_are_marshalled_as_on_lambda() {
     assert_eq!(failed["errorType"], "Runtime.MarshalError");
     assert_eq!(failed["errorMessage"], "Unable to marshal response: Object of type set is not JSON serializable");
     assert_eq!(failed["stackTrace"], json!([]));
+}
+
+#[tokio::test]
+async fn python_results_with_as_dict_are_objects() {
+    let source = "class A:\n    def __init__(self, d): self.d = d\n    def _asdict(self): return self.d\ndef handler(event, context):\n    return [A({'k': 1}), {'a': A({})}] if event else A(7)\n";
+    let bench = python(source, json!({})).await;
+    assert_eq!(bench.invoke(json!(true)).await.body, json!([{ "k": 1 }, { "a": {} }]));
+    let failed = bench.invoke(json!(false)).await.body;
+    assert_eq!(failed["errorMessage"], "Unable to marshal response: _asdict() must return a dict, not int");
+}
+
+#[tokio::test]
+async fn a_python_process_ends_after_a_response_that_is_too_large() {
+    let source = "import os\ndef handler(event, context):\n    return 'x' * event if event else os.getpid()\n";
+    let bench = python(source, json!({})).await;
+    let before = bench.invoke(json!(0)).await.body;
+    assert_eq!(bench.invoke(json!(7_000_000)).await.body["errorType"], "Function.ResponseSizeTooLarge");
+    let lines = eventually("the end of the process is logged", async || {
+        let lines = bench.printed();
+        lines.iter().any(|line| line.contains("RuntimeError: Failed to post invocation response")).then_some(lines)
+    })
+    .await;
+    let failed = "LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413. ";
+    assert!(lines.iter().any(|line| line.starts_with("[ERROR] [") && line.contains(failed)), "{lines:?}");
+    assert_ne!(bench.invoke(json!(0)).await.body, before);
+}
+
+#[tokio::test]
+async fn python_records_with_a_lone_surrogate_fail_the_handler() {
+    let source = "import logging\ndef handler(event, context):\n    logging.error('sur \\ud800 x')\n";
+    let failed = python(source, json!({})).await.invoke(json!({})).await.body;
+    assert_eq!(failed["errorType"], "UnicodeEncodeError", "{failed}");
+}
+
+#[tokio::test]
+async fn python_records_keep_the_extra_values_with_names_of_unused_members() {
+    let source = "import logging\ndef handler(event, context):\n    logging.error('m', extra={'tenantId': 't', '_frame_type': None})\n";
+    let bench = python(source, json_at("INFO")).await;
+    bench.invoke(json!({})).await;
+    let record = &records(&bench)[0];
+    assert_eq!((&record["tenantId"], record.get("_frame_type")), (&json!("t"), None), "{record}");
+}
+
+#[tokio::test]
+async fn a_python_error_at_init_outside_latin_1_is_reported_by_the_end_of_the_process() {
+    let bench = python("raise ValueError('5 \u{20ac}')\n", json!({})).await;
+    let failed = bench.invoke(json!({})).await.body;
+    assert_eq!(failed["errorType"], "Runtime.ExitError", "{failed}");
+    assert!(bench.printed().iter().any(|line| line.contains("5 \u{20ac}")), "{:?}", bench.printed());
+}
+
+#[tokio::test]
+async fn node_errors_without_a_text_as_stack_are_described_as_on_lambda() {
+    let source = "exports.handler = async () => { throw Object.assign(new Error('x'), { stack: ['a'] }); };";
+    let failed = node("index.js", source, json!({})).await.invoke(json!({})).await.body;
+    assert_eq!((&failed["errorType"], failed.get("trace")), (&json!("handled"), None), "{failed}");
+}
+
+#[tokio::test]
+async fn the_context_of_node_24_has_the_trace_id() {
+    let source = "exports.handler = async (event, context) => [Object.keys(context).includes('xRayTraceId'), context.xRayTraceId === process.env._X_AMZN_TRACE_ID];";
+    for (runtime, expected) in [("nodejs22.x", json!([false, false])), ("nodejs24.x", json!([true, true]))] {
+        let bench = node("index.js", source, json!({ "Runtime": runtime })).await;
+        assert_eq!(bench.invoke(json!({})).await.body, expected, "{runtime}");
+    }
 }
 
 #[tokio::test]

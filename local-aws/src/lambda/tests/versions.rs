@@ -72,6 +72,47 @@ async fn a_published_version_does_not_change() {
 }
 
 #[tokio::test]
+async fn an_operation_for_functions_accepts_neither_versions_nor_aliases() {
+    let bench = Bench::new();
+    bench.create_python(&answers("one"), json!({})).await;
+    bench.publish(json!({})).await;
+    let alias = json!({ "Name": "live", "FunctionVersion": "1" });
+    assert_eq!(bench.call("POST", ALIASES, alias).await.status, 201);
+    bench.settled().await;
+    let (zip, timeout) = (zip_of(&[("index.py", answers("two").as_bytes())]), json!({ "Timeout": 9 }));
+    let code = json!({ "ZipFile": base64_simd::STANDARD.encode_to_string(zip), "Publish": true });
+    let other = json!({ "Name": "other", "FunctionVersion": "1" });
+    for name in ["f:1", "f:live", "f:$LATEST", "arn:aws:lambda:us-east-1:000000000000:function:f:1"] {
+        let functions = format!("/2015-03-31/functions/{name}");
+        for (method, path, body) in [
+            ("PUT", format!("{functions}/configuration"), timeout.clone()),
+            ("PUT", format!("{functions}/code"), code.clone()),
+            ("POST", format!("{functions}/versions"), json!({})),
+            ("POST", format!("{functions}/aliases"), other.clone()),
+            ("GET", format!("{functions}/aliases"), Value::Null),
+            ("PUT", format!("{functions}/aliases/live"), json!({ "Description": "d" })),
+            ("GET", format!("{functions}/aliases/live"), Value::Null),
+            ("DELETE", format!("{functions}/aliases/live"), Value::Null),
+            ("GET", format!("/2019-09-30/functions/{name}/concurrency"), Value::Null),
+            ("PUT", format!("/2017-10-31/functions/{name}/concurrency"), json!({ "ReservedConcurrentExecutions": 1 })),
+            ("DELETE", format!("/2017-10-31/functions/{name}/concurrency"), Value::Null),
+        ] {
+            let refused = bench.call(method, &path, body).await;
+            let found = (refused.status, refused.code(), refused.message());
+            let message = "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
+                           operation. Please specify either a function name or an unqualified function ARN.";
+            assert_eq!(found, (400, "InvalidParameterValueException", message), "{method} {path}");
+        }
+    }
+    assert_eq!(bench.versions().await, ["$LATEST", "1"]);
+    for qualifier in ["1", "live"] {
+        assert_eq!(bench.invoke_as(qualifier).await.body[0], "one");
+    }
+    let configuration = bench.call("GET", &format!("{FUNCTION}:1/configuration"), Value::Null).await.body;
+    assert_eq!(configuration["Timeout"], 3);
+}
+
+#[tokio::test]
 async fn a_change_of_any_member_gives_a_new_version() {
     let bench = Bench::new();
     bench.create_python(&answers("one"), json!({ "Description": "first" })).await;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::logs::InputEvent;
+use crate::validation::LOGS;
 
 fn get(fixture: &Fixture, input: Value) -> Value {
     let mut whole = json!({"logGroupName": "g", "logStreamName": "s"});
@@ -65,6 +66,61 @@ fn a_batch_that_violates_a_rule_is_rejected_whole() {
     };
     assert_eq!(missing("other", "s"), "The specified log group does not exist.");
     assert_eq!(missing("g", "other"), "The specified log stream does not exist.");
+}
+
+#[test]
+fn the_token_and_the_entity_of_a_batch_are_validated() {
+    let fixture = Fixture::with_stream();
+    let events = json!([{"timestamp": NOW, "message": "m"}]);
+    let put = |more: Value| {
+        let mut input = json!({"logGroupName": "g", "logStreamName": "s", "logEvents": events});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let keys = |count: usize| (0..count).map(|key| (format!("k{key}"), json!("v"))).collect::<Value>();
+    let entity = |keys: Value, attributes: Value| json!({"entity": {"keyAttributes": keys, "attributes": attributes}});
+    for (more, path, constraint) in [
+        (json!({"sequenceToken": ""}), "sequenceToken", "Member must have length greater than or equal to 1"),
+        (entity(keys(1), json!({})), "entity.keyAttributes", "Member must have length greater than or equal to 2"),
+        (entity(keys(5), json!({})), "entity.keyAttributes", "Member must have length less than or equal to 4"),
+        (entity(keys(2), keys(11)), "entity.attributes", "Member must have length less than or equal to 10"),
+        (
+            entity(json!({"Type": "Service", "N".repeat(33): "v"}), json!({})),
+            "entity.keyAttributes",
+            "Map keys must satisfy constraint: [Member must have length less than or equal to 32, Member must have length \
+             greater than or equal to 1]",
+        ),
+        (
+            entity(json!({"Type": "Service", "Name": ""}), json!({})),
+            "entity.keyAttributes",
+            "Map value must satisfy constraint: [Member must have length less than or equal to 512, Member must have length \
+             greater than or equal to 1]",
+        ),
+        (
+            entity(keys(2), json!({"k": "v".repeat(513)})),
+            "entity.attributes",
+            "Map value must satisfy constraint: [Member must have length less than or equal to 512, Member must have length \
+             greater than or equal to 1]",
+        ),
+    ] {
+        let (code, message) = fixture.refused("PutLogEvents", put(more.clone()));
+        assert_eq!(code, "InvalidParameterException", "{more}");
+        let end = format!("' at '{path}' failed to satisfy constraint: {constraint}");
+        assert!(message.starts_with("1 validation error detected: ") && message.ends_with(&end), "{message}");
+    }
+    assert_eq!(messages(&get(&fixture, json!({}))), [""; 0]);
+    for more in
+        [json!({"sequenceToken": "1"}), entity(keys(4), keys(10)), json!({"entity": {"keyAttributes": keys(2)}})]
+    {
+        fixture.ok("PutLogEvents", put(more));
+    }
+}
+
+/// Batches have their own fast parser, and every member of the model needs a test of it.
+#[test]
+fn the_parser_of_batches_knows_every_member_of_the_model() {
+    let members: Vec<&str> = LOGS.shape("PutLogEventsRequest").members.iter().map(|(member, _)| &**member).collect();
+    assert_eq!(members, ["logGroupName", "logStreamName", "logEvents", "sequenceToken", "entity"]);
 }
 
 #[test]

@@ -202,6 +202,17 @@ fn streams_are_ordered_by_name_or_by_last_event_in_pages() {
     );
     let bad = fixture.refused("DescribeLogStreams", json!({"logGroupName": "g", "nextToken": "x"}));
     assert_eq!(bad.1, "The specified nextToken is invalid.");
+    // A token is of one group and order.
+    fixture.logs.ensure_stream("other", "a1");
+    let first = fixture.ok("DescribeLogStreams", json!({"logGroupName": "g", "limit": 1}));
+    for mut other in [
+        json!({"logGroupName": "other"}),
+        json!({"logGroupName": "g", "descending": true}),
+        json!({"logGroupName": "g", "orderBy": "LastEventTime"}),
+    ] {
+        other["nextToken"] = first["nextToken"].clone();
+        assert_eq!(fixture.refused("DescribeLogStreams", other).1, "The specified nextToken is invalid.");
+    }
     let last =
         &fixture.ok("DescribeLogStreams", json!({"logGroupName": "g", "logStreamNamePrefix": "b"}))["logStreams"][0];
     assert_eq!((&last["firstEventTimestamp"], &last["lastEventTimestamp"]), (&json!(NOW - 13), &json!(NOW - 3)));

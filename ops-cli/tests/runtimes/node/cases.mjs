@@ -149,6 +149,14 @@ export async function case_no_stack() {
   throw error;
 }
 
+export async function case_stack_of_another_type() {
+  throw Object.assign(new Error('with a list as stack'), { stack: ['a'] });
+}
+
+export async function case_empty_stack() {
+  throw Object.assign(new Error('with an empty stack'), { stack: '' });
+}
+
 export async function case_no_message() {
   throw new Error();
 }
@@ -196,6 +204,36 @@ export async function case_late_throw_text() {
   setImmediate(() => {
     throw 'text, later';
   });
+  await pause(3000);
+}
+
+export async function case_unhandled_before_the_answer() {
+  Promise.reject(new Error('unhandled'));
+  await pause(0);
+  return 'not returned';
+}
+
+export async function case_immediate_throw_before_the_answer() {
+  setImmediate(() => {
+    throw new Error('immediately');
+  });
+  await new Promise(setImmediate);
+  return 'not returned';
+}
+
+export async function case_microtask_throw_before_the_answer() {
+  queueMicrotask(() => {
+    throw new Error('in a microtask');
+  });
+  await pause(0);
+  return 'not returned';
+}
+
+export async function case_listeners_of_the_function() {
+  if (process.env.AWS_EXECUTION_ENV.endsWith('24.x')) return 'the listener would keep the process';
+  process.once('unhandledRejection', () => console.error('not logged'));
+  setTimeout(() => console.error('not logged either'), 1);
+  Promise.reject(new Error('unhandled'));
   await pause(3000);
 }
 
@@ -359,9 +397,8 @@ export async function case_context(event, context) {
     context.tenantId,
     context.clientContext,
     context.callbackWaitsForEmptyEventLoop,
-    Object.keys(context)
-      .filter((name) => name !== 'xRayTraceId')
-      .sort(),
+    typeof context.xRayTraceId,
+    Object.keys(context).sort(),
   ];
 }
 

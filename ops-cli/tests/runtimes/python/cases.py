@@ -96,6 +96,37 @@ def case_plain_enum(event, context):
     return enum.Enum("Color", "RED").RED
 
 
+class AsDict:
+    def _asdict(self):
+        return {"k": [1, Point(1, 2)]}
+
+
+class AsDictList(list):
+    def _asdict(self):
+        return {"k": list(self)}
+
+
+class NotAsDict:
+    def _asdict(self):
+        return 7
+
+
+def case_as_dict(event, context):
+    return AsDict()
+
+
+def case_as_dict_in_a_list(event, context):
+    return [AsDict(), AsDictList([1])]
+
+
+def case_not_as_dict(event, context):
+    return NotAsDict()
+
+
+def case_class_as_dict(event, context):
+    return AsDict
+
+
 def case_namedtuple(event, context):
     return [Point(1, decimal.Decimal("2.0")), (3, 4)]
 
@@ -270,6 +301,18 @@ def case_named_level(event, context):
 
 def case_extra(event, context):
     log.error("grüße", extra={"order": 7, "nested": {"a": [1]}, "none": None, "level": "mine"})
+
+
+def case_log_extra_of_the_client(event, context):
+    log.error("own", extra={"tenantId": "t", "requestId": "r", "_frame_type": None})
+
+
+def case_log_surrogate(event, context):
+    try:
+        log.error("a surrogate: \ud800")
+    except UnicodeEncodeError as error:
+        # Without the position, which depends on the length of the timestamp.
+        return error.reason
 
 
 def case_extra_odd(event, context):

@@ -3,6 +3,7 @@
 // Responses, errors and log records equal those of AWS's runtime client (`aws-lambda-ric`: version 3 up to Node.js 22,
 // version 4 from Node.js 24 on). A test compares them. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html
 import http from 'node:http';
+import { Worker } from 'node:worker_threads';
 import { isStreaming, load } from './handler.mjs';
 import { runInvocation } from './invoke_store.mjs';
 import { current, described, isModern, logError, runtimeError } from './log.mjs';
@@ -32,11 +33,35 @@ function call(method, route, headers, body, via) {
   });
 }
 
-function postError(route, error, echo, via) {
+function errorRequest(error, echo) {
   const document = described(error);
   const headers = { ...echo, 'content-type': 'application/json' };
   headers['lambda-runtime-function-error-type'] = encodeURI(document.errorType);
-  return call('POST', route, headers, JSON.stringify(document), via);
+  return [headers, JSON.stringify(document)];
+}
+
+function postError(route, error, echo) {
+  return call('POST', route, ...errorRequest(error, echo));
+}
+
+// Posts from a thread of its own, on a connection of its own, while this thread waits: no code of the function runs meanwhile.
+const POSTER = `
+  const http = require('node:http');
+  const { options, body, done } = require('node:worker_threads').workerData;
+  const finish = () => {
+    Atomics.store(done, 0, 1);
+    Atomics.notify(done, 0);
+  };
+  const request = http.request(options, (response) => response.resume().on('close', finish));
+  request.on('error', finish).end(body);`;
+
+function postErrorNow(route, error, echo) {
+  const [headers, body] = errorRequest(error, echo);
+  const options = { host, port, method: 'POST', path: base + route, headers, agent: false };
+  const done = new Int32Array(new SharedArrayBuffer(4));
+  // Without the function's NODE_OPTIONS, which may load code of the function.
+  new Worker(POSTER, { eval: true, env: {}, execArgv: [], workerData: { options, body, done } });
+  Atomics.wait(done, 0, 0);
 }
 
 // ---- Invocations
@@ -61,6 +86,7 @@ function contextOf(headers) {
     invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
     awsRequestId: headers['lambda-runtime-aws-request-id'],
     tenantId: current.tenantId,
+    ...(isModern && { xRayTraceId: headers['lambda-runtime-trace-id'] }),
     getRemainingTimeInMillis: () => deadline - Date.now(),
   };
 }
@@ -140,15 +166,29 @@ function runWithCallback(handler, headers, body) {
   });
 }
 
+// Errors that no handler has caught end the process first.
+const pendingErrors = () => new Promise(setImmediate);
+
+async function runModern(handler, headers, body) {
+  try {
+    const result = await handler(JSON.parse(body), contextOf(headers));
+    await pendingErrors();
+    return serialized(result);
+  } catch (error) {
+    await pendingErrors();
+    logError('Invoke Error', error);
+    throw error;
+  }
+}
+
 async function runBuffered(handler, headers, body, echo) {
   const route = `/invocation/${current.requestId}`;
   try {
     const text = isModern
-      ? serialized(await handler(JSON.parse(body), contextOf(headers)))
+      ? await runModern(handler, headers, body)
       : await runWithCallback(handler, headers, body);
     await call('POST', `${route}/response`, { ...echo, 'content-type': 'application/json' }, text);
   } catch (error) {
-    if (isModern) logError('Invoke Error', error);
     await postError(`${route}/error`, error, echo);
   }
 }
@@ -157,8 +197,10 @@ async function runBuffered(handler, headers, body, echo) {
 
 // A request whose body is the response, as a stream. An error after its start is reported in trailers.
 function responseStream(echo) {
-  let answered;
+  let answered, begun;
   const done = new Promise((resolve, reject) => (answered = { resolve, reject }));
+  // Nobody awaits this promise, so that an error of the stream counts as an unhandled rejection, as with AWS's client.
+  new Promise((resolve, reject) => (begun = { resolve, reject }));
   const [TYPE, BODY] = ['Lambda-Runtime-Function-Error-Type', 'Lambda-Runtime-Function-Error-Body'];
   const stream = send(
     'POST',
@@ -170,11 +212,18 @@ function responseStream(echo) {
       'Transfer-Encoding': 'chunked',
       Trailer: [TYPE, BODY],
     },
-    (response) => response.resume().on('end', answered.resolve).on('error', answered.reject),
+    (response) => {
+      begun.resolve();
+      response.resume().on('end', answered.resolve).on('error', answered.reject);
+    },
+    // A connection of its own is not open yet when the handler begins, so nothing is sent before an error of the first writes.
+    false,
   );
-  stream.on('error', answered.reject);
-  // A caller that awaits `done` gets the error. Without a caller, it must not count as unhandled.
-  done.catch(() => {});
+  stream.on('error', (error) => {
+    begun.reject(error);
+    answered.reject(error);
+    stream.destroy(error);
+  });
   const write = stream.write.bind(stream);
   let isBegun = false;
   stream.write = (chunk, encoding, callback) => {
@@ -218,6 +267,7 @@ async function runStreaming(handler, headers, body, echo) {
     if (!isModern && context.callbackWaitsForEmptyEventLoop)
       await new Promise((resolve) => (onIdle = () => setImmediate(resolve)));
   } catch (error) {
+    if (isModern) await pendingErrors();
     logError('Invoke Error', error);
     await fail(error);
   }
@@ -228,16 +278,19 @@ async function runStreaming(handler, headers, body, echo) {
 
 // The route and headers for reporting an error that no handler has caught.
 let report = ['/init/error', {}];
-let isEnding = false;
+
+// Reports an error that no handler has caught, and ends the process before any other code of the function runs.
+function end(what, error, code) {
+  logError(what, error);
+  try {
+    const [route, echo] = report;
+    postErrorNow(route, error, echo);
+  } finally {
+    process.exit(code);
+  }
+}
 
 if (!isModern) {
-  const end = (what, error, code) => {
-    isEnding = true;
-    logError(what, error);
-    // On a separate connection, because the other one may wait for the next invocation.
-    const [route, echo] = report;
-    postError(route, error, echo, false).finally(() => process.exit(code));
-  };
   process.on('uncaughtException', (error) => end('Uncaught Exception', error, 129));
   process.on('unhandledRejection', (reason, promise) => {
     const error = runtimeError('UnhandledPromiseRejection', String(reason));
@@ -251,13 +304,12 @@ async function main() {
     const handler = await load();
     run = isStreaming(handler) ? runStreaming.bind(null, handler) : runBuffered.bind(null, handler);
   } catch (error) {
-    logError(isModern ? 'Init Error' : 'Uncaught Exception', error);
-    await postError('/init/error', error);
-    process.exit(isModern ? 1 : 129);
+    if (isModern) end('Init Error', error, 1);
+    else end('Uncaught Exception', error, 129);
   }
   // Handles promises that were rejected meanwhile first.
-  await new Promise(setImmediate);
-  while (!isEnding) {
+  await pendingErrors();
+  while (true) {
     const { headers, body } = await call('GET', '/invocation/next');
     current.requestId = headers['lambda-runtime-aws-request-id'];
     current.tenantId = headers['lambda-runtime-aws-tenant-id'];

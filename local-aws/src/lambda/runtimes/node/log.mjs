@@ -90,9 +90,9 @@ export function described(error) {
     if (!isError(error))
       return { errorType: typeof error, errorMessage: isModern ? String(error) : error.toString(), trace: [] };
     const escaped = (text) => text?.replaceAll('\x7f', '%7F');
-    const stack = isModern ? (error.stack ?? '') : error.stack.toString();
-    const trace = stack && escaped(stack).split('\n');
-    return { errorType: escaped(error.name), errorMessage: escaped(error.message), trace: trace || [] };
+    const { name, message, stack } = error;
+    const trace = isModern ? (escaped(stack)?.split('\n') ?? []) : escaped(stack).split('\n');
+    return { errorType: escaped(name), errorMessage: escaped(message), trace };
   } catch {
     const errorMessage =
       'callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack';

@@ -53,7 +53,7 @@ class RecordChannel:
                 frame = frame[os.write(self.descriptor, frame) :]
 
     def log(self, text, kind=TEXT, level=logging.NOTSET):
-        self.send(kind, text.encode("utf-8", "backslashreplace"), level)
+        self.send(kind, text.encode(), level)
 
 
 class PrintedOutput(io.RawIOBase):
@@ -91,8 +91,10 @@ class JsonFormatter(logging.Formatter):
             "errorMessage": None,
             "requestId": getattr(record, "aws_request_id", None),
             "location": None,
-            "tenantId": getattr(record, "tenant_id", None),
         }
+        tenant = getattr(record, "tenant_id", None)
+        if tenant is not None:
+            document["tenantId"] = tenant
         if record.exc_info:
             kind, error, frames = record.exc_info
             document["stackTrace"] = traceback.format_tb(frames)
@@ -108,7 +110,8 @@ class JsonFormatter(logging.Formatter):
 
 
 # The attributes that every record has. All others come from `extra`.
-OWN_ATTRIBUTES = {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "aws_request_id", "tenant_id"} - {"taskName"}
+OWN_ATTRIBUTES = {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "aws_request_id", "tenant_id", "_frame_type"}
+OWN_ATTRIBUTES -= {"taskName"}
 
 
 def rounded(level):
@@ -284,16 +287,30 @@ def plain(value, above=()):
         return float("nan") if value.is_nan() else NUMBER + str(value)
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, (dict, list, tuple)):
-        if id(value) in above:
-            raise ValueError("Circular reference detected")
-        above = (*above, id(value))
-        if isinstance(value, tuple) and hasattr(value, "_asdict"):
-            value = value._asdict()
-        if isinstance(value, dict):
-            return {member_name(key): plain(member, above) for key, member in value.items()}
-        return [plain(member, above) for member in value]
-    return value
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    converted = as_dict(value)
+    if converted is None and not isinstance(value, (dict, list, tuple)):
+        return value
+    if id(value) in above:
+        raise ValueError("Circular reference detected")
+    above = (*above, id(value))
+    if converted is not None:
+        (value,) = converted
+        if not isinstance(value, dict):
+            raise TypeError(f"_asdict() must return a dict, not {type(value).__name__}")
+    if isinstance(value, dict):
+        return {member_name(key): plain(member, above) for key, member in value.items()}
+    return [plain(member, above) for member in value]
+
+
+def as_dict(value):
+    """The result of the method `_asdict` as the only element, or None if the method is missing or needs arguments."""
+    method = getattr(value, "_asdict", None)
+    try:
+        return (method(),) if callable(method) else None
+    except TypeError:
+        return None
 
 
 def member_name(key):
@@ -346,12 +363,34 @@ class RuntimeApi:
     def call(self, method, route, headers=None, body=None):
         self.connection.request(method, BASE + route, body, headers or {})
         response = self.connection.getresponse()
-        return response.headers, response.read()
+        return response, response.read()
+
+    def next(self):
+        response, body = self.call("GET", "/invocation/next")
+        return response.headers, body
+
+    def post_response(self, route, headers, result):
+        response, body = self.call("POST", route, {**headers, "Content-Type": "application/json"}, result)
+        if response.status >= 300:
+            # AWS's client ends too.
+            what = f"Failed to post handler success response. Http response code: {response.status}. {body.decode()}"
+            print(f"[ERROR] [{time.time_ns() // 1_000_000}] LAMBDA_RUNTIME {what}", file=sys.stderr)
+            raise RuntimeError("Failed to post invocation response")
 
     def post_error(self, route, document, headers):
-        headers = {**headers, "Content-Type": "application/json"}
-        headers["Lambda-Runtime-Function-Error-Type"] = document["errorType"]
-        self.call("POST", route, headers, json.dumps(document, ensure_ascii=HAS_ESCAPES).encode("utf-8", "replace"))
+        self.send_error(route, headers, document, error_text(document).encode("utf-8", "replace"))
+
+    def post_init_error(self, document):
+        # As text, which the HTTP client sends as Latin-1. With other characters AWS's client ends without its report.
+        self.send_error("/init/error", {}, document, error_text(document))
+
+    def send_error(self, route, headers, document, body):
+        kind = {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": document["errorType"]}
+        self.call("POST", route, {**headers, **kind}, body)
+
+
+def error_text(document):
+    return json.dumps(document, ensure_ascii=HAS_ESCAPES)
 
 
 def invoke(api, channel, handler, headers, body):
@@ -370,7 +409,7 @@ def invoke(api, channel, handler, headers, body):
         document = describe(error)
         log_error(channel, document)
         return api.post_error(route + "/error", document, echo)
-    api.call("POST", route + "/response", {**echo, "Content-Type": "application/json"}, result)
+    api.post_response(route + "/response", echo, result)
 
 
 def main():
@@ -386,10 +425,10 @@ def main():
         document = describe(error)
         logging.warning(INIT_WARNING)
         log_error(channel, document)
-        api.post_error("/init/error", document, {})
+        api.post_init_error(document)
         sys.exit(1)
     while True:
-        invoke(api, channel, handler, *api.call("GET", "/invocation/next"))
+        invoke(api, channel, handler, *api.next())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,9 @@
+// handler: index.handler
+// not for: node20
+// --- index.js
+exports.handler = async () => {
+  setImmediate(() => {
+    throw new Error('immediately');
+  });
+  return 'not returned';
+};
