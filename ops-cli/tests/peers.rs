@@ -76,6 +76,11 @@ impl Peer {
             let is_new = |fields: Vec<String>, differing: &[String]| -> Vec<String> {
                 fields.into_iter().filter(|field| !differing.contains(field)).collect()
             };
+            // The emulator ignored a change that this one needs: another mode of the stream, or the log format.
+            if self.run(&[&["plan"], *args].concat()).code == 2 {
+                differing.push((*field).to_owned());
+                continue;
+            }
             let planned = is_new(self.planned(args), &differing);
             if planned.is_empty() {
                 continue;
