@@ -49,7 +49,7 @@ fn too_long(what: &str, deadline: Duration, last_seen: Option<&str>, trouble: Op
     let seen = match last_seen {
         Some("") => "its state was empty".to_owned(),
         Some(state) => format!("it is still {state}"),
-        None => "it was never seen".to_owned(),
+        None => "there was no answer".to_owned(),
     };
     let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
     Error::failed(format!("waited {} s for {what}; {seen}{trouble}", deadline.as_secs()))
@@ -94,7 +94,7 @@ mod tests {
         fn the_message_names_the_last_state(state in prop::option::of("[A-Za-z]{0,12}"), trouble: Option<String>) {
             let error = too_long("the stream", Duration::from_secs(300), state.as_deref(), trouble.clone());
             let expected = match state.as_deref() {
-                None => "it was never seen",
+                None => "there was no answer",
                 Some("") => "its state was empty",
                 Some(state) => state,
             };

@@ -180,6 +180,15 @@ fn function(function: &ObservedPart, names: &Names, readings: &Readings, finding
             &format!("ops-cli provision, or --log-group {group}"),
         ));
     }
+    if !function.is_ours {
+        let [application, stage] = names.tags().map(|(key, value)| format!("{key}={value}"));
+        findings.push(Finding::warning(
+            "function",
+            "the function does not carry our tags",
+            "`ops-cli provision`, `deploy` and `rollback` do not change it, and `teardown` does not delete it",
+            &format!("give it the tags {application} and {stage}, if it is this path's"),
+        ));
+    }
     if function.fields.integer("reserved-concurrency") == Some(0) {
         findings.push(Finding::broken(
             "function",

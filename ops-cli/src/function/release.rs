@@ -133,7 +133,14 @@ impl Releases<'_> {
         let request = self.aws.lambda().publish_version().function_name(self.function);
         let request = request.description(description).code_sha256(code_sha256);
         let doing = format!("publish a version of the function {}", self.function);
-        let published = self.once_settled(&doing, || request.clone().send()).await?;
+        let published = self.once_settled(&doing, || request.clone().send()).await.map_err(|error| {
+            let is_other_code = error.message.contains("CodeSHA256");
+            if is_other_code {
+                error.hint("another process uploads code too: run the same command again")
+            } else {
+                error
+            }
+        })?;
         let version = published.version.ok_or_else(|| Error::failed(format!("could not {doing}: it has no number")))?;
         self.await_active(&version).await?;
         Ok(version)

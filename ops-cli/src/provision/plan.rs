@@ -102,7 +102,10 @@ fn use_untagged(plan: &mut Plan, desired: &DesiredPath, part: Part, existing: &O
     let name = part_name(part, desired);
     if part == Part::Function {
         let message = format!("the {name} exists and does not carry our tags, so its code is not changed");
-        return Err(Error::failed(message).hint("choose another name with --app, --stage or --function"));
+        let [application, stage] = desired.names.tags().map(|(key, value)| format!("{key}={value}"));
+        return Err(Error::failed(message).hint(format!(
+            "choose another name with --app, --stage or --function, or give it the tags {application} and {stage}"
+        )));
     }
     check_state(plan, part, &name, existing)?;
     plan.untagged.push(UntaggedPart(name));

@@ -111,6 +111,15 @@ fn every_fault_is_found_alone_and_named() {
         (field(Part::Function, "reserved-concurrency", json!(0)), Broken, "function", "concurrency is 0"),
         (
             Box::new(|it| {
+                let Some(Ok(Some(function))) = it.parts.get_mut(&Part::Function) else { panic!("it exists") };
+                function.is_ours = false;
+            }),
+            Warning,
+            "function",
+            "does not carry our tags",
+        ),
+        (
+            Box::new(|it| {
                 let fields = Fields::from([("environment", json!({"LOGGER_SAMPLE": "2"}))]);
                 it.live = Ok(Some(LiveVersion { version: "3".into(), fields }));
             }),
