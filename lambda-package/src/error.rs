@@ -35,6 +35,9 @@ pub enum PackageError {
     /// `bootstrap` is not a program.
     #[error("\"bootstrap\" is neither an ELF executable nor a script that begins with #!")]
     NotExecutable,
+    /// The zip's mode bits of `bootstrap` keep everybody from executing it.
+    #[error("\"bootstrap\" has the mode {0:04o} in the zip, and may not be executed: make it 0755")]
+    NotPermitted(u32),
     /// `bootstrap` is a damaged program.
     #[error("\"bootstrap\" cannot be read: {0}")]
     BrokenElf(#[from] ElfError),

@@ -11,6 +11,8 @@ pub struct Package {
     /// Bytes of all files, by the zip's directory.
     pub unpacked_bytes: u64,
     bootstrap: Option<Bootstrap>,
+    /// The mode of `bootstrap`, if it keeps everybody from executing it.
+    forbidden_mode: Option<u32>,
     /// The paths of all entries, for messages.
     names: Vec<String>,
 }
@@ -33,13 +35,14 @@ impl Package {
     }
 
     fn read_within(zip: &[u8], max_bytes: u64) -> Result<Self, PackageError> {
-        let mut package = Self { unpacked_bytes: 0, bootstrap: None, names: Vec::new() };
+        let mut package = Self { unpacked_bytes: 0, bootstrap: None, forbidden_mode: None, names: Vec::new() };
         for_each_entry(zip, |mut entry| {
             package.unpacked_bytes = package.unpacked_bytes.saturating_add(entry.size());
             if package.unpacked_bytes > max_bytes {
                 return Err(PackageError::TooLarge);
             }
             if entry.path() == Path::new(BOOTSTRAP) {
+                package.forbidden_mode = entry.forbidden_mode();
                 package.bootstrap = Some(read_bootstrap(&mut entry)?);
             }
             package.names.push(entry.path().display().to_string());
@@ -95,6 +98,16 @@ impl Package {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Checks that the zip lets `bootstrap` be executed. Lambda accepts the zip otherwise, and fails each invocation with
+    /// `Runtime.InvalidEntrypoint` (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html>). A zip without mode bits
+    /// passes.
+    ///
+    /// # Errors
+    /// [`PackageError::NotPermitted`]
+    pub fn check_mode(&self) -> Result<(), PackageError> {
+        self.forbidden_mode.map_or(Ok(()), |mode| Err(PackageError::NotPermitted(mode)))
     }
 
     fn first_names(&self) -> String {
@@ -158,6 +171,18 @@ pub mod tests {
             "Could not unzip uploaded file. Please check your file, then try to upload again."
         );
         assert!(matches!(Package::read(&zip_of(&[])), Err(PackageError::Empty)));
+    }
+
+    #[test]
+    fn a_bootstrap_that_may_not_be_executed_is_rejected() {
+        let package = Package::read(&zip_of(&[(BOOTSTRAP, b"#!/bin/sh\n"), ("data", b"x")])).unwrap();
+        let error = package.check_mode().unwrap_err().to_string();
+        assert_eq!(error, "\"bootstrap\" has the mode 0644 in the zip, and may not be executed: make it 0755");
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file(BOOTSTRAP, SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
+        writer.write_all(b"#!/bin/sh\n").unwrap();
+        let package = Package::read(&writer.finish().unwrap().into_inner()).unwrap();
+        assert!(package.check_mode().is_ok());
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub fn check(zip: Vec<u8>, path: &Path, target: Target) -> Result<FunctionZip> {
     };
     let platform = platform.as_ref().unwrap_or_else(|| Platform::host());
     package.check_bootstrap(architecture, platform).map_err(rejected)?;
+    package.check_mode().map_err(rejected)?;
     Ok(FunctionZip { sha256: sha256(&zip), bytes: zip, architecture })
 }
 
