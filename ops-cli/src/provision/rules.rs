@@ -10,6 +10,7 @@ use super::fields::Fields;
 use super::kind::NONE;
 use super::setting::Part;
 use crate::error::{Error, Result};
+use crate::output::counted;
 
 /// Checks the values that the parts would have, and those of them that are requested.
 pub fn check(targets: &BTreeMap<Part, Fields>, requested: &Requested) -> Result<()> {
@@ -100,7 +101,8 @@ pub fn check_resharding(old: &Value, new: &Value) -> Result<()> {
         return Ok(());
     }
     let next = new.clamp(least, most);
-    Err(Error::usage(format!("Kinesis changes {old} shards to {least} to {most} at a time, but {new} are requested"))
+    let old = counted(old.unsigned_abs(), "shard");
+    Err(Error::usage(format!("Kinesis changes {old} to {least} to {most} at a time, but {new} are requested"))
         .hint(format!("go in steps: --shards {next} first")))
 }
 
