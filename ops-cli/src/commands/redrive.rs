@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Format, Output, counted};
 use crate::progress::{note, note_outcome};
-use crate::publish::accounting::receipts::{AcknowledgedOffsets, InOrder, Receipts};
+use crate::publish::accounting::receipts::{InOrder, Receipts};
 use crate::redrive::batches::Batches;
 use crate::redrive::input;
+use crate::redrive::redriven::{Redriven, Target};
 use crate::redrive::summary::{PlannedBatch, Summary};
 use crate::redrive::to_function::{self, ToFunction};
 use crate::redrive::to_stream;
@@ -73,17 +74,9 @@ pub struct Redrive {
     pub dry_run: bool,
 }
 
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-pub enum Target {
-    /// Invoke the function with the same batches
-    Function,
-    /// Publish the records again
-    Stream,
-}
-
 pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let skip = args.resume.as_deref().map(AcknowledgedOffsets::read).transpose()?.unwrap_or_default();
+    let redriven = args.resume.as_deref().map(|path| Redriven::read(path, args.to)).transpose()?.unwrap_or_default();
     let in_files = match &args.from_destination {
         Some(_) => Vec::new(),
         None => input::of_files(&args.files)?,
@@ -95,8 +88,9 @@ pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> 
     };
     let documents = input::distinct(documents);
     input::check(&documents, &names)?;
+    redriven.check(&documents)?;
     let retention_hours = stream::retention_hours(&aws, names.stream()).await?;
-    let mut batches = Batches::new(&aws, documents, args.whole_range, retention_hours, skip);
+    let mut batches = Batches::new(&aws, documents, args.whole_range, retention_hours, redriven);
     if args.dry_run {
         return plan(&mut batches, output).await;
     }

@@ -234,6 +234,7 @@ mod tests {
             shard_id: "shardId-000000000000".into(),
             sequence_number: (100 + offset).to_string(),
             sub_sequence_number: None,
+            source: None,
             attempts: 1,
             may_repeat: false,
             time: 0,

@@ -25,6 +25,9 @@ pub struct Receipt {
     /// The index of the record in the aggregate with this sequence number, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_sequence_number: Option<u64>,
+    /// The record that `redrive` sent again, as `SHARD:SEQUENCE_NUMBER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<str>>,
     /// The number of attempts.
     pub attempts: u32,
     /// An earlier attempt was not answered, so that the stream may have the record twice.
@@ -41,6 +44,7 @@ impl Receipt {
             shard_id: at.shard_id.to_owned(),
             sequence_number: at.sequence_number.to_owned(),
             sub_sequence_number: number,
+            source: entry.record.source.clone(),
             attempts: entry.attempts,
             may_repeat: entry.may_be_put,
             time: at.time,

@@ -21,6 +21,7 @@ fn a_line_is_the_receipt_in_json() {
     let mut receipts = Receipts::to_file(&path, false).unwrap();
     let (plain, mut again) = (entry(0), entry(7));
     (again.attempts, again.may_be_put) = (3, true);
+    again.record = again.record.sending_again("shardId-000000000001:\"7");
     let at = At { sequence_number: "\"1", ..AT };
     receipts.add([(None, &plain), (Some(4), &again)].into_iter(), &at).unwrap();
     receipts.flush().unwrap();
