@@ -88,15 +88,12 @@ impl Session {
         &self.sink
     }
 
-    /// What keeps the service from answering, if anything does.
-    pub fn retry(&self) -> crate::retry::Retry {
-        self.aws.retry.clone()
-    }
-
     /// Shows what is there, and what comes if it is to be followed.
     pub async fn run(&mut self) -> Result<()> {
         let connection = self.connection.clone();
         connection.run(async |aws| self.show(aws).await).await?;
+        let now = self.sink.elapsed();
+        self.sink.progress.read_up_to(now, now);
         self.finish()
     }
 
@@ -119,16 +116,19 @@ impl Session {
             if self.options.last.is_some() && !self.options.follows {
                 break;
             }
+            let began = self.sink.elapsed();
             let is_quiet = self.round().await?;
             self.connection.answered();
-            if !self.options.follows || self.is_over() {
+            let now = self.sink.elapsed();
+            if !self.options.follows || self.is_over() || self.sink.progress.read_up_to(began, now) {
                 break;
             }
             let pause = match self.live.is_connected() {
                 true => POLLED_BESIDE_LIVE,
                 false => pace::pause(is_quiet, self.groups.len()),
             };
-            self.wait(pause).await?;
+            // Only a poll tells that nothing came.
+            self.wait(self.sink.progress.idle_left(now).map_or(pause, |left| pause.min(left))).await?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::output::{self, Format, Output};
 use crate::progress::note;
 use crate::stream::position::shard_id;
 use crate::tail::matching::Matching;
-use crate::tail::stop::{Progress, Stop};
+use crate::tail::stop::{self, Progress, Stop};
 use crate::tail::view::Pretty;
 use crate::time::{self, Edge};
 
@@ -40,6 +40,13 @@ pub fn session(args: &Consume, stream: &str) -> Result<Options> {
     if let Some(notice) = notice {
         note(&notice);
     }
+    let follows = args.follow || args.idle_exit.is_some();
+    if !follows && beginning == position::Beginning::From(position::From::Everywhere(position::Start::Latest)) {
+        return Err(Error::usage(
+            "--from latest without --follow reads nothing: the run ends where the stream ends now",
+        )
+        .hint("add --follow or --idle-exit to read what comes, or begin earlier, for example with --from -10"));
+    }
     let end_ms = end_ms(args)?;
     if let (Some(end), position::Beginning::From(position::From::Everywhere(position::Start::Time(start)))) =
         (end_ms, &beginning)
@@ -57,7 +64,7 @@ pub fn session(args: &Consume, stream: &str) -> Result<Options> {
         stream: stream.to_owned(),
         beginning,
         end_ms,
-        follows: args.follow || args.idle_exit.is_some(),
+        follows,
         shards: args.shard.iter().map(shard).collect::<Result<_>>()?,
         notes_lag: std::io::stderr().is_terminal(),
     })
@@ -67,9 +74,11 @@ pub fn sink(args: &Consume, stream: &str, output: Output) -> Result<Sink> {
     let matching = Matching::new(&args.grep, &[], &[])?;
     let stop = Stop {
         count: args.count,
-        idle: args.idle_exit.as_deref().map(|text| time::duration("--idle-exit", text)).transpose()?,
+        idle: args.idle_exit.as_deref().map(stop::idle).transpose()?,
         matching: None,
         timeout: args.timeout.as_deref().map(|text| time::duration("--timeout", text)).transpose()?,
+        reads_everything: !args.follow,
+        what: "record",
     };
     let view = view(args, output, &matching)?;
     let selection = Selection { keys: args.key.clone(), matching, end_ms: end_ms(args)?, ..Selection::default() };

@@ -15,7 +15,7 @@ use crate::tail::matching::{self, Matching};
 use crate::tail::session::Options;
 use crate::tail::sink::Sink;
 use crate::tail::stats::Stats;
-use crate::tail::stop::{Progress, Stop};
+use crate::tail::stop::{self, Progress, Stop};
 use crate::tail::sweep::Query;
 use crate::tail::view::{Fields, Pretty, Template, View};
 use crate::time::{self, Edge};
@@ -66,9 +66,11 @@ pub fn sink(args: &Tail, output: Output) -> Result<Sink> {
     let matching = Matching::new(&args.grep, &args.exclude, &args.highlight)?;
     let stop = Stop {
         count: args.count,
-        idle: args.idle_exit.as_deref().map(|text| time::duration("--idle-exit", text)).transpose()?,
+        idle: args.idle_exit.as_deref().map(stop::idle).transpose()?,
         matching: args.until_match.as_deref().map(|text| matching::regex("--until-match", text)).transpose()?,
         timeout: args.timeout.as_deref().map(|text| time::duration("--timeout", text)).transpose()?,
+        reads_everything: !args.follow && !args.live,
+        what: "event",
     };
     let view = view(args, output, &matching)?;
     let mut sink = Sink::new(view, matching, Progress::new(stop));
