@@ -97,6 +97,34 @@ pub fn after_refusal(is_accepting: bool, random: f64) -> Duration {
     if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
 
+/// The pause of all requests after one was throttled as a whole, which says nothing about a shard. Each further throttled request
+/// doubles it, up to two seconds, until one is executed.
+#[derive(Debug, Default)]
+pub struct RequestPause {
+    throttled: u32,
+    until: Duration,
+}
+
+impl RequestPause {
+    /// Counts a throttled request, unless it was sent before the present pause (`random` is 0 to 1).
+    pub fn throttled(&mut self, sent: Duration, now: Duration, random: f64) {
+        if self.throttled > 0 && sent < self.until {
+            return;
+        }
+        self.throttled += 1;
+        self.until = now + backoff(self.throttled, Extent::Request.longest_pause(), random);
+    }
+
+    pub fn executed(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns the time until the next request may be sent; `None` if it may be sent now.
+    pub fn wait(&self, now: Duration) -> Option<Duration> {
+        Some(self.until.saturating_sub(now)).filter(|wait| !wait.is_zero())
+    }
+}
+
 impl PartialEq for DelayedEntry {
     fn eq(&self, other: &Self) -> bool {
         self.due == other.due
