@@ -16,6 +16,7 @@ use crate::global::Global;
 use crate::output::{self, Format, Output};
 use crate::progress::{note, note_outcome};
 use crate::signals::interrupted;
+use crate::values;
 
 const CONSUME: &str = "\
 Reads all shards at once. The records of a shard are shown in their order, and those of a shard that was split or merged \
@@ -79,7 +80,7 @@ pub struct Consume {
     pub grep: Vec<String>,
 
     /// Exit after N records
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
+    #[arg(long, value_name = "N", value_parser = values::number(1..=u64::MAX), help_heading = "When to stop")]
     pub count: Option<u64>,
     /// Follow until everything was read and then no record was shown for this time
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]

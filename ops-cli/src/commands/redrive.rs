@@ -18,7 +18,7 @@ use crate::redrive::summary::{PlannedBatch, Summary};
 use crate::redrive::to_function::{self, ToFunction};
 use crate::redrive::to_stream;
 use crate::signals::interrupted;
-use crate::stream;
+use crate::{stream, values};
 
 const TASK: &str = "\
 Reads on-failure documents, which a mapping sends to its on-failure destination instead of the records themselves, fetches \
@@ -60,7 +60,7 @@ pub struct Redrive {
     #[arg(long, conflicts_with = "resume")]
     pub whole_range: bool,
     /// Number of invocations in a row without progress after which a batch is abandoned
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::number(1..=100_u32))]
     pub attempts: u32,
     /// Write receipts as JSON lines to this file, instead of stdout
     #[arg(long, value_name = "FILE")]

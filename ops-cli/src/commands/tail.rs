@@ -16,6 +16,7 @@ use crate::retry::READ_DEADLINE;
 use crate::signals::interrupted;
 use crate::tail::session::Session;
 use crate::tail::sink::Sink;
+use crate::values;
 
 const TAIL: &str = "\
 Every event is shown once, late ones included. While the service throttles or cannot be reached, tail says so, slows \
@@ -54,7 +55,7 @@ pub struct Tail {
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub until: Option<String>,
     /// Only the last N events, however old; with --follow also new events
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000), help_heading = "What to read")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = values::number(0..=100_000_u64), help_heading = "What to read")]
     pub lines: Option<u64>,
     /// One invocation as a whole: every line from its first to its last
     #[arg(long, value_name = "ID", conflicts_with_all = ["lines", "follow", "live", "filter"], help_heading = "What to read")]
@@ -90,7 +91,7 @@ pub struct Tail {
     pub no_platform: bool,
 
     /// Exit after N events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
+    #[arg(long, value_name = "N", value_parser = values::number(1..=u64::MAX), help_heading = "When to stop")]
     pub count: Option<u64>,
     /// Follow until everything was read and then no event was shown for this time
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
