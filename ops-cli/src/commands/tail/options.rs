@@ -93,7 +93,7 @@ fn view(args: &Tail, output: Output, matching: &Matching) -> Result<View> {
     };
     if !args.fields.is_empty() {
         let fields = Fields::parse(&args.fields)?;
-        return Ok(View::Fields { fields, zone, as_json: name == ViewName::Json });
+        return Ok(View::Fields { fields, zone, as_json: name == ViewName::Json, is_terminal });
     }
     Ok(match name {
         ViewName::Pretty => View::Pretty(Box::new(Pretty::new(zone, matching.clone(), Timestamp::now()))),
