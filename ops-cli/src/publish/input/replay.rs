@@ -21,13 +21,24 @@ enum WrittenArrival {
     Text(String),
 }
 
-impl TryFrom<WrittenArrival> for Arrival {
-    type Error = jiff::Error;
+/// The year 5138 in epoch seconds, and March 1973 in milliseconds: larger numbers are no seconds.
+const MOST_SECONDS: f64 = 1e11;
 
-    fn try_from(written: WrittenArrival) -> Result<Self, jiff::Error> {
+impl TryFrom<WrittenArrival> for Arrival {
+    type Error = String;
+
+    fn try_from(written: WrittenArrival) -> Result<Self, String> {
         let seconds = match written {
+            WrittenArrival::Seconds(seconds) if seconds >= MOST_SECONDS => {
+                return Err(format!(
+                    "ApproximateArrivalTimestamp {seconds} is not in epoch seconds: divide milliseconds by 1000"
+                ));
+            }
             WrittenArrival::Seconds(seconds) => seconds,
-            WrittenArrival::Text(text) => text.parse::<Timestamp>()?.as_millisecond() as f64 / 1e3,
+            WrittenArrival::Text(text) => {
+                let time = text.parse::<Timestamp>().map_err(|error| error.to_string())?;
+                time.as_millisecond() as f64 / 1e3
+            }
         };
         Ok(Self { seconds })
     }
@@ -97,6 +108,8 @@ mod tests {
         assert_eq!(read("\"2025-11-28T10:07:18.567Z\""), Some(1_764_324_438.567));
         assert_eq!(read("\"2025-11-28T11:07:18.567+01:00\""), Some(1_764_324_438.567));
         assert_eq!(read("\"yesterday\""), None);
+        let error = serde_json::from_str::<Arrival>("1764324438567").unwrap_err().to_string();
+        assert!(error.starts_with("ApproximateArrivalTimestamp 1764324438567 is not in epoch seconds"), "{error}");
     }
 
     #[test]
