@@ -217,6 +217,28 @@ fn an_unreadable_file_is_reported() {
 }
 
 #[test]
+fn an_input_in_another_encoding_is_rejected_by_name() {
+    let text: Vec<u8> = "{}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes) in [("marked", [b"\xff\xfe", &text[..]].concat()), ("unmarked", text.clone())] {
+        let input = file(&format!("utf-16-{name}"), &bytes);
+        let input = input.to_str().unwrap();
+        for args in [
+            &["redrive", "--to", "function", input][..],
+            &["redrive", "--to", "function", "--resume", input],
+            &["invoke", "--event", input],
+            &["verify", "--receipts", input],
+            &["publish", "--resume", input, "x"],
+        ] {
+            let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "http://127.0.0.1:1"]).args(args));
+            assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);
+            assert!(run.stderr.contains("it is UTF-16") && run.stderr.contains("iconv"), "{args:?}: {}", run.stderr);
+        }
+        let run = Run::with_stdin(ops_cli().args(["--local", "show"]), &bytes);
+        assert!(run.code == 2 && run.stderr.contains("it is UTF-16"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_not_an_error() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);

@@ -1,6 +1,6 @@
 //! `invoke`: run the function with given data.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -19,6 +19,7 @@ use crate::progress::note;
 use crate::publish::input::keys::Keys;
 use crate::publish::input::reader::{Form, RecordReader};
 use crate::publish::input::source::Source;
+use crate::text;
 use kinesis_event_logger_core::limits;
 
 const TASK: &str = "\
@@ -135,14 +136,8 @@ fn records(args: &Invoke) -> Result<Vec<EventRecord>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut event = Vec::new();
-    let read = if path == Path::new("-") {
-        io::stdin().read_to_end(&mut event)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut event))
-    };
-    read.map_err(|error| Error::file("read", path, &error))?;
+    let (name, event) = text::read(path)?;
     serde_json::from_slice::<serde::de::IgnoredAny>(&event)
-        .map_err(|error| Error::usage(format!("{} is not JSON: {error}", path.display())))?;
+        .map_err(|error| Error::usage(format!("{name} is not JSON: {error}")))?;
     Ok(event)
 }

@@ -1,6 +1,7 @@
 //! `show`: explain one record.
 
-use std::io::{self, BufRead};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use aws_sdk_kinesis::types::Record;
 use clap::Args;
@@ -14,6 +15,7 @@ use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::Output;
+use crate::progress::note;
 use crate::publish::scheduling::shards::ShardMap;
 use crate::show::layers::layers;
 use crate::show::lines::{FetchedRecord, Invocation, MadeLine};
@@ -24,7 +26,7 @@ use crate::stream::fetch::{Absence, Page, RangeReader, absence, arrival_ms};
 use crate::stream::position::RecordPosition;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Query, Reader, SweepEnd};
-use crate::{stream, time};
+use crate::{stream, text, time};
 
 const TASK: &str = "\
 Reads one record from the stream and explains it: its arrival, size and keys, the shard that its hash key maps to, each layer of \
@@ -80,16 +82,25 @@ pub async fn run(global: &Global, args: &Show, output: Output) -> Result<()> {
         .hint("a function that is behind logs later: `--within 6h` searches longer; `ops-cli status` shows the result of the mapping's last batch"))
 }
 
-/// Reads the first line of stdin that is not empty.
+/// Reads the first line of stdin that is not empty. Says that others are ignored, if they are there already: a follower's come
+/// later.
 fn first_line() -> Result<String> {
     let failed = |error| Error::usage(format!("could not read stdin: {error}"));
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(failed)?;
-        if !line.trim().is_empty() {
-            return Ok(line);
+    let (name, reader) = text::open(Path::new("-"))?;
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while line.trim_ascii().is_empty() {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Err(Error::usage("stdin has no line")
+                .hint("give a position as an argument, or a log line of the record on stdin"));
         }
+        text::check_first_line(&name, &line)?;
     }
-    Err(Error::usage("stdin has no line").hint("give a position as an argument, or a log line of the record on stdin"))
+    if !reader.buffer().trim_ascii().is_empty() {
+        note("stdin has more lines, which are ignored: show explains the record of the first one");
+    }
+    String::from_utf8(line).map_err(|_| Error::usage("the first line of stdin is not UTF-8 text"))
 }
 
 /// Finds the record of a log line. Lines may omit the stream and the shard.

@@ -63,6 +63,17 @@ fn a_truncated_receipt_is_overwritten_and_its_record_is_resent() {
 }
 
 #[test]
+fn a_byte_order_mark_and_blank_lines_are_not_receipts() {
+    let path = path("blank");
+    let receipt = |offset| serde_json::to_string(&Receipt::of((None, &entry(offset)), &AT)).unwrap();
+    std::fs::write(&path, format!("\u{feff}{}\n\n{}\r\n \n\n", receipt(0), receipt(1))).unwrap();
+    let mut offsets = Vec::new();
+    read(&path, |receipt| offsets.push(receipt.offset)).unwrap();
+    assert_eq!(offsets, [0, 1]);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn only_prefixes_of_receipts_are_recognized_as_such() {
     let mut sent = entry(12);
     sent.may_be_put = true;
