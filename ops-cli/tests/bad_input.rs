@@ -50,6 +50,10 @@ fn an_invalid_region_is_rejected() {
         let run = Run::of(ops_cli().args(connection).args(["--region", "us east", "status"]).envs(keys));
         run.failed(2, "\"us east\" is not an AWS region", "us-east-1");
     }
+    for region in ["-x", "us-east-1-", "US-EAST-1", "us--east-1"] {
+        let run = Run::of(ops_cli().args(["--local", &format!("--region={region}"), "status"]));
+        run.failed(2, &format!("{region:?} is not an AWS region"), "us-east-1");
+    }
 }
 
 #[test]
@@ -275,6 +279,22 @@ fn teardown_does_not_delete_without_confirmation() {
     endpoint.provision(&[]);
     endpoint.run(["teardown"]).failed(2, "stdin is not a terminal", "--yes");
     assert!(endpoint.provision(&[]).stdout.starts_with("nothing to do"));
+}
+
+#[test]
+fn values_that_can_be_no_names_are_rejected_by_their_option() {
+    for (args, error) in [
+        (&["tail", "--group", ""][..], "--group \"\" is not the name of a log group"),
+        (&["tail", "--group", "arn:aws:logs:us-east-1:000000000000:log-group:a"], "is an ARN"),
+        (&["tail", "--log-stream", "*"], "--log-stream \"*\""),
+        (&["consume", "--fan-out", ""], "--fan-out \"\""),
+        (&["consume", "--save", "-"], "--save - is not possible"),
+        (&["invoke", "--key", "", "x"], "--key has 0 characters"),
+        (&["publish", "--pace", "2x", "x"], "--pace needs --entries"),
+    ] {
+        let run = Run::of(ops_cli().arg("--local").args(args));
+        assert!(run.code == 2 && run.stderr.contains(error), "{args:?}: {}", run.stderr);
+    }
 }
 
 #[test]

@@ -200,6 +200,7 @@ fn with_tips(mut error: clap::Error, tips: &Tips) -> clap::Error {
     }
     if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(argument))) =
         (error.kind(), tips.takes_data, error.get(ContextKind::InvalidArg))
+        && argument.starts_with('-')
     {
         shown.push(format!("write data that looks like an option after `--`: -- {argument}"));
     }

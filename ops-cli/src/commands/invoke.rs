@@ -16,7 +16,7 @@ use crate::function::release::{LATEST, LIVE, Releases};
 use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::note;
-use crate::publish::input::keys::Keys;
+use crate::publish::input::keys::{self, Keys};
 use crate::publish::input::reader::{Form, RecordReader};
 use crate::publish::input::source::Source;
 use crate::text;
@@ -84,11 +84,15 @@ impl Render for InvokeReport {
 
 pub async fn run(global: &Global, args: &Invoke, output: Output) -> Result<()> {
     let names = aws::names(global)?;
+    keys::check(&args.key).map_err(|reason| {
+        Error::usage(format!("--key {reason}")).hint("leave the option out to use a key of ops-cli's own")
+    })?;
     let records = records(args)?;
+    let given = args.event.as_deref().map(read).transpose()?;
     let aws = Aws::connect(global).await?;
     let releases = Releases { aws: &aws, function: names.function() };
-    let event = match &args.event {
-        Some(path) => read(path)?,
+    let event = match given {
+        Some(event) => event,
         None => {
             let (location, function) = tokio::try_join!(aws.location(), TargetFunction::read(&aws, &names))?;
             let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();

@@ -34,8 +34,8 @@ Examples:
   ops-cli tail --until-match 'orders: ready' --timeout 2m && ./deploy-next
   ops-cli tail --since 1d --stats > /dev/null
 
-Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or what was asked for did not come in time; 2 the
-command line is wrong; 130 interrupted.";
+Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or what was asked for did not come in time; \
+2 the command line is wrong; 130 interrupted.";
 
 /// Show the function's log, or other log groups
 #[derive(Args, Debug, Clone)]

@@ -8,6 +8,7 @@ use super::redriven::Redriven;
 use super::summary::Summary;
 use crate::aws::Aws;
 use crate::error::Result;
+use crate::output::counted;
 use crate::progress::note;
 
 /// The failed batches that are still to be fetched.
@@ -67,7 +68,8 @@ impl Batches {
         };
         let FetchedBatch { records, absent, problem } = fetched;
         if let Some(problem) = &problem {
-            note(&format!("{}: {absent} of {} records are {problem}", name(&batch), batch.size));
+            let are = if absent == 1 { "is" } else { "are" };
+            note(&format!("{}: {absent} of {} {are} {problem}", name(&batch), counted(batch.size, "record")));
         }
         summary.absent += absent;
         // The records that are absent are the oldest, so that the others keep their offsets when more expire.

@@ -144,7 +144,7 @@ mod tests {
     fn receipts_of_other_documents_are_rejected() {
         let earlier = redriven(&[11, 12, 13]);
         let (same, next) = (batch(0, 11, 13, 3), batch(0, 21, 22, 2));
-        assert!(earlier.check(&[same.clone()]).is_ok());
+        assert!(earlier.check(std::slice::from_ref(&same)).is_ok());
         assert!(earlier.check(&[same.clone(), next.clone()]).is_ok());
         for (documents, problem) in [
             (vec![next.clone()], "record 0 was shardId-000000000000:11, but record 0 of the documents is in the batch"),

@@ -192,7 +192,9 @@ impl Session {
     async fn ended(&mut self, index: usize, swept: SweepEnd) -> Result<()> {
         let group = &mut self.groups[index];
         if swept == SweepEnd::NoGroup && !self.options.follows {
-            return Err(no_group(&self.aws, &group.name).await);
+            let error = catalog::missing(&self.aws, &group.name).await;
+            let hint = error.hint.clone().unwrap_or_default();
+            return Err(error.hint(format!("{hint}; --follow waits for it")));
         }
         let notice = group.presence.seen(swept, &group.name);
         if swept == SweepEnd::NoGroup {
@@ -257,7 +259,7 @@ impl Session {
             };
             let (swept, shown) = invocation::read(&reader, request_id, since, show).await?;
             if swept == SweepEnd::NoGroup {
-                return Err(no_group(&self.aws, reader.log_group()).await);
+                return Err(catalog::missing(&self.aws, reader.log_group()).await);
             }
             count += shown;
         }
@@ -278,14 +280,6 @@ fn follower(options: &Options, since: i64) -> Follower {
 fn furthest_behind(sweeps: &[Option<Sweep>]) -> Option<(usize, i64)> {
     let reached = sweeps.iter().enumerate().filter_map(|(index, sweep)| Some((index, sweep.as_ref()?.reached())));
     reached.min_by_key(|(_, reached)| *reached)
-}
-
-async fn no_group(aws: &Aws, name: &str) -> Error {
-    let similar = catalog::suggestion(aws, name).await.map(|similar| format!("{similar}; ")).unwrap_or_default();
-    Error::failed(format!("there is no log group {name}")).hint(format!(
-        "{similar}create it with `ops-cli provision --zip FILE`, wait for it with --follow, or check --group, --app, --stage \
-         and --region"
-    ))
 }
 
 fn now() -> i64 {

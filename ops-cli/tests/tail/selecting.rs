@@ -141,7 +141,12 @@ async fn an_invocation_is_shown_as_a_whole() {
     fixture.put(&lines).await;
     let run = fixture.endpoint.run(["tail", "--request", id]).ok();
     assert_eq!(run.stdout.lines().collect::<Vec<_>>(), lines[1..5]);
-    fixture.endpoint.run(["tail", "--request", "no-such-id"]).failed(1, "no event names the request", "--since");
+    let unknown = id.replace("8476", "8477");
+    fixture.endpoint.run(["tail", "--request", &unknown]).failed(1, "no event names the request", "--since");
+    for wrong in ["Hello", "-5", "", "8476a536e9f411e897392dfe598c3fcd"] {
+        let run = fixture.endpoint.run(["tail", &format!("--request={wrong}")]);
+        run.failed(2, &format!("--request {wrong:?} is not the ID of an invocation"), "it looks like 8476a536");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

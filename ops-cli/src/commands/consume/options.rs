@@ -1,6 +1,7 @@
 //! The arguments of `consume`, checked.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -47,6 +48,13 @@ pub fn session(args: &Consume, stream: &str) -> Result<Options> {
         )
         .hint("add --follow or --idle-exit to read what comes, or begin earlier, for example with --from -10"));
     }
+    if let Some(name) = &args.fan_out {
+        check_consumer(name)?;
+    }
+    if args.save.as_deref() == Some(Path::new("-")) {
+        return Err(Error::usage("--save - is not possible: stdout has the records that are shown")
+            .hint("give the name of a new file, or /dev/stderr"));
+    }
     let end_ms = end_ms(args)?;
     if let (Some(end), position::Beginning::From(position::From::Everywhere(position::Start::Time(start)))) =
         (end_ms, &beginning)
@@ -68,6 +76,16 @@ pub fn session(args: &Consume, stream: &str) -> Result<Options> {
         shards: args.shard.iter().map(shard).collect::<Result<_>>()?,
         notes_lag: std::io::stderr().is_terminal(),
     })
+}
+
+/// Checks the name of a consumer (Kinesis API, `RegisterStreamConsumer`: `ConsumerName`).
+fn check_consumer(name: &str) -> Result<()> {
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if (1..=128).contains(&name.len()) && name.chars().all(is_of_names) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("--fan-out {name:?} is not the name of a consumer"))
+        .hint("it has 1 to 128 of the characters a-z, A-Z, 0-9, _ . and -"))
 }
 
 pub fn sink(args: &Consume, stream: &str, output: Output) -> Result<Sink> {

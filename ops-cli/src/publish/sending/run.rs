@@ -277,11 +277,7 @@ impl Run {
                     let what = format!("{} {}", rejected.place.of(self.ledger.names()), rejected.reason);
                     self.ledger.stopped_at(rejected.place);
                     self.state = State::Finishing;
-                    self.error = Some(Error::usage(what).hint(if rejected.is_other_form {
-                        "write one entry per line, or leave out --entries to publish each line as it is"
-                    } else {
-                        "correct the input or split the record, or go on past such records with --dead-letter FILE"
-                    }));
+                    self.error = Some(Error::usage(what).hint(rejected.remedy));
                     return;
                 }
                 Err(rejected) => {
