@@ -243,8 +243,8 @@ async fn receipts_of_other_documents_skip_no_record() {
         endpoint.run(["redrive", "--to", to, "--resume", text(receipts), text(documents)])
     };
     resume("function", &receipts, &other).failed(2, "has receipts of other documents", "nothing was sent");
-    resume("stream", &receipts, &one).failed(2, "is a receipt of `redrive --to function`", "nothing was sent");
-    resume("function", &published, &one).failed(2, "is a receipt of `ops-cli publish`", "nothing was sent");
+    resume("stream", &receipts, &one).failed(2, "has receipts of `redrive --to function`", "nothing was sent");
+    resume("function", &published, &one).failed(2, "has receipts of `ops-cli publish`", "nothing was sent");
     assert_eq!(std::fs::read(&receipts).unwrap(), before);
     // A document that is added at the end is sent.
     let run = resume("function", &receipts, &both).ok();

@@ -350,7 +350,7 @@ impl PublishedPart {
 }
 
 fn not_published(args: &Publish, summary: &Summary) -> Error {
-    let were = if summary.dead_lettered == 1 { "was" } else { "were" };
+    let were = if summary.read == 1 { "was" } else { "were" };
     let what = format!("{} of {} {were} not published", summary.dead_lettered, counted(summary.read, "record"));
     Error::failed(what).hint(match &args.dead_letter {
         Some(path) => format!("{} contains each of them with the reason", path.display()),

@@ -68,7 +68,7 @@ impl Batches {
         };
         let FetchedBatch { records, absent, problem } = fetched;
         if let Some(problem) = &problem {
-            let are = if absent == 1 { "is" } else { "are" };
+            let are = if batch.size == 1 { "is" } else { "are" };
             note(&format!("{}: {absent} of {} {are} {problem}", name(&batch), counted(batch.size, "record")));
         }
         summary.absent += absent;

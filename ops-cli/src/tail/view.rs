@@ -30,7 +30,6 @@ pub enum View {
         fields: Fields,
         zone: TimeZone,
         as_json: bool,
-        is_terminal: bool,
     },
     Template {
         template: Template,
@@ -40,8 +39,8 @@ pub enum View {
 }
 
 impl View {
-    /// Appends the lines that show the event. Text from others is escaped, except in a raw view, fields and a template that are
-    /// not on a terminal.
+    /// Appends the lines that show the event. Text from others is escaped, except in a raw view and a template that are not on a
+    /// terminal.
     pub fn render(&mut self, event: &Event, to: &mut Vec<u8>) {
         match self {
             Self::Pretty(pretty) => pretty.render(event, to),
@@ -56,13 +55,11 @@ impl View {
                 let json = serde_json::to_string(event).unwrap_or_default();
                 to.extend_from_slice(printable_json(&json).as_bytes());
             }
-            Self::Fields { fields, zone, as_json: true, .. } => {
+            Self::Fields { fields, zone, as_json: true } => {
                 to.extend_from_slice(printable_json(&fields.json(event, zone)).as_bytes());
             }
-            Self::Fields { fields, zone, is_terminal, .. } => {
-                let line = fields.line(event, zone);
-                let line = if *is_terminal { printable(&line) } else { line.into() };
-                to.extend_from_slice(line.as_bytes());
+            Self::Fields { fields, zone, as_json: false } => {
+                to.extend_from_slice(printable(&fields.line(event, zone)).as_bytes());
             }
             Self::Template { template, zone, is_terminal } => {
                 let line = template.line(event, zone);

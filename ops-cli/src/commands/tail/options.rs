@@ -120,7 +120,7 @@ fn view(args: &Tail, output: Output, matching: &Matching) -> Result<View> {
     };
     if !args.fields.is_empty() {
         let fields = Fields::parse(&args.fields)?;
-        return Ok(View::Fields { fields, zone, as_json: name == ViewName::Json, is_terminal });
+        return Ok(View::Fields { fields, zone, as_json: name == ViewName::Json });
     }
     Ok(match name {
         ViewName::Pretty => View::Pretty(Box::new(Pretty::new(zone, matching.clone(), Timestamp::now()))),

@@ -14,7 +14,7 @@ use super::encoding::{advice, of_wide_ascii, of_wide_line, without_mark};
 use super::keys::{self, Keys};
 use super::memory;
 use super::record::{InputPosition, Key, Record};
-use super::replay::Arrival;
+use super::replay::{Arrival, problem};
 use super::source::{Inputs, Source};
 
 /// The room for keys and JSON around an entry's data. Keys may be written in escapes of 6 bytes per character.
@@ -208,9 +208,9 @@ impl RecordReader {
         }
         self.arrival = None;
         let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data, &mut self.arrival) {
-            Ok((key, explicit_hash_key)) if self.needs_arrival && self.arrival.is_none() => {
+            Ok((key, explicit_hash_key)) if self.needs_arrival && problem(self.arrival).is_some() => {
                 let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
-                let reason = "has no ApproximateArrivalTimestamp, which --pace needs";
+                let reason = problem(self.arrival).unwrap_or_default();
                 return Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) });
             }
             Ok(keys) => keys,

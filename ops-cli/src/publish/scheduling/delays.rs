@@ -167,6 +167,27 @@ mod tests {
     }
 
     #[test]
+    fn requests_pause_longer_with_each_throttled_one_until_one_is_executed() {
+        let milliseconds = Duration::from_millis;
+        let mut pause = RequestPause::default();
+        assert_eq!(pause.wait(milliseconds(0)), None);
+        pause.throttled(milliseconds(0), milliseconds(5), 1.0);
+        assert_eq!(pause.wait(milliseconds(5)), Some(milliseconds(10)));
+        // It was in flight when the first one was throttled.
+        pause.throttled(milliseconds(1), milliseconds(6), 1.0);
+        assert_eq!(pause.wait(milliseconds(15)), None);
+        let mut now = milliseconds(15);
+        for _ in 0..20 {
+            pause.throttled(now, now, 1.0);
+            now += pause.wait(now).unwrap();
+        }
+        pause.throttled(now, now, 1.0);
+        assert_eq!(pause.wait(now), Some(milliseconds(2000)));
+        pause.executed();
+        assert_eq!(pause.wait(now), None);
+    }
+
+    #[test]
     fn an_entry_that_fails_alone_waits_only_after_32_failures() {
         assert!(pauses(Extent::Entry, 1.0).take(32).all(|pause| pause == 0));
         assert_eq!(pauses(Extent::Entry, 1.0).skip(32).take(2).collect::<Vec<_>>(), [10, 20]);

@@ -134,7 +134,7 @@ fn no_message_moves_the_cursor_in_any_view_on_a_terminal() {
             View::Pretty(Box::new(Pretty::new(TimeZone::UTC, Matching::default(), Timestamp::UNIX_EPOCH))),
             View::Raw { is_terminal: true },
             View::Json,
-            View::Fields { fields, zone: TimeZone::UTC, as_json: false, is_terminal: true },
+            View::Fields { fields, zone: TimeZone::UTC, as_json: false },
             View::Template { template, zone: TimeZone::UTC, is_terminal: true },
         ]
     };
@@ -169,13 +169,10 @@ fn fields_and_templates_select_values_in_json_lines() {
     let fields = Fields::parse(&names.map(str::to_owned)).unwrap();
     let expected = "2026-11-28T14:00:00.007+02:00\tuser \"1\"\tINFO\tu\\t1\t5\t4959\t-\t/aws/lambda/orders-dev\n";
     assert_eq!(
-        line(
-            &mut View::Fields { fields: fields.clone(), zone: zone.clone(), as_json: false, is_terminal: false },
-            &shown
-        ),
+        line(&mut View::Fields { fields: fields.clone(), zone: zone.clone(), as_json: false }, &shown),
         expected
     );
-    let json = line(&mut View::Fields { fields, zone: zone.clone(), as_json: true, is_terminal: false }, &shown);
+    let json = line(&mut View::Fields { fields, zone: zone.clone(), as_json: true }, &shown);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["data.user.id"], json.get("nowhere")), (&"u\t1".into(), None));
     let template = Template::parse("{{{key}}} {data.items}\\t{data.user.id}").unwrap();
@@ -188,20 +185,20 @@ fn fields_select_values_in_text_lines() {
     let text =
         r#"2026-11-28T10:00:00.000Z INFO r stream=s shard=0 seq=4 key="k" arrival=a lagMs=7 data={"user":{"id":9}}"#;
     let fields = Fields::parse(&["key".to_owned(), "data.user.id".to_owned(), "data".to_owned()]).unwrap();
-    let mut view = View::Fields { fields, zone: TimeZone::UTC, as_json: false, is_terminal: false };
+    let mut view = View::Fields { fields, zone: TimeZone::UTC, as_json: false };
     assert_eq!(line(&mut view, &event(0, text)), "k\t9\t{\"user\":{\"id\":9}}\n");
 }
 
 #[test]
-fn fields_in_a_pipe_are_the_values_but_for_tabs_and_line_breaks() {
+fn fields_are_the_values_but_for_tabs_line_breaks_and_control_characters() {
     let field = |name: &str, message: &str, as_json| {
         let fields = Fields::parse(&[name.to_owned()]).unwrap();
-        line(&mut View::Fields { fields, zone: TimeZone::UTC, as_json, is_terminal: false }, &event(0, message))
+        line(&mut View::Fields { fields, zone: TimeZone::UTC, as_json }, &event(0, message))
     };
     let data = r#"{"a":"q\"uote \\ back\nnl"}"#;
     let shown = field("data", &ours("k", &format!(r#""type":"json","data":{data}"#)), false);
     assert_eq!(shown, format!("{data}\n"));
-    assert_eq!(field("message", "a\tb\r\nc \\ \u{1b}[0m\n", false), "a\\tb\\r\\nc \\ \u{1b}[0m\n");
+    assert_eq!(field("message", "a\tb\r\nc \\ \u{1b}[0m\n", false), "a\\tb\\r\\nc \\ \\u{1b}[0m\n");
     let json: serde_json::Value = serde_json::from_str(&field("message", "a \u{202e}\n", true)).unwrap();
     assert_eq!(json["message"], "a \u{202e}");
 }
