@@ -290,9 +290,10 @@ fn region_of(config: &SdkConfig) -> Result<String> {
     }
 }
 
-/// Checks that a region has only letters, digits and hyphens, because it becomes part of host names.
+/// Checks that a region is lower-case words and numbers with hyphens between them, because it becomes part of host names.
 fn checked_region(region: &str) -> Result<String> {
-    if !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if region.split('-').all(is_word) {
         return Ok(region.to_owned());
     }
     Err(Error::usage(format!("{region:?} is not an AWS region")).hint("a region looks like us-east-1"))

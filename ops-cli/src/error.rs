@@ -59,6 +59,12 @@ impl Error {
         Self::usage(format!("could not {doing} {}: {error}", path.display()))
     }
 
+    /// The receipts of records that were sent could not be written.
+    #[must_use]
+    pub fn without_receipts(self) -> Self {
+        Self { message: format!("{}; the records acknowledged last have no receipt", self.message), ..self }
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

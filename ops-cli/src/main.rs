@@ -26,6 +26,7 @@ mod show;
 mod signals;
 mod stream;
 mod tail;
+mod text;
 mod time;
 mod values;
 mod verify;

@@ -4,7 +4,7 @@
 //! All modules are pure, with the clock passed in, except `catalog`, `invocation`, `last`, `live`, `session`, `sink`
 //! and `sweep`.
 
-mod catalog;
+pub mod catalog;
 pub mod event;
 pub mod follow;
 mod groups;

@@ -35,7 +35,8 @@ pub enum Edge {
 /// `--output json` prints. A time without a zone is in the zone of `now`. If the clock showed it twice, the larger range is
 /// meant.
 pub fn instant(option: &str, text: &str, now: &ZonedDateTime, edge: Edge) -> Result<Instant> {
-    let wrong = |what: &str| Error::usage(format!("{option} {text} {what}")).hint(INSTANT_HINT);
+    let shown = if text.trim().is_empty() { format!("{text:?}") } else { text.to_owned() };
+    let wrong = |what: &str| Error::usage(format!("{option} {shown} {what}")).hint(INSTANT_HINT);
     let normal = text.trim();
     let (at, notice) = match (absolute(normal), before(normal, now)) {
         (Some(at), _) => (at, None),
@@ -102,8 +103,11 @@ fn with_minutes(text: &str) -> Option<Timestamp> {
     format!("{}:00{}", &text[..at], &text[at..]).parse().ok()
 }
 
-/// So long before now: `5m`, `1d12h`, `10min ago`, and, as journalctl has it, `-5m`.
+/// So long before now: `now`, `5m`, `1d12h`, `10min ago`, and, as journalctl has it, `-5m`.
 fn before(text: &str, now: &ZonedDateTime) -> Option<Timestamp> {
+    if text.eq_ignore_ascii_case("now") {
+        return Some(now.timestamp());
+    }
     // jiff reads 14:50:00 as hours, minutes and seconds, too.
     if text.starts_with('+') || time_of_day(text).is_some() {
         return None;
@@ -124,7 +128,6 @@ fn civil(text: &str, now: &ZonedDateTime) -> Option<ZonedDateTime> {
     let named = match day.to_ascii_lowercase().as_str() {
         "today" => Some(today),
         "yesterday" => Some(today.checked_sub(1.day()).ok()?),
-        "now" if time.is_none() => return Some(now.clone()),
         _ => None,
     };
     match (named, time) {
@@ -231,6 +234,7 @@ mod tests {
     #[test]
     fn a_duration_is_before_now() {
         for (text, at) in [
+            ("now", "2026-11-23T11:00:00Z"),
             ("5m", "2026-11-23T10:55:00Z"),
             ("2h", "2026-11-23T09:00:00Z"),
             ("30s", "2026-11-23T10:59:30Z"),
@@ -292,7 +296,6 @@ mod tests {
             ("yesterday at 14:50", "2026-11-22T12:50:00Z"),
             ("today", "2026-11-22T22:00:00Z"),
             ("today 9:05", "2026-11-23T07:05:00Z"),
-            ("now", "2026-11-23T11:00:00Z"),
             ("12:50", "2026-11-23T10:50:00Z"),
             ("12:50:30", "2026-11-23T10:50:30Z"),
             // Not yet today.

@@ -50,6 +50,10 @@ fn an_invalid_region_is_rejected() {
         let run = Run::of(ops_cli().args(connection).args(["--region", "us east", "status"]).envs(keys));
         run.failed(2, "\"us east\" is not an AWS region", "us-east-1");
     }
+    for region in ["-x", "us-east-1-", "US-EAST-1", "us--east-1"] {
+        let run = Run::of(ops_cli().args(["--local", &format!("--region={region}"), "status"]));
+        run.failed(2, &format!("{region:?} is not an AWS region"), "us-east-1");
+    }
 }
 
 #[test]
@@ -217,6 +221,28 @@ fn an_unreadable_file_is_reported() {
 }
 
 #[test]
+fn an_input_in_another_encoding_is_rejected_by_name() {
+    let text: Vec<u8> = "{}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes) in [("marked", [b"\xff\xfe", &text[..]].concat()), ("unmarked", text.clone())] {
+        let input = file(&format!("utf-16-{name}"), &bytes);
+        let input = input.to_str().unwrap();
+        for args in [
+            &["redrive", "--to", "function", input][..],
+            &["redrive", "--to", "function", "--resume", input],
+            &["invoke", "--event", input],
+            &["verify", "--receipts", input],
+            &["publish", "--resume", input, "x"],
+        ] {
+            let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "http://127.0.0.1:1"]).args(args));
+            assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);
+            assert!(run.stderr.contains("it is UTF-16") && run.stderr.contains("iconv"), "{args:?}: {}", run.stderr);
+        }
+        let run = Run::with_stdin(ops_cli().args(["--local", "show"]), &bytes);
+        assert!(run.code == 2 && run.stderr.contains("it is UTF-16"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_not_an_error() {
     let endpoint = Endpoint::start();
     endpoint.provision(&[]);
@@ -253,6 +279,22 @@ fn teardown_does_not_delete_without_confirmation() {
     endpoint.provision(&[]);
     endpoint.run(["teardown"]).failed(2, "stdin is not a terminal", "--yes");
     assert!(endpoint.provision(&[]).stdout.starts_with("nothing to do"));
+}
+
+#[test]
+fn values_that_can_be_no_names_are_rejected_by_their_option() {
+    for (args, error) in [
+        (&["tail", "--group", ""][..], "--group \"\" is not the name of a log group"),
+        (&["tail", "--group", "arn:aws:logs:us-east-1:000000000000:log-group:a"], "is an ARN"),
+        (&["tail", "--log-stream", "*"], "--log-stream \"*\""),
+        (&["consume", "--fan-out", ""], "--fan-out \"\""),
+        (&["consume", "--save", "-"], "--save - is not possible"),
+        (&["invoke", "--key", "", "x"], "--key has 0 characters"),
+        (&["publish", "--pace", "2x", "x"], "--pace needs --entries"),
+    ] {
+        let run = Run::of(ops_cli().arg("--local").args(args));
+        assert!(run.code == 2 && run.stderr.contains(error), "{args:?}: {}", run.stderr);
+    }
 }
 
 #[test]

@@ -217,6 +217,42 @@ async fn second_interrupt_aborts_and_prints_the_summary() {
     assert!(!letters.is_empty() && letters.len().is_multiple_of(500), "{}", letters.len());
     assert!(letters.iter().all(|letter| letter["mayBePut"] == true), "{}", letters[0]);
     assert!(stderr.contains("except for dead letters"), "{stderr}");
+    assert!(stderr.contains("waiting for the answers to ") && stderr.contains("interrupt again"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_the_retries() {
+    for (kind, is_in_doubt) in [("failedEntries", false), ("throttled", false), ("droppedAnswer", true)] {
+        let (endpoint, _client) = endpoint(1).await;
+        fault(&endpoint, kind, json!({ "probability": 1.0 }));
+        let (input, dead) = (file(&format!("ended-{kind}"), numbered(3, 7)), path(&format!("ended-{kind}-dead")));
+        let mut publish = endpoint.ops(["publish", "--file", text(&input), "--dead-letter", text(&dead)]);
+        let publish = publish.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("a request that fails", || (struck(&endpoint, kind) > 0).then_some(()));
+        let begun = Instant::now();
+        send(&publish, "-TERM");
+        let output = publish.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{kind}: {stderr}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{kind}: {:?}", begun.elapsed());
+        // A record that is known not to be on the stream is unread, and one whose answer was lost is a dead letter.
+        let expected = if is_in_doubt { "3 records read = 0 acknowledged + 3 dead-lettered" } else { "0 records read" };
+        assert!(stderr.contains(expected), "{kind}: {stderr}");
+        let letters = lines(&dead);
+        assert_eq!(letters.len(), if is_in_doubt { 3 } else { 0 }, "{kind}");
+        assert!(letters.iter().all(|letter| letter["mayBePut"] == true), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_throttles_requests_is_asked_more_and_more_rarely() {
+    let (endpoint, _client) = endpoint(1).await;
+    fault(&endpoint, "throttled", json!({ "probability": 1.0 }));
+    let run = endpoint.run(["publish", "x", "--deadline", "3"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    // The pauses double from 10 ms.
+    let requests = struck(&endpoint, "throttled");
+    assert!((4..=14).contains(&requests), "{requests} requests in 3 s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

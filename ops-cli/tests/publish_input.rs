@@ -145,7 +145,7 @@ async fn an_input_file_is_rejected_as_an_output() {
     Run::of(&mut from_stdin).failed(2, "is given twice", "a separate file");
     endpoint.run(["publish", "x", "--receipts", "-"]).failed(2, "`-` is not supported", "go to stdout");
     let nowhere = ["--receipts", "/dev/null", "--dead-letter", "/dev/null"];
-    endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 records were not published", "/dev/null");
+    endpoint.run(publish.iter().chain(&nowhere)).failed(1, "1 of 1 record was not published", "/dev/null");
 }
 
 /// Text with a UTF-8 byte order mark.

@@ -227,6 +227,47 @@ async fn interrupted_and_resumed(target: &str, slow: &str) -> Endpoint {
     endpoint
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_of_other_documents_skip_no_record() {
+    let endpoint = Endpoint::start();
+    let listed = failed_records(&endpoint, QUEUE, 5, &["--key", "k"]).await;
+    set_environment(&endpoint, &[]).await;
+    let document = |name: &str, listed: &[Value]| file(name, &json!(listed).to_string());
+    let one = document("redrive-one.json", &listed[..1]);
+    let (other, both) = (document("redrive-other.json", &listed[1..2]), document("redrive-both.json", &listed[..2]));
+    let [receipts, published] = ["redrive-of-one.ndjson", "redrive-published.ndjson"].map(scratch);
+    endpoint.run(["redrive", "--to", "function", "--receipts", text(&receipts), text(&one)]).ok();
+    endpoint.run(["publish", "--receipts", text(&published), "x"]).ok();
+    let before = std::fs::read(&receipts).unwrap();
+    let resume = |to, receipts, documents: &Path| {
+        endpoint.run(["redrive", "--to", to, "--resume", text(receipts), text(documents)])
+    };
+    resume("function", &receipts, &other).failed(2, "has receipts of other documents", "nothing was sent");
+    resume("stream", &receipts, &one).failed(2, "has receipts of `redrive --to function`", "nothing was sent");
+    resume("function", &published, &one).failed(2, "has receipts of `ops-cli publish`", "nothing was sent");
+    assert_eq!(std::fs::read(&receipts).unwrap(), before);
+    // A document that is added at the end is sent.
+    let run = resume("function", &receipts, &both).ok();
+    let records = |listed: &Value| listed["document"]["KinesisBatchInfo"]["batchSize"].as_u64().unwrap();
+    let (earlier, added) = (records(&listed[0]), records(&listed[1]));
+    assert!(run.stderr.contains(&format!("{added} redriven, {earlier} redriven before")), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_whose_receipts_cannot_be_written_count_as_redriven() {
+    let endpoint = Endpoint::start();
+    let listed = failed_records(&endpoint, QUEUE, 1, &["--key", "k"]).await;
+    set_environment(&endpoint, &[]).await;
+    let document = file("redrive-full.json", &json!(listed).to_string());
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = endpoint.ops(["redrive", "--to", "function", text(&document)]).stdout(full).output().unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("1 record of 1 document: 1 redriven\n"), "{stderr}");
+    assert!(stderr.contains("the records acknowledged last have no receipt"), "{stderr}");
+    assert_eq!(all_logged(&endpoint, 1), [0]);
+}
+
 #[test]
 fn input_that_names_no_batch_of_the_path_is_rejected_before_anything_is_sent() {
     let endpoint = Endpoint::start();

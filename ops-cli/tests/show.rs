@@ -74,7 +74,9 @@ fn every_layer_of_an_aggregate_is_shown() {
 
     let one = logged(&endpoint, &format!("{position}:1"));
     assert_eq!((one["lines"].as_array().unwrap().len(), &one["lines"][0]), (1, &lines[1]));
-    assert_eq!(one["data"]["records"].as_array().unwrap().len(), 1);
+    assert_eq!((one["data"]["records"].as_array().unwrap().len(), &one["data"]["count"]), (1, &json!(3)));
+    let text = endpoint.run(["show", &format!("{position}:1")]).ok().stdout;
+    assert!(text.contains("aggregate with 3 sub-records, of which number 1 is shown, "), "{text}");
     endpoint.run(["show", &format!("{position}:3")]).failed(1, "no sub-record 3", "leave out the last part");
 }
 
@@ -127,9 +129,13 @@ async fn a_record_that_is_not_there_or_not_logged_is_named_with_the_reason() {
     let from = |line: &str| Run::with_stdin(&mut endpoint.ops(["show"]), line.as_bytes());
     from("START RequestId: 1 Version: $LATEST\n").failed(2, "not the log line of a record", "as `ops-cli tail");
     from("\n").failed(2, "stdin has no line", "give a position");
+    assert!(from("one\ntwo\n").stderr.contains("stdin has more lines, which are ignored"));
 
     logged(&endpoint, &format!("{shard}:{number}"));
     set_environment(&endpoint, &[("LOGGER_MAX_DATA_BYTES", "3")]).await;
     let run = show(&format!("{shard}:{number}")).failed(1, "no line for the record", "--within 6h");
     assert!(run.stdout.contains("not in the log") && run.stdout.contains("other line in the log"), "{}", run.stdout);
+    let run = endpoint.run(["--log-group", "/aws/lambda/tset-dev", "show", &format!("{shard}:{number}")]);
+    let run = run.failed(1, "there is no log group /aws/lambda/tset-dev", "similar names: /aws/lambda/test-dev");
+    assert!(run.stdout.contains("size       6 bytes"), "the record is explained nevertheless: {}", run.stdout);
 }

@@ -1,7 +1,8 @@
 //! Accepts values that begin with a hyphen. One rule holds for the data of `publish` and the value of every option:
 //!
 //! - `--` and a name is a long option, even if the command does not have it. Such data goes after `--`, such a value after `=`.
-//! - One hyphen and letters are flags only if every letter is a flag of the command (`-q`). Help is `-h` alone.
+//! - One hyphen and letters are flags only if every letter is a flag of the command (`-q`). Help is `-h` alone. An option with a
+//!   value can be the last of them, and its value can be attached: `-n5`, `-n=5`, `-fn5`.
 //! - One hyphen and one letter is never data (`-v`), because an unknown flag was meant. Such data goes after `--`.
 //! - Everything else is data or a value: `-heartbeat`, `-DEBUG`, `-1`, `---`, `--- a/file`.
 //!
@@ -66,10 +67,16 @@ fn rewrite(root: &Command, args: impl IntoIterator<Item = OsString>) -> Result<R
             rewritten.push(arg);
             continue;
         };
-        if let Some(name) = takes_next(command, text) {
+        if let Some(ShortOption { flags, name, value: Some(value) }) = short_option(command, text) {
+            rewritten.extend(flags);
+            rewritten.push(format!("--{name}={value}").into());
+        } else if let Some((flags, name)) = takes_next(command, text) {
+            rewritten.extend(flags);
+            let arg = OsString::from(format!("--{name}"));
             match args.next_if(|next| is_value(command, next)) {
                 Some(value) if begins_with_hyphen(&value) => {
-                    let mut joined = OsString::from(format!("--{name}="));
+                    let mut joined = arg;
+                    joined.push("=");
                     joined.push(value);
                     rewritten.push(joined);
                 }
@@ -105,11 +112,45 @@ fn unknown(command: &Command, argument: &str) -> clap::Error {
     error
 }
 
-/// The option's name, if this argument is an option whose value is the next argument.
-fn takes_next<'t>(command: &Command, text: &'t str) -> Option<&'t str> {
+/// An option with a value that is written with one hyphen.
+struct ShortOption<'c, 't> {
+    /// The flags before it, as an argument.
+    flags: Option<OsString>,
+    /// Its long name.
+    name: &'c str,
+    /// The value in the same argument.
+    value: Option<&'t str>,
+}
+
+/// The option with a value that one hyphen and letters end with, if all letters before it are flags.
+fn short_option<'c, 't>(command: &'c Command, text: &'t str) -> Option<ShortOption<'c, 't>> {
+    let letters = text.strip_prefix('-')?;
+    for (index, letter) in letters.char_indices() {
+        let (flags, rest) = (&letters[..index], &letters[index + letter.len_utf8()..]);
+        let option = command.get_arguments().find(|arg| arg.get_short() == Some(letter))?;
+        if !option.get_action().takes_values() {
+            continue;
+        }
+        if !flags.is_empty() && !are_flags(command, flags) {
+            return None;
+        }
+        return Some(ShortOption {
+            flags: (!flags.is_empty()).then(|| format!("-{flags}").into()),
+            name: option.get_long()?,
+            value: Some(rest.strip_prefix('=').unwrap_or(rest)).filter(|_| !rest.is_empty()),
+        });
+    }
+    None
+}
+
+/// The flags before an option and its name, if this argument is an option whose value is the next argument.
+fn takes_next<'n>(command: &'n Command, text: &'n str) -> Option<(Option<OsString>, &'n str)> {
+    if let Some(ShortOption { flags, name, value: None }) = short_option(command, text) {
+        return Some((flags, name));
+    }
     let name = text.strip_prefix("--").filter(|name| !name.contains('='))?;
     let option = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
-    option.get_action().takes_values().then_some(name)
+    option.get_action().takes_values().then_some((None, name))
 }
 
 fn takes_data(command: &Command) -> bool {
@@ -159,6 +200,7 @@ fn with_tips(mut error: clap::Error, tips: &Tips) -> clap::Error {
     }
     if let (ErrorKind::UnknownArgument, true, Some(ContextValue::String(argument))) =
         (error.kind(), tips.takes_data, error.get(ContextKind::InvalidArg))
+        && argument.starts_with('-')
     {
         shown.push(format!("write data that looks like an option after `--`: -- {argument}"));
     }
@@ -283,6 +325,27 @@ mod tests {
         let error = parsed(&["tail", "--filter", "--debug"]).unwrap_err();
         assert!(error.to_string().contains("--filter=--debug"), "{error}");
         assert_eq!(parsed(&["publish", "-a", "-b"]).unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn a_short_option_takes_the_next_argument_or_the_rest_of_its_own() {
+        let lines = |args: &[&str]| match parsed(&[&["tail"], args].concat()) {
+            Ok(Cli { command: Subcommand::Tail(tail), .. }) => Ok((tail.lines, tail.follow)),
+            Ok(other) => panic!("{args:?}: {other:?}"),
+            Err(error) => Err(error.to_string()),
+        };
+        for args in [&["-n", "5"][..], &["-n5"], &["-n=5"], &["--lines", "5"]] {
+            assert_eq!(lines(args), Ok((Some(5), false)), "{args:?}");
+        }
+        for args in [&["-fn", "5"][..], &["-fn5"], &["-fn=5"], &["-f", "-n5"], &["-n5", "-f"]] {
+            assert_eq!(lines(args), Ok((Some(5), true)), "{args:?}");
+        }
+        for args in [&["-n", "-5"][..], &["-n=-5"], &["-n-5"], &["-fn", "-5"], &["-n", "x"]] {
+            let error = lines(args).unwrap_err();
+            assert!(error.contains("--lines <N>") && error.contains("from 0 to 100,000"), "{error}");
+        }
+        assert!(lines(&["-n"]).unwrap_err().contains("--lines <N>"));
+        assert!(lines(&["-hn5"]).is_err() && lines(&["-nf"]).unwrap_err().contains("from 0 to 100,000"));
     }
 
     /// Help is `-h` alone: exit code 0 would mean that the command did its work.

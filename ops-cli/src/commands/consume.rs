@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::tail::over;
+use super::tail::{over, retry_deadline};
 use crate::aws::{self, Aws};
 use crate::connection::Connection;
 use crate::consume::fan_out::Consumer;
@@ -15,8 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
 use crate::output::{self, Format, Output};
 use crate::progress::{note, note_outcome};
-use crate::retry::READ_DEADLINE;
 use crate::signals::interrupted;
+use crate::values;
 
 const CONSUME: &str = "\
 Reads all shards at once. The records of a shard are shown in their order, and those of a shard that was split or merged \
@@ -47,8 +47,8 @@ Directives of --format, by kcat's letters where they fit:
   %i index in the aggregate                   \\n \\t \\r \\0 \\\\ \\xHH escapes
 A value that a record does not have is -. No line break is added.
 
-Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or --count was not reached in --timeout; 2 the command \
-line is wrong; 130 interrupted.";
+Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or --timeout ended it too early; 2 the command line \
+is wrong; 130 interrupted.";
 
 /// Read the records of the stream
 #[derive(Args, Debug, Clone)]
@@ -80,12 +80,12 @@ pub struct Consume {
     pub grep: Vec<String>,
 
     /// Exit after N records
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
+    #[arg(long, value_name = "N", value_parser = values::number(1..=u64::MAX), help_heading = "When to stop")]
     pub count: Option<u64>,
-    /// Follow until no record was shown for this time
+    /// Follow until everything was read and then no record was shown for this time
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
     pub idle_exit: Option<String>,
-    /// Exit after this time: with 1 if --count was not reached
+    /// Exit after this time: with 1 if --count was not reached, or, without --follow, not everything was read
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
     pub timeout: Option<String>,
 
@@ -121,19 +121,17 @@ pub async fn run(global: &Global, args: &Consume, output: Output) -> Result<()> 
     let names = aws::names(global)?;
     let options = options::session(args, names.stream())?;
     let sink = options::sink(args, names.stream(), output)?;
-    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(READ_DEADLINE));
-    let retry = aws.retry.clone();
+    let timeout = sink.progress.timeout();
+    let aws = Aws::connect(global).await?.with_retry_deadline(retry_deadline(options.follows, timeout));
     let connection = Connection::new(aws, global, options.follows);
     let consumer = args.fan_out.as_ref().map(|name| Consumer::new(&connection, names.stream(), name));
-    let deadline = sink.progress.deadline();
-    let began = std::time::Instant::now();
     let mut session = Session::new(connection, options, consumer.as_ref(), sink);
     let ended = tokio::select! {
         outcome = session.run() => outcome.map(|()| End::Done),
         // Not only with the next record: there may be none for hours.
         () = output::closed() => Ok(End::Closed),
         () = interrupted() => Ok(End::Interrupted),
-        () = over(&deadline, &retry, began) => Ok(End::Over),
+        () = over(timeout) => Ok(End::Over),
     };
     let outcome = match ended {
         Ok(End::Closed) => Err(Error { message: String::new(), kind: ErrorKind::ClosedPipe, hint: None }),

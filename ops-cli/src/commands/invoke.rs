@@ -1,6 +1,6 @@
 //! `invoke`: run the function with given data.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,9 +16,10 @@ use crate::function::release::{LATEST, LIVE, Releases};
 use crate::global::Global;
 use crate::output::{Output, Render};
 use crate::progress::note;
-use crate::publish::input::keys::Keys;
+use crate::publish::input::keys::{self, Keys};
 use crate::publish::input::reader::{Form, RecordReader};
 use crate::publish::input::source::Source;
+use crate::text;
 use kinesis_event_logger_core::limits;
 
 const TASK: &str = "\
@@ -92,11 +93,15 @@ impl Render for InvokeReport {
 
 pub async fn run(global: &Global, args: &Invoke, output: Output) -> Result<()> {
     let names = aws::names(global)?;
+    keys::check(&args.key).map_err(|reason| {
+        Error::usage(format!("--key {reason}")).hint("leave the option out to use a key of ops-cli's own")
+    })?;
     let records = records(args)?;
+    let given = args.event.as_deref().map(read).transpose()?;
     let aws = Aws::connect(global).await?;
     let releases = Releases { aws: &aws, function: names.function() };
-    let event = match &args.event {
-        Some(path) => read(path)?,
+    let event = match given {
+        Some(event) => event,
         None => {
             let (location, function) = tokio::try_join!(aws.location(), TargetFunction::read(&aws, &names))?;
             let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
@@ -144,14 +149,8 @@ fn records(args: &Invoke) -> Result<Vec<EventRecord>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut event = Vec::new();
-    let read = if path == Path::new("-") {
-        io::stdin().read_to_end(&mut event)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut event))
-    };
-    read.map_err(|error| Error::file("read", path, &error))?;
+    let (name, event) = text::read(path)?;
     serde_json::from_slice::<serde::de::IgnoredAny>(&event)
-        .map_err(|error| Error::usage(format!("{} is not JSON: {error}", path.display())))?;
+        .map_err(|error| Error::usage(format!("{name} is not JSON: {error}")))?;
     Ok(event)
 }

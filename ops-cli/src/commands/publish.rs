@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::aws::{self, Aws};
 use crate::error::{Error, ErrorKind, Result};
 use crate::global::Global;
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, counted};
 use crate::progress::note_outcome;
 use crate::publish::accounting::progress::Progress;
 use crate::publish::accounting::receipts::{AcknowledgedOffsets, InOrder, Receipts};
@@ -100,7 +100,7 @@ pub struct Publish {
     pub rate_bytes: Option<f64>,
     /// Replay entries at the speed at which they arrived on their stream (ApproximateArrivalTimestamp): `recorded`, or a
     /// multiple such as 2x
-    #[arg(long, value_name = "PACE", requires = "entries", value_parser = replay::parse_speed, help_heading = "Sending")]
+    #[arg(long, value_name = "PACE", value_parser = replay::parse_speed, help_heading = "Sending")]
     pub pace: Option<f64>,
     /// Seconds for which a record is retried. Waiting for a shard that is at its limit does not count, unless the shard accepts
     /// nothing for that time
@@ -161,6 +161,9 @@ pub async fn run(global: &Global, args: &Publish, output: Output) -> Result<()> 
     let compressor = args.compress.map(Compressor::new).transpose();
     let compressor = compressor.map_err(|error| Error::failed(format!("could not begin to compress: {error}")))?;
     check_files(args)?;
+    if args.pace.is_some() && !args.entries {
+        return Err(Error::usage("--pace needs --entries").hint("only entries have the times at which they arrived"));
+    }
     let source = Source::open(args.data.as_deref(), &args.file)?;
     let skip = args.resume.as_deref().map(AcknowledgedOffsets::read).transpose()?.unwrap_or_default();
     let aws = Aws::connect(global).await?.with_retry_deadline(Some(Duration::from_secs(args.deadline)));
@@ -347,7 +350,8 @@ impl PublishedPart {
 }
 
 fn not_published(args: &Publish, summary: &Summary) -> Error {
-    let what = format!("{} of {} records were not published", summary.dead_lettered, summary.read);
+    let were = if summary.read == 1 { "was" } else { "were" };
+    let what = format!("{} of {} {were} not published", summary.dead_lettered, counted(summary.read, "record"));
     Error::failed(what).hint(match &args.dead_letter {
         Some(path) => format!("{} contains each of them with the reason", path.display()),
         None if args.entries => {

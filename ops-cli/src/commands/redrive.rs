@@ -3,21 +3,22 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{Format, Output, counted};
 use crate::progress::{note, note_outcome};
-use crate::publish::accounting::receipts::{AcknowledgedOffsets, InOrder, Receipts};
+use crate::publish::accounting::receipts::{InOrder, Receipts};
 use crate::redrive::batches::Batches;
 use crate::redrive::input;
+use crate::redrive::redriven::{Redriven, Target};
 use crate::redrive::summary::{PlannedBatch, Summary};
 use crate::redrive::to_function::{self, ToFunction};
 use crate::redrive::to_stream;
 use crate::signals::interrupted;
-use crate::stream;
+use crate::{stream, values};
 
 const TASK: &str = "\
 Reads on-failure documents, which a mapping sends to its on-failure destination instead of the records themselves, fetches \
@@ -59,7 +60,7 @@ pub struct Redrive {
     #[arg(long, conflicts_with = "resume")]
     pub whole_range: bool,
     /// Number of invocations in a row without progress after which a batch is abandoned
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::number(1..=100_u32))]
     pub attempts: u32,
     /// Write receipts as JSON lines to this file, instead of stdout
     #[arg(long, value_name = "FILE")]
@@ -73,17 +74,9 @@ pub struct Redrive {
     pub dry_run: bool,
 }
 
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-pub enum Target {
-    /// Invoke the function with the same batches
-    Function,
-    /// Publish the records again
-    Stream,
-}
-
 pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> {
     let names = aws::names(global)?;
-    let skip = args.resume.as_deref().map(AcknowledgedOffsets::read).transpose()?.unwrap_or_default();
+    let redriven = args.resume.as_deref().map(|path| Redriven::read(path, args.to)).transpose()?.unwrap_or_default();
     let in_files = match &args.from_destination {
         Some(_) => Vec::new(),
         None => input::of_files(&args.files)?,
@@ -95,8 +88,9 @@ pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> 
     };
     let documents = input::distinct(documents);
     input::check(&documents, &names)?;
+    redriven.check(&documents)?;
     let retention_hours = stream::retention_hours(&aws, names.stream()).await?;
-    let mut batches = Batches::new(&aws, documents, args.whole_range, retention_hours, skip);
+    let mut batches = Batches::new(&aws, documents, args.whole_range, retention_hours, redriven);
     if args.dry_run {
         return plan(&mut batches, output).await;
     }

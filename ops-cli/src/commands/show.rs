@@ -1,6 +1,7 @@
 //! `show`: explain one record.
 
-use std::io::{self, BufRead};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use aws_sdk_kinesis::types::Record;
 use clap::Args;
@@ -14,6 +15,7 @@ use crate::aws::{self, Aws};
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::Output;
+use crate::progress::note;
 use crate::publish::scheduling::shards::ShardMap;
 use crate::show::layers::layers;
 use crate::show::lines::{FetchedRecord, Invocation, MadeLine};
@@ -22,9 +24,10 @@ use crate::show::report::{HashKey, Line, Report};
 use crate::show::settings;
 use crate::stream::fetch::{Absence, Page, RangeReader, absence, arrival_ms};
 use crate::stream::position::RecordPosition;
+use crate::tail::catalog;
 use crate::tail::follow::Follower;
 use crate::tail::sweep::{Event, Query, Reader, SweepEnd};
-use crate::{stream, time};
+use crate::{stream, text, time};
 
 const TASK: &str = "\
 Reads one record from the stream and explains it: its arrival, size and keys, the shard that its hash key maps to, each layer of \
@@ -71,8 +74,11 @@ pub async fn run(global: &Global, args: &Show, output: Output) -> Result<()> {
     let aws = Aws::connect(global).await?;
     let record = fetch(&aws, &target).await?;
     let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-    let report = explain(&aws, &names, &target, &record, within_ms).await?;
+    let Explained { report, has_log_group } = explain(&aws, &names, &target, &record, within_ms).await?;
     output.show(&report)?;
+    if !has_log_group {
+        return Err(catalog::missing(&aws, names.log_group()).await);
+    }
     if report.is_logged() {
         return Ok(());
     }
@@ -80,16 +86,25 @@ pub async fn run(global: &Global, args: &Show, output: Output) -> Result<()> {
         .hint("a function that is behind logs later: `--within 6h` searches longer; `ops-cli status` shows the result of the mapping's last batch"))
 }
 
-/// Reads the first line of stdin that is not empty.
+/// Reads the first line of stdin that is not empty. Says that others are ignored, if they are there already: a follower's come
+/// later.
 fn first_line() -> Result<String> {
     let failed = |error| Error::usage(format!("could not read stdin: {error}"));
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(failed)?;
-        if !line.trim().is_empty() {
-            return Ok(line);
+    let (name, reader) = text::open(Path::new("-"))?;
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while line.trim_ascii().is_empty() {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Err(Error::usage("stdin has no line")
+                .hint("give a position as an argument, or a log line of the record on stdin"));
         }
+        text::check_first_line(&name, &line)?;
     }
-    Err(Error::usage("stdin has no line").hint("give a position as an argument, or a log line of the record on stdin"))
+    if !reader.buffer().trim_ascii().is_empty() {
+        note("stdin has more lines, which are ignored: show explains the record of the first one");
+    }
+    String::from_utf8(line).map_err(|_| Error::usage("the first line of stdin is not UTF-8 text"))
 }
 
 /// Finds the record of a log line. Lines may omit the stream and the shard.
@@ -139,7 +154,12 @@ fn absent(position: &RecordPosition, stream: &str, retention_hours: i32, reason:
     }
 }
 
-async fn explain(aws: &Aws, names: &Names, target: &Target, record: &Record, within_ms: i64) -> Result<Report> {
+struct Explained {
+    report: Report,
+    has_log_group: bool,
+}
+
+async fn explain(aws: &Aws, names: &Names, target: &Target, record: &Record, within_ms: i64) -> Result<Explained> {
     let Target { stream, position } = target;
     let data = record.data.as_ref();
     let mut layer = layers(data);
@@ -160,10 +180,11 @@ async fn explain(aws: &Aws, names: &Names, target: &Target, record: &Record, wit
             .hint("leave out the last part of the position to show all of the record"));
     }
     let (from, to) = (arrival - CLOCK_SLACK_MS, arrival.saturating_add(within_ms));
-    let messages = messages(aws, names.log_group(), record, &made, from, to).await?;
+    let found = messages(aws, names.log_group(), record, &made, from, to).await?;
+    let (has_log_group, messages) = (found.is_some(), found.unwrap_or_default());
     let logged = logged::find(&fetched, &settings.settings, &made, messages.iter().map(String::as_str));
     let partition_key = record.partition_key.clone();
-    Ok(Report {
+    let report = Report {
         stream: stream.clone(),
         shard_id: position.shard_id.clone(),
         sequence_number: record.sequence_number.clone(),
@@ -183,7 +204,8 @@ async fn explain(aws: &Aws, names: &Names, target: &Target, record: &Record, wit
         log_to: line::rfc3339(to),
         other_lines: logged.others.clone(),
         lines: lines(made, logged),
-    })
+    };
+    Ok(Explained { report, has_log_group })
 }
 
 async fn hash_key_of(aws: &Aws, stream: &str, shard_id: &str, partition_key: &str) -> Result<HashKey> {
@@ -196,7 +218,8 @@ async fn hash_key_of(aws: &Aws, stream: &str, shard_id: &str, partition_key: &st
     })
 }
 
-/// Reads the log around the record's arrival. Lines that name the record are found by its sequence number.
+/// Reads the log around the record's arrival. Lines that name the record are found by its sequence number. Returns `None` if
+/// the log group does not exist.
 async fn messages(
     aws: &Aws,
     log_group: &str,
@@ -204,7 +227,7 @@ async fn messages(
     made: &[MadeLine],
     from: i64,
     to: i64,
-) -> Result<Vec<String>> {
+) -> Result<Option<Vec<String>>> {
     let names_record = made.iter().all(|made| made.text.contains(&record.sequence_number));
     let filter = names_record.then(|| format!("\"{}\"", record.sequence_number));
     let reader = Reader::new(aws, log_group, None).with_query(Query { filter, end: Some(to), ..Query::default() });
@@ -215,9 +238,8 @@ async fn messages(
         messages.extend(texts.filter(|text| names_record || made.iter().any(|made| made.text == text.trim_end())));
         Ok(())
     };
-    match reader.sweep(&mut Follower::new(from), Timestamp::now().as_millisecond(), take).await? {
-        SweepEnd::Whole | SweepEnd::NoGroup => Ok(messages),
-    }
+    let swept = reader.sweep(&mut Follower::new(from), Timestamp::now().as_millisecond(), take).await?;
+    Ok((swept == SweepEnd::Whole).then_some(messages))
 }
 
 fn lines(made: Vec<MadeLine>, logged: LoggedLines) -> Vec<Line> {

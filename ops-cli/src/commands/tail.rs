@@ -2,6 +2,8 @@
 
 mod options;
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::aws::{self, Aws};
@@ -10,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::output::{self, Format, Output};
 use crate::progress::{note, note_outcome};
-use crate::retry::{self, Retry};
+use crate::retry::READ_DEADLINE;
 use crate::signals::interrupted;
 use crate::tail::session::Session;
 use crate::tail::sink::Sink;
-use crate::tail::stop::{Deadline, TimeLeft};
+use crate::values;
 
 const TAIL: &str = "\
 Every event is shown once, late ones included. While the service throttles or cannot be reached, tail says so, slows \
@@ -32,8 +34,8 @@ Examples:
   ops-cli tail --until-match 'orders: ready' --timeout 2m && ./deploy-next
   ops-cli tail --since 1d --stats > /dev/null
 
-Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or --until-match did not match in time; 2 the
-command line is wrong; 130 interrupted.";
+Exit codes: 0 done, or nobody reads the output any more; 1 it failed, or what was asked for did not come in time; \
+2 the command line is wrong; 130 interrupted.";
 
 /// Show the function's log, or other log groups
 #[derive(Args, Debug, Clone)]
@@ -53,7 +55,7 @@ pub struct Tail {
     #[arg(long, value_name = "TIME", help_heading = "What to read")]
     pub until: Option<String>,
     /// Only the last N events, however old; with --follow also new events
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000), help_heading = "What to read")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = values::number(0..=100_000_u64), help_heading = "What to read")]
     pub lines: Option<u64>,
     /// One invocation as a whole: every line from its first to its last
     #[arg(long, value_name = "ID", conflicts_with_all = ["lines", "follow", "live", "filter"], help_heading = "What to read")]
@@ -89,15 +91,16 @@ pub struct Tail {
     pub no_platform: bool,
 
     /// Exit after N events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When to stop")]
+    #[arg(long, value_name = "N", value_parser = values::number(1..=u64::MAX), help_heading = "When to stop")]
     pub count: Option<u64>,
-    /// Follow until no event was shown for this time
+    /// Follow until everything was read and then no event was shown for this time
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
     pub idle_exit: Option<String>,
     /// Follow until a message matches this regular expression
     #[arg(long, value_name = "REGEX", help_heading = "When to stop")]
     pub until_match: Option<String>,
-    /// Exit after this time: with 1 if --until-match did not match, or --count was not reached
+    /// Exit after this time: with 1 if --until-match did not match, --count was not reached, or, without --follow, not everything was
+    /// read
     #[arg(long, value_name = "DURATION", help_heading = "When to stop")]
     pub timeout: Option<String>,
 
@@ -136,22 +139,20 @@ pub async fn run(global: &Global, args: &Tail, output: Output) -> Result<()> {
     let names = aws::names(global)?;
     let options = options::session(args, names.log_group())?;
     let sink = options::sink(args, output)?;
-    let aws = Aws::connect(global).await?.with_retry_deadline((!options.follows).then_some(retry::READ_DEADLINE));
+    let timeout = sink.progress.timeout();
+    let aws = Aws::connect(global).await?.with_retry_deadline(retry_deadline(options.follows, timeout));
     if options.is_live {
         note("on AWS, a Live Tail session costs $0.01 per minute after 1,800 free minutes a month");
     }
-    let deadline = sink.progress.deadline();
     let is_json = output.format == Format::Json;
-    let began = std::time::Instant::now();
     let connection = Connection::new(aws, global, options.follows);
     let mut session = Session::new(connection, options, sink);
-    let retry = session.retry();
     let outcome = tokio::select! {
         outcome = session.run() => outcome.map(|()| End::Done),
         // Not only with the next event: there may be none for hours.
         () = output::closed() => return Ok(()),
         () = interrupted() => Ok(End::Interrupted),
-        () = over(&deadline, &retry, began) => Ok(End::Over),
+        () = over(timeout) => Ok(End::Over),
     };
     let outcome = match outcome {
         Ok(End::Over) => session.finish(),
@@ -171,18 +172,17 @@ enum End {
     Interrupted,
 }
 
-/// Resolves when the run has lasted long enough. A service that does not answer is not idle.
-pub async fn over(deadline: &Deadline, retry: &Retry, began: std::time::Instant) {
-    const TROUBLE: std::time::Duration = std::time::Duration::from_millis(500);
-    loop {
-        match deadline.time_left(began.elapsed()) {
-            TimeLeft::Forever => std::future::pending().await,
-            TimeLeft::Timeout(left) if left.is_zero() => return,
-            TimeLeft::Idle(left) if left.is_zero() && retry.trouble().is_none() => return,
-            TimeLeft::Idle(left) if left.is_zero() => tokio::time::sleep(TROUBLE).await,
-            TimeLeft::Idle(left) | TimeLeft::Timeout(left) => tokio::time::sleep(left).await,
-        }
+/// Resolves when the run has lasted long enough.
+pub async fn over(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
     }
+}
+
+/// How long a read is retried: as long as it takes if the run follows, and no longer than the run may last.
+pub fn retry_deadline(follows: bool, timeout: Option<Duration>) -> Option<Duration> {
+    (!follows).then(|| timeout.map_or(READ_DEADLINE, |timeout| timeout.min(READ_DEADLINE)))
 }
 
 fn show_stats(sink: &Sink, is_json: bool) {

@@ -48,7 +48,7 @@ Checking what an earlier run published:
 #[command(before_help = TASK, after_help = EXAMPLES)]
 pub struct Verify {
     /// Number of records to publish
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = values::number(1..=1_000_000_u64))]
     pub count: u64,
     /// Maximum number of records published per second
     #[arg(long, value_name = "N", value_parser = values::positive)]
@@ -101,12 +101,10 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         Some(receipts) => PublishedRecords { receipts, not_published: 0, run_id: None, error: None },
         None => publish_marked(&aws.clone().with_retry_deadline(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
     };
-    if published.receipts.is_empty() && published.not_published == 0 {
-        return Err(published
-            .error
-            .unwrap_or_else(|| Error::usage("there is nothing to verify, because the file contains no receipts")));
-    }
-    let since = published.receipts.iter().map(|receipt| receipt.time).min().unwrap_or_default() - CLOCK_SLACK_MS;
+    let Some(first) = published.receipts.iter().map(|receipt| receipt.time).min() else {
+        return Err(nothing_published(published.not_published, published.error));
+    };
+    let since = (first - CLOCK_SLACK_MS).max(0);
     // From here on, every failure is followed by the report.
     let aws = aws.with_retry_deadline(None);
     let filter = published.run_id.as_ref().map(|id| format!("\"{id}\""));
@@ -126,6 +124,20 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
         (Err(error), _) | (Ok(()), Some(error)) => Err(error),
         (Ok(()), None) if report.is_whole() => Ok(()),
         (Ok(()), None) => Err(not_whole(&report, unread)),
+    }
+}
+
+/// There is no line to look for.
+fn nothing_published(not_published: u64, error: Option<Error>) -> Error {
+    match error {
+        Some(error) if not_published == 0 => error,
+        None if not_published == 0 => Error::usage("there is nothing to verify, because the file contains no receipts"),
+        Some(error) => {
+            let message = format!("nothing was published: {}; {not_published} not published", error.message);
+            Error { message, ..error }
+        }
+        None => Error::failed(format!("nothing was published: {not_published} not published"))
+            .hint("the notices above have the reasons; `ops-cli status` shows the state of the stream"),
     }
 }
 
@@ -250,5 +262,27 @@ async fn follow(
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_could_publish_nothing_says_why() {
+        let refused = || Error::failed("nothing was acknowledged for 60 s: ThrottlingException: Rate exceeded");
+        for (not_published, error, expected) in [
+            (
+                3,
+                Some(refused()),
+                "nothing was published: nothing was acknowledged for 60 s: ThrottlingException: Rate exceeded; 3 not published",
+            ),
+            (3, None, "nothing was published: 3 not published"),
+            (0, Some(Error::interrupted()), "interrupted"),
+            (0, None, "there is nothing to verify, because the file contains no receipts"),
+        ] {
+            assert_eq!(nothing_published(not_published, error).message, expected);
+        }
     }
 }

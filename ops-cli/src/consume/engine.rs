@@ -1,10 +1,12 @@
 //! Reads all shards of a stream at once, and hands out their pages: the pages of a shard in order, and all of a parent's before
 //! those of its children.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::get_records::Reserved;
 use super::page::Page;
@@ -25,6 +27,8 @@ pub struct Engine {
     sender: Reports,
     receiver: mpsc::Receiver<Result<Report>>,
     readers: JoinSet<()>,
+    /// The time up to which each shard that was read to its tip was read.
+    read_up_to: BTreeMap<Arc<str>, Instant>,
 }
 
 /// The next thing to do for the owner of an engine.
@@ -46,7 +50,7 @@ impl Engine {
     pub fn new(shared: Arc<Shared>, listed: &[ListedShard], from: &From, only: &[Arc<str>]) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_PAGES);
         let shards = Shards::new(listed, from, only);
-        Self { shared, shards, sender, receiver, readers: JoinSet::new() }
+        Self { shared, shards, sender, receiver, readers: JoinSet::new(), read_up_to: BTreeMap::new() }
     }
 
     /// The shards that are known so far.
@@ -59,19 +63,30 @@ impl Engine {
         self.receiver.is_empty()
     }
 
+    /// The time up to which everything was handed out; `None` if a shard was not read to its tip yet.
+    pub fn read_up_to(&self) -> Option<Instant> {
+        let times = self.shards.reading().map(|shard| self.read_up_to.get(shard).copied());
+        times.min().flatten()
+    }
+
     /// Returns the next page, or the end of a shard or of all.
     pub async fn next(&mut self) -> Result<Step> {
         for shard in self.shards.take_ready() {
             let reader = ShardReader { shared: Arc::clone(&self.shared), shard, reports: self.sender.clone() };
             self.readers.spawn(reader.run());
         }
-        if !self.shards.is_reading() {
+        if self.shards.reading().next().is_none() {
             return Ok(Step::End);
         }
         let report = self.receiver.recv().await.ok_or_else(|| Error::failed("the readers of the shards ended"))??;
         let Report { shard, event } = report;
         match event {
-            Event::Page(page, reserved) => return Ok(Step::Page { shard, page, reserved }),
+            Event::Page { page, reserved, sent } => {
+                if page.millis_behind == 0 {
+                    self.read_up_to.insert(Arc::clone(&shard), sent);
+                }
+                return Ok(Step::Page { shard, page, reserved });
+            }
             Event::ReachedTip => self.shards.reached_tip(&shard),
             Event::Ended(children) => {
                 self.shards.add(&children);

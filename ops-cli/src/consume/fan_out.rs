@@ -191,7 +191,7 @@ async fn subscription(
 
 /// Reports the records of an event. Returns the report that ends the shard, if it is read no further.
 async fn pushed(reader: &ShardReader, event: SubscribeToShardEvent, position: &mut Start) -> Option<Option<Event>> {
-    let now_ms = now_ms();
+    let (sent, now_ms) = (Instant::now(), now_ms());
     let continuation = Some(event.continuation_sequence_number.clone()).filter(|number| !number.is_empty());
     let mut page = Page::of_event(event);
     let children = std::mem::take(&mut page.children);
@@ -201,7 +201,7 @@ async fn pushed(reader: &ShardReader, event: SubscribeToShardEvent, position: &m
     };
     let is_over = reader.is_over(&mut page, now_ms);
     let reserved = reader.shared.budget.reserve(page.bytes).await;
-    if reader.report(Event::Page(page, reserved)).await.is_none() {
+    if reader.report(Event::Page { page, reserved, sent }).await.is_none() {
         return Some(None);
     }
     if continuation.is_none() || !children.is_empty() {

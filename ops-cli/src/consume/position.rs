@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::ZonedDateTime;
 
 use crate::error::{Error, Result};
-use crate::stream::position::RecordPosition;
+use crate::stream::position::{RecordPosition, shard_id};
 use crate::time::{self, Edge};
 
 /// The position at which the reads of a shard begin.
@@ -89,7 +89,12 @@ fn last(text: &str) -> Result<Beginning> {
 }
 
 fn instant(text: &str, now: &ZonedDateTime) -> Result<(Beginning, Option<String>)> {
-    let instant = time::instant("--from", text, now, Edge::Start).map_err(|error| error.hint(HINT))?;
+    let instant = time::instant("--from", text, now, Edge::Start).map_err(|error| match text.split_once(':') {
+        Some((shard, number)) if shard_id(shard).is_ok() => {
+            Error::usage(format!("--from {text}: {number:?} is not a sequence number, which has 56 digits")).hint(HINT)
+        }
+        _ => error.hint(HINT),
+    })?;
     if instant.at > now.timestamp() {
         return Err(Error::usage(format!("--from {text} is in the future: {}", instant.at))
             .hint("use --from latest --follow to read what comes"));
@@ -150,6 +155,8 @@ mod tests {
     fn a_wrong_beginning_is_rejected_with_what_is_wrong() {
         for (values, error) in [
             (&["oldest"][..], "--from oldest is neither a duration nor a time"),
+            (&["0:4"], "--from 0:4: \"4\" is not a sequence number, which has 56 digits"),
+            (&["0:abc"], "--from 0:abc: \"abc\" is not a sequence number"),
             (&["-0"], "--from -0 is not a number of records from -1 to -100000"),
             (&["-100001"], "--from -100001 is not a number of records"),
             (&["2026-11-28T13:00:00Z"], "--from 2026-11-28T13:00:00Z is in the future"),

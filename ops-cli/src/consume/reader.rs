@@ -60,7 +60,12 @@ pub struct Report {
 }
 
 pub enum Event {
-    Page(Page, Reserved),
+    Page {
+        page: Page,
+        reserved: Reserved,
+        /// When the page was requested.
+        sent: Instant,
+    },
     /// The shard ends here, and these follow it.
     Ended(Vec<ListedShard>),
     /// The rest is newer than what the run reads.
@@ -141,7 +146,7 @@ impl ShardReader {
         let Some(mut iterator) = self.iterator(aws, &client, position).await? else { return Ok(Some(Event::Missing)) };
         loop {
             tokio::time::sleep(pace.wait(began.elapsed())).await;
-            let (sent, sent_ms) = (began.elapsed(), now_ms());
+            let (sent_at, sent, sent_ms) = (Instant::now(), began.elapsed(), now_ms());
             match get_records::get_records(aws, &client, &self.shard.id, &iterator, pace.limit(), &self.shared.budget)
                 .await?
             {
@@ -158,7 +163,7 @@ impl ShardReader {
                     *position = next_position(position, &page, sent_ms);
                     let (next, children) = (page.next_iterator.take(), std::mem::take(&mut page.children));
                     let is_over = self.is_over(&mut page, sent_ms);
-                    if self.report(Event::Page(page, reserved)).await.is_none() {
+                    if self.report(Event::Page { page, reserved, sent: sent_at }).await.is_none() {
                         return Ok(None);
                     }
                     match next {

@@ -140,7 +140,13 @@ impl<'a> Session<'a> {
                     }
                 }
                 Step::Done { shard } => self.sink.lag.done(&shard),
-                Step::End => break,
+                Step::End => {
+                    self.sink.read_up_to(Instant::now());
+                    break;
+                }
+            }
+            if engine.read_up_to().is_some_and(|time| self.sink.read_up_to(time)) {
+                break;
             }
         }
         self.sink.flush()

@@ -134,8 +134,9 @@ impl Shards {
         }
     }
 
-    pub fn is_reading(&self) -> bool {
-        self.known.values().any(|known| known.state == State::Reading)
+    /// The shards that are being read.
+    pub fn reading(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.known.iter().filter(|(_, known)| known.state == State::Reading).map(|(id, _)| id)
     }
 
     pub fn listed(&self) -> Vec<ListedShard> {
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!(ready(&mut shards), ["0"]);
         shards.add(&[shard("5", &["0"], false)]);
         shards.reached_tip("0");
-        assert!(ready(&mut shards).is_empty() && !shards.is_reading());
+        assert!(ready(&mut shards).is_empty() && shards.reading().next().is_none());
     }
 
     #[test]

@@ -201,6 +201,12 @@ impl Sink {
         }
     }
 
+    /// Notes that everything that was there at a time was read. Returns whether nothing came for the idle time.
+    pub fn read_up_to(&mut self, time: tokio::time::Instant) -> bool {
+        let now = self.elapsed();
+        self.progress.read_up_to(now.saturating_sub(time.elapsed()), now)
+    }
+
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }

@@ -4,11 +4,12 @@ use aws_sdk_kinesis::types::Record;
 
 use super::document::FailedBatch;
 use super::fetch::{self, FetchedBatch};
+use super::redriven::Redriven;
 use super::summary::Summary;
 use crate::aws::Aws;
 use crate::error::Result;
+use crate::output::counted;
 use crate::progress::note;
-use crate::publish::accounting::receipts::AcknowledgedOffsets;
 
 /// The failed batches that are still to be fetched.
 pub struct Batches {
@@ -17,7 +18,7 @@ pub struct Batches {
     pub whole_range: bool,
     pub retention_hours: i32,
     /// The records that an earlier run redrove.
-    pub skip: AcknowledgedOffsets,
+    pub redriven: Redriven,
     index: usize,
     /// The offset of the next batch's first record.
     offset: u64,
@@ -43,9 +44,9 @@ impl Batches {
         batches: Vec<FailedBatch>,
         whole_range: bool,
         retention_hours: i32,
-        skip: AcknowledgedOffsets,
+        redriven: Redriven,
     ) -> Self {
-        Self { aws: aws.clone(), batches, whole_range, retention_hours, skip, index: 0, offset: 0 }
+        Self { aws: aws.clone(), batches, whole_range, retention_hours, redriven, index: 0, offset: 0 }
     }
 
     /// The number of records that the documents name.
@@ -58,7 +59,7 @@ impl Batches {
         let Some(batch) = self.batches.get(self.index).cloned() else { return Ok(None) };
         let index = self.index;
         let offsets = self.offset..self.offset + batch.size;
-        let fetched = match offsets.clone().all(|offset| self.skip.holds(offset)) {
+        let fetched = match self.redriven.holds_all(offsets.clone(), &batch) {
             true => {
                 summary.skipped += batch.size;
                 FetchedBatch::default()
@@ -67,19 +68,26 @@ impl Batches {
         };
         let FetchedBatch { records, absent, problem } = fetched;
         if let Some(problem) = &problem {
-            note(&format!("{}: {absent} of {} records are {problem}", name(&batch), batch.size));
+            let are = if batch.size == 1 { "is" } else { "are" };
+            note(&format!("{}: {absent} of {} {are} {problem}", name(&batch), counted(batch.size, "record")));
         }
         summary.absent += absent;
         // The records that are absent are the oldest, so that the others keep their offsets when more expire.
         let first = offsets.start + absent;
         let end = offsets.end.max(first + records.len() as u64);
         let all = (first..).zip(records).map(|(offset, record)| NumberedRecord { offset, record });
-        let (skipped, records): (Vec<_>, Vec<_>) = all.partition(|record| self.skip.holds(record.offset));
+        let (skipped, records): (Vec<_>, Vec<_>) =
+            all.partition(|NumberedRecord { offset, record }| self.redriven.holds(*offset, &position(&batch, record)));
         summary.skipped += skipped.len() as u64;
         summary.batches += 1;
         (self.index, self.offset) = (index + 1, end);
         Ok(Some(ReadyBatch { batch, index, records, problem, absent }))
     }
+}
+
+/// The position of a batch's record on the stream.
+pub fn position(batch: &FailedBatch, record: &Record) -> String {
+    format!("{}:{}", batch.shard_id, record.sequence_number)
 }
 
 /// Names a batch in messages.

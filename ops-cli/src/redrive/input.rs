@@ -1,8 +1,7 @@
 //! The on-failure documents that a run is given: read, without repetitions, and checked.
 
 use std::collections::HashSet;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kinesis_event_logger_core::names::Names;
 
@@ -12,12 +11,13 @@ use super::document::{self, FailedBatch};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::progress::note;
+use crate::text;
 
 pub fn of_files(files: &[PathBuf]) -> Result<Vec<FailedBatch>> {
     let stdin = [PathBuf::from("-")];
     let mut read = Vec::new();
     for path in if files.is_empty() { &stdin[..] } else { files } {
-        let (name, content) = content(path)?;
+        let (name, content) = text::read(path)?;
         let parsed = document::parse(&content).map_err(|reason| {
             Error::usage(format!("{name} {reason}"))
                 .hint("give the documents that a Kinesis mapping's on-failure destination received; nothing was sent")
@@ -30,19 +30,6 @@ pub fn of_files(files: &[PathBuf]) -> Result<Vec<FailedBatch>> {
         );
     }
     Ok(read)
-}
-
-fn content(path: &Path) -> Result<(String, Vec<u8>)> {
-    if path != Path::new("-") {
-        let content = std::fs::read(path).map_err(|error| Error::file("read", path, &error))?;
-        return Ok((path.display().to_string(), content));
-    }
-    let mut content = Vec::new();
-    io::stdin()
-        .lock()
-        .read_to_end(&mut content)
-        .map_err(|error| Error::usage(format!("could not read stdin: {error}")))?;
-    Ok(("stdin".into(), content))
 }
 
 /// Reads the documents of a destination of the endpoint, which may also receive those of other functions.

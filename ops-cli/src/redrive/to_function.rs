@@ -7,7 +7,7 @@ use aws_sdk_lambda::primitives::Blob;
 use jiff::Timestamp;
 use kinesis_event_logger_core::event::{EventSource, EventWriter, MAX_EVENT_BYTES};
 
-use super::batches::{Batches, NumberedRecord, ReadyBatch, name};
+use super::batches::{Batches, NumberedRecord, ReadyBatch, name, position};
 use super::document::FailedBatch;
 use super::response::processed;
 use super::summary::Summary;
@@ -61,8 +61,8 @@ impl ToFunction<'_> {
             let sent = fitting(&source, rest);
             attempts += 1;
             let (done, problem) = self.invoke(&source, &ready.batch, sent).await?;
-            self.give_receipts(&ready.batch, &sent[..done], attempts)?;
             summary.redriven += done as u64;
+            self.give_receipts(&ready.batch, &sent[..done], attempts).map_err(Error::without_receipts)?;
             rest = &rest[done..];
             if done > 0 {
                 failures = 0;
@@ -107,6 +107,7 @@ impl ToFunction<'_> {
                 shard_id: batch.shard_id.clone(),
                 sequence_number: record.sequence_number.clone(),
                 sub_sequence_number: None,
+                source: Some(position(batch, record).into()),
                 attempts,
                 may_repeat: false,
                 time: Timestamp::now().as_millisecond(),

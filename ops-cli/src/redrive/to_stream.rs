@@ -7,7 +7,7 @@ use kinesis_event_logger_core::decode::Aggregate;
 use kinesis_event_logger_core::route::{hash_key, parse_hash_key};
 use tokio::sync::mpsc;
 
-use super::batches::{Batches, NumberedRecord, name};
+use super::batches::{Batches, NumberedRecord, name, position};
 use super::summary::Summary;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
@@ -66,7 +66,8 @@ async fn produce(mut batches: Batches, shards: ShardMap, chunks: mpsc::Sender<Ch
             let key: Key = record.partition_key.clone().unwrap_or_else(|| record.sequence_number.clone()).into();
             let data = record.data.as_ref();
             let explicit = explicit_hash_key(&shards, &ready.batch.shard_id, &key, data);
-            chunk.items.push(Ok(Record::new(place, data.to_vec(), &key, explicit)));
+            let source = position(&ready.batch, record);
+            chunk.items.push(Ok(Record::new(place, data.to_vec(), &key, explicit).sending_again(&source)));
         }
         if chunks.send(chunk).await.is_err() {
             return (summary, None);

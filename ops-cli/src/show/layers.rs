@@ -16,7 +16,12 @@ const MAX_COMPRESSION_LAYERS: usize = 2;
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "layer")]
 pub enum Layer {
     /// An aggregate in the format of the KPL.
-    Aggregate { bytes: usize, records: Vec<SubRecord> },
+    Aggregate {
+        bytes: usize,
+        /// The number of its records, all of which `records` has unless one was asked for.
+        count: usize,
+        records: Vec<SubRecord>,
+    },
     Compression {
         format: String,
         bytes: usize,
@@ -63,7 +68,8 @@ fn unpack(data: &[u8], is_sub_record: bool, layers: usize, remaining: &mut usize
             problem: record.problem.map(|problem| problem.to_string()),
             inside: unpack(record.data, true, layers, remaining),
         });
-        return Layer::Aggregate { bytes: data.len(), records: records.collect() };
+        let records: Vec<_> = records.collect();
+        return Layer::Aggregate { bytes: data.len(), count: records.len(), records };
     }
     match Compression::of(data) {
         Some(compression) => decompress(compression, data, is_sub_record, layers, remaining),

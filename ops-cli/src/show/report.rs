@@ -141,12 +141,13 @@ fn layer_text(layer: &Layer, label: &str, depth: usize, to: &mut dyn Write) -> i
     const NO_LABEL: &str = "           ";
     let indent = "  ".repeat(depth);
     match layer {
-        Layer::Aggregate { bytes, records } => {
-            writeln!(
-                to,
-                "{label}{indent}aggregate with {}, {bytes} bytes",
-                counted(records.len() as u64, "sub-record")
-            )?;
+        Layer::Aggregate { bytes, count, records } => {
+            let which = match &records[..] {
+                [one] if *count > 1 => format!(", of which number {} is shown", one.sub_sequence_number),
+                _ => String::new(),
+            };
+            let count = counted(*count as u64, "sub-record");
+            writeln!(to, "{label}{indent}aggregate with {count}{which}, {}", in_bytes(*bytes))?;
             for record in records {
                 let key = record
                     .partition_key
@@ -165,16 +166,20 @@ fn layer_text(layer: &Layer, label: &str, depth: usize, to: &mut dyn Write) -> i
             Ok(())
         }
         Layer::Compression { format, bytes, decompressed_bytes: Some(decompressed), inside: Some(inside), .. } => {
-            writeln!(to, "{label}{indent}{format}, {bytes} → {decompressed} bytes")?;
+            writeln!(to, "{label}{indent}{format}, {bytes} → {}", in_bytes(*decompressed))?;
             layer_text(inside, NO_LABEL, depth + 1, to)
         }
         Layer::Compression { format, bytes, error, .. } => {
             let error = error.as_deref().unwrap_or("not decompressed");
-            writeln!(to, "{label}{indent}{format}, {bytes} bytes ({error})")
+            writeln!(to, "{label}{indent}{format}, {} ({error})", in_bytes(*bytes))
         }
         Layer::Shape { shape, bytes, records } => {
-            writeln!(to, "{label}{indent}{shape}, {bytes} bytes: {}", counted(*records as u64, "record"))
+            writeln!(to, "{label}{indent}{shape}, {}: {}", in_bytes(*bytes), counted(*records as u64, "record"))
         }
-        Layer::Data { syntax, bytes } => writeln!(to, "{label}{indent}{syntax}, {bytes} bytes"),
+        Layer::Data { syntax, bytes } => writeln!(to, "{label}{indent}{syntax}, {}", in_bytes(*bytes)),
     }
+}
+
+fn in_bytes(bytes: usize) -> String {
+    counted(bytes as u64, "byte")
 }

@@ -2,7 +2,7 @@
 
 use super::groups::{GroupPattern, similar};
 use crate::aws::Aws;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The number of pages of 50 log groups that are read to suggest a name.
 const PAGES_FOR_SUGGESTIONS: usize = 20;
@@ -27,6 +27,14 @@ pub async fn suggestion(aws: &Aws, wanted: &str) -> Option<String> {
     let names: Vec<_> = groups.into_iter().map(|group| group.name).collect();
     let similar = similar(wanted, &names);
     (!similar.is_empty()).then(|| format!("similar names: {}", similar.join(", ")))
+}
+
+/// The error of a log group that does not exist.
+pub async fn missing(aws: &Aws, name: &str) -> Error {
+    let similar = suggestion(aws, name).await.map(|similar| format!("{similar}; ")).unwrap_or_default();
+    Error::failed(format!("there is no log group {name}")).hint(format!(
+        "{similar}create it with `ops-cli provision --zip FILE`, or check --group, --log-group, --app, --stage and --region"
+    ))
 }
 
 async fn list(aws: &Aws, prefix: &str, pages: usize) -> Result<Vec<LogGroup>> {

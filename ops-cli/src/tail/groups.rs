@@ -7,6 +7,22 @@ use kinesis_event_logger_core::similar::edit_distance;
 pub struct GroupPattern(pub String);
 
 impl GroupPattern {
+    /// Parses a name or a pattern.
+    ///
+    /// # Errors
+    /// A text that is the name of no log group (CloudWatch Logs API, `FilterLogEvents`: `logGroupName`).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const MOST: usize = 512;
+        if text.starts_with("arn:") {
+            return Err("is an ARN, and a name is expected: the part after `log-group:`".into());
+        }
+        let is_of_names = |c: char| c.is_ascii_alphanumeric() || "_/.-#*?".contains(c);
+        if (1..=MOST).contains(&text.len()) && text.chars().all(is_of_names) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("is not the name of a log group: 1 to {MOST} of the characters a-z, A-Z, 0-9, _ / . - and #"))
+    }
+
     pub fn is_glob(&self) -> bool {
         self.0.contains(['*', '?'])
     }
@@ -63,6 +79,16 @@ pub fn similar<'a>(wanted: &str, names: &'a [String]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_can_be_no_name_is_rejected() {
+        for name in ["/aws/lambda/orders-dev", "a", "*", "/app/?_#1.x"] {
+            assert_eq!(GroupPattern::parse(name), Ok(GroupPattern(name.into())));
+        }
+        for wrong in ["", "[a", "a b", "é", &"a".repeat(513), "arn:aws:logs:us-east-1:000000000000:log-group:a"] {
+            assert!(GroupPattern::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_glob_matches_whole_names() {

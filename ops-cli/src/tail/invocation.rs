@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use kinesis_event_logger_core::line::{self, ParsedLine};
+
 use super::event::Event;
 use super::follow::Follower;
 use super::sweep::{Query, Reader, SweepEnd};
@@ -26,7 +28,7 @@ pub async fn read(
     let mut extents: BTreeMap<String, Extent> = BTreeMap::new();
     let naming = reader.with_query(Query { filter: Some(format!("\"{request_id}\"")), ..reader.query().clone() });
     let note = |events: &[Event]| {
-        for event in events {
+        for event in events.iter().filter(|event| names(&event.message, request_id)) {
             let found = Extent { first: event.timestamp, last: event.timestamp, lines: 0 };
             let extent = extents.entry(event.log_stream.clone()).or_insert(found);
             extent.first = extent.first.min(event.timestamp);
@@ -51,6 +53,20 @@ pub async fn read(
     Ok((swept, shown))
 }
 
+/// The beginnings of Lambda's own lines, before the ID of the invocation.
+const OF_LAMBDA: [&str; 3] = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "];
+
+/// Whether a line is one of the invocation. Lines of Lambda and of the logger say so. Any other line is if it contains the ID.
+fn names(message: &str, request_id: &str) -> bool {
+    if let Some(rest) = OF_LAMBDA.iter().find_map(|beginning| message.strip_prefix(beginning)) {
+        return rest.starts_with(request_id);
+    }
+    match line::parse(message.trim_end()) {
+        Ok(ParsedLine { request_id: Some(named), sequence_number: Some(_), .. }) => named == request_id,
+        _ => message.contains(request_id),
+    }
+}
+
 /// Selects the part of a log stream that belongs to an invocation. Pure.
 #[derive(Debug)]
 struct Part<'a> {
@@ -66,14 +82,12 @@ impl<'a> Part<'a> {
 
     /// Whether the next line of the stream belongs to the invocation: it names the invocation, or is between lines that do.
     fn includes(&mut self, message: &str) -> bool {
-        if message.contains(self.request_id) {
+        if names(message, self.request_id) {
             self.has_begun = true;
             self.lines_to_come = self.lines_to_come.saturating_sub(1);
             return true;
         }
-        let is_of_another = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: "]
-            .iter()
-            .any(|beginning| message.starts_with(beginning));
+        let is_of_another = OF_LAMBDA.iter().any(|beginning| message.starts_with(beginning));
         self.has_begun && self.lines_to_come > 0 && !is_of_another
     }
 }
@@ -83,8 +97,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_line_of_another_invocation_may_contain_the_id() {
+        assert!(names("an error of B", "B"));
+        for (message, expected) in [("START RequestId: B Version: 1", true), ("START RequestId: C Version: B", false)] {
+            assert_eq!(names(message, "B"), expected, "{message}");
+        }
+        let line = |id: &str| format!(r#"{{"v":1,"requestId":"{id}","sequenceNumber":"1","data":"about B"}}"#);
+        assert!(names(&line("B"), "B") && !names(&line("C"), "B"));
+    }
+
+    #[test]
     fn an_invocation_includes_the_lines_between_those_that_name_it() {
-        let mut part = Part::new("B", 4);
+        let mut part = Part::new("B", 5);
         let stream = [
             ("REPORT RequestId: A\tDuration", false),
             ("a line of A", false),
@@ -92,6 +116,7 @@ mod tests {
             ("a line that names nothing", true),
             ("START RequestId: C", false),
             (r#"{"requestId":"B"}"#, true),
+            (r#"{"v":1,"requestId":"B","sequenceNumber":"1","data":"x"}"#, true),
             ("END RequestId: B", true),
             ("REPORT RequestId: B\tDuration", true),
             ("a line of D", false),

@@ -17,6 +17,9 @@ const WINDOW_GROWTH: i64 = 8;
 /// Events may be dated two hours ahead.
 const AHEAD_MS: i64 = 7_200_000;
 
+/// How many events more than the last ones are requested at once, to find the others of the oldest one's millisecond.
+const ROOM_FOR_A_MILLISECOND: usize = 1000;
+
 type Refusal = SdkError<FilterLogEventsError>;
 
 /// The query for the last `count` events that `selects` accepts.
@@ -25,17 +28,20 @@ pub struct Last<'a> {
     pub since: i64,
     pub now: i64,
     pub selects: &'a mut dyn FnMut(&Event) -> bool,
+    /// Whether all events are read that have the same time as the oldest of the last `count`, so that a run that follows knows
+    /// which of them are old.
+    pub whole_milliseconds: bool,
 }
 
 impl Last<'_> {
-    /// Reads the events, in the order of time.
+    /// Reads the events, in the order of time. With `whole_milliseconds` they may be more than `count`.
     pub async fn read(&mut self, reader: &Reader) -> Result<VecDeque<Event>, Refusal> {
         if self.count == 0 {
             return Ok(VecDeque::new());
         }
         match self.backwards(reader).await {
             // If there are fewer, older ones may be from before 2024.
-            Ok(Some(events)) if events.len() == self.count || !self.wants_older() => Ok(events),
+            Ok(Some(events)) if events.len() >= self.count || !self.wants_older() => Ok(events),
             Ok(_) => self.windows(reader).await,
             Err(error) if is_unsupported(&error) => self.windows(reader).await,
             Err(error) => Err(error),
@@ -49,7 +55,8 @@ impl Last<'_> {
 
     /// Reads backwards. Returns `None` if the service ignores the direction and begins with the oldest events.
     async fn backwards(&mut self, reader: &Reader) -> Result<Option<VecDeque<Event>>, Refusal> {
-        let limit = i32::try_from(self.count.min(10_000)).unwrap_or(10_000);
+        let more = if self.whole_milliseconds { ROOM_FOR_A_MILLISECOND } else { 0 };
+        let limit = i32::try_from((self.count + more).min(10_000)).unwrap_or(10_000);
         let range = Range { start: self.since.max(OLDEST_BACKWARDS), end: None, backwards: Some(limit) };
         let mut found = VecDeque::new();
         let (mut token, mut tokens) = (None, Tokens::default());
@@ -67,7 +74,7 @@ impl Last<'_> {
             token = page.next_token.filter(|token| !tokens.has_cycle(token));
             match (direction.known, &token) {
                 (Some(Order::OldestFirst), Some(_)) => return Ok(None),
-                (Some(Order::NewestFirst), Some(_)) if found.len() >= self.count => break,
+                (Some(Order::NewestFirst), Some(_)) if self.is_enough(&found, times.iter().min()) => break,
                 (_, None) => break,
                 _ => {}
             }
@@ -75,8 +82,26 @@ impl Last<'_> {
         // A stable sort of the reversed order preserves the order in which events of one millisecond were written.
         let mut found: Vec<Event> = found.into_iter().rev().collect();
         found.sort_by_key(|event| event.timestamp);
+        let mut found = VecDeque::from(found);
+        self.forget_older(&mut found);
+        Ok(Some(found))
+    }
+
+    /// Whether the events that were found, newest first, are enough. Everything after `reached` was read.
+    fn is_enough(&self, found: &VecDeque<Event>, reached: Option<&i64>) -> bool {
+        let oldest = self.count.checked_sub(1).and_then(|index| found.get(index));
+        oldest.is_some_and(|oldest| {
+            !self.whole_milliseconds || reached.is_some_and(|reached| *reached < oldest.timestamp)
+        })
+    }
+
+    /// Drops the events before the last `count`, which are in the order of time.
+    fn forget_older(&self, found: &mut VecDeque<Event>) {
         let surplus = found.len().saturating_sub(self.count);
-        Ok(Some(found.split_off(surplus).into()))
+        let Some(oldest) = found.get(surplus).map(|event| event.timestamp) else { return };
+        let is_wanted = |event: &Event| self.whole_milliseconds && event.timestamp == oldest;
+        let older = found.iter().take(surplus).take_while(|event| !is_wanted(event)).count();
+        found.drain(..older);
     }
 
     async fn windows(&mut self, reader: &Reader) -> Result<VecDeque<Event>, Refusal> {
@@ -92,9 +117,7 @@ impl Last<'_> {
                 for event in reader.events(page.events.unwrap_or_default()) {
                     if (self.selects)(&event) {
                         found.push_back(event);
-                        if found.len() > self.count {
-                            found.pop_front();
-                        }
+                        self.forget_older(&mut found);
                     }
                 }
                 token = page.next_token.filter(|token| !tokens.has_cycle(token));
@@ -102,7 +125,7 @@ impl Last<'_> {
                     break;
                 }
             }
-            if found.len() == self.count || start == self.since {
+            if found.len() >= self.count || start == self.since {
                 return Ok(found);
             }
             width = width.saturating_mul(WINDOW_GROWTH);
@@ -160,6 +183,39 @@ mod tests {
         let mut direction = Direction::default();
         pages.iter().for_each(|page| direction.page(page));
         direction.known
+    }
+
+    fn events(times: &[i64]) -> VecDeque<Event> {
+        let event = |timestamp: &i64| Event {
+            timestamp: *timestamp,
+            ingestion_time: 0,
+            log_group: "g".into(),
+            log_stream: String::new(),
+            event_id: None,
+            late: false,
+            message: String::new(),
+        };
+        times.iter().map(event).collect()
+    }
+
+    #[test]
+    fn a_run_that_follows_reads_all_events_of_the_oldest_ones_millisecond() {
+        let mut all = |_: &Event| true;
+        let mut last = Last { count: 2, since: 0, now: 0, selects: &mut all, whole_milliseconds: true };
+        assert!(!last.is_enough(&events(&[9, 7, 7]), Some(&7)) && last.is_enough(&events(&[9, 7, 7]), Some(&6)));
+        for (found, whole, exact) in [
+            (&[6, 7, 7, 9][..], &[7, 7, 9][..], &[7, 9][..]),
+            (&[7, 7, 7], &[7, 7, 7], &[7, 7]),
+            (&[6, 7], &[6, 7], &[6, 7]),
+            (&[7], &[7], &[7]),
+        ] {
+            for (whole_milliseconds, expected) in [(true, whole), (false, exact)] {
+                last.whole_milliseconds = whole_milliseconds;
+                let mut found = events(found);
+                last.forget_older(&mut found);
+                assert_eq!(found, events(expected));
+            }
+        }
     }
 
     #[test]

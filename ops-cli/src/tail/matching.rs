@@ -56,6 +56,10 @@ pub fn regex(option: &str, text: &str) -> Result<Regex> {
         // The crate prints the expression with a caret on several lines. The last line is the reason.
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        if matches!(error, regex::Error::CompiledTooBig(_)) {
+            return Error::usage(format!("{option} {text} needs too much memory: {reason}"))
+                .hint("use smaller numbers of repetitions, as in \\d{3}");
+        }
         Error::usage(format!("{option} {text} is not a regular expression: {reason}"))
             .hint("put a backslash before a character that is meant literally: \\( \\[ \\. \\* \\+ \\?")
     })

@@ -88,15 +88,12 @@ impl Session {
         &self.sink
     }
 
-    /// What keeps the service from answering, if anything does.
-    pub fn retry(&self) -> crate::retry::Retry {
-        self.aws.retry.clone()
-    }
-
     /// Shows what is there, and what comes if it is to be followed.
     pub async fn run(&mut self) -> Result<()> {
         let connection = self.connection.clone();
         connection.run(async |aws| self.show(aws).await).await?;
+        let now = self.sink.elapsed();
+        self.sink.progress.read_up_to(now, now);
         self.finish()
     }
 
@@ -119,16 +116,19 @@ impl Session {
             if self.options.last.is_some() && !self.options.follows {
                 break;
             }
+            let began = self.sink.elapsed();
             let is_quiet = self.round().await?;
             self.connection.answered();
-            if !self.options.follows || self.is_over() {
+            let now = self.sink.elapsed();
+            if !self.options.follows || self.is_over() || self.sink.progress.read_up_to(began, now) {
                 break;
             }
             let pause = match self.live.is_connected() {
                 true => POLLED_BESIDE_LIVE,
                 false => pace::pause(is_quiet, self.groups.len()),
             };
-            self.wait(pause).await?;
+            // Only a poll tells that nothing came.
+            self.wait(self.sink.progress.idle_left(now).map_or(pause, |left| pause.min(left))).await?;
         }
         Ok(())
     }
@@ -192,7 +192,9 @@ impl Session {
     async fn ended(&mut self, index: usize, swept: SweepEnd) -> Result<()> {
         let group = &mut self.groups[index];
         if swept == SweepEnd::NoGroup && !self.options.follows {
-            return Err(no_group(&self.aws, &group.name).await);
+            let error = catalog::missing(&self.aws, &group.name).await;
+            let hint = error.hint.clone().unwrap_or_default();
+            return Err(error.hint(format!("{hint}; --follow waits for it")));
         }
         let notice = group.presence.seen(swept, &group.name);
         if swept == SweepEnd::NoGroup {
@@ -257,7 +259,7 @@ impl Session {
             };
             let (swept, shown) = invocation::read(&reader, request_id, since, show).await?;
             if swept == SweepEnd::NoGroup {
-                return Err(no_group(&self.aws, reader.log_group()).await);
+                return Err(catalog::missing(&self.aws, reader.log_group()).await);
             }
             count += shown;
         }
@@ -278,14 +280,6 @@ fn follower(options: &Options, since: i64) -> Follower {
 fn furthest_behind(sweeps: &[Option<Sweep>]) -> Option<(usize, i64)> {
     let reached = sweeps.iter().enumerate().filter_map(|(index, sweep)| Some((index, sweep.as_ref()?.reached())));
     reached.min_by_key(|(_, reached)| *reached)
-}
-
-async fn no_group(aws: &Aws, name: &str) -> Error {
-    let similar = catalog::suggestion(aws, name).await.map(|similar| format!("{similar}; ")).unwrap_or_default();
-    Error::failed(format!("there is no log group {name}")).hint(format!(
-        "{similar}create it with `ops-cli provision --zip FILE`, wait for it with --follow, or check --group, --app, --stage \
-         and --region"
-    ))
 }
 
 fn now() -> i64 {

@@ -20,7 +20,8 @@ pub use pretty::Pretty;
 #[derive(Debug)]
 pub enum View {
     Pretty(Box<Pretty>),
-    /// The message alone. On a terminal it is escaped. Otherwise its bytes are not changed.
+    /// The message alone. On a terminal it is escaped. Otherwise its bytes are not changed, and a line break is added if it ends
+    /// with none.
     Raw {
         is_terminal: bool,
     },
@@ -38,11 +39,14 @@ pub enum View {
 }
 
 impl View {
-    /// Appends the lines that show the event. Text from others is escaped, except in a raw view that is not on a terminal.
+    /// Appends the lines that show the event. Text from others is escaped, except in a raw view and a template that are not on a
+    /// terminal.
     pub fn render(&mut self, event: &Event, to: &mut Vec<u8>) {
         match self {
             Self::Pretty(pretty) => pretty.render(event, to),
-            Self::Raw { is_terminal: false } => to.extend_from_slice(event.text().as_bytes()),
+            Self::Raw { is_terminal: false } => {
+                to.extend_from_slice(event.message.strip_suffix('\n').unwrap_or(&event.message).as_bytes());
+            }
             Self::Raw { is_terminal: true } => {
                 let lines: Vec<_> = event.text().split('\n').map(printable).collect();
                 to.extend_from_slice(lines.join("\n").as_bytes());
@@ -51,9 +55,11 @@ impl View {
                 let json = serde_json::to_string(event).unwrap_or_default();
                 to.extend_from_slice(printable_json(&json).as_bytes());
             }
-            Self::Fields { fields, zone, as_json } => {
-                let line = if *as_json { fields.json(event, zone) } else { fields.line(event, zone) };
-                to.extend_from_slice(printable(&line).as_bytes());
+            Self::Fields { fields, zone, as_json: true } => {
+                to.extend_from_slice(printable_json(&fields.json(event, zone)).as_bytes());
+            }
+            Self::Fields { fields, zone, as_json: false } => {
+                to.extend_from_slice(printable(&fields.line(event, zone)).as_bytes());
             }
             Self::Template { template, zone, is_terminal } => {
                 let line = template.line(event, zone);

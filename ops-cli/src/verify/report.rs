@@ -196,7 +196,8 @@ impl Render for Report {
             "{published} published, {logged} logged: {missing_count} missing, {duplicates} logged again, {out_of_order} out of order within a key"
         )?;
         if self.not_published > 0 {
-            writeln!(to, "{} more were not published", self.not_published)?;
+            let were = if self.not_published == 1 { "was" } else { "were" };
+            writeln!(to, "{} more {were} not published", self.not_published)?;
         }
         if let Some(log) = &self.log {
             log.text(to)?;
@@ -234,6 +235,7 @@ mod tests {
             shard_id: "shardId-000000000000".into(),
             sequence_number: (100 + offset).to_string(),
             sub_sequence_number: None,
+            source: None,
             attempts: 1,
             may_repeat: false,
             time: 0,

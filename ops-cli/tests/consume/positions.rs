@@ -19,7 +19,7 @@ async fn every_position_begins_where_it_says() {
 
     assert_shown_once(fixture.consume(&[]).ok().stdout.lines(), &all);
     assert_shown_once(fixture.consume(&["--from", "trim-horizon"]).ok().stdout.lines(), &all);
-    assert_eq!(fixture.consume(&["--from", "latest"]).ok().stdout, "");
+    assert_eq!(fixture.consume(&["--from", "latest", "--idle-exit", "300ms"]).ok().stdout, "");
     let since = (between.as_millisecond() + 1).to_string();
     assert_shown_once(fixture.consume(&["--from", &since]).ok().stdout.lines(), &new);
     let until = between.as_millisecond().to_string();

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use serde_json::json;
+
 use super::common::running::Running;
 use super::{Fixture, assert_shown_once, numbered};
 
@@ -16,10 +18,35 @@ async fn a_run_ends_after_a_count_an_idle_time_or_a_timeout() {
     assert_shown_once(fixture.consume(&["--idle-exit", "1s"]).ok().stdout.lines(), &put);
     fixture.consume(&["--count", "101", "-f", "--timeout", "2s"]).failed(
         1,
-        "100 of the 101 events of --count were shown within 2s",
+        "100 of the 101 records of --count were shown within 2s",
         "--timeout",
     );
     assert_eq!(fixture.consume(&["--count", "101"]).ok().stdout.lines().count(), 100, "there are no more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_idle_time_begins_once_everything_was_read_and_a_timeout_before_that_fails() {
+    let fixture = Fixture::new(2).await;
+    let put = numbered("record", 0..100);
+    fixture.put(&put).await;
+    let slow = |milliseconds: u64| {
+        let fault =
+            json!({ "operation": "GetRecords", "kind": "latency", "milliseconds": milliseconds, "probability": 1 });
+        fixture.endpoint.faults("DELETE", "");
+        fixture.endpoint.fault(&fault);
+    };
+    slow(1500);
+    assert_shown_once(fixture.consume(&["--idle-exit", "300ms"]).ok().stdout.lines(), &put);
+    slow(20_000);
+    let run = fixture.consume(&["--timeout", "500ms"]);
+    run.failed(1, "not everything was read within 500ms: 0 records shown", "--timeout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_could_show_nothing_is_rejected() {
+    let fixture = Fixture::new(1).await;
+    fixture.consume(&["--from", "latest", "--count", "3"]).failed(2, "--from latest without --follow", "--idle-exit");
+    fixture.consume(&["--idle-exit", "0s"]).failed(2, "--idle-exit 0s is not a time to wait", "for example 5s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,18 @@ async fn the_last_lines_are_read_at_once_and_the_next_ones_follow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_follower_shows_no_older_line_of_the_same_millisecond() {
+    let fixture = Fixture::new().await;
+    let messages: Vec<String> = (0..3000).map(|n| format!("line {n:04}")).collect();
+    let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+    fixture.put_at(ago(5), &messages[..2998]).await;
+    let shown = |count: &str| fixture.endpoint.run(["tail", "-n", count, "--idle-exit", "1s"]).ok().stdout;
+    assert_eq!(shown("3"), messages[2995..2998].join("\n") + "\n");
+    fixture.put_at(ago(4), &messages[2998..]).await;
+    assert_eq!(shown("3"), messages[2997..].join("\n") + "\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_lines_are_found_if_reading_backwards_is_rejected_or_ignored() {
     let fixture = Fixture::new().await;
     for n in 0..5 {
@@ -129,7 +141,12 @@ async fn an_invocation_is_shown_as_a_whole() {
     fixture.put(&lines).await;
     let run = fixture.endpoint.run(["tail", "--request", id]).ok();
     assert_eq!(run.stdout.lines().collect::<Vec<_>>(), lines[1..5]);
-    fixture.endpoint.run(["tail", "--request", "no-such-id"]).failed(1, "no event names the request", "--since");
+    let unknown = id.replace("8476", "8477");
+    fixture.endpoint.run(["tail", "--request", &unknown]).failed(1, "no event names the request", "--since");
+    for wrong in ["Hello", "-5", "", "8476a536e9f411e897392dfe598c3fcd"] {
+        let run = fixture.endpoint.run(["tail", &format!("--request={wrong}")]);
+        run.failed(2, &format!("--request {wrong:?} is not the ID of an invocation"), "it looks like 8476a536");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

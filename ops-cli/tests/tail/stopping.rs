@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::common::running::Running;
 use super::{Fixture, ago};
 
@@ -29,6 +31,45 @@ async fn a_match_or_count_that_does_not_come_in_time_fails() {
     let run = fixture.endpoint.run(["tail", "-f", "--count", "5", "--timeout", "500ms"]);
     run.failed(1, "1 of the 5 events of --count were shown within 500ms", "--timeout");
     fixture.endpoint.run(["tail", "-f", "--timeout", "500ms"]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_idle_time_begins_once_everything_was_read() {
+    let fixture = Fixture::new().await;
+    fixture.put_at(ago(5), &["one", "two", "three"]).await;
+    fixture
+        .endpoint
+        .fault(&json!({ "operation": "FilterLogEvents", "kind": "latency", "milliseconds": 1500, "probability": 1 }));
+    assert_eq!(fixture.endpoint.run(["tail", "--idle-exit", "300ms"]).ok().stdout, "one\ntwo\nthree\n");
+    fixture.endpoint.run(["tail", "--idle-exit", "0"]).failed(
+        2,
+        "--idle-exit 0 is not a time to wait",
+        "for example 5s",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_its_timeout_cuts_off_fails() {
+    let fixture = Fixture::new().await;
+    fixture.put_at(ago(5), &["one", "two", "three"]).await;
+    assert_eq!(fixture.endpoint.run(["tail", "--timeout", "30s"]).ok().stdout, "one\ntwo\nthree\n");
+    fixture
+        .endpoint
+        .fault(&json!({ "operation": "FilterLogEvents", "kind": "latency", "milliseconds": 20_000, "probability": 1 }));
+    let run = fixture.endpoint.run(["tail", "--timeout", "500ms"]);
+    run.failed(1, "not everything was read within 500ms: 0 events shown", "--timeout");
+    fixture.endpoint.faults("DELETE", "");
+    fixture.endpoint.fault(&json!({ "operation": "FilterLogEvents", "kind": "throttled", "probability": 1 }));
+    let run = fixture.endpoint.run(["tail", "--timeout", "2s"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("retrying for up to 2 s"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_also_ends_the_last_lines() {
+    let fixture = Fixture::new().await;
+    fixture.put_at(ago(5), &["one", "two", "three"]).await;
+    assert_eq!(fixture.endpoint.run(["tail", "-n", "3", "--count", "2"]).ok().stdout, "one\ntwo\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

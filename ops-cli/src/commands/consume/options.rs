@@ -1,6 +1,7 @@
 //! The arguments of `consume`, checked.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -20,7 +21,7 @@ use crate::output::{self, Format, Output};
 use crate::progress::note;
 use crate::stream::position::shard_id;
 use crate::tail::matching::Matching;
-use crate::tail::stop::{Progress, Stop};
+use crate::tail::stop::{self, Progress, Stop};
 use crate::tail::view::Pretty;
 use crate::time::{self, Edge};
 
@@ -40,6 +41,20 @@ pub fn session(args: &Consume, stream: &str) -> Result<Options> {
     if let Some(notice) = notice {
         note(&notice);
     }
+    let follows = args.follow || args.idle_exit.is_some();
+    if !follows && beginning == position::Beginning::From(position::From::Everywhere(position::Start::Latest)) {
+        return Err(Error::usage(
+            "--from latest without --follow reads nothing: the run ends where the stream ends now",
+        )
+        .hint("add --follow or --idle-exit to read what comes, or begin earlier, for example with --from -10"));
+    }
+    if let Some(name) = &args.fan_out {
+        check_consumer(name)?;
+    }
+    if args.save.as_deref() == Some(Path::new("-")) {
+        return Err(Error::usage("--save - is not possible: stdout has the records that are shown")
+            .hint("give the name of a new file, or /dev/stderr"));
+    }
     let end_ms = end_ms(args)?;
     if let (Some(end), position::Beginning::From(position::From::Everywhere(position::Start::Time(start)))) =
         (end_ms, &beginning)
@@ -57,19 +72,31 @@ pub fn session(args: &Consume, stream: &str) -> Result<Options> {
         stream: stream.to_owned(),
         beginning,
         end_ms,
-        follows: args.follow || args.idle_exit.is_some(),
+        follows,
         shards: args.shard.iter().map(shard).collect::<Result<_>>()?,
         notes_lag: std::io::stderr().is_terminal(),
     })
+}
+
+/// Checks the name of a consumer (Kinesis API, `RegisterStreamConsumer`: `ConsumerName`).
+fn check_consumer(name: &str) -> Result<()> {
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if (1..=128).contains(&name.len()) && name.chars().all(is_of_names) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("--fan-out {name:?} is not the name of a consumer"))
+        .hint("it has 1 to 128 of the characters a-z, A-Z, 0-9, _ . and -"))
 }
 
 pub fn sink(args: &Consume, stream: &str, output: Output) -> Result<Sink> {
     let matching = Matching::new(&args.grep, &[], &[])?;
     let stop = Stop {
         count: args.count,
-        idle: args.idle_exit.as_deref().map(|text| time::duration("--idle-exit", text)).transpose()?,
+        idle: args.idle_exit.as_deref().map(stop::idle).transpose()?,
         matching: None,
         timeout: args.timeout.as_deref().map(|text| time::duration("--timeout", text)).transpose()?,
+        reads_everything: !args.follow,
+        what: "record",
     };
     let view = view(args, output, &matching)?;
     let selection = Selection { keys: args.key.clone(), matching, end_ms: end_ms(args)?, ..Selection::default() };

@@ -15,7 +15,7 @@ use crate::tail::matching::{self, Matching};
 use crate::tail::session::Options;
 use crate::tail::sink::Sink;
 use crate::tail::stats::Stats;
-use crate::tail::stop::{Progress, Stop};
+use crate::tail::stop::{self, Progress, Stop};
 use crate::tail::sweep::Query;
 use crate::tail::view::{Fields, Pretty, Template, View};
 use crate::time::{self, Edge};
@@ -37,7 +37,7 @@ pub fn session(args: &Tail, log_group: &str) -> Result<Options> {
     let now = Timestamp::now().to_zoned_datetime(zone(args)?);
     let groups = match &args.group[..] {
         [] => vec![GroupPattern(log_group.to_owned())],
-        groups => groups.iter().cloned().map(GroupPattern).collect(),
+        groups => groups.iter().map(|text| group(text)).collect::<Result<_>>()?,
     };
     let since = since(args, &now)?;
     let end = args.until.as_deref().map(|text| instant("--until", text, &now, Edge::End)).transpose()?;
@@ -48,7 +48,7 @@ pub fn session(args: &Tail, log_group: &str) -> Result<Options> {
         groups,
         query: Query {
             filter: matching::combined_filter(&args.filter)?,
-            stream_prefix: args.log_stream.clone(),
+            stream_prefix: args.log_stream.as_deref().map(log_stream).transpose()?,
             streams: None,
             end,
         },
@@ -56,19 +56,48 @@ pub fn session(args: &Tail, log_group: &str) -> Result<Options> {
         overlap_ms: milliseconds("--overlap", &args.overlap)?,
         reorder_ms: milliseconds("--reorder", &args.reorder)?,
         last: args.lines.map(|lines| usize::try_from(lines).unwrap_or(usize::MAX)),
-        request_id: args.request.clone(),
+        request_id: args.request.as_deref().map(request_id).transpose()?,
         follows: args.follow || args.live || args.idle_exit.is_some() || args.until_match.is_some(),
         is_live: args.live,
     })
+}
+
+fn group(text: &str) -> Result<GroupPattern> {
+    GroupPattern::parse(text).map_err(|reason| {
+        Error::usage(format!("--group {text:?} {reason}"))
+            .hint("it looks like /aws/lambda/orders-dev, or /aws/lambda/orders-*")
+    })
+}
+
+/// Checks the prefix of log streams (CloudWatch Logs API, `FilterLogEvents`: `logStreamNamePrefix`).
+fn log_stream(prefix: &str) -> Result<String> {
+    if (1..=512).contains(&prefix.len()) && !prefix.contains([':', '*']) {
+        return Ok(prefix.to_owned());
+    }
+    Err(Error::usage(format!("--log-stream {prefix:?} is not the beginning of the name of a log stream"))
+        .hint("it has 1 to 512 characters, without : and *; leave the option out to read all log streams"))
+}
+
+/// Checks the ID of an invocation, which is a UUID. Any other text would find lines that merely contain it.
+fn request_id(text: &str) -> Result<String> {
+    let has_form = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
+    if has_form {
+        return Ok(text.to_owned());
+    }
+    Err(Error::usage(format!("--request {text:?} is not the ID of an invocation")).hint(
+        "it looks like 8476a536-e9f4-11e8-9739-2dfe598c3fcd, as in START and REPORT lines; --grep finds other text",
+    ))
 }
 
 pub fn sink(args: &Tail, output: Output) -> Result<Sink> {
     let matching = Matching::new(&args.grep, &args.exclude, &args.highlight)?;
     let stop = Stop {
         count: args.count,
-        idle: args.idle_exit.as_deref().map(|text| time::duration("--idle-exit", text)).transpose()?,
+        idle: args.idle_exit.as_deref().map(stop::idle).transpose()?,
         matching: args.until_match.as_deref().map(|text| matching::regex("--until-match", text)).transpose()?,
         timeout: args.timeout.as_deref().map(|text| time::duration("--timeout", text)).transpose()?,
+        reads_everything: !args.follow && !args.live,
+        what: "event",
     };
     let view = view(args, output, &matching)?;
     let mut sink = Sink::new(view, matching, Progress::new(stop));

@@ -118,8 +118,7 @@ impl Ledger {
     fn receipts_are(&mut self, written: Result<()>) {
         if let Err(error) = written {
             self.receipts = Receipts::Nowhere;
-            let message = format!("{}; the records acknowledged last have no receipt", error.message);
-            self.failure.get_or_insert(Error { message, ..error });
+            self.failure.get_or_insert(error.without_receipts());
         }
     }
 

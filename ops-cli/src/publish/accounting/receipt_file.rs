@@ -41,6 +41,10 @@ impl ReceiptFile {
             if let Some(number) = number {
                 push(&mut self.lines, ",\"subSequenceNumber\":", number);
             }
+            if let Some(source) = &entry.record.source {
+                self.lines.extend_from_slice(b",\"source\":");
+                push_json_string(&mut self.lines, source);
+            }
             push(&mut self.lines, ",\"attempts\":", entry.attempts);
             if entry.may_be_put {
                 self.lines.extend_from_slice(b",\"mayRepeat\":true");

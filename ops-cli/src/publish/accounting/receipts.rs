@@ -13,6 +13,7 @@ use super::receipt_file::ReceiptFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{Output, Render};
 use crate::publish::scheduling::batch::QueuedEntry;
+use crate::text;
 
 /// The location of a record on the stream.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
@@ -25,6 +26,9 @@ pub struct Receipt {
     /// The index of the record in the aggregate with this sequence number, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_sequence_number: Option<u64>,
+    /// The record that `redrive` sent again, as `SHARD:SEQUENCE_NUMBER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<str>>,
     /// The number of attempts.
     pub attempts: u32,
     /// An earlier attempt was not answered, so that the stream may have the record twice.
@@ -41,6 +45,7 @@ impl Receipt {
             shard_id: at.shard_id.to_owned(),
             sequence_number: at.sequence_number.to_owned(),
             sub_sequence_number: number,
+            source: entry.record.source.clone(),
             attempts: entry.attempts,
             may_repeat: entry.may_be_put,
             time: at.time,
@@ -246,29 +251,32 @@ fn is_beginning(line: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Calls `take` with each receipt of a file. A last line that was cut is ignored.
+/// Calls `take` with each receipt of a file. Blank lines, and a last line that was cut, are ignored.
 pub fn read(path: &Path, mut take: impl FnMut(Receipt)) -> Result<()> {
     let name = path.display();
-    let unreadable = |error: io::Error| {
-        Error::usage(format!("could not read {name}: {error}")).hint("it is the file that --receipts wrote")
-    };
+    const HINT: &str = "use the file that --receipts wrote";
+    let unreadable = |error: io::Error| Error::usage(format!("could not read {name}: {error}")).hint(HINT);
     let not_a_receipt = |number: u64, reason: &dyn std::fmt::Display| {
-        Error::usage(format!("line {number} of {name} is not a receipt: {reason}"))
-            .hint("use the file that --receipts wrote; this one was not changed")
+        Error::usage(format!("line {number} of {name} is not a receipt: {reason}")).hint(HINT)
     };
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let opened = File::open(path).and_then(|file| text::decoded(Box::new(file)));
+    let mut reader = BufReader::new(opened.map_err(unreadable)?);
     let mut line = Vec::new();
     let mut number = 0_u64;
     while reader.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
         number += 1;
+        if number == 1 {
+            text::check_first_line(&name.to_string(), &line)?;
+        }
         if line.last() != Some(&b'\n') {
             if !is_beginning(&line) {
                 return Err(not_a_receipt(number, &NOT_A_RECEIPT));
             }
             break;
         }
-        line.pop();
-        take(serde_json::from_slice(&line).map_err(|error| not_a_receipt(number, &error))?);
+        if !line.trim_ascii().is_empty() {
+            take(serde_json::from_slice(&line).map_err(|error| not_a_receipt(number, &error))?);
+        }
         line.clear();
     }
     Ok(())

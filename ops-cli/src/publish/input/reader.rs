@@ -14,11 +14,14 @@ use super::encoding::{advice, of_wide_ascii, of_wide_line, without_mark};
 use super::keys::{self, Keys};
 use super::memory;
 use super::record::{InputPosition, Key, Record};
-use super::replay::Arrival;
+use super::replay::{Arrival, problem};
 use super::source::{Inputs, Source};
 
 /// The room for keys and JSON around an entry's data. Keys may be written in escapes of 6 bytes per character.
 const ENTRY_OVERHEAD_BYTES: usize = 4096;
+
+/// What to do about most rejected input.
+const CORRECT_IT: &str = "correct the input or split the record, or go on past such records with --dead-letter FILE";
 
 /// Input that could not become a record.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct RejectedInput {
     pub is_cut: bool,
     /// The input has another form than the options say, so that reading more of it is useless.
     pub is_other_form: bool,
+    /// What to do about it.
+    pub remedy: &'static str,
     /// The partition key and the explicit hash key, if they could be determined.
     pub keys: Option<Box<EntryKeys>>,
 }
@@ -41,7 +46,7 @@ pub type EntryKeys = (String, Option<u128>);
 
 impl RejectedInput {
     fn new(place: InputPosition, reason: impl Into<String>, data: Vec<u8>) -> Self {
-        Self { place, reason: reason.into(), data, is_cut: false, is_other_form: false, keys: None }
+        Self { place, reason: reason.into(), data, is_cut: false, is_other_form: false, remedy: CORRECT_IT, keys: None }
     }
 }
 
@@ -192,7 +197,8 @@ impl RecordReader {
         let Raw { mut data, is_too_long, is_cut } = raw;
         if self.form == Form::Entries && place.line == 1 && is_array(&data) {
             let reason = format!("begins a JSON array, {NOT_NDJSON} (`jq -c '.[]'` converts an array)");
-            return Err(RejectedInput { is_other_form: true, ..RejectedInput::new(place, reason, Vec::new()) });
+            let remedy = "write one entry per line, or leave out --entries to publish each line as it is";
+            return Err(RejectedInput { is_other_form: true, remedy, ..RejectedInput::new(place, reason, Vec::new()) });
         }
         let max_bytes = self.max_bytes;
         let too_large = || format!("is too large: a record has at most {max_bytes} bytes, including its key");
@@ -202,9 +208,9 @@ impl RecordReader {
         }
         self.arrival = None;
         let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data, &mut self.arrival) {
-            Ok((key, explicit_hash_key)) if self.needs_arrival && self.arrival.is_none() => {
+            Ok((key, explicit_hash_key)) if self.needs_arrival && problem(self.arrival).is_some() => {
                 let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
-                let reason = "has no ApproximateArrivalTimestamp, which --pace needs";
+                let reason = problem(self.arrival).unwrap_or_default();
                 return Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) });
             }
             Ok(keys) => keys,
@@ -233,9 +239,10 @@ impl RecordReader {
 
     /// Ends an input that cannot be read, and returns the error in place of its next record.
     fn unreadable(&mut self, reason: &dyn fmt::Display) -> Result<Record, RejectedInput> {
+        const REMEDY: &str = "nothing more of this input is read; --dead-letter FILE goes on with the others";
         let rejected = RejectedInput::new(self.place(), format!("could not be read: {reason}"), Vec::new());
         self.offset += 1;
-        Err(rejected)
+        Err(RejectedInput { remedy: REMEDY, ..rejected })
     }
 
     /// The keys of a record that was not read completely. Encoded input is not the record's data, so that no key can be

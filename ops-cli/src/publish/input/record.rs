@@ -12,6 +12,8 @@ pub struct Record {
     has_explicit_hash_key: bool,
     /// The number that determines the shard: the explicit hash key, or the hash of the partition key.
     pub hash_key: u128,
+    /// The record on a stream that is sent again with this one, if it is one: its receipt names it.
+    pub source: Option<Box<str>>,
 }
 
 /// A partition key, hashed once for all records that have it.
@@ -65,7 +67,14 @@ impl Record {
             key_bytes: key.text.len() as u16,
             has_explicit_hash_key: explicit_hash_key.is_some(),
             hash_key: explicit_hash_key.unwrap_or(key.hash_key),
+            source: None,
         }
+    }
+
+    /// Marks the record as one that sends another again.
+    #[must_use]
+    pub fn sending_again(self, source: &str) -> Self {
+        Self { source: Some(source.into()), ..self }
     }
 
     pub fn data(&self) -> &[u8] {

@@ -21,6 +21,9 @@ enum WrittenArrival {
     Text(String),
 }
 
+/// The year 5138 in epoch seconds, and March 1973 in milliseconds: larger numbers are no seconds.
+const MOST_SECONDS: f64 = 1e11;
+
 impl TryFrom<WrittenArrival> for Arrival {
     type Error = jiff::Error;
 
@@ -30,6 +33,17 @@ impl TryFrom<WrittenArrival> for Arrival {
             WrittenArrival::Text(text) => text.parse::<Timestamp>()?.as_millisecond() as f64 / 1e3,
         };
         Ok(Self { seconds })
+    }
+}
+
+/// Why a record with this arrival cannot be replayed, if it cannot: completes the sentence that begins with the record.
+pub fn problem(arrival: Option<Arrival>) -> Option<String> {
+    match arrival {
+        None => Some("has no ApproximateArrivalTimestamp, which --pace needs".into()),
+        Some(Arrival { seconds }) if seconds >= MOST_SECONDS => Some(format!(
+            "has the ApproximateArrivalTimestamp {seconds}, which is not in epoch seconds: divide milliseconds by 1000"
+        )),
+        Some(_) => None,
     }
 }
 
@@ -97,6 +111,17 @@ mod tests {
         assert_eq!(read("\"2025-11-28T10:07:18.567Z\""), Some(1_764_324_438.567));
         assert_eq!(read("\"2025-11-28T11:07:18.567+01:00\""), Some(1_764_324_438.567));
         assert_eq!(read("\"yesterday\""), None);
+    }
+
+    #[test]
+    fn milliseconds_are_not_taken_for_seconds() {
+        assert_eq!(problem(Some(arrival(1_764_324_438.567))), None);
+        assert!(
+            problem(Some(arrival(1_764_324_438_567.0)))
+                .unwrap()
+                .contains("1764324438567, which is not in epoch seconds")
+        );
+        assert!(problem(None).unwrap().contains("which --pace needs"));
     }
 
     #[test]

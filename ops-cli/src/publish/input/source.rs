@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::encoding::{Beginning, MARK, advice, beginning};
 use crate::error::{Error, Result};
+use crate::text::{self, Reader};
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -26,8 +26,6 @@ pub struct Source {
 /// An input that is not open yet. Files are opened one at a time, because there may be more of them than the limit of open
 /// files.
 type OpenInput = Box<dyn FnOnce() -> io::Result<Reader> + Send>;
-
-type Reader = Box<dyn Read + Send>;
 
 impl Source {
     /// Opens every input once, so that one that cannot be read is reported before anything is sent.
@@ -115,7 +113,7 @@ impl Inputs {
         {
             let mut reader = open()?;
             if self.is_text {
-                reader = text(reader)?;
+                reader = text::decoded(reader)?;
             }
             let counted = CountingReader { reader, bytes: Arc::clone(&self.read_bytes) };
             self.current = Some(BufReader::with_capacity(BUFFER_BYTES, counted));
@@ -138,31 +136,6 @@ impl Inputs {
     pub fn number(&self) -> usize {
         self.number
     }
-}
-
-/// Skips a byte order mark and rejects other encodings. Reads only as many bytes as that needs, so that a slow input delays
-/// nothing.
-fn text(mut reader: Reader) -> io::Result<Reader> {
-    let mut head = Vec::new();
-    let mut is_end = false;
-    let found = loop {
-        if let Some(found) = beginning(&head, is_end) {
-            break found;
-        }
-        let mut byte = [0];
-        match reader.read(&mut byte) {
-            Ok(0) => is_end = true,
-            Ok(_) => head.extend(byte),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    };
-    match found {
-        Beginning::Plain => {}
-        Beginning::Mark => drop(head.drain(..MARK.len())),
-        Beginning::Other(name) => return Err(io::Error::new(io::ErrorKind::InvalidData, advice(name))),
-    }
-    Ok(Box::new(Cursor::new(head).chain(reader)))
 }
 
 /// A reader that counts the bytes it reads.

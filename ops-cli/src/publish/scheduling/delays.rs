@@ -97,6 +97,34 @@ pub fn after_refusal(is_accepting: bool, random: f64) -> Duration {
     if is_accepting { Duration::ZERO } else { Duration::from_secs_f64(0.01 + random * 0.01) }
 }
 
+/// The pause of all requests after one was throttled as a whole, which says nothing about a shard. Each further throttled request
+/// doubles it, up to two seconds, until one is executed.
+#[derive(Debug, Default)]
+pub struct RequestPause {
+    throttled: u32,
+    until: Duration,
+}
+
+impl RequestPause {
+    /// Counts a throttled request, unless it was sent before the present pause (`random` is 0 to 1).
+    pub fn throttled(&mut self, sent: Duration, now: Duration, random: f64) {
+        if self.throttled > 0 && sent < self.until {
+            return;
+        }
+        self.throttled += 1;
+        self.until = now + backoff(self.throttled, Extent::Request.longest_pause(), random);
+    }
+
+    pub fn executed(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns the time until the next request may be sent; `None` if it may be sent now.
+    pub fn wait(&self, now: Duration) -> Option<Duration> {
+        Some(self.until.saturating_sub(now)).filter(|wait| !wait.is_zero())
+    }
+}
+
 impl PartialEq for DelayedEntry {
     fn eq(&self, other: &Self) -> bool {
         self.due == other.due
@@ -136,6 +164,27 @@ mod tests {
         assert_eq!(pauses(Extent::Request, 0.0).next(), Some(5));
         assert_eq!(pauses(Extent::Request, 1.0).nth(60), Some(2000));
         assert_eq!(pauses(Extent::Shard, 1.0).nth(60), Some(500));
+    }
+
+    #[test]
+    fn requests_pause_longer_with_each_throttled_one_until_one_is_executed() {
+        let milliseconds = Duration::from_millis;
+        let mut pause = RequestPause::default();
+        assert_eq!(pause.wait(milliseconds(0)), None);
+        pause.throttled(milliseconds(0), milliseconds(5), 1.0);
+        assert_eq!(pause.wait(milliseconds(5)), Some(milliseconds(10)));
+        // It was in flight when the first one was throttled.
+        pause.throttled(milliseconds(1), milliseconds(6), 1.0);
+        assert_eq!(pause.wait(milliseconds(15)), None);
+        let mut now = milliseconds(15);
+        for _ in 0..20 {
+            pause.throttled(now, now, 1.0);
+            now += pause.wait(now).unwrap();
+        }
+        pause.throttled(now, now, 1.0);
+        assert_eq!(pause.wait(now), Some(milliseconds(2000)));
+        pause.executed();
+        assert_eq!(pause.wait(now), None);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use super::put_records::{self, Failure};
 use super::response::Response;
 use super::turn::{Turn, TurnEnd};
 use crate::error::{Error, Result};
+use crate::output::counted;
+use crate::progress::note;
 use crate::publish::RunReport;
 use crate::publish::accounting::ledger::Ledger;
 use crate::publish::accounting::progress::Progress;
@@ -22,6 +24,7 @@ use crate::publish::input::read_ahead::Chunk;
 use crate::publish::input::record::InputPosition;
 use crate::publish::scheduling::batch::{Packing, QueuedEntry, Request};
 use crate::publish::scheduling::bucket::Rate;
+use crate::publish::scheduling::delays::RequestPause;
 use crate::publish::scheduling::queue::{Next, Queue};
 use crate::publish::scheduling::shards::ShardMap;
 
@@ -33,7 +36,7 @@ const LINGER: Duration = Duration::from_millis(100);
 /// The minimum interval between listings of the stream's shards.
 const RESHARD_EVERY: Duration = Duration::from_secs(1);
 
-/// The reason for abandoning a record after a second interrupt.
+/// The reason for abandoning a record after an interrupt.
 const INTERRUPTED: &str = "interrupted before it was acknowledged";
 
 /// The options of a run.
@@ -67,6 +70,7 @@ pub struct Run {
     /// `Some` while the stream's shards are being listed.
     resharding: Option<JoinHandle<Result<ShardMap>>>,
     resharded: Instant,
+    pause: RequestPause,
     /// The time at which the first request was sent that failed since the last acknowledgement.
     failing_since: Option<Duration>,
     next_place: InputPosition,
@@ -123,6 +127,7 @@ impl Run {
             misplaced: Vec::new(),
             resharding: None,
             resharded: now,
+            pause: RequestPause::default(),
             failing_since: None,
             next_place: InputPosition { offset: 0, input: 0, line: 0 },
             state: State::Reading,
@@ -132,7 +137,8 @@ impl Run {
         }
     }
 
-    /// Sends all chunks. When `stop` resolves the first time, reading stops. The second time, the rest is abandoned.
+    /// Sends all chunks. When `stop` resolves the first time, nothing more is read or sent. The second time, requests in flight are
+    /// abandoned.
     pub async fn drive<S: Future<Output = ()>>(
         &mut self,
         mut chunks: mpsc::Receiver<Chunk>,
@@ -196,6 +202,9 @@ impl Run {
         }
         while self.requests.len() < REQUESTS && self.bytes_under_way < REQUEST_BYTES {
             let now = self.begun.elapsed();
+            if let Some(wait) = self.pause.wait(now) {
+                return Some(wait);
+            }
             if self.state == State::Reading && self.queue.has_room() && !self.queue.has_a_full_request() {
                 let is_aggregating = self.options.packing.aggregate_bytes.is_some();
                 let lingers = (self.ready_since + LINGER).saturating_sub(now);
@@ -268,11 +277,7 @@ impl Run {
                     let what = format!("{} {}", rejected.place.of(self.ledger.names()), rejected.reason);
                     self.ledger.stopped_at(rejected.place);
                     self.state = State::Finishing;
-                    self.error = Some(Error::usage(what).hint(if rejected.is_other_form {
-                        "write one entry per line, or leave out --entries to publish each line as it is"
-                    } else {
-                        "correct the input or split the record, or go on past such records with --dead-letter FILE"
-                    }));
+                    self.error = Some(Error::usage(what).hint(rejected.remedy));
                     return;
                 }
                 Err(rejected) => {
@@ -302,13 +307,31 @@ impl Run {
         self.ledger.unread(&unsent);
     }
 
+    /// Ends sending. The first interrupt waits for the requests in flight, whose records are otherwise in doubt.
     fn interrupted(&mut self) {
         if self.is_interrupted {
             self.leave.send_replace(true);
-            return self.give_up(Error::interrupted(), INTERRUPTED);
+            return;
         }
         self.is_interrupted = true;
         self.stop_reading();
+        self.state = State::GivenUp;
+        let waiting = self.queue.take_all();
+        self.abandon(waiting, INTERRUPTED);
         self.error.get_or_insert(Error::interrupted());
+        if !self.requests.is_empty() {
+            let requests = counted(self.requests.len() as u64, "request");
+            note(&format!("waiting for the answers to {requests}; interrupt again to stop at once"));
+        }
+    }
+
+    /// Ends the attempts at records of an interrupted run. Those that are known not to be on the stream are as good as unread; the
+    /// others become dead letters.
+    fn abandon(&mut self, entries: Vec<QueuedEntry>, reason: &str) {
+        let (in_doubt, unread): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.may_be_put);
+        self.ledger.unread(&unread.into_iter().map(|entry| entry.record).collect::<Vec<_>>());
+        for entry in &in_doubt {
+            self.ledger.dead(entry, reason);
+        }
     }
 }

@@ -14,7 +14,9 @@ impl Session {
             let reader = self.groups[index].reader.clone();
             let sink = &self.sink;
             let mut selects = |event: &Event| sink.matches(event);
-            let mut last = Last { count, since: self.options.since, now: now(), selects: &mut selects };
+            let whole_milliseconds = self.options.follows;
+            let mut last =
+                Last { count, since: self.options.since, now: now(), selects: &mut selects, whole_milliseconds };
             match last.read(&reader).await {
                 Ok(events) => found.extend(events),
                 Err(error) if is_missing(&error) => self.ended(index, SweepEnd::NoGroup).await?,
@@ -23,24 +25,25 @@ impl Session {
         }
         found.sort_by_key(|event| event.timestamp);
         let surplus = found.len().saturating_sub(count);
-        let shown = found.split_off(surplus);
-        let since = match (shown.first(), shown.last()) {
-            _ if shown.len() < count => self.options.since,
-            // There may be more of the first one's millisecond that were not asked for.
-            (Some(first), Some(last)) if first.timestamp < last.timestamp => first.timestamp + 1,
-            (Some(first), _) => first.timestamp,
-            (None, _) => now(),
+        let since = match found.get(surplus) {
+            _ if found.len() < count => self.options.since,
+            Some(first) => first.timestamp,
+            None => now(),
         };
         for group in &mut self.groups {
             group.follower = follower(&self.options, since).resuming_at(now());
-            for event in shown.iter().filter(|event| *event.log_group == *group.name) {
+            // Also those that were not asked for, but have the first one's time.
+            for event in found.iter().filter(|event| *event.log_group == *group.name) {
                 group.follower.is_new(event.identified());
             }
         }
         self.sink.fit(self.groups.len());
-        for event in shown {
+        for event in found.split_off(surplus) {
+            if self.is_complete {
+                break;
+            }
             self.sink.count(&event);
-            self.is_complete |= self.sink.show(&event)?;
+            self.is_complete = self.sink.show(&event)?;
         }
         self.sink.flush()
     }

@@ -104,10 +104,11 @@ impl Fields {
         names.iter().map(|name| Field::parse(name)).collect::<Result<_>>().map(Self)
     }
 
-    /// Returns the values separated by tabs, with `-` for a missing one. A tab or a line break in a value is escaped.
+    /// Returns the values separated by tabs, with `-` for a missing one. A tab or a line break in a value is escaped, but no
+    /// backslash, so that JSON stays JSON.
     pub fn line(&self, event: &Event, zone: &TimeZone) -> String {
         let values = self.0.iter().map(|field| match field.value(event, zone) {
-            Some(value) => value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r"),
+            Some(value) => value.replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r"),
             None => "-".to_owned(),
         });
         values.collect::<Vec<_>>().join("\t")

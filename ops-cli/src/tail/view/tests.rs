@@ -158,6 +158,7 @@ fn a_raw_view_in_a_pipe_leaves_the_bytes_untouched() {
     let hostile = "a\u{1b}[31m\tb\r\u{202e}\n second line\n";
     assert_eq!(line(&mut View::Raw { is_terminal: false }, &event(0, hostile)), hostile);
     assert_eq!(line(&mut View::Raw { is_terminal: false }, &event(0, "no line break")), "no line break\n");
+    assert_eq!(line(&mut View::Raw { is_terminal: false }, &event(0, "crlf\r\n")), "crlf\r\n");
 }
 
 #[test]
@@ -186,6 +187,20 @@ fn fields_select_values_in_text_lines() {
     let fields = Fields::parse(&["key".to_owned(), "data.user.id".to_owned(), "data".to_owned()]).unwrap();
     let mut view = View::Fields { fields, zone: TimeZone::UTC, as_json: false };
     assert_eq!(line(&mut view, &event(0, text)), "k\t9\t{\"user\":{\"id\":9}}\n");
+}
+
+#[test]
+fn fields_are_the_values_but_for_tabs_line_breaks_and_control_characters() {
+    let field = |name: &str, message: &str, as_json| {
+        let fields = Fields::parse(&[name.to_owned()]).unwrap();
+        line(&mut View::Fields { fields, zone: TimeZone::UTC, as_json }, &event(0, message))
+    };
+    let data = r#"{"a":"q\"uote \\ back\nnl"}"#;
+    let shown = field("data", &ours("k", &format!(r#""type":"json","data":{data}"#)), false);
+    assert_eq!(shown, format!("{data}\n"));
+    assert_eq!(field("message", "a\tb\r\nc \\ \u{1b}[0m\n", false), "a\\tb\\r\\nc \\ \\u{1b}[0m\n");
+    let json: serde_json::Value = serde_json::from_str(&field("message", "a \u{202e}\n", true)).unwrap();
+    assert_eq!(json["message"], "a \u{202e}");
 }
 
 #[test]

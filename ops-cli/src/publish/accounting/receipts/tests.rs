@@ -21,6 +21,7 @@ fn a_line_is_the_receipt_in_json() {
     let mut receipts = Receipts::to_file(&path, false).unwrap();
     let (plain, mut again) = (entry(0), entry(7));
     (again.attempts, again.may_be_put) = (3, true);
+    again.record = again.record.sending_again("shardId-000000000001:\"7");
     let at = At { sequence_number: "\"1", ..AT };
     receipts.add([(None, &plain), (Some(4), &again)].into_iter(), &at).unwrap();
     receipts.flush().unwrap();
@@ -58,6 +59,17 @@ fn a_truncated_receipt_is_overwritten_and_its_record_is_resent() {
     let mut offsets = Vec::new();
     read(&path, |receipt| offsets.push(receipt.offset)).unwrap();
     assert_eq!(offsets, [0, 2, 1, 5, 3]);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_byte_order_mark_and_blank_lines_are_not_receipts() {
+    let path = path("blank");
+    let receipt = |offset| serde_json::to_string(&Receipt::of((None, &entry(offset)), &AT)).unwrap();
+    std::fs::write(&path, format!("\u{feff}{}\n\n{}\r\n \n\n", receipt(0), receipt(1))).unwrap();
+    let mut offsets = Vec::new();
+    read(&path, |receipt| offsets.push(receipt.offset)).unwrap();
+    assert_eq!(offsets, [0, 1]);
     std::fs::remove_file(&path).unwrap();
 }
 

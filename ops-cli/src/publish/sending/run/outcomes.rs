@@ -106,6 +106,7 @@ impl Run {
 
     fn acknowledged(&mut self, entries: &[QueuedEntry], at: &At<'_>) {
         self.failing_since = None;
+        self.pause.executed();
         let number = |number| (entries.len() > 1).then_some(number);
         self.ledger.acknowledged((0..).map(number).zip(entries), at);
         self.queue.settle(entries, Vec::new(), Duration::ZERO);
@@ -145,6 +146,7 @@ impl Run {
             }
         };
         if is_throttled {
+            self.pause.throttled(sent, now, fastrand::f64());
             let refused = request.puts.iter().map(|_| Fate::Refused);
             self.queue.judged(verdicts(&request, refused), packed, now);
         }
@@ -163,14 +165,10 @@ impl Run {
         self.stop_if_nothing_succeeds(sent, now, &reason);
     }
 
-    /// Returns the entries of a request that was abandoned before it was complete to the queue.
+    /// Takes the entries back of a request that was abandoned before it was complete.
     fn take_back(&mut self, entries: Vec<QueuedEntry>) {
         self.queue.settle(&entries, Vec::new(), Duration::ZERO);
-        let (unsent, sent_before): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.attempts == 1);
-        self.ledger.unread(&unsent.into_iter().map(|entry| entry.record).collect::<Vec<_>>());
-        for entry in &sent_before {
-            self.ledger.dead(entry, super::INTERRUPTED);
-        }
+        self.abandon(entries, super::INTERRUPTED);
     }
 
     /// Ends the run if no request was acknowledged for as long as a record is retried. The request sent at `sent` was not.
@@ -222,10 +220,13 @@ impl Run {
     ) {
         let is_sending = self.state != State::GivenUp;
         let (again, dead): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_sending && has_time(entry));
+        self.queue.settle(&dead, again, due);
+        if self.is_interrupted {
+            return self.abandon(dead, reason);
+        }
         for entry in &dead {
             self.ledger.dead(entry, reason);
         }
-        self.queue.settle(&dead, again, due);
     }
 
     /// Fetches the map of shards again, because a record went to another shard than the map has.
