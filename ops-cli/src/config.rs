@@ -15,6 +15,7 @@ use kinesis_event_logger_core::settings;
 use crate::error::{Error, Result};
 use crate::global::Global;
 use crate::provision::fields::Fields;
+use crate::text;
 
 pub use file::ConfigFile;
 pub use flags::SettingFlags;
@@ -30,8 +31,12 @@ pub fn load(global: &Global) -> Result<Option<ConfigFile>> {
         None if Path::new(FILE_NAME).exists() => PathBuf::from(FILE_NAME),
         None => return Ok(None),
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Error::file("read", &path, &error).hint("write a file with `ops-cli init`, or check --config")
+    let hint = "write a file with `ops-cli init`, or check --config";
+    let (name, text) =
+        text::read(&path).map_err(|error| if error.hint.is_some() { error } else { error.hint(hint) })?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::usage(format!("could not read {name}: it is not UTF-8 at byte {at}")).hint(hint)
     })?;
     ConfigFile::parse(&path, &text).map(Some)
 }

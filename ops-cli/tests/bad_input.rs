@@ -232,6 +232,7 @@ fn an_input_in_another_encoding_is_rejected_by_name() {
             &["invoke", "--event", input],
             &["verify", "--receipts", input],
             &["publish", "--resume", input, "x"],
+            &["--config", input, "status"],
         ] {
             let run = Run::of(ops_cli().args(["--local", "--endpoint-url", "http://127.0.0.1:1"]).args(args));
             assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);

@@ -21,6 +21,7 @@ use crate::output::{Output, Render, counted};
 use crate::progress::{ProgressStep, note};
 use crate::signals::interrupted;
 use crate::time;
+use crate::values::number;
 
 const TASK: &str = "\
 Uploads the function's code if it differs, publishes it as a version, invokes the version with a sample event and checks that the \
@@ -54,7 +55,7 @@ pub struct Deploy {
     #[arg(long = "for", value_name = "DURATION", default_value = "5m", requires = "canary", value_parser = watched)]
     watched: Duration,
     /// Number of versions to keep, at least 1: first those that were live; a version to which an alias points is never deleted
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number(1..=u16::MAX))]
     keep: u16,
 }
 
