@@ -218,7 +218,7 @@ fn a_canary_that_saw_no_invocation_moves_back() {
     let failed = endpoint.run(args);
     failed.failed(
         1,
-        "no invocation of version 2 was seen in 1 s, although it had 10% of them",
+        "no invocation of version 2 was seen, although it had 10% of the invocations for 1 s",
         "deploy without --canary",
     );
     assert_eq!(live(&endpoint), before);

@@ -9,7 +9,7 @@ use kinesis_event_logger_core::names::{Location, Names};
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
-use crate::deploy::canary::{self, Canary};
+use crate::deploy::canary::{self, Canary, Candidate};
 use crate::deploy::check::check;
 use crate::deploy::target::{TargetFunction, upload};
 use crate::deploy::{commit, mapping, retain};
@@ -204,44 +204,27 @@ impl Deployment<'_> {
         let releases = self.releases;
         let before = Route::to(&live.route.version);
         let route = before.clone().with_canary(version, canary.share);
-        let step = ProgressStep::begin(format!(
-            "run {} of the invocations with version {version} for {}",
-            percentage(canary.share),
-            span(canary.duration)
-        ));
+        let step = ProgressStep::begin(format!("run {canary} with version {version}"));
         let live = releases.point_live(&route, Some(&live)).await?;
+        let Self { names, location, function, .. } = self;
+        let candidate = Candidate { aws: releases.aws, names, location, log_group: &function.log_group, version };
         let watched = tokio::select! {
-            watched = canary::watch(
-                releases.aws, self.names, self.location, &self.function.log_group, version, canary.duration,
-            ) => watched,
+            watched = candidate.watch(canary.duration) => watched,
             () = interrupted() => Err(Error::interrupted()),
         };
-        let error = match watched {
-            // Without the ends of invocations in the log, they cannot be counted.
-            Ok(canary::Tally { failure: None, invocations: 0 }) if self.function.has_reports => {
-                let share = percentage(canary.share);
-                Error::failed(format!(
-                    "no invocation of version {version} was seen in {}, although it had {share} of them",
-                    span(canary.duration)
-                ))
-                .hint("give a larger --canary or a longer --for, or deploy without --canary if there are no records")
-            }
-            Ok(canary::Tally { failure: None, invocations }) => {
+        match watched.and_then(|tally| canary.judge(version, tally, function.has_reports)) {
+            Ok(invocations) => {
                 step.done();
-                let watched = counted(invocations, "invocation");
-                note(&format!("{watched} of version {version} ended without an error"));
-                return Ok((live, invocations));
+                note(&format!("{} of version {version} ended without an error", counted(invocations, "invocation")));
+                Ok((live, invocations))
             }
-            Ok(canary::Tally { failure: Some(line), .. }) => {
-                Error::failed(format!("an invocation of version {version} failed: {line}"))
-                    .hint(format!("`ops-cli invoke --version {version} DATA` runs the version"))
+            Err(error) => {
+                drop(step);
+                releases.point_live(&before, Some(&live)).await?;
+                note(&format!("{LIVE} moved back to version {}", before.version));
+                Err(error)
             }
-            Err(error) => error,
-        };
-        drop(step);
-        releases.point_live(&before, Some(&live)).await?;
-        note(&format!("{LIVE} moved back to version {}", before.version));
-        Err(error)
+        }
     }
 
     async fn delete_old(&self, keep: usize) -> Result<Vec<u64>> {
@@ -253,31 +236,5 @@ impl Deployment<'_> {
             }
         }
         Ok(deleted)
-    }
-}
-
-fn percentage(share: f64) -> String {
-    let rounded = format!("{:.4}", share * 100.0);
-    format!("{}%", rounded.trim_end_matches('0').trim_end_matches('.'))
-}
-
-fn span(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_and_times_are_shown_as_they_were_given() {
-        assert_eq!(
-            ["7%", "10%", "0.5%", "33.3%"].map(|text| percentage(canary::parse_share(text).unwrap())),
-            ["7%", "10%", "0.5%", "33.3%"]
-        );
-        assert_eq!(
-            (span(Duration::from_secs(300)), span(Duration::from_millis(1500))),
-            ("300 s".into(), "1.5 s".into())
-        );
     }
 }

@@ -4,6 +4,7 @@
 //! the event source mapping, because an error that the function itself returns is not in its log. Metrics would arrive a minute
 //! later, and for an alias only as a sum.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::aws::Aws;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::provision::observed;
 use crate::tail::follow::Follower;
 use crate::tail::platform::Platform;
@@ -97,35 +98,66 @@ fn is_error(message: &str) -> bool {
     }
 }
 
-/// Watches the version, which runs a share of the invocations, until it fails or the time has passed.
-pub async fn watch(
-    aws: &Aws,
-    names: &Names,
-    location: &Location,
-    log_group: &str,
-    version: &str,
-    duration: Duration,
-) -> Result<Tally> {
-    let last_result = LastResult::begin(aws, names, location).await?;
-    let reader = Reader::new(aws, log_group, Some(FILTER.to_owned()));
-    let mut follower = Follower::new(Timestamp::now().as_millisecond());
-    let pause = (duration / 50).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-    let ends = Instant::now() + duration;
-    let mut tally = Tally::default();
-    loop {
-        let is_last = Instant::now() >= ends;
-        let take = |events: &[Event]| {
-            events.iter().for_each(|event| tally.add(version, &event.log_stream, &event.message));
-            Ok(())
-        };
-        reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
-        if tally.failure.is_none() {
-            tally.failure = last_result.problem().await?;
+/// A version that runs a share of the invocations.
+pub struct Candidate<'a> {
+    pub aws: &'a Aws,
+    pub names: &'a Names,
+    pub location: &'a Location,
+    pub log_group: &'a str,
+    pub version: &'a str,
+}
+
+impl Candidate<'_> {
+    /// Watches the version until it fails or the time has passed.
+    pub async fn watch(&self, duration: Duration) -> Result<Tally> {
+        let last_result = LastResult::begin(self.aws, self.names, self.location).await?;
+        let reader = Reader::new(self.aws, self.log_group, Some(FILTER.to_owned()));
+        let mut follower = Follower::new(Timestamp::now().as_millisecond());
+        let pause = (duration / 50).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let ends = Instant::now() + duration;
+        let mut tally = Tally::default();
+        loop {
+            let is_last = Instant::now() >= ends;
+            let take = |events: &[Event]| {
+                events.iter().for_each(|event| tally.add(self.version, &event.log_stream, &event.message));
+                Ok(())
+            };
+            reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
+            if tally.failure.is_none() {
+                tally.failure = last_result.problem().await?;
+            }
+            if is_last || tally.failure.is_some() {
+                return Ok(tally);
+            }
+            tokio::time::sleep_until((Instant::now() + pause).min(ends)).await;
         }
-        if is_last || tally.failure.is_some() {
-            return Ok(tally);
+    }
+}
+
+impl Canary {
+    /// Judges what was seen of a version, and returns the number of its invocations. Without the ends of invocations in the log
+    /// (`has_reports`), they cannot be counted.
+    pub fn judge(self, version: &str, tally: Tally, has_reports: bool) -> Result<u64> {
+        match tally {
+            Tally { failure: Some(line), .. } => {
+                Err(Error::failed(format!("an invocation of version {version} failed: {line}"))
+                    .hint(format!("`ops-cli invoke --version {version} DATA` runs the version")))
+            }
+            Tally { invocations: 0, .. } if has_reports => Err(Error::failed(format!(
+                "no invocation of version {version} was seen, although it had {self}"
+            ))
+            .hint("give a larger --canary or a longer --for, or deploy without --canary if there are no records")),
+            Tally { invocations, .. } => Ok(invocations),
         }
-        tokio::time::sleep_until((Instant::now() + pause).min(ends)).await;
+    }
+}
+
+impl fmt::Display for Canary {
+    /// `10% of the invocations for 300 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percentage = format!("{:.4}", self.share * 100.0);
+        let percentage = percentage.trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{percentage}% of the invocations for {} s", self.duration.as_secs_f64())
     }
 }
 
@@ -165,6 +197,23 @@ mod tests {
         ] {
             assert_eq!(is_error(message), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_canary_is_shown_as_it_was_given_and_needs_an_invocation() {
+        let canary = |share: &str, duration| Canary { share: parse_share(share).unwrap(), duration };
+        let shown = [canary("7%", Duration::from_secs(300)), canary("0.5%", Duration::from_millis(1500))];
+        let expected = ["7% of the invocations for 300 s", "0.5% of the invocations for 1.5 s"];
+        assert_eq!(shown.map(|canary| canary.to_string()), expected);
+        let judge = |invocations, failure: Option<&str>, has_reports| {
+            let tally = Tally { invocations, failure: failure.map(str::to_owned) };
+            shown[0].judge("2", tally, has_reports).map_err(|error| error.message)
+        };
+        assert_eq!(judge(3, None, true), Ok(3));
+        assert_eq!(judge(0, None, false), Ok(0));
+        let unseen = "no invocation of version 2 was seen, although it had 7% of the invocations for 300 s";
+        assert_eq!(judge(0, None, true), Err(unseen.to_owned()));
+        assert!(judge(3, Some("REPORT"), true).is_err());
     }
 
     #[test]
