@@ -29,9 +29,10 @@ impl ZipEntry<'_, '_> {
         self.file.unix_mode().is_some_and(|mode| mode & 0o111 != 0)
     }
 
-    /// The zip's mode bits, if they keep everybody from executing the file.
+    /// The zip's mode bits, if they keep other users than the owner from executing the file. Lambda runs it as another user.
     pub fn forbidden_mode(&self) -> Option<u32> {
-        self.file.unix_mode().map(|mode| mode & 0o7777).filter(|mode| mode & 0o111 == 0)
+        const EXECUTE: u32 = 0o005;
+        self.file.unix_mode().map(|mode| mode & 0o7777).filter(|mode| mode & EXECUTE != EXECUTE)
     }
 
     /// The number of bytes by the zip's directory. The data may be longer in a zip that is damaged or hostile.

@@ -35,8 +35,8 @@ pub enum PackageError {
     /// `bootstrap` is not a program.
     #[error("\"bootstrap\" is neither an ELF executable nor a script that begins with #!")]
     NotExecutable,
-    /// The zip's mode bits of `bootstrap` keep everybody from executing it.
-    #[error("\"bootstrap\" has the mode {0:04o} in the zip, and may not be executed: make it 0755")]
+    /// The zip's mode bits of `bootstrap` keep other users than its owner from executing it.
+    #[error("\"bootstrap\" has the mode {0:04o} in the zip, and other users may not execute it: make it 0755")]
     NotPermitted(u32),
     /// `bootstrap` is a damaged program.
     #[error("\"bootstrap\" cannot be read: {0}")]

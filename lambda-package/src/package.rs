@@ -11,7 +11,7 @@ pub struct Package {
     /// Bytes of all files, by the zip's directory.
     pub unpacked_bytes: u64,
     bootstrap: Option<Bootstrap>,
-    /// The mode of `bootstrap`, if it keeps everybody from executing it.
+    /// The mode of `bootstrap`, if it keeps other users from executing it.
     forbidden_mode: Option<u32>,
     /// The paths of all entries, for messages.
     names: Vec<String>,
@@ -177,7 +177,10 @@ pub mod tests {
     fn a_bootstrap_that_may_not_be_executed_is_rejected() {
         let package = Package::read(&zip_of(&[(BOOTSTRAP, b"#!/bin/sh\n"), ("data", b"x")])).unwrap();
         let error = package.check_mode().unwrap_err().to_string();
-        assert_eq!(error, "\"bootstrap\" has the mode 0644 in the zip, and may not be executed: make it 0755");
+        assert_eq!(
+            error,
+            "\"bootstrap\" has the mode 0644 in the zip, and other users may not execute it: make it 0755"
+        );
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         writer.start_file(BOOTSTRAP, SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
         writer.write_all(b"#!/bin/sh\n").unwrap();

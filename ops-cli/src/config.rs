@@ -14,12 +14,13 @@ use kinesis_event_logger_core::settings;
 
 use crate::error::{Error, Result};
 use crate::global::Global;
+use crate::progress::note;
 use crate::provision::fields::Fields;
 use crate::text;
 
 pub use file::ConfigFile;
 pub use flags::SettingFlags;
-pub use layers::{Effective, Layers, unknown_variables};
+pub use layers::{Effective, Layers};
 
 /// The configuration file that is read if it exists.
 pub const FILE_NAME: &str = "kinesis-logger.toml";
@@ -62,6 +63,19 @@ pub fn names(global: &Global, file: Option<&ConfigFile>) -> Result<Names> {
 pub fn stage(global: &Global, file: Option<&ConfigFile>) -> String {
     let stage = global.stage.as_deref().or_else(|| file?.default_stage());
     stage.unwrap_or(names::DEFAULT_STAGE).to_owned()
+}
+
+/// The value of an environment variable. What is not UTF-8 in it is replaced, so that it is rejected where it is read.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// Warns of environment variables that look like ours and set nothing.
+pub fn warn_of_unknown_variables() {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for unknown in layers::unknown_variables(names) {
+        note(&format!("warning: {unknown}"));
+    }
 }
 
 /// Checks the environment variables that the function will have as the function does, with the log format and level that it will

@@ -251,6 +251,44 @@ fn the_way_back_leads_to_the_version_that_was_live() {
     endpoint.run(["rollback"]).failed(1, "no version was live before version 1", "ops-cli versions");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_first_makes_live_what_the_mapping_runs() {
+    let endpoint = Endpoint::start();
+    endpoint.provision(&[]);
+    let first = live(&endpoint);
+    let second_zip = another_zip("adopt-second");
+    deploy(&endpoint, &second_zip, &[]).ok();
+    let second = live(&endpoint);
+    let dies = packed("adopt-dies", b"#!/bin/sh\nexit 1\n");
+    let lambda = aws_sdk_lambda::Client::new(&endpoint.sdk_config().await);
+    let mappings = lambda.list_event_source_mappings().send().await.unwrap();
+    let uuid = mappings.event_source_mappings()[0].uuid().unwrap().to_owned();
+    let invoke = async |function: &str| {
+        lambda.update_event_source_mapping().uuid(&uuid).function_name(function).send().await.unwrap();
+    };
+    // The mapping is pinned to the first version, or runs the uploaded code, while `live` is another version or that code.
+    for (function, alias, runs) in [
+        ("test-dev:1", "2", &first),
+        ("test-dev", "1", &second),
+        ("test-dev:$LATEST", "1", &second),
+        ("test-dev:live", "$LATEST", &second),
+    ] {
+        deploy(&endpoint, &second_zip, &[]).ok();
+        invoke(function).await;
+        let move_alias = lambda.update_alias().function_name("test-dev").name("live").function_version(alias);
+        move_alias.description("moved by hand").send().await.unwrap();
+        let failed = endpoint.run(["deploy", "--zip", dies.to_str().unwrap()]);
+        failed.failed(1, "its check failed", "ops-cli invoke");
+        let mapping = lambda.get_event_source_mapping().uuid(&uuid).send().await.unwrap();
+        assert!(mapping.function_arn().unwrap().ends_with(":test-dev:live"), "{function}: {mapping:?}");
+        assert_eq!(live(&endpoint)["codeSha256"], runs["codeSha256"], "{function} {alias}");
+    }
+    lambda.create_alias().function_name("test-dev").name("blue").function_version("1").send().await.unwrap();
+    invoke("test-dev:blue").await;
+    let refused = endpoint.run(["deploy", "--zip", dies.to_str().unwrap()]);
+    refused.failed(1, "the event source mapping invokes test-dev:blue, not live", "ops-cli provision");
+}
+
 #[test]
 fn settings_that_hide_the_record_do_not_fail_its_check() {
     let endpoint = Endpoint::start();

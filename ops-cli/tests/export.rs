@@ -138,8 +138,9 @@ fn each_setting_changes_the_description_or_is_named_as_left_out() {
     for tool in TOOLS {
         let default = export(tool, &[]).stdout;
         for (args, field) in CHANGES {
-            // Only an on-demand stream has another distribution.
-            let mode = if *field == "distribution" { &["--shards", "on-demand"][..] } else { &[] };
+            // Only an on-demand stream has these.
+            let needs_mode = ["distribution", "warm-throughput-mibps"].contains(field);
+            let mode = if needs_mode { &["--shards", "on-demand"][..] } else { &[] };
             let changed = export(tool, &[mode, args].concat());
             // These are the defaults.
             let is_default = args.iter().any(|arg| ["none", "--enabled"].contains(arg) || arg.ends_with("=false"))

@@ -50,7 +50,9 @@ fn a_second_provision_has_nothing_to_do_and_a_change_is_one_step() {
     endpoint.provision(&["--log-format", "text"]);
     let second = endpoint.provision(&[]);
     assert_eq!(second.stdout, "nothing to do: test-dev → test-dev → /aws/lambda/test-dev\n");
-    assert_eq!(second.stderr, "");
+    let warning = "warning: a record that the function cannot process blocks its shard until the record expires, because the event \
+                   source mapping has no on-failure destination; set one with --on-failure ARN\n";
+    assert_eq!(second.stderr, warning);
 
     let planned = endpoint.provision(&["--memory", "256", "--batch-size", "7", "--retention-days", "90", "--dry-run"]);
     let planned: Vec<_> =

@@ -71,8 +71,8 @@ pub fn run(global: &Global, args: &Config, output: Output) -> Result<()> {
 fn show(global: &Global, flags: &SettingFlags, output: Output) -> Result<()> {
     let file = config::load(global)?;
     let names = config::names(global, file.as_ref())?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let layers = Layers { flags, environment: &environment, file: file.as_ref(), stage: names.stage() };
+    config::warn_of_unknown_variables();
+    let layers = Layers { flags, environment: &config::variable, file: file.as_ref(), stage: names.stage() };
     // An option and its variable are one to the parser.
     let shown = |setting: &str, value: &str, given: Option<&str>, option: &str| {
         let variable = option.to_uppercase().replace('-', "_");
@@ -82,7 +82,10 @@ fn show(global: &Global, flags: &SettingFlags, output: Output) -> Result<()> {
         });
         let source = match (given, in_file) {
             (Some(_), _) => format!("--{option} or KINESIS_LOGGER_{variable}"),
-            (None, Some(file)) => file.path.display().to_string(),
+            (None, Some(file)) => match file.name_line(names.stage(), setting) {
+                Some(line) => format!("{}:{line}", file.path.display()),
+                None => file.path.display().to_string(),
+            },
             (None, None) => "default".to_owned(),
         };
         ShownSetting { setting: setting.into(), value: Some(value.into()), source }

@@ -11,10 +11,11 @@ use serde::Serialize;
 use crate::aws::{self, Aws};
 use crate::deploy::canary::{self, Canary, Candidate};
 use crate::deploy::check::check;
+use crate::deploy::mapping::{Invoked, Mapping};
 use crate::deploy::target::{TargetFunction, upload};
-use crate::deploy::{commit, mapping, retain};
+use crate::deploy::{commit, retain};
 use crate::error::{Error, Result};
-use crate::function::release::{Alias, DEADLINE, LIVE, Releases, Route};
+use crate::function::release::{Alias, DEADLINE, LATEST, LIVE, Releases, Route};
 use crate::function::{self, FunctionZip, Target};
 use crate::global::Global;
 use crate::output::{Output, Render, counted};
@@ -84,6 +85,8 @@ struct DeployReport {
     uploaded: bool,
     /// The invocations of the version that were watched; `None` without --canary.
     canary_invocations: Option<u64>,
+    /// Whether the alias or the mapping was changed first, so that the mapping runs `live`.
+    adopted: bool,
     deleted: Vec<u64>,
 }
 
@@ -95,7 +98,7 @@ impl Render for DeployReport {
             writeln!(to, "deleted old versions: {}", deleted.join(", "))?;
         }
         match previous {
-            Some(previous) if version == previous && self.deleted.is_empty() => {
+            Some(previous) if version == previous && self.deleted.is_empty() && !self.adopted => {
                 writeln!(to, "nothing to do: {LIVE} of {function} runs version {version}")
             }
             Some(previous) if version == previous => {
@@ -139,12 +142,14 @@ impl Deployment<'_> {
     async fn run(&self, zip: &FunctionZip, args: &Deploy, canary: Option<Canary>) -> Result<DeployReport> {
         let releases = self.releases;
         let existing = self.releases.live().await?;
-        let previous = existing.as_ref().map(|live| live.route.version.clone());
-        let live = match existing {
-            Some(live) => live,
-            None => self.create_live().await?,
-        };
-        mapping::point_to_live(releases.aws, self.names, self.location).await?;
+        let mapping = Mapping::find(releases.aws, self.names, self.location).await?;
+        let live = self.adopt(existing.as_ref(), mapping.as_ref()).await?;
+        let previous = existing.as_ref().map(|_| live.route.version.clone());
+        let mut adopted = existing.as_ref().map(|existing| &existing.route) != Some(&live.route);
+        if let Some(mapping) = mapping.filter(|mapping| mapping.invokes != Invoked::Live) {
+            mapping.point_to_live(releases.aws, self.names).await?;
+            adopted = true;
+        }
         let is_new = self.function.code_sha256 != zip.sha256;
         if is_new {
             let step = ProgressStep::begin(format!("upload {:.2} MB", zip.bytes.len() as f64 / 1e6));
@@ -163,15 +168,34 @@ impl Deployment<'_> {
             code_sha256: zip.sha256.clone(),
             uploaded: is_new,
             canary_invocations,
+            adopted,
             deleted,
         })
     }
 
-    /// Creates the alias. A path without one runs `$LATEST`, which is published as it is, so that an upload does not change what runs.
-    async fn create_live(&self) -> Result<Alias> {
-        let step = ProgressStep::begin(format!("create the alias {LIVE} for the code that runs"));
-        let version = self.releases.publish("", &self.function.code_sha256).await?;
-        let live = self.releases.point_live(&Route::to(version), None).await?;
+    /// Returns the alias that runs what the mapping runs, so that neither pointing the mapping to it nor an upload changes what runs.
+    /// `$LATEST`, which an upload changes, is published as it is.
+    async fn adopt(&self, existing: Option<&Alias>, mapping: Option<&Mapping>) -> Result<Alias> {
+        let version = match (mapping.map(|mapping| &mapping.invokes), existing) {
+            (Some(Invoked::Other(alias)), _) => {
+                let function = self.names.function();
+                return Err(Error::failed(format!("the event source mapping invokes {function}:{alias}, not {LIVE}"))
+                    .hint("`ops-cli provision` points it to live; `ops-cli plan` shows that first"));
+            }
+            (Some(Invoked::Version(version)), _) => Some(version.clone()),
+            (Some(Invoked::Live) | None, Some(live)) if live.route.version != LATEST => return Ok(live.clone()),
+            _ => None,
+        };
+        let step = ProgressStep::begin(format!("point the alias {LIVE} to the code that runs"));
+        let version = match version {
+            Some(version) => version,
+            None => self.releases.publish("", &self.function.code_sha256).await?,
+        };
+        let route = Route::to(version);
+        let live = match existing {
+            Some(live) if live.route == route => live.clone(),
+            _ => self.releases.point_live(&route, existing).await?,
+        };
         step.done();
         Ok(live)
     }
@@ -207,7 +231,14 @@ impl Deployment<'_> {
         let step = ProgressStep::begin(format!("run {canary} with version {version}"));
         let live = releases.point_live(&route, Some(&live)).await?;
         let Self { names, location, function, .. } = self;
-        let candidate = Candidate { aws: releases.aws, names, location, log_group: &function.log_group, version };
+        let candidate = Candidate {
+            aws: releases.aws,
+            names,
+            location,
+            log_group: &function.log_group,
+            version,
+            plain_data: function.settings.lines.envelope.is_empty(),
+        };
         let watched = tokio::select! {
             watched = candidate.watch(canary.duration) => watched,
             () = interrupted() => Err(Error::interrupted()),

@@ -98,12 +98,9 @@ impl PathOptions {
         let file = config::load(global)?;
         let names = config::names(global, file.as_ref())?;
         let stage = names.stage().to_owned();
-        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for unknown in config::unknown_variables(variables) {
-            note(&format!("warning: {unknown}"));
-        }
-        let environment = |name: &str| std::env::var(name).ok();
-        let layers = Layers { flags: &self.settings, environment: &environment, file: file.as_ref(), stage: &stage };
+        config::warn_of_unknown_variables();
+        let layers =
+            Layers { flags: &self.settings, environment: &config::variable, file: file.as_ref(), stage: &stage };
         Ok(RequestedPath { names, requested: layers.requested()?, tags: layers.tags() })
     }
 
@@ -142,9 +139,9 @@ pub async fn run(global: &Global, args: &Provision, output: Output) -> Result<()
             return Err(failed(aws, desired, failure, args.rollback).await);
         }
         warn_of_ignored_steps(aws, desired).await?;
-        for warning in &plan.warnings {
-            note(&format!("warning: {warning}"));
-        }
+    }
+    for warning in &plan.warnings {
+        note(&format!("warning: {warning}"));
     }
     output.show(&PlanReport::new(desired, plan, false))
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
+use crate::deploy::canary::percentage;
 use crate::error::Result;
 use crate::function::release::{Alias, LIVE, Releases, Version};
 use crate::global::Global;
@@ -67,11 +68,11 @@ impl Render for VersionRow {
             0.0 if self.was_live => "was live".to_owned(),
             0.0 => String::new(),
             1.0 => LIVE.to_owned(),
-            share => format!("{LIVE} {:.0}%", share * 100.0),
+            share => format!("{LIVE} {}", percentage(share)),
         };
         let code: String = self.code_sha256.chars().take(8).collect();
         let published = self.published.split('.').next().unwrap_or_default();
-        writeln!(to, "{:>4}  {live:<9}  {published}  {code}  {}", self.version, self.description)
+        writeln!(to, "{:>4}  {live:<10}  {published}  {code}  {}", self.version, self.description)
     }
 }
 

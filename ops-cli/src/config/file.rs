@@ -28,8 +28,8 @@ pub struct ConfigFile {
 /// The values of all stages, or of one.
 #[derive(Debug, Default)]
 struct Section {
-    /// Names, by `app`, `stream.name` and so on.
-    names: BTreeMap<String, String>,
+    /// Names and their lines, by `app`, `stream.name` and so on.
+    names: BTreeMap<String, (String, usize)>,
     settings: Vec<FileSetting>,
     tags: Vec<(String, String, usize)>,
 }
@@ -87,8 +87,17 @@ impl ConfigFile {
     }
 
     pub fn name(&self, stage: &str, key: &str) -> Option<&str> {
+        self.named(stage, key).map(|(name, _)| name.as_str())
+    }
+
+    /// The line of a name.
+    pub fn name_line(&self, stage: &str, key: &str) -> Option<usize> {
+        self.named(stage, key).map(|(_, line)| *line)
+    }
+
+    fn named(&self, stage: &str, key: &str) -> Option<&(String, usize)> {
         let of_stage = self.stages.get(stage).and_then(|section| section.names.get(key));
-        of_stage.or_else(|| self.base.names.get(key)).map(String::as_str)
+        of_stage.or_else(|| self.base.names.get(key))
     }
 
     /// The settings: those of all stages, then those of the stage, which have precedence.
@@ -121,7 +130,7 @@ impl Source<'_> {
     ) -> Result<()> {
         let name = key.get_ref().as_ref();
         if name == "app" {
-            section.names.insert("app".into(), self.text(value)?);
+            section.names.insert("app".into(), (self.text(value)?, self.position(&key.span()).0));
         } else if name == "tags" {
             for (key, value) in self.table(value)? {
                 check_tag(key.get_ref()).map_err(|error| self.error(&key.span(), error))?;
@@ -147,7 +156,8 @@ impl Source<'_> {
     ) -> Result<()> {
         let name = key.get_ref().as_ref();
         if name == "name" && NAMED.contains(&part) {
-            section.names.insert(format!("{}.name", part.key()), self.text(value)?);
+            let line = self.position(&key.span()).0;
+            section.names.insert(format!("{}.name", part.key()), (self.text(value)?, line));
             return Ok(());
         }
         let Some(setting) = Setting::find(part, name) else {

@@ -127,7 +127,10 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String>
     let unknown = endings.filter(|ending| known().all(|known| known != ending));
     unknown
         .map(|ending| {
-            let mut meant: Vec<_> = known().filter(|known| known.ends_with(&format!("_{ending}"))).collect();
+            // `STREAM_NAME` for `STREAM`, and `MEMORY` for `FUNCTION_MEMORY`.
+            let part = ending.strip_suffix("_NAME").unwrap_or_default();
+            let is_meant = |known: &&str| *known == part || known.ends_with(&format!("_{ending}"));
+            let mut meant: Vec<_> = known().filter(is_meant).collect();
             if meant.is_empty() {
                 meant = similar(&ending, known());
             }
@@ -188,6 +191,7 @@ mod tests {
             ("KINESIS_LOGGER_MEMORY", "KINESIS_LOGGER_FUNCTION_MEMORY"),
             ("KINESIS_LOGGER_FUNCTION_MEMROY", "KINESIS_LOGGER_FUNCTION_MEMORY"),
             ("KINESIS_LOGGER_STAGGE", "KINESIS_LOGGER_STAGE"),
+            ("KINESIS_LOGGER_LOG_GROUP_NAME", "KINESIS_LOGGER_LOG_GROUP"),
         ] {
             assert_eq!(unknown(wrong), [format!("the variable {wrong} sets nothing; similar names: {meant}")]);
         }

@@ -66,8 +66,9 @@ impl<'a> LastResult<'a> {
 }
 
 impl Tally {
-    /// Counts a line of the log of `version`.
-    fn add(&mut self, version: &str, log_stream: &str, message: &str) {
+    /// Counts a line of the log of `version`. If lines may be `plain_data`, a record can look like any line, so that none of them is a
+    /// failure.
+    fn add(&mut self, version: &str, plain_data: bool, log_stream: &str, message: &str) {
         if !log_stream.contains(&format!("[{version}]")) {
             return;
         }
@@ -80,7 +81,7 @@ impl Tally {
             Some(Platform::Routine) => false,
             None => is_error(message),
         };
-        if has_failed && self.failure.is_none() {
+        if has_failed && !plain_data && self.failure.is_none() {
             self.failure = Some(message.trim_end().to_owned());
         }
     }
@@ -105,6 +106,8 @@ pub struct Candidate<'a> {
     pub location: &'a Location,
     pub log_group: &'a str,
     pub version: &'a str,
+    /// Whether a line of the log may be the data of a record alone.
+    pub plain_data: bool,
 }
 
 impl Candidate<'_> {
@@ -119,7 +122,9 @@ impl Candidate<'_> {
         loop {
             let is_last = Instant::now() >= ends;
             let take = |events: &[Event]| {
-                events.iter().for_each(|event| tally.add(self.version, &event.log_stream, &event.message));
+                let mut add =
+                    |event: &Event| tally.add(self.version, self.plain_data, &event.log_stream, &event.message);
+                events.iter().for_each(&mut add);
                 Ok(())
             };
             reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
@@ -155,10 +160,14 @@ impl Canary {
 impl fmt::Display for Canary {
     /// `10% of the invocations for 300 s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percentage = format!("{:.4}", self.share * 100.0);
-        let percentage = percentage.trim_end_matches('0').trim_end_matches('.');
-        write!(f, "{percentage}% of the invocations for {} s", self.duration.as_secs_f64())
+        write!(f, "{} of the invocations for {} s", percentage(self.share), self.duration.as_secs_f64())
     }
+}
+
+/// A share as it was given: `0.5%`.
+pub fn percentage(share: f64) -> String {
+    let percentage = format!("{:.4}", share * 100.0);
+    format!("{}%", percentage.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Parses a share such as `10%`.
@@ -177,14 +186,19 @@ mod tests {
     #[test]
     fn only_the_versions_own_invocations_are_counted() {
         let mut tally = Tally::default();
-        tally.add("2", "2026/11/29/[2]ab", "REPORT RequestId: 1\tDuration: 1.00 ms\t");
-        tally.add("2", "2026/11/29/[1]ab", "REPORT RequestId: 2\tDuration: 1.00 ms\tStatus: error");
-        tally.add("2", "2026/11/29/name[2]ab", r#"{"type":"platform.report","record":{"metrics":{}}}"#);
-        tally.add("2", "2026/11/29/[2]ab", "a record about REPORT RequestId: 3 Status: error");
+        tally.add("2", false, "2026/11/29/[2]ab", "REPORT RequestId: 1\tDuration: 1.00 ms\t");
+        tally.add("2", false, "2026/11/29/[1]ab", "REPORT RequestId: 2\tDuration: 1.00 ms\tStatus: error");
+        tally.add("2", false, "2026/11/29/name[2]ab", r#"{"type":"platform.report","record":{"metrics":{}}}"#);
+        tally.add("2", false, "2026/11/29/[2]ab", "a record about REPORT RequestId: 3 Status: error");
         assert_eq!(tally, Tally { invocations: 2, failure: None });
-        tally.add("2", "2026/11/29/[2]ab", "REPORT RequestId: 4\tDuration: 1.00 ms\tStatus: timeout\n");
-        tally.add("2", "2026/11/29/[2]ab", "RequestId: 5 Error: Runtime exited with error: exit status 1");
+        tally.add("2", false, "2026/11/29/[2]ab", "REPORT RequestId: 4\tDuration: 1.00 ms\tStatus: timeout\n");
+        tally.add("2", false, "2026/11/29/[2]ab", "RequestId: 5 Error: Runtime exited with error: exit status 1");
         assert_eq!(tally.failure.as_deref(), Some("REPORT RequestId: 4\tDuration: 1.00 ms\tStatus: timeout"));
+        let mut tally = Tally::default();
+        for record in [r#"{"level":"ERROR"}"#, "RequestId: 5 Error: Runtime exited with error: exit status 1"] {
+            tally.add("2", true, "2026/11/29/[2]ab", record);
+        }
+        assert_eq!(tally.failure, None);
     }
 
     #[test]

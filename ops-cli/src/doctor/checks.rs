@@ -8,7 +8,7 @@ use super::Finding;
 use super::readings::{Concurrency, Failures, Readings, ShardLoad, ShardQuota};
 use crate::config::logging_variables;
 use crate::error::{ErrorKind, Result};
-use crate::function::release::{Alias, LIVE, Route};
+use crate::function::release::{Alias, LATEST, LIVE, Route};
 use crate::provision::fields::Fields;
 use crate::provision::kind::NONE;
 use crate::provision::observed::{ObservedPart, PartState};
@@ -234,6 +234,14 @@ fn alias(readings: &Readings) -> Option<Finding> {
                 ),
                 "a canary is in progress, or a `deploy` was killed during one",
                 "`ops-cli rollback` ends it; `ops-cli deploy` begins again",
+            ))
+        }
+        Ok(Some(Alias { route: Route { version, .. }, .. })) if invokes_live && version == LATEST => {
+            Some(Finding::warning(
+                "alias",
+                format!("{LIVE} runs {LATEST}, not a version"),
+                "an upload takes effect without a check, and there is no way back",
+                "ops-cli deploy",
             ))
         }
         Ok(Some(Alias { route: Route { version, .. }, .. })) if invokes_live => {

@@ -16,10 +16,8 @@ pub const LIVE: &str = "live";
 /// The name of the version that can be changed.
 pub const LATEST: &str = "$LATEST";
 
-/// The beginning of the alias's description, which lists the versions that were live before.
-const EARLIER: &str = "live before: ";
-/// The number of versions in that list. A description has at most 256 characters.
-const MAX_EARLIER: usize = 20;
+/// The number of versions that the alias's description lists. It has at most 256 characters.
+const MAX_EARLIER: usize = 18;
 
 /// How long a version may take to become active, or `$LATEST` to end an update.
 pub const DEADLINE: Duration = Duration::from_secs(300);
@@ -60,7 +58,7 @@ impl Route {
 pub struct Alias {
     pub name: String,
     pub route: Route,
-    /// The versions that were live before, the latest first; `None` if another tool, or an earlier version of this one, moved the alias.
+    /// The versions that were live before, the latest first; `None` if the description does not list them.
     pub earlier: Option<Vec<u64>>,
     /// Changes with every change of the alias.
     pub revision: Option<String>,
@@ -70,7 +68,7 @@ impl Alias {
     /// The versions that were live before, the latest first. If that is not known, all earlier versions count. Some of them may not
     /// exist any more.
     pub fn earlier(&self) -> Vec<u64> {
-        let all = || (1..self.number()).rev().take(MAX_EARLIER).collect();
+        let all = || (1..number(&self.route).unwrap_or(1)).rev().take(MAX_EARLIER).collect();
         self.earlier.clone().unwrap_or_else(all)
     }
 
@@ -82,25 +80,33 @@ impl Alias {
         }
         match earlier.iter().position(|number| number.to_string() == route.version) {
             Some(index) => earlier[index + 1..].to_vec(),
-            None => [self.number()].into_iter().chain(earlier).take(MAX_EARLIER).collect(),
+            None => number(&self.route).into_iter().chain(earlier).take(MAX_EARLIER).collect(),
         }
     }
-
-    fn number(&self) -> u64 {
-        self.route.version.parse().unwrap_or_default()
-    }
 }
 
-fn describe_earlier(earlier: &[u64]) -> String {
+/// The number of the version that a route leads to; `None` for `$LATEST`.
+fn number(route: &Route) -> Option<u64> {
+    route.version.parse().ok()
+}
+
+/// The alias's description, which lists the versions that were live before the one of `route`.
+fn describe(route: &Route, earlier: &[u64]) -> String {
     let numbers: Vec<_> = earlier.iter().map(u64::to_string).collect();
-    format!("{EARLIER}{}", if numbers.is_empty() { NONE.to_owned() } else { numbers.join(", ") })
+    let numbers = if numbers.is_empty() { NONE.to_owned() } else { numbers.join(", ") };
+    format!("version {}, live before: {numbers}", route.version)
 }
 
-fn parse_earlier(description: &str) -> Option<Vec<u64>> {
-    match description.strip_prefix(EARLIER)? {
+/// Reads a description. Another tool may have moved the alias from the version that the description names to `route`.
+fn earlier_in(description: &str, route: &Route) -> Option<Vec<u64>> {
+    let (version, numbers) = description.strip_prefix("version ")?.split_once(", live before: ")?;
+    let earlier = match numbers {
         NONE => Some(Vec::new()),
         numbers => numbers.split(", ").map(|number| number.parse().ok()).collect(),
-    }
+    };
+    let described = Alias { name: LIVE.to_owned(), route: Route::to(version), earlier: Some(earlier?), revision: None };
+    number(&described.route)?;
+    Some(described.earlier_than(route))
 }
 
 /// A published version. It never changes.
@@ -151,11 +157,10 @@ impl Releases<'_> {
         let request = self.aws.lambda().get_alias().function_name(self.function).name(LIVE);
         let doing = format!("read the alias {LIVE} of the function {}", self.function);
         let answer = self.aws.find(doing, || request.clone().send()).await?;
-        Ok(answer.map(|answer| Alias {
-            name: LIVE.to_owned(),
-            route: route(answer.function_version, answer.routing_config),
-            earlier: answer.description.as_deref().and_then(parse_earlier),
-            revision: answer.revision_id,
+        Ok(answer.map(|answer| {
+            let route = route(answer.function_version, answer.routing_config);
+            let earlier = answer.description.and_then(|description| earlier_in(&description, &route));
+            Alias { name: LIVE.to_owned(), route, earlier, revision: answer.revision_id }
         }))
     }
 
@@ -167,7 +172,7 @@ impl Releases<'_> {
         let routing = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(weights)).build();
         let lambda = self.aws.lambda();
         let earlier = before.map(|before| before.earlier_than(route)).unwrap_or_default();
-        let description = describe_earlier(&earlier);
+        let description = describe(route, &earlier);
         let alias =
             |revision| Alias { name: LIVE.to_owned(), route: route.clone(), earlier: Some(earlier.clone()), revision };
         let error = match before {
@@ -215,11 +220,10 @@ impl Releases<'_> {
         let doing = format!("list the aliases of the function {}", self.function);
         let pages = || request.clone().into_paginator().items().send().try_collect();
         let found: Vec<AliasConfiguration> = self.aws.call(doing, pages).await?;
-        let alias = |alias: AliasConfiguration| Alias {
-            name: alias.name.unwrap_or_default(),
-            route: route(alias.function_version, alias.routing_config),
-            earlier: alias.description.as_deref().and_then(parse_earlier),
-            revision: alias.revision_id,
+        let alias = |alias: AliasConfiguration| {
+            let route = route(alias.function_version, alias.routing_config);
+            let earlier = alias.description.and_then(|description| earlier_in(&description, &route));
+            Alias { name: alias.name.unwrap_or_default(), route, earlier, revision: alias.revision_id }
         };
         Ok(found.into_iter().map(alias).collect())
     }
@@ -308,17 +312,25 @@ mod tests {
         assert_eq!(alias("3", None).earlier_than(&Route::to("4")), [3, 2, 1]);
         assert!(alias("1", None).earlier().is_empty());
         assert_eq!(alias("300", None).earlier_than(&Route::to("301")).len(), MAX_EARLIER);
+        assert!(alias(LATEST, None).earlier_than(&Route::to("5")).is_empty());
     }
 
     #[test]
     fn the_description_of_an_alias_is_read_as_it_was_written() {
+        let route = Route::to("8");
         for earlier in [vec![], vec![7], vec![7, 5, 2]] {
-            assert_eq!(parse_earlier(&describe_earlier(&earlier)), Some(earlier));
+            assert_eq!(earlier_in(&describe(&route, &earlier), &route), Some(earlier));
         }
-        let longest = describe_earlier(&[1_000_000_000; MAX_EARLIER]);
+        let longest = describe(&Route::to("1000000000"), &[1_000_000_000; MAX_EARLIER]);
         assert!(longest.len() <= 256, "{}", longest.len());
-        for other in ["", "live before: x", "our production alias"] {
-            assert_eq!(parse_earlier(other), None);
+        for other in ["", "version 8, live before: x", "version $LATEST, live before: 3", "our production alias"] {
+            assert_eq!(earlier_in(other, &route), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_move_by_another_tool_is_a_move() {
+        let moved = |to: &str| earlier_in("version 8, live before: 7, 5", &Route::to(to)).unwrap();
+        assert_eq!((moved("9"), moved("5"), moved("6")), (vec![8, 7, 5], vec![], vec![8, 7, 5]));
     }
 }

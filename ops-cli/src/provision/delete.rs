@@ -61,11 +61,11 @@ pub fn check_protection(names: &Names, observed: &ObservedPath, parts: &[Existin
     if !is_protected || parts.iter().all(|existing| existing.part != Part::LogGroup) {
         return Ok(());
     }
-    Err(Error::failed(format!(
-        "the log group {} is protected from deletion, so nothing was deleted",
-        names.log_group()
-    ))
-    .hint("keep it with --keep-logs, or end its protection with `ops-cli provision --deletion-protection=false`"))
+    let group = names.log_group();
+    Err(Error::failed(format!("the log group {group} is protected from deletion, so nothing was deleted")).hint(format!(
+        "keep it with --keep-logs, or end its protection: `aws logs put-log-group-deletion-protection --log-group-identifier {group} \
+         --no-deletion-protection-enabled`"
+    )))
 }
 
 /// Deletes parts, in their order. Returns those that are still needed.

@@ -18,6 +18,9 @@ use crate::aws::Aws;
 use crate::error::Result;
 use crate::stream;
 
+/// The field of a stream that counts its open shards. It is not a setting.
+pub const OPEN_SHARDS: &str = "open-shards";
+
 pub use lambda::{function, function_state, last_result, live, mapping, mapping_state};
 
 /// The parts of a path that exist.
@@ -128,6 +131,8 @@ fn stream_fields(summary: &StreamDescriptionSummary) -> Fields {
     let key = summary.key_id.as_deref().filter(|_| is_encrypted);
     let mut fields = Fields::from([
         ("shards", shards),
+        // A stream keeps them when it leaves the on-demand mode.
+        (OPEN_SHARDS, json!(summary.open_shard_count)),
         ("retention-hours", json!(summary.retention_period_hours)),
         ("encryption-key", json!(key.unwrap_or(NONE))),
     ]);

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::desired::DesiredPath;
 use super::fields::Fields;
-use super::observed::{ObservedPart, ObservedPath, PartState};
+use super::observed::{OPEN_SHARDS, ObservedPart, ObservedPath, PartState};
 use super::rules;
 use super::setting::{Call, Part, SetBy, Setting};
 use super::step::{Action, Change, Step, part_name};
@@ -55,6 +55,7 @@ pub fn plan(desired: &DesiredPath, observed: &ObservedPath) -> Result<Plan> {
             plan.steps.extend(alias::step(desired, observed, &plan));
         }
     }
+    alias::ask_before_other_code(observed, &mut plan);
     plan.warnings = warnings::of(desired, observed, &plan);
     Ok(plan)
 }
@@ -143,7 +144,8 @@ fn update(plan: &mut Plan, desired: &DesiredPath, part: Part, existing: &Observe
             let asks = change.asks.filter(|_| field != "retention-days" || existing.stored_bytes != Some(0));
             let change = Change { asks, ..change };
             if (part, field) == (Part::Stream, "shards") {
-                rules::check_resharding(change.old.as_ref().unwrap_or(&Value::Null), new)?;
+                let open = existing.fields.get(OPEN_SHARDS).or(change.old.as_ref());
+                rules::check_resharding(open.unwrap_or(&Value::Null), new)?;
             }
             match call_of(part, field) {
                 Some(Call::Fixed) => return Err(fixed(&name, &change)),
@@ -155,8 +157,15 @@ fn update(plan: &mut Plan, desired: &DesiredPath, part: Part, existing: &Observe
     if !code.is_empty() {
         plan.steps.push(Step { part, action: Action::UpdateCode, changes: code });
     }
+    order_stream_calls(&mut by_call, target);
     plan.steps.extend(by_call.into_iter().map(|(call, changes)| Step { part, action: Action::Call(call), changes }));
     Ok(())
+}
+
+/// A stream becomes on demand before it gets what only such a stream has, and loses that before it is provisioned again.
+fn order_stream_calls(by_call: &mut [(Call, Vec<Change>)], target: &Fields) {
+    let becomes_on_demand = target.text("shards").is_some();
+    by_call.sort_by_key(|(call, _)| (*call == Call::Shards) != becomes_on_demand);
 }
 
 fn add(by_call: &mut Vec<(Call, Vec<Change>)>, call: Call, change: Change) {

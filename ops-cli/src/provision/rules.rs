@@ -16,15 +16,21 @@ use crate::output::counted;
 pub fn check(targets: &BTreeMap<Part, Fields>, requested: &Requested) -> Result<()> {
     let nothing = Fields::default();
     let target = |part| targets.get(&part).unwrap_or(&nothing);
-    check_stream(target(Part::Stream))?;
+    check_stream(target(Part::Stream), requested)?;
     check_function(target(Part::Function))?;
     check_levels(target(Part::Function), requested)?;
     check_mapping(target(Part::Mapping))?;
     check_start(requested)
 }
 
-fn check_stream(stream: &Fields) -> Result<()> {
-    if stream.text("distribution") == Some("AUTO") && stream.text("shards").is_none() {
+fn check_stream(stream: &Fields, requested: &Requested) -> Result<()> {
+    let is_provisioned = stream.integer("shards").is_some();
+    let warm = requested.get(Part::Stream, "warm-throughput-mibps").and_then(Value::as_i64);
+    if is_provisioned && warm.is_some_and(|throughput| throughput > 0) {
+        return Err(Error::usage("only an on-demand stream has a warm throughput")
+            .hint("give --shards on-demand, or leave --warm-throughput-mibps out"));
+    }
+    if is_provisioned && stream.text("distribution") == Some("AUTO") {
         return Err(Error::usage("only an on-demand stream distributes its records itself")
             .hint("give --shards on-demand, or --distribution USER_PARTITION_KEY"));
     }
@@ -127,6 +133,8 @@ mod tests {
         for (part, fields, expected) in [
             (Part::Stream, vec![("distribution", json!("AUTO")), ("shards", json!(1))], Some("on-demand")),
             (Part::Stream, vec![("distribution", json!("AUTO")), ("shards", json!("on-demand"))], None),
+            (Part::Stream, vec![("warm-throughput-mibps", json!(10)), ("shards", json!(1))], Some("on-demand")),
+            (Part::Stream, vec![("warm-throughput-mibps", json!(10)), ("shards", json!("on-demand"))], None),
             (Part::Function, vec![("subnets", json!(["subnet-1"]))], Some("security groups")),
             (Part::Function, vec![("environment", json!({ "AWS_REGION": "x" }))], Some("AWS_REGION")),
             (Part::Function, vec![("environment", json!({ "LOGGER_DATA": "x" }))], None),

@@ -130,6 +130,7 @@ fn every_fault_is_found_alone_and_named() {
         (field(Part::Function, "environment", json!({"LOGGER_SAMPLE": "2"})), Warning, "function", "next version"),
         (field(Part::Mapping, "function", json!("orders-test")), Warning, "alias", "not the alias live"),
         (Box::new(|it| it.alias = Ok(None)), Broken, "alias", "does not exist"),
+        (Box::new(|it| it.alias = Ok(Some(live(Route::to("$LATEST"))))), Warning, "alias", "runs $LATEST"),
         (
             Box::new(|it| it.alias = Ok(Some(live(Route::to("3").with_canary("4", 0.1))))),
             Warning,

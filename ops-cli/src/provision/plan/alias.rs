@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Plan;
+use crate::function::release::LATEST;
 use crate::provision::desired::DesiredPath;
 use crate::provision::fields::Fields;
 use crate::provision::observed::{LiveVersion, ObservedPath};
@@ -22,7 +23,9 @@ pub fn step(desired: &DesiredPath, observed: &ObservedPath, plan: &Plan) -> Opti
     });
     let target = plan.targets.get(&Part::Function)?;
     let live = observed.live.as_ref();
-    if !is_changed && live.is_some_and(|live| has_all_requested(desired, target, live)) {
+    // An upload would change what an alias of `$LATEST` runs.
+    let is_version = |live: &LiveVersion| live.version != LATEST;
+    if !is_changed && live.is_some_and(|live| is_version(live) && has_all_requested(desired, target, live)) {
         return None;
     }
     let mut changes = vec![Change {
@@ -71,4 +74,24 @@ fn other_code(desired: &DesiredPath, observed: &ObservedPath, live: &LiveVersion
         new: newest.clone(),
         asks: Some("the alias moves to the code that was uploaded last, which was rolled back, or did not pass the check of `deploy`"),
     })
+}
+
+/// Asks before the mapping moves to an alias that runs other code than it. Without a new version, the alias stays where it is.
+pub fn ask_before_other_code(observed: &ObservedPath, plan: &mut Plan) {
+    let Some(live) = observed.live.as_ref() else { return };
+    if plan.steps.iter().any(|step| step.action == Action::MoveAlias) {
+        return;
+    }
+    let newest = observed.part(Part::Function).and_then(|function| function.fields.get("code"));
+    let runs_live_code = |function: &str| match function.split_once(':').map_or("", |(_, qualifier)| qualifier) {
+        "" | LATEST => newest == live.fields.get("code"),
+        qualifier => qualifier == live.version,
+    };
+    let of_mapping = plan.steps.iter_mut().filter(|step| step.part == Part::Mapping);
+    for change in of_mapping.flat_map(|step| &mut step.changes).filter(|change| change.field == "function") {
+        let old = change.old.as_ref().and_then(Value::as_str);
+        if old.is_some_and(|function| !runs_live_code(function)) {
+            change.asks = Some("the alias runs other code than the mapping does now");
+        }
+    }
 }

@@ -91,7 +91,7 @@ fn each_changed_setting_is_the_only_change() {
         };
         let wanted = wants(&[(setting.part, setting.key, value)]);
         let mut there = observed();
-        if setting.key == "distribution" {
+        if ["distribution", "warm-throughput-mibps"].contains(&setting.key) {
             change(&mut there, Part::Stream, |stream| stream.fields.set("shards", "on-demand"));
         }
         let plan = plan(&wanted, &there).unwrap();
@@ -188,6 +188,50 @@ fn a_mapping_of_an_earlier_version_is_pointed_to_the_alias() {
             "change the event source mapping app-test → app-test: function"
         ]
     );
+}
+
+#[test]
+fn a_mapping_that_would_run_other_code_asks() {
+    for (code, function, asks) in [
+        ("sha", "app-test", false),
+        ("uploaded", "app-test", true),
+        ("uploaded", "app-test:$LATEST", true),
+        ("uploaded", "app-test:1", false),
+        ("sha", "app-test:2", true),
+    ] {
+        let mut there = observed();
+        change(&mut there, Part::Function, |part| part.fields.set("code", code));
+        change(&mut there, Part::Mapping, |part| part.fields.set("function", function));
+        let plan = plan(&DesiredPath { zip: None, ..desired() }, &there).unwrap();
+        assert_eq!(plan.steps.len(), 1, "{code} {function}: {:?}", plan.steps);
+        assert_eq!(plan.asking().count() == 1, asks, "{code} {function}");
+    }
+}
+
+#[test]
+fn an_alias_of_the_unpublished_code_is_moved_to_a_version() {
+    let mut there = observed();
+    there.live.as_mut().unwrap().version = "$LATEST".into();
+    assert_eq!(steps(&desired(), &there), ["publish a version of the function app-test and move its alias"]);
+}
+
+#[test]
+fn a_stream_is_on_demand_while_it_distributes_records_itself() {
+    let (shards, distribution) = ((Part::Stream, "shards"), (Part::Stream, "distribution"));
+    let mut there = observed();
+    let auto = wants(&[(shards.0, shards.1, json!("on-demand")), (distribution.0, distribution.1, json!("AUTO"))]);
+    let expected = ["change the stream app-test: shards", "change the stream app-test: distribution"];
+    assert_eq!(steps(&auto, &there), expected);
+    change(&mut there, Part::Stream, |part| {
+        part.fields.set("shards", "on-demand");
+        part.fields.set("distribution", "AUTO");
+        part.fields.set("open-shards", 4);
+    });
+    let keys = json!("USER_PARTITION_KEY");
+    let back =
+        |count: i64| wants(&[(shards.0, shards.1, json!(count)), (distribution.0, distribution.1, keys.clone())]);
+    assert_eq!(steps(&back(2), &there), expected.iter().rev().copied().collect::<Vec<_>>());
+    assert!(plan(&back(1), &there).unwrap_err().message.starts_with("Kinesis changes 4 shards to 2 to 8 at a time"));
 }
 
 #[test]
