@@ -21,7 +21,8 @@ use crate::error::AwsError;
 use lambda_package::BOOTSTRAP;
 use lambda_package::Platform;
 
-/// Creates a function whose code is at `path`. An existing function of this name keeps its settings.
+/// Creates a function whose code is at `path`. An existing function of this name keeps its settings, but gets the runtime and the
+/// handler of code in another language.
 ///
 /// # Errors
 /// The path does not contain code that the endpoint can run, with the reason.
@@ -31,7 +32,7 @@ pub async fn create_function(context: &Context, name: &str, path: &Path) -> Resu
     let path = found.map_err(|error| invalid_parameter(format!("{}: {error}", path.display())))?;
     let existing = context.with_name(&name, |function| function.settings.clone()).ok();
     let settings = match existing {
-        Some(settings) => settings,
+        Some(settings) => in_language_of(settings, &path)?,
         None => {
             let input = default_settings(context, &name, &path)?;
             Settings::create(&input, &name, Platform::host().architecture)?
@@ -123,16 +124,29 @@ fn default_settings(context: &Context, name: &str, path: &Path) -> Result<Config
     let role_name = format!("{name}-role");
     context.sts.iam().ensure_lambda_role(&role_name)?;
     let role = format!("arn:{}:iam::{}:role/{role_name}", partition(config), config.account_id);
-    let members: Map<String, Value> = [
+    input([
         ("Runtime", json!(runtime)),
         ("Handler", json!(handler)),
         ("Role", json!(role)),
         ("Timeout", json!(30)),
         ("MemorySize", json!(512)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into_iter()
-    .collect();
+    ])
+}
+
+/// The settings with the runtime and the handler of the code at `path`, if their runtime is one of another language.
+fn in_language_of(settings: Settings, path: &Path) -> Result<Settings, AwsError> {
+    let (runtime, handler) = runtime_of(path)?;
+    // `provided.al2` and `provided.al2023`, `python3.12` and `python3.13`.
+    let language = |runtime: &str| runtime.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let same = language(runtime);
+    if same == language(&settings.runtime.id) && runtime[..same] == settings.runtime.id[..same] {
+        return Ok(settings);
+    }
+    settings.update(&input([("Runtime", json!(runtime)), ("Handler", json!(handler))])?)
+}
+
+fn input<const N: usize>(members: [(&str, Value); N]) -> Result<ConfigurationInput, AwsError> {
+    let members: Map<String, Value> = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
     serde_json::from_value(Value::Object(members)).map_err(|error| service_failure("create the function", &error))
 }
 

@@ -1,5 +1,6 @@
 //! `local`: run the local endpoint in the foreground.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -170,7 +171,19 @@ fn account_id(text: &str) -> std::result::Result<String, String> {
     if is_account { Ok(text.to_owned()) } else { Err("an account ID has 12 digits".to_owned()) }
 }
 
+/// Rejects a name that `--function` gives twice.
+fn check_functions(functions: &[String]) -> Result<()> {
+    let mut names = HashSet::new();
+    let twice = functions.iter().filter_map(|named| named.split_once('=')).find(|(name, _)| !names.insert(*name));
+    match twice {
+        Some((name, _)) => Err(Error::usage(format!("--function gives code for {name} twice"))
+            .hint("give each function once, or another name to the second one")),
+        None => Ok(()),
+    }
+}
+
 pub async fn run(global: &Global, args: &Local, output: Output) -> Result<()> {
+    check_functions(&args.function)?;
     show_events(args.verbose);
     if !args.bind.is_loopback() && !args.allow_remote {
         return Err(Error::usage(format!("other machines can reach the address of --bind {}", args.bind))

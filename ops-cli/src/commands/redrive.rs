@@ -94,12 +94,17 @@ pub async fn run(global: &Global, args: &Redrive, output: Output) -> Result<()> 
     if args.dry_run {
         return plan(&mut batches, output).await;
     }
-    let named = batches.named();
+    let (named, documents) = (batches.named(), batches.batches.len() as u64);
     let receipts = receipts(args, output)?;
     let (mut summary, error) = match args.to {
-        Target::Function => invoke(&aws, args, &mut batches, receipts).await?,
+        Target::Function => {
+            let (mut summary, error) = invoke(&aws, args, &mut batches, receipts).await?;
+            batches.count_unreached(&mut summary);
+            (summary, error)
+        }
         Target::Stream => to_stream::run(&aws, names.stream(), batches, receipts).await?,
     };
+    summary.documents = documents;
     let settled = summary.redriven + summary.skipped + summary.absent + summary.failed;
     summary.not_reached = named.saturating_sub(settled);
     show(args, output, &summary)?;

@@ -99,7 +99,7 @@ pub async fn run(global: &Global, args: &Verify, output: Output) -> Result<()> {
     let aws = Aws::connect(global).await?;
     let published = match kept {
         Some(receipts) => PublishedRecords { receipts, not_published: 0, run_id: None, error: None },
-        None => publish_marked(&aws.clone().with_retry_deadline(Some(PUBLISH_DEADLINE)), names.stream(), args).await?,
+        None => publish_marked(&aws.clone().with_retry_deadline(Some(timeout)), names.stream(), args).await?,
     };
     let Some(first) = published.receipts.iter().map(|receipt| receipt.time).min() else {
         return Err(nothing_published(published.not_published, published.error));

@@ -49,6 +49,11 @@ impl Batches {
         Self { aws: aws.clone(), batches, whole_range, retention_hours, redriven, index: 0, offset: 0 }
     }
 
+    /// Counts the records that an earlier run redrove in the batches that this run did not reach.
+    pub fn count_unreached(&self, summary: &mut Summary) {
+        summary.skipped += self.redriven.count_from(self.offset);
+    }
+
     /// The number of records that the documents name.
     pub fn named(&self) -> u64 {
         self.batches.iter().map(|batch| batch.size).sum()
@@ -79,7 +84,6 @@ impl Batches {
         let (skipped, records): (Vec<_>, Vec<_>) =
             all.partition(|NumberedRecord { offset, record }| self.redriven.holds(*offset, &position(&batch, record)));
         summary.skipped += skipped.len() as u64;
-        summary.batches += 1;
         (self.index, self.offset) = (index + 1, end);
         Ok(Some(ReadyBatch { batch, index, records, problem, absent }))
     }

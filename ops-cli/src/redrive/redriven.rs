@@ -90,6 +90,11 @@ impl Redriven {
         self.records.get(&offset).is_some_and(|record| record.to_string() == position)
     }
 
+    /// The number of records from this offset on that were redriven.
+    pub fn count_from(&self, offset: u64) -> u64 {
+        self.records.range(offset..).count() as u64
+    }
+
     /// Whether all records of a batch were redriven: as many as it has, from its first to its last.
     pub fn holds_all(&self, offsets: Range<u64>, batch: &FailedBatch) -> bool {
         let mut records = self.records.range(offsets).map(|(_, record)| record);

@@ -10,7 +10,8 @@ use crate::output::{Render, counted};
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    pub batches: u64,
+    /// All documents, whether this run reached them or not.
+    pub documents: u64,
     /// Sent again and acknowledged or processed.
     pub redriven: u64,
     /// Redriven by an earlier run.
@@ -32,9 +33,9 @@ impl Summary {
 
 impl Render for Summary {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        let Self { batches, redriven, skipped, absent, failed, not_reached } = self;
+        let Self { documents, redriven, skipped, absent, failed, not_reached } = self;
         let total = redriven + skipped + absent + failed + not_reached;
-        write!(to, "{} of {}: {redriven} redriven", counted(total, "record"), counted(*batches, "document"))?;
+        write!(to, "{} of {}: {redriven} redriven", counted(total, "record"), counted(*documents, "document"))?;
         for (count, what) in [
             (skipped, "redriven before"),
             (absent, "not available"),

@@ -54,11 +54,11 @@ pub async fn run(aws: &Aws, stream: &str, batches: Batches, receipts: Receipts) 
 /// Sends the records of each batch in chunks, until all are sent or the receiver is dropped.
 async fn produce(mut batches: Batches, shards: ShardMap, chunks: mpsc::Sender<Chunk>) -> (Summary, Option<Error>) {
     let mut summary = Summary::default();
-    loop {
+    let error = loop {
         let ready = match batches.next(&mut summary).await {
             Ok(Some(ready)) => ready,
-            Ok(None) => return (summary, None),
-            Err(error) => return (summary, Some(error)),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
         };
         let mut chunk = Chunk::default();
         for NumberedRecord { offset, record } in &ready.records {
@@ -70,9 +70,11 @@ async fn produce(mut batches: Batches, shards: ShardMap, chunks: mpsc::Sender<Ch
             chunk.items.push(Ok(Record::new(place, data.to_vec(), &key, explicit).sending_again(&source)));
         }
         if chunks.send(chunk).await.is_err() {
-            return (summary, None);
+            break None;
         }
-    }
+    };
+    batches.count_unreached(&mut summary);
+    (summary, error)
 }
 
 /// Returns an explicit hash key for a record whose partition key does not lead to its shard. Kinesis does not return the

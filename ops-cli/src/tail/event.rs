@@ -29,6 +29,7 @@ impl Event {
             event_id: self.event_id.as_deref(),
             log_stream: &self.log_stream,
             timestamp: self.timestamp,
+            ingestion_time: self.ingestion_time,
             message: &self.message,
         }
     }

@@ -33,11 +33,20 @@ pub struct Follower {
     deep_took: i64,
     /// The start of the previous sweep; `None` before the first, which reads the whole requested range.
     last_sweep: Option<i64>,
+    /// Events that were there when the run began, and were not asked for.
+    old: Option<Old>,
     /// The sweep that has not read its last page yet.
     unfinished: Option<Sweep>,
     /// The events shown, for as long as a sweep may return them again.
     shown: RecentIdentities,
     pass: Pass,
+}
+
+/// The events before a time that the service had received up to another time.
+#[derive(Debug, Clone, Copy)]
+struct Old {
+    before: i64,
+    ingested: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +67,7 @@ impl Follower {
             last_deep: since,
             deep_took: 0,
             last_sweep: None,
+            old: None,
             unfinished: None,
             shown: RecentIdentities::default(),
             pass: Pass::default(),
@@ -79,6 +89,13 @@ impl Follower {
     #[must_use]
     pub fn resuming_at(self, now: i64) -> Self {
         Self { last_sweep: Some(now), newest: now, ..self }
+    }
+
+    /// Does not show the events before `before` that the service had received by `ingested`, both in epoch milliseconds. Those that it
+    /// receives later are late events.
+    #[must_use]
+    pub fn without_old(self, before: i64, ingested: i64) -> Self {
+        Self { old: Some(Old { before, ingested }), ..self }
     }
 
     /// Whether no sweep has read its last page, so that the next one reads the whole requested range.
@@ -127,17 +144,19 @@ impl Follower {
     /// Whether an event of this sweep is shown: once, and only if it is in the requested range.
     pub fn is_new(&mut self, event: IdentityParts<'_>) -> bool {
         let identity = self.pass.identity(event, self.identify_by);
-        self.is_unseen(identity, event.timestamp)
+        self.is_unseen(identity, event)
     }
 
     /// Does the same as [`Self::is_new`] for an event of another pass over the same log group: a Live Tail session.
     pub fn is_new_in(&mut self, pass: &mut Pass, event: IdentityParts<'_>) -> bool {
         let identity = pass.identity(event, self.identify_by);
-        self.is_unseen(identity, event.timestamp)
+        self.is_unseen(identity, event)
     }
 
-    fn is_unseen(&mut self, identity: u128, timestamp: i64) -> bool {
-        if timestamp < self.since {
+    fn is_unseen(&mut self, identity: u128, event: IdentityParts<'_>) -> bool {
+        let IdentityParts { timestamp, ingestion_time, .. } = event;
+        let is_old = |old: Old| timestamp < old.before && ingestion_time <= old.ingested;
+        if timestamp < self.since || self.old.is_some_and(is_old) {
             return false;
         }
         let is_new = self.shown.insert(timestamp, identity);
@@ -166,7 +185,23 @@ mod tests {
     }
 
     fn shows(follower: &mut Follower, id: &str, timestamp: i64) -> bool {
-        follower.is_new(IdentityParts { event_id: Some(id), log_stream: "stream", timestamp, message: "message" })
+        shows_ingested(follower, id, timestamp, timestamp)
+    }
+
+    fn shows_ingested(follower: &mut Follower, id: &str, timestamp: i64, ingestion_time: i64) -> bool {
+        let (event_id, message) = (Some(id), "message");
+        follower.is_new(IdentityParts { event_id, log_stream: "stream", timestamp, ingestion_time, message })
+    }
+
+    #[test]
+    fn a_late_event_is_distinguished_from_an_old_one_by_the_time_at_which_it_was_received() {
+        let mut follower = Follower::new(NOW - 300_000).without_old(NOW - 2000, NOW - 50).resuming_at(NOW);
+        sweep(&mut follower, NOW);
+        assert!(!shows_ingested(&mut follower, "old", NOW - 3000, NOW - 2900));
+        assert!(!shows_ingested(&mut follower, "old, just received", NOW - 3000, NOW - 50));
+        assert!(shows_ingested(&mut follower, "late", NOW - 3000, NOW + 10));
+        assert!(shows_ingested(&mut follower, "not old", NOW - 2000, NOW - 1900));
+        assert!(!shows_ingested(&mut follower, "before the overlap", NOW - 300_001, NOW + 10));
     }
 
     #[test]
@@ -261,7 +296,13 @@ mod tests {
     #[test]
     fn polled_events_and_those_of_a_live_session_are_shown_once_and_identical_lines_all() {
         let mut follower = Follower::new(NOW).identifying_by(IdentifyBy::Content);
-        let event = |event_id| IdentityParts { event_id, log_stream: "s", timestamp: NOW + 5, message: "same" };
+        let event = |event_id| IdentityParts {
+            event_id,
+            log_stream: "s",
+            timestamp: NOW + 5,
+            ingestion_time: 0,
+            message: "same",
+        };
         let (mut live, mut shown) = (Pass::default(), 0);
         // Two existed when the session began, and the session receives two more.
         for polled in [vec!["1", "2"], vec!["1", "2", "3", "4"]] {
@@ -299,6 +340,7 @@ mod tests {
                     event_id: id.as_deref(),
                     log_stream: &log_stream,
                     timestamp: *timestamp,
+                    ingestion_time: 0,
                     message: &message,
                 };
                 if follower.is_new(event) {

@@ -23,6 +23,8 @@ pub struct IdentityParts<'a> {
     pub event_id: Option<&'a str>,
     pub log_stream: &'a str,
     pub timestamp: i64,
+    /// When the service received it, in epoch milliseconds; 0 if it does not say.
+    pub ingestion_time: i64,
     pub message: &'a str,
 }
 
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     fn of(event_id: Option<&str>, log_stream: &str, timestamp: i64, message: &str) -> u128 {
-        let event = IdentityParts { event_id, log_stream, timestamp, message };
+        let event = IdentityParts { event_id, log_stream, timestamp, ingestion_time: 0, message };
         Pass::default().identity(event, IdentifyBy::EventId)
     }
 
@@ -102,7 +104,13 @@ mod tests {
 
     #[test]
     fn identical_lines_of_one_pass_differ_and_those_of_two_passes_agree() {
-        let event = IdentityParts { event_id: Some("ignored"), log_stream: "s", timestamp: 7, message: "same" };
+        let event = IdentityParts {
+            event_id: Some("ignored"),
+            log_stream: "s",
+            timestamp: 7,
+            ingestion_time: 0,
+            message: "same",
+        };
         let pass = || {
             let mut pass = Pass::default();
             [(); 3].map(|()| pass.identity(event, IdentifyBy::Content))
@@ -117,7 +125,10 @@ mod tests {
         let mut pass = Pass::default();
         for timestamp in 0..200_000 {
             let message = "distinct, by its time";
-            pass.identity(IdentityParts { event_id: None, log_stream: "s", timestamp, message }, IdentifyBy::Content);
+            pass.identity(
+                IdentityParts { event_id: None, log_stream: "s", timestamp, ingestion_time: 0, message },
+                IdentifyBy::Content,
+            );
         }
         assert!(pass.contents <= MOST_CONTENTS && pass.met.len() <= MOST_CONTENTS);
     }

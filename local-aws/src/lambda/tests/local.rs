@@ -40,6 +40,27 @@ async fn a_saved_program_runs_with_the_next_invocation() {
 }
 
 #[tokio::test]
+async fn code_in_another_language_gets_its_runtime_and_handler() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, python) = (folder.path().join("logger"), folder.path().join("python"));
+    write_program(&program, &print_as("one"));
+    std::fs::create_dir(&python).unwrap();
+    std::fs::write(python.join("index.py"), "def handler(event, context):\n    return 'two'\n").unwrap();
+    let bench = Bench::new();
+    hot_reload::create_function(&bench.lambda.context, "f", &program).await.unwrap();
+    let settings = json!({ "Timeout": 7, "Runtime": "provided.al2" });
+    assert_eq!(bench.call("PUT", "/2015-03-31/functions/f/configuration", settings).await.status, 200);
+    for (path, runtime, handler) in [(&program, "provided.al2", "bootstrap"), (&python, "python3.13", "index.handler")]
+    {
+        hot_reload::create_function(&bench.lambda.context, "f", path).await.unwrap();
+        let shown = bench.call("GET", "/2015-03-31/functions/f/configuration", Value::Null).await.body;
+        assert_eq!((&shown["Runtime"], &shown["Handler"]), (&json!(runtime), &json!(handler)));
+        assert_eq!(shown["Timeout"], 7);
+    }
+    assert_eq!(bench.invoke(json!({})).await.body, "two");
+}
+
+#[tokio::test]
 async fn saved_code_runs_for_latest_and_its_aliases() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("logger");

@@ -292,7 +292,15 @@ pub struct AcknowledgedOffsets {
 impl AcknowledgedOffsets {
     pub fn read(path: &Path) -> Result<Self> {
         let mut acknowledged = Self::default();
-        read(path, |receipt| acknowledged.add(receipt.offset))?;
+        let mut is_of_redrive = false;
+        read(path, |receipt| {
+            is_of_redrive |= receipt.source.is_some();
+            acknowledged.add(receipt.offset);
+        })?;
+        if is_of_redrive {
+            return Err(Error::usage(format!("{} has receipts of `ops-cli redrive`", path.display()))
+                .hint("--resume continues a run of publish by the receipts of that run; nothing was sent"));
+        }
         Ok(acknowledged)
     }
 

@@ -45,8 +45,8 @@ fn read(
     let Ok(mut place) = runtime.block_on(chunks.reserve()) else { return };
     let begun = Instant::now();
     while let Some(item) = records.next() {
-        let is_skipped = item.as_ref().is_ok_and(|record| skip.holds(record.place.offset));
-        let arrival = records.arrival.filter(|_| !is_skipped);
+        let is_sent = item.as_ref().is_ok_and(|record| !skip.holds(record.place.offset));
+        let arrival = records.arrival.filter(|_| is_sent);
         let wait = replay.as_mut().zip(arrival).map(|(replay, arrival)| replay.wait(arrival, begun.elapsed()));
         if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             // Earlier records are already due, so that they are sent without waiting for this one.

@@ -208,16 +208,16 @@ impl RecordReader {
         }
         self.arrival = None;
         let (key, explicit_hash_key) = match parse(self.form, &mut self.keys, &mut data, &mut self.arrival) {
-            Ok((key, explicit_hash_key)) if self.needs_arrival && problem(self.arrival).is_some() => {
-                let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
-                let reason = problem(self.arrival).unwrap_or_default();
-                return Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) });
-            }
             Ok(keys) => keys,
             Err(InvalidRecord { reason, keys, is_cut }) => {
                 return Err(RejectedInput { keys, is_cut, ..RejectedInput::new(place, reason, data) });
             }
         };
+        let unplayable = if self.needs_arrival { problem(self.arrival, now_seconds()) } else { None };
+        if let Some(reason) = unplayable {
+            let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
+            return Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) });
+        }
         let rejected = |reason, data| {
             let keys = Some(Box::new((key.text.clone(), explicit_hash_key)));
             Err(RejectedInput { keys, ..RejectedInput::new(place, reason, data) })
@@ -405,6 +405,10 @@ impl Iterator for RecordReader {
             }
         }
     }
+}
+
+fn now_seconds() -> f64 {
+    jiff::Timestamp::now().as_millisecond() as f64 / 1e3
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ enum WrittenArrival {
     Text(String),
 }
 
-/// The year 5138 in epoch seconds, and March 1973 in milliseconds: larger numbers are no seconds.
-const MOST_SECONDS: f64 = 1e11;
+/// Arrivals this much after now, in seconds, are not those of a recorded stream, but milliseconds or typing errors.
+const CLOCK_SLACK: f64 = 86_400.0;
 
 impl TryFrom<WrittenArrival> for Arrival {
     type Error = jiff::Error;
@@ -36,12 +36,13 @@ impl TryFrom<WrittenArrival> for Arrival {
     }
 }
 
-/// Why a record with this arrival cannot be replayed, if it cannot: completes the sentence that begins with the record.
-pub fn problem(arrival: Option<Arrival>) -> Option<String> {
+/// Why a record with this arrival cannot be replayed at `now`, in epoch seconds, if it cannot: completes the sentence that begins
+/// with the record.
+pub fn problem(arrival: Option<Arrival>, now: f64) -> Option<String> {
     match arrival {
         None => Some("has no ApproximateArrivalTimestamp, which --pace needs".into()),
-        Some(Arrival { seconds }) if seconds >= MOST_SECONDS => Some(format!(
-            "has the ApproximateArrivalTimestamp {seconds}, which is not in epoch seconds: divide milliseconds by 1000"
+        Some(Arrival { seconds }) if seconds > now + CLOCK_SLACK => Some(format!(
+            "has the ApproximateArrivalTimestamp {seconds}, which is in the future: it is in epoch seconds, so divide milliseconds by 1000"
         )),
         Some(_) => None,
     }
@@ -115,13 +116,14 @@ mod tests {
 
     #[test]
     fn milliseconds_are_not_taken_for_seconds() {
-        assert_eq!(problem(Some(arrival(1_764_324_438.567))), None);
-        assert!(
-            problem(Some(arrival(1_764_324_438_567.0)))
-                .unwrap()
-                .contains("1764324438567, which is not in epoch seconds")
-        );
-        assert!(problem(None).unwrap().contains("which --pace needs"));
+        let now = 1_764_324_439.0;
+        for past in [1_764_324_438.567, 1.0, now + 3600.0] {
+            assert_eq!(problem(Some(arrival(past)), now), None);
+        }
+        for future in [1_764_324_438_567.0, 1e30, 9e9, now + 90_000.0] {
+            assert!(problem(Some(arrival(future)), now).unwrap().contains("which is in the future"), "{future}");
+        }
+        assert!(problem(None, now).unwrap().contains("which --pace needs"));
     }
 
     #[test]

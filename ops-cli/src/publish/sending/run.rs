@@ -37,7 +37,7 @@ const LINGER: Duration = Duration::from_millis(100);
 const RESHARD_EVERY: Duration = Duration::from_secs(1);
 
 /// The reason for abandoning a record after an interrupt.
-const INTERRUPTED: &str = "interrupted before it was acknowledged";
+const INTERRUPTED: &str = "was interrupted before it was acknowledged";
 
 /// The options of a run.
 #[derive(Debug, Clone)]

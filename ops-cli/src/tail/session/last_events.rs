@@ -25,13 +25,16 @@ impl Session {
         }
         found.sort_by_key(|event| event.timestamp);
         let surplus = found.len().saturating_sub(count);
-        let since = match found.get(surplus) {
+        let first = match found.get(surplus) {
             _ if found.len() < count => self.options.since,
             Some(first) => first.timestamp,
             None => now(),
         };
+        // What is older was not asked for, unless it is received from now on.
+        let since = (first - self.options.overlap_ms).max(self.options.since);
+        let ingested = found.iter().map(|event| event.ingestion_time).max().unwrap_or_default();
         for group in &mut self.groups {
-            group.follower = follower(&self.options, since).resuming_at(now());
+            group.follower = follower(&self.options, since).without_old(first, ingested).resuming_at(now());
             // Also those that were not asked for, but have the first one's time.
             for event in found.iter().filter(|event| *event.log_group == *group.name) {
                 group.follower.is_new(event.identified());
