@@ -201,7 +201,7 @@ fn a_canary_that_answers_with_errors_moves_back() {
         "urllib.request.urlopen(urllib.request.Request(api + request_id + '/error', b'{}', method='POST')).close()";
     let broken = after_the_check("refuses", refuses);
     publishing(&endpoint, 2_000, 1_000, || {
-        let args = ["deploy", "--zip", broken.to_str().unwrap(), "--canary", "50%", "--for", "1m"];
+        let args = ["deploy", "--zip", broken.to_str().unwrap(), "--canary", "99%", "--for", "1m"];
         endpoint.run(args).failed(1, "the event source mapping reports PROBLEM", "ops-cli invoke --version");
     });
     assert_eq!(live(&endpoint), before);

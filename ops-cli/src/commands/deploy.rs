@@ -9,7 +9,7 @@ use kinesis_event_logger_core::names::{Location, Names};
 use serde::Serialize;
 
 use crate::aws::{self, Aws};
-use crate::deploy::canary::{self, Canary, Candidate};
+use crate::deploy::canary::{self, Canary, Candidate, LastResult};
 use crate::deploy::check::check;
 use crate::deploy::mapping::{Invoked, Mapping};
 use crate::deploy::target::{TargetFunction, upload};
@@ -229,13 +229,13 @@ impl Deployment<'_> {
         let before = Route::to(&live.route.version);
         let route = before.clone().with_canary(version, canary.share);
         let step = ProgressStep::begin(format!("run {canary} with version {version}"));
-        let live = releases.point_live(&route, Some(&live)).await?;
         let Self { names, location, function, .. } = self;
+        let last_result = LastResult::begin(releases.aws, names, location).await?;
+        let live = releases.point_live(&route, Some(&live)).await?;
         let candidate = Candidate {
             aws: releases.aws,
-            names,
-            location,
             log_group: &function.log_group,
+            last_result,
             version,
             plain_data: function.settings.lines.envelope.is_empty(),
         };

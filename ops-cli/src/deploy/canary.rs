@@ -24,6 +24,8 @@ const FILTER: &str =
     r#"?"REPORT RequestId: " ?"Task timed out after" ?"Error: Runtime " ?"INIT_REPORT" ?"platform." ?"ERROR""#;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The interval between two readings of the mapping's result.
+const RESULT_EVERY: Duration = Duration::from_millis(500);
 
 /// The share of invocations, and how long they are watched.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,27 +43,38 @@ pub struct Tally {
 }
 
 /// The result of a mapping's last batch, compared with the one before the version ran.
-struct LastResult<'a> {
+pub struct LastResult<'a> {
     aws: &'a Aws,
     uuid: Option<String>,
     before: Option<String>,
 }
 
 impl<'a> LastResult<'a> {
-    async fn begin(aws: &'a Aws, names: &Names, location: &Location) -> Result<Self> {
+    /// Reads the result before the version runs.
+    pub async fn begin(aws: &'a Aws, names: &Names, location: &Location) -> Result<Self> {
         let uuid = observed::mapping(aws, names, location).await?.map(|mapping| mapping.id);
         let before = observed::last_result(aws, uuid.clone()).await?;
         Ok(Self { aws, uuid, before })
     }
 
-    /// The mapping's problem, if it had none before.
-    async fn problem(&self) -> Result<Option<String>> {
+    /// Waits until the mapping reports a problem, if it had none before, or until a time. A batch that succeeds replaces the result, so
+    /// that it is read often.
+    async fn watch(&self, until: Instant) -> Result<Option<String>> {
         let is_problem = |result: &String| result.starts_with("PROBLEM");
         if self.before.as_ref().is_some_and(is_problem) {
+            tokio::time::sleep_until(until).await;
             return Ok(None);
         }
-        let now = observed::last_result(self.aws, self.uuid.clone()).await?;
-        Ok(now.filter(is_problem).map(|result| format!("the event source mapping reports {result}")))
+        loop {
+            let now = observed::last_result(self.aws, self.uuid.clone()).await?;
+            if let Some(result) = now.filter(is_problem) {
+                return Ok(Some(format!("the event source mapping reports {result}")));
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            tokio::time::sleep_until((Instant::now() + RESULT_EVERY).min(until)).await;
+        }
     }
 }
 
@@ -102,9 +115,8 @@ fn is_error(message: &str) -> bool {
 /// A version that runs a share of the invocations.
 pub struct Candidate<'a> {
     pub aws: &'a Aws,
-    pub names: &'a Names,
-    pub location: &'a Location,
     pub log_group: &'a str,
+    pub last_result: LastResult<'a>,
     pub version: &'a str,
     /// Whether a line of the log may be the data of a record alone.
     pub plain_data: bool,
@@ -113,7 +125,6 @@ pub struct Candidate<'a> {
 impl Candidate<'_> {
     /// Watches the version until it fails or the time has passed.
     pub async fn watch(&self, duration: Duration) -> Result<Tally> {
-        let last_result = LastResult::begin(self.aws, self.names, self.location).await?;
         let reader = Reader::new(self.aws, self.log_group, Some(FILTER.to_owned()));
         let mut follower = Follower::new(Timestamp::now().as_millisecond());
         let pause = (duration / 50).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -128,13 +139,10 @@ impl Candidate<'_> {
                 Ok(())
             };
             reader.sweep(&mut follower, Timestamp::now().as_millisecond(), take).await?;
-            if tally.failure.is_none() {
-                tally.failure = last_result.problem().await?;
-            }
             if is_last || tally.failure.is_some() {
                 return Ok(tally);
             }
-            tokio::time::sleep_until((Instant::now() + pause).min(ends)).await;
+            tally.failure = self.last_result.watch((Instant::now() + pause).min(ends)).await?;
         }
     }
 }

@@ -72,6 +72,11 @@ async fn an_interrupted_session_restarts_without_losing_events() {
     let tail = Running::start(&mut fixture.endpoint.ops(["tail", "--live"]));
     for round in 0..2 {
         let before = format!("before {round}");
+        // A session that has not begun cannot break off.
+        super::common::eventually("the session", || {
+            let (_, metrics) = fixture.endpoint.get("/_local/metrics");
+            metrics.contains("operation=\"StartLiveTail\"").then_some(())
+        });
         fixture.put(&[&before]).await;
         tail.stdout.has(&before);
         fixture.endpoint.stop("-KILL");

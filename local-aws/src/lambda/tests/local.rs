@@ -48,6 +48,7 @@ async fn code_in_another_language_gets_its_runtime_and_handler() {
     std::fs::write(python.join("index.py"), "def handler(event, context):\n    return 'two'\n").unwrap();
     let bench = Bench::new();
     hot_reload::create_function(&bench.lambda.context, "f", &program).await.unwrap();
+    assert_eq!(bench.invoke(json!({})).await.body, "one");
     let settings = json!({ "Timeout": 7, "Runtime": "provided.al2" });
     assert_eq!(bench.call("PUT", "/2015-03-31/functions/f/configuration", settings).await.status, 200);
     for (path, runtime, handler) in [(&program, "provided.al2", "bootstrap"), (&python, "python3.13", "index.handler")]
